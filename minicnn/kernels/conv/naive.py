@@ -1,0 +1,47 @@
+"""Convolution as loops: the ground truth on tiny shapes, to be read and stepped through.
+
+One loop nest serves all three functions. It visits every product x · w that the layer forms, and they differ only
+in where the product of two of the three arrays is added: to y, to x's gradient, or to w's gradient.
+"""
+
+import numpy as np
+
+
+def products(x_shape, w_shape, window, groups):
+    """Every (index into x, index into w, index into y) whose values meet in the convolution."""
+    channels_in, channels_out = w_shape[-2:]
+    for n in range(x_shape[0]):
+        for o in np.ndindex(*window.output):
+            for k in np.ndindex(*window.size):
+                position = tuple(
+                    o[i] * window.stride[i] + k[i] * window.dilation[i] - window.before[i] for i in range(len(o))
+                )
+                if not all(0 <= p < size for p, size in zip(position, x_shape[1:-1], strict=True)):
+                    continue  # padding: a product with zero
+                for j in range(channels_out):
+                    group = j // (channels_out // groups)
+                    for c in range(channels_in):
+                        yield (n, *position, group * channels_in + c), (*k, c, j), (n, *o, j)
+
+
+def forward(x, w, b, window, groups=1, relu=False):
+    y = np.zeros((x.shape[0], *window.output, w.shape[-1]), x.dtype)
+    for at_x, at_w, at_y in products(x.shape, w.shape, window, groups):
+        y[at_y] += x[at_x] * w[at_w]
+    if b is not None:
+        y += b
+    return np.maximum(y, 0) if relu else y
+
+
+def gradient_to_input(dy, w, spatial, window, groups=1):
+    dx = np.zeros((dy.shape[0], *spatial, w.shape[-2] * groups), dy.dtype)
+    for at_x, at_w, at_y in products(dx.shape, w.shape, window, groups):
+        dx[at_x] += w[at_w] * dy[at_y]
+    return dx
+
+
+def gradient_to_filters(dy, x, window, groups=1):
+    dw = np.zeros((*window.size, x.shape[-1] // groups, dy.shape[-1]), dy.dtype)
+    for at_x, at_w, at_y in products(x.shape, dw.shape, window, groups):
+        dw[at_w] += x[at_x] * dy[at_y]
+    return dw

@@ -1,0 +1,112 @@
+"""Where a sliding window goes: output sizes, padding and receptive fields, in plain Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minicnn.errors import InputError
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window sliding over one, two or three spatial dimensions; every field has one entry a dimension.
+
+    Output position o and tap k meet at input position o · stride + k · dilation − before; what lies outside the
+    input is padding.
+    """
+
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    output: tuple[int, ...]
+
+    @property
+    def taps(self) -> int:
+        """The number of positions in the window."""
+        return math.prod(self.size)
+
+
+def slide(
+    name: str, spatial: Sequence[int], size: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = 0
+) -> Window:
+    """The Window over an input of `spatial` sizes. name: the op, for messages.
+
+    size, stride, dilation: an int, or one a dimension.
+    padding: an int; one int a dimension; one (before, after) pair a dimension; "valid", none; or "same",
+    TensorFlow's rule: ceil(input / stride) outputs, an odd leftover goes after.
+    """
+    rank = len(spatial)
+    sizes = _one_each(name, "size", size, rank, least=1)
+    strides = _one_each(name, "stride", stride, rank, least=1)
+    dilations = _one_each(name, "dilation", dilation, rank, least=1)
+    spans = tuple((k - 1) * d + 1 for k, d in zip(sizes, dilations, strict=True))
+    pads = _padding(name, padding, spatial, spans, strides)
+    outputs = []
+    for axis, (n, span, step, (before, after)) in enumerate(zip(spatial, spans, strides, pads, strict=True)):
+        if span > n + before + after:
+            raise InputError(
+                f"{name}: the window spans {span} along dimension {axis}, more than the padded input "
+                f"{n + before + after} (input {tuple(spatial)}, window {sizes}, padding {pads})"
+            )
+        outputs.append((n + before + after - span) // step + 1)
+    befores, afters = zip(*pads, strict=True)
+    return Window(sizes, strides, dilations, befores, afters, tuple(outputs))
+
+
+def _one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tuple[int, ...]:
+    values = (value,) * rank if _is_int(value) else value
+    if (
+        not isinstance(values, (tuple, list))
+        or len(values) != rank
+        or not all(_is_int(v) and v >= least for v in values)
+    ):
+        raise InputError(f"{name}: {what} is {value!r}; expected an int of at least {least}, or {rank} of them")
+    return tuple(int(v) for v in values)
+
+
+def _is_int(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def _padding(
+    name: str, padding: Any, spatial: Sequence[int], spans: Sequence[int], strides: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    if padding == "valid":
+        return ((0, 0),) * len(spatial)
+    if padding == "same":
+        pads = []
+        for n, span, step in zip(spatial, spans, strides, strict=True):
+            total = max((math.ceil(n / step) - 1) * step + span - n, 0)
+            pads.append((total // 2, total - total // 2))
+        return tuple(pads)
+    entries = (padding,) * len(spatial) if _is_int(padding) else padding
+    if isinstance(entries, (tuple, list)) and len(entries) == len(spatial):
+        pairs = [(e, e) if _is_int(e) else e for e in entries]
+        if all(_is_pair(p) for p in pairs):
+            return tuple((int(before), int(after)) for before, after in pairs)
+    raise InputError(
+        f'{name}: padding is {padding!r}; expected an int, {len(spatial)} ints, '
+        f'{len(spatial)} pairs (before, after), "same" or "valid"'
+    )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and len(value) == 2 and all(_is_int(v) and v >= 0 for v in value)
+
+
+def receptive_field(windows: Iterable[Window], rank: int) -> tuple[int, ...]:
+    """How many input pixels a side one output element sees, after sliding `windows` one upon the other.
+
+    Each window widens the field by (span − 1) steps, and a step is as long as all strides before it multiplied.
+    """
+    field, step = [1] * rank, [1] * rank
+    for window in windows:
+        for axis in range(rank):
+            field[axis] += (window.size[axis] - 1) * window.dilation[axis] * step[axis]
+            step[axis] *= window.stride[axis]
+    return tuple(field)

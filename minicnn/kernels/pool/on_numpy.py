@@ -1,0 +1,71 @@
+"""Pooling, tap by tap: the definition. For tap k, one strided view of x holds what that tap sees at every output."""
+
+import numpy as np
+
+from minicnn.kernels.pool import switch_dtype
+
+
+def _view_of_tap(padded, tap, window):
+    steps = tuple(
+        slice(k, k + (n - 1) * step + 1, step) for k, n, step in zip(tap, window.output, window.stride, strict=True)
+    )
+    return padded[(slice(None), *steps)]
+
+
+def _pad(x, window, value):
+    pads = [(0, 0), *zip(window.before, window.after, strict=True), (0, 0)]
+    return np.pad(x, pads, constant_values=value)
+
+
+def _crop(padded, spatial, window):
+    inside = tuple(slice(b, b + n) for b, n in zip(window.before, spatial, strict=True))
+    return padded[(slice(None), *inside)]
+
+
+def _zeros_padded(dy, spatial, window):
+    sizes = [b + n + a for b, n, a in zip(window.before, spatial, window.after, strict=True)]
+    return np.zeros((dy.shape[0], *sizes, dy.shape[-1]), dy.dtype)
+
+
+def max_forward(x, window):
+    padded = _pad(x, window, -np.inf)
+    taps = list(np.ndindex(*window.size))
+    y = _view_of_tap(padded, taps[0], window).copy()
+    switches = np.zeros(y.shape, switch_dtype(window))
+    for number, tap in enumerate(taps[1:], start=1):
+        candidate = _view_of_tap(padded, tap, window)
+        better = (candidate > y) | (np.isnan(candidate) & ~np.isnan(y))  # a NaN is shown, not hidden
+        y[better] = candidate[better]
+        switches[better] = number
+    return y, switches
+
+
+def max_gradient(dy, switches, spatial, window):
+    padded = _zeros_padded(dy, spatial, window)
+    for number, tap in enumerate(np.ndindex(*window.size)):
+        _view_of_tap(padded, tap, window)[...] += dy * (switches == number)
+    return _crop(padded, spatial, window)
+
+
+def _divisor(spatial, window, count_padding, dtype):
+    """How many elements each output averages: (1, *output, 1)."""
+    if count_padding:
+        return np.full((1, *window.output, 1), window.taps, dtype)
+    inside = _pad(np.ones((1, *spatial, 1), dtype), window, 0)
+    return np.sum([_view_of_tap(inside, tap, window) for tap in np.ndindex(*window.size)], axis=0, dtype=dtype)
+
+
+def avg_forward(x, window, count_padding):
+    padded = _pad(x, window, 0)
+    total = np.zeros((x.shape[0], *window.output, x.shape[-1]), x.dtype)
+    for tap in np.ndindex(*window.size):
+        total += _view_of_tap(padded, tap, window)
+    return total / _divisor(x.shape[1:-1], window, count_padding, x.dtype)
+
+
+def avg_gradient(dy, spatial, window, count_padding):
+    share = dy / _divisor(spatial, window, count_padding, dy.dtype)
+    padded = _zeros_padded(dy, spatial, window)
+    for tap in np.ndindex(*window.size):
+        _view_of_tap(padded, tap, window)[...] += share
+    return _crop(padded, spatial, window)

@@ -1,0 +1,93 @@
+"""What belongs to a network besides its layers: how pictures enter it, and how it likes to be used for style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From RGB in [0, 1] to what the network was trained on: (channels in `order` · scale − mean) / deviation."""
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    order: str = "RGB"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.order == "BGR":
+            x = x[..., ::-1]
+        scale = np.asarray(self.scale, x.dtype) / np.asarray(self.deviation, x.dtype)
+        return x * scale - np.asarray(self.mean, x.dtype) / np.asarray(self.deviation, x.dtype)
+
+    def neutral(self) -> np.ndarray:
+        """The RGB colour in [0, 1] that becomes zero: the mean of the training pictures."""
+        colour = np.asarray(self.mean, np.float32) / np.float32(self.scale)
+        return colour[::-1] if self.order == "BGR" else colour
+
+
+PREPROCESSING: Mapping[str, Preprocessing] = {
+    # Simonyan & Zisserman 2015: Caffe's order, the mean of ImageNet, pixels up to 255.
+    "vgg": Preprocessing(mean=(103.939, 116.779, 123.68), scale=255.0, order="BGR"),
+    # The mean and deviation of CIFAR-10's training pictures.
+    "cifar10": Preprocessing(mean=(0.4914, 0.4822, 0.4465), deviation=(0.2470, 0.2435, 0.2616)),
+    "none": Preprocessing(),
+}
+
+
+def preprocessing(name: str) -> Preprocessing:
+    """The Preprocessing of this name."""
+    if name not in PREPROCESSING:
+        raise InputError(f"preprocessing is {name!r}; expected one of {', '.join(PREPROCESSING)}")
+    return PREPROCESSING[name]
+
+
+@dataclass(frozen=True)
+class StyleRecipe:
+    """Everything that a style transfer fixes, as data. A preset is one of these, and so is a card's own recipe.
+
+    J = alpha · Σ_content + beta · Σ_style + total_variation · TV, each layer with its own weight.
+    content_scale: "course", Σ(ΔF)² / (4NM); or "gatys", ½ Σ(ΔF)².     N channels, M positions
+    style_scale: "gatys", Σ(ΔG)² / (4N²M²); or "relative", Σ(ΔG)² / Σ(G_S)², which puts every layer on one footing.
+    start: "content", "noise" or "blend" (noise · `noise` + content · (1 − noise), around the mean colour).
+    noise_range: half the width of the uniform noise, in units of the picture's [0, 1].
+    """
+
+    summary: str
+    content: Mapping[str, float]
+    style: Mapping[str, float]
+    content_scale: str = "course"
+    style_scale: str = "gatys"
+    alpha: float = 10.0
+    beta: float = 40.0
+    total_variation: float = 0.0
+    pooling: str | None = None
+    preprocessing: str | None = None
+    start: str = "content"
+    noise: float = 0.6
+    noise_range: float = 20 / 255
+    optimizer: str = "adam"
+    learning_rate: float = 0.02
+    steps: int = 200
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """input_size: (height, width) that the weights were trained at. recipe: the style transfer that suits them.
+
+    style_layers, content_layer: what stands in for a preset's layers that this network does not have.
+    """
+
+    name: str
+    input_size: tuple[int, int]
+    preprocessing: str
+    recipe: StyleRecipe | None = None
+    style_layers: tuple[str, ...] = ()
+    content_layer: str | None = None
+    classes: tuple[str, ...] = field(default=())

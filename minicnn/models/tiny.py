@@ -1,0 +1,49 @@
+"""Networks small enough to be trained here and shipped: tiny_vgg, trained on CIFAR-10."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.datasets.cifar10 import CLASSES
+from minicnn.models.card import ModelCard
+from minicnn.models.vgg import VGG
+from minicnn.tensor import Tensor
+
+WIDTHS = (32, 64, 128, 256, 256)
+DEPTHS = (1, 2, 2, 2, 2)
+
+CARD = ModelCard(name="tiny_vgg", input_size=(32, 32), preprocessing="cifar10", classes=CLASSES)
+
+
+class GlobalAverage(nn.Module):
+    """The mean over all positions: (N, *spatial, C) -> (N, C), so that pictures of any size can be classified."""
+
+    def __init__(self, *, name: str | None = None) -> None:
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(axis=tuple(range(1, x.ndim - 1)))
+
+
+def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he", seed: nn.Seed = 0) -> VGG:
+    """tiny_vgg without weights: five blocks, nine convolutions, and a linear classifier."""
+    random = np.random.default_rng(seed)
+    model = VGG(CARD, WIDTHS, DEPTHS, pooling=pooling, batch_norm=batch_norm, initial=initial, seed=random)
+    classifier = nn.Linear(WIDTHS[-1], len(CLASSES), seed=random, name="predictions")
+    model.top = [GlobalAverage(name="global_average"), classifier]
+    return model
+
+
+def fold(trained: VGG) -> VGG:
+    """The same function without batch norm: its scale and shift move into the convolution before it."""
+    folded = build(initial="zeros")
+    layers = {layer.name: layer for layer in [*trained.body, *trained.top]}
+    for layer in folded.body:
+        if isinstance(layer, nn.Conv2d):
+            convolution, norm = layers[layer.name], layers[f"{layer.name}_norm"]
+            scale = norm.gamma.data / np.sqrt(norm.variance + np.float32(norm.eps))
+            layer.w.data = convolution.w.data * scale
+            layer.b.data = norm.beta.data - norm.mean * scale
+    folded.top[-1] = layers["predictions"]
+    return folded.eval()  # type: ignore[return-value]

@@ -1,0 +1,120 @@
+"""VGG: blocks of 3×3 convolutions, each block closed by a 2×2 pool. Source: Simonyan & Zisserman 2015."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn import nn, ops
+from minicnn.errors import InputError
+from minicnn.models.card import ModelCard, preprocessing
+from minicnn.tensor import Tensor
+
+POOLS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
+
+
+class VGG(nn.Module):
+    """A VGG network with the layer names of Keras: block1_conv1 … block5_pool, then the layers of `top`.
+
+    widths: channels of each block; depths: its number of convolutions. pooling: "max", or "avg" for style transfer
+    (Gatys et al. 2016 found its pictures slightly more appealing). batch_norm: normalize after each convolution, for
+    training; fold it away afterwards.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        widths: Sequence[int],
+        depths: Sequence[int],
+        *,
+        pooling: str = "max",
+        batch_norm: bool = False,
+        initial: str = "he",
+        seed: nn.Seed = 0,
+    ) -> None:
+        self.card = card
+        self.preprocessing = preprocessing(card.preprocessing)
+        self.batch_norm = batch_norm
+        self.body: list[nn.Module] = []
+        self.top: list[nn.Module] = []
+        random = np.random.default_rng(seed)
+        channels = 3
+        for block, (width, depth) in enumerate(zip(widths, depths, strict=True), start=1):
+            for i in range(1, depth + 1):
+                self.body += self._convolution(f"block{block}_conv{i}", channels, width, initial, random)
+                channels = width
+            self.body.append(_pool(pooling, f"block{block}_pool"))
+
+    def _convolution(
+        self, name: str, channels: int, width: int, initial: str, random: np.random.Generator
+    ) -> list[nn.Module]:
+        options: dict[str, Any] = {"padding": "same", "initial": initial, "seed": random, "name": name}
+        if not self.batch_norm:
+            return [nn.Conv2d(channels, width, 3, activation="relu", **options)]
+        normalization = [nn.BatchNorm(width, name=f"{name}_norm"), nn.ReLU(name=f"{name}_relu")]
+        return [nn.Conv2d(channels, width, 3, bias=False, **options), *normalization]
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The layers that features() can return; for a convolution also NAME.linear, before its ReLU."""
+        return [layer.name for layer in self.body if layer.name]
+
+    def set_pooling(self, pooling: str) -> None:
+        """Pool by "max" or "avg" from here on; no weights change."""
+        for i, layer in enumerate(self.body):
+            if isinstance(layer, tuple(POOLS.values())):
+                self.body[i] = _pool(pooling, layer.name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, H, W, 3), RGB in [0, 1]. The last pool's output, or the top's."""
+        x = self._enter(x)
+        for layer in [*self.body, *self.top]:
+            x = layer(x)
+        return x
+
+    def features(self, x: Any, layers: Iterable[str]) -> dict[str, Tensor]:
+        """{name: output} of the layers asked for; nothing above the highest of them is computed.
+
+        x: (N, H, W, 3), RGB in [0, 1]. A convolution's name means its output after ReLU; NAME.linear, before it.
+        """
+        wanted = list(dict.fromkeys(layers))
+        for name in wanted:
+            self._check_layer(name)
+        found: dict[str, Tensor] = {}
+        x = self._enter(x if isinstance(x, Tensor) else Tensor(x))
+        for layer in self.body:
+            if len(found) == len(wanted):
+                break
+            if f"{layer.name}.linear" in wanted:
+                x = found[f"{layer.name}.linear"] = layer.linear(x)  # type: ignore[attr-defined]
+                x = ops.relu(x)
+            else:
+                x = layer(x)
+            if layer.name in wanted:
+                found[layer.name] = x
+        return {name: found[name] for name in wanted}
+
+    def _check_layer(self, name: str) -> None:
+        layer_name, _, part = name.partition(".")
+        known = {layer.name: layer for layer in self.body}
+        if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):
+            raise InputError(
+                f"features: layer {name!r} is unknown; {self.card.name} has {', '.join(self.layer_names)}, "
+                "and NAME.linear for a convolution before its ReLU"
+            )
+
+    def _enter(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or x.shape[-1] != 3 or x.dtype.kind != "f":
+            raise InputError(
+                f"{self.card.name}: x has shape {x.shape} and dtype {x.dtype}; "
+                "expected floats (N, H, W, 3), RGB in [0, 1]"
+            )
+        return self.preprocessing(x)
+
+
+def _pool(pooling: str, name: str | None) -> nn.Module:
+    if pooling not in POOLS:
+        raise InputError(f"pooling is {pooling!r}; expected one of {', '.join(POOLS)}")
+    return POOLS[pooling](2, name=name)  # type: ignore[call-arg]

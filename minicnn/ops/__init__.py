@@ -1,0 +1,55 @@
+"""The operations: functions from Tensors to Tensors, each with its gradient."""
+
+from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, sigmoid, softmax, softplus, tanh
+from minicnn.ops.convolution import conv, linear
+from minicnn.ops.losses import binary_cross_entropy, cross_entropy, gram_matrix, pairwise_distances
+from minicnn.ops.math import abs, clip, exp, log, maximum, minimum, sqrt, square
+from minicnn.ops.normalization import batch_norm, l2_normalize
+from minicnn.ops.pooling import avg_pool, max_pool
+from minicnn.ops.shape import concat, flatten, pad
+from minicnn.tensor import add, div, getitem, matmul, max, mean, mul, neg, power, reshape, sub, sum, transpose
+
+__all__ = [
+    "abs",
+    "add",
+    "avg_pool",
+    "batch_norm",
+    "binary_cross_entropy",
+    "clip",
+    "concat",
+    "conv",
+    "cross_entropy",
+    "div",
+    "dropout",
+    "exp",
+    "flatten",
+    "getitem",
+    "gram_matrix",
+    "l2_normalize",
+    "leaky_relu",
+    "linear",
+    "log",
+    "matmul",
+    "max",
+    "max_pool",
+    "maximum",
+    "mean",
+    "minimum",
+    "mul",
+    "neg",
+    "pad",
+    "pairwise_distances",
+    "power",
+    "prelu",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "sub",
+    "sum",
+    "tanh",
+    "transpose",
+]

@@ -1,0 +1,112 @@
+"""Activations, elementwise except softmax."""
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.tensor import op
+
+
+def relu_rule(dy, active):
+    """How a cotangent passes a ReLU: where its input was positive. The one rule that every ReLU uses, fused or not."""
+    return dy * active
+
+
+@op
+def relu(x):
+    """max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
+    y = np.maximum(x, 0)
+
+    def backward(dy):
+        return relu_rule(dy, y > 0)
+
+    return y, backward
+
+
+@op(inputs=1)
+def leaky_relu(x, slope):
+    """x where positive, slope · x elsewhere; slope is a number. Source: Maas et al. 2013."""
+    factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
+
+    def backward(dy):
+        return dy * factor
+
+    return x * factor, backward
+
+
+@op
+def prelu(x, slope, *, needs):
+    """x where positive, slope · x elsewhere; slope is learned, one a channel (last axis). Source: He et al. 2015."""
+    positive = x > 0
+
+    def backward(dy):
+        return (
+            np.where(positive, dy, dy * slope) if needs[0] else None,
+            np.where(positive, 0, dy * x) if needs[1] else None,
+        )
+
+    return np.where(positive, x, x * slope), backward
+
+
+@op
+def sigmoid(x):
+    """1 / (1 + e⁻ˣ), elementwise, without overflow at either end."""
+    decay = np.exp(-np.abs(x))
+    y = np.where(x >= 0, 1, decay) / (1 + decay)
+
+    def backward(dy):
+        return dy * y * (1 - y)
+
+    return y, backward
+
+
+@op
+def tanh(x):
+    """The hyperbolic tangent, elementwise."""
+    y = np.tanh(x)
+
+    def backward(dy):
+        return dy * (1 - y * y)
+
+    return y, backward
+
+
+@op
+def softplus(x):
+    """log(1 + eˣ), elementwise, without overflow."""
+    y = np.logaddexp(x, x.dtype.type(0))
+
+    def backward(dy):
+        return dy * -np.expm1(-y)  # its slope is sigmoid(x) = 1 − e^(−softplus(x))
+
+    return y, backward
+
+
+@op
+def softmax(x, *, axis=-1):
+    """eˣ / Σ eˣ along `axis`, shifted by the maximum so that nothing overflows."""
+    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    y /= y.sum(axis=axis, keepdims=True)
+
+    def backward(dy):
+        return y * (dy - np.sum(dy * y, axis=axis, keepdims=True))
+
+    return y, backward
+
+
+@op(inputs=1)
+def dropout(x, rate, *, training=True, seed=None):
+    """Zero each element with probability `rate` and divide the rest by 1 − rate; x itself when not training.
+
+    seed: an int or a NumPy Generator. Source: Srivastava et al. 2014 (inverted, so that inference needs no factor).
+    """
+    if not 0 <= rate < 1:
+        raise InputError(f"dropout: rate is {rate!r}; expected 0 ≤ rate < 1")
+    if not training or rate == 0:
+        return x, lambda dy: dy
+    keep = np.random.default_rng(seed).random(x.shape) >= rate
+    factor = keep.astype(x.dtype) / x.dtype.type(1 - rate)
+
+    def backward(dy):
+        return dy * factor
+
+    return x * factor, backward

@@ -1,0 +1,92 @@
+"""Convolution in one, two and three dimensions, and the linear layer."""
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.kernels import conv as conv_kernels
+from minicnn.kernels.geometry import slide
+from minicnn.ops.activations import relu_rule
+from minicnn.tensor import op
+
+
+@op
+def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, needs):
+    """Convolve x with the filters w, add b, and apply ReLU when activation="relu".
+
+    x: (N, *spatial, C_in) with one, two or three spatial dimensions; w: (*kernel, C_in / groups, C_out); b: (C_out,).
+    stride, dilation: an int or one a dimension. padding: an int, one int a dimension, one (before, after) pair a
+    dimension, "same" (TensorFlow's) or "valid". Returns (N, *output, C_out).
+    The formula stands in kernels/conv/__init__.py.
+    """
+    _check(x, w, b, groups, activation)
+    dtype = np.result_type(x, w)
+    x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
+    spatial = x.shape[1:-1]
+    window = slide("conv", spatial, w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
+    kernels = conv_kernels.implementation(x)
+    y = kernels.forward(x, w, b, window, groups, activation == "relu")
+
+    active = np.packbits(y > 0) if activation and any(needs) else None  # one bit an element
+    kept_w = w if needs[0] else None
+    kept_x = x if needs[1] else None
+
+    def backward(dy):
+        if active is not None:
+            dy = relu_rule(dy, np.unpackbits(active, count=dy.size).view(bool).reshape(dy.shape))
+        return (
+            kernels.gradient_to_input(dy, kept_w, spatial, window, groups) if needs[0] else None,
+            kernels.gradient_to_filters(dy, kept_x, window, groups) if needs[1] else None,
+            _sum_of_rows(dy) if needs[2] else None,
+        )
+
+    return y, backward
+
+
+def _check(x, w, b, groups, activation):
+    shapes = f"(x {np.shape(x)}, w {np.shape(w)})"
+    for name, array in (("x", x), ("w", w)):
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise InputError(f"conv: {name} has dtype {kind}; expected a floating-point array")
+    rank = x.ndim - 2
+    if rank not in (1, 2, 3):
+        raise InputError(f"conv: x has {x.ndim} dimensions; expected 3, 4 or 5: (N, *spatial, C) {shapes}")
+    if w.ndim != x.ndim:
+        raise InputError(f"conv: w has {w.ndim} dimensions; expected {x.ndim}: (*kernel, C_in / groups, C_out) {shapes}")
+    if 0 in x.shape or 0 in w.shape:
+        raise InputError(f"conv: an array is empty; expected at least one of everything {shapes}")
+    if not isinstance(groups, int) or groups < 1 or x.shape[-1] % groups or w.shape[-1] % groups:
+        raise InputError(f"conv: groups is {groups!r}; expected a divisor of both channel counts {shapes}")
+    if x.shape[-1] != w.shape[-2] * groups:
+        times = f" · {groups} groups" if groups > 1 else ""
+        raise InputError(f"conv: x has {x.shape[-1]} channels, w expects {w.shape[-2]}{times} {shapes}")
+    if b is not None and np.shape(b) != w.shape[-1:]:
+        raise InputError(f"conv: b has shape {np.shape(b)}; expected {w.shape[-1:]}, one a filter {shapes}")
+    if activation not in (None, "relu"):
+        raise InputError(f'conv: activation is {activation!r}; expected None or "relu"')
+
+
+def _sum_of_rows(array):
+    """Sum over all axes but the last, as a matrix product: BLAS is exacter here than adding row by row."""
+    rows = array.reshape(-1, array.shape[-1])
+    return np.ones(len(rows), array.dtype) @ rows
+
+
+@op
+def linear(x, w, b=None, *, needs):
+    """x @ w + b. x: (…, C_in), w: (C_in, C_out), b: (C_out,) or None."""
+    if np.ndim(w) != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0]:
+        raise InputError(f"linear: x has shape {x.shape}, w {np.shape(w)}; expected (…, C_in) and (C_in, C_out)")
+    y = x @ w
+    if b is not None:
+        y = y + b
+
+    def backward(dy):
+        rows = dy.reshape(-1, w.shape[1])
+        return (
+            dy @ w.T if needs[0] else None,
+            x.reshape(-1, w.shape[0]).T @ rows if needs[1] else None,
+            _sum_of_rows(dy) if needs[2] else None,
+        )
+
+    return y, backward

@@ -1,0 +1,88 @@
+"""Costs and the comparisons that they are made of."""
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.kernels import gram as gram_kernels
+from minicnn.tensor import Tensor, op
+
+
+@op(inputs=1)
+def cross_entropy(logits, labels):
+    """Mean of −log softmax(logits)[label]. logits: (N, classes); labels: (N,) integers. A scalar."""
+    labels = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"cross_entropy: labels have shape {labels.shape} and dtype {labels.dtype}; "
+            f"expected {logits.shape[:1]} integers for logits {logits.shape}"
+        )
+    if labels.size == 0 or labels.min() < 0 or labels.max() >= logits.shape[1]:
+        raise InputError(f"cross_entropy: labels must be one or more integers in 0 … {logits.shape[1] - 1}")
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    picked = np.arange(len(labels)), labels
+
+    def backward(dy):
+        dlogits = np.exp(log_softmax)
+        dlogits[picked] -= 1
+        return dlogits * (dy / len(labels))
+
+    return -log_softmax[picked].mean(), backward
+
+
+@op(inputs=1)
+def binary_cross_entropy(logits, labels):
+    """Mean of −y log σ(x) − (1 − y) log(1 − σ(x)), without overflow. labels y: numbers in [0, 1] of logits' shape."""
+    labels = np.asarray(labels.data if isinstance(labels, Tensor) else labels).astype(logits.dtype)
+    if labels.shape != logits.shape or labels.size == 0:
+        raise InputError(f"binary_cross_entropy: labels have shape {labels.shape}; expected {logits.shape}, as logits")
+    if not (labels >= 0).all() or not (labels <= 1).all():
+        raise InputError("binary_cross_entropy: labels must lie in [0, 1]")
+    costs = np.logaddexp(logits, logits.dtype.type(0)) - labels * logits
+
+    def backward(dy):
+        probability = np.exp(-np.logaddexp(-logits, logits.dtype.type(0)))
+        return (probability - labels) * (dy / labels.size)
+
+    return costs.mean(), backward
+
+
+@op
+def gram_matrix(features):
+    """FᵀF for each picture, undivided: how often two channels fire together. (N, *spatial, C) -> (N, C, C).
+
+    Source: Gatys, Ecker & Bethge 2015, equation 3.
+    """
+    if features.ndim < 3 or features.dtype.kind != "f" or 0 in features.shape:
+        raise InputError(
+            f"gram_matrix: features have shape {features.shape} and dtype {features.dtype}; "
+            "expected floats (N, *spatial, C)"
+        )
+    kernels = gram_kernels.implementation(features)
+    rows = features.reshape(features.shape[0], -1, features.shape[-1])
+
+    def backward(dgram):
+        return kernels.gradient(dgram, rows).reshape(features.shape)
+
+    return kernels.forward(rows), backward
+
+
+@op
+def pairwise_distances(x, y, *, squared):
+    """‖xᵢ − yⱼ‖², or its root. x: (N, D), y: (M, D) -> (N, M). At distance 0 the root's gradient is taken as 0."""
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise InputError(f"pairwise_distances: x has shape {x.shape}, y {y.shape}; expected (N, D) and (M, D)")
+    squares = np.sum(x * x, axis=1)[:, None] + np.sum(y * y, axis=1)[None, :] - 2 * (x @ y.T)
+    squares = np.maximum(squares, 0)  # rounding can leave a hair below zero
+    distances = squares if squared else np.sqrt(squares)
+
+    def backward(dd):
+        if squared:
+            slope = 2 * dd
+        else:
+            slope = np.divide(dd, distances, out=np.zeros_like(dd), where=distances > 0)
+        dx = slope.sum(axis=1)[:, None] * x - slope @ y
+        dy = slope.sum(axis=0)[:, None] * y - slope.T @ x
+        return dx, dy
+
+    return distances, backward

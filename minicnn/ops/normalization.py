@@ -1,0 +1,58 @@
+"""Normalization: over the batch, and to unit length."""
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.kernels import batch_norm as batch_norm_kernels
+from minicnn.tensor import op
+
+
+@op
+def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistics=None, needs):
+    """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis).
+
+    x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). Never mutates its inputs.
+    training: use the batch's own statistics and let the gradient flow through them; `mean` and `variance` are then not
+    used, and `statistics` may hand in (mean, variance) of the batch where the caller has formed them.
+    Source: Ioffe & Szegedy 2015.
+    """
+    for name, array in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
+        if array is not None and np.shape(array) != x.shape[-1:]:
+            raise InputError(f"batch_norm: {name} has shape {np.shape(array)}; expected {x.shape[-1:]} for x {x.shape}")
+    rows = x.reshape(-1, x.shape[-1])
+    kernels = batch_norm_kernels.implementation(x)
+    if training:
+        mean, variance = statistics or kernels.statistics(rows)
+    inverse_deviation = (1 / np.sqrt(variance + eps)).astype(x.dtype)
+    scale = inverse_deviation if gamma is None else gamma * inverse_deviation
+    y = kernels.normalize(rows, mean, scale, beta).reshape(x.shape)
+
+    def backward(dy):
+        dy = dy.reshape(rows.shape)
+        dbeta, dgamma = kernels.sums(dy, rows, mean, inverse_deviation)
+        if not training:
+            dx = (dy * scale).reshape(x.shape) if needs[0] else None
+            dvariance = -dgamma * scale * inverse_deviation / 2
+            return dx, None if gamma is None else dgamma, dbeta, -dbeta * scale, dvariance
+        dx = None
+        if needs[0]:
+            count = len(rows)
+            dx = kernels.gradient(dy, rows, mean, inverse_deviation, scale, dbeta / count, dgamma / count)
+            dx = dx.reshape(x.shape)
+        return dx, None if gamma is None else dgamma, dbeta, None, None
+
+    return y, backward
+
+
+@op
+def l2_normalize(x, *, axis=-1, eps=1e-12):
+    """x / √max(Σ x², eps): unit length along `axis`; a zero vector stays zero."""
+    squares = np.sum(x * x, axis=axis, keepdims=True)
+    length = np.sqrt(np.maximum(squares, eps))
+    y = x / length
+
+    def backward(dy):
+        along = np.where(squares > eps, np.sum(dy * y, axis=axis, keepdims=True), 0)
+        return (dy - y * along) / length
+
+    return y, backward

@@ -1,0 +1,53 @@
+"""Pooling in one, two and three dimensions. x: (N, *spatial, C); size, stride, padding: as in conv."""
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.kernels import pool as pool_kernels
+from minicnn.kernels.geometry import slide
+from minicnn.tensor import op
+
+
+@op(inputs=1)
+def max_pool(x, size, *, stride=None, padding=0):
+    """The largest element under each window; the first of equals wins, and takes the whole gradient.
+
+    stride defaults to size; padding never wins. Keeps which element won, not x.
+    """
+    window = _window("max_pool", x, size, stride, padding)
+    kernels, spatial = pool_kernels.implementation(x), x.shape[1:-1]
+    y, switches = kernels.max_forward(x, window)
+
+    def backward(dy):
+        return kernels.max_gradient(dy, switches, spatial, window)
+
+    return y, backward
+
+
+@op(inputs=1)
+def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
+    """The mean of the elements under each window; stride defaults to size.
+
+    count_include_pad: divide by the whole window where it overlaps the padding, instead of by what lies inside x.
+    """
+    window = _window("avg_pool", x, size, stride, padding)
+    kernels, spatial = pool_kernels.implementation(x), x.shape[1:-1]
+
+    def backward(dy):
+        return kernels.avg_gradient(dy, spatial, window, count_include_pad)
+
+    return kernels.avg_forward(x, window, count_include_pad), backward
+
+
+def _window(name, x, size, stride, padding):
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        kind = getattr(x, "dtype", type(x).__name__)
+        raise InputError(f"{name}: x has dtype {kind}; expected a floating-point array")
+    if x.ndim not in (3, 4, 5):
+        raise InputError(f"{name}: x has shape {x.shape}; expected 3, 4 or 5 dimensions: (N, *spatial, C)")
+    if 0 in x.shape:
+        raise InputError(f"{name}: x is empty, with shape {x.shape}; expected at least one of everything")
+    window = slide(name, x.shape[1:-1], size, stride=size if stride is None else stride, padding=padding)
+    if any(max(b, a) >= k for b, a, k in zip(window.before, window.after, window.size, strict=True)):
+        raise InputError(f"{name}: padding is {padding!r}; expected less than the window {window.size}, or it sees nothing")
+    return window

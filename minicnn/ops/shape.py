@@ -1,0 +1,47 @@
+"""Joining and padding. What has a method (reshape, transpose, getitem) lives in tensor.py."""
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.tensor import Tensor, op
+
+
+def concat(tensors, axis=-1):
+    """The tensors one after the other along `axis`; their other sizes agree."""
+    if not len(tensors):
+        raise InputError("concat: tensors is empty; expected at least one")
+    return _concat(*tensors, axis=axis)
+
+
+@op
+def _concat(*parts, axis):
+    shapes = [np.shape(p) for p in parts]
+    try:
+        y = np.concatenate(parts, axis=axis)
+    except ValueError:
+        raise InputError(f"concat: shapes {shapes} do not join along axis {axis}") from None
+    edges = np.cumsum([shape[axis] for shape in shapes])[:-1]
+
+    def backward(dy):
+        return tuple(np.split(dy, edges, axis=axis))
+
+    return y, backward
+
+
+@op(inputs=1)
+def pad(x, widths, value=0.0):
+    """`value` around x. widths: one (before, after) pair for each axis, all axes included."""
+    if len(widths) != x.ndim:
+        raise InputError(f"pad: widths is {widths!r}; expected {x.ndim} pairs (before, after), one an axis of x {x.shape}")
+    inside = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
+
+    def backward(dy):
+        return dy[inside]
+
+    return np.pad(x, widths, constant_values=value), backward
+
+
+def flatten(x):
+    """(N, …) as (N, everything else)."""
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    return x.reshape((x.shape[0], -1))

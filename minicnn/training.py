@@ -1,0 +1,175 @@
+"""Training a classifier: augmentation, schedule, checkpoints. Every random number is a function of seed and step, so
+a run that was killed and resumed ends with the same weights, bit for bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from minicnn import nn, ops, optim
+from minicnn.errors import InputError, MissingFileError
+from minicnn.tensor import no_grad
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What decides the result. learning_rate is the peak of a one-cycle schedule (Smith 2018)."""
+
+    epochs: int = 14
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warm_up: float = 0.2
+    shift: int = 4
+    seed: int = 0
+
+    def rate(self, step: int, steps: int) -> float:
+        """Linearly up to the peak during `warm_up` of all steps, then linearly down to zero."""
+        peak = self.warm_up * steps
+        return self.learning_rate * min((step + 1) / max(peak, 1), (steps - step) / max(steps - peak, 1))
+
+
+def train_classifier(
+    model: nn.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    plan: TrainingPlan,
+    *,
+    checkpoint: Path,
+    resume: bool = False,
+    checkpoint_every: int = 100,
+    progress: bool = True,
+) -> None:
+    """Train `model` in place with SGD, Nesterov momentum and softmax cross-entropy.
+
+    images: (N, H, W, 3) uint8; labels: (N,) integers. checkpoint: a file that is replaced every `checkpoint_every`
+    steps; with resume=True the run goes on from it. Ctrl-C writes it and stops.
+    """
+    optimizer = optim.SGD(
+        model.parameters(), plan.learning_rate, momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True
+    )
+    batches = len(images) // plan.batch_size  # the few left over change with every shuffle
+    if batches == 0:
+        raise InputError(f"train: batch_size is {plan.batch_size}; expected at most the {len(images)} pictures given")
+    steps = plan.epochs * batches
+    done = _load_checkpoint(checkpoint, model, optimizer, plan) if resume else 0
+    model.train()
+    bar = tqdm(total=steps, initial=done, unit="batch", disable=not progress, mininterval=1.0)
+    smooth = math.nan
+    try:
+        for step in range(done, steps):
+            epoch, batch = divmod(step, batches)
+            order = np.random.default_rng([plan.seed, epoch]).permutation(len(images))
+            picked = order[batch * plan.batch_size : (batch + 1) * plan.batch_size]
+            x = augment(images[picked], plan.shift, np.random.default_rng([plan.seed, epoch, batch]))
+            optimizer.zero_grad()
+            loss = ops.cross_entropy(model(x), labels[picked])
+            loss.backward()
+            if not math.isfinite(loss.item()):
+                raise InputError(
+                    f"train: the loss is {loss.item()} at step {step}; try a lower learning_rate than {plan.learning_rate}"
+                )
+            optimizer.learning_rate = plan.rate(step, steps)
+            optimizer.step()
+            done = step + 1
+            smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
+            bar.update()
+            bar.set_description(f"epoch {epoch + 1}/{plan.epochs}", refresh=False)
+            bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
+            if done % checkpoint_every == 0 or done == steps:
+                save_checkpoint(checkpoint, model, optimizer, plan, done)
+    except KeyboardInterrupt:
+        save_checkpoint(checkpoint, model, optimizer, plan, done)
+        raise
+    finally:
+        bar.close()
+        model.eval()
+
+
+def augment(images: np.ndarray, shift: int, random: np.random.Generator) -> np.ndarray:
+    """Mirror half of the pictures and move each by up to `shift` pixels over its mirrored border. float32 in [0, 1]."""
+    n, height, width, _ = images.shape
+    padded = np.pad(images, [(0, 0), (shift, shift), (shift, shift), (0, 0)], mode="reflect")
+    padded = np.where(random.random((n, 1, 1, 1)) < 0.5, padded[:, :, ::-1], padded)
+    top, left = random.integers(0, 2 * shift + 1, (2, n))
+    rows = top[:, None] + np.arange(height)
+    columns = left[:, None] + np.arange(width)
+    moved = padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return moved.astype(np.float32) / np.float32(255)
+
+
+def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 250) -> float:
+    """The fraction of pictures whose largest logit is their label's."""
+    right = 0
+    model.eval()
+    with no_grad():
+        for start in range(0, len(images), batch_size):
+            x = images[start : start + batch_size].astype(np.float32) / np.float32(255)
+            right += int(np.sum(model(x).data.argmax(axis=1) == labels[start : start + batch_size]))
+    return right / len(images)
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------
+
+
+def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: TrainingPlan, step: int) -> None:
+    """Write everything that the next step depends on. The file is complete or absent: written beside, then renamed."""
+    arrays = _state(model, optimizer)
+    arrays["plan"] = np.frombuffer(_fingerprint(plan), np.uint8)
+    arrays["step"] = np.asarray(step)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: TrainingPlan) -> int:
+    """Put the checkpoint's state into model and optimizer; returns the number of steps that it has behind it."""
+    if not path.is_file():
+        raise MissingFileError(f"resume: no checkpoint {str(path)!r}; start without --resume")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays: dict[str, Any] = dict(file)
+    except (ValueError, OSError, EOFError) as problem:
+        raise InputError(f"resume: {str(path)!r} is no checkpoint ({problem})") from None
+    plan_found = arrays.pop("plan", np.zeros(0, np.uint8)).tobytes()
+    if plan_found != _fingerprint(plan):
+        raise InputError(
+            f"resume: {str(path)!r} was made with {plan_found.decode(errors='replace')}; expected {_fingerprint(plan).decode()}"
+        )
+    step = int(arrays.pop("step"))
+    mine = _state(model, optimizer)
+    if arrays.keys() != mine.keys() or any(arrays[k].shape != mine[k].shape for k in mine):
+        raise InputError(f"resume: {str(path)!r} holds another network")
+    for name, parameter in model.named_parameters():
+        parameter.data = arrays[f"model.{name}"]
+    for name, _ in list(model.named_state()):
+        model.set_state(name, arrays[f"state.{name}"])
+    optimizer.load_state({k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")})
+    return step
+
+
+def _state(model: nn.Module, optimizer: optim.Optimizer) -> dict[str, np.ndarray]:
+    return {
+        **{f"model.{name}": p.data for name, p in model.named_parameters()},
+        **{f"state.{name}": a for name, a in model.named_state()},
+        **{f"optimizer.{name}": a for name, a in optimizer.state().items()},
+    }
+
+
+def _fingerprint(plan: TrainingPlan) -> bytes:
+    return json.dumps(asdict(plan), sort_keys=True).encode()
