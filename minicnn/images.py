@@ -56,12 +56,7 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
     """
     from PIL import Image
 
-    target = Path(_path_text(path, "save: path"))
-    label = f"save: path {str(target)!r}"
-    if target.suffix.lower() not in WRITERS:
-        raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
-    if not os.path.isdir(target.parent):
-        raise MissingFileError(f"{label} is in a folder that does not exist; expected an existing folder")
+    target = check_target(path)
     # Half a unit of slack: an optimiser's overshoot passes, a picture in [-1, 1] or [0, 255] does not.
     _check_values(image, "save: image", slack=0.5)
     pixels = image[0] if image.ndim == 4 and image.shape[0] == 1 else image
@@ -79,7 +74,20 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
         Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
         _replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
-        raise InputError(f"{label} cannot be written ({_one_line(error)})") from error
+        raise InputError(f"save: path {str(target)!r} cannot be written ({_one_line(error)})") from error
+
+
+def check_target(path: PathLike) -> Path:
+    """The Path that save() would write, refused now rather than after the work that it is to hold. Raises InputError."""
+    target = Path(_path_text(path, "save: path"))
+    label = f"save: path {str(target)!r}"
+    if target.suffix.lower() not in WRITERS:
+        raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
+    if not os.path.isdir(target.parent):
+        raise MissingFileError(f"{label} is in a folder that does not exist; expected an existing folder")
+    if os.path.isdir(target):
+        raise InputError(f"{label} is a directory; expected a file name")
+    return target
 
 
 def as_image(value: PathLike | npt.NDArray[np.floating], *, name: str, size: Size | None = None) -> Picture:

@@ -36,6 +36,7 @@ class VGG(nn.Module):
     ) -> None:
         self.card = card
         self.preprocessing = preprocessing(card.preprocessing)
+        self.pooling = pooling
         self.batch_norm = batch_norm
         self.body: list[nn.Module] = []
         self.top: list[nn.Module] = []
@@ -63,6 +64,7 @@ class VGG(nn.Module):
 
     def set_pooling(self, pooling: str) -> None:
         """Pool by "max" or "avg" from here on; no weights change."""
+        self.pooling = pooling
         for i, layer in enumerate(self.body):
             if isinstance(layer, tuple(POOLS.values())):
                 self.body[i] = _pool(pooling, layer.name)

@@ -13,7 +13,7 @@ from minicnn.errors import InputError
 
 Array = np.ndarray
 
-SMALLEST, LARGEST = 16, 4096
+SMALLEST, LARGEST = 16, 1024
 
 
 def begin(size: int, seed: int) -> np.random.Generator:
@@ -62,12 +62,12 @@ def ramp(values: Array, colours: Array) -> Array:
     return np.stack([np.interp(values, stops, channel) for channel in colours.T], axis=-1)
 
 
-def mix(under: Array, over: Array, weight: Array) -> Array:
+def mix(under: Array, over: Array, weight: Array | float) -> Array:
     """Lay `over` on `under`, as opaque as `weight` says."""
     return under + (over - under) * np.asarray(weight)[..., None]
 
 
-def smoothstep(start: float, end: float, values: Array) -> Array:
+def smoothstep(start: float, end: float, values: Array | float) -> Array:
     """0 on the side of `start`, 1 on the side of `end`, an S between them."""
     t = np.clip((values - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)

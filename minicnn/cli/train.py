@@ -1,0 +1,90 @@
+"""minicnn train tiny_vgg --data TAR: train a network that minicnn ships, from nothing."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from minicnn.errors import InputError, MissingFileError
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a network from nothing",
+        description="Train tiny_vgg on CIFAR-10. A killed run goes on with --resume to the same weights, bit for bit.",
+    )
+    parser.add_argument("network", choices=["tiny_vgg"], help="what to train")
+    parser.add_argument("--data", required=True, metavar="TAR", help="training pictures: a tar of CLASS/NNNN.jpg")
+    parser.add_argument("--test", metavar="TAR", help="test pictures, to measure the accuracy at the end")
+    parser.add_argument("-o", "--out", default="tiny_vgg.h5", metavar="FILE", help="weights (default: tiny_vgg.h5)")
+    parser.add_argument("--epochs", type=int, default=14, metavar="N", help="passes over the data (default: 14)")
+    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="pictures a step (default: 128)")
+    parser.add_argument("--learning-rate", type=float, default=0.1, metavar="R", help="at its peak (default: 0.1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")
+    parser.add_argument("--checkpoint-every", type=int, default=100, metavar="N", help="steps (default: 100)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from minicnn import hdf5
+    from minicnn.datasets import cifar10
+    from minicnn.models import tiny
+    from minicnn.training import TrainingPlan, accuracy, train_classifier
+
+    out = Path(arguments.out)
+    checkpoint = out.with_suffix(".checkpoint.npz")
+    _check(arguments, out, checkpoint)
+    plan = TrainingPlan(
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+    )
+    images, labels = cifar10.read(arguments.data, progress=True)
+    model = tiny.build(batch_norm=True, seed=plan.seed)
+    start = time.monotonic()
+    train_classifier(
+        model,
+        images,
+        labels,
+        plan,
+        checkpoint=checkpoint,
+        resume=arguments.resume,
+        checkpoint_every=arguments.checkpoint_every,
+    )
+    print(f"trained for {(time.monotonic() - start) / 60:.1f} minutes")
+    folded = tiny.fold(model)
+    attributes: dict[str, Any] = {"epochs": plan.epochs, "seed": plan.seed, "licence": "MIT"}
+    hdf5.save(folded, out, dtype="float16", attributes=attributes)
+    print(f"{out}: {sum(p.size for p in folded.parameters()):,} parameters, batch norm folded")
+    if arguments.test:
+        shipped = tiny.build(initial="zeros")
+        hdf5.load(shipped, out)  # measured on what the file holds, after rounding to float16
+        reached = accuracy(shipped, *cifar10.read(arguments.test, progress=True))
+        hdf5.save(folded, out, dtype="float16", attributes={**attributes, "test_accuracy": reached})
+        print(f"test accuracy {reached:.2%}")
+
+
+def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
+    """Refuse before the hours of work what would fail after them."""
+    for name in ("epochs", "batch_size", "checkpoint_every"):
+        if getattr(arguments, name) < 1:
+            raise InputError(f"train: {name} is {getattr(arguments, name)}; expected at least 1")
+    if not arguments.learning_rate > 0:
+        raise InputError(f"train: learning_rate is {arguments.learning_rate}; expected a positive number")
+    if arguments.seed < 0:
+        raise InputError(f"train: seed is {arguments.seed}; expected at least 0")
+    if not out.parent.is_dir():
+        raise MissingFileError(f"train: out {str(out)!r} is in a folder that does not exist")
+    for name in ("data", "test"):
+        path = getattr(arguments, name)
+        if path is not None and not Path(path).is_file():
+            raise MissingFileError(f"train: {name} {path!r} does not exist; expected a tar of CLASS/NNNN.jpg")
+    if arguments.resume and not checkpoint.is_file():
+        raise MissingFileError(f"train: no checkpoint {str(checkpoint)!r}; start without --resume")
+    if not arguments.resume and checkpoint.is_file():
+        raise InputError(f"train: {str(checkpoint)!r} is there from an earlier run; add --resume, or delete it")

@@ -1,0 +1,140 @@
+"""One row an op: inputs on which its gradient is checked, away from the points where it has none.
+
+A test fails for any public differentiable function without a row, and for any row on which a zero or a scaled gradient
+would pass. Adding an op means adding its function and its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minicnn import ops
+
+Draw = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
+
+
+@dataclass(frozen=True)
+class OpCase:
+    """op: the function's name in minicnn.ops. draw: its differentiable inputs, float64, from a generator.
+
+    arguments: what follows them by position; options: by keyword. name: tells several rows of one op apart.
+    call: where the op takes its inputs in another form than one by one.
+    """
+
+    op: str
+    draw: Draw
+    arguments: tuple = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    call: Callable[..., Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.op}-{self.name}" if self.name else self.op
+
+    def function(self, *inputs: Any) -> Any:
+        """The op on these inputs, with the row's arguments and options."""
+        return (self.call or getattr(ops, self.op))(*inputs, *self.arguments, **self.options)
+
+
+def normal(*shapes: tuple[int, ...]) -> Draw:
+    """Standard normal arrays."""
+    return lambda random: tuple(random.standard_normal(s) for s in shapes)
+
+
+def positive(*shapes: tuple[int, ...]) -> Draw:
+    """Between 0.5 and 2: inside the domain of log, sqrt, division and powers."""
+    return lambda random: tuple(random.uniform(0.5, 2, s) for s in shapes)
+
+
+def distinct(*shapes: tuple[int, ...]) -> Draw:
+    """A shuffled ladder with rungs 0.1 apart that avoids 0: no ties and no kinks within a finite difference."""
+
+    def draw(random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        total = sum(int(np.prod(s)) for s in shapes)
+        ladder = random.permutation((np.arange(total) - total / 2 + 0.25) * 0.1)
+        pieces = np.split(ladder, np.cumsum([int(np.prod(s)) for s in shapes])[:-1])
+        return tuple(p.reshape(s) for p, s in zip(pieces, shapes, strict=True))
+
+    return draw
+
+
+def _concat(*parts: Any) -> Any:
+    return ops.concat(parts, axis=1)
+
+
+def _normalization(random: np.random.Generator) -> tuple[np.ndarray, ...]:
+    x, gamma, beta, mean = (random.standard_normal(s) for s in ((2, 3, 2, 4), (4,), (4,), (4,)))
+    return x, gamma, beta, mean, random.uniform(0.5, 2, 4)
+
+
+CASES: tuple[OpCase, ...] = (
+    OpCase("add", normal((3, 1, 4), (2, 4)), name="broadcast"),
+    OpCase("sub", normal((3, 1, 4), (2, 4)), name="broadcast"),
+    OpCase("mul", normal((3, 1, 4), (2, 4)), name="broadcast"),
+    OpCase("div", positive((3, 1, 4), (2, 4)), name="broadcast"),
+    OpCase("neg", normal((3, 4))),
+    OpCase("power", positive((3, 1, 4), (2, 4)), name="broadcast"),
+    OpCase("power", normal((3, 4)), (3,), name="cube"),
+    OpCase("exp", normal((3, 4))),
+    OpCase("log", positive((3, 4))),
+    OpCase("sqrt", positive((3, 4))),
+    OpCase("abs", distinct((3, 4))),
+    OpCase("square", normal((3, 4))),
+    OpCase("maximum", distinct((3, 4), (3, 4))),
+    OpCase("minimum", distinct((3, 4), (3, 4))),
+    OpCase("clip", distinct((3, 4)), (-0.33, 0.33)),
+    OpCase("sum", normal((3, 4, 2)), options={"axis": (0, -1)}, name="axes"),
+    OpCase("sum", normal((3, 4)), name="all"),
+    OpCase("mean", normal((3, 4, 2)), options={"axis": 1, "keepdims": True}, name="kept"),
+    OpCase("mean", normal((3, 4)), name="all"),
+    OpCase("max", distinct((3, 4, 2)), options={"axis": 1}, name="axis"),
+    OpCase("max", distinct((3, 4)), name="all"),
+    OpCase("reshape", normal((3, 4)), ((2, -1),)),
+    OpCase("transpose", normal((3, 4, 2)), ((2, 0, 1),)),
+    OpCase("concat", normal((2, 3), (2, 1), (2, 2)), call=_concat),
+    OpCase("pad", normal((3, 4)), (((1, 0), (2, 3)),)),
+    OpCase("getitem", normal((3, 4)), ((slice(None), slice(None, None, -2)),), name="slice"),
+    OpCase("getitem", normal((3, 4)), (np.array([0, 2, 0]),), name="repeated"),
+    OpCase("flatten", normal((2, 3, 2))),
+    OpCase("matmul", normal((3, 4), (4, 2))),
+    OpCase("matmul", normal((2, 1, 3, 4), (3, 4, 2)), name="stacked"),
+    OpCase("matmul", normal((4,), (3, 4, 2)), name="vector"),
+    OpCase("matmul", normal((2, 3, 4), (4,)), name="by-vector"),
+    OpCase("linear", normal((2, 3, 4), (4, 5), (5,))),
+    OpCase("relu", distinct((3, 4))),
+    OpCase("leaky_relu", distinct((3, 4)), (0.1,)),
+    OpCase("prelu", lambda random: (*distinct((2, 3, 4))(random), random.uniform(0.1, 0.5, 4))),
+    OpCase("sigmoid", normal((3, 4))),
+    OpCase("tanh", normal((3, 4))),
+    OpCase("softplus", normal((3, 4))),
+    OpCase("softmax", normal((3, 4, 2)), options={"axis": 1}),
+    OpCase("dropout", normal((5, 8)), (0.5,), {"seed": 1}),
+    OpCase("conv", normal((2, 9, 2), (3, 2, 4), (4,)), options={"stride": 2, "padding": ((1, 2),)}, name="1d"),
+    OpCase("conv", normal((2, 6, 5, 3), (3, 2, 3, 4), (4,)), options={"padding": "same"}, name="2d"),
+    OpCase("conv", normal((1, 7, 6, 2), (3, 3, 2, 3)), options={"stride": (2, 3), "padding": (1, 2)}, name="strided"),
+    OpCase("conv", normal((1, 8, 7, 2), (3, 2, 2, 3)), options={"dilation": (2, 3), "stride": 2}, name="dilated"),
+    OpCase("conv", normal((2, 5, 4, 4), (2, 3, 2, 6), (6,)), options={"groups": 2, "padding": 1}, name="grouped"),
+    OpCase("conv", normal((2, 4, 3, 3), (1, 1, 3, 5), (5,)), name="1x1"),
+    OpCase("conv", normal((1, 5, 5, 2), (3, 3, 2, 3), (3,)), options={"activation": "relu"}, name="relu"),
+    OpCase("conv", normal((1, 4, 5, 3, 2), (2, 3, 2, 2, 3), (3,)), options={"padding": 1}, name="3d"),
+    OpCase("max_pool", distinct((2, 7, 2)), (3,), {"stride": 2, "padding": 1}, name="1d"),
+    OpCase("max_pool", distinct((2, 6, 5, 2)), (2,), name="2d"),
+    OpCase("max_pool", distinct((1, 7, 7, 2)), ((3, 2),), {"stride": 1, "padding": (1, 0)}, name="overlapping"),
+    OpCase("max_pool", distinct((1, 4, 5, 4, 2)), (2,), {"padding": "same"}, name="3d"),
+    OpCase("avg_pool", normal((2, 7, 2)), (3,), {"stride": 2, "padding": 1}, name="1d"),
+    OpCase("avg_pool", normal((2, 6, 5, 2)), (2,), name="2d"),
+    OpCase("avg_pool", normal((1, 7, 6, 2)), (3,), {"padding": 1, "count_include_pad": True}, name="counted"),
+    OpCase("avg_pool", normal((1, 4, 5, 4, 2)), (2,), {"padding": "same"}, name="3d"),
+    OpCase("batch_norm", _normalization, options={"eps": 1e-3}, name="inference"),
+    OpCase("batch_norm", _normalization, options={"eps": 1e-3, "training": True}, name="training"),
+    OpCase("l2_normalize", normal((3, 4)), options={"axis": 1}),
+    OpCase("cross_entropy", normal((4, 5)), (np.array([0, 4, 2, 2]),)),
+    OpCase("binary_cross_entropy", normal((4, 3)), (np.linspace(0, 1, 12).reshape(4, 3),)),
+    OpCase("gram_matrix", normal((2, 3, 4, 5))),
+    OpCase("pairwise_distances", normal((3, 4), (5, 4)), options={"squared": True}, name="squared"),
+    OpCase("pairwise_distances", normal((3, 4), (5, 4)), options={"squared": False}, name="plain"),
+)

@@ -1,0 +1,24 @@
+"""Neural style transfer: one picture's content, another's style."""
+
+from minicnn.style.costs import (
+    content_cost,
+    gram_matrix,
+    layer_style_cost,
+    style_cost,
+    total_cost,
+    total_variation,
+)
+from minicnn.style.loop import StyleResult, transfer
+from minicnn.style.presets import presets
+
+__all__ = [
+    "StyleResult",
+    "content_cost",
+    "gram_matrix",
+    "layer_style_cost",
+    "presets",
+    "style_cost",
+    "total_cost",
+    "total_variation",
+    "transfer",
+]
