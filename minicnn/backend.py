@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib
+import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +61,13 @@ def _load(package: str, name: str) -> ModuleType:
     return importlib.import_module(f"{package}.on_{name}")
 
 
+def compiled_before() -> bool:
+    """Whether Numba's disk cache holds the convolution kernels, so that a first use need not compile them."""
+    kernel = _load("minicnn.kernels.conv", "numba")._forward_range
+    folder = Path(kernel.stats.cache_path)
+    return any(folder.glob("on_numba._forward_range*.nbi"))
+
+
 # --- threads ---------------------------------------------------------------------------------------------------
 
 
@@ -90,8 +99,9 @@ class _Threads:
             if self.pool is None:
                 self.pool = ThreadPoolExecutor(self.count, thread_name_prefix="minicnn")
             futures = [self.pool.submit(call, piece) for piece in pieces]
-        for future in futures:
-            future.result()
+        errors = [error for future in futures if (error := future.exception())]  # waits for all, whatever happens
+        if errors:
+            raise errors[0]
 
 
 _threads = _Threads()
@@ -116,7 +126,7 @@ def split(count: int, *, least: int = 1, most: int = 16) -> list[tuple[int, int]
     """Cut range(count) into at most `most` even pieces of about `least` or more: by shape, never by threads."""
     pieces = max(1, min(most, count // max(least, 1)))
     edges = [count * i // pieces for i in range(pieces + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
@@ -137,33 +147,48 @@ class _BlasHold:
     """
 
     def __init__(self) -> None:
-        self._controller: Any = None
+        self._libraries: list[Any] | None = None
         self.reset()
 
     def reset(self) -> None:
         self._lock = threading.Lock()
         self._holders = 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []  # each library and its number of threads
 
     def __enter__(self) -> None:
         with self._lock:
             if self._holders == 0:
-                self._limit = self._blas().limit(limits=1, user_api="blas")
+                self._before = [(library, library.num_threads) for library in self._blas()]
+                for library, _ in self._before:
+                    _set_blas_threads(library, 1)
             self._holders += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
-                self._limit.restore_original_limits()
+                self.restore()
 
-    def _blas(self) -> Any:
-        if self._controller is None:  # it scans the process's libraries: once, with both BLAS libraries loaded
+    def restore(self) -> None:
+        for library, count in self._before:
+            _set_blas_threads(library, count)
+
+    def _blas(self) -> list[Any]:
+        if self._libraries is None:  # it scans the process's libraries: once, with both BLAS libraries loaded
             import scipy.linalg.cython_blas  # noqa: F401  (the BLAS that compiled kernels call)
             from threadpoolctl import ThreadpoolController
 
-            self._controller = ThreadpoolController()
-        return self._controller
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            self._libraries = [library for library in found if library.num_threads is not None]
+        return self._libraries
+
+
+def _set_blas_threads(library: Any, count: int) -> None:
+    """Set it, whichever thread asks: threadpoolctl 3.8 would listen only to the thread that was the first to ask."""
+    forget_who_asked = getattr(library, "clear_controlling_thread", lambda force: None)
+    forget_who_asked(force=True)
+    library.set_num_threads(count)
+    forget_who_asked(force=True)
 
 
 blas_on_one_thread = _BlasHold()
@@ -172,10 +197,9 @@ blas_on_one_thread = _BlasHold()
 def _after_fork() -> None:
     """A child has neither its parent's threads nor the owners of its locks."""
     _threads.reset()
-    held, limit = blas_on_one_thread._holders, blas_on_one_thread._limit
+    if blas_on_one_thread._holders:
+        blas_on_one_thread.restore()
     blas_on_one_thread.reset()
-    if held:
-        limit.restore_original_limits()
 
 
 if hasattr(os, "register_at_fork"):  # there is no fork on Windows

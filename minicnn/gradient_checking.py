@@ -53,7 +53,8 @@ class InputReport:
                 f"abs {difference:.1e}   rel {relative:.1e}"
             )
         if not self.direction_ok and self.direction is not None:
-            lines.append(f"along a random direction   analytic {self.direction[0]:.6g}   numeric {self.direction[1]:.6g}")
+            analytic, numeric = self.direction
+            lines.append(f"along a random direction   analytic {analytic:.6g}   numeric {numeric:.6g}")
         return "\n  ".join(lines)
 
 
@@ -95,7 +96,8 @@ def gradcheck(
     Raises GradcheckError with a report when a gradient is wrong, or when f gives two results for one input.
     """
     arrays = _arrays(inputs)
-    random = np.random.default_rng(seed)
+    # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves as the cotangent.
+    random = np.random.default_rng(seed).spawn(1)[0]
     copies = [a.copy() for a in arrays]  # f never sees the caller's arrays, so they cannot be left changed
     tensors = [Tensor(a, requires_grad=True) for a in copies]
     y = f(*tensors)
@@ -145,7 +147,7 @@ def _arrays(inputs: Any) -> list[np.ndarray]:
         raise InputError("gradcheck: inputs is empty; expected at least one array")
     for number, array in enumerate(arrays):
         if array.dtype.kind != "f":
-            raise InputError(f"gradcheck: input {number} has dtype {array.dtype}; expected floating point, best float64")
+            raise InputError(f"gradcheck: input {number} has dtype {array.dtype}; expected floats, best float64")
         if array.dtype != np.float64:
             warnings.warn(
                 f"gradcheck: input {number} is {array.dtype}; differences of this precision say little, use float64",

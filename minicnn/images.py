@@ -78,7 +78,7 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
 
 
 def check_target(path: PathLike) -> Path:
-    """The Path that save() would write, refused now rather than after the work that it is to hold. Raises InputError."""
+    """The Path that save() would write, refused now rather than after the work. Raises InputError."""
     target = Path(_path_text(path, "save: path"))
     label = f"save: path {str(target)!r}"
     if target.suffix.lower() not in WRITERS:

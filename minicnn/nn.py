@@ -13,7 +13,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.errors import InputError
 from minicnn.kernels import batch_norm as batch_norm_kernels
-from minicnn.kernels.geometry import Window, receptive_field, slide
+from minicnn.kernels.geometry import Window, one_each, receptive_field, slide
 from minicnn.tensor import Tensor, no_grad
 
 Seed = int | np.random.Generator | None
@@ -215,9 +215,11 @@ class _Sliding(Module):
 
     def window(self) -> Window:
         """The window alone, on an input just large enough."""
-        one_each = [self.rank * (v,) if isinstance(v, int) else tuple(v) for v in (self.size, self.dilation)]
-        spans = [(k - 1) * d + 1 for k, d in zip(*one_each, strict=True)]
-        return slide(type(self).__name__, spans, self.size, stride=self.stride, dilation=self.dilation)
+        name = type(self).__name__
+        sizes = one_each(name, "size", self.size, self.rank, least=1)
+        dilations = one_each(name, "dilation", self.dilation, self.rank, least=1)
+        spans = [(k - 1) * d + 1 for k, d in zip(sizes, dilations, strict=True)]
+        return slide(name, spans, sizes, stride=self.stride, dilation=dilations)
 
 
 class _Conv(_Sliding):
@@ -239,10 +241,10 @@ class _Conv(_Sliding):
         seed: Seed = None,
         name: str | None = None,
     ) -> None:
-        self.size = (kernel,) * self.rank if isinstance(kernel, int) else tuple(kernel)
+        self.size = one_each(type(self).__name__, "kernel", kernel, self.rank, least=1)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.activation, self.name = activation, name
-        if channels_in % groups or channels_out % groups:
+        if groups < 1 or channels_in % groups or channels_out % groups:
             raise InputError(
                 f"{type(self).__name__}: groups is {groups}; expected a divisor of {channels_in} and {channels_out}"
             )
@@ -398,6 +400,8 @@ class BatchNorm(Module):
         self.momentum, self.eps, self.name = momentum, eps, name
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim < 2 or x.shape[-1] != self.beta.size or x.size == 0:
+            raise InputError(f"BatchNorm: x has shape {x.shape}; expected (N, …, {self.beta.size}), not empty")
         statistics = None
         if self.training:
             rows = x.data.reshape(-1, x.shape[-1])

@@ -104,6 +104,7 @@ CASES: tuple[OpCase, ...] = (
     OpCase("matmul", normal((2, 1, 3, 4), (3, 4, 2)), name="stacked"),
     OpCase("matmul", normal((4,), (3, 4, 2)), name="vector"),
     OpCase("matmul", normal((2, 3, 4), (4,)), name="by-vector"),
+    OpCase("matmul", normal((4,), (4,)), name="vectors"),
     OpCase("linear", normal((2, 3, 4), (4, 5), (5,))),
     OpCase("relu", distinct((3, 4))),
     OpCase("leaky_relu", distinct((3, 4)), (0.1,)),

@@ -15,7 +15,7 @@ import itertools
 import math
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
+from contextlib import contextmanager
 from types import CodeType
 from typing import Any
 
@@ -26,15 +26,14 @@ from minicnn.errors import InputError
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("recording", default=True)
 
 
-class no_grad(ContextDecorator):
+@contextmanager
+def no_grad() -> Iterator[None]:
     """Inside `with no_grad():` (or a function decorated with `@no_grad()`) nothing is remembered for backward."""
-
-    def __enter__(self) -> no_grad:
-        self._token = _recording.set(False)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _recording.reset(self._token)
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
 
 
 class Tensor:
@@ -49,7 +48,7 @@ class Tensor:
     __array_ufunc__ = None  # `array + tensor` asks the Tensor, instead of NumPy looping over its elements
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
-        self.data: np.ndarray = data.data if isinstance(data, Tensor) else np.asarray(data)
+        self.data: np.ndarray = data.data if isinstance(data, Tensor) else _array(data, "Tensor")
         if self.data.dtype.kind not in "fiub":
             raise InputError(f"Tensor: data has dtype {self.data.dtype}; expected numbers")
         if requires_grad and self.data.dtype.kind != "f":
@@ -112,7 +111,7 @@ class Tensor:
             raise InputError("backward: nothing that this Tensor was made from requires a gradient")
         if gradient is None:
             if self.size != 1:
-                raise InputError(f"backward: self has shape {self.shape}; pass a gradient of this shape, or reduce first")
+                raise InputError(f"backward: self has shape {self.shape}; pass a gradient like it, or reduce first")
             gradient = np.ones_like(self.data)
         gradient = np.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
         if gradient.shape != self.shape:
@@ -219,10 +218,10 @@ def _backpropagate(root: Node, gradient: np.ndarray) -> None:
     while waiting:
         _, node = heapq.heappop(waiting)
         cotangent = cotangents.pop(node)
-        if node.retained is not None and (tensor := node.retained()) is not None:
-            _deposit(tensor, cotangent)
         if node.backward is None:
             raise InputError(f"backward: the graph of {node.name} was freed by an earlier backward; run forward again")
+        if node.retained is not None and (tensor := node.retained()) is not None:
+            _deposit(tensor, cotangent)
         gradients = node.backward(cotangent)
         inputs, shapes = node.inputs, node.shapes
         node.backward, node.inputs = None, ()  # what the closure kept is freed now, not when the graph is
@@ -235,7 +234,7 @@ def _backpropagate(root: Node, gradient: np.ndarray) -> None:
             if isinstance(source, Tensor):
                 _deposit(source, part)
             elif source in cotangents:
-                cotangents[source] = cotangents[source] + part  # not in place: the op may have handed out one array twice
+                cotangents[source] = cotangents[source] + part  # not in place: an op may hand out one array twice
             else:
                 cotangents[source] = part
                 heapq.heappush(waiting, (-source.age, source))
@@ -289,7 +288,9 @@ def op(function: Callable | None = None, *, inputs: int | None = None) -> Callab
         needs = tuple(recording and isinstance(s, Tensor) and s.requires_grad for s in sources)
         if asks:
             options["needs"] = needs
-        arrays = [s.data if isinstance(s, Tensor) else _constant(s) for s in sources]
+        arrays = [s.data if isinstance(s, Tensor) else _constant(s, function.__name__) for s in sources]
+        if len(arrays) == 1:
+            arrays[0] = np.asarray(arrays[0])
         data, backward = function(*arrays, *rest, **options)
         result = Tensor(data)
         if any(needs):
@@ -304,12 +305,19 @@ def op(function: Callable | None = None, *, inputs: int | None = None) -> Callab
     return apply
 
 
-def _constant(value: Any) -> Any:
-    """An operand that is no Tensor. Numbers stay Python numbers, which take the dtype of the array they meet."""
-    if value is None or isinstance(value, (int, float)):
+def _constant(value: Any, name: str) -> Any:
+    """An operand that is no Tensor. Numbers become Python numbers, which take the dtype of the array they meet."""
+    if value is None or type(value) in (int, float):
         return value
-    array = np.asarray(value)
+    array = _array(value, name)
     return array.item() if array.ndim == 0 else array
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise InputError(f"{name}: a list is ragged; expected rows of equal length") from None
 
 
 @functools.cache
@@ -398,8 +406,8 @@ def matmul(x, y, *, needs):
     def backward(dz):
         rows = x[None, :] if x.ndim == 1 else x
         columns = y[:, None] if y.ndim == 1 else y
-        dz = np.expand_dims(dz, -2) if x.ndim == 1 else dz
         dz = np.expand_dims(dz, -1) if y.ndim == 1 else dz
+        dz = np.expand_dims(dz, -2) if x.ndim == 1 else dz
         dx = dy = None
         if needs[0]:
             dx = dz @ np.swapaxes(columns, -1, -2)
@@ -478,7 +486,7 @@ def max(x, axis=None, keepdims=False):
 
 def _restore_axes(dy: np.ndarray, shape: tuple, axis: Any, keepdims: bool) -> np.ndarray:
     """Give a reduced cotangent its reduced axes back, of length one."""
-    if keepdims or axis is None and np.ndim(dy) == len(shape):
+    if keepdims or np.ndim(dy) == len(shape):
         return dy
     axes = range(len(shape)) if axis is None else _as_tuple(axis)
     reduced = {a % len(shape) for a in axes}

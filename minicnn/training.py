@@ -76,7 +76,7 @@ def train_classifier(
             loss.backward()
             if not math.isfinite(loss.item()):
                 raise InputError(
-                    f"train: the loss is {loss.item()} at step {step}; try a lower learning_rate than {plan.learning_rate}"
+                    f"train: the loss is {loss.item()} at step {step}; try a learning_rate below {plan.learning_rate}"
                 )
             optimizer.learning_rate = plan.rate(step, steps)
             optimizer.step()
@@ -146,11 +146,10 @@ def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, p
             arrays: dict[str, Any] = dict(file)
     except (ValueError, OSError, EOFError) as problem:
         raise InputError(f"resume: {str(path)!r} is no checkpoint ({problem})") from None
-    plan_found = arrays.pop("plan", np.zeros(0, np.uint8)).tobytes()
-    if plan_found != _fingerprint(plan):
-        raise InputError(
-            f"resume: {str(path)!r} was made with {plan_found.decode(errors='replace')}; expected {_fingerprint(plan).decode()}"
-        )
+    found, wanted = arrays.pop("plan", np.zeros(0, np.uint8)).tobytes(), _fingerprint(plan)
+    if found != wanted:
+        was = found.decode(errors="replace")
+        raise InputError(f"resume: {str(path)!r} was made with {was}; expected {wanted.decode()}")
     step = int(arrays.pop("step"))
     mine = _state(model, optimizer)
     if arrays.keys() != mine.keys() or any(arrays[k].shape != mine[k].shape for k in mine):

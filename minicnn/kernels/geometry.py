@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from minicnn.errors import InputError
@@ -41,9 +42,9 @@ def slide(
     TensorFlow's rule: ceil(input / stride) outputs, an odd leftover goes after.
     """
     rank = len(spatial)
-    sizes = _one_each(name, "size", size, rank, least=1)
-    strides = _one_each(name, "stride", stride, rank, least=1)
-    dilations = _one_each(name, "dilation", dilation, rank, least=1)
+    sizes = one_each(name, "size", size, rank, least=1)
+    strides = one_each(name, "stride", stride, rank, least=1)
+    dilations = one_each(name, "dilation", dilation, rank, least=1)
     spans = tuple((k - 1) * d + 1 for k, d in zip(sizes, dilations, strict=True))
     pads = _padding(name, padding, spatial, spans, strides)
     outputs = []
@@ -58,7 +59,8 @@ def slide(
     return Window(sizes, strides, dilations, befores, afters, tuple(outputs))
 
 
-def _one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tuple[int, ...]:
+def one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tuple[int, ...]:
+    """`value` as one int a dimension; an int stands for all. name, what: the op and its argument, for messages."""
     values = (value,) * rank if _is_int(value) else value
     if (
         not isinstance(values, (tuple, list))
@@ -70,15 +72,16 @@ def _one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tup
 
 
 def _is_int(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _padding(
     name: str, padding: Any, spatial: Sequence[int], spans: Sequence[int], strides: Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
-    if padding == "valid":
+    rule = padding if isinstance(padding, str) else None  # an array, say, would be compared element by element
+    if rule == "valid":
         return ((0, 0),) * len(spatial)
-    if padding == "same":
+    if rule == "same":
         pads = []
         for n, span, step in zip(spatial, spans, strides, strict=True):
             total = max((math.ceil(n / step) - 1) * step + span - n, 0)

@@ -52,7 +52,9 @@ def preprocessing(name: str) -> Preprocessing:
 class StyleRecipe:
     """Everything that a style transfer fixes, as data. A preset is one of these, and so is a card's own recipe.
 
-    J = alpha · Σ_content + beta · Σ_style + total_variation · TV, each layer with its own weight.
+    content_layers, style_layers: {layer: its weight in the sum}.
+    J = alpha · Σ_content + beta · Σ_style + total_variation · TV, where TV is the
+    mean over the picture's elements of |difference to a neighbour|^variation_power.
     content_scale: "course", Σ(ΔF)² / (4NM); or "gatys", ½ Σ(ΔF)².     N channels, M positions
     style_scale: "gatys", Σ(ΔG)² / (4N²M²); or "relative", Σ(ΔG)² / Σ(G_S)², which puts every layer on one footing.
     start: "content", "noise" or "blend" (noise · `noise` + content · (1 − noise), around the mean colour).
@@ -60,13 +62,14 @@ class StyleRecipe:
     """
 
     summary: str
-    content: Mapping[str, float]
-    style: Mapping[str, float]
+    content_layers: Mapping[str, float]
+    style_layers: Mapping[str, float]
     content_scale: str = "course"
     style_scale: str = "gatys"
     alpha: float = 10.0
     beta: float = 40.0
     total_variation: float = 0.0
+    variation_power: int = 1
     pooling: str | None = None
     preprocessing: str | None = None
     start: str = "content"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minicnn import nn
 from minicnn.datasets.cifar10 import CLASSES
 from minicnn.models.card import ModelCard
+from minicnn.models.pretrained import WeightsLike, load_weights
 from minicnn.models.vgg import VGG
 from minicnn.tensor import Tensor
 
@@ -26,6 +29,17 @@ class GlobalAverage(nn.Module):
         return x.mean(axis=tuple(range(1, x.ndim - 1)))
 
 
+def tiny_vgg(weights: WeightsLike | None = "tiny_vgg", *, pooling: str = "max", seed: nn.Seed = 0) -> VGG:
+    """A VGG of 2.3 million parameters for CIFAR-10; model(x) is (N, 10) logits for pictures of any size.
+
+    weights: a catalogue name or a file; None draws them from `seed`. pooling: "max", or "avg" for style.
+    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    """
+    if weights is None:
+        return build(pooling=pooling, seed=seed)
+    return load_weights(build(pooling=pooling, initial="zeros"), weights)
+
+
 def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he", seed: nn.Seed = 0) -> VGG:
     """tiny_vgg without weights: five blocks, nine convolutions, and a linear classifier."""
     random = np.random.default_rng(seed)
@@ -38,9 +52,9 @@ def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he"
 def fold(trained: VGG) -> VGG:
     """The same function without batch norm: its scale and shift move into the convolution before it."""
     folded = build(initial="zeros")
-    layers = {layer.name: layer for layer in [*trained.body, *trained.top]}
+    layers: dict[str | None, Any] = {layer.name: layer for layer in trained.layers}
     for layer in folded.body:
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d) and layer.b is not None:
             convolution, norm = layers[layer.name], layers[f"{layer.name}_norm"]
             scale = norm.gamma.data / np.sqrt(norm.variance + np.float32(norm.eps))
             layer.w.data = convolution.w.data * scale

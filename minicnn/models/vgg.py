@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from minicnn import nn, ops
 from minicnn.errors import InputError
 from minicnn.models.card import ModelCard, preprocessing
 from minicnn.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minicnn.hdf5 import LoadReport
 
 POOLS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
@@ -20,8 +23,10 @@ class VGG(nn.Module):
 
     widths: channels of each block; depths: its number of convolutions. pooling: "max", or "avg" for style transfer
     (Gatys et al. 2016 found its pictures slightly more appealing). batch_norm: normalize after each convolution, for
-    training; fold it away afterwards.
+    training; fold it away afterwards. load_report: what came of the file that the weights were loaded from.
     """
+
+    load_report: LoadReport | None = None
 
     def __init__(
         self,
@@ -60,7 +65,12 @@ class VGG(nn.Module):
     @property
     def layer_names(self) -> list[str]:
         """The layers that features() can return; for a convolution also NAME.linear, before its ReLU."""
-        return [layer.name for layer in self.body if layer.name]
+        return [layer.name for layer in self.layers if layer.name]
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """Body and top, from the picture to the result."""
+        return [*self.body, *self.top]
 
     def set_pooling(self, pooling: str) -> None:
         """Pool by "max" or "avg" from here on; no weights change."""
@@ -72,7 +82,7 @@ class VGG(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, H, W, 3), RGB in [0, 1]. The last pool's output, or the top's."""
         x = self._enter(x)
-        for layer in [*self.body, *self.top]:
+        for layer in self.layers:
             x = layer(x)
         return x
 
@@ -86,12 +96,12 @@ class VGG(nn.Module):
             self._check_layer(name)
         found: dict[str, Tensor] = {}
         x = self._enter(x if isinstance(x, Tensor) else Tensor(x))
-        for layer in self.body:
+        for layer in self.layers:
             if len(found) == len(wanted):
                 break
             if f"{layer.name}.linear" in wanted:
                 x = found[f"{layer.name}.linear"] = layer.linear(x)  # type: ignore[attr-defined]
-                x = ops.relu(x)
+                x = ops.relu(x) if layer.activation else x  # type: ignore[attr-defined]
             else:
                 x = layer(x)
             if layer.name in wanted:
@@ -100,7 +110,7 @@ class VGG(nn.Module):
 
     def _check_layer(self, name: str) -> None:
         layer_name, _, part = name.partition(".")
-        known = {layer.name: layer for layer in self.body}
+        known = {layer.name: layer for layer in self.layers}
         if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):
             raise InputError(
                 f"features: layer {name!r} is unknown; {self.card.name} has {', '.join(self.layer_names)}, "

@@ -52,7 +52,8 @@ def _check(x, w, b, groups, activation):
     if rank not in (1, 2, 3):
         raise InputError(f"conv: x has {x.ndim} dimensions; expected 3, 4 or 5: (N, *spatial, C) {shapes}")
     if w.ndim != x.ndim:
-        raise InputError(f"conv: w has {w.ndim} dimensions; expected {x.ndim}: (*kernel, C_in / groups, C_out) {shapes}")
+        expected = f"{x.ndim}: (*kernel, C_in / groups, C_out)"
+        raise InputError(f"conv: w has {w.ndim} dimensions; expected {expected} {shapes}")
     if 0 in x.shape or 0 in w.shape:
         raise InputError(f"conv: an array is empty; expected at least one of everything {shapes}")
     if not isinstance(groups, int) or groups < 1 or x.shape[-1] % groups or w.shape[-1] % groups:
@@ -75,8 +76,8 @@ def _sum_of_rows(array):
 @op
 def linear(x, w, b=None, *, needs):
     """x @ w + b. x: (…, C_in), w: (C_in, C_out), b: (C_out,) or None."""
-    if np.ndim(w) != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0]:
-        raise InputError(f"linear: x has shape {x.shape}, w {np.shape(w)}; expected (…, C_in) and (C_in, C_out)")
+    if np.ndim(w) != 2 or np.ndim(x) < 1 or x.shape[-1] != w.shape[0]:
+        raise InputError(f"linear: x has shape {np.shape(x)}, w {np.shape(w)}; expected (…, C_in) and (C_in, C_out)")
     y = x @ w
     if b is not None:
         y = y + b

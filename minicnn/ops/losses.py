@@ -70,17 +70,15 @@ def gram_matrix(features):
 @op
 def pairwise_distances(x, y, *, squared):
     """‖xᵢ − yⱼ‖², or its root. x: (N, D), y: (M, D) -> (N, M). At distance 0 the root's gradient is taken as 0."""
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise InputError(f"pairwise_distances: x has shape {x.shape}, y {y.shape}; expected (N, D) and (M, D)")
+    if np.ndim(x) != 2 or np.ndim(y) != 2 or x.shape[1] != y.shape[1]:
+        raise InputError(f"pairwise_distances: x has shape {np.shape(x)}, y {np.shape(y)}; expected (N, D) and (M, D)")
     squares = np.sum(x * x, axis=1)[:, None] + np.sum(y * y, axis=1)[None, :] - 2 * (x @ y.T)
     squares = np.maximum(squares, 0)  # rounding can leave a hair below zero
     distances = squares if squared else np.sqrt(squares)
 
     def backward(dd):
-        if squared:
-            slope = 2 * dd
-        else:
-            slope = np.divide(dd, distances, out=np.zeros_like(dd), where=distances > 0)
+        root_slope = None if squared else np.divide(dd, distances, out=np.zeros_like(dd), where=distances > 0)
+        slope = 2 * dd if root_slope is None else root_slope
         dx = slope.sum(axis=1)[:, None] * x - slope @ y
         dy = slope.sum(axis=0)[:, None] * y - slope.T @ x
         return dx, dy

@@ -12,13 +12,19 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis).
 
     x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). Never mutates its inputs.
-    training: use the batch's own statistics and let the gradient flow through them; `mean` and `variance` are then not
-    used, and `statistics` may hand in (mean, variance) of the batch where the caller has formed them.
+    training: use the batch's own statistics and let the gradient flow through them; `mean` and `variance` are not used
+    then, and `statistics` may hand in (mean, variance) of the batch where the caller has formed them.
     Source: Ioffe & Szegedy 2015.
     """
+    if np.ndim(x) < 2 or x.dtype.kind != "f" or x.size == 0:
+        kind = getattr(x, "dtype", type(x).__name__)
+        raise InputError(
+            f"batch_norm: x has shape {np.shape(x)} and dtype {kind}; expected floats (N, …, C), not empty"
+        )
     for name, array in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
         if array is not None and np.shape(array) != x.shape[-1:]:
             raise InputError(f"batch_norm: {name} has shape {np.shape(array)}; expected {x.shape[-1:]} for x {x.shape}")
+    gamma, beta, mean, variance = (a if a is None else np.asarray(a, x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])
     kernels = batch_norm_kernels.implementation(x)
     if training:

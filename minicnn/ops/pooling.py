@@ -49,5 +49,5 @@ def _window(name, x, size, stride, padding):
         raise InputError(f"{name}: x is empty, with shape {x.shape}; expected at least one of everything")
     window = slide(name, x.shape[1:-1], size, stride=size if stride is None else stride, padding=padding)
     if any(max(b, a) >= k for b, a, k in zip(window.before, window.after, window.size, strict=True)):
-        raise InputError(f"{name}: padding is {padding!r}; expected less than the window {window.size}, or it sees nothing")
+        raise InputError(f"{name}: padding is {padding!r}; expected less than the window {window.size}")
     return window

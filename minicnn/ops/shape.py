@@ -32,7 +32,7 @@ def _concat(*parts, axis):
 def pad(x, widths, value=0.0):
     """`value` around x. widths: one (before, after) pair for each axis, all axes included."""
     if len(widths) != x.ndim:
-        raise InputError(f"pad: widths is {widths!r}; expected {x.ndim} pairs (before, after), one an axis of x {x.shape}")
+        raise InputError(f"pad: widths is {widths!r}; expected {x.ndim} pairs (before, after), one an axis")
     inside = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
 
     def backward(dy):

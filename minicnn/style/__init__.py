@@ -9,7 +9,7 @@ from minicnn.style.costs import (
     total_variation,
 )
 from minicnn.style.loop import StyleResult, transfer
-from minicnn.style.presets import presets
+from minicnn.style.recipes import presets
 
 __all__ = [
     "StyleResult",

@@ -25,7 +25,7 @@ def content_cost(content: Any, generated: Any, *, scale: str = "course") -> Tens
     """
     content, generated = _features("content_cost", content, generated)
     if content.shape != generated.shape:
-        raise InputError(f"content_cost: content has shape {content.shape}, generated {generated.shape}; expected one shape")
+        raise InputError(f"content_cost: content has shape {content.shape}, generated {generated.shape}; not equal")
     if scale not in ("course", "gatys"):
         raise InputError(f'content_cost: scale is {scale!r}; expected "course" or "gatys"')
     factor = 1 / (4 * content[0].size) if scale == "course" else 0.5
@@ -90,24 +90,29 @@ def add_up(terms: list[Tensor]) -> Tensor:
     return total
 
 
-@op
-def total_variation(image):
-    """Σ |difference to the neighbour| to the right and below. image: (N, H, W, C). Source: Rudin, Osher & Fatemi 1992."""
+@op(inputs=1)
+def total_variation(image, *, power=1):
+    """Σ |difference to the neighbour|^power, to the right and below: how rough a picture is. image: (N, H, W, C).
+
+    power: 1 leaves edges as sharp as they are and flattens the rest; 2 rounds them. Source: Rudin, Osher & Fatemi 1992.
+    """
     if image.ndim != 4 or image.shape[1] < 2 or image.shape[2] < 2:
         raise InputError(f"total_variation: image has shape {image.shape}; expected (N, H, W, C) of 2×2 pixels or more")
+    if power not in (1, 2):
+        raise InputError(f"total_variation: power is {power!r}; expected 1 or 2")
     down = image[:, 1:] - image[:, :-1]
     right = image[:, :, 1:] - image[:, :, :-1]
 
     def backward(dy):
+        slope_down, slope_right = (np.sign(d) * dy if power == 1 else 2 * d * dy for d in (down, right))
         dimage = np.zeros_like(image)
-        sign_down, sign_right = np.sign(down) * dy, np.sign(right) * dy
-        dimage[:, 1:] += sign_down
-        dimage[:, :-1] -= sign_down
-        dimage[:, :, 1:] += sign_right
-        dimage[:, :, :-1] -= sign_right
+        dimage[:, 1:] += slope_down
+        dimage[:, :-1] -= slope_down
+        dimage[:, :, 1:] += slope_right
+        dimage[:, :, :-1] -= slope_right
         return dimage
 
-    return np.abs(down).sum() + np.abs(right).sum(), backward
+    return sum((np.abs(d) if power == 1 else np.square(d)).sum() for d in (down, right)), backward
 
 
 def _features(name: str, *values: Any) -> tuple[Tensor, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from minicnn.models.card import StyleRecipe
 from minicnn.models.vgg import VGG
 from minicnn.nn import frozen
 from minicnn.style.costs import add_up, content_cost, gram_cost, mean_gram, total_variation
-from minicnn.style.presets import preset as preset_named
+from minicnn.style.recipes import preset as preset_named
 from minicnn.tensor import Tensor, no_grad
 
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {"adam": optim.Adam, "gd": optim.SGD, "sgd": optim.SGD}
@@ -66,17 +66,14 @@ def transfer(
     on_step(step, image, costs): called after every step with the picture after it, a read-only view that is valid
     during the call, and the costs that the step went down from.
     progress: a bar with the costs; None shows one on a terminal only.
-    changes: any other field of StyleRecipe, such as alpha, beta or total_variation.
+    changes: any other field of StyleRecipe, such as alpha, total_variation or style_layers={name: weight}.
     Ctrl-C ends the run early; the result then is the best picture so far.
     """
-    recipe, notes = None, []
     if model is None:
         model = models.tiny_vgg()
-        recipe = choose_recipe(model, preset)
-        model.set_pooling(recipe.pooling or "max")
-    recipe = recipe or choose_recipe(model, preset)
+        model.set_pooling(choose_recipe(model, preset).pooling or "max")
+    recipe, notes = _fit_layers(choose_recipe(model, preset), model)
     recipe = _changed(recipe, steps=steps, optimizer=optimizer, learning_rate=learning_rate, **changes)
-    recipe, notes = _fit_layers(recipe, model)
     notes += _differences(recipe, model)
     content = as_image(content, name="transfer: content", size=size)
     style = as_image(style, name="transfer: style", size=size)
@@ -104,25 +101,26 @@ class Objective:
     def __init__(self, model: VGG, recipe: StyleRecipe, content: np.ndarray, style: np.ndarray) -> None:
         self.model, self.recipe = model, recipe
         with no_grad():
-            self.content = model.features(content[None], recipe.content)
-            seen = model.features(style[None], recipe.style)
+            self.content = model.features(content[None], recipe.content_layers)
+            seen = model.features(style[None], recipe.style_layers)
             self.style = {name: mean_gram(features) for name, features in seen.items()}
 
     def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, float]]:
         """(J, its parts by name) for an image (1, H, W, 3)."""
         recipe = self.recipe
-        seen = self.model.features(image, {**recipe.style, **recipe.content})
+        seen = self.model.features(image, {**recipe.style_layers, **recipe.content_layers})
         contents = [
             content_cost(self.content[name], seen[name], scale=recipe.content_scale) * weight
-            for name, weight in recipe.content.items()
+            for name, weight in recipe.content_layers.items()
         ]
         styles = {
             name: gram_cost(self.style[name], seen[name], scale=recipe.style_scale) * weight
-            for name, weight in recipe.style.items()
+            for name, weight in recipe.style_layers.items()
         }
         parts = {"content": recipe.alpha * add_up(contents), "style": recipe.beta * add_up(list(styles.values()))}
         if recipe.total_variation:
-            parts["total_variation"] = recipe.total_variation * total_variation(image) / image.size
+            roughness = total_variation(image, power=recipe.variation_power) / image.size
+            parts["total_variation"] = recipe.total_variation * roughness
         total = add_up(list(parts.values()))
         costs = {"total": total.item(), **{name: part.item() for name, part in parts.items()}}
         return total, {**costs, **{f"style {name}": cost.item() * recipe.beta for name, cost in styles.items()}}
@@ -151,7 +149,8 @@ def _descend(
 
     try:
         for step in range(recipe.steps):
-            cost, costs = objective(image)
+            with np.errstate(over="ignore", invalid="ignore"):  # look() says it better than NumPy's warning
+                cost, costs = objective(image)
             look(cost, costs, step)
             optimizer.zero_grad()
             cost.backward()
@@ -193,27 +192,31 @@ def _changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
         raise InputError(f"transfer: steps is {recipe.steps!r}; expected an integer of at least 1")
     if recipe.optimizer not in OPTIMIZERS:
         raise InputError(f"transfer: optimizer is {recipe.optimizer!r}; expected one of {', '.join(OPTIMIZERS)}")
-    for name in ("alpha", "beta", "total_variation"):
+    for name in ("alpha", "beta", "total_variation", "learning_rate"):
         value = getattr(recipe, name)
         if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise InputError(f"transfer: {name} is {value!r}; expected a number of at least 0")
+    for name in ("content_layers", "style_layers"):
+        if not isinstance(getattr(recipe, name), Mapping) or not getattr(recipe, name):
+            raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected {{layer: weight}}")
     return recipe
 
 
 def _fit_layers(recipe: StyleRecipe, model: VGG) -> tuple[StyleRecipe, list[str]]:
     """Put the card's layers in the place of a recipe's that the network does not have, and say so."""
-    known, card, notes = set(model.layer_names), model.card, []
-    content, style = recipe.content, recipe.style
-    missing = [name for name in content if name.removesuffix(".linear") not in known]
-    if missing and card.content_layer:
+    card, notes = model.card, []
+    content, style = recipe.content_layers, recipe.style_layers
+    if (missing := _unknown(content, model)) and card.content_layer:
         content = {card.content_layer: sum(content.values())}
-        notes.append(f"{card.name} has no {', '.join(missing)}; content is seen at {card.content_layer}")
-    missing = [name for name in style if name.removesuffix(".linear") not in known]
-    if missing and card.style_layers:
-        share = sum(style.values()) / len(card.style_layers)
-        style = dict.fromkeys(card.style_layers, share)
-        notes.append(f"{card.name} has no {', '.join(missing)}; style is seen at {', '.join(card.style_layers)}")
-    return dataclasses.replace(recipe, content=content, style=style), notes
+        notes.append(f"{card.name} has no {missing}; content is seen at {card.content_layer}")
+    if (missing := _unknown(style, model)) and card.style_layers:
+        style = dict.fromkeys(card.style_layers, sum(style.values()) / len(card.style_layers))
+        notes.append(f"{card.name} has no {missing}; style is seen at {', '.join(card.style_layers)}")
+    return dataclasses.replace(recipe, content_layers=content, style_layers=style), notes
+
+
+def _unknown(layers: Mapping[str, float], model: VGG) -> str:
+    return ", ".join(name for name in layers if name.removesuffix(".linear") not in model.layer_names)
 
 
 def _differences(recipe: StyleRecipe, model: VGG) -> list[str]:
@@ -222,7 +225,8 @@ def _differences(recipe: StyleRecipe, model: VGG) -> list[str]:
     if recipe.pooling not in (None, model.pooling):
         notes.append(f"the recipe pools by {recipe.pooling}, {model.card.name} as given by {model.pooling}")
     if recipe.preprocessing not in (None, model.card.preprocessing):
-        notes.append(f"the recipe's preprocessing is {recipe.preprocessing}, {model.card.name}'s {model.card.preprocessing}")
+        theirs, ours = recipe.preprocessing, model.card.preprocessing
+        notes.append(f"the recipe's preprocessing is {theirs}, that of {model.card.name} {ours}")
     return notes
 
 

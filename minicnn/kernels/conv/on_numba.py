@@ -87,7 +87,8 @@ def gradient_to_filters(dy, x, window, groups=1):
     # Each piece sums into its own slot, and the slots are added in order: the same bits for any number of threads.
     slots = np.zeros((len(pieces), groups, taps, dy.shape[-1] // groups), dy.dtype)
     numbered = [(i, *piece) for i, piece in enumerate(pieces)]
-    backend.parallel(_filters_range, numbered, images, cotangent, slots, block, _is_pointwise(x, window), *_as_3d(window))
+    pointwise = _is_pointwise(x, window)
+    backend.parallel(_filters_range, numbered, images, cotangent, slots, block, pointwise, *_as_3d(window))
     dw = slots.sum(axis=0) if len(pieces) > 1 else slots[0]
     return np.moveaxis(dw, 0, 1).reshape(*window.size, x.shape[-1] // groups, dy.shape[-1])
 

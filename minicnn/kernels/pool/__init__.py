@@ -25,6 +25,6 @@ def implementation(x: np.ndarray) -> ModuleType:
     return backend.implementation(__name__, x)
 
 
-def switch_dtype(window: Window) -> type:
+def switch_dtype(window: Window) -> np.dtype:
     """The smallest integer type that can number the taps of a window."""
-    return np.uint8 if window.taps <= 1 << 8 else np.uint16 if window.taps <= 1 << 16 else np.uint32
+    return np.min_scalar_type(window.taps - 1)

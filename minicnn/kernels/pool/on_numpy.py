@@ -28,15 +28,17 @@ def _zeros_padded(dy, spatial, window):
 
 
 def max_forward(x, window):
-    padded = _pad(x, window, -np.inf)
-    taps = list(np.ndindex(*window.size))
-    y = _view_of_tap(padded, taps[0], window).copy()
+    padded, real = _pad(x, window, 0), _pad(np.ones(x.shape, bool), window, False)
+    y = np.zeros((x.shape[0], *window.output, x.shape[-1]), x.dtype)
     switches = np.zeros(y.shape, switch_dtype(window))
-    for number, tap in enumerate(taps[1:], start=1):
-        candidate = _view_of_tap(padded, tap, window)
-        better = (candidate > y) | (np.isnan(candidate) & ~np.isnan(y))  # a NaN is shown, not hidden
+    empty = np.ones(y.shape, bool)  # where no pixel has been seen: the first one wins, even if it is −∞
+    for number, tap in enumerate(np.ndindex(*window.size)):
+        candidate, is_pixel = _view_of_tap(padded, tap, window), _view_of_tap(real, tap, window)
+        shows_nan = np.isnan(candidate) & ~np.isnan(y)  # a NaN is shown, not hidden
+        better = is_pixel & (empty | (candidate > y) | shows_nan)
         y[better] = candidate[better]
         switches[better] = number
+        empty &= ~is_pixel
     return y, switches
 
 

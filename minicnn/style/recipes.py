@@ -12,8 +12,8 @@ CONV1_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
 PRESETS: Mapping[str, StyleRecipe] = {
     "course": StyleRecipe(
         summary="deeplearning.ai's Art Generation notebook: a blend of noise and content, Adam",
-        content={"block4_conv2": 1.0},
-        style=dict.fromkeys(CONV1_LAYERS, 0.2),
+        content_layers={"block4_conv2": 1.0},
+        style_layers=dict.fromkeys(CONV1_LAYERS, 0.2),
         alpha=10.0,
         beta=40.0,
         pooling="avg",
@@ -26,8 +26,8 @@ PRESETS: Mapping[str, StyleRecipe] = {
     ),
     "gatys": StyleRecipe(
         summary="Gatys, Ecker & Bethge 2015: from white noise, the paper's own constants",
-        content={"block4_conv2": 1.0},
-        style=dict.fromkeys(CONV1_LAYERS, 0.2),
+        content_layers={"block4_conv2": 1.0},
+        style_layers=dict.fromkeys(CONV1_LAYERS, 0.2),
         content_scale="gatys",
         alpha=1.0,
         beta=1000.0,

@@ -1,0 +1,24 @@
+"""minicnn demo: a photograph in three styles, with nothing to download and nothing to choose."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="style a photograph in three paintings; no arguments, no network",
+        description="Style a photograph in three paintings that are drawn by code, and write a page that shows how.",
+    )
+    parser.add_argument("--out", default="minicnn-demo", metavar="DIR", help="where to write (default: minicnn-demo)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from minicnn.style.demonstration import demonstrate
+
+    page = demonstrate(Path(arguments.out))
+    print(f"open {page}")

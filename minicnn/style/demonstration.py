@@ -1,0 +1,139 @@
+"""The demonstration: one photograph in three styles, with nothing to download and nothing to choose."""
+
+from __future__ import annotations
+
+import html
+import io
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from minicnn import images, models
+from minicnn.backend import compiled_before
+from minicnn.datasets.paintings import PAINTINGS
+from minicnn.errors import InputError
+from minicnn.style.loop import StyleResult, transfer
+
+SIZE = 256
+STEPS = 150
+ITERATES = (0, 1, 5, 20, 50, 100, 150)
+TITLES = {"starry_night": "Starry night", "stained_glass": "Stained glass", "woodcut_wave": "Woodcut wave"}
+
+
+def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
+    """Style the photograph in every painting, write pictures, iterates, cost curves and a page; returns the page.
+
+    The photograph is Grace Hopper's portrait, which matplotlib carries; the paintings are drawn by code.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"demo: out {str(folder)!r} cannot be made a folder ({problem.strerror})") from None
+    if not compiled_before():
+        say("compiling the kernels, once on this machine; later runs start at once")
+    start = time.monotonic()
+    photograph = _photograph()
+    images.save(folder / "content.png", photograph)
+    results = {}
+    for name, paint in PAINTINGS.items():
+        painting = paint(SIZE)
+        images.save(folder / f"style-{name}.png", painting)
+        iterates = {0: photograph}
+
+        def keep(step: int, image: np.ndarray, _: dict[str, float], iterates: dict = iterates) -> None:
+            if step in ITERATES:
+                iterates[step] = image.copy()
+
+        say(f"{TITLES[name].lower()}: {STEPS} steps")
+        results[name] = transfer(photograph, painting, steps=STEPS, init="content", on_step=keep)
+        images.save(folder / f"result-{name}.png", results[name].image)
+        _write_strip(folder / f"iterates-{name}.png", iterates)
+        if results[name].manifest["interrupted"]:
+            raise KeyboardInterrupt
+    _write_curves(folder / "costs.png", results)
+    return _write_page(folder, results, time.monotonic() - start)
+
+
+def _photograph() -> np.ndarray:
+    from matplotlib.cbook import get_sample_data
+
+    return images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=SIZE)
+
+
+def _write_strip(path: Path, iterates: dict[int, np.ndarray]) -> None:
+    """The iterates side by side, each under its number."""
+    from matplotlib.figure import Figure
+
+    height, width, _ = next(iter(iterates.values())).shape
+    figure = Figure(figsize=(len(iterates) * width / 100, (height + 34) / 100), dpi=100)
+    for i, (step, image) in enumerate(iterates.items()):
+        axes = figure.add_axes((i / len(iterates), 0, 0.985 / len(iterates), height / (height + 34)))
+        axes.imshow(image, interpolation="none", aspect="auto")
+        axes.set_axis_off()
+        axes.set_title(f"step {step}" if step else "start", fontsize=13, pad=6)
+    _save_figure(figure, path)
+
+
+def _write_curves(path: Path, results: dict[str, StyleResult]) -> None:
+    """How each part of the cost falls, one panel a style."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.6), dpi=100, layout="constrained")
+    panels = figure.subplots(1, len(results), sharey=True)
+    colours = {"total": "#222222", "style": "#c8553d", "content": "#2f6690", "total_variation": "#8a9a5b"}
+    for axes, (name, result) in zip(panels, results.items(), strict=True):
+        steps = [h["step"] for h in result.history]
+        for part, colour in colours.items():
+            costs = np.array([h.get(part, np.nan) for h in result.history])
+            axes.plot(steps, np.where(costs > 0, costs, np.nan), color=colour, label=part.replace("_", " "))
+        axes.set(yscale="log", title=TITLES[name], xlabel="step")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    panels[0].set_ylabel("cost")
+    panels[-1].legend(frameon=False, fontsize=9)
+    _save_figure(figure, path)
+
+
+def _save_figure(figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    content = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(content)
+    _replace(path, content.getvalue())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(path.name + ".part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_page(folder: Path, results: dict[str, StyleResult], seconds: float) -> Path:
+    """index.html: the photograph down the side, the paintings along the top, the results where they meet."""
+    paintings = "".join(_figure(f"style-{name}.png", TITLES[name]) for name in results)
+    pictures = "".join(_figure(f"result-{name}.png", f"Grace Hopper × {TITLES[name]}") for name in results)
+    strips = "".join(
+        f'<h3>{html.escape(TITLES[name])}</h3><div class="wide"><img src="iterates-{name}.png" '
+        f'alt="Iterates of {html.escape(TITLES[name])}"></div>'
+        for name in results
+    )
+    template = Template((resources.files("minicnn.style") / "templates/demonstration.html").read_text("utf-8"))
+    network = models.tiny_vgg().card.name
+    page = template.substitute(
+        paintings=paintings, pictures=pictures, strips=strips, steps=STEPS, network=network, seconds=f"{seconds:.0f}"
+    )
+    path = folder / "index.html"
+    _replace(path, page.encode())
+    return path
+
+
+def _figure(source: str, caption: str) -> str:
+    caption = html.escape(caption)
+    return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'

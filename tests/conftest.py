@@ -1,0 +1,73 @@
+"""What every test shares: no screen, examples that repeat, public data if it is there, fresh processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# Before anything imports matplotlib or keras, which read these once.
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import pytest
+from hypothesis import settings
+
+import minicnn
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The first call of a kernel compiles it, so no example has a deadline.
+settings.register_profile("local", deadline=None, print_blob=True, max_examples=25)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# A lesson may not reach for the network. Warnings are errors, but for the one that says there is no screen.
+OFFLINE = """
+import runpy, sys
+
+def refuse(event, details):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise OSError(f"reached for the network: {event} {details}")
+
+sys.addaudithook(refuse)
+del sys.argv[0]
+"""
+WARNINGS = (
+    "error::UserWarning",
+    "error::RuntimeWarning",
+    "error::SyntaxWarning",
+    "error::DeprecationWarning:__main__",
+    "ignore:FigureCanvasAgg is non-interactive:UserWarning",
+)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data (CIFAR-10, LFW, real weights) that is not part of the project, or a skip."""
+    shared = Path(os.environ.get("MINICNN_SHARED") or ROOT.parent / "shared")
+    if not (shared / "data").is_dir():
+        pytest.skip(f"needs the shared data, and {shared} has none (MINICNN_SHARED names another folder)")
+    return shared / "data"
+
+
+@pytest.fixture
+def fresh_python(tmp_path):
+    """Call it with a program and its arguments: a new interpreter runs it, offline, in an empty folder."""
+
+    def run(program, *arguments, timeout=120):
+        # The same minicnn as in this process, be it installed or the checkout's.
+        paths = [str(Path(minicnn.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+        command = [sys.executable, *(f"-W{w}" for w in WARNINGS), "-c", OFFLINE + program]
+        command += [str(argument) for argument in arguments]
+        try:
+            done = subprocess.run(
+                command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"still running after {timeout} s: {' '.join(map(str, arguments))}", pytrace=False)
+        if done.returncode:
+            pytest.fail(f"{done.stdout[-2000:]}{done.stderr[-4000:]}", pytrace=False)
+        return done.stdout
+
+    return run

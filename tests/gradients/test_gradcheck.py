@@ -1,0 +1,245 @@
+"""The gradient checker: what it takes, what it refuses, and that it finds what is wrong."""
+
+import inspect
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import minicnn
+from minicnn import ops
+from minicnn.errors import GradcheckError, InputError
+from minicnn.gradient_checking import GradcheckReport, gradcheck
+from minicnn.tensor import Tensor, op
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def square_with(alter):
+    """x², with `alter` applied to its gradient."""
+
+    @op
+    def altered_square(x):
+        def backward(dy):
+            return alter(2 * dy * x)
+
+        return x * x, backward
+
+    return altered_square
+
+
+def setting(index, value):
+    def alter(gradient):
+        gradient[index] = value
+        return gradient
+
+    return alter
+
+
+# What it takes and what it returns
+
+
+def test_it_is_public_at_every_use():
+    assert minicnn.gradcheck is gradcheck
+    assert minicnn.gradcheck is gradcheck  # also when it has been loaded
+
+
+def test_the_signature_is_the_one_promised():
+    parameters = inspect.signature(gradcheck).parameters
+    assert list(parameters) == ["f", "inputs", "eps", "atol", "rtol", "seed"]
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "eps": 1e-6,
+        "atol": 1e-5,
+        "rtol": 1e-3,
+        "seed": 0,
+    }
+
+
+def test_a_right_gradient_gives_a_report_that_is_true():
+    report = gradcheck(ops.matmul, [normal(3, 4), normal(4, 2)])
+    assert isinstance(report, GradcheckReport) and report and report.ok
+    assert [(found.shape, found.checked, found.wrong) for found in report.inputs] == [((3, 4), 12, []), ((4, 2), 8, [])]
+    assert "passed" in str(report) and "12/12 ok" in str(report)
+
+
+@pytest.mark.parametrize("inputs", [normal(3), [normal(3)], (normal(3),), Tensor(normal(3)), [Tensor(normal(3))]])
+def test_one_input_may_come_alone_or_in_a_sequence_as_array_or_tensor(inputs):
+    assert gradcheck(ops.exp, inputs).inputs[0].checked == 3
+
+
+def test_the_result_may_have_any_shape():
+    assert gradcheck(ops.sum, normal(2, 3)).ok
+    assert gradcheck(lambda x: x.reshape(3, 1, 2), normal(2, 3)).ok
+
+
+def test_the_report_names_the_tensor_the_place_and_both_values():
+    x = Tensor(np.full((2, 3), 2.0), name="picture")
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(square_with(setting((1, 2), 100.0)), x)
+    message = str(caught.value)
+    assert "FAILED" in message and "picture (2, 3): 1/6 entries wrong" in message
+    assert "worst picture[1, 2]   analytic 100 " in message and "numeric" in message
+
+
+def test_the_error_is_an_assertion_error():
+    assert issubclass(GradcheckError, AssertionError)
+
+
+def test_tolerances_decide():
+    slightly_off = square_with(lambda gradient: 1.01 * gradient)
+    with pytest.raises(GradcheckError):
+        gradcheck(slightly_off, normal(5))
+    assert gradcheck(slightly_off, normal(5), rtol=0.05).ok
+    assert gradcheck(slightly_off, normal(5), atol=1.0).ok
+
+
+def test_the_seed_decides_the_cotangent_and_the_same_seed_repeats_it():
+    def worst(seed):
+        with pytest.raises(GradcheckError) as caught:
+            gradcheck(square_with(lambda gradient: -gradient), normal(5), seed=seed)
+        return str(caught.value)
+
+    assert worst(0) == worst(0) != worst(1)
+
+
+def test_eps_is_the_step_of_the_difference():
+    asked = []
+
+    def f(x):
+        asked.append(x.data.copy())
+        return ops.exp(x)
+
+    gradcheck(f, np.zeros(1), eps=0.001)
+    assert {float(value[0]) for value in asked} == {0.0, 0.001, -0.001}
+
+
+# Wrong gradients
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_is_refused(value):
+    with pytest.raises(GradcheckError, match="1/4 entries wrong"):
+        gradcheck(square_with(setting(2, value)), normal(4))
+
+
+def test_a_function_whose_result_is_detached_is_refused():
+    with pytest.raises(GradcheckError, match="4/4 entries wrong"):
+        gradcheck(lambda x: Tensor(x.data**2), normal(4))
+
+
+def test_an_input_that_is_detached_on_the_way_is_refused():
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(lambda x, y: x * y.detach(), [normal(3), normal(3, seed=1)])
+    assert "input 0 (3,): 3/3 ok" in str(caught.value)
+    assert "input 1 (3,): 3/3 entries wrong" in str(caught.value)
+
+
+def test_an_input_without_influence_passes_with_no_gradient():
+    assert gradcheck(lambda x, y: x * 2, [normal(3), normal(2)]).ok
+
+
+def test_a_gradient_that_ones_would_let_pass_is_refused():
+    @op
+    def softmax_without_gradient(x):
+        y = np.exp(x) / np.exp(x).sum()
+        return y, lambda dy: np.zeros_like(x)  # right for a cotangent of ones: the outputs sum to one
+
+    with pytest.raises(GradcheckError):
+        gradcheck(softmax_without_gradient, normal(4))
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_cotangent_is_not_what_the_caller_draws_from_the_same_seed(seed):
+    @op
+    def unit_length_without_gradient(x):
+        y = x / np.sqrt(np.sum(x * x))
+        return y, lambda dy: np.zeros_like(x)  # right for a cotangent parallel to x
+
+    with pytest.raises(GradcheckError):
+        gradcheck(unit_length_without_gradient, normal(4, seed=seed), seed=seed)
+
+
+def test_a_gradient_that_is_added_twice_is_refused():
+    with pytest.raises(GradcheckError):
+        gradcheck(square_with(lambda gradient: 2 * gradient), normal(4))
+
+
+# Large inputs: a sample and a random direction
+
+
+def test_a_large_input_is_checked_by_a_sample_and_a_direction():
+    report = gradcheck(ops.square, normal(50, 100))
+    assert 100 <= report.inputs[0].checked < 2000
+    analytic, numeric = report.inputs[0].direction
+    assert abs(analytic - numeric) < 1e-4 * abs(numeric)
+    assert gradcheck(ops.square, normal(40, 50)).inputs[0].checked == 2000  # the last size that is checked whole
+
+
+@pytest.mark.parametrize("start", [0, 1234, 4997])
+def test_a_wrong_region_of_a_large_input_is_caught_by_the_direction(start):
+    with pytest.raises(GradcheckError, match="along a random direction"):
+        gradcheck(square_with(setting(slice(start, start + 3), 0.0)), 2 + normal(5000) / 10)
+
+
+def test_not_a_number_in_a_large_gradient_is_caught():
+    with pytest.raises(GradcheckError, match="along a random direction   analytic nan"):
+        gradcheck(square_with(setting(1234, np.nan)), normal(5000))
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_integers_are_refused(dtype):
+    with pytest.raises(InputError, match=r"gradcheck: input 1 has dtype \w+; expected floating point") as caught:
+        gradcheck(ops.mul, [normal(3), np.ones(3, dtype)])
+    assert "\n" not in str(caught.value)
+
+
+def test_float32_warns_that_it_says_little():
+    with pytest.warns(UserWarning, match="input 0 is float32"):
+        assert gradcheck(ops.square, normal(3).astype(np.float32), eps=1e-2, atol=1e-2).ok
+
+
+def test_no_inputs_are_refused():
+    with pytest.raises(InputError, match="inputs is empty"):
+        gradcheck(lambda: Tensor(1.0), [])
+
+
+def test_a_function_that_returns_no_tensor_is_refused():
+    with pytest.raises(InputError, match="f returned ndarray; expected a Tensor"):
+        gradcheck(lambda x: x.data, normal(3))
+
+
+def test_a_function_with_two_results_for_one_input_is_refused():
+    with pytest.raises(GradcheckError, match="two results for the same inputs"):
+        gradcheck(lambda x: ops.dropout(x, 0.5), normal(100))
+    assert gradcheck(lambda x: ops.dropout(x, 0.5, seed=3), normal(100)).ok
+
+
+# It leaves no trace
+
+
+def test_inputs_are_as_before_also_after_a_failure():
+    x = Tensor(normal(4), requires_grad=True)
+    x.data.flags.writeable = False
+    before = x.data.copy()
+    gradcheck(ops.square, x)
+    with pytest.raises(GradcheckError):
+        gradcheck(square_with(lambda gradient: -gradient), x)
+    assert_array_equal(x.data, before)
+    assert x.grad is None and x.requires_grad
+
+
+def test_a_function_that_writes_into_its_input_does_not_reach_the_callers_array():
+    def careless(x):
+        x.data *= 2
+        return ops.square(x)
+
+    array = normal(4)
+    before = array.copy()
+    with pytest.raises(GradcheckError, match="two results"):
+        gradcheck(careless, array)
+    assert_array_equal(array, before)

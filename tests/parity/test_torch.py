@@ -1,0 +1,336 @@
+"""Parity with PyTorch in double precision: results and every gradient, over shapes that Hypothesis draws."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minicnn import ops
+from minicnn.backend import use_backend
+from minicnn.tensor import Tensor
+
+torch = pytest.importorskip("torch")
+functional = torch.nn.functional
+
+each_backend = pytest.mark.parametrize("backend", ["numpy", "numba"])
+seeds = st.integers(0, 2**32 - 1)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def channels_first(x):
+    return x.movedim(-1, 1).contiguous()
+
+
+def channels_last(x):
+    return x.movedim(1, -1)
+
+
+def filters_first(w):
+    return w.movedim((-1, -2), (0, 1)).contiguous()
+
+
+def assert_same(backend, ours, theirs, *arrays):
+    """ours(*Tensors) and theirs(*torch tensors) agree, and so do their gradients for one random cotangent."""
+    mine = [Tensor(array.copy(), requires_grad=True) for array in arrays]
+    other = [torch.tensor(array, requires_grad=True) for array in arrays]
+    with use_backend(backend):
+        y = ours(*mine)
+        y_other = theirs(*other)
+        cotangent = np.random.default_rng(7).standard_normal(y.shape)
+        y.backward(cotangent)
+        y_other.backward(torch.tensor(cotangent))
+    pairs = [(y.data, y_other.detach().numpy())]
+    pairs += [(a.grad, b.grad.numpy()) for a, b in zip(mine, other, strict=True)]
+    for found, reference in pairs:
+        assert found.shape == reference.shape and found.dtype == reference.dtype
+        assert np.abs(found - reference).max() <= 1e-10 * max(1, np.abs(reference).max())
+
+
+# Convolution
+
+
+@st.composite
+def convolutions(draw):
+    rank = draw(st.integers(1, 3))
+    axes = []
+    for _ in range(rank):
+        size, stride, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        before, after = draw(st.integers(0, 4)), draw(st.integers(0, 4))
+        least = max(1, (size - 1) * dilation + 1 - before - after)
+        axes.append((draw(st.integers(least, least + 6)), size, stride, dilation, (before, after)))
+    spatial, sizes, strides, dilations, pads = zip(*axes, strict=True)
+    groups, inner, outer = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    random = np.random.default_rng(draw(seeds))
+    arrays = [
+        random.standard_normal((draw(st.integers(1, 3)), *spatial, inner * groups)),
+        random.standard_normal((*sizes, inner, outer * groups)),
+    ]
+    if draw(st.booleans()):
+        arrays.append(random.standard_normal(outer * groups))
+    return arrays, {"stride": strides, "dilation": dilations, "groups": groups}, pads
+
+
+@each_backend
+@settings(max_examples=60)
+@given(problem=convolutions(), activation=st.sampled_from([None, "relu"]))
+def test_convolution(backend, problem, activation):
+    arrays, options, pads = problem
+    convolve = {3: functional.conv1d, 4: functional.conv2d, 5: functional.conv3d}[arrays[0].ndim]
+
+    def theirs(x, w, b=None):
+        widths = [width for pair in reversed(pads) for width in pair]  # torch begins with the last dimension
+        padded = functional.pad(channels_first(x), widths)
+        y = channels_last(convolve(padded, filters_first(w), b, **options))
+        return y.relu() if activation else y
+
+    assert_same(backend, lambda *a: ops.conv(*a, padding=pads, activation=activation, **options), theirs, *arrays)
+
+
+@each_backend
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_same_padding_at_stride_one(backend, size, dilation):
+    def theirs(x, w):
+        y = functional.conv2d(channels_first(x), filters_first(w), padding="same", dilation=dilation)
+        return channels_last(y)
+
+    def ours(x, w):
+        return ops.conv(x, w, padding="same", dilation=dilation)
+
+    assert_same(backend, ours, theirs, normal(2, 7, 8, 3), normal(size, size, 3, 4, seed=1))
+
+
+# Pooling
+
+
+@st.composite
+def poolings(draw):
+    """An input, with ties or without, and a window that torch takes: padding up to half of it, and in three dimensions
+    no wider than the input."""
+    rank = draw(st.integers(1, 3))
+    axes = []
+    for _ in range(rank):
+        size, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+        padding = draw(st.integers(0, size // 2))
+        least = size if rank == 3 else max(1, size - 2 * padding)
+        axes.append((draw(st.integers(least, least + 6)), size, stride, padding))
+    spatial, sizes, strides, paddings = zip(*axes, strict=True)
+    random = np.random.default_rng(draw(seeds))
+    shape = draw(st.integers(1, 3)), *spatial, draw(st.integers(1, 3))
+    x = random.integers(-1, 2, shape).astype(float) if draw(st.booleans()) else random.standard_normal(shape)
+    return x, sizes, {"stride": strides, "padding": paddings}
+
+
+@each_backend
+@settings(max_examples=50)
+@given(problem=poolings())
+def test_max_pooling_with_and_without_ties(backend, problem):
+    x, size, options = problem
+    pool = {3: functional.max_pool1d, 4: functional.max_pool2d, 5: functional.max_pool3d}[x.ndim]
+
+    def theirs(x):
+        return channels_last(pool(channels_first(x), size, **options))
+
+    assert_same(backend, lambda x: ops.max_pool(x, size, **options), theirs, x)
+
+
+@each_backend
+@settings(max_examples=50)
+@given(problem=poolings(), counted=st.booleans())
+def test_average_pooling_with_and_without_counting_the_padding(backend, problem, counted):
+    x, size, options = problem
+    pool = {3: functional.avg_pool1d, 4: functional.avg_pool2d, 5: functional.avg_pool3d}[x.ndim]
+
+    def theirs(x):
+        return channels_last(pool(channels_first(x), size, count_include_pad=counted, **options))
+
+    assert_same(backend, lambda x: ops.avg_pool(x, size, count_include_pad=counted, **options), theirs, x)
+
+
+# Normalization
+
+
+@each_backend
+@settings(max_examples=25)
+@given(
+    shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    channels=st.integers(1, 4),
+    training=st.booleans(),
+    scaled=st.booleans(),
+    seed=seeds,
+)
+def test_batch_normalization(backend, shape, channels, training, scaled, seed):
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((2, *shape, channels))
+    gamma, beta, mean = random.standard_normal((3, channels))
+    variance = random.uniform(0.5, 2, channels)
+
+    def ours(x, beta, gamma=None):
+        return ops.batch_norm(x, gamma, beta, mean, variance, eps=1e-3, training=training)
+
+    def theirs(x, beta, gamma=None):
+        running = torch.tensor(mean), torch.tensor(variance)
+        y = functional.batch_norm(channels_first(x), *running, gamma, beta, training=training, eps=1e-3)
+        return channels_last(y)
+
+    assert_same(backend, ours, theirs, x, beta, *([gamma] if scaled else []))
+
+
+@each_backend
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+def test_normalization_to_unit_length(backend, axis):
+    x = normal(4, 5, 3)
+
+    def ours(x):
+        return ops.l2_normalize(x, axis=axis, eps=1e-12)
+
+    assert_same(backend, ours, lambda x: functional.normalize(x, dim=axis, eps=1e-6), x)  # √eps: theirs is a length
+
+
+# Activations
+
+
+x_values = normal(6, 5, 4) * 3
+
+ELEMENTWISE = {
+    "relu": (ops.relu, functional.relu),
+    "leaky_relu": (lambda x: ops.leaky_relu(x, 0.2), lambda x: functional.leaky_relu(x, 0.2)),
+    "sigmoid": (ops.sigmoid, torch.sigmoid),
+    "tanh": (ops.tanh, torch.tanh),
+    "softplus": (ops.softplus, lambda x: torch.logaddexp(x, torch.zeros_like(x))),
+    "softmax": (ops.softmax, lambda x: functional.softmax(x, dim=-1)),
+    "softmax over the first axis": (lambda x: ops.softmax(x, axis=0), lambda x: functional.softmax(x, dim=0)),
+    "exp": (ops.exp, torch.exp),
+    "abs": (ops.abs, torch.abs),
+    "square": (ops.square, torch.square),
+    "neg": (ops.neg, torch.neg),
+    "clip": (lambda x: ops.clip(x, -1, 2), lambda x: torch.clamp(x, -1, 2)),
+    "log of abs": (lambda x: ops.log(ops.abs(x)), lambda x: torch.log(torch.abs(x))),
+    "sqrt of square": (lambda x: ops.sqrt(ops.square(x) + 1), lambda x: torch.sqrt(torch.square(x) + 1)),
+    "cube": (lambda x: x**3, lambda x: x**3),
+    "sum": (lambda x: x.sum(axis=(0, 2)), lambda x: x.sum(dim=(0, 2))),
+    "mean": (lambda x: x.mean(axis=1, keepdims=True), lambda x: x.mean(dim=1, keepdim=True)),
+    "max": (lambda x: x.max(axis=1), lambda x: x.amax(dim=1)),
+    "reshape": (lambda x: x.reshape(10, 12), lambda x: x.reshape(10, 12)),
+    "transpose": (lambda x: x.transpose(2, 0, 1), lambda x: x.permute(2, 0, 1)),
+    "slice": (lambda x: x[1:5:2, None, :, 0], lambda x: x[1:5:2, None, :, 0]),
+    "pad": (lambda x: ops.pad(x, ((0, 0), (1, 2), (3, 0)), 5.0), lambda x: functional.pad(x, (3, 0, 1, 2), value=5.0)),
+    "flatten": (ops.flatten, lambda x: x.flatten(1)),
+    "gram matrix": (ops.gram_matrix, lambda x: x.mT @ x),
+}
+
+
+@each_backend
+@pytest.mark.parametrize(("ours", "theirs"), ELEMENTWISE.values(), ids=ELEMENTWISE)
+def test_functions_of_one_array(backend, ours, theirs):
+    assert_same(backend, ours, theirs, x_values)
+
+
+@each_backend
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "softplus", "softmax", "tanh", "abs", "max"])
+def test_far_from_zero_and_at_zero(backend, name):
+    extreme = np.array([[[-800.0, -40.0, -1.0, 0.0, 0.0, 1.0, 40.0, 800.0]]])
+    ours, theirs = ELEMENTWISE[name]
+    assert_same(backend, ours, theirs, extreme)
+
+
+PAIRS = {
+    "add": (ops.add, torch.add),
+    "sub": (ops.sub, torch.sub),
+    "mul": (ops.mul, torch.mul),
+    "div": (ops.div, torch.div),
+    "maximum": (ops.maximum, torch.maximum),
+    "minimum": (ops.minimum, torch.minimum),
+    "power": (lambda x, y: ops.abs(x) ** y, lambda x, y: torch.abs(x) ** y),
+}
+
+
+@each_backend
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS.values(), ids=PAIRS)
+def test_functions_of_two_arrays_that_broadcast(backend, ours, theirs):
+    assert_same(backend, ours, theirs, normal(3, 1, 4), normal(2, 4, seed=1))
+
+
+@each_backend
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_ties_of_two_arrays(backend, name):
+    ours, theirs = PAIRS[name]
+    random = np.random.default_rng(0)
+    assert_same(backend, ours, theirs, *(random.integers(0, 3, (5, 6)).astype(float) for _ in range(2)))
+
+
+@each_backend
+@pytest.mark.parametrize(
+    ("x", "y"), [((3, 4), (4, 2)), ((2, 1, 3, 4), (5, 4, 2)), ((4,), (3, 4, 2)), ((2, 3, 4), (4,)), ((4,), (4,))]
+)
+def test_matrix_product(backend, x, y):
+    assert_same(backend, ops.matmul, torch.matmul, normal(*x), normal(*y, seed=1))
+
+
+@each_backend
+def test_linear_layer(backend):
+    def theirs(x, w, b):
+        return functional.linear(x, w.T, b)
+
+    assert_same(backend, ops.linear, theirs, normal(2, 3, 4), normal(4, 5, seed=1), normal(5, seed=2))
+
+
+@each_backend
+def test_learned_slopes(backend):
+    def theirs(x, slope):
+        return channels_last(functional.prelu(channels_first(x), slope))
+
+    assert_same(backend, ops.prelu, theirs, x_values, normal(4, seed=1))
+
+
+@each_backend
+def test_joining(backend):
+    def ours(*parts):
+        return ops.concat(parts, axis=1)
+
+    def theirs(*parts):
+        return torch.cat(parts, dim=1)
+
+    assert_same(backend, ours, theirs, normal(2, 3), normal(2, 1, seed=1), normal(2, 2, seed=2))
+
+
+# Losses and distances
+
+
+@each_backend
+@pytest.mark.parametrize("scale", [1, 300])
+def test_cross_entropy(backend, scale):
+    labels = np.random.default_rng(0).integers(0, 5, 8)
+
+    def theirs(logits):
+        return functional.cross_entropy(logits, torch.tensor(labels))
+
+    assert_same(backend, lambda logits: ops.cross_entropy(logits, labels), theirs, scale * normal(8, 5))
+
+
+@each_backend
+@pytest.mark.parametrize("scale", [1, 300])
+def test_binary_cross_entropy(backend, scale):
+    labels = np.random.default_rng(0).uniform(0, 1, (8, 5)).round(1)
+
+    def theirs(logits):
+        return functional.binary_cross_entropy_with_logits(logits, torch.tensor(labels))
+
+    assert_same(backend, lambda logits: ops.binary_cross_entropy(logits, labels), theirs, scale * normal(8, 5))
+
+
+@each_backend
+@pytest.mark.parametrize("squared", [True, False])
+def test_distances_of_all_pairs(backend, squared):
+    def ours(x, y):
+        return ops.pairwise_distances(x, y, squared=squared)
+
+    def theirs(x, y):
+        distances = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+        return distances**2 if squared else distances
+
+    assert_same(backend, ours, theirs, normal(6, 4), normal(5, 4, seed=1))

@@ -1,0 +1,58 @@
+"""Every lesson runs as a script and cell by cell, in a new interpreter and offline."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "tutorials"
+LESSONS = sorted(FOLDER.glob("[0-9]*.py"))
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+
+# One namespace, and no __file__ in it: a notebook has none.
+CELLS = """
+import re, sys
+from pathlib import Path
+
+source, namespace = Path(sys.argv[0]).read_text(encoding="utf-8"), {"__name__": "__main__"}
+for cell in re.finditer(r"^# %%.*?(?=^# %%|\\Z)", source, re.MULTILINE | re.DOTALL):
+    above = source.count("\\n", 0, cell.start())
+    exec(compile("\\n" * above + cell.group(), sys.argv[0], "exec"), namespace)
+"""
+
+
+def cells(lesson: Path) -> list[tuple[str, str]]:
+    """(what stands after `# %%`, the lines below it); lines before the first marker are a cell "before"."""
+    before, *found = re.split(r"^# %%(.*)\n", lesson.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    return [("before", before), *pairs] if before else pairs
+
+
+def test_there_are_lessons_each_with_its_number():
+    assert LESSONS, f"{FOLDER} holds no lesson"
+    numbers = [lesson.stem.split("_")[0] for lesson in LESSONS]
+    assert all(re.fullmatch(r"\d\d", number) for number in numbers) and len({*numbers}) == len(numbers)
+
+
+@each_lesson
+def test_is_in_percent_format(lesson):
+    (first, title), *_ = found = cells(lesson)
+    assert first == " [markdown]" and title.startswith("# # "), "a lesson begins with its title"
+    assert {kind for kind, _ in found} == {"", " [markdown]"}, "a cell begins `# %%` or `# %% [markdown]`"
+    for kind, body in found:
+        if kind:
+            assert all(line.startswith("#") for line in body.splitlines() if line), f"not a comment: {body}"
+        else:
+            compile(body, lesson.name, "exec")  # a cell is whole by itself
+
+
+@each_lesson
+@pytest.mark.timeout(150)
+def test_runs_as_a_script(lesson, fresh_python):
+    fresh_python("runpy.run_path(sys.argv[0], run_name='__main__')", lesson)
+
+
+@each_lesson
+@pytest.mark.timeout(150)
+def test_runs_cell_by_cell(lesson, fresh_python):
+    fresh_python(CELLS, lesson)

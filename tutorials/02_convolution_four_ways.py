@@ -1,0 +1,409 @@
+# %% [markdown]
+# # Lesson 2: convolution, four ways
+#
+# A convolution slides a small filter over a signal, a picture or a volume, and asks at every place: how much does
+# this look like my filter? That is all. It is also nine tenths of the work of a vision network, so it is worth
+# writing more than once: first so that you can read it, then so that it is fast.
+#
+# minicnn holds several implementations of one formula. The slowest *defines* what is right, the others must agree
+# with it. In this lesson you write the formula yourself, then open each implementation in turn.
+#
+# Letters, as in the course: N pictures in a batch, H rows, W columns, C channels. Pictures are (N, H, W, C), filters
+# (height, width, C_in, C_out).
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.cbook import get_sample_data
+
+import minicnn
+from minicnn import Tensor, gradcheck, images, nn, ops
+from minicnn.kernels.conv import naive, on_numba, on_numpy
+from minicnn.kernels.geometry import slide
+
+minicnn.use_backend("numpy")  # ops.conv runs the readable kernels, so that you can step into them
+random = np.random.default_rng(0)
+INK, BLUE, RED, GREEN, GREY = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#777777"
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
+
+# %% [markdown]
+# ## The idea, in one dimension
+#
+# The filter (1, 0, −1) compares each number's left neighbour with its right one. Where the signal is flat it says 0;
+# where the signal steps up it says so, with a minus sign.
+
+# %%
+signal = np.array([0.0, 0, 0, 1, 1, 1, 1, 0, 0])
+edge = np.array([1.0, 0, -1])
+
+
+def slide_over(signal, taps):
+    outputs = len(signal) - len(taps) + 1
+    return np.array([sum(signal[o + k] * taps[k] for k in range(len(taps))) for o in range(outputs)])
+
+
+response = slide_over(signal, edge)
+print("signal  ", signal)
+print("response", response)
+assert np.array_equal(response, [0, -1, -1, 0, 0, 1, 1])
+
+# %% [markdown]
+# A word about the name. In mathematics, *convolution* turns the filter around first. Deep learning does not bother:
+# the filter is learned, so it may as well be learned the other way round. What everyone calls convolution here is,
+# strictly, cross-correlation. Keep the turned filter in mind, though. It comes back below, on the way back.
+
+# %%
+assert np.array_equal(response, np.correlate(signal, edge, mode="valid"))
+assert np.array_equal(response, np.convolve(signal, edge[::-1], mode="valid"))
+
+# %% [markdown]
+# ## First way: loops
+#
+# In two dimensions, with channels and several filters, nothing new happens; there are only more loops. For each
+# picture n, output row and column, filter j: add up pixel times weight, over the filter's rows, columns and channels.
+
+
+# %%
+def conv_loops(x, w):
+    N, H, W, C_in = x.shape
+    height, width, _, C_out = w.shape
+    y = np.zeros((N, H - height + 1, W - width + 1, C_out))
+    for n in range(N):
+        for row in range(y.shape[1]):
+            for column in range(y.shape[2]):
+                for j in range(C_out):
+                    for kr in range(height):
+                        for kc in range(width):
+                            for c in range(C_in):
+                                y[n, row, column, j] += x[n, row + kr, column + kc, c] * w[kr, kc, c, j]
+    return y
+
+
+x = random.standard_normal((2, 6, 5, 3))
+w = random.standard_normal((3, 3, 3, 4))
+y = conv_loops(x, w)
+print(f"x {x.shape}  w {w.shape}  ->  y {y.shape}")
+assert np.allclose(y, ops.conv(x, w).data, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# Ours are in `minicnn/kernels/conv/naive.py`; open it. The loops are written once, as a generator named `products`
+# that visits every pair (pixel, weight) that meets, and says to which output the product belongs. The gradient to the
+# input and the gradient to the filters visit *the same* pairs. They only add the product up somewhere else:
+#
+#     forward                y[…]  += x[…]  · w[…]
+#     gradient to input      dx[…] += w[…]  · dy[…]
+#     gradient to filters    dw[…] += x[…]  · dy[…]
+#
+# `slide` works out where the window goes and is shared by all implementations.
+
+# %%
+window = slide("lesson 2", x.shape[1:-1], size=(3, 3))
+for at_x, at_w, at_y in list(naive.products(x.shape, w.shape, window, groups=1))[:5]:
+    print(f"y{at_y} += x{at_x} · w{at_w}")
+
+assert np.allclose(naive.forward(x, w, None, window), y, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# ## Second way: one matrix product
+#
+# Computers multiply matrices better than they do anything else; people have polished that for fifty years. So turn
+# the convolution into one. Cut out the patch under each position of the window and lay it down as a row. This is
+# called *im2col*. The filters, laid down the same way, become columns. Then
+#
+#     rows (positions × taps)  @  filters (taps × C_out)  =  outputs (positions × C_out)
+#
+# Here it is for a picture of 4×4 pixels and one filter of 3×3.
+
+# %%
+tiny = np.arange(16.0).reshape(1, 4, 4, 1)
+sharpen = np.array([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]).reshape(3, 3, 1, 1)
+window = slide("lesson 2", (4, 4), size=(3, 3))
+patches = on_numpy.im2col(tiny, window)  # (N, output rows, output columns, 3, 3, C)
+rows = patches.reshape(4, 9)
+product = rows @ sharpen.reshape(9, 1)
+print(rows.astype(int))
+assert np.array_equal(product.reshape(2, 2), ops.conv(tiny, sharpen).data[0, :, :, 0])
+assert np.array_equal(rows[0], tiny[0, :3, :3, 0].ravel())
+
+
+# %%
+def draw_matrix(ax, left, top, matrix, colours, title):
+    """A matrix as a grid of numbers, with a colour for each row or each cell."""
+    height, width = matrix.shape
+    for i in range(height):
+        for j in range(width):
+            colour = colours[i] if isinstance(colours[i], str) else colours[i][j]
+            ax.add_patch(plt.Rectangle((left + j, top + i), 1, 1, facecolor=colour, edgecolor="white", lw=2.5))
+            ax.text(left + j + 0.5, top + i + 0.5, f"{matrix[i, j]:g}", ha="center", va="center", color=INK)
+    ax.text(left + width / 2, top - 0.35, title, ha="center", va="bottom", color=INK, fontsize=12)
+
+
+PLAIN = "#e8e4da"
+tints = ["#f3c9bd", "#cfdde8", "#dfe4c8", "#efe0b9"]  # one for each position of the window
+fig, ax = plt.subplots(figsize=(12, 5.3), layout="constrained")
+first_window = [[tints[0] if i < 3 and j < 3 else PLAIN for j in range(4)] for i in range(4)]
+draw_matrix(ax, 0, 2.5, tiny[0, :, :, 0], first_window, "picture, 4×4")
+draw_matrix(ax, 5.2, 2.5, rows, tints, "each position's patch as a row, 4×9")
+draw_matrix(ax, 15.6, 0, sharpen.reshape(9, 1), [PLAIN] * 9, "filter, 9×1")
+draw_matrix(ax, 18, 2.5, product, tints, "output, 4×1")
+for corner, width, height in (((0, 2.5), 3, 3), ((5.2, 2.5), 9, 1), ((18, 2.5), 1, 1)):
+    ax.add_patch(plt.Rectangle(corner, width, height, fill=False, edgecolor=RED, lw=2.5, zorder=3))
+for across, sign in ((4.6, "→"), (14.9, "@"), (17.3, "=")):
+    ax.text(across, 4.5, sign, fontsize=20, ha="center", va="center", color=GREY)
+ax.set(xlim=(-0.1, 20), ylim=(9.1, -1), aspect="equal")
+ax.set_axis_off()
+fig.savefig("im2col.png", dpi=150)
+plt.show()
+
+# %% [markdown]
+# Pixel 5 stands in all four rows: im2col copies every pixel once for each window that sees it, nine times for a 3×3
+# filter. It buys speed with memory.
+#
+# And the gradients come for free. If Y = X @ F, then dF = Xᵀ @ dY and dX = dY @ Fᵀ, whatever X and F stand for. One
+# step is left, for the input: dX holds a gradient for every *copy* of a pixel, and copies add up (lesson 1!). Laying
+# the rows back into the picture and adding where they overlap is `col2im`. Let us see how often each pixel was used:
+
+# %%
+uses = on_numpy.col2im(np.ones_like(patches), (4, 4), window)[0, :, :, 0]
+print(uses.astype(int))
+assert uses[0, 0] == 1 and uses[1, 1] == 4 and uses.sum() == rows.size
+
+# %% [markdown]
+# ## Third way: compiled, block by block
+#
+# For one layer of a real network (64 channels, a photograph of 512×512) the matrix of rows takes 600 megabytes.
+# All of it is written to memory and read back, only to be thrown away. So `minicnn/kernels/conv/on_numba.py` makes only
+# a block of rows at a time, small enough to stay in the processor's cache, multiplies it at once, and goes on. Numba
+# compiles the Python loops that fill the block to machine code; several threads work on different blocks.
+#
+# Same numbers, less traffic. The readable version stays, as the definition.
+
+# %%
+window = slide("lesson 2", x.shape[1:-1], size=(3, 3))
+assert np.allclose(on_numba.forward(x, w, None, window), y, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# ## Fourth way: a graphics card
+#
+# The title promises four, and here are three. The CUDA kernels are not part of minicnn yet. When they come, they will
+# stand beside the others under `minicnn/kernels/conv/`, keep the same contract, and have to pass the next cell.
+#
+# ## They must agree
+#
+# Not on one easy case, but on strides, holes, lopsided padding, groups, and one, two and three dimensions. In float64
+# all three agree to 1e-12, forward and both gradients.
+
+# %%
+cases = [  # x, w, where the window goes, groups
+    ((2, 9, 3), (4, 3, 5), {}, 1),
+    ((1, 7, 6, 2), (3, 3, 2, 4), {"padding": 1}, 1),
+    ((2, 7, 8, 3), (3, 2, 3, 4), {"stride": (2, 3), "padding": "same"}, 1),
+    ((1, 9, 9, 2), (3, 3, 2, 3), {"dilation": 2, "padding": ((0, 1), (2, 1))}, 1),
+    ((1, 6, 6, 4), (3, 3, 2, 6), {"stride": 2, "padding": 1}, 2),
+    ((1, 5, 4, 6, 2), (2, 3, 3, 2, 3), {"stride": (1, 2, 1)}, 1),
+]
+for x_shape, w_shape, options, groups in cases:
+    window = slide("lesson 2", x_shape[1:-1], w_shape[:-2], **options)
+    x, w = random.standard_normal(x_shape), random.standard_normal(w_shape)
+    b = random.standard_normal(w_shape[-1])
+    results = []
+    for kernels in (naive, on_numpy, on_numba):
+        y = kernels.forward(x, w, b, window, groups)
+        dy = np.cos(np.arange(y.size)).reshape(y.shape)  # any cotangent will do, as long as it is not all ones
+        dx = kernels.gradient_to_input(dy, w, x_shape[1:-1], window, groups)
+        dw = kernels.gradient_to_filters(dy, x, window, groups)
+        results.append((y, dx, dw))
+    worst = max(np.abs(a - b).max() for result in results[1:] for a, b in zip(result, results[0], strict=True))
+    print(f"x {x_shape!s:17} w {w_shape!s:16} y {results[0][0].shape!s:17} largest difference {worst:.0e}")
+    assert worst < 1e-12
+
+# %% [markdown]
+# ## How large is the output?
+#
+# A filter with `size` taps and `dilation` d (holes between the taps) spans (size − 1)·d + 1 pixels. It can stop at
+#
+#     output = ⌊(input + before + after − span) / stride⌋ + 1
+#
+# places. That is the whole arithmetic, for each dimension by itself.
+
+
+# %%
+def output_size(n, size, stride=1, dilation=1, before=0, after=0):
+    span = (size - 1) * dilation + 1
+    return (n + before + after - span) // stride + 1
+
+
+print("input  size  stride  dilation  padding   output")
+for n, size, stride, dilation, pad in [(32, 3, 1, 1, 1), (224, 7, 2, 1, 3), (28, 5, 1, 1, 0), (10, 3, 1, 3, 0)]:
+    y = ops.conv(np.zeros((1, n, 1)), np.zeros((size, 1, 1)), stride=stride, dilation=dilation, padding=pad)
+    print(f"{n:5}  {size:4}  {stride:6}  {dilation:8}  {pad:7}   {y.shape[1]:6}")
+    assert y.shape[1] == output_size(n, size, stride, dilation, pad, pad)
+
+# %% [markdown]
+# `padding="same"` asks for ⌈input / stride⌉ outputs and works out how much padding that takes. Mind the detail that
+# has cost many people an afternoon: if the padding is odd, TensorFlow puts the spare one *after*. PyTorch's
+# `padding=1` pads both sides. The output has the same size, and different numbers, because the windows stop at other
+# pixels. Weights trained under one rule go subtly wrong under the other. minicnn's "same" is TensorFlow's.
+
+# %%
+ramp = np.arange(1.0, 7).reshape(1, 6, 1)  # 1 2 3 4 5 6
+look = np.array([1.0, 10, 100]).reshape(3, 1, 1)  # writes the three pixels that it sees side by side, last one first
+same = slide("lesson 2", (6,), 3, stride=2, padding="same")
+print("same needs", same.before, "before and", same.after, "after")
+tensorflow = ops.conv(ramp, look, stride=2, padding="same").data.ravel()
+both_sides = ops.conv(ramp, look, stride=2, padding=1).data.ravel()
+print("same (TensorFlow):", tensorflow)
+print("padding=1        :", both_sides)
+assert (same.before, same.after, same.output) == ((0,), (1,), (3,))
+assert np.array_equal(tensorflow, [321, 543, 65]) and np.array_equal(both_sides, [210, 432, 654])
+
+# %% [markdown]
+# ## Signals and volumes
+#
+# Nothing in the formula says "picture". The course has two examples. A heartbeat of 14 samples (ECG, one channel)
+# meets 16 filters of 5; and a body scan of 14×14×14 voxels (CT) meets 16 filters of 5×5×5. The same operation does
+# both.
+
+# %%
+heartbeat = nn.Conv1d(1, 16, 5, seed=0)
+scan = nn.Conv3d(1, 16, 5, seed=0)
+from_ecg = heartbeat(np.zeros((1, 14, 1), np.float32))
+from_ct = scan(np.zeros((1, 14, 14, 14, 1), np.float32))
+for name, layer, y in (("ECG", heartbeat, from_ecg), ("CT ", scan, from_ct)):
+    weights = sum(p.size for p in layer.parameters())
+    print(f"{name} filters {layer.w.shape!s:18} output {y.shape!s:20} {weights} weights, biases included")
+
+assert from_ecg.shape == (1, 10, 16)
+assert from_ct.shape == (1, 10, 10, 10, 16)
+
+# %% [markdown]
+# ## The way back is a convolution, too
+#
+# Pixel i was multiplied by tap k for output i − k. So its gradient collects dy at i − k, times tap k: the index runs
+# *backward*. That is a convolution of dy with the filter turned by 180°, now sliding over the edge on all sides (pad
+# by size − 1), and with the roles of input and output channels swapped.
+
+# %%
+corner = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+print(f"{corner}\nturned by 180°:\n{corner[::-1, ::-1]}")
+
+x = random.standard_normal((2, 7, 6, 3))
+w = random.standard_normal((3, 3, 3, 4))
+window = slide("lesson 2", (7, 6), (3, 3))
+dy = random.standard_normal((2, 5, 4, 4))
+dx = naive.gradient_to_input(dy, w, (7, 6), window)
+
+turned = w[::-1, ::-1].swapaxes(2, 3)  # (height, width, C_out, C_in)
+as_convolution = ops.conv(dy, turned, padding=2).data
+print("gradient to the input:", dx.shape, " largest difference", np.abs(as_convolution - dx).max())
+assert np.allclose(as_convolution, dx, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# The gradient to the filters is a convolution as well. Tap k met pixel o + k for output o, and collects x · dy over
+# all o: slide dy, as large as it is, over x. The pictures of the batch play the part of channels, since the sum runs
+# over them.
+
+# %%
+dw = naive.gradient_to_filters(dy, x, window)
+batch_as_channels = x.transpose(3, 1, 2, 0)  # (C_in, H, W, N)
+dy_as_filters = dy.transpose(1, 2, 0, 3)  # (output H, output W, N, C_out)
+as_convolution = ops.conv(batch_as_channels, dy_as_filters).data.transpose(1, 2, 0, 3)
+print("gradient to the filters:", dw.shape, " largest difference", np.abs(as_convolution - dw).max())
+assert np.allclose(as_convolution, dw, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# And finite differences, which know nothing of all this, have the last word, as in lesson 1.
+
+# %%
+inputs = [Tensor(x[:1], name="x"), Tensor(w, name="w"), Tensor(random.standard_normal(4), name="b")]
+report = gradcheck(lambda x, w, b: ops.conv(x, w, b, stride=2, padding="same"), inputs)
+print(report)
+assert report.ok
+
+# %% [markdown]
+# ## On a real picture
+#
+# Long before filters were learned, people designed them. Sobel's pair, from 1968, compares left with right and above
+# with below. Here they look at Rear Admiral Grace Hopper, who wrote one of the first compilers.
+
+# %%
+photograph = images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=256)
+grey = photograph @ np.array([0.299, 0.587, 0.114], np.float32)  # how bright each colour looks to the eye
+
+rightward = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
+filters = np.stack([rightward, rightward.T], axis=-1)[:, :, None, :]  # (3, 3, 1 channel in, 2 channels out)
+edges = ops.conv(grey[None, :, :, None], filters, padding="same").data[0]
+strength = np.hypot(edges[..., 0], edges[..., 1])
+assert edges.shape == (*grey.shape, 2)
+
+fig, panels = plt.subplots(1, 4, figsize=(13, 4.2), layout="constrained")
+inside = np.s_[1:-1, 1:-1]  # at the rim the filter sees the zeros of the padding
+limit = float(np.quantile(np.abs(edges), 0.99))
+shown = {
+    "the picture": (grey, {"cmap": "gray", "vmin": 0, "vmax": 1}),
+    "right minus left": (edges[..., 0], {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}),
+    "below minus above": (edges[..., 1], {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}),
+    "strength of the edge": (strength, {"cmap": "gray_r", "vmin": 0, "vmax": 1.3 * limit}),
+}
+for ax, (title, (values, colours)) in zip(panels, shown.items(), strict=True):
+    ax.imshow(values[inside], **colours)
+    ax.set_title(title)
+for ax in panels:
+    ax.set_axis_off()
+fig.savefig("edges.png", dpi=150)
+plt.show()
+
+# %% [markdown]
+# The first layer of a trained network finds filters much like these by itself. Nobody tells it to.
+#
+# ## What the ways cost
+#
+# A convolution multiplies N · output positions · taps · C_in · C_out times, whichever way you write it. The time for
+# one multiplication tells the ways apart. (No `assert` here: times depend on your machine and on what else it does.
+# The first use of the compiled kernels on a machine takes longer, because it compiles them.)
+
+
+# %%
+def nanoseconds_a_product(kernels, x, w, dtype=np.float32):
+    x, w = x.astype(dtype), w.astype(dtype)
+    window = slide("lesson 2", x.shape[1:-1], w.shape[:-2], padding=1)
+    small = slide("lesson 2", (4, 4), w.shape[:-2], padding=1)
+    kernels.forward(x[:, :4, :4], w, None, small)  # warm up
+    started = time.perf_counter()
+    y = kernels.forward(x, w, None, window)
+    return (time.perf_counter() - started) / (y.size * w[..., 0].size) * 1e9
+
+
+tiny_layer = random.standard_normal((1, 8, 8, 8)), random.standard_normal((3, 3, 8, 8))
+layer = random.standard_normal((1, 112, 112, 64)), random.standard_normal((3, 3, 64, 64))
+print("nanoseconds for one product of pixel and weight")
+print(f"  loops   {nanoseconds_a_product(naive, *tiny_layer):10.3f}   (on a tiny layer; life is short)")
+print(f"  im2col  {nanoseconds_a_product(on_numpy, *layer):10.3f}")
+print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
+
+# %% [markdown]
+# Four powers of ten lie between the first way and the other two, for the same formula and the same numbers. The third
+# never holds more than a block of the matrix, which saves time and, above all, memory.
+#
+# **Try it**
+#
+# 1. Step into `ops.conv` with a debugger: `_check`, `slide`, then `on_numpy.forward`. Stop in `im2col` and look at
+#    the shape of `views`, and at `views.base`: sliding windows cost nothing until they are copied.
+# 2. Blur the photograph: a 9×9 filter whose entries are all 1/81. Then subtract the blurred picture from the sharp
+#    one, and add the difference to the sharp one. What do you see?
+# 3. What happens to the edges if the filter is turned by 180°?
+# 4. Feed `nn.Conv1d` something that beats: `np.sin(np.linspace(0, 6 * np.pi, 14))`. Which of the 16 random filters
+#    responds most?
+# 5. Count the multiplications of a 5×5 filter, and of two 3×3 filters one after the other. Both see 5×5 pixels.
+#
+# **Where to look in the source**
+#
+# - `minicnn/kernels/conv/__init__.py`: the contract, one formula and three functions.
+# - `minicnn/kernels/conv/naive.py`, `on_numpy.py`, `on_numba.py`: the three ways. In the last, read
+#   `gradient_to_input`: the turned filter, and a trick for strides.
+# - `minicnn/kernels/geometry.py`: output sizes, "same", receptive fields.
+# - `minicnn/ops/convolution.py`: the operation that puts a convolution on the tape.
+#
+# Next: `03_style_transfer_by_hand.py`.

@@ -1,0 +1,442 @@
+# %% [markdown]
+# # Lesson 3: style transfer by hand
+#
+# Take a photograph and a painting. Find a picture that shows what the photograph shows, painted as the painting is
+# painted. In 2015 Gatys, Ecker and Bethge found out how: write down a number that says how bad a picture is, the
+# *cost*, and walk downhill, pixel by pixel. No network is trained. A trained network only looks, and we change what
+# it looks at.
+#
+# In this lesson you write each part of the cost yourself, check it against the numbers of the deeplearning.ai course
+# and against minicnn's own, and then write the loop. It takes 60 steps and less than a minute.
+#
+# Letters, as in the course: features have shape (1, H, W, C), H rows, W columns, C channels.
+
+# %%
+import random as python_random
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.cbook import get_sample_data
+
+import minicnn
+from minicnn import Tensor, frozen, gradcheck, images, models, no_grad, ops, optim, style
+from minicnn.datasets.paintings import PAINTINGS
+
+minicnn.use_backend("numpy")
+INK, BLUE, RED, GREEN = "#222222", "#2f6690", "#c8553d", "#8a9a5b"
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
+
+# %% [markdown]
+# ## Numbers that everybody can check
+#
+# The course checks each exercise on random features from TensorFlow. You need no TensorFlow for them. Its random
+# numbers come from Philox, which is not a stream but a scrambler: put in a counter and a key, and out come four
+# numbers that look random. The same counter and key give the same numbers on any machine, so we can make them here.
+#
+# Two steps: Philox makes random bits; Box and Muller's formula turns pairs of evenly spread numbers into normal ones.
+
+
+# %%
+def philox(counters, seed, operation_seed):
+    """Four arrays of random 32-bit numbers, one of each for every counter (Salmon et al. 2011)."""
+    low_half, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    counters = counters.astype(np.uint64)
+    words = [counters & low_half, counters >> shift]
+    words += [np.full_like(counters, operation_seed & 0xFFFFFFFF), np.full_like(counters, operation_seed >> 32)]
+    keys = [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):  # ten rounds: multiply, swap the halves, mix in the key
+        first = np.uint64(0xD2511F53) * words[0]
+        second = np.uint64(0xCD9E8D57) * words[2]
+        words = [
+            (second >> shift) ^ words[1] ^ np.uint64(keys[0]),
+            second & low_half,
+            (first >> shift) ^ words[3] ^ np.uint64(keys[1]),
+            first & low_half,
+        ]
+        keys = [(keys[0] + 0x9E3779B9) & 0xFFFFFFFF, (keys[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return words
+
+
+def between_zero_and_one(word):
+    """23 random bits become the fraction of a float32 between 1 and 2; then 1 is taken off."""
+    bits = (word.astype(np.uint32) & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)
+    return bits.view(np.float32) - np.float32(1)
+
+
+def tensorflow_normal(shape, operation_seed, mean, deviation, seed=1):
+    """What tf.random.normal(shape, mean, deviation) draws on a CPU, in float32."""
+    count = int(np.prod(shape))
+    a, b, c, d = (between_zero_and_one(word) for word in philox(np.arange(-(-count // 4)), seed, operation_seed))
+    normal = []
+    for first, second in ((a, b), (c, d)):
+        radius = np.sqrt(-2 * np.log(np.maximum(first, np.float32(1e-7))))
+        angle = np.float32(2 * np.pi) * second
+        normal += [np.sin(angle) * radius, np.cos(angle) * radius]
+    values = np.stack(normal, axis=1).ravel()[:count].reshape(shape)
+    return values * np.float32(deviation) + np.float32(mean)
+
+
+# After tf.random.set_seed(1), each operation receives the next number of Python's own generator as its seed.
+generator = python_random.Random(1)
+first_seed, second_seed = (generator.randint(0, 2**31 - 1) for _ in range(2))
+one = tensorflow_normal((1, 4, 4, 3), first_seed, mean=1, deviation=4)
+other = tensorflow_normal((1, 4, 4, 3), second_seed, mean=1, deviation=4)
+print(f"the first features of the course's exercise: {one[0, 0, 0]}, {one.dtype}")
+
+# %% [markdown]
+# ## The content cost
+#
+# The network looks at the photograph, and at our picture. If at every place every channel responds alike, both show
+# the same. So the content cost is the squared difference, summed, over 4·H·W·C:
+#
+#     J_content = Σ (a_content − a_generated)² / (4 · H · W · C)
+#
+# We write it with `ops`, on Tensors: that puts it on the tape, and its gradient comes for free.
+
+
+# %%
+def content_cost(content, generated):
+    _, H, W, C = generated.shape
+    return ops.sum(ops.square(content - generated)) / (4 * H * W * C)
+
+
+print("content cost:", content_cost(Tensor(one), Tensor(other)).item())
+assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), 7.056877, rtol=1e-6)
+assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), style.content_cost(one, other).item(), rtol=1e-6)
+
+# %% [markdown]
+# If you wrote your own and got 28.2275, you forgot the 4. Each slip leaves a fingerprint.
+#
+# ## The Gram matrix
+#
+# Style is not *what is where*. A painter's dashes and colours may stand anywhere. So throw the places away and keep
+# only *which channels respond together*. Lay the features out as a matrix A with one row for each channel and one
+# column for each place. The Gram matrix G = A·Aᵀ holds the dot product of every pair of rows: G[i, j] is large where
+# channel i and channel j are active in the same places.
+
+
+# %%
+def gram_matrix(A):
+    """A: (C, places) -> (C, C)."""
+    return A @ A.T
+
+
+def one_row_a_channel(features):
+    """(1, H, W, C) -> (C, H·W). Reshape first, *then* turn: a plain reshape to (C, H·W) would mix up the channels."""
+    _, H, W, C = features.shape
+    return features.reshape(H * W, C).T
+
+
+A = tensorflow_normal((3, 2), first_seed, mean=1, deviation=4)
+print(gram_matrix(A))
+assert np.allclose(gram_matrix(A)[0], [63.1888, -26.72128, -7.73202], rtol=1e-6)
+assert np.allclose(gram_matrix(one_row_a_channel(Tensor(one))).data, style.gram_matrix(Tensor(one)).data[0], rtol=1e-5)
+
+# %% [markdown]
+# Does it really forget the places? Shuffle them. The content cost is up in arms, the Gram matrix does not move.
+
+# %%
+shuffled = np.random.default_rng(0).permutation(one.reshape(16, 3)).reshape(one.shape)
+before, after = (gram_matrix(one_row_a_channel(Tensor(features))).data for features in (one, shuffled))
+print(f"content cost of shuffling the places: {content_cost(Tensor(one), Tensor(shuffled)).item():.3f}")
+print(f"largest change of the Gram matrix:    {np.abs(after - before).max():.6f}")
+assert np.allclose(before, after, rtol=1e-5)
+
+# %% [markdown]
+# ## The style cost
+#
+# Of one layer: the squared difference of the two Gram matrices. It is divided by 4·C²·(H·W)², because G has C²
+# entries and each is a sum over H·W places.
+#
+#     J_layer = Σ (G_style − G_generated)² / (4 · C² · (H·W)²)
+
+
+# %%
+def layer_style_cost(style_features, generated):
+    _, H, W, C = generated.shape
+    G_style = gram_matrix(one_row_a_channel(style_features))
+    G_generated = gram_matrix(one_row_a_channel(generated))
+    return ops.sum(ops.square(G_style - G_generated)) / (4 * C**2 * (H * W) ** 2)
+
+
+cost = layer_style_cost(Tensor(one), Tensor(other)).item()
+print("style cost of one layer:", cost)
+assert np.isclose(cost, 14.017808, rtol=1e-6)
+assert np.isclose(cost, style.layer_style_cost(one, other).item(), rtol=1e-5)
+assert layer_style_cost(Tensor(one), Tensor(one)).item() == 0
+
+# %% [markdown]
+# | You got | You probably |
+# |---|---|
+# | 2.92039 | reshaped to (C, H·W) without turning: the channels are mixed up |
+# | 29.5381 | took Aᵀ·A: places with places, instead of channels with channels |
+# | 224.285 | divided by H·W instead of its square |
+# | 56.0712 | forgot the 4 |
+#
+# Of the whole network: a weighted sum over several layers, since dashes are seen by the early ones and whole swirls
+# by the later ones. And the total: content and style, weighed against each other.
+
+
+# %%
+def style_cost(style_features, generated, layers):
+    """layers: {name: weight}."""
+    total = 0
+    for name, weight in layers.items():
+        total = total + weight * layer_style_cost(style_features[name], generated[name])
+    return total
+
+
+def total_cost(content, style, alpha=10, beta=40):
+    return alpha * content + beta * style
+
+
+two_layers = {"early": 0.2, "late": 0.8}
+seen_in_style = {"early": Tensor(one), "late": Tensor(other)}
+seen_in_picture = {"early": Tensor(other), "late": Tensor(other)}
+cost = style_cost(seen_in_style, seen_in_picture, two_layers).item()
+assert np.isclose(cost, 0.2 * 14.017808, rtol=1e-6)  # the late layers agree and add nothing
+assert np.isclose(cost, style.style_cost(seen_in_style, seen_in_picture, two_layers).item(), rtol=1e-5)
+
+print("total:", total_cost(0.2, 0.8), "and", total_cost(0.3, 0.5, alpha=3, beta=8))
+assert np.isclose(total_cost(0.2, 0.8), 34) and np.isclose(total_cost(0.3, 0.5, alpha=3, beta=8), 4.9)
+assert total_cost(0.2, 0.8) == style.total_cost(0.2, 0.8)  # (16 would mean: the weights are swapped)
+
+# %% [markdown]
+# The values are right. And the gradients? They come from the tape; finite differences say whether to believe it.
+
+# %%
+target = Tensor(one.astype(np.float64))
+
+
+def cost_of_features(features):
+    return total_cost(content_cost(target, features), layer_style_cost(target, features))
+
+
+print(gradcheck(cost_of_features, [Tensor(other.astype(np.float64), name="features")]))
+
+# %% [markdown]
+# ## A page about digits
+#
+# Compare with the course's notebook and you may frown. It prints 7.056877 for the content cost, as we do. But for the
+# Gram matrix it prints 63.193256 where we have 63.1888, and for the style cost 14.01649, not 14.017808. These are not
+# roundings of our numbers. Who is right?
+#
+# A float32 keeps 23 bits after the leading one, about seven digits. Some graphics cards multiply *matrices* in a
+# faster format, TF32: before the product, each number is rounded to 10 bits, about three digits. Content needs no
+# matrix product, so its digits agree. Gram matrices are nothing else. If this suspicion is right, rounding A to 10
+# bits *before* an exact product should give the course's numbers, all digits of them.
+
+
+# %%
+def round_to_ten_bits(values):
+    """The nearest float32 of which only the first 10 of the 23 bits are in use: what TF32 sees."""
+    bits = values.astype(np.float32).view(np.uint32)
+    dropped = 13
+    halfway_up = np.uint32((1 << (dropped - 1)) - 1) + ((bits >> np.uint32(dropped)) & np.uint32(1))  # ties to even
+    kept = (bits + halfway_up) >> np.uint32(dropped) << np.uint32(dropped)
+    return kept.view(np.float32)
+
+
+print("A                   ", A.ravel())
+print("A as TF32 sees it   ", round_to_ten_bits(A).ravel())
+gram_in_tf32 = gram_matrix(round_to_ten_bits(A))
+style_in_tf32 = layer_style_cost(Tensor(round_to_ten_bits(one)), Tensor(round_to_ten_bits(other))).item()
+print(f"Gram matrix, row 0:  {gram_in_tf32[0]}   the course: 63.193256 …")
+print(f"style cost:          {style_in_tf32:.5f}   the course: 14.01649")
+assert np.isclose(gram_in_tf32[0, 0], 63.193256, rtol=0, atol=5e-6)
+assert np.isclose(style_in_tf32, 14.01649, rtol=0, atol=5e-6)
+
+# %% [markdown]
+# Digit by digit. So the course was run on such a card, and its printed numbers are good to four digits. Both answers
+# are "right"; they answer for different arithmetic. When two programs disagree in the fourth digit, do not shrug and
+# do not despair. Ask which number format each of them used.
+#
+# ## Two pictures and a network
+#
+# Now for real. The photograph is Grace Hopper's, which comes with matplotlib; the painting, a church window, is drawn
+# by minicnn. Both are 128 by 128 pixels: our formula divides by H·W once for both, so they must be equally large.
+# (minicnn's own cost divides each Gram matrix by its own number of places, so there they may differ.)
+#
+# The network is `tiny_vgg`: nine convolutions in five blocks, trained by this engine on small photographs. Its layers
+# bear the names that the course uses for its big brother, VGG-19.
+#
+# From here on we switch to the compiled kernels. Every step runs the network forward and backward, sixty times; the
+# readable kernels give the same numbers, only later.
+
+# %%
+minicnn.use_backend("numba")
+photograph = images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=(152, 128))[:128]
+painting = PAINTINGS["stained_glass"](128)
+network = models.tiny_vgg(pooling="avg")  # Gatys' advice: average pooling lets the gradient reach every pixel
+
+CONTENT_LAYER = "block3_conv2"
+STYLE_LAYERS = {f"block{block}_conv1": 0.2 for block in (1, 2, 3, 4, 5)}  # as in the course
+
+with no_grad():
+    seen_in_photograph = network.features(photograph[None], [*STYLE_LAYERS, CONTENT_LAYER])
+    seen_in_painting = network.features(painting[None], STYLE_LAYERS)
+for name, features in seen_in_photograph.items():
+    print(f"{name}  {features.shape!s:20} typical size {np.sqrt(np.mean(features.data**2)):.2f}")
+
+assert photograph.shape == painting.shape == (128, 128, 3)
+
+# %% [markdown]
+# Look at the sizes: they are below one. In the course's network they run into the hundreds. The content cost grows
+# with the square of the features, the style cost with their *fourth power* (a Gram matrix is a product already, and
+# it is squared). So the course's alpha = 10 and beta = 40, tuned to large features, would leave us with hardly any
+# style. We keep alpha, and raise beta.
+#
+# One more term. A picture can lower its cost with speckle that the network likes and the eye does not. So we also
+# charge for roughness: the squared differences of neighbouring pixels.
+
+# %%
+ALPHA, BETA, ROUGHNESS = 10, 1000, 4
+
+
+def roughness(image):
+    down = image[:, 1:] - image[:, :-1]
+    right = image[:, :, 1:] - image[:, :, :-1]
+    return (ops.sum(ops.square(down)) + ops.sum(ops.square(right))) / image.size
+
+
+# %% [markdown]
+# ## The loop
+#
+# What learns here? Not the network: it is *frozen*, its weights take no gradient and cannot be written to. The one
+# thing that requires a gradient is the image. We start from the photograph. Each step: look, weigh, walk back, move
+# the pixels a little. Then clip them to [0, 1], because a pixel cannot be blacker than black.
+
+# %%
+STEPS = 60
+image = Tensor(photograph[None].copy(), requires_grad=True, name="image")
+optimizer = optim.Adam([image], learning_rate=0.05)
+history = {"content": [], "style": [], "total": []}
+weights_before = [parameter.data.copy() for parameter in network.parameters()]
+
+with frozen(network):
+    for step in range(STEPS):
+        seen = network.features(image, [*STYLE_LAYERS, CONTENT_LAYER])
+        content = content_cost(seen_in_photograph[CONTENT_LAYER], seen[CONTENT_LAYER])
+        painted = style_cost(seen_in_painting, seen, STYLE_LAYERS)
+        cost = total_cost(content, painted, ALPHA, BETA) + ROUGHNESS * roughness(image)
+
+        optimizer.zero_grad()
+        cost.backward()
+        optimizer.step()
+        np.clip(image.data, 0, 1, out=image.data)
+
+        for name, value in (("content", ALPHA * content), ("style", BETA * painted), ("total", cost)):
+            history[name].append(value.item())
+        if step % 10 == 0 or step == STEPS - 1:
+            print(f"step {step:2}   " + "   ".join(f"{name} {history[name][-1]:8.4f}" for name in history))
+
+result = image.data[0]
+images.save("styled.png", result)
+assert history["total"][-1] < history["total"][0] / 3
+assert history["style"][-1] < history["style"][0] / 10
+assert result.min() >= 0 and result.max() <= 1
+for parameter, before in zip(network.parameters(), weights_before, strict=True):
+    assert parameter.grad is None and np.array_equal(parameter.data, before)  # the network only looked
+
+# %%
+fig, panels = plt.subplots(1, 4, figsize=(14, 4.2), layout="constrained")
+for ax, picture, title in zip(
+    panels, (photograph, painting, result), ("content", "style", f"after {STEPS} steps"), strict=False
+):
+    ax.imshow(picture, interpolation="lanczos")
+    ax.set_title(title)
+    ax.set_axis_off()
+curve = panels[3]
+for name, colour in (("total", INK), ("style", RED), ("content", BLUE)):
+    curve.plot(np.maximum(history[name], 1e-3), color=colour, lw=2, label=name)
+curve.set(yscale="log", xlabel="step", title="cost", ylim=(0.01, None), box_aspect=1)
+curve.legend(frameon=False)
+curve.grid(alpha=0.25)
+fig.savefig("style_transfer.png", dpi=150)
+plt.show()
+
+# %% [markdown]
+# The style cost falls from its cliff; the content cost starts at zero, since we start from the photograph, and rises a
+# little. That is the bargain that alpha and beta strike.
+#
+# What did the network see? Here are Gram matrices of its second block: the photograph's, our picture's, the
+# painting's. Ours began as the first and has become the last. (We show roots, so that small entries can be seen.)
+
+# %%
+layer = "block2_conv1"
+with no_grad():
+    seen_in_result = network.features(result[None], [layer])
+grams = {
+    name: gram_matrix(one_row_a_channel(features[layer])).data
+    for name, features in (
+        ("photograph", seen_in_photograph),
+        ("our picture", seen_in_result),
+        ("painting", seen_in_painting),
+    )
+}
+fig, panels = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
+brightest = max(np.sqrt(gram).max() for gram in grams.values())
+for ax, (name, gram) in zip(panels, grams.items(), strict=True):
+    ax.imshow(np.sqrt(gram), cmap="magma", vmin=0, vmax=brightest, interpolation="nearest")
+    away = np.linalg.norm(gram - grams["painting"]) / np.linalg.norm(grams["painting"])
+    ax.set_title(f"{name}\n{away:.0%} away from the painting" if away else f"{name}\n")
+    ax.set_axis_off()
+fig.savefig("gram_matrices.png", dpi=150)
+plt.show()
+
+distance = {name: np.linalg.norm(gram - grams["painting"]) for name, gram in grams.items()}
+assert distance["our picture"] < distance["photograph"] / 3
+
+# %% [markdown]
+# ## The same in one call
+#
+# `minicnn.style.transfer` is this loop, with a progress bar, and with the painting's Gram matrices formed only once.
+# Tell it everything that we chose, and it walks the same way. Twenty steps are enough to see that.
+
+# %%
+theirs = style.transfer(
+    photograph,
+    painting,
+    model=network,
+    preset="course",
+    content_layers={CONTENT_LAYER: 1.0},
+    style_layers=STYLE_LAYERS,
+    alpha=ALPHA,
+    beta=BETA,
+    total_variation=ROUGHNESS,
+    variation_power=2,
+    init="content",
+    optimizer="adam",
+    learning_rate=0.05,
+    steps=20,
+)
+by_hand = np.array(history["total"][:20])
+by_transfer = np.array([costs["total"] for costs in theirs.history[:20]])
+apart = np.abs(by_transfer / by_hand - 1)
+for step in (0, 10, 19):
+    print(f"step {step:2}: by hand {by_hand[step]:.6f}, transfer {by_transfer[step]:.6f}")
+assert apart[0] < 1e-5  # the same cost …
+assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a little with every step
+
+# %% [markdown]
+# You have written neural style transfer.
+#
+# **Try it**
+#
+# 1. Start from noise: `np.random.default_rng(0).random((1, 128, 128, 3), dtype=np.float32)`. The photograph appears
+#    out of nothing. How many steps until you recognize her?
+# 2. Set `ALPHA = 0`. What remains is a *texture*: the window's glass, and nobody in it.
+# 3. Use only `{"block1_conv1": 1.0}` for the style, then only `{"block4_conv1": 1.0}`. Which one has the colours,
+#    which one the pieces of glass?
+# 4. Take the content from `block1_conv1`, and then from `block5_conv2`. What does the network remember of a face, four
+#    pools up?
+# 5. Replace Adam by `optim.SGD` and look for a learning rate. You will come to like Adam.
+# 6. Try the other paintings, `"starry_night"` and `"woodcut_wave"`, and a photograph of your own:
+#    `images.load("me.jpg", size=(128, 128))`.
+#
+# **Where to look in the source**
+#
+# - `minicnn/style/costs.py`: each cost in a few lines, as you wrote them.
+# - `minicnn/style/loop.py` at `class Objective` and `_descend`: your loop.
+# - `minicnn/models/tiny.py` and `minicnn/models/vgg.py`: the network that looks.
+# - `minicnn/ops/losses.py` at `gram_matrix`: its backward is a matrix product, too.
