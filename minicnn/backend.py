@@ -139,6 +139,15 @@ def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None
             _threads.map(lambda piece: kernel(*piece, *arguments), pieces)
 
 
+def constant(array: np.ndarray) -> np.ndarray:
+    """A contiguous, read-only view (a copy if need be) of a kernel's input. Numba compiles anew for arrays that may be
+    written and for those that may not: so that frozen ones cost no compilation of their own, no kernel sees the former.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 class _BlasHold:
     """Holds BLAS to one thread while any of our kernels runs.
 

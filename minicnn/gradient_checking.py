@@ -7,6 +7,7 @@ outputs always sum to one, would be zero.
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -119,10 +120,11 @@ def gradcheck(
         # Subtract first, then weigh: the large common part of both ends cancels exactly.
         return float(np.sum(cotangent * (ends[0] - ends[1])) / (2 * eps))
 
+    names = _names(f, inputs, len(arrays))
     reports = []
     for number, (array, tensor) in enumerate(zip(copies, tensors, strict=True)):
         analytic = np.zeros_like(array) if tensor.grad is None else tensor.grad
-        report = InputReport(_name(inputs, number), array.shape)
+        report = InputReport(names[number], array.shape)
         for index in _chosen(array, random):
             unit = np.zeros_like(array)
             unit[index] = 1
@@ -156,10 +158,17 @@ def _arrays(inputs: Any) -> list[np.ndarray]:
     return arrays
 
 
-def _name(inputs: Any, number: int) -> str:
+def _names(f: Callable[..., Tensor], inputs: Any, count: int) -> list[str]:
+    """What the report calls each input: the Tensor's own name, or else f's parameter."""
     several = isinstance(inputs, Sequence) and not isinstance(inputs, np.ndarray)
-    value = inputs[number] if several else inputs
-    return (value.name if isinstance(value, Tensor) else None) or f"input {number}"
+    values = inputs if several else [inputs]
+    try:
+        parameters = inspect.signature(f).parameters.values()
+        called = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    except (TypeError, ValueError):  # some callables of C have no signature
+        called = []
+    called += [f"input {number}" for number in range(len(called), count)]
+    return [(v.name if isinstance(v, Tensor) else None) or n for v, n in zip(values, called, strict=False)]
 
 
 def _value(f: Callable[..., Tensor], arrays: list[np.ndarray]) -> np.ndarray:

@@ -7,6 +7,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +56,7 @@ def train_classifier(
     """Train `model` in place with SGD, Nesterov momentum and softmax cross-entropy.
 
     images: (N, H, W, 3) uint8; labels: (N,) integers. checkpoint: a file that is replaced every `checkpoint_every`
-    steps; with resume=True the run goes on from it. Ctrl-C writes it and stops.
+    steps; with resume=True the run goes on from it. Ctrl-C finishes the step, writes it and stops.
     """
     optimizer = optim.SGD(
         model.parameters(), plan.learning_rate, momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True
@@ -65,7 +69,7 @@ def train_classifier(
     model.train()
     bar = tqdm(total=steps, initial=done, unit="batch", disable=not progress, mininterval=1.0)
     smooth = math.nan
-    try:
+    with _interrupts_wait() as interrupted, bar:
         for step in range(done, steps):
             epoch, batch = divmod(step, batches)
             order = np.random.default_rng([plan.seed, epoch]).permutation(len(images))
@@ -85,14 +89,32 @@ def train_classifier(
             bar.update()
             bar.set_description(f"epoch {epoch + 1}/{plan.epochs}", refresh=False)
             bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
-            if done % checkpoint_every == 0 or done == steps:
+            if done % checkpoint_every == 0 or done == steps or interrupted():
                 save_checkpoint(checkpoint, model, optimizer, plan, done)
-    except KeyboardInterrupt:
-        save_checkpoint(checkpoint, model, optimizer, plan, done)
-        raise
+            if interrupted():
+                raise KeyboardInterrupt
+    model.eval()
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the end of the step, so that no checkpoint holds half of one; a second Ctrl-C does not wait."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield lambda: False
+        return
+    asked = False
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
     finally:
-        bar.close()
-        model.eval()
+        signal.signal(signal.SIGINT, before)
 
 
 def augment(images: np.ndarray, shift: int, random: np.random.Generator) -> np.ndarray:

@@ -235,7 +235,7 @@ assert x.grad == 8
 # %% [markdown]
 # Broadcasting is the same thing in disguise. Below, a bias of shape (3,) meets a batch of shape (4, 3), and NumPy
 # quietly uses each of its numbers four times, once a row. So each of them collects four gradients: *what was copied
-# along an axis in the forward is summed along that axis in the backward.* See `_sum_to` in `tensor.py`; it is six
+# along an axis in the forward is summed along that axis in the backward.* See `_sum_to` in `tensor.py`; it is a few
 # lines, and every operation profits from it.
 
 # %%
@@ -541,7 +541,7 @@ plt.show()
 #
 # **Where to look in the source**
 #
-# - `minicnn/tensor.py` at `class Node` and `_backpropagate`: the walk you drew, in thirty lines.
+# - `minicnn/tensor.py` at `class Node` and `_backpropagate`: the walk you drew, in some forty lines.
 # - `minicnn/tensor.py` at `def op`: how a function on arrays becomes an operation on Tensors.
 # - `minicnn/ops/activations.py`: relu, sigmoid, softmax, each with its backward at its side.
 # - `minicnn/gradient_checking.py` and `minicnn/op_cases.py`: the check, and one row for every operation we have.

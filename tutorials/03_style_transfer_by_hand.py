@@ -101,8 +101,8 @@ def content_cost(content, generated):
 
 
 print("content cost:", content_cost(Tensor(one), Tensor(other)).item())
-assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), 7.056877, rtol=1e-6)
-assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), style.content_cost(one, other).item(), rtol=1e-6)
+assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), 7.056877, rtol=3e-6)
+assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), style.content_cost(one, other).item(), rtol=3e-6)
 
 # %% [markdown]
 # If you wrote your own and got 28.2275, you forgot the 4. Each slip leaves a fingerprint.
@@ -129,7 +129,7 @@ def one_row_a_channel(features):
 
 A = tensorflow_normal((3, 2), first_seed, mean=1, deviation=4)
 print(gram_matrix(A))
-assert np.allclose(gram_matrix(A)[0], [63.1888, -26.72128, -7.73202], rtol=1e-6)
+assert np.allclose(gram_matrix(A)[0], [63.1888, -26.72128, -7.73202], rtol=3e-6)
 assert np.allclose(gram_matrix(one_row_a_channel(Tensor(one))).data, style.gram_matrix(Tensor(one)).data[0], rtol=1e-5)
 
 # %% [markdown]
@@ -161,7 +161,7 @@ def layer_style_cost(style_features, generated):
 
 cost = layer_style_cost(Tensor(one), Tensor(other)).item()
 print("style cost of one layer:", cost)
-assert np.isclose(cost, 14.017808, rtol=1e-6)
+assert np.isclose(cost, 14.017808, rtol=3e-6)
 assert np.isclose(cost, style.layer_style_cost(one, other).item(), rtol=1e-5)
 assert layer_style_cost(Tensor(one), Tensor(one)).item() == 0
 
@@ -194,7 +194,7 @@ two_layers = {"early": 0.2, "late": 0.8}
 seen_in_style = {"early": Tensor(one), "late": Tensor(other)}
 seen_in_picture = {"early": Tensor(other), "late": Tensor(other)}
 cost = style_cost(seen_in_style, seen_in_picture, two_layers).item()
-assert np.isclose(cost, 0.2 * 14.017808, rtol=1e-6)  # the late layers agree and add nothing
+assert np.isclose(cost, 0.2 * 14.017808, rtol=3e-6)  # the late layers agree and add nothing
 assert np.isclose(cost, style.style_cost(seen_in_style, seen_in_picture, two_layers).item(), rtol=1e-5)
 
 print("total:", total_cost(0.2, 0.8), "and", total_cost(0.3, 0.5, alpha=3, beta=8))
@@ -237,14 +237,14 @@ def round_to_ten_bits(values):
     return kept.view(np.float32)
 
 
-print("A                   ", A.ravel())
-print("A as TF32 sees it   ", round_to_ten_bits(A).ravel())
-gram_in_tf32 = gram_matrix(round_to_ten_bits(A))
-style_in_tf32 = layer_style_cost(Tensor(round_to_ten_bits(one)), Tensor(round_to_ten_bits(other))).item()
-print(f"Gram matrix, row 0:  {gram_in_tf32[0]}   the course: 63.193256 …")
-print(f"style cost:          {style_in_tf32:.5f}   the course: 14.01649")
-assert np.isclose(gram_in_tf32[0, 0], 63.193256, rtol=0, atol=5e-6)
-assert np.isclose(style_in_tf32, 14.01649, rtol=0, atol=5e-6)
+A_seen, one_seen, other_seen = (round_to_ten_bits(values).astype(np.float64) for values in (A, one, other))
+print("A                  ", A.ravel())
+print("A as TF32 sees it  ", A_seen.astype(np.float32).ravel())
+gram_in_tf32 = f"{gram_matrix(A_seen)[0, 0]:.6f}"
+style_in_tf32 = f"{layer_style_cost(Tensor(one_seen), Tensor(other_seen)).item():.5f}"
+print(f"Gram matrix [0, 0]: {gram_in_tf32}    the course: 63.193256")
+print(f"style cost:         {style_in_tf32}     the course: 14.01649")
+assert gram_in_tf32 == "63.193256" and style_in_tf32 == "14.01649"
 
 # %% [markdown]
 # Digit by digit. So the course was run on such a card, and its printed numbers are good to four digits. Both answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn import nn
-from minicnn.models.card import ModelCard
+from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.pretrained import WeightsLike, load_weights
 from minicnn.models.vgg import VGG
 
@@ -15,6 +15,17 @@ SIZE = 224
 CLASSES = 1000
 # What a file may hold more than a network without top; dense, … where it does not name its layers.
 TOP_LAYERS = ("fc1", "fc2", "predictions", "dense", "dense_1", "dense_2")
+
+# The constants of deeplearning.ai's course, from the photograph itself instead of a blend with noise.
+RECIPE = StyleRecipe(
+    summary="the course's costs, starting from the photograph",
+    content_layers={"block4_conv2": 1.0},
+    style_layers={f"block{block}_conv1": 0.2 for block in range(1, 6)},
+    pooling="avg",
+    preprocessing="vgg",
+    learning_rate=0.02,
+    steps=200,
+)
 
 
 def vgg16(
@@ -54,6 +65,7 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
         preprocessing="vgg",
         style_layers=tuple(f"block{block}_conv1" for block in range(1, 6)),
         content_layer="block4_conv2",
+        recipe=RECIPE,
     )
     random = np.random.default_rng(seed)
     he, glorot = ("he", "glorot") if drawn else ("zeros", "zeros")

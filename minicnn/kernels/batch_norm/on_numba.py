@@ -20,12 +20,12 @@ def statistics(x):
 
 def normalize(x, mean, scale, beta):
     y = np.empty_like(x, order="C")
-    backend.parallel(_normalize_range, _pieces(x), np.ascontiguousarray(x), mean, scale, beta, y)
+    backend.parallel(_normalize_range, _pieces(x), backend.constant(x), mean, scale, backend.constant(beta), y)
     return y
 
 
 def sums(dy, x, mean, inverse_deviation):
-    dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
+    dy, x = backend.constant(dy), backend.constant(x)
     slots = np.zeros((len(_pieces(x)), 2, x.shape[1]))
     backend.parallel(_products_range, _numbered(x), dy, x, mean, inverse_deviation, slots)
     total = slots.sum(axis=0).astype(x.dtype)
@@ -33,7 +33,7 @@ def sums(dy, x, mean, inverse_deviation):
 
 
 def gradient(dy, x, mean, inverse_deviation, scale, mean_dy, mean_dy_xhat):
-    dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
+    dy, x = backend.constant(dy), backend.constant(x)
     dx = np.empty_like(x)
     slope = mean_dy_xhat * inverse_deviation
     backend.parallel(_gradient_range, _pieces(x), dy, x, mean, scale, mean_dy, slope, dx)
@@ -50,7 +50,7 @@ def _numbered(x):
 
 def _summed(kernel, x, *arguments):
     slots = np.zeros((len(_pieces(x)), x.shape[1]))
-    backend.parallel(kernel, _numbered(x), np.ascontiguousarray(x), *arguments, slots)
+    backend.parallel(kernel, _numbered(x), backend.constant(x), *arguments, slots)
     return slots.sum(axis=0)
 
 

@@ -80,7 +80,7 @@ def _swap_channels(w, groups):
 
 def gradient_to_filters(dy, x, window, groups=1):
     images = _as_volumes(x)
-    cotangent = np.ascontiguousarray(dy).reshape(-1, dy.shape[-1])
+    cotangent = backend.constant(dy).reshape(-1, dy.shape[-1])
     taps = window.taps * (x.shape[-1] // groups)
     block = _rows_of_a_block(taps, x.itemsize)
     pieces = backend.split(len(cotangent), least=block, most=8)
@@ -97,8 +97,8 @@ def _run_forward(x, w, b, window, groups, relu, y):
     images = _as_volumes(x)
     rows = y.reshape(-1, y.shape[-1])
     taps = window.taps * w.shape[-2]
-    filters = np.ascontiguousarray(np.moveaxis(w.reshape(taps, groups, -1), 1, 0))
-    bias = np.zeros(0, x.dtype) if b is None else b.astype(x.dtype, copy=False)
+    filters = backend.constant(np.moveaxis(w.reshape(taps, groups, -1), 1, 0))
+    bias = backend.constant(np.zeros(0, x.dtype) if b is None else b.astype(x.dtype, copy=False))
     block = _rows_of_a_block(taps, x.itemsize)
     pieces = backend.split(len(rows), least=LEAST_ROWS, most=16)
     pointwise = _is_pointwise(x, window)
@@ -109,7 +109,7 @@ def _as_volumes(x):
     """(N, *spatial, C) as contiguous (N, D, H, W · C): a run of taps along W is then one run of memory."""
     *lead, last, channels = x.shape
     n, spatial = lead[0], lead[1:]
-    return np.ascontiguousarray(x).reshape(n, *(1,) * (2 - len(spatial)), *spatial, last * channels)
+    return backend.constant(x).reshape(n, *(1,) * (2 - len(spatial)), *spatial, last * channels)
 
 
 def _as_3d(window):

@@ -10,7 +10,7 @@ LEAST_ROWS = 256
 
 def forward(features):
     n, positions, channels = features.shape
-    features = np.ascontiguousarray(features)
+    features = backend.constant(features)
     pieces = backend.split(positions, least=LEAST_ROWS)
     slots = np.empty((len(pieces), n, channels, channels), features.dtype)
     backend.parallel(_forward_range, [(i, *piece) for i, piece in enumerate(pieces)], features, slots)
@@ -18,9 +18,9 @@ def forward(features):
 
 
 def gradient(dgram, features):
-    features = np.ascontiguousarray(features)
+    features = backend.constant(features)
     dfeatures = np.empty_like(features)
-    symmetric = np.ascontiguousarray(dgram + np.swapaxes(dgram, 1, 2))
+    symmetric = backend.constant(dgram + np.swapaxes(dgram, 1, 2))
     backend.parallel(
         _gradient_range, backend.split(features.shape[1], least=LEAST_ROWS), symmetric, features, dfeatures
     )

@@ -22,7 +22,7 @@ def max_forward(x, window):
 def max_gradient(dy, switches, spatial, window):
     dx = np.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
     rows = _rows(dx)
-    arrays = rows, _lengths_as_3d(spatial), _rows(np.ascontiguousarray(dy)), _rows(switches)
+    arrays = rows, _lengths_as_3d(spatial), _rows(backend.constant(dy)), _rows(switches)
     backend.parallel(_max_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
     return dx
 
@@ -37,7 +37,7 @@ def avg_forward(x, window, count_padding):
 def avg_gradient(dy, spatial, window, count_padding):
     dx = np.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
     rows = _rows(dx)
-    arrays = rows, _lengths_as_3d(spatial), _rows(np.ascontiguousarray(dy)), count_padding
+    arrays = rows, _lengths_as_3d(spatial), _rows(backend.constant(dy)), count_padding
     backend.parallel(_avg_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
     return dx
 
@@ -52,7 +52,7 @@ def _rows(array):
 
 def _as_volumes(x):
     n, *spatial, channels = x.shape
-    return np.ascontiguousarray(x).reshape(n, *_lengths_as_3d(tuple(spatial)), channels)
+    return backend.constant(x).reshape(n, *_lengths_as_3d(tuple(spatial)), channels)
 
 
 def _lengths_as_3d(lengths):
