@@ -4,6 +4,7 @@ import contextvars
 import functools
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -110,11 +111,10 @@ def test_backward_uses_the_kernels_of_the_forward(monkeypatch):
     assert called == ["numpy", "numba"]
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
 @in_its_own_context
-def test_dtypes_without_compiled_kernels_take_the_definition(dtype):
+def test_a_dtype_without_compiled_kernels_takes_the_definition():
     use_backend("numba")
-    assert conv.implementation(np.zeros(1, dtype)).__name__ == "minicnn.kernels.conv.on_numpy"
+    assert conv.implementation(np.zeros(1, np.float16)).__name__ == "minicnn.kernels.conv.on_numpy"
 
 
 # Threads
@@ -331,7 +331,9 @@ def exit_code_of_a_child(check):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+needs_fork = pytest.mark.skipif(
+    not hasattr(os, "fork") or sys.platform == "darwin", reason="no fork here, or one that the system's BLAS forbids"
+)
 
 
 @needs_fork

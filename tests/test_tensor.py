@@ -435,6 +435,23 @@ def test_nothing_is_alive_after_the_result_is_deleted(differentiate):
 
 
 @pytest.mark.usefixtures("without_collector")
+def test_a_retained_gradient_keeps_nothing_alive():
+    x = leaf(3)
+    y = (x * 2).retain_grad()
+    loss = y.sum()
+    held = weakref.ref(y), weakref.ref(y._node)
+    del y  # its gradient is no longer wanted by anyone
+    assert held[0]() is None and held[1]() is not None
+    loss.backward()
+    del loss
+    assert held[1]() is None
+    y = (x * 2).retain_grad()
+    held = weakref.ref(y), weakref.ref(y._node)
+    del y
+    assert [reference() for reference in held] == [None, None]
+
+
+@pytest.mark.usefixtures("without_collector")
 def test_backward_frees_what_the_closures_kept_although_the_result_lives():
     x = leaf(3)
     y = ops.exp(x)  # keeps its result

@@ -83,6 +83,14 @@ def test_the_report_names_the_tensor_the_place_and_both_values():
     assert "worst picture[1, 2]   analytic 100 " in message and "numeric" in message
 
 
+def test_inputs_are_called_by_their_own_names_then_by_the_parameters_then_by_number():
+    def product(x, y, *others):
+        return x * y * others[0]
+
+    report = gradcheck(product, [Tensor(normal(3), name="picture"), normal(3), normal(3)])
+    assert [found.name for found in report.inputs] == ["picture", "y", "input 2"]
+
+
 def test_the_error_is_an_assertion_error():
     assert issubclass(GradcheckError, AssertionError)
 
@@ -132,8 +140,8 @@ def test_a_function_whose_result_is_detached_is_refused():
 def test_an_input_that_is_detached_on_the_way_is_refused():
     with pytest.raises(GradcheckError) as caught:
         gradcheck(lambda x, y: x * y.detach(), [normal(3), normal(3, seed=1)])
-    assert "input 0 (3,): 3/3 ok" in str(caught.value)
-    assert "input 1 (3,): 3/3 entries wrong" in str(caught.value)
+    assert "x (3,): 3/3 ok" in str(caught.value)
+    assert "y (3,): 3/3 entries wrong" in str(caught.value)
 
 
 def test_an_input_without_influence_passes_with_no_gradient():

@@ -1,15 +1,18 @@
-"""Every row of op_cases: its gradient is right on both backends, and a wrong one would be noticed."""
+"""Every row of op_cases: its gradient is right on both backends, and a wrong one would be noticed.
+
+And what no row can hold: the points where gradients are a matter of agreement, and bad input.
+"""
 
 import importlib
 import pkgutil
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import ops
 from minicnn.backend import use_backend
-from minicnn.errors import GradcheckError
+from minicnn.errors import GradcheckError, InputError
 from minicnn.gradient_checking import gradcheck
 from minicnn.op_cases import CASES
 from minicnn.tensor import Tensor
@@ -199,3 +202,100 @@ def test_ignored_inputs_have_no_influence(name, indices):
         assert gradients[index] is None
         moved = [array + 1 if i == index else array for i, array in enumerate(arrays)]
         assert_array_equal(result_and_gradients(case, moved)[0], y)
+
+
+# Where gradients are a matter of agreement, and where arithmetic could overflow
+
+
+def gradient(function, *values):
+    """The gradient of the sum of function(x) for x, a list of numbers."""
+    x = Tensor(np.array(values), requires_grad=True)
+    function(x).sum().backward()
+    return x.grad
+
+
+@pytest.mark.parametrize(
+    ("function", "values", "expected"),
+    [
+        (ops.relu, [-1.0, 0.0, 1.0], [0, 0, 1]),
+        (lambda x: ops.leaky_relu(x, 0.5), [-1.0, 0.0, 1.0], [0.5, 0.5, 1]),
+        (lambda x: ops.prelu(x, np.array([0.5, 0.5, 0.5])), [-1.0, 0.0, 1.0], [0.5, 0.5, 1]),
+        (ops.abs, [-1.0, 0.0, 1.0], [-1, 0, 1]),
+        (lambda x: ops.clip(x, -1, 2), [-1.5, -1.0, 2.0, 2.5], [0, 1, 1, 0]),
+        (lambda x: ops.maximum(x, np.array([1.0, 2.0, 3.0])), [2.0, 2.0, 2.0], [1, 0.5, 0]),
+        (lambda x: ops.minimum(x, np.array([1.0, 2.0, 3.0])), [2.0, 2.0, 2.0], [0, 0.5, 1]),
+        (ops.max, [3.0, 1.0, 3.0, 3.0], [1 / 3, 0, 1 / 3, 1 / 3]),
+        (lambda x: ops.l2_normalize(x) * 5.0, [0.0, 0.0], [5e6, 5e6]),  # a zero vector is divided by √eps
+        (ops.sigmoid, [-1000.0, 0.0, 1000.0], [0, 0.25, 0]),
+        (ops.softplus, [-1000.0, 0.0, 1000.0], [0, 0.5, 1]),
+        (ops.tanh, [-1000.0, 0.0, 1000.0], [0, 1, 0]),
+    ],
+)
+def test_gradients_at_kinks_ties_and_extremes(function, values, expected):
+    assert_allclose(gradient(function, *values), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_losses_of_extreme_logits_are_finite_and_right(scale):
+    logits = Tensor(scale * np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0]]), requires_grad=True)
+    loss = ops.cross_entropy(logits, np.array([0, 0])) + ops.binary_cross_entropy(logits, [[1, 0, 1], [1, 1, 0]])
+    loss.backward()
+    probabilities = np.exp(logits.data - logits.data.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    both = (probabilities - [[1, 0, 0], [1, 0, 0]]) / 2
+    with np.errstate(over="ignore"):
+        both += (1 / (1 + np.exp(-logits.data)) - [[1, 0, 1], [1, 1, 0]]) / 6
+    assert_allclose(logits.grad, both, atol=1e-12)
+    if scale == 1e4:
+        assert_allclose(loss.item(), 1e4 + (1e4 + 2 * np.log(2)) / 6, rtol=1e-12)
+    assert_allclose(ops.softmax(logits).data, probabilities, atol=1e-12)
+
+
+def test_distances_between_a_point_and_itself_are_near_zero_and_have_gradients():
+    x = Tensor((100 + np.random.default_rng(0).standard_normal((30, 7))).astype(np.float32), requires_grad=True)
+    for squared in (True, False):
+        distances = ops.pairwise_distances(x, x, squared=squared)
+        assert (distances.data >= 0).all() and np.diag(distances.data).max() < 0.2
+        distances.sum().backward()
+        assert np.isfinite(x.grad).all()
+    same = Tensor(np.ones((1, 2)), requires_grad=True)
+    ops.pairwise_distances(same, same, squared=False).sum().backward()
+    assert_array_equal(same.grad, [[0, 0]])
+
+
+# Bad input
+
+
+ONES = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (ops.cross_entropy, (ONES, [0, 1, 2]), "labels have shape (3,) and dtype int64; expected (2,) integers"),
+        (ops.cross_entropy, (ONES, [0.0, 1.0]), "labels have shape (2,) and dtype float64; expected (2,) integers"),
+        (ops.cross_entropy, (ONES, [0, 3]), "labels must be one or more integers in 0 … 2"),
+        (ops.cross_entropy, (ONES, [0, -1]), "labels must be one or more integers in 0 … 2"),
+        (ops.cross_entropy, (ONES[:0], np.zeros(0, int)), "labels must be one or more integers in 0 … 2"),
+        (ops.cross_entropy, (ONES[0], [0]), "labels have shape (1,) and dtype int64"),
+        (ops.binary_cross_entropy, (ONES, ONES.T), "labels have shape (3, 2); expected (2, 3), as logits"),
+        (ops.binary_cross_entropy, (ONES, 2 * ONES), "labels must lie in [0, 1]"),
+        (ops.binary_cross_entropy, (ONES, -ONES), "labels must lie in [0, 1]"),
+        (ops.binary_cross_entropy, (ONES, np.nan * ONES), "labels must lie in [0, 1]"),
+        (ops.pairwise_distances, (ONES, ONES.T), "x has shape (2, 3), y (3, 2); expected (N, D) and (M, D)"),
+        (ops.pairwise_distances, (ONES, 1.0), "x has shape (2, 3), y (); expected (N, D) and (M, D)"),
+        (ops.dropout, (ONES, 1), "rate is 1; expected 0 ≤ rate < 1"),
+        (ops.dropout, (ONES, np.nan), "rate is nan; expected 0 ≤ rate < 1"),
+        (ops.pad, (ONES, ((1, 1),)), "widths is ((1, 1),); expected 2 pairs (before, after), one an axis"),
+        (ops.concat, ([],), "tensors is empty; expected at least one"),
+        (ops.concat, ([ONES, ONES.T],), "shapes [(2, 3), (3, 2)] do not join along axis -1"),
+        (ops.concat, ([ONES], 2), "shapes [(2, 3)] do not join along axis 2"),
+        (ops.reshape, (ONES, (4, 2)), "x has shape (2, 3), 6 elements; cannot become (4, 2)"),
+    ],
+)
+def test_bad_input_is_named_in_one_line(function, arguments, message):
+    options = {"squared": True} if function is ops.pairwise_distances else {}
+    with pytest.raises(InputError) as caught:
+        function(*arguments, **options)
+    assert str(caught.value).startswith(f"{function.__name__}: {message}")
+    assert "\n" not in str(caught.value)
