@@ -63,9 +63,7 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] == 3):
-        raise InputError(
-            f"save: image has shape {image.shape}; expected (height, width, 3) or (height, width)"
-        )
+        raise InputError(f"save: image has shape {image.shape}; expected (height, width, 3) or (height, width)")
 
     format_name, options = WRITERS[target.suffix.lower()]
     encoded = io.BytesIO()
@@ -166,9 +164,7 @@ def _deep_grey(picture: "Image.Image", label: str) -> Picture:
     white = 1 if picture.mode == "F" else 65535
     values = np.asarray(picture).astype(np.float32)
     if not (values.min() >= 0 and values.max() <= white):  # so written, NaN is refused too
-        raise InputError(
-            f"{label} holds {values.min():g} to {values.max():g}; expected grey from 0 to {white}"
-        )
+        raise InputError(f"{label} holds {values.min():g} to {values.max():g}; expected grey from 0 to {white}")
     # PNG may name one grey value, the key, as transparent; no value equals the None of other files.
     key = picture.info.get("transparency")
     grey = np.where(values == key, 1, values / white)

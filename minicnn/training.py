@@ -25,21 +25,34 @@ from minicnn.tensor import no_grad
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What decides the result. learning_rate is the peak of a one-cycle schedule (Smith 2018)."""
+    """What decides the result.
 
-    epochs: int = 14
+    cycles: (epochs, peak rate) of each. In a cycle the rate rises from zero to its peak and falls back (Smith 2018); a
+    second, lower one goes on from where the first settled (Loshchilov & Hutter 2017). warm_up: the part that rises.
+    """
+
+    cycles: tuple[tuple[int, float], ...] = ((14, 0.1), (8, 0.05))
     batch_size: int = 128
-    learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     warm_up: float = 0.2
     shift: int = 4
     seed: int = 0
 
-    def rate(self, step: int, steps: int) -> float:
-        """Linearly up to the peak during `warm_up` of all steps, then linearly down to zero."""
-        peak = self.warm_up * steps
-        return self.learning_rate * min((step + 1) / max(peak, 1), (steps - step) / max(steps - peak, 1))
+    @property
+    def epochs(self) -> int:
+        """Passes over the data, of all cycles."""
+        return sum(epochs for epochs, _ in self.cycles)
+
+    def rate(self, step: int, batches: int) -> float:
+        """The learning rate of a step, where an epoch has so many batches: straight up, then straight down to zero."""
+        for epochs, peak in self.cycles:
+            length = epochs * batches
+            if step < length:
+                up = self.warm_up * length
+                return peak * min((step + 1) / max(up, 1), (length - step) / max(length - up, 1))
+            step -= length
+        return 0.0
 
 
 def train_classifier(
@@ -58,9 +71,7 @@ def train_classifier(
     images: (N, H, W, 3) uint8; labels: (N,) integers. checkpoint: a file that is replaced every `checkpoint_every`
     steps; with resume=True the run goes on from it. Ctrl-C finishes the step, writes it and stops.
     """
-    optimizer = optim.SGD(
-        model.parameters(), plan.learning_rate, momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True
-    )
+    optimizer = optim.SGD(model.parameters(), momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True)
     batches = len(images) // plan.batch_size  # the few left over change with every shuffle
     if batches == 0:
         raise InputError(f"train: batch_size is {plan.batch_size}; expected at most the {len(images)} pictures given")
@@ -80,9 +91,9 @@ def train_classifier(
             loss.backward()
             if not math.isfinite(loss.item()):
                 raise InputError(
-                    f"train: the loss is {loss.item()} at step {step}; try a learning_rate below {plan.learning_rate}"
+                    f"train: the loss is {loss.item()} at step {step}; try a lower rate than {plan.cycles}"
                 )
-            optimizer.learning_rate = plan.rate(step, steps)
+            optimizer.learning_rate = plan.rate(step, batches)
             optimizer.step()
             done = step + 1
             smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()

@@ -486,9 +486,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("owner", "function", "failure", "error"), FAILURES)
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(
-    tmp_path, monkeypatch, owner, function, failure, error
-):
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, owner, function, failure, error):
     path = tmp_path / "picture.png"
     images.save(path, np.zeros((4, 4, 3)))
     before = path.read_bytes()
@@ -542,9 +540,7 @@ def test_as_image_reads_paths_and_names_the_argument(tmp_path):
 def test_as_image_says_what_to_do_about_integers():
     with pytest.raises(InputError) as caught:
         images.as_image(np.zeros((4, 4, 3), np.uint8), name="transfer: content")
-    assert str(caught.value) == (
-        "transfer: content has dtype uint8; expected floats in [0, 1] (divide by 255)"
-    )
+    assert str(caught.value) == ("transfer: content has dtype uint8; expected floats in [0, 1] (divide by 255)")
 
 
 AS_IMAGE_REFUSED = [

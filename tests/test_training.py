@@ -44,7 +44,7 @@ def small():
     return build
 
 
-PLAN = TrainingPlan(epochs=2, batch_size=16, learning_rate=0.05, seed=3)
+PLAN = TrainingPlan(cycles=((1, 0.05), (1, 0.02)), batch_size=16, seed=3)
 
 
 def everything(model):
@@ -99,7 +99,7 @@ def write_tar(path, images, labels):
 def test_a_killed_run_of_the_command_resumes_to_the_same_file(tmp_path):
     """SIGKILL, which nothing can catch, at an unknown moment after the first checkpoint."""
     write_tar(tmp_path / "data.tar", *striped(192))
-    options = ["train", "tiny_vgg", "--data", str(tmp_path / "data.tar"), "--epochs", "1", "--batch-size", "16"]
+    options = ["train", "tiny_vgg", "--data", str(tmp_path / "data.tar"), "--cycle", "1", "0.1", "--batch-size", "16"]
     options += ["--checkpoint-every", "2"]
     assert main([*options, "-o", str(tmp_path / "whole.h5")]) == 0
 
@@ -136,7 +136,7 @@ def test_a_checkpoint_of_another_plan_or_network_is_refused(small, tmp_path):
     images, labels = striped(32)
     checkpoint = tmp_path / "c.npz"
     train_classifier(small(), images, labels, PLAN, checkpoint=checkpoint, progress=False)
-    other = TrainingPlan(epochs=3, batch_size=16)
+    other = TrainingPlan(cycles=((3, 0.05),), batch_size=16)
     with pytest.raises(InputError, match="was made with"):
         train_classifier(small(), images, labels, other, checkpoint=checkpoint, resume=True, progress=False)
     linear = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32 * 3, 2, seed=0))
@@ -147,9 +147,13 @@ def test_a_checkpoint_of_another_plan_or_network_is_refused(small, tmp_path):
         train_classifier(small(), images, labels, PLAN, checkpoint=checkpoint, resume=True, progress=False)
 
 
-def test_the_schedule_rises_and_falls_to_zero():
-    plan = TrainingPlan(learning_rate=0.5, warm_up=0.25)
-    rates = [plan.rate(step, 100) for step in range(100)]
+def test_the_schedule_rises_and_falls_to_zero_in_every_cycle():
+    plan = TrainingPlan(cycles=((10, 0.5), (5, 0.1)), warm_up=0.25)
+    assert plan.epochs == 15
+    second = [plan.rate(step, 10) for step in range(100, 150)]
+    assert max(second) == pytest.approx(0.1, rel=0.05)
+    assert second[-1] < 0.01
+    rates = [plan.rate(step, 10) for step in range(100)]
     assert max(rates) == pytest.approx(0.5, rel=0.05)
     assert np.argmax(rates) == pytest.approx(25, abs=1)
     assert all(np.diff(rates[:25]) > 0)
@@ -186,8 +190,9 @@ def test_reading_a_tar_sorts_and_checks_it(tmp_path):
     ("options", "message"),
     [
         (["--data", "missing.tar"], "data 'missing.tar' does not exist"),
-        (["--data", "pyproject.toml", "--epochs", "0"], "epochs is 0"),
-        (["--data", "pyproject.toml", "--learning-rate", "-1"], "learning_rate is -1"),
+        (["--data", "pyproject.toml", "--cycle", "0", "0.1"], "cycle is 0 0.1; expected"),
+        (["--data", "pyproject.toml", "--cycle", "3", "x"], "cycle is 3 x; expected"),
+        (["--data", "pyproject.toml", "--batch-size", "0"], "batch_size is 0"),
         (["--data", "pyproject.toml", "--resume"], "no checkpoint"),
         (["--data", "pyproject.toml", "-o", "no/such/folder/x.h5"], "folder that does not exist"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,14 @@ def add(commands: Any) -> None:
     parser.add_argument("--data", required=True, metavar="TAR", help="training pictures: a tar of CLASS/NNNN.jpg")
     parser.add_argument("--test", metavar="TAR", help="test pictures, to measure the accuracy at the end")
     parser.add_argument("-o", "--out", default="tiny_vgg.h5", metavar="FILE", help="weights (default: tiny_vgg.h5)")
-    parser.add_argument("--epochs", type=int, default=14, metavar="N", help="passes over the data (default: 14)")
+    parser.add_argument(
+        "--cycle",
+        nargs=2,
+        action="append",
+        metavar=("EPOCHS", "RATE"),
+        help="so many epochs up to a peak learning rate and down again; repeatable (default: 14 0.1, 8 0.05)",
+    )
     parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="pictures a step (default: 128)")
-    parser.add_argument("--learning-rate", type=float, default=0.1, metavar="R", help="at its peak (default: 0.1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")
     parser.add_argument("--checkpoint-every", type=int, default=100, metavar="N", help="steps (default: 100)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
@@ -38,12 +45,9 @@ def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
     checkpoint = out.with_suffix(".checkpoint.npz")
     _check(arguments, out, checkpoint)
-    plan = TrainingPlan(
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-    )
+    plan = TrainingPlan(batch_size=arguments.batch_size, seed=arguments.seed)
+    if arguments.cycle:
+        plan = replace(plan, cycles=_cycles(arguments.cycle))
     images, labels = cifar10.read(arguments.data, progress=True)
     model = tiny.build(batch_norm=True, seed=plan.seed)
     start = time.monotonic()
@@ -69,13 +73,23 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"test accuracy {reached:.2%}")
 
 
+def _cycles(pairs: list[list[str]]) -> tuple[tuple[int, float], ...]:
+    try:
+        cycles = tuple((int(epochs), float(rate)) for epochs, rate in pairs)
+    except ValueError:
+        cycles = ((0, 0.0),)
+    if not all(epochs >= 1 and 0 < rate < math.inf for epochs, rate in cycles):
+        given = ", ".join(" ".join(pair) for pair in pairs)
+        raise InputError(f"train: cycle is {given}; expected EPOCHS of at least 1 and a positive RATE")
+    return cycles
+
+
 def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
     """Refuse before the hours of work what would fail after them."""
-    for name in ("epochs", "batch_size", "checkpoint_every"):
+    for name in ("batch_size", "checkpoint_every"):
         if getattr(arguments, name) < 1:
             raise InputError(f"train: {name} is {getattr(arguments, name)}; expected at least 1")
-    if not arguments.learning_rate > 0:
-        raise InputError(f"train: learning_rate is {arguments.learning_rate}; expected a positive number")
+    _cycles(arguments.cycle or [])
     if arguments.seed < 0:
         raise InputError(f"train: seed is {arguments.seed}; expected at least 0")
     if not out.parent.is_dir():

@@ -93,7 +93,7 @@ def _padding(
         if all(_is_pair(p) for p in pairs):
             return tuple((int(before), int(after)) for before, after in pairs)
     raise InputError(
-        f'{name}: padding is {padding!r}; expected an int, {len(spatial)} ints, '
+        f"{name}: padding is {padding!r}; expected an int, {len(spatial)} ints, "
         f'{len(spatial)} pairs (before, after), "same" or "valid"'
     )
 

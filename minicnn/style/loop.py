@@ -230,9 +230,7 @@ def _differences(recipe: StyleRecipe, model: VGG) -> list[str]:
     return notes
 
 
-def _start(
-    init: Any, content: np.ndarray, model: VGG, recipe: StyleRecipe, random: np.random.Generator
-) -> np.ndarray:
+def _start(init: Any, content: np.ndarray, model: VGG, recipe: StyleRecipe, random: np.random.Generator) -> np.ndarray:
     if isinstance(init, np.ndarray):
         picture = as_image(init, name="transfer: init")
         if picture.shape != content.shape:

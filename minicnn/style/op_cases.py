@@ -18,9 +18,7 @@ CASES: tuple[OpCase, ...] = (
     OpCase("content_cost", PAIR, call=costs.content_cost),
     OpCase("content_cost", PAIR, options={"scale": "gatys"}, name="gatys", call=costs.content_cost),
     OpCase("layer_style_cost", PAIR, call=costs.layer_style_cost),
-    OpCase(
-        "layer_style_cost", normal((1, 3, 4, 5), (1, 2, 4, 5)), name="other-size", call=costs.layer_style_cost
-    ),
+    OpCase("layer_style_cost", normal((1, 3, 4, 5), (1, 2, 4, 5)), name="other-size", call=costs.layer_style_cost),
     OpCase("style_cost", PAIR, call=_style_cost),
     OpCase("total_cost", normal((), ()), call=_total_cost),
     OpCase("total_variation", distinct((1, 3, 4, 2)), call=costs.total_variation),

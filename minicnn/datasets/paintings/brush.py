@@ -18,9 +18,7 @@ class Easel:
         """A flat patch of thin paint."""
         self.pen.polygon((corners * self.size).ravel().tolist(), fill=loaded(colour, height=0.4))
 
-    def paint(
-        self, rng: np.random.Generator, paths: Array, widths: Array, colours: Array, bristles: int = 7
-    ) -> None:
+    def paint(self, rng: np.random.Generator, paths: Array, widths: Array, colours: Array, bristles: int = 7) -> None:
         """Draw strokes in order: paths (n, points, 2), widths (n,), colours (n, 3)."""
         count, across = len(paths), np.linspace(-0.5, 0.5, bristles)
         rows = spread_bristles(rng, paths, widths, across)

@@ -178,9 +178,7 @@ def glaze(rng: np.random.Generator, x: Array, y: Array, compartment: Array) -> t
     return piece, lead, gather(*groups)
 
 
-def sunlight(
-    rng: np.random.Generator, x: Array, y: Array, piece: Array, pieces: Pieces, edge: Array
-) -> Array:
+def sunlight(rng: np.random.Generator, x: Array, y: Array, piece: Array, pieces: Pieces, edge: Array) -> Array:
     """How much light comes through: uneven from piece to piece and within each, with grime along the lead."""
     size, count = len(x), len(pieces.jewels)
     angle, slope = rng.uniform(0, 2 * np.pi, count), rng.uniform(2, 6, count)

@@ -134,9 +134,7 @@ def cut_mountain(block: Block, rng: np.random.Generator) -> None:
         block.line(path, 0.004 * np.sin(np.pi * fall), BLUE)
 
 
-def cut_band(
-    block: Block, rng: np.random.Generator, path: Array, gap: Array, colour: Array, cut: Array
-) -> None:
+def cut_band(block: Block, rng: np.random.Generator, path: Array, gap: Array, colour: Array, cut: Array) -> None:
     """A band of water and, along either side of it, a fine line that comes and goes."""
     width = (0.70 + 0.17 * wander(rng, len(path), 10)).clip(0.2, 0.92)
     block.line(path, gap * width, colour)

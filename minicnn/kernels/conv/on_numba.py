@@ -224,9 +224,7 @@ def _forward_range(
 
 
 @njit(nogil=True, cache=True)
-def _filters_range(
-    slot, start, stop, images, dy, slots, block, pointwise, output, size, stride, dilation, before
-):
+def _filters_range(slot, start, stop, images, dy, slots, block, pointwise, output, size, stride, dilation, before):
     _, groups, taps, outputs = slots.shape
     wanted = taps // (size[0] * size[1] * size[2])
     channels = wanted * groups
