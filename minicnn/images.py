@@ -84,7 +84,7 @@ def check_target(path: PathLike) -> Path:
     if not os.path.isdir(target.parent):
         raise MissingFileError(f"{label} is in a folder that does not exist; expected an existing folder")
     if os.path.isdir(target):
-        raise InputError(f"{label} is a directory; expected a file name")
+        raise InputError(f"{label} cannot be written: it is a directory")
     return target
 
 

@@ -54,7 +54,7 @@ def test_style_takes_a_file_of_weights(pictures, capsys):
         ({"-o": "out.gif"}, "suffix '.gif'"),
         ({"-o": "no/folder/out.png"}, "folder that does not exist"),
         ({"--preset": "monet"}, "preset is 'monet'"),
-        ({"--weights": "missing.h5"}, "neither a file that is there nor a name"),
+        ({"--weights": "missing.h5"}, "neither a file nor in the catalogue"),
         ({"--weights": "notes.txt"}, "notes.txt"),
         ({"--size": "0"}, "size"),
         ({"--steps": "0"}, "steps is 0"),

@@ -12,7 +12,8 @@ import minicnn
 from minicnn import ops
 
 PACKAGE = Path(minicnn.__file__).parent
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+# Installed, the package also carries the lessons, which are no modules.
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "shipped" not in path.relative_to(PACKAGE).parts)
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil"}
 
 
