@@ -14,6 +14,7 @@ from minicnn import ops
 from minicnn.errors import InputError
 from minicnn.kernels import batch_norm as batch_norm_kernels
 from minicnn.kernels.geometry import Window, one_each, receptive_field, slide
+from minicnn.kernels.winograd.memory import forget
 from minicnn.tensor import Tensor, no_grad
 
 Seed = int | np.random.Generator | None
@@ -183,6 +184,7 @@ def frozen(model: Module) -> Iterator[Module]:
         for parameter, wanted, array, writeable in before:
             parameter.requires_grad = wanted
             if writeable:
+                forget(array)
                 array.flags.writeable = True
 
 
@@ -261,7 +263,11 @@ class _Conv(_Sliding):
         """The output before the activation."""
         return self._convolve(x, None)
 
-    def _convolve(self, x: Tensor, activation: str | None) -> Tensor:
+    def averaged(self, x: Tensor) -> Tensor:
+        """The output's means of 2×2, which need not exist in full size for it."""
+        return self._convolve(x, self.activation, "avg")
+
+    def _convolve(self, x: Tensor, activation: str | None, pool: str | None = None) -> Tensor:
         return ops.conv(
             x,
             self.w,
@@ -271,6 +277,7 @@ class _Conv(_Sliding):
             dilation=self.dilation,
             groups=self.groups,
             activation=activation,
+            pool=pool,
         )
 
 
@@ -379,7 +386,8 @@ class Linear(Module):
 
 
 class BatchNorm(Module):
-    """Batch normalization over all axes but the last, with running statistics for inference.
+    """Batch normalization over all axes but the last, with running statistics for inference; then ReLU when
+    activation="relu".
 
     momentum: how much of the running statistics each training batch keeps. Source: Ioffe & Szegedy 2015.
     """
@@ -391,13 +399,17 @@ class BatchNorm(Module):
         momentum: float = 0.9,
         eps: float = 1e-3,
         scale: bool = True,
+        activation: str | None = None,
         name: str | None = None,
     ) -> None:
+        if activation not in (None, "relu"):
+            raise InputError(f'BatchNorm: activation is {activation!r}; expected None or "relu"')
         self.gamma = Tensor(np.ones(channels, np.float32), requires_grad=True) if scale else None
         self.beta = Tensor(np.zeros(channels, np.float32), requires_grad=True)
         self.mean = np.zeros(channels, np.float32)
         self.variance = np.ones(channels, np.float32)
-        self.momentum, self.eps, self.name = momentum, eps, name
+        self.momentum, self.eps = momentum, eps
+        self.activation, self.name = activation, name
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim < 2 or x.shape[-1] != self.beta.size or x.size == 0:
@@ -417,6 +429,7 @@ class BatchNorm(Module):
             eps=self.eps,
             training=self.training,
             statistics=statistics,
+            activation=self.activation,
         )
 
     def _moved(self, running: np.ndarray, batch: np.ndarray) -> np.ndarray:

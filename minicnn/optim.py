@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from minicnn.errors import InputError
+from minicnn.kernels import pixel_step, sgd_step
 from minicnn.tensor import Tensor
 
 
@@ -81,18 +82,20 @@ class SGD(Optimizer):
         return {"velocity": self.velocity}
 
     def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
-        if self.weight_decay and parameter.ndim > 1:
-            gradient = gradient + self.weight_decay * parameter.data
-        if self.momentum:
-            velocity = self.velocity[index]
-            velocity *= self.momentum
-            velocity += gradient
-            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
-        parameter.data -= self.learning_rate * gradient
+        decay = self.weight_decay if parameter.ndim > 1 else 0.0
+        if not self.momentum:
+            parameter.data -= self.learning_rate * (gradient + decay * parameter.data)
+            return
+        move = sgd_step.implementation(parameter.data).move
+        rule = float(self.learning_rate), self.momentum, decay, self.nesterov
+        move(parameter.data, gradient, self.velocity[index], *rule)
 
 
 class Adam(Optimizer):
-    """Adaptive moments: the mean gradient over the root of its mean square. Source: Kingma & Ba 2015, algorithm 1."""
+    """Adaptive moments: the mean gradient over the root of its mean square. Source: Kingma & Ba 2015, algorithm 1.
+
+    bounds: (low, high) that parameters are clipped to after each step, as the pixels of a picture are.
+    """
 
     def __init__(
         self,
@@ -103,9 +106,11 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        bounds: tuple[float, float] = (-math.inf, math.inf),
     ) -> None:
         super().__init__(parameters, learning_rate)
         self.beta1, self.beta2, self.eps, self.weight_decay = beta1, beta2, eps, weight_decay
+        self.bounds = bounds
         self.mean = [np.zeros_like(p.data) for p in self.parameters]
         self.square = [np.zeros_like(p.data) for p in self.parameters]
 
@@ -115,10 +120,9 @@ class Adam(Optimizer):
     def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter.data
-        mean, square = self.mean[index], self.square[index]
-        mean += (1 - self.beta1) * (gradient - mean)
-        square += (1 - self.beta2) * (gradient * gradient - square)
-        # Both start at zero and are too small at first; the bias corrections are scalars, applied to the rate.
-        corrected = self.learning_rate * math.sqrt(1 - self.beta2**self.steps) / (1 - self.beta1**self.steps)
-        eps = self.eps * math.sqrt(1 - self.beta2**self.steps)
-        parameter.data -= corrected * mean / (np.sqrt(square) + eps)
+        # Both moments start at zero and are too small at first; the bias corrections are scalars, applied to the rate.
+        root = math.sqrt(1 - self.beta2**self.steps)
+        rate, eps = self.learning_rate * root / (1 - self.beta1**self.steps), self.eps * root
+        move = pixel_step.implementation(parameter.data).move
+        rule = rate, eps, self.beta1, self.beta2, *self.bounds
+        move(parameter.data, gradient, self.mean[index], self.square[index], *rule)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError
+from minicnn.kernels import addition as addition_kernels
 
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("recording", default=True)
 
@@ -222,22 +223,46 @@ def _backpropagate(root: Node, gradient: np.ndarray) -> None:
             raise InputError(f"backward: the graph of {node.name} was freed by an earlier backward; run forward again")
         if node.retained is not None and (tensor := node.retained()) is not None:
             _deposit(tensor, cotangent)
-        gradients = node.backward(cotangent)
-        inputs, shapes = node.inputs, node.shapes
-        node.backward, node.inputs = None, ()  # what the closure kept is freed now, not when the graph is
-        if not isinstance(gradients, tuple):
-            gradients = (gradients,)
-        for source, part, (shape, dtype) in zip(inputs, gradients, shapes, strict=True):
-            if source is None or part is None:
-                continue
-            part = _sum_to(part, shape).astype(dtype, copy=False)
-            if isinstance(source, Tensor):
-                _deposit(source, part)
-            elif source in cotangents:
-                cotangents[source] = cotangents[source] + part  # not in place: an op may hand out one array twice
-            else:
-                cotangents[source] = part
-                heapq.heappush(waiting, (-source.age, source))
+        closure, inputs, shapes = node.backward, node.inputs, node.shapes
+        node.backward, node.inputs = None, ()  # what the closure keeps is freed with it, not when the graph is
+        gradients = closure(cotangent)
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        _hand_on(gradients, inputs, shapes, closure, cotangent, cotangents, waiting)
+        del closure, gradients, cotangent  # else the largest arrays of a network would outlive the next closure
+
+
+def _hand_on(
+    gradients: tuple,
+    inputs: tuple,
+    shapes: tuple,
+    closure: Callable,
+    cotangent: np.ndarray,
+    cotangents: dict,
+    waiting: list,
+) -> None:
+    """Add each gradient to the cotangent of what made that input, or deposit it in a leaf."""
+    for source, part, (shape, dtype) in zip(inputs, gradients, shapes, strict=True):
+        if source is None or part is None:
+            continue
+        part = _sum_to(part, shape).astype(dtype, copy=False)
+        if isinstance(source, Tensor):
+            _deposit(source, part)
+        elif source in cotangents:
+            others = [other for other in gradients if other is not part]
+            alone = len(others) == len(gradients) - 1 and not _overlaps(part, [cotangent, *others], closure)
+            kernels = addition_kernels.implementation(part)
+            cotangents[source] = kernels.forward(cotangents[source], part, part if alone else None)
+        else:
+            cotangents[source] = part
+            heapq.heappush(waiting, (-source.age, source))
+
+
+def _overlaps(part: np.ndarray, others: list, closure: Callable) -> bool:
+    """Whether anybody may still look into this gradient, so that nothing can be added to it in place."""
+    kept = list(inspect.getclosurevars(closure).nonlocals.values())
+    kept += [item for group in kept if isinstance(group, (tuple, list)) for item in group]
+    arrays = (other for other in [*others, *kept] if isinstance(other, np.ndarray))
+    return not part.flags.writeable or any(np.may_share_memory(part, other) for other in arrays)
 
 
 def _deposit(leaf: Tensor, gradient: np.ndarray) -> None:

@@ -29,12 +29,14 @@ class TrainingPlan:
 
     cycles: (epochs, peak rate) of each. In a cycle the rate rises from zero to its peak and falls back (Smith 2018); a
     second, lower one goes on from where the first settled (Loshchilov & Hutter 2017). warm_up: the part that rises.
+    smoothing: of the labels, see ops.cross_entropy. shift: how far pictures are moved, in pixels.
     """
 
     cycles: tuple[tuple[int, float], ...] = ((14, 0.1), (8, 0.05))
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    smoothing: float = 0.1
     warm_up: float = 0.2
     shift: int = 4
     seed: int = 0
@@ -87,7 +89,7 @@ def train_classifier(
             picked = order[batch * plan.batch_size : (batch + 1) * plan.batch_size]
             x = augment(images[picked], plan.shift, np.random.default_rng([plan.seed, epoch, batch]))
             optimizer.zero_grad()
-            loss = ops.cross_entropy(model(x), labels[picked])
+            loss = ops.cross_entropy(model(x), labels[picked], smoothing=plan.smoothing)
             loss.backward()
             if not math.isfinite(loss.item()):
                 raise InputError(

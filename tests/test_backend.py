@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -167,6 +168,42 @@ def test_pieces_run_at_the_same_time(count, thread_count):
     together = threading.Barrier(count)
     backend.parallel(lambda piece: together.wait(60), [(i,) for i in range(count)])  # alone, one would wait in vain
     assert not together.broken
+
+
+def test_the_caller_does_not_wait_for_threads_that_are_busy(thread_count):
+    thread_count(2)
+    free, done = threading.Event(), []
+
+    def kernel(piece):
+        if threading.current_thread() is not threading.main_thread():
+            assert free.wait(60)
+        done.append(piece)
+
+    def occupy(piece):
+        if piece == "blocks":
+            assert free.wait(60)
+
+    busy = threading.Thread(target=backend.parallel, args=(occupy, [("blocks",), ("blocks",)]))
+    busy.start()  # it and the pool's one thread
+    try:
+        backend.parallel(kernel, [(i,) for i in range(5)])
+        assert done == [0, 1, 2, 3, 4]
+    finally:
+        free.set()
+        busy.join()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_no_argument_is_kept(count, thread_count):
+    """Otherwise buffers would come back late."""
+    thread_count(count)
+    for _ in range(100):
+        array = np.zeros(1000)
+        gone = weakref.ref(array)
+        backend.parallel(lambda start, stop, array: array[start:stop].fill(1), backend.split(1000), array)
+        assert array.all()
+        del array
+        assert gone() is None
 
 
 @pytest.mark.parametrize("count", [1, 2])

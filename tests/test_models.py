@@ -123,10 +123,13 @@ def test_nothing_above_the_highest_layer_is_computed(small, monkeypatch):
 
 @no_grad()
 def test_linear_without_an_activation_of_its_own():
-    """With batch norm the ReLU is a layer of its own, behind the norm."""
+    """With batch norm it is the norm that has the ReLU behind it."""
     model = VGG(tiny.CARD, (4,), (1,), batch_norm=True, seed=0).eval()
+    assert model.layer_names == ["block1_conv1", "block1_conv1_norm", "block1_pool"]
     found = model.features(picture(), ["block1_conv1", "block1_conv1.linear", "block1_pool"])
     assert_array_equal(found["block1_conv1"].data, found["block1_conv1.linear"].data)
+    norm = model.features(picture(), ["block1_conv1_norm"])["block1_conv1_norm"]
+    assert found["block1_conv1"].data.min() < 0 == norm.data.min()
     assert_array_equal(found["block1_pool"].data, model(picture()).data)
 
 

@@ -48,6 +48,7 @@ LAYERS = [
     (nn.Linear(6, 4), (2, 5, 6), (2, 5, 4)),
     (nn.Linear(6, 4, activation="relu", bias=False), (2, 6), (2, 4)),
     (nn.BatchNorm(5), (2, 3, 5), (2, 3, 5)),
+    (nn.BatchNorm(5, activation="relu"), (2, 3, 5), (2, 3, 5)),
     (nn.L2Normalize(), (2, 5), (2, 5)),
     (nn.Flatten(), (2, 3, 4, 5), (2, 60)),
     (nn.Dropout(0.3), (2, 5), (2, 5)),
@@ -313,6 +314,15 @@ def test_running_statistics_follow_the_formula_and_inference_uses_them(name):
     assert layer.mean.dtype == layer.variance.dtype == np.float32
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_with_an_activation_the_statistics_are_those_before_it(training):
+    x = normal(20, 4, 3)
+    plain, clamped = nn.BatchNorm(3).train(training), nn.BatchNorm(3, activation="relu").train(training)
+    assert_array_equal(clamped(x).data, ops.relu(plain(x)).data)
+    assert_array_equal(clamped.mean, plain.mean)
+    assert_array_equal(clamped.variance, plain.variance)
+
+
 def test_without_scale_there_is_no_gamma():
     layer = nn.BatchNorm(3, scale=False)
     assert [name for name, _ in layer.named_parameters()] == ["beta"]
@@ -354,6 +364,7 @@ def test_the_gradient_of_dropout_is_dropped_alike():
         (lambda: nn.Conv2d(3, 4, 3, groups=0), "Conv2d: groups is 0; expected a divisor of 3 and 4"),
         (lambda: nn.Conv2d(3, 4, 3, initial="ones"), "initial is 'ones'; expected one of he, glorot, zeros"),
         (lambda: nn.Linear(3, 4, initial="ones"), "initial is 'ones'; expected one of he, glorot, zeros"),
+        (lambda: nn.BatchNorm(3, activation="tanh"), "BatchNorm: activation is 'tanh'; expected None or \"relu\""),
         (lambda: nn.Linear(3, 4, activation="tanh"), "Linear: activation is 'tanh'; expected None or \"relu\""),
         (lambda: nn.Conv2d(3, 4, 3)(normal(1, 8, 8, 4)), "conv: x has 4 channels, w expects 3"),
         (lambda: nn.Conv1d(3, 4, 3)(normal(1, 8, 8, 3)), "conv: w has 3 dimensions; expected 4"),

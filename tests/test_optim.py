@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import nn, ops, optim
+from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor
 
@@ -72,6 +73,34 @@ def test_adam_follows_its_formula_and_decays_weights_but_not_biases(beta1, beta2
 
     expected = path_of_adam(0.05, beta1, beta2, eps, decay if len(shape) > 1 else 0.0)
     assert_allclose(moved(make, shape), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_compiled_step_is_the_step(order, nesterov):
+    found = {}
+    for name in ("numpy", "numba"):
+        random = np.random.default_rng(0)
+        parameter = Tensor(np.asarray(random.standard_normal((300, 400), np.float32), order=order), requires_grad=True)
+        optimizer = optim.SGD([parameter], momentum=0.9, weight_decay=0.01, nesterov=nesterov)
+        with use_backend(name):
+            for step in range(3):
+                optimizer.learning_rate = np.float64(0.1) / (step + 1)  # as a schedule computes it
+                parameter.grad = random.standard_normal((400, 300), np.float32).T
+                optimizer.step()
+        found[name] = parameter.data, optimizer.velocity[0]
+    for compiled, defined in zip(found["numba"], found["numpy"], strict=True):
+        assert compiled.dtype == np.float32
+        assert_allclose(compiled, defined, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gradient_of_another_shape_moves_nothing():
+    parameter = Tensor(np.ones((3, 4)), requires_grad=True)
+    optimizer = optim.SGD([parameter], momentum=0.9)
+    parameter.grad = np.ones((4, 3))
+    with pytest.raises(ValueError, match=r"shape|broadcast"):
+        optimizer.step()
+    assert (parameter.data == 1).all() and not optimizer.velocity[0].any()
 
 
 def test_the_defaults_are_the_published_ones():

@@ -68,12 +68,12 @@ def test_an_interrupted_run_resumes_to_the_same_bits(small, tmp_path, monkeypatc
     calls = 0
     true_cross_entropy = ops.cross_entropy
 
-    def interrupt(logits, labels):
+    def interrupt(logits, labels, **options):
         nonlocal calls
         calls += 1
         if calls == interrupted_at:
             signal.raise_signal(signal.SIGINT)  # what Ctrl-C sends
-        return true_cross_entropy(logits, labels)
+        return true_cross_entropy(logits, labels, **options)
 
     monkeypatch.setattr(ops, "cross_entropy", interrupt)
     with pytest.raises(KeyboardInterrupt):

@@ -440,3 +440,5 @@ assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a
 # - `minicnn/style/loop.py` at `class Objective` and `_descend`: your loop.
 # - `minicnn/models/tiny.py` and `minicnn/models/vgg.py`: the network that looks.
 # - `minicnn/ops/losses.py` at `gram_matrix`: its backward is a matrix product, too.
+#
+# Next: `04_winograd.py`.

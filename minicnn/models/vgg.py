@@ -22,8 +22,8 @@ class VGG(nn.Module):
     """A VGG network with the layer names of Keras: block1_conv1 … block5_pool, then the layers of `top`.
 
     widths: channels of each block; depths: its number of convolutions. pooling: "max", or "avg" for style transfer
-    (Gatys et al. 2016 found its pictures slightly more appealing). batch_norm: normalize after each convolution, for
-    training; fold it away afterwards. load_report: what came of the file that the weights were loaded from.
+    (Gatys et al. 2016 found its pictures slightly more appealing). batch_norm: normalize between a convolution and its
+    ReLU, for training; fold it away afterwards. load_report: what came of the file that the weights were loaded from.
     """
 
     load_report: LoadReport | None = None
@@ -59,8 +59,8 @@ class VGG(nn.Module):
         options: dict[str, Any] = {"padding": "same", "initial": initial, "seed": random, "name": name}
         if not self.batch_norm:
             return [nn.Conv2d(channels, width, 3, activation="relu", **options)]
-        normalization = [nn.BatchNorm(width, name=f"{name}_norm"), nn.ReLU(name=f"{name}_relu")]
-        return [nn.Conv2d(channels, width, 3, bias=False, **options), *normalization]
+        convolution = nn.Conv2d(channels, width, 3, bias=False, **options)
+        return [convolution, nn.BatchNorm(width, activation="relu", name=f"{name}_norm")]
 
     @property
     def layer_names(self) -> list[str]:
@@ -95,14 +95,17 @@ class VGG(nn.Module):
         for name in wanted:
             self._check_layer(name)
         found: dict[str, Tensor] = {}
+        averaged = None  # the pool whose means came with the convolution before it
         x = self._enter(x if isinstance(x, Tensor) else Tensor(x))
-        for layer in self.layers:
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
             if len(found) == len(wanted):
                 break
-            if f"{layer.name}.linear" in wanted:
-                x = found[f"{layer.name}.linear"] = layer.linear(x)  # type: ignore[attr-defined]
-                x = ops.relu(x) if layer.activation else x  # type: ignore[attr-defined]
-            else:
+            if isinstance(layer, nn.Conv2d) and f"{layer.name}.linear" in wanted:
+                x = found[f"{layer.name}.linear"] = layer.linear(x)
+                x = ops.relu(x) if layer.activation else x
+            elif isinstance(layer, nn.Conv2d) and layer.name not in wanted and _halves(following):
+                x, averaged = layer.averaged(x), following
+            elif layer is not averaged:
                 x = layer(x)
             if layer.name in wanted:
                 found[layer.name] = x
@@ -124,6 +127,11 @@ class VGG(nn.Module):
                 "expected floats (N, H, W, 3), RGB in [0, 1]"
             )
         return self.preprocessing(x)
+
+
+def _halves(layer: nn.Module | None) -> bool:
+    """Whether a layer takes the mean of 2×2, which a convolution can do on the way out."""
+    return isinstance(layer, nn.AvgPool2d) and (layer.size, layer.stride, layer.padding) == (2, 2, 0)
 
 
 def _pool(pooling: str, name: str | None) -> nn.Module:

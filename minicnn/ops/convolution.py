@@ -3,46 +3,50 @@
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.kernels import conv as conv_kernels
+from minicnn.kernels.conv import fused
 from minicnn.kernels.geometry import slide
-from minicnn.ops.activations import relu_rule
 from minicnn.tensor import op
 
 
 @op
-def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, needs):
+def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, pool=None, needs):
     """Convolve x with the filters w, add b, and apply ReLU when activation="relu".
 
     x: (N, *spatial, C_in) with one, two or three spatial dimensions; w: (*kernel, C_in / groups, C_out); b: (C_out,).
     stride, dilation: an int or one a dimension. padding: an int, one int a dimension, one (before, after) pair a
     dimension, "same" (TensorFlow's) or "valid". Returns (N, *output, C_out).
+    pool="avg": the same as avg_pool(…, 2) of the result, which then never exists in full size.
     The formula stands in kernels/conv/__init__.py.
     """
-    _check(x, w, b, groups, activation)
+    _check(x, w, b, groups, activation, pool)
     dtype = np.result_type(x, w)
     x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
-    spatial = x.shape[1:-1]
-    window = slide("conv", spatial, w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
-    kernels = conv_kernels.implementation(x)
-    y = kernels.forward(x, w, b, window, groups, activation == "relu")
+    window = slide("conv", x.shape[1:-1], w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
+    if pool and min(window.output) < 2:
+        raise InputError(f"conv: pool needs 2 outputs or more along each dimension; there are {window.output}")
+    kernels = fused.choose(x, w, window, groups)
+    y, marks = kernels.forward(x, w, b, activation == "relu", pool == "avg")
 
-    active = np.packbits(y > 0) if activation and any(needs) else None  # one bit an element
+    marks = marks if any(needs) else None
     kept_w = w if needs[0] else None
     kept_x = x if needs[1] else None
 
     def backward(dy):
-        if active is not None:
-            dy = relu_rule(dy, np.unpackbits(active, count=dy.size).view(bool).reshape(dy.shape))
-        return (
-            kernels.gradient_to_input(dy, kept_w, spatial, window, groups) if needs[0] else None,
-            kernels.gradient_to_filters(dy, kept_x, window, groups) if needs[1] else None,
-            _sum_of_rows(dy) if needs[2] else None,
-        )
+        dx = dw = db = None
+        if needs[0]:
+            dx = kernels.gradient_to_input(dy, marks, kept_w, pool == "avg")
+        if needs[1] or needs[2]:
+            dy = kernels.before_relu(dy, marks, pool == "avg")
+        if needs[1]:
+            dw = kernels.gradient_to_filters(dy, kept_x)
+        if needs[2]:
+            db = _sum_of_rows(dy)
+        return dx, dw, db
 
     return y, backward
 
 
-def _check(x, w, b, groups, activation):
+def _check(x, w, b, groups, activation, pool):
     shapes = f"(x {np.shape(x)}, w {np.shape(w)})"
     for name, array in (("x", x), ("w", w)):
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
@@ -65,6 +69,8 @@ def _check(x, w, b, groups, activation):
         raise InputError(f"conv: b has shape {np.shape(b)}; expected {w.shape[-1:]}, one a filter {shapes}")
     if activation not in (None, "relu"):
         raise InputError(f'conv: activation is {activation!r}; expected None or "relu"')
+    if pool not in (None, "avg"):
+        raise InputError(f'conv: pool is {pool!r}; expected None or "avg"')
 
 
 def _sum_of_rows(array):

@@ -8,8 +8,12 @@ from minicnn.tensor import Tensor, op
 
 
 @op(inputs=1)
-def cross_entropy(logits, labels):
-    """Mean of −log softmax(logits)[label]. logits: (N, classes); labels: (N,) integers. A scalar."""
+def cross_entropy(logits, labels, *, smoothing=0.0):
+    """Mean of −Σ target · log softmax(logits). logits: (N, classes); labels: (N,) integers. A scalar.
+
+    The target is 1 at the label; `smoothing` takes so much of it and spreads it over all classes alike, so that a
+    network is not driven to certainty (Szegedy et al. 2016, section 7).
+    """
     labels = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise InputError(
@@ -18,16 +22,19 @@ def cross_entropy(logits, labels):
         )
     if labels.size == 0 or labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise InputError(f"cross_entropy: labels must be one or more integers in 0 … {logits.shape[1] - 1}")
+    if not 0 <= smoothing < 1:
+        raise InputError(f"cross_entropy: smoothing is {smoothing!r}; expected a number from 0 to below 1")
+    target = np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
+    target[np.arange(len(labels)), labels] += 1 - smoothing
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    picked = np.arange(len(labels)), labels
 
     def backward(dy):
-        dlogits = np.exp(log_softmax)
-        dlogits[picked] -= 1
-        return dlogits * (dy / len(labels))
+        return (np.exp(log_softmax) - target) * (dy / len(labels))
 
-    return -log_softmax[picked].mean(), backward
+    # Where the target is zero, nothing is added, not even of a logit of −∞.
+    costs = np.multiply(target, log_softmax, out=np.zeros_like(target), where=target > 0)
+    return -costs.sum(axis=1).mean(), backward
 
 
 @op(inputs=1)

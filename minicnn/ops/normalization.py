@@ -4,12 +4,14 @@ import numpy as np
 
 from minicnn.errors import InputError
 from minicnn.kernels import batch_norm as batch_norm_kernels
+from minicnn.ops.activations import relu_rule
 from minicnn.tensor import op
 
 
 @op
-def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistics=None, needs):
-    """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis).
+def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistics=None, activation=None, needs):
+    """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis); with ReLU when
+    activation="relu".
 
     x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). Never mutates its inputs.
     training: use the batch's own statistics and let the gradient flow through them; `mean` and `variance` are not used
@@ -24,18 +26,27 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     for name, array in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
         if array is not None and np.shape(array) != x.shape[-1:]:
             raise InputError(f"batch_norm: {name} has shape {np.shape(array)}; expected {x.shape[-1:]} for x {x.shape}")
-    gamma, beta, mean, variance = (a if a is None else np.asarray(a, x.dtype) for a in (gamma, beta, mean, variance))
+    if activation not in (None, "relu"):
+        raise InputError(f'batch_norm: activation is {activation!r}; expected None or "relu"')
+    # Copies: backward works out again where the ReLU was active, and by then an optimizer may have moved beta.
+    gamma, beta, mean, variance = (a if a is None else np.array(a, x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])
     kernels = batch_norm_kernels.implementation(x)
     if training:
         mean, variance = statistics or kernels.statistics(rows)
     inverse_deviation = (1 / np.sqrt(variance + eps)).astype(x.dtype)
     scale = inverse_deviation if gamma is None else gamma * inverse_deviation
-    y = kernels.normalize(rows, mean, scale, beta).reshape(x.shape)
+    y = kernels.normalize(rows, mean, scale, beta, activation == "relu").reshape(x.shape)
+    # In training the kernels apply relu_rule as they read dy: a pass of its own would take as long as each of them.
+    relu_inside = training and activation == "relu"
+    active = y if activation and not relu_inside and any(needs) else None
 
     def backward(dy):
+        if active is not None:
+            dy = relu_rule(dy, active)
         dy = dy.reshape(rows.shape)
-        dbeta, dgamma = kernels.sums(dy, rows, mean, inverse_deviation)
+        dbeta, products = kernels.sums(dy, rows, mean, scale, beta, relu_inside)
+        dgamma = products * inverse_deviation
         if not training:
             dx = (dy * scale).reshape(x.shape) if needs[0] else None
             dvariance = -dgamma * scale * inverse_deviation / 2
@@ -43,8 +54,8 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
         dx = None
         if needs[0]:
             count = len(rows)
-            dx = kernels.gradient(dy, rows, mean, inverse_deviation, scale, dbeta / count, dgamma / count)
-            dx = dx.reshape(x.shape)
+            slope = dgamma * inverse_deviation / count
+            dx = kernels.gradient(dy, rows, mean, scale, beta, relu_inside, dbeta / count, slope).reshape(x.shape)
         return dx, None if gamma is None else dgamma, dbeta, None, None
 
     return y, backward

@@ -131,7 +131,9 @@ def _descend(
 ) -> tuple[np.ndarray, list[dict[str, float]], bool]:
     """The loop. Returns the iterate of lowest cost, the costs of every iterate, and whether Ctrl-C ended it."""
     image = Tensor(start[None].copy(), requires_grad=True)
-    optimizer = OPTIMIZERS[recipe.optimizer]([image], recipe.learning_rate)
+    kind = OPTIMIZERS[recipe.optimizer]
+    bounds = {"bounds": (0.0, 1.0)} if kind is optim.Adam else {}  # in one pass over the picture with the step
+    optimizer = kind([image], recipe.learning_rate, **bounds)
     best, lowest, history = start, math.inf, []
     bar = tqdm(total=recipe.steps, unit="step", desc="style", disable=None if progress is None else not progress)
     interrupted = False
@@ -155,7 +157,8 @@ def _descend(
             optimizer.zero_grad()
             cost.backward()
             optimizer.step()
-            np.clip(image.data, 0, 1, out=image.data)
+            if not bounds:
+                np.clip(image.data, 0, 1, out=image.data)
             bar.update()
             bar.set_postfix(J=f"{costs['total']:.4g}", content=f"{costs['content']:.3g}", style=f"{costs['style']:.3g}")
             if on_step is not None:

@@ -10,6 +10,7 @@ from minicnn import backend, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.kernels.batch_norm import on_numba, on_numpy
+from minicnn.ops import normalization
 from minicnn.tensor import Tensor
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
@@ -29,50 +30,68 @@ def close(found, reference, tolerance=1e-12):
 
 @st.composite
 def problems(draw):
-    """x and dy (P, C), and mean, inverse deviation, scale and beta (C,)."""
+    """x and dy (P, C), and mean, scale, beta, the mean of dy and a slope (C,)."""
     p, c = draw(st.integers(1, 20)), draw(st.integers(1, 5))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     x, dy = random.standard_normal((2, p, c))
-    return x, dy, random.standard_normal(c), random.uniform(0.5, 2, c), *random.standard_normal((2, c))
+    return x, dy, *random.standard_normal((5, c))
 
 
 # The kernels
 
 
 @each_implementation
-@given(problem=problems())
-def test_kernels_equal_the_formulas_channel_by_channel(implementation, problem):
-    x, dy, mean, inverse, scale, beta = problem
+@given(problem=problems(), relu=st.booleans())
+def test_kernels_equal_the_formulas_channel_by_channel(implementation, problem, relu):
+    x, dy, mean, scale, beta, mean_dy, slope = problem
     means, variances = implementation.statistics(x)
-    y = implementation.normalize(x, mean, scale, beta)
-    dbeta, dgamma = implementation.sums(dy, x, mean, inverse)
-    dx = implementation.gradient(dy, x, mean, inverse, scale, dbeta / len(x), dgamma / len(x))
+    y = implementation.normalize(x, mean, scale, beta, relu)
+    totals, products = implementation.sums(dy, x, mean, scale, beta, relu)
+    dx = implementation.gradient(dy, x, mean, scale, beta, relu, mean_dy, slope)
     for c in range(x.shape[1]):
         column, cotangent = x[:, c], dy[:, c]
         close(means[c], sum(column) / len(column))
         close(variances[c], sum((v - means[c]) ** 2 for v in column) / len(column))  # biased
-        close(y[:, c], (column - mean[c]) * scale[c] + beta[c])
-        xhat = (column - mean[c]) * inverse[c]
-        close(dbeta[c], sum(cotangent))
-        close(dgamma[c], sum(cotangent * xhat))
-        projected = cotangent - sum(cotangent) / len(column) - xhat * sum(cotangent * xhat) / len(column)
-        close(dx[:, c], projected * scale[c])
+        expected = (column - mean[c]) * scale[c] + beta[c]
+        if relu:
+            cotangent = np.where(expected > 0, cotangent, 0)
+            expected = np.where(expected > 0, expected, 0)
+        close(y[:, c], expected)
+        close(totals[c], sum(cotangent))
+        close(products[c], sum(cotangent * (column - mean[c])))
+        close(dx[:, c], (cotangent - mean_dy[c] - (column - mean[c]) * slope[c]) * scale[c])
+
+
+@pytest.mark.parametrize("shape", [(64, 32), (3 * 64, 24), (127, 16), (50, 600), (4096, 1), (1, 5), (33, 1100)])
+@pytest.mark.parametrize("relu", [False, True])
+def test_rows_of_every_length_are_joined_rightly(shape, relu):
+    channels = [normal(shape[1], seed=i) for i in range(2, 7)]
+    x, dy, (mean, scale, beta, *rest) = normal(*shape), normal(*shape, seed=1), channels
+    for name, arguments in {
+        "statistics": (x,),
+        "normalize": (x, mean, scale, beta, relu),
+        "sums": (dy, x, mean, scale, beta, relu),
+        "gradient": (dy, x, mean, scale, beta, relu, *rest),
+    }.items():
+        found, defined = (getattr(module, name)(*arguments) for module in (on_numba, on_numpy))
+        close(np.stack(found), np.stack(defined))
 
 
 @each_implementation
 def test_the_layout_in_memory_does_not_matter(implementation):
-    x, dy, mean, inverse = normal(30, 4), normal(30, 4, seed=1), normal(4), np.full(4, 0.5)
+    x, dy, mean, scale = normal(30, 4), normal(30, 4, seed=1), normal(4), np.full(4, 0.5)
+    rule = mean, scale, mean, True
 
     def strange(array):
         return np.asfortranarray(array)[::-1][::-1]
 
     for found, reference in [
         (implementation.statistics(strange(x)), implementation.statistics(x)),
-        (implementation.sums(strange(dy), strange(x), mean, inverse), implementation.sums(dy, x, mean, inverse)),
+        (implementation.sums(strange(dy), strange(x), *rule), implementation.sums(dy, x, *rule)),
     ]:
         close(np.stack(found), np.stack(reference))
-    close(implementation.normalize(strange(x), mean, inverse, mean), implementation.normalize(x, mean, inverse, mean))
-    rest = mean, inverse, inverse, mean, mean
+    close(implementation.normalize(strange(x), *rule), implementation.normalize(x, *rule))
+    rest = *rule, mean, scale
     close(implementation.gradient(strange(dy), strange(x), *rest), implementation.gradient(dy, x, *rest))
 
 
@@ -84,6 +103,40 @@ def test_a_mean_far_from_zero_does_not_drown_the_variance(implementation):
     exact = x.astype(np.float64)
     assert_allclose(mean, exact.mean(axis=0), rtol=1e-6)
     assert_allclose(variance, exact.var(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [16, 700])
+def test_compiled_statistics_are_exact_to_a_millionth(channels):
+    x = 3 + 2 * normal(1 << 14, channels, dtype=np.float32)
+    x[: len(x) // 4] *= 5  # not like the others, as the pictures of one class may be
+    exact = x.astype(np.float64)
+    mean, variance = on_numba.statistics(x)
+    assert_allclose(mean, exact.mean(axis=0), rtol=1e-6)
+    assert_allclose(variance, exact.var(axis=0), rtol=1e-6)
+
+
+def test_compiled_statistics_survive_positions_that_are_far_from_all_others():
+    """The rough mean that they start from may have hit every one of them."""
+    x = normal(1 << 14, 3, dtype=np.float32)
+    x[:: len(x) // 128] += 1e4
+    exact = x.astype(np.float64)
+    mean, variance = on_numba.statistics(x)
+    assert_allclose(mean, exact.mean(axis=0), rtol=1e-5)
+    assert_allclose(variance, exact.var(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e6])
+def test_the_compiled_variance_of_a_constant_is_never_negative(value):
+    mean, variance = on_numba.statistics(np.full((1000, 3), value, np.float32))
+    assert_allclose(mean, value, rtol=1e-6)
+    assert (variance >= 0).all() and (variance <= 1e-12 * value**2).all()
+
+
+@each_implementation
+def test_not_a_number_is_shown_by_the_relu(implementation):
+    x = np.array([[np.nan, -1.0, 2.0]])
+    y = implementation.normalize(x, *np.float64([[0, 0, 0], [1, 1, 1], [0, 0, 0]]), True)
+    assert_array_equal(y, [[np.nan, 0, 2]])
 
 
 # The op
@@ -101,9 +154,9 @@ def tensors(*shape, dtype=np.float64):
     return [Tensor(array.astype(np.float32).astype(dtype), requires_grad=True) for array in arrays]
 
 
-def all_results(shape, dtype, training):
+def all_results(shape, dtype, training, activation=None):
     inputs = tensors(*shape, dtype=dtype)
-    y = ops.batch_norm(*inputs, eps=EPS, training=training)
+    y = ops.batch_norm(*inputs, eps=EPS, training=training, activation=activation)
     y.backward(normal(*shape, seed=9).astype(np.float32).astype(dtype))
     return [y.data, *(tensor.grad for tensor in inputs if tensor.grad is not None)]
 
@@ -191,8 +244,54 @@ def test_float32_is_close_to_float64(name, training):
         assert np.abs(single - double).max() <= 2e-6 * np.abs(double).max()
 
 
+@each_backend
 @pytest.mark.parametrize("training", [False, True])
-def test_the_same_bits_for_any_number_of_threads(training, monkeypatch):
+def test_the_relu_inside_is_the_relu_behind(name, training):
+    found = []
+    for fused in (True, False):
+        inputs = tensors(2, 4, 5, 3)
+        with use_backend(name):
+            if fused:
+                y = ops.batch_norm(*inputs, eps=EPS, training=training, activation="relu")
+            else:
+                y = ops.relu(ops.batch_norm(*inputs, eps=EPS, training=training))
+            y.backward(normal(*y.shape, seed=9))
+        found.append([y.data, *(tensor.grad for tensor in inputs if tensor.grad is not None)])
+    assert 0.2 < (found[0][0] == 0).mean() < 0.8
+    assert len(found[0]) == len(found[1]) == (4 if training else 6)
+    for inside, behind in zip(*found, strict=True):
+        close(inside, behind)
+
+
+@each_backend
+@pytest.mark.parametrize("training", [False, True])
+def test_the_gradient_is_that_of_the_forward_whatever_became_of_the_parameters(name, training):
+    found = []
+    for moved in (False, True):
+        inputs = tensors(4, 5, 3)
+        with use_backend(name):
+            y = ops.batch_norm(*inputs, eps=EPS, training=training, activation="relu")
+            for parameter in inputs[1:]:
+                parameter.data += moved
+            y.backward(normal(*y.shape, seed=9))
+        found.append([tensor.grad for tensor in inputs if tensor.grad is not None])
+    for one, another in zip(*found, strict=True):
+        assert_array_equal(one, another)
+
+
+@each_backend
+def test_in_inference_the_one_rule_for_relus_is_asked(name, monkeypatch):
+    """Pictures of what a network sees are made with other rules; in training the kernels apply it themselves."""
+    inputs = tensors(4, 5, 3)
+    monkeypatch.setattr(normalization, "relu_rule", lambda dy, active: 0 * dy)
+    with use_backend(name):
+        ops.batch_norm(*inputs, eps=EPS, activation="relu").sum().backward()
+    assert not inputs[0].grad.any()
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_same_bits_for_any_number_of_threads(training, activation, monkeypatch):
     most_pieces, parallel, before = [], backend.parallel, backend.threads()
     monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
     results = []
@@ -200,7 +299,7 @@ def test_the_same_bits_for_any_number_of_threads(training, monkeypatch):
         with use_backend("numba"):
             for count in (1, 2, 4):
                 backend.set_threads(count)
-                results.append(all_results((4, 32, 32, 8), np.float32, training))
+                results.append(all_results((4, 64, 64, 16), np.float32, training, activation))
     finally:
         backend.set_threads(before)
     assert min(most_pieces) > 4  # otherwise the threads had nothing to share
@@ -222,11 +321,13 @@ def test_the_same_bits_for_any_number_of_threads(training, monkeypatch):
         ({"beta": 1.0}, "beta has shape (); expected (3,)"),
         ({"mean": np.ones(4)}, "mean has shape (4,); expected (3,)"),
         ({"variance": np.ones(4)}, "variance has shape (4,); expected (3,)"),
+        ({"activation": "tanh"}, "activation is 'tanh'; expected None or \"relu\""),
     ],
 )
 def test_bad_input_is_named_in_one_line(name, changed, message):
     arguments = {"x": np.ones((2, 3)), **dict.fromkeys(("gamma", "beta", "mean", "variance"), np.ones(3)), **changed}
+    options = {"activation": arguments.pop("activation", None)}
     with use_backend(name), pytest.raises(InputError) as caught:
-        ops.batch_norm(*arguments.values(), eps=EPS)
+        ops.batch_norm(*arguments.values(), eps=EPS, **options)
     assert str(caught.value).startswith(f"batch_norm: {message}")
     assert "\n" not in str(caught.value)

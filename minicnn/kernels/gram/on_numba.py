@@ -3,35 +3,77 @@
 import numpy as np
 from numba import njit
 
-from minicnn import backend
+from minicnn import backend, buffers
+from minicnn.kernels.micro_kernel import ROWS, columns, row_product
 
+MICRO_KERNEL = "48b66a64798c"  # its digest: an edit there has to show in the files that compile it into theirs
 LEAST_ROWS = 256
+TOGETHER = 128  # positions whose features stay in the cache while every pair of channels meets
+EIGHT = 8  # channels that meet a panel of channels at a time
+
+_multiply, _multiply_eight = row_product(ROWS), row_product(EIGHT)
 
 
 def forward(features):
     n, positions, channels = features.shape
     features = backend.constant(features)
-    pieces = backend.split(positions, least=LEAST_ROWS)
-    slots = np.empty((len(pieces), n, channels, channels), features.dtype)
-    backend.parallel(_forward_range, [(i, *piece) for i, piece in enumerate(pieces)], features, slots)
-    return slots.sum(axis=0)
+    width = columns(features.itemsize)
+    pieces = [(i, *piece) for i, piece in enumerate(backend.split(positions, least=LEAST_ROWS))]
+    slots = buffers.empty((len(pieces), n, channels, channels), features.dtype)
+    slots[...] = 0
+    backend.parallel(_forward_range, pieces, features, slots, width, channels % width == 0)
+    gram = slots.sum(axis=0)
+    if channels % width == 0:  # only the upper triangle has been formed
+        upper = np.triu(np.ones((channels, channels), bool))
+        gram = np.where(upper, gram, np.swapaxes(gram, 1, 2))
+    return gram
 
 
 def gradient(dgram, features):
+    n, positions, channels = features.shape
     features = backend.constant(features)
-    dfeatures = np.empty_like(features)
-    symmetric = backend.constant(dgram + np.swapaxes(dgram, 1, 2))
-    backend.parallel(
-        _gradient_range, backend.split(features.shape[1], least=LEAST_ROWS), symmetric, features, dfeatures
-    )
+    dfeatures = buffers.empty_like(features)
+    symmetric = dgram + np.swapaxes(dgram, 1, 2)
+    width = columns(features.itemsize)
+    pieces = backend.split(positions, least=LEAST_ROWS)
+    if channels % width or positions < ROWS:
+        backend.parallel(_gradient_range, pieces, backend.constant(symmetric), features, dfeatures)
+    else:
+        panels = np.moveaxis(symmetric.reshape(n, channels, -1, width), 2, 1)
+        backend.parallel(_panels_range, pieces, backend.constant(panels), features, dfeatures)
     return dfeatures
 
 
 @njit(nogil=True, cache=True)
-def _forward_range(slot, start, stop, features, slots):
+def _forward_range(slot, start, stop, features, slots, width, whole_panels):
+    channels = features.shape[2]
     for n in range(features.shape[0]):
-        rows = features[n, start:stop]
-        np.dot(rows.T, rows, slots[slot, n])
+        if whole_panels:
+            rows, gram = features[n].reshape(-1), slots[slot, n].reshape(-1)
+            for first in range(start, stop, TOGETHER):
+                count = min(TOGETHER, stop - first)
+                for panel in range(0, channels, width):
+                    there = (first * channels + panel, channels)
+                    for i in range(0, panel + width, EIGHT):  # the rest is its mirror image
+                        here, to = (first * channels + i, 1, channels), (i * channels + panel, channels)
+                        _multiply_eight(rows, here, rows, there, gram, to, count, first > start)
+        else:
+            some = features[n, start:stop]
+            np.dot(some.T, some, slots[slot, n])
+
+
+@njit(nogil=True, cache=True)
+def _panels_range(start, stop, panels, features, dfeatures):
+    """F (dG + dGᵀ), a panel of the sum at a time."""
+    count, channels, width = panels.shape[1:]
+    for n in range(features.shape[0]):
+        rows, target = features[n].reshape(-1), dfeatures[n].reshape(-1)
+        for number in range(count):
+            panel = panels[n, number].reshape(-1)
+            for first in range(start, stop, ROWS):
+                at = min(first, stop - ROWS) * channels  # the last rows may be formed twice
+                to = (at + number * width, channels)
+                _multiply(rows, (at, channels, 1), panel, (0, width), target, to, channels, False)
 
 
 @njit(nogil=True, cache=True)

@@ -1,45 +1,66 @@
-"""Pooling, compiled. Forward runs over outputs; the gradients run over inputs and gather from the windows that cover
-each pixel, so that every element is written once, by one thread, however windows overlap.
+"""Pooling, compiled. Forward runs over outputs. Where windows may overlap, the gradients run over inputs and gather
+from the windows that cover each pixel; where they lie side by side, each window writes the pixels that are its own.
+Either way every element is written by one thread.
 """
 
-import numpy as np
 from numba import njit
 
-from minicnn import backend
+from minicnn import backend, buffers
 from minicnn.kernels.pool import switch_dtype
 
 LEAST_ROWS = 256  # pixels a thread takes at least: below this, handing work over costs more than the work
 
 
 def max_forward(x, window):
-    y = np.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
-    switches = np.empty(y.shape, switch_dtype(window))
+    y = buffers.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
+    switches = buffers.empty(y.shape, switch_dtype(window))
     rows, marks = _rows(y), _rows(switches)
-    backend.parallel(_max_range, _pieces(rows), _as_volumes(x), rows, marks, *_as_3d(window))
+    backend.parallel(_max_range, _pieces(rows), _volumes(backend.constant(x)), rows, marks, *_as_3d(window))
     return y, switches
 
 
 def max_gradient(dy, switches, spatial, window):
-    dx = np.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
-    rows = _rows(dx)
-    arrays = rows, _lengths_as_3d(spatial), _rows(backend.constant(dy)), _rows(switches)
-    backend.parallel(_max_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
+    dx = buffers.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
+    rows, cotangents, winners = _rows(dx), _rows(backend.constant(dy)), _rows(switches)
+    if _side_by_side(window, spatial):
+        volumes = _own_pixels(dx, window)
+        backend.parallel(_max_scatter_range, _pieces(cotangents), volumes, cotangents, winners, *_as_3d(window)[:3])
+    else:
+        arrays = rows, _lengths_as_3d(spatial), cotangents, winners
+        backend.parallel(_max_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
     return dx
 
 
 def avg_forward(x, window, count_padding):
-    y = np.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
+    y = buffers.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
     rows = _rows(y)
-    backend.parallel(_avg_range, _pieces(rows), _as_volumes(x), rows, count_padding, *_as_3d(window))
+    backend.parallel(_avg_range, _pieces(rows), _volumes(backend.constant(x)), rows, count_padding, *_as_3d(window))
     return y
 
 
 def avg_gradient(dy, spatial, window, count_padding):
-    dx = np.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
-    rows = _rows(dx)
-    arrays = rows, _lengths_as_3d(spatial), _rows(backend.constant(dy)), count_padding
-    backend.parallel(_avg_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
+    dx = buffers.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
+    rows, cotangents = _rows(dx), _rows(backend.constant(dy))
+    if _side_by_side(window, spatial):
+        volumes = _own_pixels(dx, window)
+        backend.parallel(_avg_scatter_range, _pieces(cotangents), volumes, cotangents, *_as_3d(window)[:3])
+    else:
+        arrays = rows, _lengths_as_3d(spatial), cotangents, count_padding
+        backend.parallel(_avg_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
     return dx
+
+
+def _side_by_side(window, spatial):
+    """Whether no window overlaps another or hangs over an edge, so that a pixel belongs to one window at most."""
+    axes = zip(window.size, window.stride, window.before, window.output, spatial, strict=True)
+    return all(k <= step and before == 0 and (o - 1) * step + k <= n for k, step, before, o, n in axes)
+
+
+def _own_pixels(dx, window):
+    """dx as volumes, to be written window by window: zeros already where no window looks."""
+    if dx.shape[1:-1] != tuple(o * k for o, k in zip(window.output, window.size, strict=True)):
+        dx.fill(0)
+    return _volumes(dx)
 
 
 def _pieces(rows):
@@ -50,9 +71,9 @@ def _rows(array):
     return array.reshape(-1, array.shape[-1])
 
 
-def _as_volumes(x):
+def _volumes(x):
     n, *spatial, channels = x.shape
-    return backend.constant(x).reshape(n, *_lengths_as_3d(tuple(spatial)), channels)
+    return x.reshape(n, *_lengths_as_3d(tuple(spatial)), channels)
 
 
 def _lengths_as_3d(lengths):
@@ -76,36 +97,52 @@ def _place(row, lengths):
 
 
 @njit(nogil=True, cache=True)
+def _next(place, lengths):
+    """The place of the row after; without the divisions, which would take as long as a row of few channels."""
+    n, d, h, w = place
+    if w + 1 < lengths[2]:
+        return n, d, h, w + 1
+    if h + 1 < lengths[1]:
+        return n, d, h + 1, 0
+    if d + 1 < lengths[0]:
+        return n, d + 1, 0, 0
+    return n + 1, 0, 0, 0
+
+
+@njit(nogil=True, cache=True)
+def _inside(first, size, length):
+    """The taps k in range(size) for which first + k lies in range(length): from which on, and up to which."""
+    return max(0, -first), min(size, length - first)
+
+
+@njit(nogil=True, cache=True)
 def _max_range(start, stop, x, y, switches, output, size, stride, before):
     _, depth, height, width, channels = x.shape
+    place = _place(start, output)
     for i in range(start, stop):
-        n, od, oh, ow = _place(i, output)
+        n, od, oh, ow = place
+        d, h, w = od * stride[0] - before[0], oh * stride[1] - before[1], ow * stride[2] - before[2]
+        first_d, stop_d = _inside(d, size[0], depth)
+        first_h, stop_h = _inside(h, size[1], height)
+        first_w, stop_w = _inside(w, size[2], width)
         best, winner = y[i], switches[i]
+        # The first pixel leads even if it is −∞: the switch never points at padding.
+        pixel = x[n, d + first_d, h + first_h, w + first_w]
+        mark = winner.dtype.type((first_d * size[1] + first_h) * size[2] + first_w)
         for c in range(channels):
-            best[c] = -np.inf
-            winner[c] = 0
-        number = 0
-        first = True
-        for kd in range(size[0]):
-            d = od * stride[0] + kd - before[0]
-            for kh in range(size[1]):
-                h = oh * stride[1] + kh - before[1]
-                for kw in range(size[2]):
-                    w = ow * stride[2] + kw - before[2]
-                    if 0 <= d < depth and 0 <= h < height and 0 <= w < width:
-                        pixel = x[n, d, h, w]
-                        if first:  # also where every element is −∞, the switch points at a pixel, not at padding
-                            for c in range(channels):
-                                best[c] = pixel[c]
-                                winner[c] = number
-                            first = False
-                        else:
-                            for c in range(channels):
-                                # not (<=) is > or NaN: a NaN is shown, not hidden
-                                if best[c] == best[c] and not (pixel[c] <= best[c]):
-                                    best[c] = pixel[c]
-                                    winner[c] = number
-                    number += 1
+            best[c] = pixel[c]
+            winner[c] = mark
+        for kd in range(first_d, stop_d):
+            for kh in range(first_h, stop_h):
+                for kw in range(first_w, stop_w):
+                    pixel = x[n, d + kd, h + kh, w + kw]
+                    mark = winner.dtype.type((kd * size[1] + kh) * size[2] + kw)
+                    for c in range(channels):  # no branches, so it vectorizes
+                        # not (<=) is > or NaN: a NaN is shown, not hidden.
+                        better = (best[c] == best[c]) & (not (pixel[c] <= best[c]))
+                        best[c] = pixel[c] if better else best[c]
+                        winner[c] = mark if better else winner[c]
+        place = _next(place, output)
 
 
 @njit(nogil=True, cache=True)
@@ -136,9 +173,22 @@ def _max_gradient_range(start, stop, dx, lengths, dy, switches, output, size, st
 
 
 @njit(nogil=True, cache=True)
-def _inside(first, size, length):
-    """How many of the taps first … first + size lie in range(length)."""
-    return min(first + size, length) - max(first, 0)
+def _max_scatter_range(start, stop, dx, dy, switches, output, size, stride):
+    nothing = dx.dtype.type(0)
+    place = _place(start, output)
+    for i in range(start, stop):
+        n, od, oh, ow = place
+        cotangent, winner = dy[i], switches[i]
+        number = 0
+        for kd in range(size[0]):
+            for kh in range(size[1]):
+                for kw in range(size[2]):
+                    row = dx[n, od * stride[0] + kd, oh * stride[1] + kh, ow * stride[2] + kw]
+                    mark = winner.dtype.type(number)
+                    for c in range(row.size):
+                        row[c] = cotangent[c] if winner[c] == mark else nothing
+                    number += 1
+        place = _next(place, output)
 
 
 @njit(nogil=True, cache=True)
@@ -146,34 +196,36 @@ def _share(od, oh, ow, lengths, count_padding, size, stride, before):
     """One over the number of elements that an output averages."""
     if count_padding:
         return 1.0 / (size[0] * size[1] * size[2])
-    return 1.0 / (
-        _inside(od * stride[0] - before[0], size[0], lengths[0])
-        * _inside(oh * stride[1] - before[1], size[1], lengths[1])
-        * _inside(ow * stride[2] - before[2], size[2], lengths[2])
-    )
+    first_d, stop_d = _inside(od * stride[0] - before[0], size[0], lengths[0])
+    first_h, stop_h = _inside(oh * stride[1] - before[1], size[1], lengths[1])
+    first_w, stop_w = _inside(ow * stride[2] - before[2], size[2], lengths[2])
+    return 1.0 / ((stop_d - first_d) * (stop_h - first_h) * (stop_w - first_w))
 
 
 @njit(nogil=True, cache=True)
 def _avg_range(start, stop, x, y, count_padding, output, size, stride, before):
     _, depth, height, width, channels = x.shape
+    place = _place(start, output)
     for i in range(start, stop):
-        n, od, oh, ow = _place(i, output)
+        n, od, oh, ow = place
+        d, h, w = od * stride[0] - before[0], oh * stride[1] - before[1], ow * stride[2] - before[2]
+        first_d, stop_d = _inside(d, size[0], depth)
+        first_h, stop_h = _inside(h, size[1], height)
+        first_w, stop_w = _inside(w, size[2], width)
         total = y[i]
         for c in range(channels):
             total[c] = 0
-        for kd in range(size[0]):
-            d = od * stride[0] + kd - before[0]
-            for kh in range(size[1]):
-                h = oh * stride[1] + kh - before[1]
-                for kw in range(size[2]):
-                    w = ow * stride[2] + kw - before[2]
-                    if 0 <= d < depth and 0 <= h < height and 0 <= w < width:
-                        pixel = x[n, d, h, w]
-                        for c in range(channels):
-                            total[c] += pixel[c]
-        share = total.dtype.type(_share(od, oh, ow, (depth, height, width), count_padding, size, stride, before))
+        for kd in range(first_d, stop_d):
+            for kh in range(first_h, stop_h):
+                for kw in range(first_w, stop_w):
+                    pixel = x[n, d + kd, h + kh, w + kw]
+                    for c in range(channels):
+                        total[c] += pixel[c]
+        taps = (stop_d - first_d) * (stop_h - first_h) * (stop_w - first_w)
+        share = total.dtype.type(1.0 / (size[0] * size[1] * size[2] if count_padding else taps))
         for c in range(channels):
             total[c] *= share
+        place = _next(place, output)
 
 
 @njit(nogil=True, cache=True)
@@ -197,3 +249,19 @@ def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, output, siz
                             share = row.dtype.type(_share(pd, ph, pw, lengths, count_padding, size, stride, before))
                             for c in range(channels):
                                 row[c] += cotangent[c] * share
+
+
+@njit(nogil=True, cache=True)
+def _avg_scatter_range(start, stop, dx, dy, output, size, stride):
+    share = dx.dtype.type(1.0 / (size[0] * size[1] * size[2]))
+    place = _place(start, output)
+    for i in range(start, stop):
+        n, od, oh, ow = place
+        cotangent = dy[i]
+        for kd in range(size[0]):
+            for kh in range(size[1]):
+                for kw in range(size[2]):
+                    row = dx[n, od * stride[0] + kd, oh * stride[1] + kh, ow * stride[2] + kw]
+                    for c in range(row.size):
+                        row[c] = cotangent[c] * share
+        place = _next(place, output)

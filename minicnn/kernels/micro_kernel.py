@@ -1,0 +1,217 @@
+"""The two innermost loops, written for registers: a product of a few rows with a panel of columns, every sum of it in a
+register, and the transforms, one cache line at a time.
+
+A matrix product is as fast as its sums stay in registers, and neither NumPy nor a Numba loop can say so: a loop over
+arrays stores its sums at each turn, and a loop over twelve arrays may not vectorize for fear that they overlap. So
+these few instructions are emitted directly; LLVM then picks the registers of the processor at hand. A general BLAS
+first copies both factors into the order that suits it. Here they are written in that order from the start, which is
+why this wins over BLAS on blocks of such a size.
+Source: Goto & Van de Geijn 2008, "Anatomy of high-performance matrix multiplication", for the shape of the product.
+
+Numba's disk cache does not notice an edit of this file. So every file that compiles these loops into its own names the
+digest of it, and a test of the house rules says what to write there: the edit that the cache does notice.
+"""
+
+import itertools
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LINE = 64  # bytes of a cache line, and of the widest register
+WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+# 12 × 2 sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 fill 16 of 32, or 32 of 16.
+ROWS = 12 if WIDE else 6
+LINES = 2 if WIDE else 1
+
+
+def columns(itemsize):
+    """The width of a panel."""
+    return LINES * LINE // itemsize
+
+
+def row_product(rows):
+    """multiply(a, (first, row, step), b, (first, step), c, (first, row), depth, add):
+
+    c[i, j] = Σ_k a[i, k] b[k, j], added to c[i, j] if `add`, for so many rows i, the columns j of a panel, and k from
+    0 to depth. a, b, c are flat: a[i, k] is a[first + i · row + k · step], b[k, j] is b[first + k · step + j], and
+    c[i, j] is c[first + i · row + j]. No index is checked.
+    """
+
+    @intrinsic
+    def multiply(typing, a, a_place, b, b_place, c, c_place, depth, add):
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments)
+            a, a_place, b, b_place, c, c_place, depth, add = emitter.arguments
+            a_first, a_row, a_step = cgutils.unpack_tuple(builder, a_place)
+            b_first, b_step = cgutils.unpack_tuple(builder, b_place)
+            c_first, c_row = cgutils.unpack_tuple(builder, c_place)
+            targets = [emitter.at(c, c_first, builder.mul(c_row, emitter.index(i))) for i in range(rows)]
+            factors = [emitter.at(a, a_first, builder.mul(a_row, emitter.index(i))) for i in range(rows)]
+            sums = [[cgutils.alloca_once(builder, emitter.line) for _ in range(LINES)] for _ in range(rows)]
+            for total in itertools.chain(*sums):
+                builder.store(emitter.constant(0), total)
+            with builder.if_then(cgutils.is_true(builder, add)):
+                for target, totals in zip(targets, sums, strict=True):
+                    for j, total in enumerate(totals):
+                        builder.store(emitter.load(target, j * emitter.width), total)
+            with cgutils.for_range(builder, depth, intp=depth.type) as loop:
+                panel = emitter.at(b, b_first, builder.mul(loop.index, b_step))
+                terms = [emitter.load(panel, j * emitter.width) for j in range(LINES)]
+                here = builder.mul(loop.index, a_step)
+                for factor, totals in zip(factors, sums, strict=True):
+                    number = emitter.everywhere(builder.load(builder.gep(factor, [here])))
+                    for term, total in zip(terms, totals, strict=True):
+                        builder.store(emitter.multiply_add(number, term, builder.load(total)), total)
+            for target, totals in zip(targets, sums, strict=True):
+                for j, total in enumerate(totals):
+                    emitter.store(builder.load(total), target, j * emitter.width)
+            return context.get_dummy_value()
+
+        size, pair, triple = types.intp, types.UniTuple(types.intp, 2), types.UniTuple(types.intp, 3)
+        return types.void(a, triple, b, pair, c, pair, size, types.boolean), emit
+
+    return multiply
+
+
+def line_transform(matrix):
+    """transform(source, starts, target, first, step, count): target[first + k · step + i] = Σ_l matrix[k, l]
+    source[starts[l] + i] for i from 0 to count, a multiple of a line. source and target are flat and do not overlap.
+    """
+    matrix = [[float(number) for number in row] for row in matrix]
+
+    @intrinsic
+    def transform(typing, source, starts, target, first, step, count):
+        size = types.intp
+
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments)
+            source, starts, target, first, step, count = emitter.arguments
+            sources = [builder.gep(source, [start]) for start in cgutils.unpack_tuple(builder, starts)]
+            targets = [emitter.at(target, first, builder.mul(step, emitter.index(k))) for k in range(len(matrix))]
+            width = emitter.index(emitter.width)
+            with cgutils.for_range(builder, builder.sdiv(count, width), intp=count.type) as loop:
+                here = builder.mul(loop.index, width)
+                lines = [emitter.load(builder.gep(pointer, [here])) for pointer in sources]
+                for line, pointer in zip(_times(emitter, matrix, lines), targets, strict=True):
+                    emitter.store(line, builder.gep(pointer, [here]))
+            return context.get_dummy_value()
+
+        return types.void(source, types.UniTuple(size, len(matrix[0])), target, size, size, size), emit
+
+    return transform
+
+
+def weighted_sum(terms):
+    """weigh(source, starts, weights, target, first, count): target[first + i] = Σ_l weights[l] source[starts[l] + i]
+    for i from 0 to count, a multiple of a line, and so many l. source and target are flat and do not overlap.
+    """
+
+    @intrinsic
+    def weigh(typing, source, starts, weights, target, first, count):
+        size = types.intp
+
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments)
+            source, starts, weights, target, first, count = emitter.arguments
+            sources = [builder.gep(source, [start]) for start in cgutils.unpack_tuple(builder, starts)]
+            factors = [emitter.everywhere(weight) for weight in cgutils.unpack_tuple(builder, weights)]
+            target = builder.gep(target, [first])
+            width = emitter.index(emitter.width)
+            with cgutils.for_range(builder, builder.sdiv(count, width), intp=count.type) as loop:
+                here = builder.mul(loop.index, width)
+                total = emitter.constant(0)
+                for factor, pointer in zip(factors, sources, strict=True):
+                    total = emitter.multiply_add(factor, emitter.load(builder.gep(pointer, [here])), total)
+                emitter.store(total, builder.gep(target, [here]))
+            return context.get_dummy_value()
+
+        places, numbers = types.UniTuple(size, terms), types.UniTuple(source.dtype, terms)
+        return types.void(source, places, numbers, target, size, size), emit
+
+    return weigh
+
+
+def _times(emitter, matrix, lines):
+    """matrix · lines. Rows that evaluate a polynomial at t and at −t share their even and their odd part."""
+    results, k = [], 0
+    while k < len(matrix):
+        row, twin = matrix[k], matrix[k + 1] if k + 1 < len(matrix) else []
+        even, odd = _alternate(row, 0), _alternate(row, 1)
+        for half, other in ((even, odd), (odd, even)):
+            if any(half) and any(other) and twin == [a - b for a, b in zip(half, other, strict=True)]:
+                a, b = emitter.combine(half, lines), emitter.combine(other, lines)
+                results += [emitter.builder.fadd(a, b), emitter.builder.fsub(a, b)]
+                k += 2
+                break
+        else:
+            results.append(emitter.combine(row, lines))
+            k += 1
+    return results
+
+
+def _alternate(row, parity):
+    return [number if i % 2 == parity else 0.0 for i, number in enumerate(row)]
+
+
+class _Emitter:
+    """Instructions on cache lines of numbers, for arrays of one dtype."""
+
+    def __init__(self, context, builder, signature, arguments):
+        self.context, self.builder = context, builder
+        kinds = signature.args
+        dtype = kinds[0].dtype
+        number = context.get_value_type(dtype)
+        self.size = context.get_abi_sizeof(number)
+        self.width = LINE // self.size
+        self.number, self.line = number, ir.VectorType(number, self.width)
+        self.arguments = [
+            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+            for kind, value in zip(kinds, arguments, strict=True)
+        ]
+
+    def index(self, n):
+        return ir.Constant(self.context.get_value_type(types.intp), n)
+
+    def constant(self, x):
+        return ir.Constant(self.line, [float(x)] * self.width)
+
+    def at(self, pointer, first, offset):
+        return self.builder.gep(pointer, [self.builder.add(first, offset)])
+
+    def _line_pointer(self, pointer, offset):
+        return self.builder.bitcast(self.builder.gep(pointer, [self.index(offset)]), self.line.as_pointer())
+
+    def load(self, pointer, offset=0):
+        return self.builder.load(self._line_pointer(pointer, offset), align=self.size)
+
+    def store(self, line, pointer, offset=0):
+        self.builder.store(line, self._line_pointer(pointer, offset), align=self.size)
+
+    def everywhere(self, number):
+        nothing, lane = ir.Constant(self.line, ir.Undefined), ir.IntType(32)
+        one = self.builder.insert_element(nothing, number, ir.Constant(lane, 0))
+        return self.builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width))
+
+    def multiply_add(self, a, b, c):
+        name = f"llvm.fmuladd.v{self.width}{self.number.intrinsic_name}"
+        kind = ir.FunctionType(self.line, [self.line] * 3)
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
+
+    def combine(self, row, lines):
+        """Σ row[i] · lines[i], without a multiplication by one."""
+        terms = [(number, line) for number, line in zip(row, lines, strict=True) if number]
+        terms.sort(key=lambda term: term[0] != 1)  # begin with a line as it is, if there is one
+        number, total = terms[0]
+        if number != 1:
+            total = self.builder.fmul(self.constant(number), total)
+        for number, line in terms[1:]:
+            if number == 1:
+                total = self.builder.fadd(total, line)
+            elif number == -1:
+                total = self.builder.fsub(total, line)
+            else:
+                total = self.multiply_add(self.constant(number), line, total)
+        return total

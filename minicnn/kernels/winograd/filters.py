@@ -1,0 +1,39 @@
+"""The transforms of the filters."""
+
+import numpy as np
+
+from minicnn import backend, buffers
+from minicnn.kernels.micro_kernel import columns
+from minicnn.kernels.winograd import G
+from minicnn.kernels.winograd.memory import remembered
+
+_BOTH_SIDES = np.kron(G, G)  # (36, 9): rows of G on either side of a 3×3 filter written as nine numbers
+
+
+def transformed(w):
+    """U of w, remembered while w is read-only."""
+    return remembered(w, transform)
+
+
+def transform(w):
+    """U = G g Gᵀ for each pair of channels: (3, 3, C_in, C_out) -> (36, panels, C_in, columns of a panel).
+
+    A panel is the part of U[ξ] that the micro-kernel multiplies by at a time; the last one is filled up with zeros.
+    """
+    channels, outputs = w.shape[2:]
+    width = columns(w.itemsize)
+    panels = -(-outputs // width)
+    filters = np.zeros((9, channels, panels * width), w.dtype)
+    filters[..., :outputs] = w.reshape(9, channels, outputs)
+    filters = filters.reshape(9, channels, panels, width).transpose(0, 2, 1, 3).reshape(9, -1)
+    U = buffers.empty((36, panels, channels, width), w.dtype)
+    with backend.blas_on_one_thread:
+        np.matmul(_BOTH_SIDES.astype(w.dtype), filters, out=U.reshape(36, -1))
+    return U
+
+
+def transform_back(dU):
+    """dg = Gᵀ dU G: the gradient of `transform`."""
+    with backend.blas_on_one_thread:
+        dw = _BOTH_SIDES.T.astype(dU.dtype) @ dU.reshape(36, -1)
+    return dw.reshape(3, 3, *dU.shape[1:])

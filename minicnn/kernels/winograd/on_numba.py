@@ -1,0 +1,481 @@
+"""Winograd's minimal filtering, compiled. Inner loops run over channels, which lie side by side in memory.
+
+Tiles are numbered along rows, row after row, picture after picture. A block of them goes all the way before the next:
+
+    rows of x -> window --Bᵀ down--> half --Bᵀ across--> V --U--> M --Aᵀ across--> half --Aᵀ down--> rows of y
+
+Transforms read and write whole rows of six or four arrays at a time, so that they vectorize.
+"""
+
+import numpy as np
+from numba import njit
+
+from minicnn import backend, buffers
+from minicnn.kernels.micro_kernel import ROWS, columns, line_transform, row_product, weighted_sum
+from minicnn.kernels.winograd import A_T, B_T, G, tiles_along
+from minicnn.kernels.winograd.filters import transform_back, transformed
+
+MICRO_KERNEL = "48b66a64798c"  # its digest: an edit there has to show in the files that compile it into theirs
+_input_transform, _output_transform, _cotangent_transform = (line_transform(m) for m in (B_T, A_T, A_T.T))
+_multiply, _weigh = row_product(ROWS), weighted_sum(3)
+_copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
+
+CACHE = 1 << 21  # bytes of second-level cache that a core may count on
+SHARED = 32 << 20  # bytes of V and M in a block that all threads share
+STRIP = 1 << 13  # bytes of one of the six rows that a strip of tiles is read from
+TOGETHER = 8  # panels of U that pass the same rows of V while these are in the cache
+LINE = 16  # floats of a cache line: by so much a row of V is longer, lest its 36 rows fall into one set of the cache
+# For each byte of ReLU's bits, eight bytes of 0 or 1.
+_SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").reshape(-1).view(np.uint64)
+
+
+def forward(x, w, b, before, output, relu=False, pool=False):
+    """y, and which outputs were positive where relu is asked for. pool: means of 2×2 outputs instead of them all."""
+    n, channels = len(x), w.shape[-1]
+    shown = tuple(length // 2 for length in output) if pool else output
+    y = buffers.empty((n, *shown, channels), x.dtype)
+    active = buffers.empty((n, *output, -(-channels // 8)), np.uint8) if relu else _NOTHING
+    bias = np.zeros(channels, x.dtype) if b is None else b.astype(x.dtype, copy=False)
+    _convolve(x, _NOTHING, x.shape[1:3], False, w, False, before, y, output, bias, relu, active, pool)
+    return y, active if relu else None
+
+
+def gradient_to_input(dy, w, before, spatial, output, active=None, pool=False):
+    """The gradient is the convolution with the filters turned by 180° and their channels swapped: tiles are mirrored
+    on their way in and out, and U is transposed. dy may be that of the pooled outputs; active masks it as ReLU does.
+    """
+    dx = buffers.empty((len(dy), *spatial, w.shape[-2]), dy.dtype)
+    bias = np.zeros(w.shape[-2], dy.dtype)
+    padding = tuple(2 - first for first in before)
+    active = _NOTHING if active is None else active
+    _convolve(dy, active, output, pool, w, True, padding, dx, spatial, bias, False, _NOTHING, False)
+    return dx
+
+
+def gradient_to_filters(dy, x, before):
+    """Backwards through each step of the forward: dM = A dY Aᵀ, dU = Vᵀ dM, dg = Gᵀ dU G."""
+    x, dy = backend.constant(x), backend.constant(dy)
+    (n, *output, outputs), channels = dy.shape, x.shape[-1]
+    grid = tuple(tiles_along(length) for length in output)
+    count = n * grid[0] * grid[1]
+    block = _even(count, 2 * SHARED // (36 * x.itemsize * (channels + outputs)))
+    V, dM = (buffers.empty((36, block * c + LINE), x.dtype) for c in (channels, outputs))
+    dU = buffers.empty((36, channels, outputs), x.dtype)
+    for first in range(0, count, block):
+        stop = min(first + block, count)
+        pieces = _pieces(first, stop, 4)
+        backend.parallel(_input_range, pieces, first, x, _NOTHING, x.shape[1:3], False, False, V, grid, before)
+        backend.parallel(_cotangent_range, pieces, first, dy, dM, grid)
+        backend.parallel(_filters_range, _pieces(0, 36, 1, most=36), V, dM, dU, stop - first, first > 0)
+    return transform_back(dU)
+
+
+_NOTHING = np.zeros((0, 0, 0, 0), np.uint8)
+
+
+def _convolve(x, active, spatial, pooled, w, turned, before, y, output, bias, relu, marks, pool):
+    """The way of a block of tiles, in one go on one thread while all of U stays in the cache beside it; where U is too
+    large for that, in three steps that all threads share, and U is formed as it is used, a few panels at a time.
+    """
+    x, bias, active = (backend.constant(a) for a in (x, bias, active))
+    channels, outputs, width = x.shape[-1], y.shape[-1], columns(x.itemsize)
+    wide = -(-outputs // width) * width  # the last panel of U may hang over, and M with it
+    grid = tuple(tiles_along(length) for length in output)
+    count = len(x) * grid[0] * grid[1]
+    bytes_of_tile = 36 * x.itemsize * (channels + wide)
+    source = x, active, spatial, pooled, turned
+    target = y, output, bias, relu, marks, pool, turned
+    if 36 * channels * wide * x.itemsize <= 2 * CACHE:
+        U = backend.constant(transformed(w))
+        if turned:
+            U = _turn(U, channels, wide)
+        block = _even(count, min(CACHE // bytes_of_tile, -(-count // 8)))
+        backend.parallel(_whole_range, _pieces(0, count, block), block, U, wide, grid, before, source, target)
+        return
+    filters = backend.constant(w).reshape(9, *w.shape[2:])
+    if turned:
+        filters = _swap(filters)
+    block = _even(count, SHARED // bytes_of_tile)
+    V, M = (buffers.empty((36, block * c + LINE), x.dtype) for c in (channels, wide))
+    products = [(i, number) for i in range(6) for number in range(0, wide // width, TOGETHER)]
+    for first in range(0, count, block):
+        stop = min(first + block, count)
+        pieces = _pieces(first, stop, 4)
+        backend.parallel(_input_range, pieces, first, *source, V, grid, before)
+        V[:, (stop - first) * channels :] = 0  # whatever lies there may be slow: denormal numbers
+        backend.parallel(_panels_range, products, V, filters, G.astype(x.dtype), M, stop - first, width, wide)
+        backend.parallel(_output_range, pieces, first, M, wide, grid, *target)
+
+
+def _even(count, most):
+    """The size of equal blocks of about `most` tiles or fewer, in whole rows of the micro-kernel."""
+    blocks = -(-count // max(most, 2 * ROWS))
+    return _rows(-(-count // blocks))
+
+
+def _rows(count):
+    """The rows of V and M for so many tiles: the micro-kernel takes them ROWS at a time."""
+    return -(-count // ROWS) * ROWS
+
+
+def _swap(filters):
+    """The channels of filters (9, C_in, C_out) swapped."""
+    taps, channels, outputs = filters.shape
+    swapped = buffers.empty((taps, outputs, channels), filters.dtype)
+    backend.parallel(_swap_range, [(i, i + 1) for i in range(taps)], filters, swapped)
+    return backend.constant(swapped)
+
+
+def _turn(U, channels, wide):
+    """U[ξ]ᵀ in panels."""
+    panel = U.shape[-1]
+    turned = buffers.empty((36, wide // panel, channels, panel), U.dtype)
+    backend.parallel(_turn_range, _pieces(0, 36, 4), U, turned)
+    return backend.constant(turned)
+
+
+def _pieces(first, stop, unit, most=16):
+    """Cut range(first, stop) into pieces of whole units."""
+    units = -(-(stop - first) // unit)
+    return [(first + a * unit, min(first + b * unit, stop)) for a, b in backend.split(units, most=most)]
+
+
+@njit(nogil=True, cache=True)
+def _whole_range(start, stop, block, U, wide, grid, before, source, target):
+    x, active, spatial, pooled, mirrored = source
+    y, output, bias, relu, marks, pool, _ = target
+    channels = x.shape[3]
+    V = np.empty((36, block * channels + LINE), x.dtype)
+    M = np.empty((36, block * wide + LINE), x.dtype)
+    for first in range(start, stop, block):
+        last = min(first + block, stop)
+        _input_range(first, last, first, x, active, spatial, pooled, mirrored, V, grid, before)
+        _product(V, U, M, last - first, channels, wide)
+        _output_range(first, last, first, M, wide, grid, y, output, bias, relu, marks, pool, mirrored)
+
+
+@njit(nogil=True, cache=True)
+def _product(V, U, M, count, depth, wide):
+    """M[ξ] = V[ξ] U[ξ], a panel of U at a time, which stays in the first cache while all rows of V pass."""
+    width = U.shape[3]
+    for element in range(36):
+        V[element, count * depth :] = 0  # whatever lies there may be slow: denormal numbers
+        for number in range(wide // width):
+            _pass_rows(
+                V[element], U[element, number].reshape(-1), M[element], count, depth, number * width, width, wide
+            )
+
+
+@njit(nogil=True, cache=True)
+def _pass_rows(V, panel, M, count, depth, at, width, wide):
+    for first in range(0, count, ROWS):
+        _multiply(V, (first * depth, depth, 1), panel, (0, width), M, (first * wide + at, wide), depth, False)
+
+
+@njit(nogil=True, cache=True)
+def _panels_range(i, number, V, filters, weights, M, count, width, wide):
+    """M[ξ] for the six ξ of row i, and for a few panels from `number` on. Their U = G g Gᵀ exists only here: first G g
+    for row i, three taps of it, then that times Gᵀ for one ξ after the other.
+    """
+    _, depth, outputs = filters.shape
+    last = min(number + TOGETHER, wide // width)
+    size = depth * width
+    half = np.zeros((last - number) * 3 * size, V.dtype)
+    panel = np.empty(size, V.dtype)
+    taps = filters.reshape(-1)
+    row_of_taps = 3 * depth * outputs
+    for k in range(number, last):
+        inside = min(width, outputs - k * width)
+        for tap in range(3):
+            for c in range(depth):
+                a = (tap * depth + c) * outputs + k * width
+                to = ((k - number) * 3 + tap) * size + c * width
+                _weigh(
+                    taps,
+                    (a, a + row_of_taps, a + 2 * row_of_taps),
+                    (weights[i, 0], weights[i, 1], weights[i, 2]),
+                    half,
+                    to,
+                    inside,
+                )
+    for j in range(6):
+        element = 6 * i + j
+        for k in range(number, last):
+            a = (k - number) * 3 * size
+            _weigh(half, (a, a + size, a + 2 * size), (weights[j, 0], weights[j, 1], weights[j, 2]), panel, 0, size)
+            _pass_rows(V[element], panel, M[element], count, depth, k * width, width, wide)
+
+
+@njit(nogil=True, cache=True)
+def _swap_range(start, stop, filters, swapped):
+    """By squares, so that what is read and what is written both stay in the cache."""
+    side = 32
+    for tap in range(start, stop):
+        a, b = filters[tap], swapped[tap]
+        for top in range(0, a.shape[0], side):
+            for left in range(0, a.shape[1], side):
+                for j in range(left, min(left + side, a.shape[1])):
+                    row = b[j]
+                    for i in range(top, min(top + side, a.shape[0])):
+                        row[i] = a[i, j]
+
+
+@njit(nogil=True, cache=True)
+def _turn_range(start, stop, U, turned):
+    for element in range(start, stop):
+        for number in range(turned.shape[1]):
+            _turn_panel(U[element], number, turned[element, number])
+
+
+@njit(nogil=True, cache=True)
+def _turn_panel(U, number, panel):
+    """panel[k, j] = U[j of this panel, k], where U lies in panels of its own: (panels, C_in, width)."""
+    _, channels, width = U.shape
+    first = number * width
+    inside = min(width, channels - first)
+    panel[:, inside:] = 0
+    for k in range(0, panel.shape[0], width):
+        square = U[k // width]
+        for j in range(inside):
+            row = square[first + j]
+            for i in range(min(width, panel.shape[0] - k)):
+                panel[k + i, j] = row[i]
+
+
+@njit(nogil=True, cache=True)
+def _filters_range(start, stop, V, dM, dU, count, add):
+    """dU[ξ] = V[ξ]ᵀ dM[ξ], added to what is there after the first block."""
+    channels, outputs = dU.shape[1:]
+    product = np.empty((channels, outputs), dU.dtype)
+    for element in range(start, stop):
+        rows = V[element, : count * channels].reshape(count, channels)
+        cotangent = dM[element, : count * outputs].reshape(count, outputs)
+        if add:
+            np.dot(rows.T, cotangent, product)
+            dU[element] += product
+        else:
+            np.dot(rows.T, cotangent, dU[element])
+
+
+# --- from pixels to V ------------------------------------------------------------------------------------------
+
+
+@njit(nogil=True, cache=True)
+def _strip(channels, itemsize):
+    """How many tiles side by side are transformed together."""
+    return max(2, STRIP // (4 * channels * itemsize))
+
+
+@njit(nogil=True, cache=True)
+def _input_range(start, stop, base, x, active, spatial, pooled, mirrored, V, grid, before):
+    """V of the tiles start … stop, the first column of V being that of tile `base`."""
+    channels = x.shape[3]
+    widest = min(_strip(channels, x.itemsize), grid[1])
+    length = 4 * (widest + 1) * channels
+    window, half = np.zeros(6 * length, x.dtype), np.empty(6 * length, x.dtype)
+    flags = np.zeros(length if active.size else 0, np.uint8)
+    pixels, target, step = x.reshape(-1), V.reshape(-1), V.shape[1]
+    rows = _from(0, length, mirrored)
+    tile = start
+    while tile < stop:
+        row, column = tile // grid[1], tile % grid[1]
+        across = min(widest, grid[1] - column, stop - tile)
+        top, left = 4 * (row % grid[0]) - before[0], 4 * column - before[1]
+        for i in range(6):
+            line = window[i * length : (i + 1) * length]
+            _read_row(line, flags, x, pixels, active, spatial, pooled, row // grid[0], top + i, left, across)
+        phase = (across + 1) * channels
+        _input_transform(window, rows, half, 0, length, 4 * phase)
+        for k in range(6):
+            # The columns 0 … 3 of all tiles lie one after the other; 4 and 5 are 0 and 1 of the tiles after them.
+            first, next_tile = k * length, k * length + channels
+            places = (first, first + phase, first + 2 * phase, first + 3 * phase, next_tile, next_tile + phase)
+            if mirrored:
+                places = places[::-1]
+            to = 6 * k * step + (tile - base) * channels
+            _input_transform(half, places, target, to, step, across * channels)
+        tile += across
+
+
+@njit(nogil=True, cache=True)
+def _from(first, step, backwards):
+    """Six places a step apart."""
+    if backwards:
+        first, step = first + 5 * step, -step
+    return (first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step)
+
+
+@njit(nogil=True, cache=True)
+def _read_row(target, flags, x, pixels, active, spatial, pooled, n, h, left, across):
+    """The pixels of one row that a strip of tiles sees: the first column of every tile, then the second … the fourth.
+    Zero outside; a pooled cotangent is spread over its windows, and an inactive element is zero. pixels: x, flat.
+    """
+    _, height, width, channels = x.shape
+    # What a pooled cotangent covers: the last of an odd number of rows or columns was in no window.
+    rows, limit = (min(2 * height, spatial[0]), min(2 * width, spatial[1])) if pooled else (height, width)
+    first, last = max(left, 0), min(left + 4 * across + 2, limit)
+    if h < 0 or h >= rows or first >= last:
+        target[: 4 * (across + 1) * channels] = 0
+        return
+    for column in range(4 * across + 2):
+        at = ((column % 4) * (across + 1) + column // 4) * channels
+        w = left + column
+        if w < first or w >= last:
+            target[at : at + channels] = 0
+        elif pooled:
+            _quarter(pixels, (((n * height + h // 2) * width + w // 2) * channels,), target, at, 0, channels)
+        else:
+            _copy(pixels, (((n * height + h) * width + w) * channels,), target, at, 0, channels)
+    if active.size:
+        words = flags.view(np.uint64)
+        for column in range(first - left, last - left):
+            at = ((column % 4) * (across + 1) + column // 4) * (channels // 8)
+            bits, eights = active[n, h, left + column], words[at : at + channels // 8]
+            for g in range(eights.size):
+                eights[g] = _SPREAD[bits[g]]
+        for c in range(4 * (across + 1) * channels):
+            target[c] *= flags[c]
+
+
+# --- from M to pixels ------------------------------------------------------------------------------------------
+
+
+@njit(nogil=True, cache=True)
+def _output_range(start, stop, base, M, wide, grid, y, output, bias, relu, marks, pool, mirrored):
+    """The outputs of the tiles start … stop: Aᵀ M A, bias, ReLU and its bits, means of 2×2."""
+    widest = min(_strip(wide, M.itemsize), grid[1])
+    length = widest * wide
+    half, whole = np.empty(24 * length, M.dtype), np.empty(16 * length, M.dtype)
+    products, row_of_products = M.reshape(-1), M.shape[1]
+    flags = np.empty(widest * wide if relu else 0, np.uint8)
+    biases = np.zeros(widest * wide, M.dtype)
+    for t in range(widest):
+        biases[t * wide : t * wide + bias.size] = bias
+    tile = start
+    while tile < stop:
+        row, column = tile // grid[1], tile % grid[1]
+        across = min(widest, grid[1] - column, stop - tile)
+        run = across * wide
+        for k in range(6):
+            places = _from(6 * k * row_of_products + (tile - base) * wide, row_of_products, False)
+            _down_or_up(products, places, half, k * length, 6 * length, run, mirrored)
+        for q in range(4):
+            places = _from(6 * q * length, length, False)
+            _down_or_up(half, places, whole, q * length, 4 * length, run, mirrored)
+        n, top, left = row // grid[0], 4 * (row % grid[0]), 4 * column
+        for p in range(min(4, output[0] - top)):
+            for q in range(4):
+                at = (4 * p + q) * length
+                pixels = whole[at : at + run]
+                _finish(pixels, biases, relu, flags)
+                if relu:
+                    _pack(flags[:run], marks[n, top + p], left + q, wide)
+                if not pool:
+                    _scatter(pixels, y, n, top + p, left + q, wide)
+        if pool:
+            _write_means(whole.reshape(16, length), y, n, top // 2, left // 2, across, wide)
+        tile += across
+
+
+@njit(nogil=True, cache=True)
+def _down_or_up(m, places, y, first, step, run, mirrored):
+    """Aᵀ m, its four lines written from the first down, or mirrored."""
+    if mirrored:
+        first, step = first + 3 * step, -step
+    _output_transform(m, places, y, first, step, run)
+
+
+@njit(nogil=True, cache=True)
+def _finish(pixels, biases, relu, flags):
+    """Add the bias; with relu, note what is positive and clamp the rest at zero."""
+    zero = pixels.dtype.type(0)
+    for c in range(pixels.size):
+        pixels[c] += biases[c]
+    if relu:
+        for c in range(pixels.size):
+            flags[c] = pixels[c] > zero
+            pixels[c] = zero if pixels[c] < zero else pixels[c]  # a NaN stays one
+
+
+@njit(nogil=True, cache=True)
+def _pack(flags, bits, left, wide):
+    """Write one bit for each byte of 0 or 1, at every fourth pixel of a row from `left` on. The product moves the k-th
+    byte of eight to the k-th bit of the highest one.
+    """
+    eights = flags.view(np.uint64)
+    for w in range(left, bits.shape[0], 4):
+        first = (w - left) // 4 * (wide // 8)
+        if first >= eights.size:
+            break
+        pixel, eight = bits[w], eights[first : first + bits.shape[1]]
+        for g in range(eight.size):
+            pixel[g] = (eight[g] * np.uint64(0x0102040810204080)) >> np.uint64(56)
+
+
+@njit(nogil=True, cache=True)
+def _scatter(pixels, y, n, h, left, wide):
+    """Write a pixel of each tile to every fourth pixel of a row from `left` on."""
+    _, height, width, channels = y.shape
+    target = y.reshape(-1)
+    for i in range(min(pixels.size // wide, (width - left + 3) // 4)):
+        to = ((n * height + h) * width + left + 4 * i) * channels
+        if channels == wide:
+            _copy(pixels, (i * wide,), target, to, 0, channels)
+        else:
+            target[to : to + channels] = pixels[i * wide : i * wide + channels]
+
+
+@njit(nogil=True, cache=True)
+def _write_means(whole, y, n, top, left, across, wide):
+    """The means of the 2×2 windows of each tile."""
+    _, height, width, channels = y.shape
+    quarter = y.dtype.type(0.25)
+    for p in range(min(2, height - top)):
+        for w in range(left, min(left + 2 * across, width)):
+            first, at = 8 * p + 2 * ((w - left) % 2), (w - left) // 2 * wide
+            end = at + channels
+            a, b = whole[first][at:end], whole[first + 1][at:end]
+            c, d = whole[first + 4][at:end], whole[first + 5][at:end]
+            target = y[n, top + p, w]
+            for i in range(target.size):
+                target[i] = (a[i] + b[i] + c[i] + d[i]) * quarter
+
+
+# --- from the cotangent's pixels to dM -------------------------------------------------------------------------
+
+
+@njit(nogil=True, cache=True)
+def _cotangent_range(start, stop, base, dy, dM, grid):
+    """dM = A dY Aᵀ of the tiles start … stop."""
+    _, height, width, channels = dy.shape
+    widest = min(_strip(channels, dy.itemsize), grid[1])
+    length = widest * channels
+    window, half = np.empty((16, length), dy.dtype), np.empty(24 * length, dy.dtype)
+    pixels, target, step = window.reshape(-1), dM.reshape(-1), dM.shape[1]
+    tile = start
+    while tile < stop:
+        row, column = tile // grid[1], tile % grid[1]
+        across = min(widest, grid[1] - column, stop - tile)
+        run = across * channels
+        n, top = row // grid[0], 4 * (row % grid[0])
+        for i in range(16):
+            h = top + i // 4
+            for t in range(across):
+                w = 4 * (column + t) + i % 4
+                pixel = window[i, t * channels : (t + 1) * channels]
+                if h < height and w < width:
+                    source = dy[n, h, w]
+                    for c in range(pixel.size):
+                        pixel[c] = source[c]
+                else:
+                    pixel[:] = 0
+        for i in range(4):
+            a = 4 * i * length
+            places = (a, a + length, a + 2 * length, a + 3 * length)
+            _cotangent_transform(pixels, places, half, i * length, 4 * length, run)
+        for k in range(6):
+            a = 4 * k * length
+            places = (a, a + length, a + 2 * length, a + 3 * length)
+            to = k * step + (tile - base) * channels
+            _cotangent_transform(half, places, target, to, 6 * step, run)
+        tile += across
