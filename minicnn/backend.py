@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import functools
 import importlib
 import itertools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,7 +60,34 @@ def implementation(package: str, array: np.ndarray) -> ModuleType:
 
 @functools.cache
 def _load(package: str, name: str) -> ModuleType:
-    return importlib.import_module(f"{package}.on_{name}")
+    module = f"{package}.on_{name}"
+    try:
+        return importlib.import_module(module)
+    except RuntimeError as problem:  # Numba can write neither beside the source nor below the user's home
+        if "no locator available" not in str(problem):
+            raise
+        _cache_until_the_end()
+        return importlib.import_module(module)
+
+
+def _cache_until_the_end() -> None:
+    """Give Numba's disk cache a folder that lives as long as the process. Numba unpickles what it finds in its cache,
+    so a lasting folder among the temporary ones, where anybody may have been before us, is out of the question.
+    """
+    import shutil
+    import tempfile
+
+    from numba import config
+
+    try:
+        folder = tempfile.mkdtemp(prefix="minicnn-")
+    except OSError as problem:
+        raise InputError(
+            f"numba: no folder to keep compiled kernels in ({problem}); "
+            'name one in NUMBA_CACHE_DIR, or choose use_backend("numpy")'
+        ) from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config.CACHE_DIR = folder  # type: ignore[attr-defined]
 
 
 def compiled_before() -> bool:
@@ -95,11 +124,29 @@ class _Threads:
             old.shutdown(wait=False)
 
     def map(self, call: Callable[[tuple], Any], pieces: Sequence[tuple]) -> None:
+        """Call it with every piece: the caller and the pool's threads take one after the other until none is left.
+
+        Handing a thread one thing to do takes as long as a hundred thousand multiplications, so that is done once.
+        """
+        left = deque((call, piece) for piece in pieces)
+
+        def work() -> None:
+            while left:
+                try:
+                    call, piece = left.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                call(piece)
+
         with self.lock:  # submitting under the lock, so that a resize never closes a pool in mid-submission
             if self.pool is None:
-                self.pool = ThreadPoolExecutor(self.count, thread_name_prefix="minicnn")
-            futures = [self.pool.submit(call, piece) for piece in pieces]
-        errors = [error for future in futures if (error := future.exception())]  # waits for all, whatever happens
+                self.pool = ThreadPoolExecutor(max(1, self.count - 1), thread_name_prefix="minicnn")
+            helpers = [self.pool.submit(work) for _ in range(min(self.count, len(pieces)) - 1)]
+        try:
+            work()
+        finally:  # nobody is at work any more when the caller goes on, whatever happens
+            begun = [helper for helper in helpers if left or not helper.cancel()]
+            errors = [error for helper in begun if (error := helper.exception())]
         if errors:
             raise errors[0]
 

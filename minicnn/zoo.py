@@ -47,7 +47,7 @@ def path(name: str) -> Path:
     """
     for row in _CATALOG:
         if row.name == name:
-            places = _places()
+            places = folders()
             for folder in places:
                 if (folder / row.file).is_file():
                     return folder / row.file
@@ -69,7 +69,7 @@ def locate(weights: str | os.PathLike[str]) -> Path:
     return Path(weights)
 
 
-def _places() -> list[Path]:
+def folders() -> list[Path]:
     """The folders to look in. An installed package has its weights inside, a checkout beside it."""
     shipped = PACKAGE / "shipped" / "weights"
     chosen = os.environ.get("MINICNN_WEIGHTS")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import minicnn
 from minicnn.errors import InputError
 
-COMMANDS = ("demo", "style", "train")
+COMMANDS = ("demo", "style", "train", "bench", "doctor")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,14 +27,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Bad input prints its one line and returns 2; Ctrl-C returns 130."""
+    """Run one command and return its exit status, 0 where it has none. Bad input prints its one line and returns 2;
+    Ctrl-C returns 130.
+    """
     chosen = parser().parse_args(arguments)
     try:
-        chosen.run(chosen)
+        return chosen.run(chosen) or 0
     except InputError as problem:
         print(f"minicnn: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("minicnn: interrupted", file=sys.stderr)
         return 130
-    return 0

@@ -1,0 +1,69 @@
+"""Measurements in a process of their own: what is to be measured there is its memory, its start, or the step of a
+program that holds nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# Modules are found as in this process, be minicnn installed or in a checkout.
+ASK = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from minicnn.bench import children; children.answer()"
+IMPORT = (
+    "import json, sys, time; sys.path[:] = json.loads(sys.argv[1]); start = time.perf_counter(); "
+    "__import__(sys.argv[2]); print(json.dumps(time.perf_counter() - start))"
+)
+
+
+class ChildFailed(Exception):
+    """The process ended without an answer; says why, in one line."""
+
+
+def ask(module: str, function: str, *, environment: Mapping[str, str] | None = None, **arguments: Any) -> Any:
+    """What minicnn.bench.MODULE.FUNCTION(**arguments) returns in a new process. Both travel as JSON."""
+    return _start(ASK, module, function, json.dumps(arguments), environment=environment)
+
+
+def answer() -> None:
+    """The other end of ask()."""
+    module, function, arguments = sys.argv[2:]
+    result = getattr(importlib.import_module(f"minicnn.bench.{module}"), function)(**json.loads(arguments))
+    print(json.dumps(result))
+
+
+def import_time(library: str) -> float:
+    """Seconds that `import library` takes in a new interpreter."""
+    return _start(IMPORT, library)
+
+
+def _start(program: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Any:
+    command = [sys.executable, "-c", program, json.dumps(sys.path), *arguments]
+    done = subprocess.run(
+        command, env={**os.environ, **(environment or {})}, capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode < 0:
+        raise ChildFailed(f"its process was killed by signal {-done.returncode}; there may be too little memory")
+    if done.returncode:
+        raise ChildFailed((done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"])[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak_memory() -> float | None:
+    """MiB that this process has held at most; None where the system does not tell (Windows)."""
+    try:  # Linux: getrusage would begin with the memory of the process that started this one
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,52 @@
+"""What this machine can do at best: multiply matrices, and copy memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minicnn import backend
+from minicnn.bench.plan import Plan
+from minicnn.bench.report import Row
+from minicnn.bench.turns import Side, compare
+
+
+def sgemm(plan: Plan) -> Row:
+    """A product of two square float32 matrices, in GFLOP/s: the limit of every convolution that is one."""
+    size = 1024 if plan.quick else 4096
+    return plan.once("sgemm", lambda: _sgemm(plan, size, f"sgemm, {size}² times {size}²"))
+
+
+def _sgemm(plan: Plan, size: int, name: str) -> Row:
+    a, b = np.random.default_rng(0).standard_normal((2, size, size), np.float32)
+    out = np.empty_like(a)
+    theirs = None
+    if plan.torch:
+        a_tensor, b_tensor, out_tensor = (plan.torch.from_numpy(x.copy()) for x in (a, b, out))
+        theirs = Side(lambda: plan.torch.mm(a_tensor, b_tensor, out=out_tensor))  # type: ignore[union-attr]
+    return compare(plan, name, Side(lambda: np.matmul(a, b, out=out)), theirs, unit="GFLOP/s", amount=2 * size**3)
+
+
+def copying(plan: Plan) -> Row:
+    """Reading one large array and writing another, in GB/s of both: the limit of what computes little."""
+    return plan.once("copying", lambda: _copying(plan, (4 if plan.quick else 32) << 20))
+
+
+def _copying(plan: Plan, count: int) -> Row:
+    source = np.random.default_rng(0).random(count, np.float32)
+    target = np.zeros_like(source)  # written once, so that its pages are there
+
+    def piece(start: int, stop: int) -> None:
+        target[start:stop] = source[start:stop]
+
+    theirs = None
+    if plan.torch:
+        a, b = plan.torch.from_numpy(source), plan.torch.from_numpy(target.copy())
+
+        def copy() -> Any:
+            b.copy_(a)
+
+        theirs = Side(copy)
+    ours = Side(lambda: backend.parallel(piece, backend.split(count)))
+    return compare(plan, f"copy {count >> 18} MiB", ours, theirs, unit="GB/s", amount=2 * source.nbytes)

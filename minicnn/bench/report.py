@@ -1,0 +1,80 @@
+"""What came out of the benchmarks: rows, and the file that keeps them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minicnn.errors import InputError, MissingFileError
+
+FORMAT = "minicnn-bench-1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement. minicnn, pytorch: medians, in `unit`; None where it could not be measured.
+
+    ratio: the median over the rounds; of speed, how many times as fast as PyTorch, of memory, how many times as much.
+    details: what else there is to know; `minicnn_raw` and `pytorch_raw` are the values of each round, and `of_limit`
+    the fraction of what this machine can do at best.
+    """
+
+    name: str
+    unit: str
+    minicnn: float | None
+    pytorch: float | None = None
+    ratio: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Table:
+    """The rows of one section. compared: what `ratio` says; limit: what `of_limit` is a fraction of, or nothing."""
+
+    title: str
+    compared: str = "as fast"
+    limit: str = ""
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """Everything of one run. conditions: how it was measured; complete: whether it ran to its end."""
+
+    date: str
+    machine: dict[str, Any]
+    conditions: dict[str, Any]
+    tables: dict[str, Table] = field(default_factory=dict)
+    complete: bool = False
+
+    def write(self, path: Path) -> None:
+        """As JSON; a killed run leaves `path` as it was."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            beside.write_text(text, encoding="utf-8", newline="\n")
+            os.replace(beside, path)
+        except OSError as problem:
+            raise InputError(f"bench: out {str(path)!r} cannot be written ({problem.strerror})") from None
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Report:
+        """What write() wrote. Raises InputError for anything else."""
+        if not path.is_file():
+            raise MissingFileError(f"bench: no file {str(path)!r}; `minicnn bench --out FILE` writes one")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("format") != FORMAT:
+                raise ValueError
+            tables = {
+                name: Table(**{**table, "rows": [Row(**row) for row in table["rows"]]})
+                for name, table in content.pop("tables").items()
+            }
+            return cls(**content, tables=tables)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(f"bench: {str(path)!r} is not a file that `minicnn bench --out` wrote") from None

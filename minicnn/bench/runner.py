@@ -1,0 +1,101 @@
+"""Runs the sections that are wanted, and shows and keeps each row as soon as it is measured."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+import minicnn
+from minicnn import backend, machine
+from minicnn.bench import pytorch, tables
+from minicnn.bench.children import ChildFailed
+from minicnn.bench.plan import Plan, Section
+from minicnn.bench.report import Report, Row, Table
+from minicnn.errors import InputError, MissingFileError
+
+# What a user calls a section, and the module that measures it.
+SECTIONS = {
+    "style": "style_step",
+    "memory": "memory",
+    "layers": "layers",
+    "training": "training_step",
+    "shapes": "shapes",
+    "pools": "bandwidth",
+    "start": "cold_start",
+}
+ROUNDS, QUICK_ROUNDS = 5, 2
+
+
+def run(
+    only: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    rounds: int | None = None,
+    out: Path | None = None,
+    say: Callable[[str], None] = tqdm.write,
+) -> Report:
+    """Measure, and tell every row to `say`. However it ends, what was measured until then is written to `out`.
+
+    only: names of SECTIONS, all when empty; rounds: None for the usual number.
+    """
+    _check(only, rounds, out)
+    torch = pytorch.load(backend.threads())
+    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    plan = Plan(rounds, quick, torch, turn=0.01 if quick else 0.05)
+    conditions = {
+        "minicnn": minicnn.__version__,
+        "pytorch": str(torch.__version__) if torch else None,
+        "threads": backend.threads(),
+        "rounds": rounds,
+        "quick": quick,
+        "load": machine.load(),
+    }
+    report = Report(datetime.datetime.now().astimezone().isoformat(timespec="seconds"), machine.describe(), conditions)
+    for line in tables.opening(report):
+        say(line)
+    names = [name for name in SECTIONS if not only or name in only]
+    sections = {name: importlib.import_module(f"minicnn.bench.{SECTIONS[name]}").section(plan) for name in names}
+    try:
+        _fill(report, sections, torch is not None, say)
+        report.complete = True
+    finally:
+        rows = sum(len(table.rows) for table in report.tables.values())
+        if out is not None and rows:
+            report.write(out)
+            say(f"\n{out}: {rows} row{'s' if rows > 1 else ''}{'' if report.complete else ', interrupted'}")
+    return report
+
+
+def _check(only: Sequence[str], rounds: int | None, out: Path | None) -> None:
+    """Refuse before the minutes of work what would fail after them."""
+    for name in only:
+        if name not in SECTIONS:
+            raise InputError(f"bench: only is {name!r}; expected one of {', '.join(SECTIONS)}")
+    if rounds is not None and rounds < 1:
+        raise InputError(f"bench: rounds is {rounds}; expected at least 1")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise MissingFileError(f"bench: out {str(out)!r} is in a folder that does not exist")
+    if out is not None and out.is_dir():
+        raise InputError(f"bench: out {str(out)!r} is a folder; expected a file to write")
+
+
+def _fill(report: Report, sections: dict[str, Section], beside: bool, say: Callable[[str], None]) -> None:
+    total = sum(len(section.measurements) for section in sections.values())
+    with tqdm(total=total, unit="row", leave=False, disable=None) as bar:
+        for name, section in sections.items():
+            table = report.tables[name] = Table(section.title, section.compared, section.limit)
+            for what, measure in section.measurements:
+                bar.set_description(f"{name}: {what}")
+                try:
+                    row = measure()
+                except ChildFailed as problem:
+                    row = Row(what, "", None, details={"why": str(problem)})
+                if not table.rows:
+                    say(f"\n{tables.heading(table, row.unit, beside)}")
+                table.rows.append(row)
+                say(tables.line(table, row, beside))
+                bar.update()

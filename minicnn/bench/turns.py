@@ -1,0 +1,112 @@
+"""Two ways to compute the same thing, timed turn by turn in one process.
+
+A machine's speed drifts, so what is compared is the two turns of one round, and what counts is the median of the
+rounds. The first of a round is not always the same.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minicnn.bench import pytorch
+from minicnn.bench.plan import Plan
+from minicnn.bench.report import Row
+
+PAUSE = 0.01  # seconds, for the other side's threads to stop waiting in a loop for more to do
+SCALES = {"s": 1.0, "ms": 1e3}
+
+
+@dataclass(frozen=True)
+class Side:
+    """A competitor. run(*prepare()) is what is compared, and only run is timed. It returns an array, on PyTorch's side
+    a tensor, to be compared with the other's; or None.
+    """
+
+    run: Callable[..., Any]
+    prepare: Callable[[], tuple] = tuple
+
+
+def compare(
+    plan: Plan,
+    name: str,
+    ours: Side,
+    theirs: Side | None,
+    *,
+    unit: str,
+    amount: float = 0.0,
+    limit: float | None = None,
+    **details: Any,
+) -> Row:
+    """The Row of one comparison. theirs: None without PyTorch.
+
+    unit: "s" or "ms", or a rate such as GFLOP/s, of which `amount` (in FLOP) is done once. limit: the machine's best.
+    """
+    sides = [ours] if theirs is None else [ours, theirs]
+    first = [side.run(*side.prepare()) for side in sides]  # compiles, and says whether both compute the same
+    if theirs is not None and first[0] is not None:
+        details["difference"] = _difference(first[0], first[1])
+    del first
+    repeats = [_repeats(side, plan.turn) for side in sides]
+    raw: list[list[float]] = [[] for _ in sides]
+    for number in range(plan.rounds):
+        order = range(len(sides)) if number % 2 == 0 else reversed(range(len(sides)))
+        for i in order:
+            time.sleep(PAUSE)
+            raw[i].append(_turn(sides[i], repeats[i]))
+    return row_of(name, unit, *raw, amount=amount, limit=limit, repeats=repeats, **details)
+
+
+def row_of(
+    name: str,
+    unit: str,
+    ours: list[float],
+    theirs: list[float] | None = None,
+    *,
+    amount: float = 0.0,
+    limit: float | None = None,
+    **details: Any,
+) -> Row:
+    """The Row of the seconds of each round."""
+
+    def value(seconds: float) -> float:
+        return seconds * SCALES[unit] if unit in SCALES else amount / seconds / 1e9
+
+    mine = value(statistics.median(ours))
+    details = {"minicnn_raw": ours, **details}
+    if limit is not None:
+        details["of_limit"] = mine / limit
+    if not theirs:
+        return Row(name, unit, mine, details=details)
+    details["pytorch_raw"] = theirs
+    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    return Row(name, unit, mine, value(statistics.median(theirs)), ratio, details)
+
+
+def _repeats(side: Side, least: float) -> int:
+    """How often to run in one turn, so that it lasts a while."""
+    return max(1, min(1000, int(least / _turn(side, 1))))
+
+
+def _turn(side: Side, repeats: int) -> float:
+    """Seconds that one run takes, as a mean; an untimed one before wakes the threads and warms the caches."""
+    side.run(*side.prepare())
+    total = 0.0
+    for _ in range(repeats):
+        arguments = side.prepare()
+        start = time.perf_counter()
+        result = side.run(*arguments)
+        total += time.perf_counter() - start
+        del result
+    return total / repeats
+
+
+def _difference(ours: np.ndarray, tensor: Any) -> float:
+    """max|Δ| / max|reference|."""
+    theirs = pytorch.array(tensor)
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())

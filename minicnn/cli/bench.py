@@ -1,0 +1,38 @@
+"""minicnn bench: how fast minicnn is on this machine, beside PyTorch where that is installed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "bench",
+        help="measure how fast minicnn is here, beside PyTorch where it is installed",
+        description="Time style transfer, convolutions, training and the cold start, turn by turn with PyTorch "
+        "where it is installed. Ctrl-C keeps what was measured until then.",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="sections to measure: style, memory, layers, training, shapes, pools, start (default: all)",
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, quick 2)")
+    parser.add_argument("--out", default="bench.json", metavar="FILE", help="every row, as JSON (default: bench.json)")
+    parser.add_argument("--markdown", metavar="FILE", help="measure nothing: print FILE's rows as a Markdown table")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from minicnn.bench import runner, tables
+    from minicnn.bench.report import Report
+
+    if arguments.markdown is not None:
+        print(tables.markdown(Report.read(Path(arguments.markdown))))
+        return
+    runner.run(arguments.only, quick=arguments.quick, rounds=arguments.rounds, out=Path(arguments.out))

@@ -1,0 +1,98 @@
+"""minicnn doctor: what is here, what works, and why the rest does not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="say what works on this machine, and why the rest does not",
+        description="Try every backend and look at versions, BLAS, GPU, caches and weights. "
+        "The exit status is 0 when the default backend works, else 1.",
+    )
+    parser.add_argument("--json", action="store_true", help="print it as JSON, to be read by a program or sent along")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from minicnn.diagnosis import diagnose
+
+    findings = diagnose()
+    if arguments.json:
+        print(json.dumps(findings, indent=1))
+    else:
+        label = ""
+        for name, text in _lines(findings):
+            print(f"{name if name != label else '':<12}{text}".rstrip())
+            label = name
+    return 0 if findings["works"] else 1
+
+
+def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(label, text) of every line."""
+    yield "minicnn", f"{found['minicnn']['version']} in {found['minicnn']['folder']}"
+    yield "Python", f"{found['python']} on {found['system']}"
+    yield from (("libraries", line) for line in _libraries(found))
+    processor = found["processor"]
+    yield "processor", processor["name"]
+    limit = f", limited to the time of {processor['quota']:g}" if processor["quota"] else ""
+    yield "processor", f"{processor['available']} of {processor['cores']} cores for this process{limit}"
+    yield "processor", " ".join(processor["instruction_sets"]) or "NumPy does not tell its instruction sets"
+    yield from (("BLAS", line) for line in _blas(found["blas"]))
+    yield from (("backends", line) for line in _backends(found["backends"]))
+    yield from (("GPU", gpu) for gpu in found["gpus"] or ["none: no NVIDIA driver answers"])
+    yield from (("kernels", line) for line in _kernels(found["compiled_kernels"]))
+    for weights in found["weights"]["files"]:
+        there = f"{_size(weights['bytes'])}, {weights['path']}" if weights["path"] else weights["problem"]
+        yield "weights", f"{weights['name']}: {there}"
+    yield "result", "minicnn works here" if found["works"] else "minicnn's default backend does not work here"
+
+
+def _libraries(found: dict[str, Any]) -> Iterator[str]:
+    healthy = [f"{row['name']} {row['version']}" for row in found["libraries"] if not row["problem"]]
+    for i in range(0, len(healthy), 4):
+        yield ", ".join(healthy[i : i + 4])
+    for row in found["libraries"]:
+        if row["problem"]:
+            yield f"{row['name']} {row['version'] or 'is not installed'}: {row['problem']}"
+    yield f"PyTorch {found['pytorch']}, to compare with" if found["pytorch"] else "no PyTorch, which only bench wants"
+
+
+def _blas(blas: dict[str, Any]) -> Iterator[str]:
+    if "problem" in blas:
+        yield blas["problem"]
+        return
+    for library in blas["libraries"]:
+        name = " ".join(str(library[key]) for key in ("name", "version", "architecture") if library[key])
+        yield f"{name}, {library['threads']} threads ({PurePath(library['file']).name})"
+    if blas["held"]:
+        yield "can be held to one thread, as the kernels want it"
+    else:
+        yield f"NumPy's {blas['numpy_uses']} cannot be held to one thread: results may differ in their last bits"
+
+
+def _backends(backends: list[dict[str, Any]]) -> Iterator[str]:
+    for row in backends:
+        works = f"works; the first convolution took {row['seconds']:.1f} s" if row["works"] else f"no: {row['why']}"
+        yield f"{row['name']:<6}{works}"
+
+
+def _kernels(kernels: dict[str, Any]) -> Iterator[str]:
+    if "problem" in kernels:
+        yield kernels["problem"]
+        return
+    yield f"{kernels['compiled']} of {kernels['kernels']} compiled, {_size(kernels['bytes'])} in {kernels['folder']}"
+    if not kernels["lasting"]:
+        yield "kept until this process ends: no lasting folder can be written to; name one in NUMBA_CACHE_DIR"
+    elif not kernels["writable"]:
+        yield "that folder cannot be written to"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB"

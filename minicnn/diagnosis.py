@@ -1,0 +1,161 @@
+"""What works here and what does not, and why. Each check finds out by trying, and none stops the others."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+import platform
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minicnn
+from minicnn import backend, machine, ops, zoo
+from minicnn.errors import InputError
+from minicnn.tensor import Tensor
+
+DEFAULT = "numba"
+KNOWN_BACKENDS = ("numpy", "numba", "cuda")
+MODULES = {"pillow": "PIL"}  # what a library is called when it is imported, where that is another name
+
+
+def diagnose() -> dict[str, Any]:
+    """Everything there is to know, as plain data. `works`: whether the default backend does."""
+    backends = [_backend(name) for name in KNOWN_BACKENDS]
+    return {
+        "works": next(b["works"] for b in backends if b["name"] == DEFAULT),
+        "minicnn": {"version": minicnn.__version__, "folder": str(Path(minicnn.__file__).parent)},
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "libraries": [_library(name) for name in machine.LIBRARIES],
+        "pytorch": machine.version("torch"),
+        "processor": {
+            "name": machine.processor(),
+            "instruction_sets": machine.instruction_sets(),
+            "cores": os.cpu_count(),
+            "available": machine.available_cores(),
+            "quota": machine.processor_quota(),
+        },
+        "blas": _try(_blas),
+        "backends": backends,
+        "gpus": machine.nvidia_gpus(),
+        "compiled_kernels": _try(_compiled_kernels),
+        "weights": {
+            "folders": [str(folder) for folder in zoo.folders()],
+            "files": [_weights(w) for w in zoo.catalog()],
+        },
+    }
+
+
+def _try(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a check finds; where it fails, {"problem": why}."""
+    try:
+        return check()
+    except Exception as problem:  # whatever it is, the others go on, and it is told
+        return {"problem": _one_line(problem)}
+
+
+def _one_line(problem: Exception) -> str:
+    kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "  # ours say it all by themselves
+    return " ".join(f"{kind}{problem}".split())
+
+
+def _library(name: str) -> dict[str, Any]:
+    """problem: why it cannot be imported, None where it can."""
+
+    def load() -> dict[str, Any]:
+        importlib.import_module(MODULES.get(name, name))
+        return {"problem": None}
+
+    return {"name": name, "version": machine.version(name), **_try(load)}
+
+
+def _blas() -> dict[str, Any]:
+    """held: whether every BLAS that runs our matrix products keeps to one thread while our own threads work."""
+    libraries = machine.blas_libraries()
+    with backend.blas_on_one_thread:
+        threads = [library["threads"] for library in machine.blas_libraries()]
+    numpy_uses = machine.blas_of_numpy()
+    seen = bool(libraries) and "accelerate" not in numpy_uses.lower()  # Apple's has no switch
+    return {"numpy_uses": numpy_uses, "libraries": libraries, "held": seen and set(threads) == {1}}
+
+
+def _backend(name: str) -> dict[str, Any]:
+    """Convolve and go back on it, and compare with the definition written out."""
+    if name not in backend.BACKENDS:
+        return {"name": name, "works": False, "why": "not in this version of minicnn"}
+    start = time.perf_counter()
+    found = _try(lambda: {"error": _error_of_convolution(name)})
+    why = found.get("problem") or ("" if found["error"] < 1e-4 else f"its results are wrong, by {found['error']:.1g}")
+    return {"name": name, "works": not why, "why": why, "seconds": time.perf_counter() - start}
+
+
+def _error_of_convolution(name: str) -> float:
+    """The larger relative error of a convolution and of its gradient.
+
+    The gradient is held to the forward pass: a convolution is linear, so Σ dy · y = Σ dx · x.
+    """
+    random = np.random.default_rng(0)
+    x, w = random.standard_normal((1, 12, 12, 8), np.float32), random.standard_normal((3, 3, 8, 8), np.float32)
+    dy = random.standard_normal(x.shape, np.float32)
+    patches = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), (3, 3), (1, 2))
+    reference = np.einsum("nhwcij,ijco->nhwo", patches, w)
+    with backend.use_backend(name):
+        picture = Tensor(x, requires_grad=True)
+        y = ops.conv(picture, Tensor(w), padding=1)
+        y.backward(dy)
+    assert picture.grad is not None
+    forward = np.abs(y.data - reference).max() / np.abs(reference).max()
+    gradient = abs(np.vdot(dy, reference) - np.vdot(picture.grad, x)) / (np.linalg.norm(dy) * np.linalg.norm(reference))
+    return float(max(forward, gradient))
+
+
+def _compiled_kernels() -> dict[str, Any]:
+    """Where Numba keeps what it compiled, and how much of it is there already."""
+    from numba import config
+
+    kernels = list(_kernels())
+    folders = sorted({Path(kernel.stats.cache_path) for kernel in kernels})
+    there = [any(Path(k.stats.cache_path).glob(_index_file(k))) for k in kernels]
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    return {
+        "folder": os.path.commonpath(folders),
+        "lasting": config.CACHE_DIR in ("", chosen),  # type: ignore[attr-defined]
+        "writable": all(os.access(folder, os.W_OK) for folder in folders),
+        "bytes": sum(file.stat().st_size for folder in folders for file in folder.glob("*.nb[ic]")),
+        "kernels": len(kernels),
+        "compiled": sum(there),
+        "chosen": chosen,
+    }
+
+
+def _kernels() -> Iterator[Any]:
+    """Every compiled function of minicnn.kernels."""
+    from minicnn import kernels
+
+    for module in pkgutil.walk_packages(kernels.__path__, "minicnn.kernels."):
+        if module.name.endswith(".on_numba"):
+            for value in vars(importlib.import_module(module.name)).values():
+                if hasattr(value, "stats") and value.py_func.__module__ == module.name:
+                    yield value
+
+
+def _index_file(kernel: Any) -> str:
+    """The pattern of the file in which Numba lists what it has compiled of a kernel: FILE.KERNEL-LINE.VERSION.nbi."""
+    function = kernel.py_func
+    return f"{Path(inspect.getfile(function)).stem}.{function.__qualname__}-{function.__code__.co_firstlineno}.*.nbi"
+
+
+def _weights(row: zoo.Weights) -> dict[str, Any]:
+    """path: where the file lies, or None, and then why."""
+
+    def find() -> dict[str, Any]:
+        path = zoo.path(row.name)
+        return {"path": str(path), "bytes": path.stat().st_size}
+
+    return {"name": row.name, "path": None, **_try(find)}

@@ -1,0 +1,124 @@
+"""What this machine is: processor, versions, BLAS and GPU. Everything here answers, whatever is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("numpy", "numba", "scipy", "h5py", "pillow", "matplotlib", "tqdm", "threadpoolctl")
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        if sys.platform == "darwin":
+            return _said_by("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def instruction_sets() -> list[str]:
+    """The vector instructions that NumPy finds here, in NumPy's names."""
+    found = _numpy_configuration().get("SIMD Extensions", {})
+    return [*found.get("baseline", []), *found.get("found", [])]
+
+
+def available_cores() -> int:
+    """Cores that this process may use; a container may grant fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_quota() -> float | None:
+    """How many cores' worth of time a Linux container (cgroup v2) may take; None where nothing limits it."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):  # "max": no limit
+        return None
+
+
+def load() -> float | None:
+    """How many threads wanted to run, as a mean over the last minute; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def version(library: str) -> str | None:
+    """The version of an installed library, without importing it; None where it is not installed."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def blas_of_numpy() -> str:
+    """The BLAS that NumPy was built with: scipy-openblas, mkl, accelerate, …"""
+    return _numpy_configuration().get("Build Dependencies", {}).get("blas", {}).get("name", "unknown")
+
+
+def blas_libraries() -> list[dict[str, Any]]:
+    """The BLAS libraries in this process that threadpoolctl can hold: name, version, architecture, threads, file."""
+    import scipy.linalg.cython_blas  # noqa: F401  (the BLAS that compiled kernels call)
+    from threadpoolctl import threadpool_info
+
+    return [
+        {
+            "name": library["internal_api"],
+            "version": library.get("version"),
+            "architecture": library.get("architecture"),
+            "threads": library["num_threads"],
+            "file": library["filepath"],
+        }
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+
+
+def nvidia_gpus() -> list[str]:
+    """Name, driver and memory of each NVIDIA GPU; empty where no driver answers."""
+    said = _said_by("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+    return [line.strip() for line in said.splitlines() if line.strip()]
+
+
+def describe() -> dict[str, Any]:
+    """The machine as plain data, for a file that will be read elsewhere."""
+    return {
+        "processor": processor(),
+        "instruction_sets": instruction_sets(),
+        "cores": available_cores(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in (*LIBRARIES, "torch")},
+    }
+
+
+def _numpy_configuration() -> dict[str, Any]:
+    import numpy as np
+
+    try:
+        return np.show_config(mode="dicts") or {}  # type: ignore[return-value]
+    except Exception:  # NumPy promises no stable form; whatever is odd about it is no reason to stop
+        return {}
+
+
+def _said_by(*command: str) -> str:
+    """What a program prints; nothing where it is missing, fails, or does not answer."""
+    path = shutil.which(command[0])
+    if path is None:
+        return ""
+    try:
+        done = subprocess.run([path, *command[1:]], capture_output=True, encoding="utf-8", errors="replace", timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

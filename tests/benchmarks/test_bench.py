@@ -1,0 +1,189 @@
+"""minicnn bench: it measures what it says, tells it, and keeps it. No test here looks at how long anything takes."""
+
+import json
+
+import pytest
+
+from minicnn.bench import children, cold_start, memory, pytorch, runner, style_step, tables
+from minicnn.bench.plan import Plan
+from minicnn.bench.report import Report, Row, Table
+from minicnn.bench.turns import Side, compare, row_of
+from minicnn.cli import main
+
+UNITS = {"style": "s", "memory": "MiB", "layers": "GFLOP/s", "training": "ms", "shapes": "GFLOP/s", "pools": "GB/s"}
+
+
+@pytest.fixture
+def no_pytorch(monkeypatch):
+    monkeypatch.setattr(pytorch, "load", lambda threads: None)
+
+
+def check(report, section, said):
+    """The table is whole, fits a screen, and says nothing that was not measured."""
+    table = report.tables[section]
+    assert table.rows and report.complete
+    for row in table.rows:
+        assert row.unit == UNITS[section] and row.minicnn > 0
+        assert row.pytorch is None and row.ratio is None
+        assert len(row.details["minicnn_raw"]) == 1
+    assert len({row.name for row in table.rows}) == len(table.rows)
+    for line in "\n".join(said).splitlines():
+        assert len(line) <= 100
+    columns = {len(tables.line(table, row, False)) for row in table.rows if "of_limit" in row.details}
+    assert len(columns) <= 1  # right-aligned
+
+
+@pytest.mark.parametrize("section", ["layers", "training", "shapes", "pools"])
+def test_a_section_fills_its_table(no_pytorch, section):
+    said = []
+    report = runner.run([section], quick=True, rounds=1, say=said.append)
+    check(report, section, said)
+    assert sum("no ratios" in line for line in said) == 1
+    assert sum("PyTorch" in line for line in said) == 2  # its version, which is none, and this
+
+
+def test_the_style_step_and_its_memory_come_from_the_same_processes(no_pytorch, monkeypatch, tmp_path):
+    for module in (style_step, memory):
+        monkeypatch.setattr(module, "sizes", lambda plan: (32,))
+    asked = []
+    ask = children.ask
+    monkeypatch.setattr(children, "ask", lambda *names, **options: asked.append(options) or ask(*names, **options))
+    said = []
+    report = runner.run(["style", "memory"], quick=True, rounds=1, out=tmp_path / "bench.json", say=said.append)
+    check(report, "style", said)
+    assert len(asked) == 2  # the first compiles
+    assert len(report.tables["style"].rows[0].details["minicnn_steps"][0]) == asked[1]["steps"]
+    if report.tables["memory"].rows[0].minicnn is not None:  # Windows does not tell
+        assert report.tables["memory"].rows[0].minicnn >= 0
+
+
+def test_a_first_step_begins_with_an_empty_cache(no_pytorch, monkeypatch):
+    folders = []
+
+    def ask(*names, environment=None, **options):
+        folders.append(environment["NUMBA_CACHE_DIR"])
+        return {"end": 2e9}
+
+    monkeypatch.setattr(children, "ask", ask)
+    plan = Plan(rounds=5)
+    rows = [cold_start.first_step(plan, 256, cache) for cache in cold_start.NAMES]
+    assert [row.name for row in rows] == list(cold_start.NAMES.values())
+    assert folders[0::2] == folders[1::2] and len(set(folders)) == cold_start.COMPILED_ROUNDS
+
+
+def test_how_long_an_import_takes():
+    assert 0 < children.import_time("minicnn") < 60
+
+
+def test_a_process_that_fails_is_told_and_the_others_go_on(no_pytorch, monkeypatch):
+    monkeypatch.setattr(style_step, "sizes", lambda plan: (32, 64))
+    monkeypatch.setitem(style_step.SIDES, "minicnn", ("style_step", "no_such_function"))
+    said = []
+    report = runner.run(["style"], quick=True, rounds=1, say=said.append)
+    assert [row.minicnn for row in report.tables["style"].rows] == [None, None]
+    assert sum("not measured" in line and "no_such_function" in line for line in said) == 2
+    assert "no_such_function" not in tables.markdown(report)
+
+
+# Turns
+
+
+def test_what_counts_is_the_median_of_the_ratios():
+    row = row_of("x", "ms", [0.001, 0.002, 0.010], [0.002, 0.002, 0.005])
+    assert (row.minicnn, row.pytorch, row.ratio) == (2.0, 2.0, 1.0)
+    row = row_of("x", "GFLOP/s", [0.5, 1.0, 2.0], amount=3e9, limit=6.0)
+    assert (row.minicnn, row.pytorch, row.ratio, row.details["of_limit"]) == (3.0, None, None, 0.5)
+
+
+def test_only_run_is_timed_and_the_sides_take_turns():
+    calls = []
+    ours = Side(lambda number: calls.append("ours"), lambda: (1,))
+    theirs = Side(lambda: calls.append("theirs"))
+    row = compare(Plan(rounds=3, turn=0.0), "x", ours, theirs, unit="s")
+    turns = [side for side in calls[-12:] if side]  # each turn runs twice: once to warm up
+    assert turns[::2] == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
+    assert len(row.details["minicnn_raw"]) == len(row.details["pytorch_raw"]) == 3
+
+
+# Telling and keeping
+
+
+@pytest.fixture
+def report():
+    details = {"minicnn_raw": [0.5], "pytorch_raw": [1.0]}
+    versions = {"numpy": "2.4.0", "numba": "0.68.0"}
+    report = Report(
+        "2026-01-02T03:04:05+00:00",
+        {"processor": "A Fast One", "cores": 2, "versions": versions},
+        {"minicnn": "0.1.0", "pytorch": "2.13.0", "threads": 2, "rounds": 5, "quick": False, "load": 0.1},
+        complete=True,
+    )
+    report.tables["style"] = Table("Style step", rows=[Row("256²", "s", 0.5, 1.0, 2.0, details)])
+    report.tables["memory"] = Table("Peak memory", "as much", rows=[Row("256²", "MiB", 1234.5, 2469.0, 0.5)])
+    layers = [Row("block1_conv1 forward", "GFLOP/s", 30.0, 60.0, 0.5, {"of_limit": 0.25, "difference": 0.5})]
+    layers.append(Row("all 13 layers, forward", "GFLOP/s", 40.0, 20.0, 2.0, {"of_limit": 0.5}))
+    report.tables["layers"] = Table("VGG-19's layers", limit="of sgemm", rows=layers)
+    return report
+
+
+def test_what_is_written_is_what_is_read(report, tmp_path):
+    report.write(tmp_path / "bench.json")
+    assert Report.read(tmp_path / "bench.json") == report
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_the_markdown_table_leads_with_what_matters(report, tmp_path, capsys):
+    report.write(tmp_path / "bench.json")
+    assert main(["bench", "--markdown", str(tmp_path / "bench.json")]) == 0
+    first, fold = capsys.readouterr().out.split("<details>")
+    assert "2026-01-02" in first and "A Fast One" in first and "PyTorch 2.13.0" in first
+    assert "| 256² | 0.500 s | 1.00 s | 2.00× as fast | |" in first
+    assert "| 256² | 1,234 MiB | 2,469 MiB | 0.50× as much | |" in first
+    assert "all 13 layers" in first and "block1_conv1" not in first and "block1_conv1" in fold
+    rows = [line for line in first.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in rows} == {6}
+
+
+def test_a_row_on_the_screen(report):
+    table = report.tables["layers"]
+    heading, line = tables.heading(table, "GFLOP/s", True), tables.line(table, table.rows[1], True)
+    assert line.split() == ["all", "13", "layers,", "forward", "40.0", "20.0", "2.00×", "50%"]
+    assert len(heading) == len(line) <= 80
+    assert "differ" in tables.line(table, table.rows[0], True) and "differ" not in line
+
+
+def test_ctrl_c_keeps_what_was_measured(no_pytorch, monkeypatch, tmp_path, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minicnn.bench.bandwidth.measure", interrupt)
+    out = tmp_path / "bench.json"
+    command = ["bench", "--quick", "--rounds", "1", "--only", "pools", "training", "--out", str(out)]
+    assert main(command) == 130
+    kept = json.loads(out.read_text(encoding="utf-8"))
+    assert len(kept["tables"]["training"]["rows"]) == len(kept["tables"]["pools"]["rows"]) == 1
+    assert not kept["complete"]
+    said = capsys.readouterr()
+    assert "batch of 16" in said.out and "2 rows, interrupted" in said.out
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "speed"], "only is 'speed'; expected one of style, memory"),
+        (["--rounds", "0"], "rounds is 0"),
+        (["--out", "no/folder/bench.json"], "folder that does not exist"),
+        (["--out", "."], "is a folder"),
+        (["--markdown", "missing.json"], "no file 'missing.json'"),
+        (["--markdown", "notes.json"], "is not a file that"),
+        (["--markdown", "list.json"], "is not a file that"),
+    ],
+)
+def test_bench_refuses_nonsense_in_one_line_and_exits_2(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.json").write_text("words")
+    (tmp_path / "list.json").write_text("[]")
+    assert main(["bench", *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("minicnn: bench: ") and error.count("\n") == 1

@@ -1,0 +1,139 @@
+"""minicnn doctor: it tells what is there, and survives what is not."""
+
+import json
+import os
+
+import pytest
+
+from minicnn import backend, diagnosis, machine, zoo
+from minicnn.cli import main
+
+
+def test_it_says_what_works(capsys):
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "minicnn",
+        "Python",
+        "numpy",
+        "numba works",
+        "numpy works",
+        "cuda  no",
+        "tiny_vgg",
+        "minicnn works here",
+    ):
+        assert part in said
+    assert "Error" not in said
+
+
+def test_it_says_it_to_programs(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["works"] and [b["name"] for b in found["backends"]] == ["numpy", "numba", "cuda"]
+    assert found["processor"]["available"] == machine.available_cores()
+    assert found["compiled_kernels"]["compiled"] >= 1  # the one that was tried just now
+    assert found["compiled_kernels"]["kernels"] >= found["compiled_kernels"]["compiled"]
+    assert found["weights"]["files"][0]["path"].endswith("tiny_vgg.h5")
+
+
+@pytest.mark.parametrize(
+    ("libraries", "status"),
+    [(["numba"], 1), (["scipy", "threadpoolctl"], 1), (["h5py", "PIL", "matplotlib", "tqdm"], 0)],
+)
+def test_it_survives_missing_libraries(fresh_python, libraries, status):
+    program = f"""
+sys.modules |= dict.fromkeys({libraries})
+from minicnn.cli import main
+print("status", main(["doctor"]))
+"""
+    said = fresh_python(program)
+    assert said.count("halted") >= len(libraries)
+    assert "result" in said and f"status {status}" in said
+
+
+def test_a_backend_that_computes_nonsense_is_found_out(monkeypatch, capsys):
+    monkeypatch.setattr(diagnosis, "_error_of_convolution", lambda name: 0.5 if name == "numba" else 0.0)
+    assert main(["doctor"]) == 1
+    assert "results are wrong, by 0.5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", backend.BACKENDS)
+def test_the_check_of_a_backend_notices_a_wrong_forward_and_a_wrong_gradient(name, monkeypatch):
+    assert diagnosis._error_of_convolution(name) < 1e-5
+    conv = diagnosis.ops.conv
+    monkeypatch.setattr(diagnosis.ops, "conv", lambda x, w, **options: conv(x, w, **options) * 1.01)
+    assert diagnosis._error_of_convolution(name) > 1e-3
+    monkeypatch.setattr(diagnosis.ops, "conv", lambda x, w, **options: conv(x * 1.01, w * (1 / 1.01), **options))
+    assert diagnosis._error_of_convolution(name) < 1e-5  # the same function
+    monkeypatch.setattr(diagnosis.Tensor, "backward", lambda y, dy: setattr(y, "grad", dy))
+    with pytest.raises(AssertionError):
+        diagnosis._error_of_convolution(name)
+
+
+def test_a_check_that_fails_is_told_and_the_others_go_on(monkeypatch, capsys, tmp_path):
+    def fail():
+        raise OSError("the disk\nis on fire")
+
+    monkeypatch.setattr(machine, "blas_libraries", fail)
+    monkeypatch.setattr(diagnosis, "_kernels", fail)
+    monkeypatch.setattr(zoo, "PACKAGE", tmp_path / "minicnn")
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for label, message in (
+        ("BLAS", "OSError: the disk is on fire"),
+        ("kernels", "on fire"),
+        ("weights", "no tiny_vgg.h5"),
+    ):
+        assert any(line.startswith(label) and message in line for line in lines)
+
+
+def test_a_blas_that_cannot_be_held_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(machine, "blas_of_numpy", lambda: "accelerate")
+    assert main(["doctor"]) == 0
+    assert "cannot be held to one thread" in capsys.readouterr().out
+
+
+def test_a_gpu_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(machine, "_said_by", lambda *command: "NVIDIA H200, 570.1, 143771 MiB\n")
+    assert main(["doctor"]) == 0
+    assert "GPU         NVIDIA H200, 570.1, 143771 MiB" in capsys.readouterr().out
+
+
+# A cold start where nothing can be written to
+
+NO_PLACE = """
+import os, tempfile
+from numba.core import caching, config
+
+for locator in (caching.InTreeCacheLocator, caching.UserWideCacheLocator):
+    locator.from_function = classmethod(lambda cls, function, file: None)
+"""
+
+
+def test_kernels_run_where_numba_finds_no_folder_for_them(fresh_python):
+    program = """
+from minicnn import backend
+module = backend._load("minicnn.kernels.gram", "numba")
+folders = {k.stats.cache_path for k in vars(module).values() if hasattr(k, "stats")}
+print(config.CACHE_DIR, all(f.startswith(config.CACHE_DIR) for f in folders), os.stat(config.CACHE_DIR).st_mode & 0o77)
+"""
+    folder, inside, others = fresh_python(NO_PLACE + program).split()
+    assert inside == "True"
+    assert others == "0" or os.name == "nt"  # nobody else may put anything there, because Numba unpickles it
+    assert not os.path.exists(folder)  # gone with its process
+
+
+def test_one_line_where_not_even_a_temporary_folder_can_be_made(fresh_python):
+    program = """
+def refuse(**options):
+    raise FileNotFoundError("No usable temporary directory found")
+
+tempfile.mkdtemp = refuse
+from minicnn import InputError, backend
+try:
+    backend._load("minicnn.kernels.gram", "numba")
+except InputError as problem:
+    print(problem)
+"""
+    said = fresh_python(NO_PLACE + program)
+    assert "NUMBA_CACHE_DIR" in said and said.count("\n") == 1
