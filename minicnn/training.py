@@ -32,7 +32,7 @@ class TrainingPlan:
     smoothing: of the labels, see ops.cross_entropy. shift: how far pictures are moved, in pixels.
     """
 
-    cycles: tuple[tuple[int, float], ...] = ((14, 0.1), (8, 0.05))
+    cycles: tuple[tuple[int, float], ...] = ((18, 0.1),)
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 5e-4

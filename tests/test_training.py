@@ -210,7 +210,7 @@ def test_the_shipped_network_recognises_cifar10(shared_data):
     """The full figure stands in weights/README.md; a thousand test pictures bound it here."""
     images, labels = cifar10.read(shared_data / "cifar10-test.tar")
     chosen = np.random.default_rng(0).permutation(len(images))[:1000]
-    assert accuracy(tiny.tiny_vgg(), images[chosen], labels[chosen]) > 0.85
+    assert accuracy(tiny.tiny_vgg(), images[chosen], labels[chosen]) > 0.87
 
 
 def test_the_shipped_file_says_what_it_is():

@@ -428,7 +428,7 @@ assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a
 # 2. Set `ALPHA = 0`. What remains is a *texture*: the window's glass, and nobody in it.
 # 3. Use only `{"block1_conv1": 1.0}` for the style, then only `{"block4_conv1": 1.0}`. Which one has the colours,
 #    which one the pieces of glass?
-# 4. Take the content from `block1_conv1`, and then from `block5_conv2`. What does the network remember of a face, four
+# 4. Take the content from `block1_conv1`, and then from `block5_conv1`. What does the network remember of a face, four
 #    pools up?
 # 5. Replace Adam by `optim.SGD` and look for a learning rate. You will come to like Adam.
 # 6. Try the other paintings, `"starry_night"` and `"woodcut_wave"`, and a photograph of your own:

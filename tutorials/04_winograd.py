@@ -800,7 +800,7 @@ minicnn.set_threads(threads)
 # 1. Karatsuba multiplied long numbers before Toom did, with three products instead of four. Look at
 #    `toom_cook(0, 1, taps=2)`: there he is.
 # 2. Bᵀ of F(4, 3) has 22 entries that are not zero, but Bᵀd takes 12 multiply-adds. Begin with s = d4 − 4·d2 and
-#    t = d3 − 4·d1; rows 1 and 2 are s + t and s − t. Find the others. Then look how `on_numba.py` does it.
+#    t = d3 − 4·d1; rows 1 and 2 are s + t and s − t. Find the others. Then look how `micro_kernel.py` does it.
 # 3. Give F(4×4, 3×3) the points 0, ±1, 2 and −1/2. How much smaller is the error? And what becomes of exercise 2?
 # 4. `toom_cook(0, 1, -1, 2, -2, taps=5)` filters with 5 taps. Which of its matrices do you know already, and why?
 #    How many multiplications does a 5×5 filter take for each output?
@@ -815,3 +815,5 @@ minicnn.set_threads(threads)
 # - `minicnn/kernels/winograd/on_numpy.py`: the definition, forward and both gradients.
 # - `minicnn/kernels/winograd/on_numba.py`: the same by blocks, compiled.
 # - `minicnn/kernels/winograd/filters.py`: U of frozen filters, remembered.
+# - `minicnn/kernels/micro_kernel.py`: the two innermost loops, emitted for registers from these very matrices.
+# - `minicnn/kernels/conv/fused.py`: where a convolution chooses its kernels, and takes ReLU and pooling along.

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
         nargs=2,
         action="append",
         metavar=("EPOCHS", "RATE"),
-        help="so many epochs up to a peak learning rate and down again; repeatable (default: 14 0.1, 8 0.05)",
+        help="so many epochs up to a peak learning rate and down again; repeatable (default: 18 0.1)",
     )
     parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="pictures a step (default: 128)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")

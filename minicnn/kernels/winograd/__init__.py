@@ -13,7 +13,8 @@ Shapes as in kernels/conv, two spatial dimensions. before: the padding above and
     gradient_to_input(dy, w, before, spatial) -> dx
     gradient_to_filters(dy, x, before) -> dw
 
-The compiled implementation also does what travels with a convolution (kernels/conv/fused.py).
+The compiled implementation also does what travels with a convolution (kernels/conv/fused.py): its forward returns
+(y, marks) and takes relu and pool, and its gradient_to_input takes the output's size, marks and pool.
 """
 
 import math

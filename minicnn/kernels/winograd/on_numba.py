@@ -23,7 +23,7 @@ _copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
 CACHE = 1 << 21  # bytes of second-level cache that a core may count on
 SHARED = 32 << 20  # bytes of V and M in a block that all threads share
 STRIP = 1 << 13  # bytes of one of the six rows that a strip of tiles is read from
-TOGETHER = 8  # panels of U that pass the same rows of V while these are in the cache
+TOGETHER = 4  # panels of U that pass the same rows of V while these are in the cache
 LINE = 16  # floats of a cache line: by so much a row of V is longer, lest its 36 rows fall into one set of the cache
 # For each byte of ReLU's bits, eight bytes of 0 or 1.
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").reshape(-1).view(np.uint64)
@@ -350,7 +350,8 @@ def _output_range(start, stop, base, M, wide, grid, y, output, bias, relu, marks
     flags = np.empty(widest * wide if relu else 0, np.uint8)
     biases = np.zeros(widest * wide, M.dtype)
     for t in range(widest):
-        biases[t * wide : t * wide + bias.size] = bias
+        for c in range(bias.size):  # a loop: to assign one array to another takes Numba four seconds to compile
+            biases[t * wide + c] = bias[c]
     tile = start
     while tile < stop:
         row, column = tile // grid[1], tile % grid[1]
@@ -422,7 +423,8 @@ def _scatter(pixels, y, n, h, left, wide):
         if channels == wide:
             _copy(pixels, (i * wide,), target, to, 0, channels)
         else:
-            target[to : to + channels] = pixels[i * wide : i * wide + channels]
+            for c in range(channels):
+                target[to + c] = pixels[i * wide + c]
 
 
 @njit(nogil=True, cache=True)
