@@ -16,14 +16,12 @@ LIBRARIES = ("numpy", "numba", "scipy", "h5py", "pillow", "matplotlib", "tqdm", 
 
 def processor() -> str:
     """The processor's name, as the system tells it."""
-    try:
-        if sys.platform == "darwin":
-            return _said_by("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    if sys.platform == "darwin":
+        return _said_by("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    listed = Path("/proc/cpuinfo")  # Linux has it
+    for line in listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown"
 
 

@@ -56,11 +56,12 @@ def _start(program: str, *arguments: str, environment: Mapping[str, str] | None 
 
 def peak_memory() -> float | None:
     """MiB that this process has held at most; None where the system does not tell (Windows)."""
-    try:  # Linux: getrusage would begin with the memory of the process that started this one
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        pass
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: getrusage would begin with the memory of the process that started this one
+        lines = status.read_text(encoding="utf-8").splitlines()
+        peaks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
+        if peaks:
+            return peaks[0]
     try:
         import resource
     except ImportError:

@@ -173,7 +173,15 @@ def test_the_readable_backend_never_uses_it(monkeypatch):
     monkeypatch.setattr(on_numba, "forward", lambda *_: pytest.fail("Winograd on the numpy backend"))
     x, w = normal(1, 32, 32, 64, dtype=np.float32), normal(3, 3, 64, 64, seed=1, dtype=np.float32)
     with use_backend("numpy"):
-        ops.conv(x, w, padding=1)
+        y = ops.conv(x, w, padding=1).data
+    assert_array_equal(y, im2col.forward(x, w, None, slide("conv", (32, 32), 3, padding=1)))
+
+
+def test_a_nan_in_the_cotangent_ends_where_relu_was_inactive():
+    w, dy = normal(3, 3, 16, 16), normal(1, 8, 8, 16, seed=1)
+    marks = np.zeros((1, 8, 8, 2), np.uint8)
+    dy[0, 3, 3] = np.nan
+    assert_array_equal(on_numba.gradient_to_input(dy, w, (1, 1), (8, 8), (8, 8), marks), np.zeros((1, 8, 8, 16)))
 
 
 @pytest.mark.parametrize(

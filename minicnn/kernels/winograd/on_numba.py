@@ -311,6 +311,7 @@ def _read_row(target, flags, x, pixels, active, spatial, pooled, n, h, left, acr
     Zero outside; a pooled cotangent is spread over its windows, and an inactive element is zero. pixels: x, flat.
     """
     _, height, width, channels = x.shape
+    nothing = x.dtype.type(0)
     # What a pooled cotangent covers: the last of an odd number of rows or columns was in no window.
     rows, limit = (min(2 * height, spatial[0]), min(2 * width, spatial[1])) if pooled else (height, width)
     first, last = max(left, 0), min(left + 4 * across + 2, limit)
@@ -334,7 +335,7 @@ def _read_row(target, flags, x, pixels, active, spatial, pooled, n, h, left, acr
             for g in range(eights.size):
                 eights[g] = _SPREAD[bits[g]]
         for c in range(4 * (across + 1) * channels):
-            target[c] *= flags[c]
+            target[c] = target[c] if flags[c] else nothing  # not a product: a NaN ends at an inactive element
 
 
 # --- from M to pixels ------------------------------------------------------------------------------------------
