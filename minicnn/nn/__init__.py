@@ -1,0 +1,35 @@
+"""Layers: plain classes that own their parameters. A Tensor attribute is a parameter, an array attribute is state."""
+
+from minicnn.nn.activations import Dropout, PReLU, ReLU, Sigmoid
+from minicnn.nn.convolution import Conv1d, Conv2d, Conv3d
+from minicnn.nn.dense import Flatten, Linear
+from minicnn.nn.initial import Seed, glorot, he
+from minicnn.nn.module import Module, Sequential, frozen
+from minicnn.nn.normalization import BatchNorm, L2Normalize
+from minicnn.nn.pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
+
+__all__ = [
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "BatchNorm",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "Dropout",
+    "Flatten",
+    "L2Normalize",
+    "Linear",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "Module",
+    "PReLU",
+    "ReLU",
+    "Seed",
+    "Sequential",
+    "Sigmoid",
+    "frozen",
+    "glorot",
+    "he",
+]

@@ -1,0 +1,73 @@
+"""Normalization: over the batch, and to unit length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn import ops
+from minicnn.errors import InputError
+from minicnn.kernels import batch_norm as batch_norm_kernels
+from minicnn.nn.module import Module
+from minicnn.tensor import Tensor
+
+
+class BatchNorm(Module):
+    """Batch normalization over all axes but the last, with running statistics for inference; then ReLU when
+    activation="relu".
+
+    momentum: how much of the running statistics each training batch keeps. Source: Ioffe & Szegedy 2015.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        momentum: float = 0.9,
+        eps: float = 1e-3,
+        scale: bool = True,
+        activation: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        if activation not in (None, "relu"):
+            raise InputError(f'BatchNorm: activation is {activation!r}; expected None or "relu"')
+        self.gamma = Tensor(np.ones(channels, np.float32), requires_grad=True) if scale else None
+        self.beta = Tensor(np.zeros(channels, np.float32), requires_grad=True)
+        self.mean = np.zeros(channels, np.float32)
+        self.variance = np.ones(channels, np.float32)
+        self.momentum, self.eps = momentum, eps
+        self.activation, self.name = activation, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim < 2 or x.shape[-1] != self.beta.size or x.size == 0:
+            raise InputError(f"BatchNorm: x has shape {x.shape}; expected (N, …, {self.beta.size}), not empty")
+        statistics = None
+        if self.training:
+            rows = x.data.reshape(-1, x.shape[-1])
+            statistics = batch_norm_kernels.implementation(x.data).statistics(rows)
+            self.mean = self._moved(self.mean, statistics[0])
+            self.variance = self._moved(self.variance, statistics[1])
+        return ops.batch_norm(
+            x,
+            self.gamma,
+            self.beta,
+            self.mean,
+            self.variance,
+            eps=self.eps,
+            training=self.training,
+            statistics=statistics,
+            activation=self.activation,
+        )
+
+    def _moved(self, running: np.ndarray, batch: np.ndarray) -> np.ndarray:
+        kept = np.float32(self.momentum)
+        return (kept * running + (1 - kept) * batch).astype(running.dtype)
+
+
+class L2Normalize(Module):
+    """Each vector along the last axis, scaled to unit length."""
+
+    def __init__(self, *, eps: float = 1e-12, name: str | None = None) -> None:
+        self.eps, self.name = eps, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.l2_normalize(x, eps=self.eps)

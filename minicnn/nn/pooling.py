@@ -1,0 +1,63 @@
+"""Pooling of signals, pictures and volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minicnn import ops
+from minicnn.nn.sliding import Sliding
+from minicnn.tensor import Tensor
+
+
+class _Pool(Sliding):
+    """size, stride (size when left out), padding: as in ops.max_pool."""
+
+    def __init__(self, size: Any, *, stride: Any = None, padding: Any = 0, name: str | None = None) -> None:
+        self.size, self.stride = size, size if stride is None else stride
+        self.padding, self.name = padding, name
+
+
+class _MaxPool(_Pool):
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.max_pool(x, self.size, stride=self.stride, padding=self.padding)
+
+
+class _AvgPool(_Pool):
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.avg_pool(x, self.size, stride=self.stride, padding=self.padding)
+
+
+class MaxPool1d(_MaxPool):
+    """Max pooling of signals (N, L, C)."""
+
+    rank = 1
+
+
+class MaxPool2d(_MaxPool):
+    """Max pooling of pictures (N, H, W, C)."""
+
+    rank = 2
+
+
+class MaxPool3d(_MaxPool):
+    """Max pooling of volumes (N, D, H, W, C)."""
+
+    rank = 3
+
+
+class AvgPool1d(_AvgPool):
+    """Average pooling of signals (N, L, C)."""
+
+    rank = 1
+
+
+class AvgPool2d(_AvgPool):
+    """Average pooling of pictures (N, H, W, C)."""
+
+    rank = 2
+
+
+class AvgPool3d(_AvgPool):
+    """Average pooling of volumes (N, D, H, W, C)."""
+
+    rank = 3

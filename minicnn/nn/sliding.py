@@ -1,0 +1,25 @@
+"""What layers with a sliding window have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minicnn.kernels.geometry import Window, one_each, slide
+from minicnn.nn.module import Module
+
+
+class Sliding(Module):
+    """A layer with a window that slides over `rank` dimensions."""
+
+    rank: int
+    size: Any
+    stride: Any
+    dilation: Any = 1
+
+    def window(self) -> Window:
+        """The window alone, on an input just large enough."""
+        name = type(self).__name__
+        sizes = one_each(name, "size", self.size, self.rank, least=1)
+        dilations = one_each(name, "dilation", self.dilation, self.rank, least=1)
+        spans = [(k - 1) * d + 1 for k, d in zip(sizes, dilations, strict=True)]
+        return slide(name, spans, sizes, stride=self.stride, dilation=dilations)
