@@ -1,5 +1,6 @@
 """Weights go to a file and come back; files by Keras load; whatever is wrong with a file is said in one line."""
 
+import hashlib
 import os
 import shutil
 
@@ -647,3 +648,14 @@ def test_an_attribute_of_many_megabytes(path, refused):
 
 def test_importing_hdf5_does_not_load_h5py(fresh_python):
     fresh_python("import minicnn.hdf5, minicnn.zoo, minicnn.models; assert 'h5py' not in sys.modules")
+
+
+def test_summary_tells_what_a_file_holds(saved, tmp_path):
+    found = hdf5.summary(saved)
+    assert (found.layout, found.size) == ("minicnn", saved.stat().st_size)
+    assert found.parameters == sum(array.size for array in arrays_of(network()).values())
+    assert found.sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()
+    assert ("conv1/w", (3, 3, 3, 4), "float32") in found.rows and found.attributes["model"] == "small"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["measurements"] = np.zeros(3)
+    assert hdf5.summary(tmp_path / "other.h5").layout == "unknown"

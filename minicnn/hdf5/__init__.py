@@ -5,8 +5,8 @@ dataset a parameter, called by the parameter's name, and attributes that say wha
 executed.
 """
 
-from minicnn.hdf5.loading import compare, inspect, load
+from minicnn.hdf5.loading import Summary, compare, inspect, load, summary
 from minicnn.hdf5.matching import LoadReport
 from minicnn.hdf5.saving import save
 
-__all__ = ["LoadReport", "compare", "inspect", "load", "save"]
+__all__ = ["LoadReport", "Summary", "compare", "inspect", "load", "save", "summary"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from minicnn.errors import LoadError
-from minicnn.hdf5.files import opened, read, walk
+from minicnn.hdf5.files import attribute, opened, read, walk
 from minicnn.hdf5.layouts import OWN, Contents, contents
 from minicnn.hdf5.matching import LoadReport, arrays_of, match
 from minicnn.nn import Module
@@ -29,6 +30,52 @@ def inspect(path: str | os.PathLike[str]) -> list[Row]:
     """(name, shape, dtype) of every dataset in an HDF5 file, whatever its layout. Raises as `load` does."""
     with opened(path) as file:
         return [Row(name, dataset.shape, str(dataset.dtype)) for name, dataset in walk(file)]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a file says about itself. layout: "unknown" for HDF5 that holds no weights as we know them.
+
+    rows: layer/variable, shape and dtype of every array of weights, in the file's order. parameters: their numbers,
+    running statistics included. size: bytes of the file; sha256: of all of them. attributes: what the file says in
+    words and numbers, such as model, licence, keras_version. notes: what else is worth knowing.
+    """
+
+    path: str
+    layout: str
+    rows: tuple[Row, ...]
+    parameters: int
+    size: int
+    sha256: str
+    attributes: Mapping[str, str | int | float]
+    notes: tuple[str, ...] = ()
+
+
+def summary(path: str | os.PathLike[str]) -> Summary:
+    """What an HDF5 file holds, without reading its arrays. Raises as `load` does."""
+    with opened(path) as file:
+        try:
+            found = contents(file)
+        except LoadError:
+            layout, notes = "unknown", ()
+            rows = tuple(Row(name, dataset.shape, str(dataset.dtype)) for name, dataset in walk(file))
+        else:
+            layout = found.layout
+            notes = () if found.named else ("the file names no layers, only their classes",)
+            rows = tuple(Row(stored.name, stored.shape, str(stored.dtype)) for stored in found.arrays)
+        said = {key: attribute(file, key) for key in file.attrs if not key.endswith("_config")}
+    with open(path, "rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return Summary(
+        os.fspath(path),
+        layout,
+        rows,
+        parameters=sum(math.prod(row.shape) for row in rows if row.shape is not None and "float" in row.dtype),
+        size=os.path.getsize(path),
+        sha256=sha256,
+        attributes={key: value for key, value in said.items() if isinstance(value, (str, int, float, np.number))},
+        notes=notes,
+    )
 
 
 def compare(model: Module, path: str | os.PathLike[str], *, ignore: Iterable[str] = ()) -> LoadReport:
