@@ -1,12 +1,22 @@
 """Layers: plain classes that own their parameters. A Tensor attribute is a parameter, an array attribute is state."""
 
 from minicnn.nn.activations import Dropout, PReLU, ReLU, Sigmoid
-from minicnn.nn.convolution import Conv1d, Conv2d, Conv3d
+from minicnn.nn.convolution import Conv1d, Conv2d, Conv3d, LocallyConnected1d, LocallyConnected2d
 from minicnn.nn.dense import Flatten, Linear
 from minicnn.nn.initial import Seed, glorot, he
 from minicnn.nn.module import Module, Sequential, frozen
-from minicnn.nn.normalization import BatchNorm, L2Normalize
-from minicnn.nn.pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
+from minicnn.nn.normalization import BatchNorm, L2Normalize, LocalResponseNorm
+from minicnn.nn.pooling import (
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    L2Pool1d,
+    L2Pool2d,
+    L2Pool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 
 __all__ = [
     "AvgPool1d",
@@ -19,7 +29,13 @@ __all__ = [
     "Dropout",
     "Flatten",
     "L2Normalize",
+    "L2Pool1d",
+    "L2Pool2d",
+    "L2Pool3d",
     "Linear",
+    "LocalResponseNorm",
+    "LocallyConnected1d",
+    "LocallyConnected2d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",

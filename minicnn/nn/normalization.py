@@ -1,4 +1,4 @@
-"""Normalization: over the batch, and to unit length."""
+"""Normalization: over the batch, among neighbouring channels, and to unit length."""
 
 from __future__ import annotations
 
@@ -61,6 +61,19 @@ class BatchNorm(Module):
     def _moved(self, running: np.ndarray, batch: np.ndarray) -> np.ndarray:
         kept = np.float32(self.momentum)
         return (kept * running + (1 - kept) * batch).astype(running.dtype)
+
+
+class LocalResponseNorm(Module):
+    """Each value weakened by its neighbours among the channels: as ops.local_response_norm, which see for tf.nn.lrn."""
+
+    def __init__(
+        self, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, name: str | None = None
+    ) -> None:
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.local_response_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k)
 
 
 class L2Normalize(Module):

@@ -27,6 +27,11 @@ class _AvgPool(_Pool):
         return ops.avg_pool(x, self.size, stride=self.stride, padding=self.padding)
 
 
+class _L2Pool(_Pool):
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.l2_pool(x, self.size, stride=self.stride, padding=self.padding)
+
+
 class MaxPool1d(_MaxPool):
     """Max pooling of signals (N, L, C)."""
 
@@ -59,5 +64,23 @@ class AvgPool2d(_AvgPool):
 
 class AvgPool3d(_AvgPool):
     """Average pooling of volumes (N, D, H, W, C)."""
+
+    rank = 3
+
+
+class L2Pool1d(_L2Pool):
+    """The root of the sum of squares under each window, of signals (N, L, C)."""
+
+    rank = 1
+
+
+class L2Pool2d(_L2Pool):
+    """The root of the sum of squares under each window, of pictures (N, H, W, C)."""
+
+    rank = 2
+
+
+class L2Pool3d(_L2Pool):
+    """The root of the sum of squares under each window, of volumes (N, D, H, W, C)."""
 
     rank = 3

@@ -1,11 +1,11 @@
 """The operations: functions from Tensors to Tensors, each with its gradient."""
 
 from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, sigmoid, softmax, softplus, tanh
-from minicnn.ops.convolution import conv, linear
+from minicnn.ops.convolution import conv, linear, locally_connected
 from minicnn.ops.losses import binary_cross_entropy, cross_entropy, gram_matrix, pairwise_distances
 from minicnn.ops.math import abs, clip, exp, log, maximum, minimum, sqrt, square
-from minicnn.ops.normalization import batch_norm, l2_normalize
-from minicnn.ops.pooling import avg_pool, max_pool
+from minicnn.ops.normalization import batch_norm, l2_normalize, local_response_norm
+from minicnn.ops.pooling import avg_pool, l2_pool, max_pool
 from minicnn.ops.shape import concat, flatten, pad
 from minicnn.tensor import add, div, getitem, matmul, max, mean, mul, neg, power, reshape, sub, sum, transpose
 
@@ -26,8 +26,11 @@ __all__ = [
     "getitem",
     "gram_matrix",
     "l2_normalize",
+    "l2_pool",
     "leaky_relu",
     "linear",
+    "local_response_norm",
+    "locally_connected",
     "log",
     "matmul",
     "max",

@@ -39,7 +39,12 @@ def leaky_relu(x, slope):
 
 @op
 def prelu(x, slope, *, needs):
-    """x where positive, slope · x elsewhere; slope is learned, one a channel (last axis). Source: He et al. 2015."""
+    """x where positive, slope · x elsewhere; slope is learned. Source: He et al. 2015.
+
+    slope: one a channel (C,), or any shape that broadcasts to that of x, such as one an element.
+    """
+    if not _broadcasts(np.shape(slope), np.shape(x)):
+        raise InputError(f"prelu: slope has shape {np.shape(slope)}; expected {np.shape(x)[-1:]} for x {np.shape(x)}")
     positive = x > 0
 
     def backward(dy):
@@ -49,6 +54,12 @@ def prelu(x, slope, *, needs):
         )
 
     return np.where(positive, x, x * slope), backward
+
+
+def _broadcasts(shape, to):
+    """Whether an array of `shape` broadcasts to the shape `to`."""
+    lengths = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(n in (1, wanted) for n, wanted in lengths)
 
 
 @op

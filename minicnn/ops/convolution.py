@@ -1,8 +1,9 @@
-"""Convolution in one, two and three dimensions, and the linear layer."""
+"""Convolution in one, two and three dimensions, with shared filters and without, and the linear layer."""
 
 import numpy as np
 
 from minicnn.errors import InputError
+from minicnn.kernels import locally_connected as locally_connected_kernels
 from minicnn.kernels.conv import fused
 from minicnn.kernels.geometry import slide
 from minicnn.tensor import op
@@ -48,18 +49,10 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
 
 def _check(x, w, b, groups, activation, pool):
     shapes = f"(x {np.shape(x)}, w {np.shape(w)})"
-    for name, array in (("x", x), ("w", w)):
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-            kind = getattr(array, "dtype", type(array).__name__)
-            raise InputError(f"conv: {name} has dtype {kind}; expected a floating-point array")
-    rank = x.ndim - 2
-    if rank not in (1, 2, 3):
-        raise InputError(f"conv: x has {x.ndim} dimensions; expected 3, 4 or 5: (N, *spatial, C) {shapes}")
+    _check_floats("conv", x, w, shapes)
     if w.ndim != x.ndim:
         expected = f"{x.ndim}: (*kernel, C_in / groups, C_out)"
         raise InputError(f"conv: w has {w.ndim} dimensions; expected {expected} {shapes}")
-    if 0 in x.shape or 0 in w.shape:
-        raise InputError(f"conv: an array is empty; expected at least one of everything {shapes}")
     if not isinstance(groups, int) or groups < 1 or x.shape[-1] % groups or w.shape[-1] % groups:
         raise InputError(f"conv: groups is {groups!r}; expected a divisor of both channel counts {shapes}")
     if x.shape[-1] != w.shape[-2] * groups:
@@ -73,10 +66,69 @@ def _check(x, w, b, groups, activation, pool):
         raise InputError(f'conv: pool is {pool!r}; expected None or "avg"')
 
 
+def _check_floats(name, x, w, shapes):
+    for what, array in (("x", x), ("w", w)):
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise InputError(f"{name}: {what} has dtype {kind}; expected a floating-point array")
+    if x.ndim not in (3, 4, 5):
+        raise InputError(f"{name}: x has {x.ndim} dimensions; expected 3, 4 or 5: (N, *spatial, C) {shapes}")
+    if 0 in x.shape or 0 in w.shape:
+        raise InputError(f"{name}: an array is empty; expected at least one of everything {shapes}")
+
+
 def _sum_of_rows(array):
     """Sum over all axes but the last, as a matrix product: BLAS is exacter here than adding row by row."""
     rows = array.reshape(-1, array.shape[-1])
     return np.ones(len(rows), array.dtype) @ rows
+
+
+@op
+def locally_connected(x, w, b=None, *, stride=1, needs):
+    """A convolution in which every position has filters of its own: y[n, o] = Σ_k x[n, o · stride + k] w[o, k] + b[o].
+
+    x: (N, *spatial, C_in) with one, two or three spatial dimensions, without padding; w: (*output, *kernel, C_in,
+    C_out); b: (*output, C_out). stride: an int or one a dimension. Returns (N, *output, C_out).
+    Keras keeps the same numbers in the same order, as (output positions, kernel positions · C_in, C_out).
+    Source: Taigman et al. 2014, "DeepFace", section 3.
+    """
+    window = _window_without_sharing(x, w, b, stride)
+    dtype = np.result_type(x, w)
+    x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
+    kernels, spatial = locally_connected_kernels.implementation(x), x.shape[1:-1]
+    y = kernels.forward(x, w, window)
+    if b is not None:
+        y += b
+    kept_w = w if needs[0] else None
+    kept_x = x if needs[1] else None
+
+    def backward(dy):
+        return (
+            kernels.gradient_to_input(dy, kept_w, spatial, window) if needs[0] else None,
+            kernels.gradient_to_filters(dy, kept_x, window) if needs[1] else None,
+            dy.sum(axis=0) if needs[2] else None,
+        )
+
+    return y, backward
+
+
+def _window_without_sharing(x, w, b, stride):
+    name, shapes = "locally_connected", f"(x {np.shape(x)}, w {np.shape(w)})"
+    _check_floats(name, x, w, shapes)
+    rank = x.ndim - 2
+    if w.ndim != 2 * rank + 2:
+        expected = f"{2 * rank + 2}: (*output, *kernel, C_in, C_out)"
+        raise InputError(f"{name}: w has {w.ndim} dimensions; expected {expected} {shapes}")
+    if x.shape[-1] != w.shape[-2]:
+        raise InputError(f"{name}: x has {x.shape[-1]} channels, w expects {w.shape[-2]} {shapes}")
+    window = slide(name, x.shape[1:-1], w.shape[rank:-2], stride=stride)
+    if w.shape[:rank] != window.output:
+        counted = f"a window {window.size} with stride {window.stride} has {window.output} positions on x"
+        raise InputError(f"{name}: w has filters for {w.shape[:rank]} positions; {counted} {shapes}")
+    if b is not None and np.shape(b) != (*window.output, w.shape[-1]):
+        expected = f"{(*window.output, w.shape[-1])}, one a position and filter"
+        raise InputError(f"{name}: b has shape {np.shape(b)}; expected {expected} {shapes}")
+    return window
 
 
 @op

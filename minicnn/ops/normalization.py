@@ -1,9 +1,13 @@
-"""Normalization: over the batch, and to unit length."""
+"""Normalization: over the batch, among neighbouring channels, and to unit length."""
+
+import math
+from numbers import Integral, Real
 
 import numpy as np
 
 from minicnn.errors import InputError
 from minicnn.kernels import batch_norm as batch_norm_kernels
+from minicnn.kernels import local_response_norm as local_response_kernels
 from minicnn.ops.activations import relu_rule
 from minicnn.tensor import op
 
@@ -59,6 +63,44 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
         return dx, None if gamma is None else dgamma, dbeta, None, None
 
     return y, backward
+
+
+@op(inputs=1)
+def local_response_norm(x, *, size, alpha, beta, k):
+    """x / (k + alpha / size · Σ x²)^beta, the sum over a window of `size` channels around each.
+
+    x: (…, C). An even window reaches one channel further up than down, as in ONNX. alpha is divided by size, as in
+    ONNX and PyTorch; tf.nn.lrn does not divide, so here its depth_radius r and alpha a are size 2r + 1 and alpha
+    (2r + 1) · a.
+    Source: Krizhevsky, Sutskever & Hinton 2012, section 3.3.
+    """
+    _check_local_response(x, size, alpha, beta, k)
+    channels = x.shape[-1]
+    rows = x.reshape(-1, channels)
+    # Python's numbers take the dtype of x, and further off than all its channels there is nothing.
+    size, alpha, beta, k = int(size), float(alpha), float(beta), float(k)
+    neighbours = min((size - 1) // 2, channels - 1), min(size // 2, channels - 1)
+    rule = neighbours, alpha / size, beta, k
+    kernels = local_response_kernels.implementation(x)
+
+    def backward(dy):
+        return kernels.gradient(dy.reshape(rows.shape), rows, *rule).reshape(x.shape)
+
+    return kernels.forward(rows, *rule).reshape(x.shape), backward
+
+
+def _check_local_response(x, size, alpha, beta, k):
+    name = "local_response_norm"
+    if np.ndim(x) < 1 or x.dtype.kind != "f" or x.size == 0:
+        kind = getattr(x, "dtype", type(x).__name__)
+        raise InputError(f"{name}: x has shape {np.shape(x)} and dtype {kind}; expected floats (…, C), not empty")
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        raise InputError(f"{name}: size is {size!r}; expected an int of at least 1")
+    for what, value in (("alpha", alpha), ("beta", beta), ("k", k)):
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise InputError(f"{name}: {what} is {value!r}; expected a number")
+    if alpha < 0 or k <= 0:
+        raise InputError(f"{name}: alpha is {alpha!r}, k {k!r}; expected alpha ≥ 0 and k > 0")
 
 
 @op

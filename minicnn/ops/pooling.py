@@ -39,6 +39,24 @@ def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
     return kernels.avg_forward(x, window, count_include_pad), backward
 
 
+@op(inputs=1)
+def l2_pool(x, size, *, stride=None, padding=0):
+    """√(Σ x²) over each window; stride defaults to size, and padding adds nothing.
+
+    Without the root it is average pooling of the squares, times the window's size. A window of zeros is the tip of a
+    cone, where there is no slope: it passes no gradient. Source: Sermanet, Chintala & LeCun 2012.
+    """
+    window = _window("l2_pool", x, size, stride, padding)
+    kernels, spatial = pool_kernels.implementation(x), x.shape[1:-1]
+    y = np.sqrt(kernels.avg_forward(x * x, window, True) * x.dtype.type(window.taps))
+
+    def backward(dy):
+        share = np.divide(dy, y, out=np.zeros_like(y), where=y != 0)
+        return x * (kernels.avg_gradient(share, spatial, window, True) * x.dtype.type(window.taps))
+
+    return y, backward
+
+
 def _window(name, x, size, stride, padding):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         kind = getattr(x, "dtype", type(x).__name__)
