@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "numba", "scipy", "h5py", "pillow", "matplotlib", "tqdm", "threadpoolctl")
+LIBRARIES = ("numpy", "numba", "scipy", "h5py", "pillow", "matplotlib", "tqdm", "threadpoolctl", "pooch", "filelock")
 
 
 def processor() -> str:

@@ -1,0 +1,220 @@
+"""A file from the network into a temporary one. What broke off is gone on with where that is safe."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from minicnn.errors import InputError, LoadError, MissingFileError
+
+TIMEOUT = (10.0, 30.0)  # seconds until the server answers, and between two pieces
+ATTEMPTS = 5
+PAUSE = 1.0  # seconds before the second attempt, and one more before each that follows
+PIECE = 2**16  # bytes
+LARGEST = 2 * 2**30  # bytes; four times the largest file in the catalogue
+EARLY = "the answer ended early"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Say = Callable[[str], None]
+
+
+class Interrupted(MissingFileError):
+    """The connection broke and did not come back. What has arrived is a true beginning of the file."""
+
+
+class _Again(Exception):
+    """This attempt failed in a way that the next may not."""
+
+
+def download(link: str, part: Path, *, title: str, verifiable: bool, progress: bool, say: Say) -> None:
+    """Bring `part` to all of what the link gives, going on with the bytes that it has where that is safe.
+
+    verifiable: the caller will find out whether the whole is right. progress: show a bar on a terminal. say: told, in
+    one line each time, when an attempt failed.
+    Raises Interrupted, MissingFileError where there is no such file, LoadError where it cannot be weights, and
+    InputError for a folder without room.
+    """
+    import pooch
+    import requests
+
+    check(link)
+    host = urlsplit(link).netloc
+    lost = (_Again, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+    with _Transfer(part, title, verifiable, progress) as transfer:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                downloader = pooch.HTTPDownloader(
+                    chunk_size=PIECE,
+                    timeout=TIMEOUT,
+                    headers=transfer.headers(),
+                    hooks={"response": transfer.look_at},
+                )
+                downloader(link, transfer, None)
+                transfer.check_length()
+                return
+            except lost as problem:
+                why = _reason(problem)
+                if not transfer.answered:
+                    raise Interrupted(f"{host} cannot be reached ({why})") from problem
+                if attempt == ATTEMPTS:
+                    raise Interrupted(f"{host}: {transfer.state()} ({why})") from problem
+                say(f"{title}: {transfer.state()} ({why}); trying again")
+            except requests.RequestException as problem:
+                raise MissingFileError(f"{host}: {one_line(problem)}") from problem
+            time.sleep(PAUSE * attempt)
+
+
+def check(link: str) -> None:
+    """Refuse a link that anyone on the way could change. This machine itself is trusted, for tests."""
+    parts = urlsplit(link)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise LoadError(f"{link} is no HTTPS; a network that asks to log in first answers like this")
+
+
+class _Transfer:
+    """The file on its way: pooch writes to it, and it looks at each answer of the server before."""
+
+    def __init__(self, part: Path, title: str, verifiable: bool, progress: bool) -> None:
+        self.part, self.title, self.verifiable, self.progress = part, title, verifiable, progress
+        self.answered = False
+        self.total: int | None = None
+        self.version: str | None = None  # what the server calls these very bytes
+        self.response: Any = None
+        self.bar: Any = None
+
+    def __enter__(self) -> _Transfer:
+        try:
+            self.file = open(self.part, "ab")
+        except OSError as problem:
+            raise InputError(f"{self.part.parent} cannot be written to ({problem.strerror})") from problem
+        self.have = self.file.tell()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._rest()
+        self.file.close()
+
+    def _rest(self) -> None:
+        """Let go of the last answer and its bar."""
+        for thing in (self.response, self.bar):
+            if thing is not None:
+                thing.close()
+        self.response = self.bar = None
+
+    def headers(self) -> dict[str, str]:
+        """What to ask for: the rest; all of it where two files could be mixed and nobody would notice."""
+        headers = {"Accept-Encoding": "identity"}  # a compressed answer could not be gone on with
+        if self.have and not (self.version or self.verifiable):
+            self._start_over()
+        if self.have:
+            headers["Range"] = f"bytes={self.have}-"
+            if self.version:
+                headers["If-Range"] = self.version
+        return headers
+
+    def look_at(self, response: Any, **settings: Any) -> None:
+        """Called with every answer, redirections included, before its body is read."""
+        self._rest()
+        self.response = response
+        if response.is_redirect:
+            check(urljoin(response.url, response.headers["location"]))
+        else:
+            self._judge(response)
+
+    def _judge(self, response: Any) -> None:
+        """Refuse an answer that brings nothing, and see to it that what it brings is put where it belongs."""
+        self.answered = True
+        status = f"it answered {response.status_code} {response.reason}"
+        if response.status_code == 416:  # nothing from there on: this was no beginning of that file
+            self._start_over()
+            raise _Again(status)
+        if response.status_code >= 500 or response.status_code == 429:
+            raise _Again(status)
+        if response.status_code not in (200, 206):
+            raise MissingFileError(f"{urlsplit(response.url).netloc}: {status}")
+        begins = f"bytes {self.have}-"
+        if response.status_code == 206 and not response.headers.get("content-range", "").startswith(begins):
+            self._start_over()
+            raise _Again("it answered with another part of the file")
+        if response.status_code == 200 and self.have:
+            self._start_over()
+        self._expect(response)
+
+    def _start_over(self) -> None:
+        self.file.truncate(0)
+        self.have = 0
+
+    def _expect(self, response: Any) -> None:
+        """Take down how long and which the file is, and whether there is room."""
+        version = response.headers.get("etag", "")
+        self.version = version if version.startswith('"') else None  # a weak one promises too little
+        length = response.headers.get("content-length", "")
+        self.total = self.have + int(length) if length.isdecimal() else None
+        self._check_size(self.total or 0)
+        free = shutil.disk_usage(self.part.parent).free
+        if (self.total or 0) - self.have > free:
+            raise InputError(f"{self.title} is {size(self.total)}; {self.part.parent} has {size(free)} of room")
+        self.bar = self._new_bar()
+
+    def _new_bar(self) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(
+            desc=self.title,
+            total=self.total,
+            initial=self.have,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=None if self.progress else True,  # None: only a terminal gets one
+        )
+
+    def _check_size(self, length: int) -> None:
+        if length > LARGEST:
+            raise LoadError(f"the link gives more than {size(LARGEST)}; expected weights")
+
+    def write(self, piece: bytes) -> None:
+        self._check_size(self.have + len(piece))
+        try:
+            self.file.write(piece)
+        except OSError as problem:
+            raise InputError(f"{self.part.parent} cannot be written to ({problem.strerror})") from problem
+        self.have += len(piece)
+        self.bar.update(len(piece))
+
+    def flush(self) -> None:
+        """pooch asks for it after every piece; closing is soon enough."""
+
+    def check_length(self) -> None:
+        if self.total is not None and self.have < self.total:
+            raise _Again(EARLY)
+
+    def state(self) -> str:
+        of = f" of {size(self.total)}" if self.total else ""
+        return f"the connection broke after {size(self.have)}{of}"
+
+
+def size(count: int | None) -> str:
+    """80134624 -> "80.1 MB", as servers and file managers count."""
+    return "?" if count is None else f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def one_line(said: object) -> str:
+    """What an exception of a library says, without its line breaks."""
+    return " ".join(str(said).split()) or type(said).__name__
+
+
+def _reason(problem: BaseException) -> str:
+    """The first cause, which libraries wrap four times."""
+    while (cause := problem.__cause__ or problem.__context__) is not None:
+        problem = cause
+    if isinstance(problem, TimeoutError):
+        return f"no answer within {TIMEOUT[1]:g} s"
+    if isinstance(problem, http.client.IncompleteRead):
+        return EARLY
+    return one_line(getattr(problem, "strerror", None) or problem)

@@ -1,0 +1,265 @@
+"""Weights from their publishers onto this machine, verified before they get the name by which they are found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from minicnn import hdf5
+from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.zoo import downloading
+from minicnn.zoo.catalogue import Weights, catalog, find
+from minicnn.zoo.downloading import Interrupted, Say, one_line, size
+from minicnn.zoo.places import folders, here, home, path
+from minicnn.zoo.records import digest, record_of, recorded, write_down
+
+WEEK = 7 * 24 * 3600  # seconds that a broken download is kept for, to be gone on with
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of a fetch. how: "downloaded", "copied" or "here already"; checked: what it was held to."""
+
+    name: str
+    path: Path
+    how: str
+    sha256: str
+    checked: str
+
+
+def fetch(name: str, *, to: str | os.PathLike[str] | None = None, progress: bool = True) -> Path:
+    """The file of a name in the catalogue, downloaded where it is not on this machine yet.
+
+    to: a folder to have it in, such as a stick for another machine, instead of the one that MINICNN_WEIGHTS names or
+    the user's cache. progress: show a bar on a terminal. The file is verified and then renamed, so nothing that could
+    be loaded is there before; a killed download is gone on with by the next, if its publisher states a checksum.
+    Raises InputError, MissingFileError where it cannot be had, and LoadError for a file that is not the one expected.
+    """
+    return receive(name, to=to, progress=progress).path
+
+
+def receive(
+    name: str, *, to: str | os.PathLike[str] | None = None, progress: bool = True, say: Say = lambda line: None
+) -> Fetched:
+    """As fetch, with all there is to tell. say: told, in one line each time, what takes long or went wrong."""
+    row = find(name)
+    if to is None and (found := here(row)) is not None:
+        return _as_it_is(row, found)
+    if to is None and row.link is None:
+        path(name)  # says where it was looked for
+    folder = _folder(to)
+    target = folder / row.file
+    with _alone(folder, say):
+        _clean(folder, row)
+        if target.is_file():  # from another process, while this one waited, or an earlier day
+            return _as_it_is(row, target)
+        part = folder / f".fetch-{row.name}.part"
+        if (found := here(row)) is not None:
+            return _copied(row, found, part, target)
+        if row.link is None:
+            path(name)
+        return _downloaded(row, part, target, progress, say)
+
+
+def _folder(to: str | os.PathLike[str] | None) -> Path:
+    """The folder to write to, made where its parent is there; a mistyped stick shall not become a folder."""
+    folder = home() if to is None else Path(to)
+    if to is not None and not folder.absolute().parent.is_dir():
+        raise MissingFileError(f"fetch: to {str(folder)!r} is in a folder that does not exist")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"fetch: the folder {str(folder)!r} cannot be made ({problem.strerror})") from problem
+    return folder
+
+
+@contextmanager
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """While this lasts, no other process fetches into the folder. The system lets go when a process dies."""
+    import filelock
+
+    lock = filelock.FileLock(str(folder / ".fetch.lock"))
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            say(f"another process is fetching into {folder}; waiting for it")
+            lock.acquire()
+    except OSError as problem:
+        raise InputError(f"fetch: the folder {str(folder)!r} cannot be written to ({problem.strerror})") from problem
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clean(folder: Path, row: Weights) -> None:
+    """Remove what died here: nobody else is at work. A download that can be gone on with may wait for a week."""
+    resumable = {other.name for other in catalog() if other.published}
+    for part in folder.glob(".fetch-*.part"):
+        name = part.name.removeprefix(".fetch-").removesuffix(".part")
+        if name not in resumable or time.time() - part.stat().st_mtime > WEEK:
+            part.unlink()
+
+
+def _as_it_is(row: Weights, found: Path) -> Fetched:
+    """A file that is here, held to the published checksum, or else to the one on record."""
+    sha256 = digest(found)
+    remedy = "; delete it to fetch it again" if row.link else ""
+    if row.published and not row.zipped:
+        kind, expected = row.published
+        actual = sha256 if kind == "SHA-256" else digest(found, kind)
+        checked = f"{kind} as published"
+    else:
+        kind, actual, expected = "SHA-256", sha256, recorded(found) or sha256
+        checked = "SHA-256 as recorded" if recorded(found) else "no checksum is published, and none was recorded"
+    if actual != expected:
+        raise LoadError(f"weights {row.name!r}: {found} has {kind} {actual}; expected {expected}{remedy}")
+    return Fetched(row.name, found, "here already", sha256, checked)
+
+
+def _copied(row: Weights, found: Path, part: Path, target: Path) -> Fetched:
+    """A file from another folder of this machine."""
+    original = _as_it_is(row, found)
+    try:
+        shutil.copyfile(found, part)
+        if digest(part) != original.sha256:
+            raise LoadError(
+                f"weights {row.name!r}: the copy in {target.parent} differs from {found}; is the disk sound?"
+            )
+        _settle(part, target, original.sha256)
+    except OSError as problem:
+        raise InputError(f"fetch: {target} cannot be written ({problem.strerror})") from problem
+    finally:
+        part.unlink(missing_ok=True)
+    return replace(original, path=target, how="copied")
+
+
+def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
+    """A file from its publisher."""
+    unpacked = part.with_name(f".fetch-{row.name}-unpacked.part") if row.zipped else part
+    keep = False
+    try:
+        _bring(row, part, progress, say)
+        if row.zipped:
+            _unpack(part, row.file, unpacked)
+        if not row.published:
+            _check_readable(row, unpacked)
+        sha256 = digest(unpacked)
+        checked = _held_to_record(row, target, sha256)
+        _settle(unpacked, target, sha256)
+    except KeyboardInterrupt:
+        keep = row.published is not None
+        raise
+    except MissingFileError as problem:
+        keep = row.published is not None and isinstance(problem, Interrupted)
+        again = "the same command goes on from there; " if keep and part.is_file() and part.stat().st_size else ""
+        unpack = ", unpack it" if row.zipped else ""
+        by_hand = f"by hand: get {row.link} on any machine{unpack}, and put it here: {target}"
+        raise MissingFileError(f"weights {row.name!r} cannot be fetched: {problem}; {again}{by_hand}") from problem
+    except LoadError as problem:
+        raise LoadError(f"weights {row.name!r} are refused: {problem}") from problem
+    finally:
+        if unpacked != part or not keep:
+            unpacked.unlink(missing_ok=True)
+        if not keep:
+            part.unlink(missing_ok=True)
+    return Fetched(row.name, target, "downloaded", sha256, checked)
+
+
+def _bring(row: Weights, part: Path, progress: bool, say: Say) -> None:
+    """The download into `part`, verified. What was begun earlier may be no beginning of it; then all anew."""
+    assert row.link is not None
+    verifiable = row.published is not None
+    for going_on in (part.exists(), False):
+        downloading.download(row.link, part, title=row.name, verifiable=verifiable, progress=progress, say=say)
+        try:
+            _check_arrived(row, part)
+            break
+        except LoadError:
+            if not going_on:
+                raise
+            say(f"{row.name}: an earlier beginning does not fit the rest; starting anew")
+            part.unlink()
+
+
+def _check_arrived(row: Weights, part: Path) -> None:
+    """Refuse what is not of the kind that was expected, or not that very file."""
+    with open(part, "rb") as file:
+        start = file.read(1024)
+    kind, signature = ("a zip archive", b"PK\x03\x04") if row.zipped else ("an HDF5 file", b"\x89HDF\r\n\x1a\n")
+    if not start.startswith(signature):
+        raise LoadError(f"{row.link} gave {_looks_like(start)}; expected {kind}")
+    if row.published:
+        algorithm, expected = row.published
+        if (actual := digest(part, algorithm)) != expected:
+            raise LoadError(f"{row.link} gave a file with {algorithm} {actual}; expected {expected}")
+
+
+def _looks_like(start: bytes) -> str:
+    text = start.lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    if text.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS"
+    return f"something that begins with {start[:8]!r}" if start else "nothing"
+
+
+def _unpack(archive: Path, member: str, into: Path) -> None:
+    """The one file of this name, wherever in the archive it is. Paths in the archive lead nowhere."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            found = [info for info in opened.infolist() if PurePosixPath(info.filename).name == member]
+            if len(found) != 1:
+                raise LoadError(f"the archive holds {len(found)} files called {member}; expected one")
+            if found[0].file_size > downloading.LARGEST:
+                raise LoadError(f"{member} in the archive claims {size(found[0].file_size)}; expected weights")
+            with opened.open(found[0]) as source, open(into, "wb") as unpacked:
+                shutil.copyfileobj(source, unpacked, downloading.PIECE)  # no more than it claims
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as problem:
+        raise LoadError(f"the archive is damaged ({one_line(problem)})") from problem
+    except OSError as problem:
+        raise InputError(f"fetch: {into.parent} cannot be written to ({one_line(problem)})") from problem
+
+
+def _check_readable(row: Weights, arrived: Path) -> None:
+    """Where no checksum says whether the file is whole, HDF5 may."""
+    try:
+        hdf5.inspect(arrived)
+    except LoadError as problem:
+        raise LoadError(str(problem).replace(repr(str(arrived)), f"from {row.link}")) from problem
+
+
+def _held_to_record(row: Weights, target: Path, sha256: str) -> str:
+    """Refuse a file that is another than at the first download. Returns in words what it was held to."""
+    if row.published:
+        return f"{row.published[0]} as published"
+    for folder in (target.parent, *folders()):
+        before = recorded(folder / row.file)
+        if before is not None and before != sha256:
+            record = record_of(folder / row.file)
+            raise LoadError(
+                f"{row.link} gave a file with SHA-256 {sha256}; at the first download it was {before}, "
+                f"says {record}; delete that to accept the new one"
+            )
+        if before is not None:
+            return "SHA-256 as recorded at the first download"
+    return f"no checksum is published: its SHA-256 is now in {record_of(target).name}, and another will be refused"
+
+
+def _settle(part: Path, target: Path, sha256: str) -> None:
+    """Give a verified file its name, and record its checksum beside it."""
+    try:
+        with open(part, "rb+") as written:
+            os.fsync(written.fileno())
+        write_down(target, sha256)
+        os.replace(part, target)
+    except OSError as problem:
+        raise InputError(f"fetch: {target} cannot be written ({problem.strerror})") from problem

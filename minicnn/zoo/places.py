@@ -1,0 +1,89 @@
+"""Where weights lie on this machine. Nothing here reaches for the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from minicnn.errors import InputError, MissingFileError
+from minicnn.zoo.catalogue import Weights, catalog, find, names
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def home() -> Path:
+    """The folder that `fetch` writes to: the one MINICNN_WEIGHTS names, or else the user's cache."""
+    return chosen() or cache()
+
+
+def chosen() -> Path | None:
+    """The folder that MINICNN_WEIGHTS names."""
+    name = os.environ.get("MINICNN_WEIGHTS")
+    return Path(name).expanduser() if name else None
+
+
+def cache() -> Path:
+    """The user's own folder, where this system keeps what can be had again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("minicnn", appauthor=False)) / "weights"
+
+
+def shipped() -> Path:
+    """The folder of the weights that came with minicnn. An installed package has it inside, a checkout beside it."""
+    inside = PACKAGE / "shipped" / "weights"
+    return inside if inside.is_dir() else PACKAGE.parent / "weights"
+
+
+def folders() -> list[Path]:
+    """The folders that are looked in, in this order."""
+    return list(_folders())
+
+
+def _folders() -> Iterator[Path]:
+    if (folder := chosen()) is not None:
+        yield folder
+    yield cache()
+    yield shipped()
+
+
+def here(row: Weights) -> Path | None:
+    """The file of a row of the catalogue, or None where it is in none of the folders."""
+    return next((folder / row.file for folder in _folders_of(row) if (folder / row.file).is_file()), None)
+
+
+def _folders_of(row: Weights) -> Iterator[Path]:
+    """Without the cache for what is shipped: it is never fetched."""
+    if row.link is not None:
+        return _folders()
+    return (folder for folder in (chosen(), shipped()) if folder is not None)
+
+
+def path(name: str) -> Path:
+    """The file of a name in the catalogue: in the folder that MINICNN_WEIGHTS names, the user's cache, or as shipped.
+
+    Raises InputError for an unknown name, MissingFileError when the file is in none of these.
+    """
+    row = find(name)
+    if (found := here(row)) is not None:
+        return found
+    if row.link is not None:
+        raise MissingFileError(
+            f"weights {name!r} are not on this machine; to download them: minicnn weights fetch {name}"
+        )
+    looked = " nor in ".join(repr(str(folder)) for folder in _folders_of(row))
+    raise MissingFileError(
+        f"weights {name!r}: no {row.file} in {looked}; put it there (MINICNN_WEIGHTS names another folder)"
+    )
+
+
+def locate(weights: str | os.PathLike[str]) -> Path:
+    """The file that a name in the catalogue, or else a path, means. Raises InputError or MissingFileError."""
+    if not isinstance(weights, (str, os.PathLike)):
+        raise InputError(f"weights is a {type(weights).__name__}; expected a catalogue name or a path")
+    if any(weights == row.name for row in catalog()):
+        return path(str(weights))
+    if not os.path.exists(weights):
+        raise MissingFileError(f"weights {os.fspath(weights)!r} is neither a file nor in the catalogue ({names()})")
+    return Path(weights)

@@ -1,0 +1,670 @@
+"""Weights over the network: what arrives whole gets its name, and nothing else ever does. All of it on this machine."""
+
+import hashlib
+import http.server
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import models, zoo
+from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.zoo import catalogue, downloading, fetching, records
+from minicnn.zoo.catalogue import Weights
+
+FILE = "net_weights.h5"
+
+
+# --- a server with bad habits --------------------------------------------------------------------------------------
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        server = self.server
+        server.asked.append((self.path, self.headers.get("Range")))
+        page = server.pages.get(self.path)
+        if page is None:
+            self.send_error(404)
+            return
+        status, content, options = page
+        headers = dict(options.get("headers", {}))
+        begin = 0
+        if (wanted := self.headers.get("Range")) and status == 200 and options.get("ranges", True):
+            begin = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            current = self.headers.get("If-Range") in (None, headers.get("ETag"))
+            if begin >= len(content) and current:
+                self.send_error(416)
+                return
+            begin = begin if current else 0
+            if begin:
+                status, headers["Content-Range"] = 206, f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        breaks = options.get("breaks", [])
+        end = begin + breaks.pop(0) if breaks else len(content)
+        self.send_response(status)
+        if options.get("length", True):
+            headers["Content-Length"] = str(len(content) - begin)
+        for name, value in ({"Connection": "close"} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content[begin:end])
+        self.wfile.flush()
+        server.quiet.wait(options.get("silence", 0))
+        self.close_connection = True
+
+    def log_message(self, *words):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False
+
+    def handle_error(self, request, address):  # a client that goes away is what these tests are about
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, address)
+
+    def give(self, content, path="/" + FILE, status=200, **options):
+        """The link to it. options: breaks (bytes until the connection breaks, each time), headers, length, ranges,
+        silence (seconds before it closes).
+        """
+        self.pages[path] = status, content, options
+        return self.link(path)
+
+    def link(self, path="/" + FILE):
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    server = Server(("127.0.0.1", 0), Handler)
+    server.pages, server.asked, server.quiet = {}, [], threading.Event()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.quiet.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def content():
+    """An HDF5 file of a few pieces."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file["numbers"] = np.random.default_rng(0).random((400, 100), np.float32)
+    return memory.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty MINICNN_WEIGHTS, and as empty a cache."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(folder))
+    monkeypatch.setattr(zoo.places, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(downloading, "PAUSE", 0)
+    monkeypatch.setattr(downloading, "PIECE", 10_000)
+    return folder
+
+
+@pytest.fixture
+def row(monkeypatch):
+    """Call it with a link and what else a row has: the catalogue then holds that row, called net."""
+
+    def put(link, file=FILE, **facts):
+        row = Weights("net", file, link, "MIT", None, **facts)
+        monkeypatch.setattr(catalogue, "_CATALOG", (row,))
+        return row
+
+    return put
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def md5(content):
+    return hashlib.md5(content).hexdigest()
+
+
+def altered(content):
+    """The same but for one bit of its numbers; HDF5 does not notice."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def left(folder):
+    """What lies in the folder, but for the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".fetch.lock")
+
+
+def refused(error, *parts):
+    with pytest.raises(error) as caught:
+        zoo.fetch("net")
+    message = str(caught.value)
+    assert "\n" not in message and "net" in message
+    for part in parts:
+        assert str(part) in message
+    return message
+
+
+# --- the catalogue -------------------------------------------------------------------------------------------------
+
+
+def test_every_row_says_what_it_is():
+    rows = zoo.catalog()
+    assert len({row.name for row in rows}) == len({row.file for row in rows}) == len(rows) >= 12
+    for row in rows:
+        assert row.licence and row.preprocessing and row.accuracy
+        assert row.file == Path(row.file).name and row.file.endswith(".h5")
+        for digest, length in ((row.sha256, 64), (row.md5, 32)):
+            assert digest is None or (len(digest) == length and int(digest, 16))
+        if row.link:
+            downloading.check(row.link)
+            assert row.size > 1e6 and row.link.endswith((".h5", ".h5.zip"))
+    assert {row.link for row in rows if not row.published and "deepface_models" not in row.link} == {
+        zoo.catalogue.find("squeezenet_keras2").link
+    }
+
+
+def test_the_shipped_files_are_those_of_the_catalogue():
+    for row in zoo.catalog():
+        if row.link is None:
+            path = zoo.path(row.name)
+            assert records.digest(path) == row.sha256
+            with h5py.File(path) as file:
+                assert row.accuracy.startswith(f"{100 * file.attrs['test_accuracy']:.2f} %")
+                assert row.licence == file.attrs["licence"]
+
+
+# --- what arrives --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", ["sha256", "md5", None])
+def test_a_file_arrives_and_is_not_fetched_twice(server, row, folder, content, known):
+    facts = {known: {"sha256": sha256, "md5": md5}[known](content)} if known else {}
+    row(server.give(content), **facts)
+    with pytest.raises(MissingFileError, match=r"not on this machine.*minicnn weights fetch net$"):
+        zoo.path("net")
+    assert server.asked == []  # nothing is downloaded that nobody asked for
+    path = zoo.fetch("net")
+    assert path == zoo.path("net") == zoo.locate("net") == folder / FILE
+    assert path.read_bytes() == content
+    assert left(folder) == [FILE, f"{FILE}.sha256"]
+    assert records.recorded(path) == sha256(content)
+    assert zoo.fetch("net") == path
+    assert len(server.asked) == 1
+
+
+def test_weights_load_by_their_name_once_fetched(server, row, folder):
+    shipped = zoo.path("tiny_vgg")
+    row(server.give(shipped.read_bytes()))
+    with pytest.raises(MissingFileError, match="minicnn weights fetch net"):
+        models.tiny_vgg("net")
+    zoo.fetch("net")
+    assert models.tiny_vgg("net").card.name == "tiny_vgg"
+
+
+def test_the_cache_is_written_to_where_no_folder_is_named(server, row, folder, content, monkeypatch, tmp_path):
+    monkeypatch.delenv("MINICNN_WEIGHTS")
+    row(server.give(content))
+    assert zoo.fetch("net") == tmp_path / "cache" / FILE
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(folder))
+    assert zoo.fetch("net") == zoo.path("net") == tmp_path / "cache" / FILE  # found there, not fetched again
+    assert len(server.asked) == 1
+
+
+def test_the_record_is_what_sha256sum_writes(server, row, folder, content):
+    row(server.give(content))
+    zoo.fetch("net")
+    assert (folder / f"{FILE}.sha256").read_bytes() == f"{sha256(content)}  {FILE}\n".encode()
+
+
+def test_redirections_are_followed(server, row, folder, content):
+    target = server.give(content)
+    row(server.give(b"", "/moved", status=302, headers={"Location": target}))
+    assert zoo.fetch("net").read_bytes() == content
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_checksum(server, row, folder, content):
+    wanted = "0" * 64
+    row(server.give(content), sha256=wanted)
+    refused(LoadError, sha256(content), wanted, server.link())
+    assert left(folder) == []
+    assert len(server.asked) == 1
+
+
+def test_a_web_page_with_status_200(server, row, folder):
+    row(server.give(b"\n<!DOCTYPE html><html><body>Please log in", headers={"Content-Type": "text/html"}))
+    refused(LoadError, "a web page; expected an HDF5 file")
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"", "gave nothing"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "pointer of Git LFS"),
+        (b"something else", "begins with b'somethin'"),
+    ],
+)
+def test_what_is_not_hdf5(server, row, folder, answer, told):
+    row(server.give(answer))
+    refused(LoadError, told)
+    assert left(folder) == []
+
+
+def test_a_file_that_is_cut_off_and_nobody_says_so(server, row, folder, content):
+    row(server.give(content[: len(content) // 2], length=False))
+    refused(LoadError, "damaged or truncated", server.link())
+    assert left(folder) == []
+
+
+def test_a_file_without_end(server, row, folder, content, monkeypatch):
+    monkeypatch.setattr(downloading, "LARGEST", 100_000)
+    row(server.give(content, length=False), sha256=sha256(content))
+    refused(LoadError, "more than 0.1 MB")
+    row(server.give(content), sha256=sha256(content))
+    refused(LoadError, "more than 0.1 MB")
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize("link", ["http://example.com/w.h5", "ftp://127.0.0.1/w.h5", "file:///etc/passwd"])
+def test_links_that_are_not_https(row, folder, link):
+    with pytest.raises(LoadError, match="is no HTTPS"):
+        downloading.check(link)
+    if link.startswith("http"):
+        row(link)
+        refused(LoadError, "is no HTTPS")
+
+
+def test_a_redirection_away_from_https(server, row, folder):
+    row(server.give(b"", "/moved", status=301, headers={"Location": "http://login.example.com/"}))
+    refused(LoadError, "http://login.example.com/ is no HTTPS")
+
+
+def test_redirections_in_a_circle(server, row, folder):
+    row(server.give(b"", "/round", status=302, headers={"Location": "/round"}))
+    refused(MissingFileError, "redirects")
+
+
+# --- what does not arrive ------------------------------------------------------------------------------------------
+
+
+def test_there_is_no_such_file(server, row, folder):
+    row(server.link("/gone.h5"))
+    refused(MissingFileError, "404 Not Found", "by hand: get", server.link("/gone.h5"), folder / FILE)
+    assert left(folder) == []
+    assert len(server.asked) == 1
+
+
+def test_no_network(row, folder):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        link = f"http://127.0.0.1:{nobody.getsockname()[1]}/{FILE}"
+    row(link)
+    refused(MissingFileError, "cannot be reached", "by hand", link, folder / FILE)
+    assert left(folder) == []
+
+
+def test_a_server_that_says_nothing(server, row, folder, monkeypatch):
+    monkeypatch.setattr(downloading, "TIMEOUT", (5, 0.05))
+    monkeypatch.setattr(downloading, "ATTEMPTS", 2)
+    row(server.give(b"", headers={"Content-Length": "9"}, length=False, silence=30))
+    refused(MissingFileError, "no answer within 0.05 s", "the connection broke after 0.0 kB of 0.0 kB")
+    assert len(server.asked) == 2
+
+
+def test_a_server_in_trouble_is_asked_again(server, row, folder):
+    row(server.give(b"", status=503))
+    refused(MissingFileError, "503")
+    assert len(server.asked) == downloading.ATTEMPTS
+
+
+def test_a_connection_that_breaks_once(server, row, folder, content):
+    row(server.give(content, breaks=[80_000]), sha256=sha256(content))
+    said = []
+    assert fetching.receive("net", say=said.append).path.read_bytes() == content
+    assert server.asked == [(f"/{FILE}", None), (f"/{FILE}", "bytes=80000-")]
+    assert len(said) == 1 and "broke after 80.0 kB of 0.2 MB (the answer ended early)" in said[0]
+
+
+def test_a_connection_that_always_breaks_is_gone_on_with_by_the_next_fetch(server, row, folder, content):
+    row(server.give(content, breaks=[30_000] * downloading.ATTEMPTS), md5=md5(content))
+    refused(MissingFileError, "broke after 0.1 MB of 0.2 MB", "the same command goes on from there")
+    assert left(folder) == [".fetch-net.part"]
+    with pytest.raises(MissingFileError):
+        zoo.path("net")
+    had = 30_000 * downloading.ATTEMPTS
+    assert zoo.fetch("net").read_bytes() == content
+    assert server.asked[-1] == (f"/{FILE}", f"bytes={had}-")
+    assert left(folder) == [FILE, f"{FILE}.sha256"]
+
+
+def test_without_a_checksum_a_broken_download_leaves_nothing(server, row, folder, content):
+    row(server.give(content, breaks=[30_000] * downloading.ATTEMPTS))
+    assert "goes on" not in refused(MissingFileError, "broke after 30.0 kB")
+    assert left(folder) == []
+    assert {asked for _, asked in server.asked} == {None}  # two versions could have been mixed
+
+
+def test_without_a_checksum_the_server_may_vouch_that_the_file_is_the_same(server, row, folder, content):
+    row(server.give(content, breaks=[70_000], headers={"ETag": '"one"'}))
+    assert zoo.fetch("net").read_bytes() == content
+    assert server.asked[-1][1] == "bytes=70000-"
+
+
+def test_a_file_that_changes_between_two_attempts(server, row, folder, content):
+    class Changing(list):
+        def pop(self, index):
+            server.pages[f"/{FILE}"][2]["headers"]["ETag"] = '"two"'
+            return super().pop(index)
+
+    row(server.give(content, breaks=Changing([70_000]), headers={"ETag": '"one"'}))
+    assert zoo.fetch("net").read_bytes() == content
+
+
+@pytest.mark.parametrize("beginning", ["of another file", "too long", "not wanted"])
+def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
+    row(server.give(content, ranges=beginning != "not wanted"), sha256=sha256(content))
+    bytes_there = b"x" * (len(content) if beginning == "too long" else 1000)
+    (folder / ".fetch-net.part").write_bytes(bytes_there)
+    assert zoo.fetch("net").read_bytes() == content
+    assert server.asked[0][1] == f"bytes={len(bytes_there)}-"
+
+
+def test_no_room(server, row, folder, content, monkeypatch):
+    row(server.give(content), sha256=sha256(content))
+    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda path: SimpleNamespace(free=5000))
+    with pytest.raises(InputError, match=r"net is 0\.2 MB; .* has 5\.0 kB of room"):
+        zoo.fetch("net")
+    assert left(folder) == []
+
+
+def test_a_disk_that_fills_up(server, row, folder, content, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, piece):
+            raise OSError(28, "No space left on device")
+
+    row(server.give(content), sha256=sha256(content))
+    enter = downloading._Transfer.__enter__
+
+    def fill(transfer):
+        enter(transfer).file.close()
+        transfer.file = Full()
+        return transfer
+
+    monkeypatch.setattr(downloading._Transfer, "__enter__", fill)
+    with pytest.raises(InputError, match=r"cannot be written to \(No space left on device\)"):
+        zoo.fetch("net")
+    assert left(folder) == []
+
+
+# --- interruptions and company -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_control_c(server, row, folder, content, monkeypatch, known):
+    row(server.give(content), sha256=sha256(content) if known else None)
+    write = downloading._Transfer.write
+
+    def interrupted(transfer, piece):
+        write(transfer, piece)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(downloading._Transfer, "write", interrupted)
+        zoo.fetch("net")
+    assert left(folder) == ([".fetch-net.part"] if known else [])
+    assert zoo.fetch("net").read_bytes() == content
+    assert server.asked[-1][1] == (f"bytes={downloading.PIECE}-" if known else None)
+
+
+FETCH = """
+import json, sys
+from minicnn.zoo import catalogue, fetching
+
+row = catalogue.Weights(**json.loads(sys.argv[1]))
+catalogue._CATALOG = (row,)
+fetched = fetching.receive("net", say=lambda line: print(line, flush=True))
+print(fetched.how, fetched.path.stat().st_size)
+"""
+
+
+def start(row):
+    facts = {"name": "net", "file": FILE, "source": row.link, "licence": "MIT", "model": None, "sha256": row.sha256}
+    paths = [str(Path(minicnn.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", FETCH, json.dumps(facts)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("known", [True, False])
+def test_a_killed_process_leaves_nothing_that_loads(server, row, folder, content, known):
+    net = row(server.give(content, breaks=[len(content) - 10], silence=60), sha256=sha256(content) if known else None)
+    process = start(net)
+    part = folder / ".fetch-net.part"
+    deadline = time.monotonic() + 60
+    while not (part.is_file() and part.stat().st_size):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    server.quiet.set()
+    assert left(folder) == [".fetch-net.part"]
+    with pytest.raises(MissingFileError):
+        zoo.path("net")
+    with pytest.raises(LoadError):
+        models.tiny_vgg(part)
+    assert zoo.fetch("net").read_bytes() == content
+    assert left(folder) == [FILE, f"{FILE}.sha256"]
+    assert (server.asked[-1][1] is not None) == known
+
+
+def test_two_processes_at_once_download_once(server, row, folder, content):
+    net = row(server.give(content, silence=1.5), sha256=sha256(content))
+    processes = [start(net) for _ in range(2)]
+    told = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    last = sorted(out.splitlines()[-1] for out, _ in told)
+    assert last == [f"downloaded {len(content)}", f"here already {len(content)}"]
+    assert len(server.asked) == 1
+
+
+def test_one_who_waits_is_told_why(server, row, folder, content):
+    import filelock
+
+    row(server.give(content))
+    said = []
+    with filelock.FileLock(str(folder / ".fetch.lock")):
+        waiting = threading.Thread(target=lambda: fetching.receive("net", say=said.append))
+        waiting.start()
+        deadline = time.monotonic() + 30
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert server.asked == []
+    waiting.join()
+    assert said == [f"another process is fetching into {folder}; waiting for it"]
+    assert left(folder) == [FILE, f"{FILE}.sha256"]
+
+
+def test_what_died_here_is_cleared_away(server, row, folder, content):
+    row(server.give(content), sha256=sha256(content))
+    for name in ("other", "net", "net-unpacked"):
+        (folder / f".fetch-{name}.part").write_bytes(b"some")
+    os.utime(folder / ".fetch-net.part", (0, 0))  # of 1970
+    (folder / ".minicnn-00.part").write_bytes(b"somebody else's")
+    zoo.fetch("net")
+    assert server.asked == [(f"/{FILE}", None)]
+    assert left(folder) == [".minicnn-00.part", FILE, f"{FILE}.sha256"]
+
+
+# --- what is here already ------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_here_is_held_to_its_checksum(server, row, folder, content):
+    row(server.give(content), md5=md5(content))
+    (folder / FILE).write_bytes(content[:-1])
+    message = refused(LoadError, md5(content), md5(content[:-1]), folder / FILE, "delete it to fetch it again")
+    assert "by hand" not in message
+    assert server.asked == []
+
+
+def test_where_no_checksum_is_published_the_first_download_is_the_measure(server, row, folder, content):
+    net = row(server.give(content))
+    fetched = fetching.receive("net")
+    assert fetched.checked.startswith("no checksum is published") and f"{FILE}.sha256" in fetched.checked
+    assert fetching.receive("net").checked == "SHA-256 as recorded"
+    fetched.path.unlink()
+    assert fetching.receive("net").checked == "SHA-256 as recorded at the first download"
+    fetched.path.unlink()
+    other = altered(content)
+    server.give(other)
+    refused(LoadError, sha256(content), sha256(other), net.link, f"{FILE}.sha256")
+    assert left(folder) == [f"{FILE}.sha256"]
+    (folder / f"{FILE}.sha256").unlink()  # as the message says
+    assert zoo.fetch("net").read_bytes() == other
+
+
+def test_a_file_that_changed_on_the_disk(server, row, folder, content):
+    row(server.give(content))
+    path = zoo.fetch("net")
+    path.write_bytes(altered(content))
+    refused(LoadError, sha256(content), path)
+    (folder / f"{FILE}.sha256").write_text("words")
+    refused(LoadError, "holds no SHA-256")
+
+
+# --- archives ------------------------------------------------------------------------------------------------------
+
+
+def archive(*members):
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, held in members:
+            made.writestr(name, held)
+    return memory.getvalue()
+
+
+@pytest.mark.parametrize("inside", [FILE, f"folder/{FILE}", f"../../{FILE}", f"/etc/{FILE}"])
+def test_of_an_archive_the_one_file_is_unpacked(server, row, folder, content, inside, tmp_path):
+    packed = archive((inside, content), ("../evil.py", b"import os"), (f"__MACOSX/._{FILE}", b"x"))
+    row(server.give(packed, "/net.h5.zip"), md5=md5(packed))
+    fetched = fetching.receive("net")
+    assert fetched.path == folder / FILE and fetched.path.read_bytes() == content
+    assert (fetched.checked, fetched.sha256) == ("MD5 as published", sha256(content))
+    assert left(folder) == [FILE, f"{FILE}.sha256"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["weights"]
+    assert fetching.receive("net").checked == "SHA-256 as recorded"
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ([("other.h5", b"x")], f"0 files called {FILE}"),
+        ([(f"a/{FILE}", b"x"), (f"b/{FILE}", b"y")], f"2 files called {FILE}"),
+        ([(FILE, bytes(3_000_000))], "claims 3.0 MB"),
+        ([(FILE, b"no HDF5")], "not HDF5"),
+    ],
+)
+def test_archives_that_hold_something_else(server, row, folder, members, told, monkeypatch):
+    monkeypatch.setattr(downloading, "LARGEST", 2_000_000)
+    row(server.give(archive(*members), "/net.h5.zip"))
+    refused(LoadError, told)
+    assert left(folder) == []
+
+
+def test_a_damaged_archive(server, row, folder, content):
+    packed = bytearray(archive((FILE, content)))
+    packed[len(packed) // 2] ^= 255
+    row(server.give(bytes(packed), "/net.h5.zip"))
+    refused(LoadError, "the archive is damaged")
+    row(server.give(content, "/net.h5.zip"))
+    refused(LoadError, "expected a zip archive")
+    assert left(folder) == []
+
+
+# --- for another machine -------------------------------------------------------------------------------------------
+
+
+def test_to_a_stick(server, row, folder, content, tmp_path):
+    row(server.give(content), sha256=sha256(content))
+    stick = tmp_path / "stick"
+    assert zoo.fetch("net", to=stick) == stick / FILE
+    assert left(stick) == [FILE, f"{FILE}.sha256"] and left(folder) == []
+    assert zoo.fetch("net", to=stick) == stick / FILE
+    assert len(server.asked) == 1
+    with pytest.raises(MissingFileError):
+        zoo.path("net")  # the stick is for another machine
+
+
+def test_to_a_stick_from_this_machine(server, row, folder, content, tmp_path):
+    row(server.give(content))
+    zoo.fetch("net")
+    fetched = fetching.receive("net", to=tmp_path / "stick")
+    assert (fetched.how, fetched.path.read_bytes()) == ("copied", content)
+    assert left(tmp_path / "stick") == [FILE, f"{FILE}.sha256"]
+    assert len(server.asked) == 1
+
+
+def test_what_is_shipped_can_be_taken_along(folder, tmp_path):
+    shipped = fetching.receive("tiny_vgg")
+    assert (shipped.how, shipped.path) == ("here already", zoo.path("tiny_vgg"))
+    fetched = fetching.receive("tiny_vgg", to=tmp_path / "stick")
+    assert fetched.how == "copied" and fetched.path.read_bytes() == shipped.path.read_bytes()
+
+
+def test_a_bad_copy_is_not_kept(server, row, folder, content, tmp_path, monkeypatch):
+    row(server.give(content))
+    zoo.fetch("net")
+    monkeypatch.setattr(fetching.shutil, "copyfile", lambda source, target: target.write_bytes(content[:100]))
+    with pytest.raises(LoadError, match=r"differs from .*is the disk sound"):
+        zoo.fetch("net", to=tmp_path / "stick")
+    assert left(tmp_path / "stick") == []
+
+
+def test_folders_that_cannot_be_written_to(server, row, folder, content, tmp_path, monkeypatch):
+    row(server.give(content))
+    with pytest.raises(MissingFileError, match="in a folder that does not exist"):
+        zoo.fetch("net", to=tmp_path / "stik" / "weights")
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(InputError, match="cannot be made"):
+        zoo.fetch("net", to=tmp_path / "file")
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path / "file" / "weights"))
+    with pytest.raises(InputError, match="cannot be made"):
+        zoo.fetch("net")
+    assert server.asked == []
+
+
+def test_an_unknown_name():
+    with pytest.raises(InputError, match=r"'vgg11' is not in the catalogue; expected one of .*vgg19_top"):
+        zoo.fetch("vgg11")
+
+
+def test_looking_loads_nothing_that_is_slow(fresh_python):
+    program = """
+from minicnn import zoo
+zoo.catalog(), zoo.folders(), zoo.path("tiny_vgg")
+print(*(name for name in ("pooch", "requests", "h5py", "tqdm", "filelock") if name in sys.modules))
+"""
+    assert fresh_python(program).split() == []
