@@ -1,54 +1,81 @@
-"""HDF5 files from strangers: opened, walked, and refused where need be before a byte of data is read."""
+"""The door by which every file comes in, and the guard beside it."""
 
 from __future__ import annotations
 
-import math
+import hashlib
+import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minicnn.errors import InputError, LoadError, MissingFileError
-
-# h5py costs some 100 ms to import, so only the functions that need it pay.
-if TYPE_CHECKING:
-    import h5py
+from minicnn.hdf5.listing import Damaged, Listing, Source, one_line, parsed
 
 EXPECTED = "expected an HDF5 file of weights"
-MOST_OBJECTS = 100_000
-LARGEST_ATTRIBUTE = 16 * 2**20  # bytes; the names of a thousand layers fill a thousandth of it
-LARGEST_CHUNK = 64 * 2**20  # bytes; a chunk is decompressed whole, however little of it is wanted
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+LARGEST_KNOWN = 2**24  # bytes; to hash more takes longer than to start a process
+RECENT = 2e9  # nanoseconds; what was written so lately may be written again with the same time
+
+_known: set[str] = set()
+_listings: dict[tuple[int, ...], Listing] = {}
+
+
+def trust(checksums: Iterable[str]) -> None:
+    """Files with these SHA-256 are known to be sound: up to 16 MB they are read in this process, which is quicker."""
+    _known.update(checksums)
 
 
 @contextmanager
-def opened(path: Any) -> Iterator[h5py.File]:
-    """The file, open for reading. A LoadError from inside the block gets the file's name in front.
+def opened(path: Any) -> Iterator[Source]:
+    """The file, open for reading. A LoadError from inside the block gets the file's name in front."""
+    place = _checked(path)
+    with named(path), _reading(place) as source:
+        yield source
 
-    Every file that is read comes in by this door, so whatever guards against damaged ones has one place.
-    """
-    label = _checked(path)
-    import h5py
 
+def listing_of(path: Any) -> Listing:
+    """What a file holds, found out once for as long as it stays the same. Raises as `opened`."""
+    place = _checked(path)
+    state = place.stat()
+    same = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+    if same not in _listings:
+        with opened(path) as source:
+            found = source.listing
+        if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) < RECENT:
+            return found
+        if len(_listings) == 8:
+            _listings.clear()
+        _listings[same] = found
+    return _listings[same]
+
+
+@contextmanager
+def named(path: Any) -> Iterator[None]:
+    """What goes wrong with a file inside the block is told with its name, on one line."""
+    label = f"weights {os.fspath(path)!r}"
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except LoadError as problem:
         raise LoadError(f"{label}: {one_line(problem, longest=1500)}") from problem
     except InputError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as problem:
+    except Damaged as problem:
         raise LoadError(f"{label} is damaged or truncated ({one_line(problem)}); {EXPECTED}") from problem
+    except OSError as problem:
+        raise LoadError(f"{label} cannot be read ({one_line(problem)}); {EXPECTED}") from problem
 
 
-def _checked(path: Any) -> str:
-    """How messages call the file, once it is known to be HDF5."""
+def _checked(path: Any) -> Path:
+    """The path, once it is known to lead to an HDF5 file."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"weights is a {type(path).__name__}; expected the path of an HDF5 file")
     label = f"weights {os.fspath(path)!r}"
-    place = Path(path)
+    place = Path(os.fsdecode(path))
     try:
         if not place.exists():
             raise MissingFileError(f"{label} does not exist; {EXPECTED}")
@@ -58,118 +85,68 @@ def _checked(path: Any) -> str:
             raise LoadError(f"{label} is not a regular file; {EXPECTED}")
         with open(place, "rb") as file:
             start = file.read(4)
+            found = _signed(file)
     except InputError:
         raise
     except (OSError, ValueError) as problem:
         raise LoadError(f"{label} cannot be opened ({one_line(problem)}); {EXPECTED}") from problem
     if not start:
         raise LoadError(f"{label} is empty; {EXPECTED}")
-    import h5py
-
-    if not h5py.is_hdf5(place):
-        hint = " but a zip archive, as .keras files are" if start[:2] == b"PK" else ""
+    if not found:
+        hint = " but a zip archive; a .keras file holds one called model.weights.h5" if start[:2] == b"PK" else ""
         raise LoadError(f"{label} is not HDF5{hint}; {EXPECTED}")
-    return label
+    return place
 
 
-def one_line(said: object, longest: int = 200) -> str:
-    """What an exception says, or a name from a file, on one line of bearable length."""
-    text = " ".join(str(said).split()) or type(said).__name__
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _signed(file: io.BufferedReader) -> bool:
+    """Whether HDF5's signature is where it may be: at 0, 512, 1024, 2048, …"""
+    place, size = 0, file.seek(0, io.SEEK_END)
+    while place < size:
+        file.seek(place)
+        if file.read(len(SIGNATURE)) == SIGNATURE:
+            return True
+        place = 2 * place or 512
+    return False
 
 
-def child(group: h5py.Group, name: str) -> Any:
-    """The object called `name` in a group. Links that lead elsewhere, to other files or in circles, are refused."""
-    from h5py import h5l
+def _reading(place: Path) -> AbstractContextManager[Source]:
+    if _known and place.stat().st_size <= LARGEST_KNOWN:
+        content = place.read_bytes()
+        if hashlib.sha256(content).hexdigest() in _known:
+            return _reading_here(content)
+    from minicnn.hdf5 import isolation
 
-    kind = group.id.links.get_info(name.encode("utf-8", "surrogateescape")).type
-    if kind != h5l.TYPE_HARD:
-        what = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link")
-        raise LoadError(f"{name!r} in {group.name!r} is {what}; expected groups and datasets only")
-    return group[name]
+    return isolation.reading(place)
 
 
-def subgroup(group: h5py.Group, name: str) -> h5py.Group | None:
-    """The group called `name` in a group, or None."""
+@contextmanager
+def _reading_here(content: bytes) -> Iterator[Source]:
+    """The bytes that were hashed, and no others."""
     import h5py
 
-    found = child(group, name) if group.id.links.exists(name.encode()) else None
-    return found if isinstance(found, h5py.Group) else None
+    from minicnn.hdf5 import reader
+
+    with h5py.File(io.BytesIO(content), "r") as file:
+        yield _KnownFile(file, parsed(reader.listing(file)))
 
 
-def walk(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-    """(path below `group`, dataset) of every dataset in it. Iterative, and no object is visited twice."""
-    import h5py
+class _KnownFile:
+    """A file that is open in this process."""
 
-    seen = {h5py.h5o.get_info(group.id).addr}
-    waiting = [("", group)]
-    while waiting:
-        prefix, parent = waiting.pop()
-        for name in parent:
-            if not isinstance(name, str):  # h5py leaves as bytes what it cannot decode
-                raise LoadError(f"{name!r} in {parent.name!r} is no UTF-8 name")
-            found = child(parent, name)
-            address = h5py.h5o.get_info(found.id).addr
-            if address in seen:
-                raise LoadError(f"{prefix + name!r} has another name, too; expected a tree")
-            seen.add(address)
-            if len(seen) > MOST_OBJECTS:
-                raise LoadError(f"there are more than {MOST_OBJECTS:,} groups and datasets")
-            if isinstance(found, h5py.Group):
-                waiting.append((f"{prefix}{name}/", found))
-            elif isinstance(found, h5py.Dataset):
-                yield prefix + name, found
+    def __init__(self, file: Any, listing: Listing) -> None:
+        self.listing = listing
+        self._file = file
+
+    def stream(self, path: str) -> _Blocks:
+        from minicnn.hdf5 import reader
+
+        return _Blocks(np.concatenate([block.ravel() for block in reader.blocks(self._file, path)]))
 
 
-def attribute(item: Any, name: str) -> Any:
-    """The attribute of a group or dataset, bytes as str; None where there is none."""
-    import h5py
+class _Blocks:
+    def __init__(self, numbers: np.ndarray) -> None:
+        self._rest = numbers.data.cast("B")
 
-    if name not in item.attrs:
-        return None
-    found = item.attrs.get_id(name)
-    size = math.prod(found.shape or ()) * found.dtype.itemsize
-    if size > LARGEST_ATTRIBUTE:
-        raise LoadError(f"attribute {name!r} has {size:,} bytes; expected at most {LARGEST_ATTRIBUTE:,}")
-    value = item.attrs[name]
-    if isinstance(value, h5py.Empty):
-        return None
-    return value.decode("utf-8") if isinstance(value, bytes) else value
-
-
-def names(group: h5py.Group, key: str) -> list[str] | None:
-    """An attribute that lists names, or None. Keras cuts long lists into key0, key1, …"""
-    if key in group.attrs:
-        parts = [attribute(group, key)]
-    else:
-        parts = []
-        while f"{key}{len(parts)}" in group.attrs:
-            parts.append(attribute(group, f"{key}{len(parts)}"))
-        if not parts:
-            return None
-    listed = [name for part in parts if part is not None for name in np.ravel(part)]
-    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in listed]
-
-
-def is_brain_float(dataset: h5py.Dataset) -> bool:
-    """Whether this is bfloat16, which HDF5 does not know: Keras stores two opaque bytes each, and says so."""
-    return dataset.dtype == np.dtype("V2") and attribute(dataset, "dtype") == "bfloat16"
-
-
-def read(file: h5py.File, path: str) -> np.ndarray:
-    """The floats at `path`, whose shape the caller has found to be as expected."""
-    dataset = file[path]
-    if dataset.is_virtual or dataset.external:
-        raise LoadError(f"{path!r} keeps its data in other files; expected them in this one")
-    brain_float = is_brain_float(dataset)
-    if dataset.dtype.kind != "f" and not brain_float:
-        raise LoadError(f"{path!r} has dtype {dataset.dtype}; expected floats")
-    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
-    if chunk > max(dataset.nbytes, LARGEST_CHUNK):
-        raise LoadError(f"{path!r} is stored in chunks of {dataset.chunks}; its shape is {dataset.shape}")
-    if dataset.size and not dataset.id.get_storage_size():
-        raise LoadError(f"{path!r} claims {dataset.size:,} elements, and the file holds none of them")
-    array = np.asarray(dataset[()])
-    if brain_float:  # the upper half of a float32
-        array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    return array
+    def fill(self, buffer: np.ndarray) -> None:
+        buffer.data.cast("B")[:] = self._rest[: buffer.nbytes]
+        self._rest = self._rest[buffer.nbytes :]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from minicnn.errors import LoadError
-from minicnn.hdf5.files import attribute, names, subgroup, walk
-
-if TYPE_CHECKING:
-    import h5py
+from minicnn.hdf5.listing import Entry, Listing
 
 OWN, LEGACY, KERAS_3 = "minicnn", "Keras .h5", "Keras 3 .weights.h5"
 
@@ -28,104 +24,135 @@ class Stored:
     layers: tuple[str, ...]
     variable: str
     shape: tuple[int, ...]
-    dtype: np.dtype
+    entry: Entry
 
     @property
     def name(self) -> str:
-        return f"{self.layers[0]}/{self.variable}"
+        return f"{self.layers[0]}/{self.variable}" if self.layers else self.variable
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds. named: its layers have names; otherwise they are called conv2d, conv2d_1, dense, …"""
+    """What a file holds. named: its layers have names; otherwise they are called conv2d, conv2d_1, dense, …
+
+    backend: which of Keras's wrote it, where it says so. checksum: of its arrays, where it has one.
+    """
 
     layout: str
     arrays: tuple[Stored, ...]
     named: bool = True
+    backend: str | None = None
     checksum: Any = None
 
 
-def contents(file: h5py.File) -> Contents:
-    """What an open file holds, in whichever layout. Raises LoadError when it is in none of them."""
+def contents(listing: Listing) -> Contents:
+    """What a file holds, in whichever layout. Raises LoadError when it is in none of them."""
     for layout in (_own, _legacy, _keras_3):
-        found = layout(file)
+        found = layout(listing)
         if found is not None:
             return found
     raise LoadError("the layout is unknown; expected weights saved by Keras (.h5, .weights.h5) or by minicnn")
 
 
-def _stored(path: str, dataset: h5py.Dataset, layers: tuple[str, ...], variable: str) -> Stored:
-    if dataset.shape is None:
+def _stored(listing: Listing, path: str, layers: Iterable[str], variable: str) -> Stored:
+    entry = listing.arrays[path]
+    if entry.shape is None:
         raise LoadError(f"{path!r} holds no data; expected floats")
-    return Stored(path, tuple(dict.fromkeys(filter(None, layers))), variable, dataset.shape, dataset.dtype)
+    return Stored(path, tuple(dict.fromkeys(filter(None, layers))), variable, entry.shape, entry)
 
 
-def _own(file: h5py.File) -> Contents | None:
+def _own(listing: Listing) -> Contents | None:
     """PARAMETER -> dataset, as in block1_conv1.w."""
-    if attribute(file, "format") != OWN:
+    if listing.groups[""].get("format") != OWN:
         return None
     arrays = []
-    for path, dataset in walk(file):
+    for path in listing.arrays:
         layer, _, variable = path.rpartition(".")
-        arrays.append(_stored(path, dataset, (layer,), variable))
-    return Contents(OWN, tuple(arrays), checksum=attribute(file, "sha256"))
+        arrays.append(_stored(listing, path, [layer], variable))
+    return Contents(OWN, tuple(arrays), checksum=listing.groups[""].get("sha256"))
 
 
-def _legacy(file: h5py.File) -> Contents | None:
+def _legacy(listing: Listing) -> Contents | None:
     """LAYER/WEIGHT_NAME, with both names in attributes. In a file of a whole model, below `model_weights`.
 
     A weight's name is LAYER/kernel:0 (Keras 2), LAYER/kernel (Keras 3) or anything at all (Keras 1). The arrays
     of a model inside the model lie together, in the inner model's group, under the names of their own layers.
     """
-    group = subgroup(file, "model_weights") or file
-    root = "" if group is file else "model_weights/"
-    layers = names(group, "layer_names")
+    root = "model_weights" if "model_weights" in listing.groups else ""
+    layers = _names(listing, root, "layer_names")
     if layers is None:
         return None
-    datasets = dict(walk(group))
+    below = f"{root}/" if root else ""
+    unlisted = _by_layer(listing, below, {*layers, "top_level_model_weights"})
     arrays = []
     for layer in [*layers, "top_level_model_weights"]:
-        if layer not in group:
+        group = below + layer
+        if group not in listing.groups:
             if layer in layers:
                 raise LoadError(f"layer {layer!r} is listed, but not there")
             continue
-        listed = names(group[layer], "weight_names")
-        if listed is None:
-            listed = [path.removeprefix(f"{layer}/") for path in datasets if path.startswith(f"{layer}/")]
-        for weight in listed:
-            path = f"{layer}/{weight}"
-            if path not in datasets:
-                raise LoadError(f"array {path!r} is listed, but not there")
+        weights = _names(listing, group, "weight_names")
+        for weight in unlisted.get(layer, []) if weights is None else weights:
+            path = f"{group}/{weight}"
+            if path not in listing.arrays:
+                raise LoadError(f"array {path.removeprefix(below)!r} is listed, but not there")
             inner, _, variable = weight.rpartition("/")
-            aliases = layer, inner, inner.rpartition("/")[2]
-            arrays.append(_stored(root + path, datasets[path], aliases, variable.partition(":")[0]))
-    return Contents(LEGACY, tuple(arrays))
+            names = layer, inner, inner.rpartition("/")[2]
+            arrays.append(_stored(listing, path, names, variable.partition(":")[0]))
+    return Contents(LEGACY, tuple(arrays), backend=listing.groups[root].get("backend"))
 
 
-def _keras_3(file: h5py.File) -> Contents | None:
+def _names(listing: Listing, group: str, key: str) -> list[str] | None:
+    """An attribute that lists names, or None. Keras cuts long lists into key0, key1, …"""
+    attributes = listing.groups[group]
+    if key in attributes:
+        found = [attributes[key]]
+    else:
+        found = []
+        while f"{key}{len(found)}" in attributes:
+            found.append(attributes[f"{key}{len(found)}"])
+        if not found:
+            return None
+    return [str(name) for part in found for name in ([part] if isinstance(part, str) else part)]
+
+
+def _by_layer(listing: Listing, below: str, layers: set[str]) -> dict[str, list[str]]:
+    """{layer: the arrays in its group}, for groups that do not list them. A layer's group may lie in another's."""
+    found: dict[str, list[str]] = {}
+    for path in listing.arrays:
+        if path.startswith(below):
+            layer = path.removeprefix(below).rpartition("/")[0]
+            while layer and layer not in layers:
+                layer = layer.rpartition("/")[0]
+            found.setdefault(layer, []).append(path.removeprefix(f"{below}{layer}/"))
+    return found
+
+
+def _keras_3(listing: Listing) -> Contents | None:
     """layers/CLASS_NUMBER/vars/0, 1, … with the layer's name, if anywhere, in an attribute of `vars`."""
     for root in ("layers", "_layer_checkpoint_dependencies"):  # the latter in Keras 2.13
-        if (group := subgroup(file, root)) is not None:
+        if root in listing.groups:
             break
     else:
         return None
     found = []
-    for path, dataset in sorted(walk(group), key=lambda pair: _counting(pair[0])):
+    for path in sorted((path for path in listing.arrays if path.startswith(f"{root}/")), key=_counting):
         place, _, variable = path.rpartition("/")
-        if place.rpartition("/")[2] != "vars":
+        group, _, holder = place.rpartition("/")
+        if holder != "vars":
             raise LoadError(f"{path!r} is not where Keras 3 puts arrays; expected …/vars/0, 1, …")
         if "seed_generator" in place:  # the state of dropout's random numbers
             continue
-        found.append((path, dataset, attribute(group[place], "name"), place.removesuffix("/vars"), variable))
-    named = all(name for _, _, name, _, _ in found)
+        found.append((path, listing.groups[place].get("name"), group.removeprefix(f"{root}/"), variable))
+    named = all(name for _, name, _, _ in found)
     arrays = [
-        _stored(f"{root}/{path}", dataset, (str(name) if named else class_and_number,), variable)
-        for path, dataset, name, class_and_number, variable in found
+        _stored(listing, path, [str(name) if named else class_and_number], variable)
+        for path, name, class_and_number, variable in found
     ]
     return Contents(KERAS_3, tuple(arrays), named=named)
 
 
 def _counting(path: str) -> list[tuple[str, int]]:
     """A key that sorts conv2d_10 behind conv2d_9, and conv2d before both."""
-    parts = [re.fullmatch(r"(.*?)_?(\d*)", part, re.DOTALL) for part in path.split("/")]
+    parts = [re.fullmatch(r"(.*?)_?(\d{0,9})", part, re.DOTALL) for part in path.split("/")]
     return [(part[1], int(part[2] or 0)) for part in parts if part]

@@ -1,21 +1,23 @@
-"""Files into models: everything is checked before the first parameter is replaced."""
+"""Files into models: everything is read and checked before the first parameter is replaced."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from minicnn.errors import LoadError
-from minicnn.hdf5.files import attribute, opened, read, walk
+from minicnn.hdf5.files import listing_of, named, opened
 from minicnn.hdf5.layouts import OWN, Contents, contents
-from minicnn.hdf5.matching import LoadReport, arrays_of, match
+from minicnn.hdf5.listing import Source, Stream
+from minicnn.hdf5.matching import LoadReport, Match, arrays_of, match
 from minicnn.nn import Module
+
+BLOCK = 2**20  # numbers; what has just been read is still in the cache when it is looked at
 
 
 class Row(NamedTuple):
@@ -28,8 +30,7 @@ class Row(NamedTuple):
 
 def inspect(path: str | os.PathLike[str]) -> list[Row]:
     """(name, shape, dtype) of every dataset in an HDF5 file, whatever its layout. Raises as `load` does."""
-    with opened(path) as file:
-        return [Row(name, dataset.shape, str(dataset.dtype)) for name, dataset in walk(file)]
+    return [Row(name, entry.shape, entry.dtype) for name, entry in listing_of(path).arrays.items()]
 
 
 @dataclass(frozen=True)
@@ -53,35 +54,38 @@ class Summary:
 
 def summary(path: str | os.PathLike[str]) -> Summary:
     """What an HDF5 file holds, without reading its arrays. Raises as `load` does."""
-    with opened(path) as file:
-        try:
-            found = contents(file)
-        except LoadError:
-            layout, notes = "unknown", ()
-            rows = tuple(Row(name, dataset.shape, str(dataset.dtype)) for name, dataset in walk(file))
-        else:
-            layout = found.layout
-            notes = () if found.named else ("the file names no layers, only their classes",)
-            rows = tuple(Row(stored.name, stored.shape, str(stored.dtype)) for stored in found.arrays)
-        said = {key: attribute(file, key) for key in file.attrs if not key.endswith("_config")}
-    with open(path, "rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    listing = listing_of(path)
+    notes: tuple[str, ...] = ()
+    try:
+        found = contents(listing)
+    except LoadError as problem:
+        layout, notes = "unknown", (str(problem),)
+        rows = [(Row(name, entry.shape, entry.dtype), entry) for name, entry in listing.arrays.items()]
+    else:
+        layout = found.layout
+        rows = [(Row(stored.name, stored.shape, stored.entry.dtype), stored.entry) for stored in found.arrays]
+        if not found.named:
+            notes = ("the file names no layers, only their classes",)
+    said = {**listing.groups.get("model_weights", {}), **listing.groups[""]}
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
     return Summary(
         os.fspath(path),
         layout,
-        rows,
-        parameters=sum(math.prod(row.shape) for row in rows if row.shape is not None and "float" in row.dtype),
-        size=os.path.getsize(path),
+        tuple(row for row, _ in rows),
+        parameters=sum(entry.size for _, entry in rows if entry.stored is not None),
+        size=size,
         sha256=sha256,
-        attributes={key: value for key, value in said.items() if isinstance(value, (str, int, float, np.number))},
+        attributes={key: value for key, value in said.items() if isinstance(value, (str, int, float))},
         notes=notes,
     )
 
 
 def compare(model: Module, path: str | os.PathLike[str], *, ignore: Iterable[str] = ()) -> LoadReport:
     """What `load` would report; no array is read and the model does not change. Raises as `load` does."""
-    with opened(path) as file:
-        return match(model, contents(file), os.fspath(path), ignore)[1]
+    with named(path):
+        return match(model, contents(listing_of(path)), os.fspath(path), ignore)[1]
 
 
 def load(model: Module, path: str | os.PathLike[str], *, strict: bool = True, ignore: Iterable[str] = ()) -> LoadReport:
@@ -89,19 +93,11 @@ def load(model: Module, path: str | os.PathLike[str], *, strict: bool = True, ig
 
     strict: refuse a file in which anything is missing, too much or of another shape; if not, load what fits.
     ignore: layers that the file may hold though the model does not, such as a classifier's.
-    Raises MissingFileError, or LoadError for a file that is damaged, hostile or not finite; the model then is as
-    it was.
+    Takes the memory of the new arrays beside that of the model's. Raises MissingFileError, or LoadError for a file
+    that is damaged, hostile or not finite; the model then is as it was.
     """
     with opened(path) as file:
-        found = contents(file)
-        fitting, report = match(model, found, os.fspath(path), ignore)
-        if strict and not report.complete:
-            raise LoadError(report.misfit())
-        arrays = {name: read(file, stored.path) for name, stored in fitting.items()}
-        if found.layout == OWN:
-            report = _verified(report, found, arrays)
-        expected = arrays_of(model)
-        arrays = {name: _converted(name, array, expected[name].dtype) for name, array in arrays.items()}
+        arrays, report = read(model, file, os.fspath(path), strict, ignore)
     parameters = dict(model.named_parameters())
     for name, array in arrays.items():
         if name in parameters:
@@ -111,30 +107,84 @@ def load(model: Module, path: str | os.PathLike[str], *, strict: bool = True, ig
     return report
 
 
-def _converted(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype)
-    if not np.isfinite(array).all():
-        raise LoadError(f"{name} holds NaN or infinity; expected finite numbers")
+def read(
+    model: Module, file: Source, path: str, strict: bool, ignore: Iterable[str]
+) -> tuple[dict[str, np.ndarray], LoadReport]:
+    """({dotted name: the array that is to replace it}, report) for a model, from an open file."""
+    found = contents(file.listing)
+    fitting, report = match(model, found, path, ignore)
+    if strict and not report.complete:
+        raise LoadError(report.misfit())
+    checksum = Checksum() if found.layout == OWN else None
+    models = arrays_of(model)
+    arrays = {}
+    for name in sorted(fitting):  # the order that a checksum is made in
+        arrays[name] = _read(name, file, fitting[name], models[name], checksum)
+    if checksum is not None:
+        report = _verified(report, found, len(arrays), checksum)
+    return arrays, report
+
+
+def _read(name: str, file: Source, found: Match, expected: np.ndarray, checksum: Checksum | None) -> np.ndarray:
+    """An array as the model has it. Its numbers come some at a time, and are looked at as they come."""
+    entry = found.stored.entry
+    if entry.stored is None:
+        raise LoadError(f"{found.stored.path!r} has dtype {entry.dtype}; expected floats")
+    array = np.empty(expected.shape, expected.dtype)
+    stream = file.stream(found.stored.path)
+    if checksum is not None:
+        checksum.begin(name, entry.stored, expected.shape)
+    for block, numbers in _blocks(found.order.view(array), stream, entry.stored):
+        if checksum is not None:
+            checksum.add(numbers)
+        if entry.brain_float:  # the upper half of a float32
+            numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+        if numbers is not block:
+            with np.errstate(over="ignore"):
+                block[...] = numbers
+        if not np.isfinite(block).all():
+            raise LoadError(f"{name} holds NaN or infinity; expected finite numbers")
     return array
 
 
-def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of names, shapes and numbers as stored, whatever the order of the arrays or the machine's bytes."""
-    total = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), order="C", copy=False)
-        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.data)
-    return total.hexdigest()
+def _blocks(view: np.ndarray, stream: Stream, stored: np.dtype) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(where some numbers of a file belong, those numbers), until `view` is full. The same array where they agree."""
+    if view.flags.c_contiguous:
+        view = view.reshape(-1)
+    rows = max(1, BLOCK * len(view) // max(view.size, 1))
+    scratch = None if view.dtype == stored and view.flags.c_contiguous else np.empty((rows, *view.shape[1:]), stored)
+    for start in range(0, len(view), rows):
+        block = view[start : start + rows]
+        numbers = block if scratch is None else scratch[: len(block)]
+        stream.fill(numbers)
+        yield block, numbers
 
 
-def _verified(report: LoadReport, found: Contents, arrays: Mapping[str, np.ndarray]) -> LoadReport:
+class Checksum:
+    """SHA-256 of names, shapes and numbers as stored, in little-endian bytes; of arrays in the order of their names."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def begin(self, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        """An array of this name follows."""
+        self._total.update(f"{name} {dtype.newbyteorder('<').str} {shape}\n".encode())
+
+    def add(self, numbers: np.ndarray) -> None:
+        """The next of its numbers."""
+        self._total.update(numbers.astype(numbers.dtype.newbyteorder("<"), order="C", copy=False).data)
+
+    def hexadecimal(self) -> str:
+        """The checksum of all arrays so far."""
+        return self._total.hexdigest()
+
+
+def _verified(report: LoadReport, found: Contents, arrays: int, checksum: Checksum) -> LoadReport:
     """The report, once the arrays are known to be those that were saved."""
-    if len(arrays) < len(found.arrays):
+    if arrays < len(found.arrays):
         note = "the checksum was not verified: it is that of all arrays, and not all were read"
         return replace(report, notes=(*report.notes, note))
-    actual = digest(arrays)
+    actual = checksum.hexadecimal()
     if found.checksum != actual:
         raise LoadError(f"the parameters have SHA-256 {actual}; the file says {found.checksum}")
     return report

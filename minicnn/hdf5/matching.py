@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.hdf5.files import one_line
+from minicnn import nn
+from minicnn.hdf5 import axes
+from minicnn.hdf5.axes import Order
 from minicnn.hdf5.layouts import OWN, Contents, Stored
-from minicnn.nn import Module
+from minicnn.hdf5.listing import one_line
 
 # Keras's name of a variable -> ours.
 ROLES = {
@@ -27,10 +32,13 @@ GROUPS = {
     "Conv1d": "conv1d",
     "Conv2d": "conv2d",
     "Conv3d": "conv3d",
+    "LocallyConnected1d": "locally_connected1d",
+    "LocallyConnected2d": "locally_connected2d",
     "Linear": "dense",
     "BatchNorm": "batch_normalization",
     "PReLU": "p_re_lu",
 }
+WIDTH = 80  # of a report
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,24 @@ class LoadReport:
         return f"the file does not fit {self.model}; {told}{notes}"
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {len(self.loaded)} arrays of {self.model} loaded from {self.layout}"]
-        for what in ("mismatched", "missing", "unexpected", "ignored"):
-            if those := getattr(self, what):
-                lines.append(f"  {what}: {listed(those)}")
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        total = len(self.loaded) + len(self.missing) + len(self.mismatched)
+        count = f"all {total}" if total == len(self.loaded) else f"{len(self.loaded)} of {total}"
+        said = {what: getattr(self, what) for what in ("mismatched", "missing", "unexpected", "ignored")}
+        lines = [f"{what}: {listed(those)}" for what, those in said.items() if those]
+        lines += [f"note: {note}" for note in self.notes]
+        first = f"{self.path}: {count} arrays of {self.model} loaded from {self.layout}"
+        return "\n".join([_wrapped(first, ""), *(_wrapped(line, "  ") for line in lines)])
+
+
+def _wrapped(line: str, indent: str) -> str:
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def listed(those: Collection[str], most: int = 10) -> str:
@@ -77,20 +98,55 @@ def listed(those: Collection[str], most: int = 10) -> str:
     return ", ".join(one_line(name) for name in list(those)[:most]) + more
 
 
-def arrays_of(model: Module) -> dict[str, np.ndarray]:
+class Layer(NamedTuple):
+    """A layer that has arrays. roles: {what an array is to it: its dotted name}, such as {"w": "conv1.w"}."""
+
+    module: nn.Module
+    roles: Mapping[str, str]
+
+
+class Match(NamedTuple):
+    """An array of a file, and in which order it has the elements of ours."""
+
+    stored: Stored
+    order: Order
+
+
+def arrays_of(model: nn.Module) -> dict[str, np.ndarray]:
     """{dotted name: array} of the parameters and the running statistics."""
     return {**{name: p.data for name, p in model.named_parameters()}, **dict(model.named_state())}
 
 
-def title(model: Module) -> str:
+def layers_of(model: nn.Module) -> dict[str, Layer]:
+    """{name: Layer} in the model's order. A layer without a name, or with another's, is called by its dotted path."""
+    modules = dict(_modules(model))
+    by_path: dict[str, dict[str, str]] = {}
+    for name in arrays_of(model):
+        path, _, role = name.rpartition(".")
+        by_path.setdefault(path, {})[role] = name
+    layers: dict[str, Layer] = {}
+    for path, roles in by_path.items():
+        label = modules[path].name or path
+        layers[path if label in layers else label] = Layer(modules[path], roles)
+    return layers
+
+
+def _modules(model: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """(dotted path, module) of the model and all in it."""
+    yield path, model
+    for name, child in model.children():
+        yield from _modules(child, f"{path}.{name}" if path else name)
+
+
+def title(model: nn.Module) -> str:
     """What messages and files call the model."""
     card = getattr(model, "card", None)
     return card.name if card is not None else model.name or type(model).__name__
 
 
 def match(
-    model: Module, found: Contents, path: str, ignore: Iterable[str] = ()
-) -> tuple[dict[str, Stored], LoadReport]:
+    model: nn.Module, found: Contents, path: str, ignore: Iterable[str] = ()
+) -> tuple[dict[str, Match], LoadReport]:
     """({name of a parameter: the array in the file that fits it}, and a report as if these had been loaded).
 
     ignore: layers that the file may hold though the model does not.
@@ -99,12 +155,19 @@ def match(
     notes: list[str] = []
     if found.layout == OWN:
         candidates = {stored.path: stored for stored in found.arrays if stored.path in arrays}
+        orders = {name: axes.ours(arrays[name].shape) for name in candidates}
     else:
-        candidates, notes = _match_layers(model, found)
+        layers = layers_of(model)
+        candidates = _match_layers(layers, found, notes)
+        orders = _orders(model, layers, candidates, found.backend, PurePath(path).name, notes)
+    fitting = {
+        name: Match(stored, orders[name])
+        for name, stored in candidates.items()
+        if name in orders and orders[name].shape == stored.shape
+    }
     used = {stored.path for stored in candidates.values()}
     unused = [stored for stored in found.arrays if stored.path not in used]
     ignorable = set(ignore)
-    fitting = {name: s for name, s in candidates.items() if s.shape == arrays[name].shape}
     report = LoadReport(
         path,
         title(model),
@@ -123,55 +186,114 @@ def match(
     return fitting, report
 
 
-def _match_layers(model: Module, found: Contents) -> tuple[dict[str, Stored], list[str]]:
-    """Match by the name of the layer, then by the name of the variable."""
-    layers = _layers(model)
-    stored_in: dict[str, list[Stored]] = {}
+def _match_layers(layers: Mapping[str, Layer], found: Contents, notes: list[str]) -> dict[str, Stored]:
+    """{dotted name: array}, matched by the name of the layer and then by the name of the variable."""
     renamed: dict[str, str] = {}
-    notes: list[str] = []
     if not found.named:
-        renamed = _by_class(model, layers, found)
+        renamed = _by_class(layers, found)
         example = "".join(f", as {theirs} = {ours}" for theirs, ours in list(renamed.items())[:1])
         notes.append(f"the file names no layers, so they are matched by class, order and shape{example}")
+    # Keras 2 wrote fire2/squeeze1x1, and Keras 3, which allows no slashes, writes fire2_squeeze1x1.
+    known = {_plain(name): name for name in layers} | {name: name for name in layers}
+    stored_in: dict[str, list[Stored]] = {}
     for stored in found.arrays:
-        layer = next((name for name in (renamed.get(n, n) for n in stored.layers) if name in layers), None)
+        names = [renamed.get(name, name) for name in stored.layers]
+        layer = next((known[name] for name in [*names, *map(_plain, names)] if name in known), None)
         if layer is not None:
             stored_in.setdefault(layer, []).append(stored)
     candidates: dict[str, Stored] = {}
-    for layer, arrays in stored_in.items():
-        roles = layers[layer]
+    for name, arrays in stored_in.items():
+        roles = layers[name].roles
         by_role = {ROLES.get(stored.variable, ""): stored for stored in arrays}
         if "" in by_role and len(arrays) == len(roles):
             # Keras 3 numbers its variables, Keras 1 calls them anything: only the order is left, and it is ours.
             by_role = dict(zip(roles, arrays, strict=True))
         candidates.update({roles[role]: stored for role, stored in by_role.items() if role in roles})
-    return candidates, notes
+    return candidates
 
 
-def _layers(model: Module) -> dict[str, dict[str, str]]:
-    """{layer: {role: dotted name}} in the model's order, such as {"conv1": {"w": "conv1.w", "b": "conv1.b"}}."""
-    by_path: dict[str, dict[str, str]] = {}
-    for name in arrays_of(model):
-        path, _, role = name.rpartition(".")
-        by_path.setdefault(path, {})[role] = name
-    layers: dict[str, dict[str, str]] = {}
-    for path, roles in by_path.items():
-        label = model.find(path).name or path
-        layers[path if label in layers else label] = roles
-    return layers
+def _plain(name: str) -> str:
+    return name.replace("/", "_")
 
 
-def _by_class(model: Module, layers: dict[str, dict[str, str]], found: Contents) -> dict[str, str]:
+def _by_class(layers: Mapping[str, Layer], found: Contents) -> dict[str, str]:
     """{layer in the file: layer of the model}: the n-th of its class there is the n-th of its class here."""
     in_file: dict[str, list[str]] = {}
-    for layer in dict.fromkeys(stored.layers[0] for stored in found.arrays):
-        in_file.setdefault(re.sub(r"_\d+$", "", layer.rpartition("/")[2]), []).append(layer)
+    for theirs in dict.fromkeys(stored.layers[0] for stored in found.arrays if stored.layers):
+        in_file.setdefault(re.sub(r"_\d+$", "", theirs.rpartition("/")[2]), []).append(theirs)
     in_model: dict[str, list[str]] = {}
-    for layer, roles in layers.items():
-        path = next(iter(roles.values())).rpartition(".")[0]
-        in_model.setdefault(GROUPS.get(type(model.find(path)).__name__, ""), []).append(layer)
+    for ours, layer in layers.items():
+        in_model.setdefault(GROUPS.get(type(layer.module).__name__, ""), []).append(ours)
     return {
         theirs: ours
         for group, those in in_file.items()
         for theirs, ours in zip(those, in_model.get(group, []), strict=False)
     }
+
+
+def _orders(
+    model: nn.Module,
+    layers: Mapping[str, Layer],
+    candidates: Mapping[str, Stored],
+    backend: str | None,
+    file_name: str,
+    notes: list[str],
+) -> dict[str, Order]:
+    """{dotted name: the order of axes that a file by Keras has}; without those that cannot be known."""
+    arrays = arrays_of(model)
+    orders = {}
+    for layer in layers.values():
+        for role, name in layer.roles.items():
+            orders[name] = order_of(layer.module, role, arrays[name].shape, candidates.get(name))
+    kernels = {
+        layer.roles["w"]: arrays[layer.roles["w"]].shape
+        for layer in layers.values()
+        if isinstance(layer.module, nn.Conv2d | nn.Conv3d) and layer.roles["w"] in candidates
+    }
+    as_ours = sum(candidates[name].shape == shape for name, shape in kernels.items())
+    as_theanos = sum(candidates[name].shape == axes.channels_first(shape).shape for name, shape in kernels.items())
+    transposed = as_theanos > as_ours
+    # A kernel does not show that it is turned. Keras 2 says who wrote it, the files of Keras 1 do so in their names.
+    by_name = "th_kernels" in file_name or (transposed and "tf_kernels" not in file_name)
+    turned = backend == "theano" if backend else by_name
+    if transposed:
+        orders |= {name: axes.channels_first(shape, turned) for name, shape in kernels.items()}
+        turns = " and turned by 180°" if turned else ""
+        notes.append(f"kernels brought from Theano's order, (out, in, height, width){turns}, into ours")
+        for name, channels in _behind_flatten(model).items():
+            order = axes.flattened_channels_first(arrays[name].shape, channels)
+            if name in candidates and order is None:
+                del orders[name]
+                notes.append(f"{name} has the rows of Theano's order, of pictures whose height and width are unknown")
+            elif name in candidates and order is not None:
+                orders[name] = order
+                notes.append(f"rows of {name} brought from Theano's order, (channels, height, width), into ours")
+    elif turned:
+        orders |= {name: axes.turned(shape) for name, shape in kernels.items()}
+        notes.append("kernels turned by 180°, as Theano has them, and turned back")
+    return orders
+
+
+def order_of(module: nn.Module, role: str, shape: tuple[int, ...], stored: Stored | None = None) -> Order:
+    """The order of axes in which Keras keeps an array of a layer; that in the file where it knows several."""
+    if isinstance(module, nn.LocallyConnected1d | nn.LocallyConnected2d) and role == "w":
+        return axes.locally_connected(shape)
+    if isinstance(module, nn.PReLU) and stored is not None:
+        return axes.slopes(shape, len(stored.shape))
+    return axes.ours(shape)
+
+
+def _behind_flatten(model: nn.Module) -> dict[str, int]:
+    """{dotted name of a matrix: channels of the pictures that are flattened in front of it}, if more than one pixel."""
+    found = {}
+    channels, flattened = 0, False
+    for path, module in _modules(model):
+        if isinstance(module, nn.Conv2d):
+            channels, flattened = module.w.shape[-1], False
+        elif isinstance(module, nn.Flatten):
+            flattened = channels > 0
+        elif isinstance(module, nn.Linear):
+            if flattened and module.w.shape[0] != channels:
+                found[f"{path}.w" if path else "w"] = channels
+            flattened = False
+    return found

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, MissingFileError
-from minicnn.hdf5.files import one_line
 from minicnn.hdf5.layouts import OWN
-from minicnn.hdf5.loading import digest
+from minicnn.hdf5.listing import one_line
+from minicnn.hdf5.loading import Checksum
 from minicnn.hdf5.matching import arrays_of, title
 from minicnn.nn import Module
 
@@ -43,7 +43,7 @@ def save(
     if not target.parent.is_dir():
         raise MissingFileError(f"save: path {str(target)!r} is in a folder that does not exist")
     arrays = {name: _stored(name, array, dtype) for name, array in arrays_of(model).items()}
-    header = {"format": OWN, "model": title(model), "dtype": dtype, "sha256": digest(arrays)}
+    header = {"format": OWN, "model": title(model), "dtype": dtype, "sha256": _checksum(arrays)}
     header |= _checked(attributes or {})
     # In the same folder, because a rename is atomic only within one file system.
     beside = target.with_name(f".minicnn-{secrets.token_hex(8)}.part")
@@ -54,6 +54,14 @@ def save(
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(problem)})") from problem
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    total = Checksum()
+    for name in sorted(arrays):
+        total.begin(name, arrays[name].dtype, arrays[name].shape)
+        total.add(arrays[name])
+    return total.hexadecimal()
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], dtype: str) -> None:

@@ -1,0 +1,94 @@
+"""What a file holds, in plain text and numbers: all that is known of it before an array is read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+LARGEST = 2**62  # elements
+
+
+class Damaged(Exception):
+    """HDF5's library cannot make sense of a file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dataset. shape: None for one without data. dtype: as h5py calls it.
+
+    stored: the type of its numbers, None for what is no float; brain_float: whether these are the upper halves of
+    float32, of which HDF5 knows nothing.
+    """
+
+    shape: tuple[int, ...] | None
+    dtype: str
+    stored: np.dtype | None
+    brain_float: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape) if self.shape is not None else 0
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes these take."""
+        return self.size * (self.stored.itemsize if self.stored is not None else 0)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """groups: {path: its attributes}, "" for the file itself. arrays: {path: Entry}. Paths are as in a/b/c."""
+
+    groups: Mapping[str, Mapping[str, Any]]
+    arrays: Mapping[str, Entry]
+
+
+class Stream(Protocol):
+    """The numbers of one array, as they are stored, in the order of its elements."""
+
+    def fill(self, buffer: np.ndarray) -> None:
+        """The next of them into a contiguous array. Raises Damaged when there are fewer."""
+
+
+class Source(Protocol):
+    """An open file."""
+
+    listing: Listing
+
+    def stream(self, path: str) -> Stream:
+        """The array at `path`. Raises LoadError or Damaged."""
+
+
+def parsed(answer: Any) -> Listing:
+    """The Listing in an answer of reader.py, which is not believed blindly: it may have been led astray."""
+    try:
+        groups = {str(path): dict(attributes) for path, attributes in answer["groups"].items()}
+        arrays = {str(path): _entry(**entry) for path, entry in answer["arrays"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise Damaged("what it holds cannot be told") from problem
+    return Listing(groups, arrays)
+
+
+def _entry(shape: Any, dtype: Any, format: Any) -> Entry:
+    if shape is not None:
+        shape = tuple(shape)
+        if not all(type(n) is int and 0 <= n < LARGEST for n in shape):
+            raise ValueError(shape)
+    if format == "bfloat16":
+        return Entry(shape, "bfloat16", np.dtype("<u2"), brain_float=True)
+    if format is not None and not re.fullmatch("[<>]f[248]", format):
+        raise ValueError(format)
+    return Entry(shape, str(dtype), None if format is None else np.dtype(format))
+
+
+def one_line(said: object, longest: int = 200) -> str:
+    """What an exception says, or a name from a file, on one line of bearable length that leaves the screen alone."""
+    text = " ".join(str(said).split()) or type(said).__name__
+    text = "".join(letter if letter.isprintable() else "�" for letter in text)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

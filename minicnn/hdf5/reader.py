@@ -1,0 +1,253 @@
+"""What an HDF5 file holds, and the bytes of its arrays: the only place where h5py opens a file to read it.
+
+libhdf5 crashes and loops on damaged metadata, so files from strangers are read in a process of its own, which runs
+this file as its program (see isolation.py). It imports nothing of minicnn and so starts quickly.
+
+Requests come on standard input, one line of JSON each, and are answered on standard output:
+    {"open": path, "seconds": s}    the listing of a file, as one line of JSON
+    {"read": name}                  {"bytes": n} as one line, and the n bytes of an array after it
+    {"close": true}                 {}
+or {"refused": why}, {"damaged": why}. seconds: of the processor, for the listing; each array earns some more.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from h5py import h5d, h5g, h5l, h5o
+
+DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+MOST_OBJECTS = 100_000
+LONGEST_PATH = 2_000  # letters; groups in groups in groups have no end
+LARGEST_ATTRIBUTE = 2**20  # bytes; Keras cuts lists of names at 64,512
+LARGEST_CHUNK = 2**24  # bytes; a chunk is decompressed whole, however little of it is wanted
+BLOCK = 2**22  # bytes read at once
+BYTES_A_SECOND = 50e6  # decompressing takes a fifth of the time that this allows
+MEMORY = 100 * 2**20  # bytes, beyond what h5py itself takes
+
+
+class Refused(Exception):
+    """Something in a file that files of weights do not have."""
+
+
+def listing(file: h5py.File) -> dict[str, Any]:
+    """{"groups": {path: attributes}, "arrays": {path: shape, dtype, format}}; paths as in a/b/c, "" for the file.
+
+    format: how floats are stored, such as <f4, or bfloat16, which HDF5 does not know; None for what is no float.
+    Iterative. Links that lead elsewhere, to other files or in circles, are refused.
+    """
+    groups: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
+    seen = {h5o.get_info(file.id).addr}
+    waiting = [("", file.id)]
+    while waiting:
+        path, group = waiting.pop()
+        groups[path] = _attributes(group, every=path in ("", "model_weights"))
+        for encoded in group:
+            name = _text(encoded)
+            below = f"{path}/{name}" if path else name
+            found = _child(group, encoded, below)
+            address = h5o.get_info(found).addr
+            if address in seen:
+                raise Refused(f"{below!r} has another name, too; expected a tree")
+            seen.add(address)
+            if len(seen) > MOST_OBJECTS:
+                raise Refused(f"there are more than {MOST_OBJECTS:,} groups and datasets")
+            if len(below) > LONGEST_PATH:
+                raise Refused(
+                    f"{below[:40] + '…'!r} is a name of {len(below):,} letters; expected {LONGEST_PATH:,} at most"
+                )
+            if isinstance(found, h5g.GroupID):
+                waiting.append((below, found))
+            elif isinstance(found, h5d.DatasetID):
+                arrays[below] = _entry(h5py.Dataset(found))
+    return {"groups": groups, "arrays": arrays}
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"{name!r} is no UTF-8 name") from None
+
+
+def _child(group: h5g.GroupID, name: bytes, path: str) -> Any:
+    """The object of this name in a group, if the group itself holds it."""
+    kind = group.links.get_info(name).type
+    if kind != h5l.TYPE_HARD:
+        what = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link")
+        raise Refused(f"{path!r} is {what}; expected groups and datasets only")
+    return h5o.open(group, name)
+
+
+def _entry(dataset: h5py.Dataset) -> dict[str, Any]:
+    dtype, form = dataset.dtype, None
+    if dtype.kind == "f" and dtype.itemsize in (2, 4, 8):
+        form = dtype.str
+    elif dtype == np.dtype("V2") and _attribute(dataset, "dtype") == "bfloat16":  # Keras says so
+        dtype, form = "bfloat16", "bfloat16"
+    return {"shape": dataset.shape, "dtype": str(dtype), "format": form}
+
+
+def _attributes(group: h5g.GroupID, every: bool) -> dict[str, Any]:
+    """Names, and for the file itself whatever else is text or number. Not the configuration of a model, which may
+    hold code: nobody needs it.
+    """
+    opened = h5py.Group(group)
+    wanted = {}
+    for key in opened.attrs:
+        names = key == "name" or key.startswith(("layer_names", "weight_names"))
+        if names or (every and not key.endswith("_config")):
+            value = _attribute(opened, key)
+            if isinstance(value, (str, int, float) if not names else (str, list)):
+                wanted[key] = value
+    return wanted
+
+
+def _attribute(item: Any, key: str) -> Any:
+    """Text, a number, or a list of texts; None for anything else."""
+    if key not in item.attrs:
+        return None
+    found = item.attrs.get_id(key)
+    size = math.prod(found.shape or ()) * found.dtype.itemsize
+    if size > LARGEST_ATTRIBUTE:
+        raise Refused(f"attribute {key!r} has {size:,} bytes; expected at most {LARGEST_ATTRIBUTE:,}")
+    value = item.attrs[key]
+    if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
+        texts = [_text(one) if isinstance(one, bytes) else one for one in value.ravel()]
+        return texts if all(isinstance(one, str) for one in texts) else None
+    if isinstance(value, bytes):
+        return _text(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, (str, int, float)) else None
+
+
+def blocks(file: h5py.File, path: str) -> Iterator[np.ndarray]:
+    """The array at `path` piece by piece, in the order of its elements, each piece of some megabytes."""
+    group: Any = file.id
+    parts = path.split("/")
+    for depth, part in enumerate(parts, start=1):
+        group = _child(group, part.encode(), "/".join(parts[:depth]))
+    dataset = h5py.Dataset(group)
+    _check_storage(dataset, path)
+    for selection in _selections(dataset):
+        yield np.ascontiguousarray(dataset[selection])
+
+
+def _check_storage(dataset: h5py.Dataset, path: str) -> None:
+    if dataset.is_virtual or dataset.external:
+        raise Refused(f"{path!r} keeps its data in other files; expected them in this one")
+    if dataset.chunks:
+        chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
+        if chunk > LARGEST_CHUNK:
+            raise Refused(f"{path!r} is stored in chunks of {dataset.chunks}; its shape is {dataset.shape}")
+        expected = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+        held = dataset.id.get_num_chunks() * dataset.size // max(expected, 1)
+    else:
+        held = dataset.id.get_storage_size() // dataset.dtype.itemsize
+    if held < dataset.size:
+        raise Refused(f"{path!r} claims {dataset.size:,} elements, and the file holds {held or 'none'} of them")
+
+
+def _selections(dataset: h5py.Dataset) -> Iterator[tuple[Any, ...]]:
+    """Boxes that follow one another in the order of the elements, each of one block if it can be."""
+    shape, chunks = dataset.shape, dataset.chunks or (1,) * dataset.ndim
+    if dataset.nbytes <= BLOCK:
+        yield (...,)
+        return
+    # The axis to cut, and the bytes of one step along it.
+    sizes = [math.prod(shape[axis + 1 :]) * dataset.dtype.itemsize for axis in range(dataset.ndim)]
+    axis = next((i for i, size in enumerate(sizes) if size <= BLOCK), dataset.ndim - 1)
+    # Whole chunks, or else each would be decompressed several times.
+    step = max(BLOCK // sizes[axis] // chunks[axis] * chunks[axis], chunks[axis])
+    for before in np.ndindex(*shape[:axis]):
+        for start in range(0, shape[axis], step):
+            yield (*before, slice(start, start + step))
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more. Whatever a file does to this process, it does to no other."""
+    answers.write(b"ready\n")
+    answers.flush()
+    file: Any = None
+    for line in requests:
+        request = json.loads(line)
+        try:
+            if "open" in request:
+                _allow(request["seconds"])
+                file = h5py.File(os.fsencode(request["open"]), "r", rdcc_nbytes=LARGEST_CHUNK)
+                _answer(answers, listing(file))
+            elif "read" in request:
+                _send(answers, file, request["read"])
+            else:
+                file = file.close()
+                _answer(answers, {})
+        except Refused as problem:
+            _answer(answers, {"refused": str(problem)})
+        except DAMAGED as problem:
+            _answer(answers, {"damaged": str(problem) or type(problem).__name__})
+
+
+def _answer(answers: BinaryIO, content: dict[str, Any]) -> None:
+    answers.write(json.dumps(content).encode() + b"\n")
+    answers.flush()
+
+
+def _send(answers: BinaryIO, file: Any, path: str) -> None:
+    size = file[path].nbytes
+    _allow(size / BYTES_A_SECOND, more=True)
+    pieces = blocks(file, path)
+    piece = next(pieces, None)  # most arrays are one piece, and what is wrong with that can still be told
+    _answer(answers, {"bytes": size if piece is not None else 0})
+    try:
+        while piece is not None:
+            answers.write(piece.data)
+            piece = next(pieces, None)
+        answers.flush()
+    except (Refused, *DAMAGED):
+        os._exit(1)  # an answer would be taken for numbers
+
+
+def _allow(seconds: float, more: bool = False) -> None:
+    """End this process when it has computed for so long, or for so long more; where a system cannot count that,
+    when so much time has passed and some more.
+    """
+    if hasattr(signal, "setitimer"):
+        seconds += signal.getitimer(signal.ITIMER_PROF)[0] if more else 0
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+    else:
+        faulthandler.dump_traceback_later(5 + 5 * seconds, exit=True)
+
+
+def _confine() -> None:
+    """Limit what a damaged file can do here: the memory it takes, the traces that a crash leaves."""
+    if sys.platform == "win32":
+        import ctypes
+
+        ctypes.windll.kernel32.SetErrorMode(0x0003)  # no window that says that a program has stopped working
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return  # macOS has no such file, and holds no process to such a limit
+    limit = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    _confine()
+    serve(sys.stdin.buffer, sys.stdout.buffer)
