@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.tensor import Tensor
+from minicnn.tensor import Tensor, no_grad
 
 
 def normal(*shape, seed=0, dtype=np.float32):
@@ -45,6 +45,13 @@ LAYERS = [
     (nn.AvgPool1d(3, stride=1, padding="same"), (1, 9, 3), (1, 9, 3)),
     (nn.AvgPool2d((2, 3)), (1, 8, 9, 3), (1, 4, 3, 3)),
     (nn.AvgPool3d(2), (1, 4, 6, 8, 3), (1, 2, 3, 4, 3)),
+    (nn.L2Pool1d(2), (1, 9, 3), (1, 4, 3)),
+    (nn.L2Pool2d(3), (1, 8, 9, 3), (1, 2, 3, 3)),
+    (nn.L2Pool3d(2, stride=1, padding="same"), (1, 4, 6, 8, 3), (1, 4, 6, 8, 3)),
+    (nn.LocallyConnected1d(3, 5, 4, input_size=10, stride=3), (2, 10, 3), (2, 3, 5)),
+    (nn.LocallyConnected2d(3, 5, (3, 2), input_size=(8, 9), stride=(1, 2)), (2, 8, 9, 3), (2, 6, 4, 5)),
+    (nn.LocallyConnected2d(3, 5, 3, input_size=8, activation="relu", bias=False), (1, 8, 8, 3), (1, 6, 6, 5)),
+    (nn.LocalResponseNorm(5), (2, 3, 4, 8), (2, 3, 4, 8)),
     (nn.Linear(6, 4), (2, 5, 6), (2, 5, 4)),
     (nn.Linear(6, 4, activation="relu", bias=False), (2, 6), (2, 4)),
     (nn.BatchNorm(5), (2, 3, 5), (2, 3, 5)),
@@ -77,6 +84,15 @@ def test_layers_are_the_ops_on_their_parameters():
     assert_array_equal(nn.MaxPool2d(2)(x).data, ops.max_pool(x, 2).data)
     assert_array_equal(nn.AvgPool2d(3, stride=1, padding=1)(x).data, ops.avg_pool(x, 3, stride=1, padding=1).data)
     assert_allclose(np.linalg.norm(nn.L2Normalize()(x).data, axis=-1), 1, rtol=1e-6)
+    assert_array_equal(nn.L2Pool2d(3, stride=1, padding=1)(x).data, ops.l2_pool(x, 3, stride=1, padding=1).data)
+    normalized = nn.LocalResponseNorm(3, alpha=0.2, beta=0.5, k=2)(x).data
+    assert_array_equal(normalized, ops.local_response_norm(x, size=3, alpha=0.2, beta=0.5, k=2).data)
+    local = nn.LocallyConnected2d(4, 6, 3, input_size=8, stride=2, activation="relu", seed=0)
+    local.b.data += normal(3, 3, 6)
+    linear = ops.locally_connected(x, local.w, local.b, stride=2)
+    assert linear.data.min() < 0 < linear.data.max()
+    assert_array_equal(local(x).data, ops.relu(linear).data)
+    assert_array_equal(local.linear(x).data, linear.data)
     prelu = nn.PReLU(4, initial=0.1)
     assert_allclose(prelu(x).data, np.where(x > 0, x, np.float32(0.1) * x))
 
@@ -224,6 +240,41 @@ def test_the_summary_of_signals_and_of_shared_layers():
     assert lines[-1] == "12 parameters, 12 of them trainable"
 
 
+class Branches(nn.Module):
+    """Two ways through convolutions of one column, and a short cut."""
+
+    def __init__(self):
+        self.wide = nn.Sequential(
+            nn.Conv2d(1, 1, (5, 1), padding=(2, 0), bias=False, name="5×1"),
+            nn.Conv2d(1, 1, (3, 1), padding=(1, 0), bias=False, stride=2, name="3×1"),
+        )
+        self.narrow = nn.MaxPool2d(1, stride=2, name="nothing")
+        self.after = nn.Conv2d(2, 2, (3, 1), padding=(1, 0), bias=False, name="after")
+        self.last = nn.L2Pool2d((2, 1), stride=1, name="last")
+
+    def forward(self, x):
+        joined = ops.concat([self.narrow(x), self.wide(x)], axis=-1)
+        return self.last(joined + self.after(joined))
+
+
+def test_the_summary_of_branches_gives_the_field_of_the_widest():
+    model = Branches()
+    fields = {line.split()[0]: line.split()[-1] for line in model.summary((1, 40, 3, 1)).splitlines()[2:-2]}
+    assert fields == {"5×1": "5×1", "3×1": "7×1", "nothing": "1×1", "after": "11×1", "last": "13×1"}
+    for parameter in model.parameters():
+        parameter.data[:] = 1
+    x = Tensor(np.ones((1, 40, 3, 1), np.float32), requires_grad=True)
+    model(x)[0, 10, 1, 0].backward()
+    assert np.ptp(np.nonzero(x.grad)[1]) + 1 == 13  # from the first input to the last that the output looks at
+
+
+def test_the_summary_is_the_same_where_nothing_is_recorded():
+    model, shape = Branches(), (1, 40, 3, 1)
+    with no_grad():
+        assert model.summary(shape) == Branches().summary(shape)
+        assert not model(normal(*shape)).requires_grad
+
+
 def test_the_summary_leaves_no_trace():
     model = small_network()
     model[6].training = False
@@ -252,8 +303,19 @@ def test_the_summary_leaves_no_trace():
         (nn.Conv2d(64, 128, 3, initial="glorot", seed=5), 9 * 64, 9 * 128),
         (nn.Conv2d(128, 256, 3, groups=4, initial="glorot", seed=6), 9 * 32, 9 * 64),
         (nn.Linear(300, 200, seed=7), 300, 200),
+        (nn.LocallyConnected2d(16, 8, 3, input_size=10, seed=8), 9 * 16, 9 * 8),
     ],
-    ids=["he-1d", "he-2d", "he-3d", "he-groups", "he-linear", "glorot-2d", "glorot-groups", "glorot-linear"],
+    ids=[
+        "he-1d",
+        "he-2d",
+        "he-3d",
+        "he-groups",
+        "he-linear",
+        "glorot-2d",
+        "glorot-groups",
+        "glorot-linear",
+        "he-local",
+    ],
 )
 def test_initial_values_have_the_published_variance(request, layer, fan_in, fan_out):
     w = layer.w.data
@@ -377,6 +439,23 @@ def test_the_gradient_of_dropout_is_dropped_alike():
         (lambda: nn.BatchNorm(1)(normal(2, 4)), "BatchNorm: x has shape (2, 4); expected (N, …, 1), not empty"),
         (lambda: nn.BatchNorm(3)(normal(3)), "BatchNorm: x has shape (3,); expected (N, …, 3), not empty"),
         (lambda: nn.BatchNorm(3)(normal(0, 3)), "BatchNorm: x has shape (0, 3); expected (N, …, 3), not empty"),
+        (
+            lambda: nn.LocalResponseNorm(0)(normal(2, 4)),
+            "local_response_norm: size is 0; expected an int of at least 1",
+        ),
+        (lambda: nn.L2Pool2d(9)(normal(1, 8, 8, 3)), "l2_pool: the window spans 9 along dimension 0"),
+        (
+            lambda: nn.LocallyConnected2d(3, 4, 9, input_size=8),
+            "LocallyConnected2d: the window spans 9 along dimension 0",
+        ),
+        (lambda: nn.LocallyConnected2d(3, 4, 3, input_size=0), "LocallyConnected2d: input_size is 0; expected an int"),
+        (lambda: nn.LocallyConnected1d(3, 4, 3, input_size=8, activation="tanh"), "LocallyConnected1d: activation is"),
+        (
+            lambda: nn.LocallyConnected2d(3, 4, 3, input_size=8)(normal(1, 9, 8, 3)),
+            "locally_connected: w has filters for (6, 6) positions; a window (3, 3) with stride (1, 1) has (7, 6)",
+        ),
+        (lambda: nn.PReLU(3)(normal(2, 4)), "prelu: slope has shape (3,); expected (4,) for x (2, 4)"),
+        (lambda: nn.PReLU(3)(normal(2, 1)), "prelu: slope has shape (3,); expected (1,) for x (2, 1)"),
         (lambda: nn.Dropout(1.0)(normal(2, 4)), "dropout: rate is 1.0; expected 0 ≤ rate < 1"),
         (lambda: nn.Dropout(-0.1)(normal(2, 4)), "dropout: rate is -0.1; expected 0 ≤ rate < 1"),
     ],

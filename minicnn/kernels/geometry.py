@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -102,14 +103,31 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and len(value) == 2 and all(_is_int(v) and v >= 0 for v in value)
 
 
-def receptive_field(windows: Iterable[Window], rank: int) -> tuple[int, ...]:
-    """How many input pixels a side one output element sees, after sliding `windows` one upon the other.
+@dataclass(frozen=True)
+class Field:
+    """What one output element sees of the input: `size` pixels a side, and its neighbour the same `step` pixels on."""
 
-    Each window widens the field by (span − 1) steps, and a step is as long as all strides before it multiplied.
-    """
-    field, step = [1] * rank, [1] * rank
-    for window in windows:
-        for axis in range(rank):
-            field[axis] += (window.size[axis] - 1) * window.dilation[axis] * step[axis]
-            step[axis] *= window.stride[axis]
-    return tuple(field)
+    size: tuple[int, ...]
+    step: tuple[int, ...]
+
+    @classmethod
+    def of_a_pixel(cls, rank: int) -> Field:
+        """Of the input itself."""
+        return cls((1,) * rank, (1,) * rank)
+
+    def through(self, window: Window) -> Field:
+        """Of what slides `window` over elements of this field: (span − 1) steps more, and longer steps."""
+        axes = zip(self.size, self.step, window.size, window.dilation, window.stride, strict=True)
+        wider = [(size + (k - 1) * d * step, step * stride) for size, step, k, d, stride in axes]
+        sizes, steps = zip(*wider, strict=True)
+        return Field(sizes, steps)
+
+    def joined(self, other: Field) -> Field:
+        """Of what is made from elements of both, as a branch and its neighbour: the wider, in the shorter steps."""
+        sizes = tuple(map(max, self.size, other.size))
+        return Field(sizes, tuple(map(min, self.step, other.step)))
+
+
+def receptive_field(windows: Iterable[Window], rank: int) -> tuple[int, ...]:
+    """How many input pixels a side one output element sees, after sliding `windows` one upon the other."""
+    return functools.reduce(Field.through, windows, Field.of_a_pixel(rank)).size

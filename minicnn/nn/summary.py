@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minicnn.kernels.geometry import Window, receptive_field
-from minicnn.tensor import Tensor, no_grad
+from minicnn.kernels.geometry import Field
+from minicnn.tensor import Node, Tensor, _recording
 
 if TYPE_CHECKING:
     from minicnn.nn.module import Module
@@ -20,31 +21,56 @@ observer: contextvars.ContextVar[Callable[[Module, Tensor], None] | None] = cont
 )
 
 
+class _Fields:
+    """The receptive fields of what is computed from x, by walking back along the tape: so that where branches meet,
+    the widest of them counts.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        self.rank = x.ndim - 2
+        self.known: dict[Node | Tensor, Field | None] = {x: Field.of_a_pixel(self.rank)}
+
+    def after(self, layer: Module, y: Tensor) -> str:
+        """The field of y, which `layer` has just made, for the table."""
+        origin = y._node or y
+        field, window = self._of(origin), layer.window()
+        if field and window and len(window.size) == self.rank:
+            self.known[origin] = field = field.through(window)
+        if y.ndim != self.rank + 2:
+            return "all"
+        return "×".join(map(str, field.size)) if field else "?"
+
+    def _of(self, origin: Node | Tensor) -> Field | None:
+        """None for what does not depend on x, like parameters."""
+        if origin not in self.known:
+            sources = origin.inputs if isinstance(origin, Node) else ()
+            fields = [field for source in sources if source is not None and (field := self._of(source))]
+            self.known[origin] = functools.reduce(Field.joined, fields) if fields else None
+        return self.known[origin]
+
+
 def table_of(model: Module, input_shape: tuple[int, ...]) -> str:
     """One row a layer, in the order in which an input of zeros runs through them; then the totals."""
     rows = [("layer", "output shape", "parameters", "field")]
-    rank = len(input_shape) - 2
-    windows: list[Window] = []
+    x = Tensor(np.zeros(input_shape, np.float32), requires_grad=True)
+    fields = _Fields(x)
     counted: set[int] = set()
 
     def observe(layer: Module, y: Tensor) -> None:
         if any(True for _ in layer.children()):
             return  # a container: its layers have reported themselves
-        if (window := layer.window()) is not None and len(window.size) == rank:
-            windows.append(window)
         parameters = [p for p in layer.parameters() if id(p) not in counted]
         counted.update(id(p) for p in parameters)
-        field = "×".join(map(str, receptive_field(windows, rank))) if y.ndim == rank + 2 else "all"
         count = sum(p.size for p in parameters) + sum(s.size for _, s in layer.named_state())
-        rows.append((layer.name or type(layer).__name__, str(y.shape), f"{count:,}", field))
+        rows.append((layer.name or type(layer).__name__, str(y.shape), f"{count:,}", fields.after(layer, y)))
 
     training = {module: module.training for module in model.modules()}
-    token = observer.set(observe)
+    observed, recorded = observer.set(observe), _recording.set(True)
     try:
-        with no_grad():
-            model.eval()(np.zeros(input_shape, np.float32))
+        model.eval()(x)
     finally:
-        observer.reset(token)
+        observer.reset(observed)
+        _recording.reset(recorded)
         for module, was in training.items():
             module.training = was
     widths = [max(len(row[i]) for row in rows) for i in range(4)]

@@ -21,6 +21,8 @@ BACKENDS = ("numpy", "numba")
 # Inputs that a row's op rightly ignores: batch normalization in training uses the batch's own statistics.
 IGNORED = {"batch_norm-training": (3, 4), "batch_norm-training-relu": (3, 4)}
 
+SLIDING = ("conv", "locally_connected", "max_pool", "avg_pool", "l2_pool", "local_response_norm")
+
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -123,7 +125,7 @@ def test_float32_agrees_between_backends_and_keeps_its_dtype(case):
 
 
 @each_backend
-@pytest.mark.parametrize("case", [case for case in CASES if case.op in ("conv", "max_pool", "avg_pool")], ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if case.op in SLIDING], ids=str)
 def test_float32_is_close_to_float64(case, backend):
     arrays = drawn(case, np.float32)
     with use_backend(backend):

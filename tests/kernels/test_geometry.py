@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from minicnn import ops
 from minicnn.errors import InputError
-from minicnn.kernels.geometry import receptive_field, slide
+from minicnn.kernels.geometry import Field, receptive_field, slide
 from minicnn.tensor import Tensor
 
 
@@ -144,3 +144,7 @@ def test_the_receptive_field_of_vgg_at_its_fourth_pooling():
 
 def test_the_receptive_field_has_a_number_for_each_dimension():
     assert receptive_field([slide("conv", (9, 9), (3, 5), stride=(2, 1))] * 2, 2) == (7, 9)
+
+
+def test_where_fields_are_joined_the_wider_counts_in_the_shorter_steps():
+    assert Field((3, 9), (1, 2)).joined(Field((5, 7), (4, 1))) == Field((5, 9), (1, 1))

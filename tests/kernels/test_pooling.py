@@ -16,6 +16,7 @@ from minicnn.tensor import Tensor
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
 each_backend = pytest.mark.parametrize("name", IMPLEMENTATIONS)
+each_pool = pytest.mark.parametrize("pool", [ops.max_pool, ops.avg_pool, ops.l2_pool])
 
 
 def normal(*shape, seed=0, dtype=np.float64):
@@ -227,7 +228,7 @@ def test_switches_are_stored_in_the_smallest_integers(implementation, taps, dtyp
 def test_the_stride_is_the_size_when_left_out(name):
     x = normal(1, 6, 9, 2)
     with use_backend(name):
-        for pool in (ops.max_pool, ops.avg_pool):
+        for pool in (ops.max_pool, ops.avg_pool, ops.l2_pool):
             assert pool(x, (2, 3)).shape == (1, 3, 3, 2)
             assert_array_equal(pool(x, (2, 3)).data, pool(x, (2, 3), stride=(2, 3)).data)
             assert pool(x, 2, stride=1, padding="same").shape == (1, 6, 9, 2)
@@ -241,8 +242,45 @@ def test_the_mean_counts_padding_only_when_asked(name):
         assert_allclose(ops.avg_pool(x, 2, padding=1, count_include_pad=True).data.ravel(), [1, 5])
 
 
+def root_of_squares_by_loops(x, window, dy):
+    """y and the gradient to x, which is zero where y is."""
+    y, dx = np.zeros((x.shape[0], *window.output, x.shape[-1])), np.zeros_like(x)
+    for o, seen in taps_inside(window, x.shape[1:-1]):
+        for n in range(x.shape[0]):
+            for c in range(x.shape[-1]):
+                y[(n, *o, c)] = sum(x[(n, *at, c)] ** 2 for _, at in seen) ** 0.5
+                for _, at in seen:
+                    if x[(n, *at, c)]:
+                        dx[(n, *at, c)] += dy[(n, *o, c)] * x[(n, *at, c)] / y[(n, *o, c)]
+    return y, dx
+
+
 @each_backend
-@pytest.mark.parametrize("pool", [ops.max_pool, ops.avg_pool])
+@given(problem=problems() | problems_side_by_side())  # whose few integers fill whole windows with zeros
+def test_l2_pooling_equals_the_loops(name, problem):
+    array, window = problem
+    padding = tuple(zip(window.before, window.after, strict=True))
+    dy = normal(array.shape[0], *window.output, array.shape[-1])
+    x = Tensor(array, requires_grad=True)
+    with use_backend(name):
+        y = ops.l2_pool(x, window.size, stride=window.stride, padding=padding)
+        y.backward(dy)
+    for found, expected in zip((y.data, x.grad), root_of_squares_by_loops(array, window, dy), strict=True):
+        assert_allclose(found, expected, rtol=0, atol=1e-12 * window.taps)
+
+
+@each_backend
+def test_l2_pooling_gives_no_gradient_to_zeros_and_shows_what_is_no_number(name):
+    x = Tensor(np.array([0, 0, 3, -4, np.nan, 0], np.float32).reshape(1, 6, 1), requires_grad=True)
+    with use_backend(name):
+        y = ops.l2_pool(x, 2)
+        y.backward(np.ones((1, 3, 1)))
+    assert_allclose(y.data.ravel(), [0, 5, np.nan], rtol=1e-6)
+    assert_allclose(x.grad.ravel(), [0, 0, 0.6, -0.8, np.nan, np.nan], rtol=1e-6)
+
+
+@each_backend
+@each_pool
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_the_dtype_is_kept_and_inputs_are_left_as_they_were(name, pool, dtype):
     array = normal(2, 5, 4, 3, dtype=dtype)
@@ -262,7 +300,7 @@ def all_results(x, pool, dtype, size, **options):
 
 
 @each_backend
-@pytest.mark.parametrize("pool", [ops.max_pool, ops.avg_pool])
+@each_pool
 @pytest.mark.parametrize(
     ("shape", "options"),
     [
@@ -290,7 +328,7 @@ def thread_count():
 
 
 @pytest.mark.parametrize("options", [{"size": 3, "stride": 1, "padding": 1}, {"size": 2}], ids=["overlapping", "2x2"])
-@pytest.mark.parametrize("pool", [ops.max_pool, ops.avg_pool])
+@each_pool
 def test_the_same_bits_for_any_number_of_threads(pool, options, thread_count, monkeypatch):
     most_pieces, parallel = [], backend.parallel
     monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
@@ -312,7 +350,7 @@ X = np.ones((1, 8, 8, 4))
 
 
 @each_backend
-@pytest.mark.parametrize("pool", [ops.max_pool, ops.avg_pool])
+@each_pool
 @pytest.mark.parametrize(
     ("x", "size", "options", "message"),
     [

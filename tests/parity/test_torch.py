@@ -104,6 +104,32 @@ def test_same_padding_at_stride_one(backend, size, dilation):
     assert_same(backend, ours, theirs, normal(2, 7, 8, 3), normal(size, size, 3, 4, seed=1))
 
 
+@each_backend
+@settings(max_examples=25)
+@given(
+    rows=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4)),
+    columns=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4)),
+    channels=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    seed=seeds,
+)
+def test_filters_that_are_not_shared(backend, rows, columns, channels, seed):
+    size, stride, output = zip(rows, columns, strict=True)
+    spatial = [(o - 1) * step + k for k, step, o in (rows, columns)]
+    random = np.random.default_rng(seed)
+    arrays = [
+        random.standard_normal((2, *spatial, channels[0])),
+        random.standard_normal((*output, *size, *channels)),
+        random.standard_normal((*output, channels[1])),
+    ]
+
+    def theirs(x, w, b):
+        patches = functional.unfold(channels_first(x), size, stride=stride)  # (N, C · taps, positions)
+        filters = w.movedim(-2, 2).reshape(output[0] * output[1], -1, channels[1])  # (positions, C · taps, C_out)
+        return torch.einsum("nkp,pkf->npf", patches, filters).reshape(2, *output, channels[1]) + b
+
+    assert_same(backend, lambda *a: ops.locally_connected(*a, stride=stride), theirs, *arrays)
+
+
 # Pooling
 
 
@@ -151,7 +177,41 @@ def test_average_pooling_with_and_without_counting_the_padding(backend, problem,
     assert_same(backend, lambda x: ops.avg_pool(x, size, count_include_pad=counted, **options), theirs, x)
 
 
+@each_backend
+@pytest.mark.parametrize(("shape", "size", "stride"), [((2, 9, 3), 3, 2), ((2, 8, 7, 3), 3, 3), ((1, 8, 7, 3), 2, 1)])
+def test_l2_pooling(backend, shape, size, stride):
+    pool = {3: functional.lp_pool1d, 4: functional.lp_pool2d}[len(shape)]
+
+    def theirs(x):
+        return channels_last(pool(channels_first(x), 2.0, size, stride))
+
+    assert_same(backend, lambda x: ops.l2_pool(x, size, stride=stride), theirs, normal(*shape))
+
+
 # Normalization
+
+
+@each_backend
+@settings(max_examples=25)
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    channels=st.integers(1, 9),
+    size=st.integers(1, 10),
+    beta=st.sampled_from([0.75, 0.5, 1.3]),
+    seed=seeds,
+)
+def test_local_response_normalization(backend, shape, channels, size, beta, seed):
+    x = np.random.default_rng(seed).standard_normal((*shape, channels))
+
+    def ours(x):
+        return ops.local_response_norm(x, size=size, alpha=0.5, beta=beta, k=1.5)
+
+    def theirs(x):
+        # An even window of theirs reaches further down, where that of ONNX reaches further up.
+        y = functional.local_response_norm(channels_first(x).flip(1), size, alpha=0.5, beta=beta, k=1.5)
+        return channels_last(y.flip(1))
+
+    assert_same(backend, ours, theirs, x)
 
 
 @each_backend
@@ -287,6 +347,15 @@ def test_learned_slopes(backend):
         return channels_last(functional.prelu(channels_first(x), slope))
 
     assert_same(backend, ops.prelu, theirs, x_values, normal(4, seed=1))
+
+
+@each_backend
+@pytest.mark.parametrize("slope", [(1,), (5, 4), (6, 1, 4)], ids=["one", "an element", "a picture and channel"])
+def test_learned_slopes_of_other_shapes(backend, slope):
+    def theirs(x, slope):
+        return torch.where(x > 0, x, x * slope)
+
+    assert_same(backend, ops.prelu, theirs, x_values, normal(*slope, seed=1))
 
 
 @each_backend
