@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     style = images.load(arguments.style, size=arguments.size)
     model = models.from_weights(arguments.weights)
     model.to(arguments.device)
-    model.set_pooling(choose_recipe(model, arguments.preset).pooling or "max")
+    model.adapt(choose_recipe(model, arguments.preset))
     result = transfer(
         content,
         style,

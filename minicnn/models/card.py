@@ -7,22 +7,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minicnn import ops
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From RGB in [0, 1] to what the network was trained on: (channels in `order` · scale − mean) / deviation."""
+    """From RGB in [0, 1] to what the network was trained on: (channels in `order` · scale − mean) / deviation.
+
+    whitened: by each picture's own mean and deviation instead, the latter at least 1/√(its number of elements).
+    """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: float = 1.0
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
     order: str = "RGB"
+    whitened: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.order == "BGR":
             x = x[..., ::-1]
+        if self.whitened:
+            return _whiten(x * self.scale)
         scale = np.asarray(self.scale, x.dtype) / np.asarray(self.deviation, x.dtype)
         return x * scale - np.asarray(self.mean, x.dtype) / np.asarray(self.deviation, x.dtype)
 
@@ -32,11 +39,23 @@ class Preprocessing:
         return colour[::-1] if self.order == "BGR" else colour
 
 
+def _whiten(x: Tensor) -> Tensor:
+    """Each picture with mean 0 and deviation 1. Source: facenet's prewhiten."""
+    axes = tuple(range(1, x.ndim))
+    x = x - x.mean(axis=axes, keepdims=True)
+    least = x.dtype.type(x[0].size) ** -0.5
+    return x / ops.maximum(ops.sqrt(ops.square(x).mean(axis=axes, keepdims=True)), least)
+
+
 PREPROCESSING: Mapping[str, Preprocessing] = {
     # Simonyan & Zisserman 2015: Caffe's order, the mean of ImageNet, pixels up to 255.
     "vgg": Preprocessing(mean=(103.939, 116.779, 123.68), scale=255.0, order="BGR"),
+    "squeezenet": Preprocessing(mean=(104.006, 116.669, 122.679), scale=255.0, order="BGR"),
     # The mean and deviation of CIFAR-10's training pictures.
     "cifar10": Preprocessing(mean=(0.4914, 0.4822, 0.4465), deviation=(0.2470, 0.2435, 0.2616)),
+    # facenet: its checkpoint of 2017 and those of 2018. The latter is (pixel − 127.5) / 128.
+    "whitened": Preprocessing(scale=255.0, whitened=True),
+    "centred": Preprocessing(mean=(127.5, 127.5, 127.5), scale=255.0, deviation=(128.0, 128.0, 128.0)),
     "none": Preprocessing(),
 }
 
@@ -55,8 +74,10 @@ class StyleRecipe:
     content_layers, style_layers: {layer: its weight in the sum}.
     J = alpha · Σ_content + beta · Σ_style + total_variation · TV, where TV is the
     mean over the picture's elements of |difference to a neighbour|^variation_power.
-    content_scale: "course", Σ(ΔF)² / (4NM); or "gatys", ½ Σ(ΔF)².     N channels, M positions
+    content_scale: "course", Σ(ΔF)² / (4NM); "gatys", ½ Σ(ΔF)²; or "relative", Σ(ΔF)² / Σ(F_C)².
     style_scale: "gatys", Σ(ΔG)² / (4N²M²); or "relative", Σ(ΔG)² / Σ(G_S)², which puts every layer on one footing.
+    N channels, M positions.
+    pooling, stride: how the network pools, and steps in its first convolution; None leaves them as they are.
     start: "content", "noise" or "blend" (noise · `noise` + content · (1 − noise), around the mean colour).
     noise_range: half the width of the uniform noise, in units of the picture's [0, 1].
     """
@@ -71,6 +92,7 @@ class StyleRecipe:
     total_variation: float = 0.0
     variation_power: int = 1
     pooling: str | None = None
+    stride: int | None = None
     preprocessing: str | None = None
     start: str = "content"
     noise: float = 0.6
@@ -82,9 +104,16 @@ class StyleRecipe:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """input_size: (height, width) that the weights were trained at. recipe: the style transfer that suits them.
+    """input_size: (height, width) that the weights were trained at. preprocessing: a name of PREPROCESSING, by which
+    the network prepares the pictures itself.
 
-    style_layers, content_layer: what stands in for a preset's layers that this network does not have.
+    Of a network for style: recipe, the style transfer that suits its weights; style_layers, content_layer: what stands
+    in for a preset's layers that it does not have.
+    Of a face encoder, which takes pictures of input_size and no other: embedding, the length of its encodings; metric,
+    what tells how alike two of them are; landmarks: {name: (x, y)}, where they lie in the picture as fractions of its
+    width and height, left and right as the viewer sees them; margin: pixels around a detector's box, where faces were
+    cropped by it and not aligned.
+    accuracy: what the publisher of the weights states.
     """
 
     name: str
@@ -93,4 +122,9 @@ class ModelCard:
     recipe: StyleRecipe | None = None
     style_layers: tuple[str, ...] = ()
     content_layer: str | None = None
-    classes: tuple[str, ...] = field(default=())
+    classes: tuple[str, ...] = ()
+    embedding: int | None = None
+    metric: str | None = None
+    landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    margin: int | None = None
+    accuracy: str | None = None

@@ -1,11 +1,17 @@
-"""VGG-16 and VGG-19, as trained on ImageNet by their authors. Source: Simonyan & Zisserman 2015."""
+"""Networks that their authors trained on ImageNet: VGG-16 and VGG-19 (Simonyan & Zisserman 2015), and SqueezeNet v1.1
+(Iandola et al. 2016).
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from minicnn import nn
+from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import ModelCard, StyleRecipe
+from minicnn.models.network import Network, pool
 from minicnn.models.pretrained import WeightsLike, load_weights
 from minicnn.models.vgg import VGG
 
@@ -79,3 +85,78 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
             nn.Linear(4096, CLASSES, initial=glorot, seed=random, name="predictions"),
         ]
     return model
+
+
+# --- SqueezeNet ------------------------------------------------------------------------------------------------------
+
+# Judged by eye, as tiny_vgg's. As trained, with stride 2 and max pooling, the picture turns to grain.
+SQUEEZENET_RECIPE = StyleRecipe(
+    summary="squeezenet's own: every layer's cost relative to the style's, at full resolution",
+    content_layers={"fire4": 1.0},
+    style_layers=dict.fromkeys(("conv1", "fire2", "fire4", "fire6", "fire8"), 0.2),
+    content_scale="relative",
+    style_scale="relative",
+    alpha=0.05,
+    beta=1.0,
+    total_variation=1.0,
+    variation_power=2,
+    pooling="avg",
+    stride=1,
+    learning_rate=0.03,
+    steps=150,
+)
+
+
+def squeezenet(weights: WeightsLike | None = None, *, pooling: str = "max", seed: nn.Seed = 0) -> Network:
+    """SqueezeNet v1.1 without its classifier: 722,496 parameters, a thirtieth of VGG-19's.
+
+    weights, pooling: as for vgg16. model(x) is (N, H', W', 512), the features of fire9.
+    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    """
+    if weights is None:
+        return build_squeezenet(pooling=pooling, seed=seed)
+    return load_weights(build_squeezenet(pooling=pooling, initial="zeros"), weights)
+
+
+def build_squeezenet(*, pooling: str = "max", initial: str = "he", seed: nn.Seed = 0) -> Network:
+    """squeezenet without trained weights."""
+    random = np.random.default_rng(seed)
+
+    def conv(name: str, channels: int, filters: int, kernel: int, **options: Any) -> nn.Conv2d:
+        return nn.Conv2d(
+            channels, filters, kernel, activation="relu", initial=initial, seed=random, name=name, **options
+        )
+
+    def fire(name: str, channels: int, squeeze: int, expand: int) -> Chain:
+        return Chain(
+            conv(f"{name}/squeeze1x1", channels, squeeze, 1),
+            Branches(
+                conv(f"{name}/expand1x1", squeeze, expand, 1),
+                conv(f"{name}/expand3x3", squeeze, expand, 3, padding=1),
+            ),
+            name=name,
+        )
+
+    card = ModelCard(
+        name="squeezenet",
+        input_size=(227, 227),
+        preprocessing="squeezenet",
+        recipe=SQUEEZENET_RECIPE,
+        style_layers=tuple(SQUEEZENET_RECIPE.style_layers),
+        content_layer="fire4",
+    )
+    body = [
+        conv("conv1", 3, 64, 3, stride=2),
+        pool(pooling, 3, stride=2, name="pool1"),
+        fire("fire2", 64, 16, 64),
+        fire("fire3", 128, 16, 64),
+        pool(pooling, 3, stride=2, name="pool3"),
+        fire("fire4", 128, 32, 128),
+        fire("fire5", 256, 32, 128),
+        pool(pooling, 3, stride=2, name="pool5"),
+        fire("fire6", 256, 48, 192),
+        fire("fire7", 384, 48, 192),
+        fire("fire8", 384, 64, 256),
+        fire("fire9", 512, 64, 256),
+    ]
+    return Network(card, body)

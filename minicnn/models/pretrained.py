@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from minicnn import hdf5, zoo
-from minicnn.models.vgg import VGG
+from minicnn.models.network import Network
 
-Network = TypeVar("Network", bound=VGG)
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 WeightsLike = str | os.PathLike[str]
 
 
-def load_weights(model: Network, weights: WeightsLike, *, ignore: Iterable[str] = ()) -> Network:
+def load_weights(model: AnyNetwork, weights: WeightsLike, *, ignore: Iterable[str] = ()) -> AnyNetwork:
     """The model with the weights of a catalogue name or a file, ready for use. `ignore`: as in hdf5.load."""
     model.load_report = hdf5.load(model, zoo.locate(weights), ignore=ignore)
     model.eval()

@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
-from minicnn import hdf5, zoo
+from minicnn import zoo
 from minicnn.errors import LoadError
-from minicnn.hdf5.matching import listed
-from minicnn.models import imagenet, tiny
+from minicnn.hdf5.files import listing_of, named
+from minicnn.hdf5.layouts import contents
+from minicnn.hdf5.matching import listed, match
+from minicnn.models import imagenet, inception_resnet, tiny
+from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike
-from minicnn.models.vgg import VGG
-
-# Each network with an empty one of its kind; zeros take no memory until they are written to.
-KNOWN: dict[Callable[..., VGG], Callable[[], VGG]] = {
-    tiny.tiny_vgg: lambda: tiny.build(initial="zeros"),
-    imagenet.vgg16: lambda: imagenet.build("vgg16", drawn=False),
-    imagenet.vgg19: lambda: imagenet.build("vgg19", drawn=False),
-}
 
 
-def recognise(path: str | os.PathLike[str]) -> Callable[..., VGG]:
+class Known(NamedTuple):
+    """load: the function for users. empty: the same network of zeros, which take no memory until they are written to.
+
+    ignore: layers that a file may hold besides. note: what a file of this network does not tell.
+    """
+
+    load: Callable[..., Network]
+    empty: Callable[[], Network]
+    ignore: tuple[str, ...] = ()
+    note: str = ""
+
+
+def _with(function: Callable[..., Network], **options: object) -> Callable[..., Network]:
+    """The function with some options set, under its own name."""
+    return functools.update_wrapper(functools.partial(function, **options), function)
+
+
+KNOWN = (
+    Known(tiny.tiny_vgg, functools.partial(tiny.build, initial="zeros")),
+    Known(imagenet.vgg16, functools.partial(imagenet.build, "vgg16", drawn=False), imagenet.TOP_LAYERS),
+    Known(imagenet.vgg19, functools.partial(imagenet.build, "vgg19", drawn=False), imagenet.TOP_LAYERS),
+    Known(imagenet.squeezenet, functools.partial(imagenet.build_squeezenet, initial="zeros")),
+    Known(
+        inception_resnet.inception_resnet_v1,
+        functools.partial(inception_resnet.build, initial="zeros"),
+        note="the file does not tell how faces are prepared: whitened is taken, and preprocessing= says otherwise",
+    ),
+    Known(
+        _with(inception_resnet.inception_resnet_v1, embedding=512),
+        functools.partial(inception_resnet.build, embedding=512, initial="zeros"),
+        note="the file does not tell how faces are prepared: centred is taken, and preprocessing= says otherwise",
+    ),
+)
+
+
+def recognise(path: str | os.PathLike[str]) -> Callable[..., Network]:
     """The function that builds the network whose weights are in a file: vgg19, say.
 
     The arrays are not read. Raises LoadError when no network fits, and as hdf5.load for other files.
     """
-    for builder, empty in KNOWN.items():
-        if hdf5.compare(empty(), path, ignore=imagenet.TOP_LAYERS).complete:
-            return builder
-    known = ", ".join(builder.__name__ for builder in KNOWN)
-    held = listed([f"{row.name} {row.shape}" for row in hdf5.inspect(path)], most=3)
-    raise LoadError(f"weights {os.fspath(path)!r} fit none of {known}; the file holds {held}")
+    return _known(path).load
 
 
-def from_weights(weights: WeightsLike, *, pooling: str = "max") -> VGG:
-    """The network that a catalogue name or a file is for, loaded; of ImageNet's networks without the top."""
+def from_weights(weights: WeightsLike, *, pooling: str | None = None) -> Network:
+    """The network that a catalogue name or a file is for, loaded; of ImageNet's networks without the top.
+
+    Where a file fits several ways to use a network, its load_report says which was taken, in a note.
+    """
     path = zoo.locate(weights)
-    return recognise(path)(path, pooling=pooling)
+    known = _known(path)
+    model = known.load(path)
+    if known.note and model.load_report:
+        model.load_report = replace(model.load_report, notes=(*model.load_report.notes, known.note))
+    if pooling:
+        model.set_pooling(pooling)
+    return model
+
+
+def _known(path: str | os.PathLike[str]) -> Known:
+    with named(path):
+        found = contents(listing_of(path))
+        for known in KNOWN:
+            if match(known.empty(), found, os.fspath(path), known.ignore)[1].complete:
+                return known
+    names = ", ".join(dict.fromkeys(known.load.__name__ for known in KNOWN))
+    held = listed([f"{stored.name} {stored.shape}" for stored in found.arrays], most=3)
+    raise LoadError(f"weights {os.fspath(path)!r} fit none of {names}; the file holds {held}")

@@ -8,10 +8,11 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.datasets.cifar10 import CLASSES
+from minicnn.models import folding
+from minicnn.models.blocks import GlobalAverage
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.pretrained import WeightsLike, load_weights
 from minicnn.models.vgg import VGG
-from minicnn.tensor import Tensor
 
 WIDTHS = (32, 96, 192, 256, 256)
 DEPTHS = (2, 2, 2, 2, 1)
@@ -49,16 +50,6 @@ CARD = ModelCard(
 )
 
 
-class GlobalAverage(nn.Module):
-    """The mean over all positions: (N, *spatial, C) -> (N, C), so that pictures of any size can be classified."""
-
-    def __init__(self, *, name: str | None = None) -> None:
-        self.name = name
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean(axis=tuple(range(1, x.ndim - 1)))
-
-
 def tiny_vgg(weights: WeightsLike | None = "tiny_vgg", *, pooling: str = "max", seed: nn.Seed = 0) -> VGG:
     """A VGG of 2.2 million parameters for CIFAR-10; model(x) is (N, 10) logits for pictures of any size.
 
@@ -82,12 +73,10 @@ def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he"
 def fold(trained: VGG) -> VGG:
     """The same function without batch norm: its scale and shift move into the convolution before it."""
     folded = build(initial="zeros")
-    layers: dict[str | None, Any] = {layer.name: layer for layer in trained.layers}
+    layers: dict[str | None, Any] = dict(trained.children())
     for layer in folded.body:
         if isinstance(layer, nn.Conv2d) and layer.b is not None:
-            convolution, norm = layers[layer.name], layers[f"{layer.name}_norm"]
-            scale = norm.gamma.data / np.sqrt(norm.variance + np.float32(norm.eps))
-            layer.w.data = convolution.w.data * scale
-            layer.b.data = norm.beta.data - norm.mean * scale
+            both = folding.fold(layers[layer.name], layers[f"{layer.name}_norm"])
+            layer.w.data, layer.b.data = both.w.copy(), both.b.copy()
     folded.top[-1] = layers["predictions"]
     return folded.eval()  # type: ignore[return-value]

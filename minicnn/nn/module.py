@@ -117,22 +117,26 @@ def _once(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def frozen(model: Module) -> Iterator[Module]:
-    """Inside the block the model's parameters take no gradient and their arrays are read-only; restored afterwards.
+    """Inside the block the model's parameters take no gradient, and their arrays and its running statistics are
+    read-only; restored afterwards.
 
-    What is frozen costs backward nothing, and kernels may remember what they computed from it.
+    What is frozen costs backward nothing, and what was computed from it may be remembered.
     """
-    before = [(p, p.requires_grad, p.data, p.data.flags.writeable) for p in model.parameters()]
+    before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    arrays = [*(parameter.data for parameter, _ in before), *(array for _, array in model.named_state())]
+    arrays = [array for array in arrays if array.flags.writeable]
     try:
-        for parameter, *_ in before:
+        for parameter, _ in before:
             parameter.requires_grad = False
-            parameter.data.flags.writeable = False
+        for array in arrays:
+            array.flags.writeable = False
         yield model
     finally:
-        for parameter, wanted, array, writeable in before:
+        for parameter, wanted in before:
             parameter.requires_grad = wanted
-            if writeable:
-                forget(array)
-                array.flags.writeable = True
+        for array in arrays:
+            forget(array)
+            array.flags.writeable = True
 
 
 class Sequential(Module):

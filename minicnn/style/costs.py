@@ -21,15 +21,20 @@ __all__ = ["content_cost", "gram_matrix", "layer_style_cost", "style_cost", "tot
 def content_cost(content: Any, generated: Any, *, scale: str = "course") -> Tensor:
     """How far the generated picture's features are from the content's at each place. Gatys et al. 2015, equation 1.
 
-    scale: "course", Σ (ΔF)² / (4 N M); or "gatys", ½ Σ (ΔF)².
+    scale: "course", Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; or "relative", Σ (ΔF)² / Σ F², which is the same for a
+    network whatever the size of its features.
     """
     content, generated = _features("content_cost", content, generated)
     if content.shape != generated.shape:
         raise InputError(f"content_cost: content has shape {content.shape}, generated {generated.shape}; not equal")
-    if scale not in ("course", "gatys"):
-        raise InputError(f'content_cost: scale is {scale!r}; expected "course" or "gatys"')
-    factor = 1 / (4 * content[0].size) if scale == "course" else 0.5
-    return ops.sum(ops.square(generated - content)) * factor
+    difference = ops.sum(ops.square(generated - content))
+    if scale == "course":
+        return difference * (1 / (4 * content[0].size))
+    if scale == "gatys":
+        return difference * 0.5
+    if scale == "relative":
+        return difference * (1 / max(float(np.sum(np.square(content.data))), 1e-12))
+    raise InputError(f'content_cost: scale is {scale!r}; expected "course", "gatys" or "relative"')
 
 
 def mean_gram(features: Tensor) -> Tensor:

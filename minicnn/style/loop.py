@@ -15,7 +15,7 @@ from minicnn import models, optim
 from minicnn.errors import InputError
 from minicnn.images import as_image
 from minicnn.models.card import StyleRecipe
-from minicnn.models.vgg import VGG
+from minicnn.models.network import Network
 from minicnn.nn import frozen
 from minicnn.style.costs import add_up, content_cost, gram_cost, mean_gram, total_variation
 from minicnn.style.recipes import preset as preset_named
@@ -43,7 +43,7 @@ def transfer(
     content: Any,
     style: Any,
     *,
-    model: VGG | None = None,
+    model: Network | None = None,
     preset: str | None = None,
     size: int | None = None,
     steps: int | None = None,
@@ -58,7 +58,8 @@ def transfer(
     """Paint the content of one picture in the style of another. Source: Gatys, Ecker & Bethge 2015.
 
     content, style: a path, or floats (H, W, 3) in [0, 1]; they may differ in size.
-    model: the network that looks at the pictures; None is tiny_vgg, pooled as the recipe says.
+    model: the network that looks at the pictures, as it is (model.adapt(recipe) makes it pool as a recipe wants); None
+    is tiny_vgg, adapted.
     preset: a name of style.presets(); None is the recipe of the model's card.
     size: the long side in pixels of both pictures; None leaves them as they are.
     steps, optimizer ("adam", or "gd" for plain gradient descent), learning_rate: instead of the recipe's.
@@ -71,7 +72,7 @@ def transfer(
     """
     if model is None:
         model = models.tiny_vgg()
-        model.set_pooling(choose_recipe(model, preset).pooling or "max")
+        model.adapt(choose_recipe(model, preset))
     recipe, notes = _fit_layers(choose_recipe(model, preset), model)
     recipe = _changed(recipe, steps=steps, optimizer=optimizer, learning_rate=learning_rate, **changes)
     notes += _differences(recipe, model)
@@ -98,7 +99,7 @@ def transfer(
 class Objective:
     """J(image): content, style and total variation, with everything about the targets formed once."""
 
-    def __init__(self, model: VGG, recipe: StyleRecipe, content: np.ndarray, style: np.ndarray) -> None:
+    def __init__(self, model: Network, recipe: StyleRecipe, content: np.ndarray, style: np.ndarray) -> None:
         self.model, self.recipe = model, recipe
         with no_grad():
             self.content = model.features(content[None], recipe.content_layers)
@@ -174,13 +175,20 @@ def _descend(
     return best, history, interrupted
 
 
-def choose_recipe(model: VGG, preset: str | None) -> StyleRecipe:
+def choose_recipe(model: Network, preset: str | None) -> StyleRecipe:
     """The preset's recipe, or the one on the model's card."""
+    if model.card.embedding is not None:
+        raise InputError(
+            f"transfer: {model.card.name} knows faces and no style; expected vgg19, squeezenet or their like"
+        )
+    own = model.card.recipe
     if preset is not None:
-        return preset_named(preset)
-    if model.card.recipe is None:
+        recipe = preset_named(preset)
+        # A preset knows nothing of this network's first step, so its card is asked.
+        return dataclasses.replace(recipe, stride=own.stride) if own and recipe.stride is None else recipe
+    if own is None:
         raise InputError(f"transfer: {model.card.name} has no recipe of its own; expected a preset")
-    return model.card.recipe
+    return own
 
 
 def _changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
@@ -205,7 +213,7 @@ def _changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
     return recipe
 
 
-def _fit_layers(recipe: StyleRecipe, model: VGG) -> tuple[StyleRecipe, list[str]]:
+def _fit_layers(recipe: StyleRecipe, model: Network) -> tuple[StyleRecipe, list[str]]:
     """Put the card's layers in the place of a recipe's that the network does not have, and say so."""
     card, notes = model.card, []
     content, style = recipe.content_layers, recipe.style_layers
@@ -218,22 +226,26 @@ def _fit_layers(recipe: StyleRecipe, model: VGG) -> tuple[StyleRecipe, list[str]
     return dataclasses.replace(recipe, content_layers=content, style_layers=style), notes
 
 
-def _unknown(layers: Mapping[str, float], model: VGG) -> str:
+def _unknown(layers: Mapping[str, float], model: Network) -> str:
     return ", ".join(name for name in layers if name.removesuffix(".linear") not in model.layer_names)
 
 
-def _differences(recipe: StyleRecipe, model: VGG) -> list[str]:
+def _differences(recipe: StyleRecipe, model: Network) -> list[str]:
     """Where a model is used as it is though the recipe would have it otherwise."""
     notes = []
     if recipe.pooling not in (None, model.pooling):
         notes.append(f"the recipe pools by {recipe.pooling}, {model.card.name} as given by {model.pooling}")
+    if recipe.stride not in (None, model.stride):
+        notes.append(f"the recipe begins with stride {recipe.stride}, {model.card.name} as given with {model.stride}")
     if recipe.preprocessing not in (None, model.card.preprocessing):
         theirs, ours = recipe.preprocessing, model.card.preprocessing
         notes.append(f"the recipe's preprocessing is {theirs}, that of {model.card.name} {ours}")
     return notes
 
 
-def _start(init: Any, content: np.ndarray, model: VGG, recipe: StyleRecipe, random: np.random.Generator) -> np.ndarray:
+def _start(
+    init: Any, content: np.ndarray, model: Network, recipe: StyleRecipe, random: np.random.Generator
+) -> np.ndarray:
     if isinstance(init, np.ndarray):
         picture = as_image(init, name="transfer: init")
         if picture.shape != content.shape:

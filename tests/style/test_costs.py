@@ -75,6 +75,8 @@ def test_costs_equal_their_formulas_in_numpy():
     relative = np.sum(difference**2) / np.sum(np.einsum("nhwc,nhwd->ncd", s, s) ** 2)
     assert style.layer_style_cost(s, g, scale="relative").item() == pytest.approx(relative, rel=1e-12)
     assert style.content_cost(s, g).item() == pytest.approx(np.sum((s - g) ** 2) / (4 * 30 * 4), rel=1e-12)
+    relative = np.sum((s - g) ** 2) / np.sum(s**2)
+    assert style.content_cost(s, g, scale="relative").item() == pytest.approx(relative, rel=1e-12)
     assert style.content_cost(s, g, scale="gatys").item() == pytest.approx(np.sum((s - g) ** 2) / 2, rel=1e-12)
     weighted = style.style_cost({"a": s, "b": s}, {"a": g, "b": s}, layers={"a": 0.2, "b": 5})
     assert weighted.item() == pytest.approx(0.2 * by_hand, rel=1e-12)

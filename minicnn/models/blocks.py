@@ -1,0 +1,149 @@
+"""What networks are built of besides nn's layers: chains, branches, residual blocks; and how layers run one by one.
+
+With them a network's file is its table in the paper. All layers run in `run`, where the output of each can be read.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from minicnn import nn, ops
+from minicnn.models.folding import folded
+from minicnn.tensor import Tensor
+
+
+class Block(nn.Module):
+    """A layer made of layers."""
+
+
+class Chain(Block):
+    """Layers one after the other."""
+
+    def __init__(self, *layers: nn.Module, name: str | None = None) -> None:
+        self.layers = list(layers)
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return run(self.layers, x)
+
+
+class Branches(Block):
+    """Chains beside each other, all on the same input; their outputs' channels follow one another."""
+
+    def __init__(self, *branches: nn.Module, name: str | None = None) -> None:
+        self.branches = branches
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.concat([run([branch], x) for branch in self.branches])
+
+
+class Residual(Block):
+    """x + scale · change(x), and ReLU of it when activation="relu". Source: He et al. 2016; Szegedy et al. 2017 for the
+    scale, which keeps many blocks from growing without bound.
+    """
+
+    def __init__(
+        self, change: Chain, *, scale: float = 1.0, activation: str | None = "relu", name: str | None = None
+    ) -> None:
+        self.change, self.scale, self.activation, self.name = change, scale, activation, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x + self.change(x) * self.scale
+        return ops.relu(y) if self.activation else y
+
+
+class GlobalAverage(nn.Module):
+    """The mean over all positions: (N, *spatial, C) -> (N, C), whatever the size of the picture."""
+
+    def __init__(self, *, name: str | None = None) -> None:
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(axis=tuple(range(1, x.ndim - 1)))
+
+
+def every(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    """The layers, each block after those in it."""
+    for layer in layers:
+        if isinstance(layer, Block):
+            yield from every(child for _, child in layer.children())
+        yield layer
+
+
+class Enough(Exception):
+    """Whatever is still to be computed, nobody has asked for it."""
+
+
+class Taps:
+    """Where outputs are read while a network runs."""
+
+    def __init__(self, wanted: Iterable[str] = ()) -> None:
+        self.wanted = set(wanted)
+        self.found: dict[str, Tensor] = {}
+
+    def read(self, layer: nn.Module) -> bool:
+        """Whether somebody reads a layer's own output."""
+        return layer.name in self.wanted
+
+    def keep(self, name: str | None, y: Tensor) -> None:
+        """Keep y if it was asked for."""
+        if name in self.wanted:
+            self.found[name] = y
+            if len(self.found) == len(self.wanted):
+                raise Enough
+
+
+class Everything(Taps):
+    """For those who look at each layer by itself."""
+
+    def read(self, layer: nn.Module) -> bool:
+        return True
+
+
+NOBODY = Taps()
+
+_taps: contextvars.ContextVar[Taps] = contextvars.ContextVar("taps", default=NOBODY)
+
+
+@contextmanager
+def reading(taps: Taps) -> Iterator[None]:
+    """Inside the block, what runs is read there."""
+    token = _taps.set(taps)
+    try:
+        yield
+    finally:
+        _taps.reset(token)
+
+
+def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """x through the layers. Two that are computed faster together are, unless somebody reads what is between them."""
+    taps = _taps.get()
+    done = None  # the layer that was computed together with the one before it
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        if f"{layer.name}.linear" in taps.wanted:
+            x = layer.linear(x)  # type: ignore[attr-defined]
+            taps.keep(f"{layer.name}.linear", x)
+            x = ops.relu(x) if layer.activation else x  # type: ignore[attr-defined]
+        elif layer is not done:
+            together = None if taps.read(layer) else _together(layer, following)
+            x, done = (together(x), following) if together else (layer(x), None)
+        taps.keep(layer.name, x)
+    return x
+
+
+def _together(layer: nn.Module, following: nn.Module | None) -> Callable[[Tensor], Tensor] | None:
+    """The function that does what both layers do, if there is one."""
+    if isinstance(layer, nn.Conv2d):
+        if isinstance(following, nn.BatchNorm):
+            return folded(layer, following)
+        if _halves(following):
+            return layer.averaged
+    return None
+
+
+def _halves(layer: nn.Module | None) -> bool:
+    """Whether a layer takes the mean of 2×2, which a convolution can do on the way out."""
+    return isinstance(layer, nn.AvgPool2d) and (layer.size, layer.stride, layer.padding) == (2, 2, 0)

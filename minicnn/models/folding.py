@@ -1,0 +1,66 @@
+"""Batch normalization folded into the convolution before it: after training both are linear, and so one of them.
+
+γ · (x ∗ w + b − μ) / √(σ² + ε) + β  =  x ∗ (s · w) + (β + s · (b − μ)),   s = γ / √(σ² + ε), one a channel
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minicnn import nn, ops
+from minicnn.kernels.winograd.memory import Memory
+from minicnn.tensor import Tensor
+
+BUDGET = 256 << 20  # bytes; Inception-ResNet-v1 takes 94 MB of it
+
+
+class Folded:
+    """w and b of a convolution that does what it and the norm behind it did. nbytes: of both."""
+
+    def __init__(self, w: np.ndarray, b: np.ndarray) -> None:
+        for array in (w, b):
+            array.flags.writeable = False  # so that kernels may remember what they make of it
+        self.w, self.b, self.nbytes = w, b, w.nbytes + b.nbytes
+
+
+_memory = Memory(BUDGET)
+
+
+def fold(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Folded:
+    """Both in one, with the norm's running statistics."""
+    scale = 1 / np.sqrt(norm.variance + np.float32(norm.eps))
+    if norm.gamma is not None:
+        scale = scale * norm.gamma.data
+    mean = norm.mean if convolution.b is None else norm.mean - convolution.b.data
+    return Folded(convolution.w.data * scale, norm.beta.data - mean * scale)
+
+
+def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Tensor] | None:
+    """The one function that does what both do; None while either may change.
+
+    Neither may in evaluation inside `with frozen(model):`. What is folded then is remembered by the arrays that it came
+    from, for as long as these stay frozen. The gradient to the input flows as it did.
+    """
+    parameters = [p for p in (convolution.w, convolution.b, norm.gamma, norm.beta) if p is not None]
+    if norm.training or convolution.activation or any(p.requires_grad for p in parameters):
+        return None
+    sources = [*(p.data for p in parameters), norm.mean, norm.variance]
+    if any(array.flags.writeable for array in sources):
+        return None
+    both = _memory.look_up(sources, lambda *_: fold(convolution, norm))
+
+    def convolve(x: Tensor) -> Tensor:
+        return ops.conv(
+            x,
+            both.w,
+            both.b,
+            stride=convolution.stride,
+            padding=convolution.padding,
+            dilation=convolution.dilation,
+            groups=convolution.groups,
+            activation=norm.activation,
+        )
+
+    return convolve

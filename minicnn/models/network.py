@@ -1,0 +1,137 @@
+"""What all networks share: pictures enter as their weights want them, layers have names, and each can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from minicnn import nn
+from minicnn.errors import InputError
+from minicnn.models.blocks import Block, Chain, Enough, Everything, Taps, every, reading, run
+from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
+from minicnn.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minicnn.hdf5 import LoadReport
+
+POOLS: dict[str, Callable[..., nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
+SLACK = 0.1  # how far a picture may leave [0, 1]; one that was whitened or is in 0 … 255 leaves it further
+
+
+class Network(nn.Module):
+    """Layers from the picture to the result. Each bears the name that Keras's files give it, and so do its parameters:
+    block1_conv1.w. `body` and `top` are one list to the picture; a top is what a file may have beyond the body.
+
+    load_report: what came of the file that the weights were loaded from.
+    """
+
+    load_report: LoadReport | None = None
+
+    def __init__(self, card: ModelCard, body: Iterable[nn.Module], top: Iterable[nn.Module] = ()) -> None:
+        self.card = card
+        self.preprocessing = preprocessing(card.preprocessing)
+        self.body = list(body)
+        self.top = list(top)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """Body and top, from the picture to the result."""
+        return [*self.body, *self.top]
+
+    @property
+    def layer_names(self) -> list[str]:
+        """What features() can return, blocks after the layers in them; for a convolution also NAME.linear."""
+        return [layer.name for layer in every(self.layers) if layer.name]
+
+    def children(self) -> Iterator[tuple[str, nn.Module]]:
+        """(name, layer) of every layer, whatever block it is in."""
+        for i, layer in enumerate(layer for layer in every(self.layers) if not isinstance(layer, Block)):
+            yield layer.name or f"layers.{i}", layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, H, W, 3), RGB in [0, 1]. The last layer's output."""
+        return run(self.layers, self._enter(x))
+
+    def features(self, x: Any, layers: Iterable[str]) -> dict[str, Tensor]:
+        """{name: output} of the layers and blocks asked for; nothing above the highest of them is computed.
+
+        x: (N, H, W, 3), RGB in [0, 1]. A convolution's name means its output after ReLU; NAME.linear, before it.
+        """
+        wanted = list(dict.fromkeys(layers))
+        for name in wanted:
+            self._check_layer(name)
+        x = self._enter(x if isinstance(x, Tensor) else Tensor(x))
+        taps = Taps(wanted)
+        if wanted:
+            with reading(taps), suppress(Enough):
+                run(self.layers, x)
+        return {name: taps.found[name] for name in wanted}
+
+    def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
+        """As Module.summary; input_shape is that of a picture on the card when left out."""
+        with reading(Everything()):
+            return super().summary(input_shape or (1, *self.card.input_size, 3))
+
+    def set_pooling(self, pooling: str) -> None:
+        """Pool by "max" or "avg" from here on, as style transfer may want; no weights change."""
+        if self.card.embedding is not None:
+            raise InputError(f"{self.card.name}: its pools belong to its weights; expected a network for style")
+        for layers in [self.body, *(block.layers for block in every(self.body) if isinstance(block, Chain))]:
+            for i, layer in enumerate(layers):
+                if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+                    options = {"stride": layer.stride, "padding": layer.padding, "name": layer.name}
+                    layers[i] = pool(pooling, layer.size, **options)
+
+    @property
+    def pooling(self) -> str | None:
+        """How the body pools: "max" or "avg"; None for a network without a pool."""
+        pools = (layer for layer in every(self.body) if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d))
+        return next(("max" if isinstance(pool, nn.MaxPool2d) else "avg" for pool in pools), None)
+
+    @property
+    def stride(self) -> int | None:
+        """The stride of the first convolution; None where something else comes first."""
+        return getattr(self.body[0], "stride", None)
+
+    def adapt(self, recipe: StyleRecipe) -> Network:
+        """Pool as a style recipe says, and begin with its stride; no weights change. Returns self."""
+        if recipe.pooling:
+            self.set_pooling(recipe.pooling)
+        if recipe.stride:
+            self.body[0].stride = recipe.stride  # type: ignore[attr-defined]
+        return self
+
+    def _check_layer(self, name: str) -> None:
+        layer_name, _, part = name.partition(".")
+        known = {layer.name: layer for layer in every(self.layers)}
+        if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):
+            raise InputError(
+                f"features: layer {name!r} is unknown; {self.card.name} has {', '.join(self.layer_names)}, "
+                "and NAME.linear for a convolution before its ReLU"
+            )
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """x as the first layer wants it, once it is known to be what the card says."""
+        if x.ndim != 4 or x.shape[-1] != 3 or x.dtype.kind != "f":
+            raise InputError(
+                f"{self.card.name}: x has shape {x.shape} and dtype {x.dtype}; "
+                "expected floats (N, H, W, 3), RGB in [0, 1]"
+            )
+        if self.card.embedding is not None:
+            height, width = self.card.input_size
+            if x.shape[1:3] != (height, width):
+                raise InputError(f"{self.card.name}: x has shape {x.shape}; expected (N, {height}, {width}, 3)")
+            if x.size and not -SLACK <= x.data.min() <= x.data.max() <= 1 + SLACK:
+                raise InputError(
+                    f"{self.card.name}: x goes from {x.data.min():.4g} to {x.data.max():.4g}; expected RGB in [0, 1], "
+                    "which the network prepares itself"
+                )
+        return self.preprocessing(x)
+
+
+def pool(pooling: str, size: int, **options: Any) -> nn.Module:
+    """A layer that pools by "max" or "avg". options: as of nn.MaxPool2d."""
+    if pooling not in POOLS:
+        raise InputError(f"pooling is {pooling!r}; expected one of {', '.join(POOLS)}")
+    return POOLS[pooling](size, **options)
