@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.hdf5.listing import Damaged, Listing, Source, one_line, parsed
+from minicnn.hdf5.listing import Damaged, Listing, Source, Stream, one_line, parsed
 
 EXPECTED = "expected an HDF5 file of weights"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -137,15 +137,15 @@ class _KnownFile:
         self.listing = listing
         self._file = file
 
-    def stream(self, path: str) -> _Blocks:
+    def stream(self, path: str) -> Stream:
         from minicnn.hdf5 import reader
 
-        return _Blocks(np.concatenate([block.ravel() for block in reader.blocks(self._file, path)]))
+        return _Numbers(b"".join(block.tobytes() for block in reader.blocks(self._file, path)))
 
 
-class _Blocks:
-    def __init__(self, numbers: np.ndarray) -> None:
-        self._rest = numbers.data.cast("B")
+class _Numbers:
+    def __init__(self, numbers: bytes) -> None:
+        self._rest = memoryview(numbers)
 
     def fill(self, buffer: np.ndarray) -> None:
         buffer.data.cast("B")[:] = self._rest[: buffer.nbytes]

@@ -244,7 +244,8 @@ def _orders(
     orders = {}
     for layer in layers.values():
         for role, name in layer.roles.items():
-            orders[name] = order_of(layer.module, role, arrays[name].shape, candidates.get(name))
+            if name in candidates:
+                orders[name] = order_of(layer.module, role, arrays[name].shape, len(candidates[name].shape))
     kernels = {
         layer.roles["w"]: arrays[layer.roles["w"]].shape
         for layer in layers.values()
@@ -274,12 +275,12 @@ def _orders(
     return orders
 
 
-def order_of(module: nn.Module, role: str, shape: tuple[int, ...], stored: Stored | None = None) -> Order:
-    """The order of axes in which Keras keeps an array of a layer; that in the file where it knows several."""
+def order_of(module: nn.Module, role: str, shape: tuple[int, ...], slopes: int) -> Order:
+    """The order of axes in which Keras keeps an array of a layer. slopes: how many axes it gives to those of PReLU."""
     if isinstance(module, nn.LocallyConnected1d | nn.LocallyConnected2d) and role == "w":
         return axes.locally_connected(shape)
-    if isinstance(module, nn.PReLU) and stored is not None:
-        return axes.slopes(shape, len(stored.shape))
+    if isinstance(module, nn.PReLU):
+        return axes.slopes(shape, slopes)
     return axes.ours(shape)
 
 

@@ -134,15 +134,20 @@ def _attribute(item: Any, key: str) -> Any:
 
 
 def blocks(file: h5py.File, path: str) -> Iterator[np.ndarray]:
-    """The array at `path` piece by piece, in the order of its elements, each piece of some megabytes."""
+    """The array at `path` piece by piece, in the order of its elements. Each piece lies where the one before it lay."""
     group: Any = file.id
     parts = path.split("/")
     for depth, part in enumerate(parts, start=1):
         group = _child(group, part.encode(), "/".join(parts[:depth]))
     dataset = h5py.Dataset(group)
     _check_storage(dataset, path)
-    for selection in _selections(dataset):
-        yield np.ascontiguousarray(dataset[selection])
+    memory = None
+    for selection, shape in _pieces(dataset):
+        if memory is None:
+            memory = np.empty(math.prod(shape), dataset.dtype)
+        piece = memory[: math.prod(shape)].reshape(shape)
+        dataset.read_direct(piece, selection)
+        yield piece
 
 
 def _check_storage(dataset: h5py.Dataset, path: str) -> None:
@@ -160,20 +165,21 @@ def _check_storage(dataset: h5py.Dataset, path: str) -> None:
         raise Refused(f"{path!r} claims {dataset.size:,} elements, and the file holds {held or 'none'} of them")
 
 
-def _selections(dataset: h5py.Dataset) -> Iterator[tuple[Any, ...]]:
-    """Boxes that follow one another in the order of the elements, each of one block if it can be."""
+def _pieces(dataset: h5py.Dataset) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """(selection, shape) of boxes that follow one another in the order of the elements, the largest first."""
     shape, chunks = dataset.shape, dataset.chunks or (1,) * dataset.ndim
     if dataset.nbytes <= BLOCK:
-        yield (...,)
+        yield (), shape
         return
     # The axis to cut, and the bytes of one step along it.
     sizes = [math.prod(shape[axis + 1 :]) * dataset.dtype.itemsize for axis in range(dataset.ndim)]
-    axis = next((i for i, size in enumerate(sizes) if size <= BLOCK), dataset.ndim - 1)
+    axis = next(i for i, size in enumerate(sizes) if size <= BLOCK)
     # Whole chunks, or else each would be decompressed several times.
-    step = max(BLOCK // sizes[axis] // chunks[axis] * chunks[axis], chunks[axis])
+    step = max(BLOCK // sizes[axis] // chunks[axis], 1) * chunks[axis]
     for before in np.ndindex(*shape[:axis]):
         for start in range(0, shape[axis], step):
-            yield (*before, slice(start, start + step))
+            rows = min(step, shape[axis] - start)
+            yield (*before, slice(start, start + rows)), (rows, *shape[axis + 1 :])
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -186,12 +192,14 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         try:
             if "open" in request:
                 _allow(request["seconds"])
+                if file is not None:  # HDF5's library would open the same again, whatever has become of it
+                    file.close()
                 file = h5py.File(os.fsencode(request["open"]), "r", rdcc_nbytes=LARGEST_CHUNK)
                 _answer(answers, listing(file))
             elif "read" in request:
                 _send(answers, file, request["read"])
             else:
-                file = file.close()
+                file.close()
                 _answer(answers, {})
         except Refused as problem:
             _answer(answers, {"refused": str(problem)})

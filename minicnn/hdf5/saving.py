@@ -1,54 +1,70 @@
-"""Models into files, in minicnn's own layout."""
+"""Models into files: in minicnn's own layout, or in those that Keras reads."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minicnn import nn
 from minicnn.errors import InputError, MissingFileError
 from minicnn.hdf5.layouts import OWN
 from minicnn.hdf5.listing import one_line
 from minicnn.hdf5.loading import Checksum
-from minicnn.hdf5.matching import arrays_of, title
-from minicnn.nn import Module
+from minicnn.hdf5.matching import GROUPS, ROLES, arrays_of, layers_of, order_of, title
 
 # float16 is for files that travel, so it is compressed; float32 would gain too little for the time that it takes.
 COMPRESSION: dict[str, dict[str, Any]] = {
     "float16": {"compression": "gzip", "compression_opts": 9, "shuffle": True},
     "float32": {},
 }
-RESERVED = ("format", "model", "dtype", "sha256")
+RESERVED = ("format", "model", "dtype", "sha256", "layer_names", "weight_names", "backend", "keras_version")
+LONGEST_ATTRIBUTE = 64_512  # bytes; Keras cuts longer lists of names, for HDF5 has no room for them in a group's header
+VARIABLES = {ours: theirs for theirs, ours in ROLES.items()}
+
+
+@dataclass
+class Content:
+    """What is to be written: {path: array} and {path of a group: its attributes}, "" for the file itself."""
+
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def save(
-    model: Module,
+    model: nn.Module,
     path: str | os.PathLike[str],
     *,
+    layout: str = "minicnn",
     dtype: str = "float32",
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
     """Write parameters and running statistics under their names. A killed run leaves `path` as it was.
 
+    layout: "minicnn", one dataset a parameter; "keras" for a file NAME.h5 that every Keras loads, or "keras3" for a
+    NAME.weights.h5. Keras goes by the order of layers, so it must have them in the model's; from NAME.h5 also by_name.
     dtype: "float32", or "float16" for half the size. attributes: what else to say, such as licence or accuracy.
     Raises InputError or MissingFileError.
     """
+    if layout not in LAYOUTS:
+        raise InputError(f"save: layout is {layout!r}; expected one of {', '.join(LAYOUTS)}")
     if dtype not in COMPRESSION:
         raise InputError(f"save: dtype is {dtype!r}; expected one of {', '.join(COMPRESSION)}")
     target = Path(path)
     if not target.parent.is_dir():
         raise MissingFileError(f"save: path {str(target)!r} is in a folder that does not exist")
     arrays = {name: _stored(name, array, dtype) for name, array in arrays_of(model).items()}
-    header = {"format": OWN, "model": title(model), "dtype": dtype, "sha256": _checksum(arrays)}
-    header |= _checked(attributes or {})
+    content = LAYOUTS[layout](model, arrays, target)
+    content.groups[""] = {"model": title(model), "dtype": dtype} | content.groups[""] | _checked(attributes or {})
     # In the same folder, because a rename is atomic only within one file system.
     beside = target.with_name(f".minicnn-{secrets.token_hex(8)}.part")
     try:
-        _write(beside, arrays, header, dtype)
+        _write(beside, content, COMPRESSION[dtype])
         os.replace(beside, target)
     except (OSError, RuntimeError, ValueError, TypeError) as problem:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(problem)})") from problem
@@ -56,22 +72,88 @@ def save(
         beside.unlink(missing_ok=True)
 
 
-def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+def _own(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
+    """PARAMETER -> dataset."""
     total = Checksum()
     for name in sorted(arrays):
         total.begin(name, arrays[name].dtype, arrays[name].shape)
         total.add(arrays[name])
-    return total.hexadecimal()
+    return Content(arrays, {"": {"format": OWN, "sha256": total.hexadecimal()}})
 
 
-def _write(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], dtype: str) -> None:
+def _keras(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
+    """LAYER/LAYER/kernel:0, with the order of layers and of their weights in attributes."""
+    if target.name.endswith(".weights.h5"):
+        raise InputError(f'save: path {str(target)!r} with layout "keras"; expected NAME.h5, not NAME.weights.h5')
+    content = Content()
+    for name, variables in _by_layer(model, arrays):
+        weights = {f"{name}/{variable}:0": array for variable, array in variables.items()}
+        content.groups[name] = _cut("weight_names", list(weights))
+        content.arrays |= {f"{name}/{weight}": array for weight, array in weights.items()}
+    # Kernels as TensorFlow has them, in the order of this version and all later ones.
+    header = {"backend": np.bytes_("tensorflow"), "keras_version": np.bytes_("2.0.0")}
+    content.groups[""] = _cut("layer_names", list(content.groups)) | header
+    return content
+
+
+def _keras_3(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
+    """layers/CLASS_NUMBER/vars/0, 1, …, with the layer's name in an attribute."""
+    if not target.name.endswith(".weights.h5"):
+        raise InputError(f'save: path {str(target)!r} with layout "keras3"; expected NAME.weights.h5')
+    content = Content(groups={"": {}})
+    layers = layers_of(model)
+    counts: dict[str, int] = {}
+    for name, variables in _by_layer(model, arrays):
+        group = GROUPS[type(layers[name].module).__name__]
+        number = counts[group] = counts.get(group, -1) + 1
+        place = f"layers/{group}_{number}/vars" if number else f"layers/{group}/vars"
+        content.groups[place] = {"name": name}
+        content.arrays |= {f"{place}/{i}": array for i, array in enumerate(variables.values())}
+    return content
+
+
+LAYOUTS: dict[str, Callable[[nn.Module, dict[str, np.ndarray], Path], Content]] = {
+    "minicnn": _own,
+    "keras": _keras,
+    "keras3": _keras_3,
+}
+
+
+def _by_layer(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """(layer, {Keras's name of a variable: array as Keras has it}), in the model's order and in Keras's."""
+    rank = 2  # how many axes a layer slides over: those that share PReLU's slopes after it
+    for name, layer in layers_of(model).items():
+        if type(layer.module).__name__ not in GROUPS or not layer.roles.keys() <= VARIABLES.keys():
+            raise InputError(f"save: {name} is a {type(layer.module).__name__}; expected a layer that Keras has, too")
+        if "w" in layer.roles:
+            rank = getattr(layer.module, "rank", 0)
+        variables = {}
+        for variable, role in ROLES.items():
+            if role in layer.roles:
+                array = arrays[layer.roles[role]]
+                order = order_of(layer.module, role, array.shape, rank + 1)
+                variables[variable] = order.view(array).reshape(order.shape)
+        yield name, variables
+
+
+def _cut(key: str, names: list[str]) -> dict[str, np.ndarray]:
+    """The names as one attribute, or as key0, key1, … of a length that HDF5 allows."""
+    listed = np.array([name.encode() for name in names], "S")
+    pieces = -(-listed.nbytes // LONGEST_ATTRIBUTE)
+    if pieces <= 1:
+        return {key: listed}
+    return {f"{key}{i}": piece for i, piece in enumerate(np.array_split(listed, pieces + 1))}
+
+
+def _write(path: Path, content: Content, options: Mapping[str, Any]) -> None:
     import h5py
 
-    options = COMPRESSION[dtype]
     with h5py.File(path, "x") as file:
-        for key, value in header.items():
-            file.attrs[key] = value
-        for name, array in arrays.items():
+        for group, attributes in content.groups.items():
+            here = file.require_group(group or "/")
+            for key, value in attributes.items():
+                here.attrs[key] = value
+        for name, array in content.arrays.items():
             file.create_dataset(name, data=array, **(options if array.ndim else {}))
     with open(path, "rb+") as written:
         os.fsync(written.fileno())
@@ -79,7 +161,7 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, An
 
 def _stored(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
-        stored = array.astype(dtype)
+        stored = array.astype(dtype, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"save: {name} holds NaN or infinity; expected finite numbers")
     if not np.isfinite(stored).all():
