@@ -2,11 +2,12 @@
 
 A Tensor is an array with a memory of how it was made. Each operation is one function, decorated with @op, that
 computes its result and, side by side with it, says in a closure how a gradient flows back. Nodes link these
-closures; `backward` walks the nodes from the newest to the oldest.
+closures; `backward` walks the nodes from the deepest back to the leaves.
 """
 
 from __future__ import annotations
 
+import builtins
 import contextvars
 import functools
 import heapq
@@ -196,39 +197,49 @@ class Node:
     is wanted. No node refers to the Tensor it made, so there is no reference cycle and the graph frees itself.
     """
 
-    __slots__ = ("__weakref__", "age", "backward", "inputs", "name", "retained", "shapes")
+    __slots__ = ("__weakref__", "adds", "age", "backward", "depth", "inputs", "name", "retained", "shapes")
     _ages = itertools.count()
 
-    def __init__(self, name: str, backward: Callable, inputs: tuple, shapes: tuple) -> None:
+    def __init__(self, name: str, backward: Callable, inputs: tuple, shapes: tuple, adds: bool) -> None:
         self.age = next(Node._ages)
+        self.depth: int = 1 + builtins.max((source.depth for source in inputs if isinstance(source, Node)), default=0)
         self.name = name
         self.backward: Callable | None = backward
         self.inputs = inputs
         self.shapes = shapes  # (shape, dtype) of each input, to which its gradient is brought
+        self.adds = adds
         self.retained: weakref.ref[Tensor] | None = None
 
 
 def _backpropagate(root: Node, gradient: np.ndarray) -> None:
-    """Run every closure that `root` depends on, newest node first.
+    """Run every closure that `root` depends on, deepest node first.
 
-    A node is younger than its inputs, so when the youngest waiting node is taken, every use of its result has been
-    visited and its cotangent is complete. Iterative: the depth of the graph is not the depth of Python's stack.
+    A node is deeper than its inputs, so when the deepest waiting node is taken, every use of its result has been
+    visited and its cotangent is complete. Depth comes before age so that a branch off the early layers waits until
+    their turn has come, instead of holding a gradient as large as their features all the while.
+    Iterative: the depth of the graph is not the depth of Python's stack.
     """
-    waiting = [(-root.age, root)]
+    waiting = [(_key(root), root)]
     cotangents: dict[Node, np.ndarray] = {root: gradient}
+    ours: set[Node] = set()  # whose cotangent nobody else can see, so that it may be added to in place
     while waiting:
         _, node = heapq.heappop(waiting)
         cotangent = cotangents.pop(node)
+        ours.discard(node)
         if node.backward is None:
             raise InputError(f"backward: the graph of {node.name} was freed by an earlier backward; run forward again")
         if node.retained is not None and (tensor := node.retained()) is not None:
             _deposit(tensor, cotangent)
         closure, inputs, shapes = node.backward, node.inputs, node.shapes
         node.backward, node.inputs = None, ()  # what the closure keeps is freed with it, not when the graph is
-        gradients = closure(cotangent)
-        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-        _hand_on(gradients, inputs, shapes, closure, cotangent, cotangents, waiting)
-        del closure, gradients, cotangent  # else the largest arrays of a network would outlive the next closure
+        if node.adds and inputs[0] in ours:
+            closure(cotangent, cotangents[inputs[0]])
+        else:
+            gradients = closure(cotangent)
+            gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+            _hand_on(gradients, inputs, shapes, closure, cotangent, cotangents, ours, waiting)
+            del gradients
+        del closure, cotangent  # else the largest arrays of a network would outlive the next closure
 
 
 def _hand_on(
@@ -238,6 +249,7 @@ def _hand_on(
     closure: Callable,
     cotangent: np.ndarray,
     cotangents: dict,
+    ours: set,
     waiting: list,
 ) -> None:
     """Add each gradient to the cotangent of what made that input, or deposit it in a leaf."""
@@ -247,14 +259,25 @@ def _hand_on(
         part = _sum_to(part, shape).astype(dtype, copy=False)
         if isinstance(source, Tensor):
             _deposit(source, part)
-        elif source in cotangents:
-            others = [other for other in gradients if other is not part]
-            alone = len(others) == len(gradients) - 1 and not _overlaps(part, [cotangent, *others], closure)
+            continue
+        others = [other for other in gradients if other is not part]
+        alone = len(others) == len(gradients) - 1 and not _overlaps(part, [cotangent, *others], closure)
+        if source not in cotangents:
+            cotangents[source] = part
+            heapq.heappush(waiting, (_key(source), source))
+        else:
             kernels = addition_kernels.implementation(part)
             cotangents[source] = kernels.forward(cotangents[source], part, part if alone else None)
-        else:
-            cotangents[source] = part
-            heapq.heappush(waiting, (-source.age, source))
+            alone = True
+        if alone:
+            ours.add(source)
+
+
+def _key(node: Node) -> tuple[int, int]:
+    """By which a heap gives the deepest node first, and of equals the oldest: the way on through a network comes before
+    what branches off it, and finds memory for a cotangent that the branch may add to.
+    """
+    return -node.depth, node.age
 
 
 def _overlaps(part: np.ndarray, others: list, closure: Callable) -> bool:
@@ -282,16 +305,19 @@ def _sum_to(gradient: np.ndarray, shape: tuple) -> np.ndarray:
     return gradient.sum(axis=(*range(extra), *stretched)).reshape(shape)
 
 
-def op(function: Callable | None = None, *, inputs: int | None = None) -> Callable:
+def op(function: Callable | None = None, *, inputs: int | None = None, adds: bool = False) -> Callable:
     """Make an operation on Tensors of a function on arrays that returns (result, backward).
 
     The array inputs are the function's positional parameters, or the first `inputs` of them where others follow.
     `backward` takes the cotangent of the result and returns one gradient for each array input (a tuple when there
     are several; None where there is none). A function with a keyword `needs` is told which of its array inputs
     want a gradient, so that it keeps only what those need.
+
+    adds: the op has one array input, and its `backward` takes a second argument, None or an array that it adds the
+    gradient to in place: what other uses of that input have given.
     """
     if function is None:
-        return functools.partial(op, inputs=inputs)
+        return functools.partial(op, inputs=inputs, adds=adds)
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -322,7 +348,7 @@ def op(function: Callable | None = None, *, inputs: int | None = None) -> Callab
             result.requires_grad = True
             origins = tuple((s._node or s) if n else None for s, n in zip(sources, needs, strict=True))
             shapes = tuple((a.shape, a.dtype) if n else (None, None) for a, n in zip(arrays, needs, strict=True))
-            result._node = Node(function.__name__, _named(backward, function.__name__), origins, shapes)
+            result._node = Node(function.__name__, _named(backward, function.__name__), origins, shapes, adds)
         return result
 
     visible = [p for p in parameters if p.name != "needs"]

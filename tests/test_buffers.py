@@ -1,6 +1,7 @@
 """The pool of buffers: memory is used again, and never while anybody can still see it."""
 
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 from minicnn import buffers, nn, ops, optim
 from minicnn.backend import use_backend
-from minicnn.buffers import KEPT, SMALLEST, BufferPool
+from minicnn.buffers import ARENA, LINE, SMALLEST, BufferPool
 from minicnn.models import tiny
 from minicnn.tensor import Tensor
 
@@ -67,33 +68,63 @@ def test_memory_is_used_again_when_its_array_is_gone(pool):
     first = pool.empty((SIZE,), np.uint8)
     place = address(first)
     del first
-    assert pool.idle_bytes == SIZE
+    assert pool.used_bytes == 0
     second = pool.empty((SIZE // 8, 2), np.float32)  # by size, whatever the shape and the dtype
-    assert address(second) == place and pool.idle_bytes == 0
+    assert address(second) == place and pool.used_bytes == SIZE
     assert address(pool.empty((SIZE,), np.uint8)) != place
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_small_arrays_do_not_come_from_the_pool_nor_any_from_a_buffer_that_would_be_wasted_on_it(pool):
+def test_small_arrays_do_not_come_from_the_pool(pool):
     small = pool.empty((SIZE - 1,), np.uint8)
-    del small
-    assert pool.idle_bytes == 0
-    large = pool.empty((16 * SIZE,), np.uint8)
-    place = address(large)
-    del large
-    assert address(pool.empty((SIZE,), np.uint8)) != place
-    assert address(pool.empty((17 * SIZE,), np.uint8)) != place
+    assert pool.used_bytes == 0 and small.size == SIZE - 1
+
+
+@pytest.mark.parametrize("size", [1, 100, SIZE - 1, SIZE, SIZE + 1, 3 * SIZE + 5])
+def test_arrays_begin_at_a_cache_line(pool, size):
+    arrays = [pool.empty((size,), np.uint8) for _ in range(3)]
+    assert all(address(array) % LINE == 0 for array in arrays)
+    assert address(buffers.aligned((3, 5), np.float64)) % LINE == 0
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_the_best_fit_is_taken_and_of_equals_the_latest(pool):
-    sizes = (SIZE + 64, SIZE, SIZE, SIZE + 128)
-    arrays = [pool.empty((size,), np.uint8) for size in sizes]
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_what_comes_back_is_joined_with_its_neighbours(pool, order):
+    arrays = [pool.empty((SIZE,), np.uint8) for _ in range(4)]
+    beyond = pool.empty((SIZE,), np.uint8)
     places = [address(array) for array in arrays]
-    for i in range(len(arrays)):
+    assert places == list(range(places[0], places[0] + 4 * SIZE, SIZE))
+    for i in order:
         arrays[i] = None
-    taken = [pool.empty((SIZE,), np.uint8) for _ in range(2)]
-    assert [address(array) for array in taken] == [places[2], places[1]]
+    assert address(pool.empty((4 * SIZE,), np.uint8)) == places[0]
+    assert address(beyond) == places[3] + SIZE and pool.used_bytes == SIZE
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_the_lowest_that_is_large_enough_is_cut_to_size(pool):
+    arrays = [pool.empty((n * SIZE,), np.uint8) for n in (1, 1, 3, 1, 2, 1)]
+    places = [address(array) for array in arrays]
+    for i in (0, 2, 4):
+        arrays[i] = None
+    taken = [pool.empty((n * SIZE,), np.uint8) for n in (2, 1, 1, 2)]
+    assert [address(a) for a in taken] == [places[2], places[0], places[2] + 2 * SIZE, places[4]]
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_memory_in_use_is_never_handed_out_again(pool):
+    """Against a plain model: whatever is taken and given in any order, no two arrays share a byte."""
+    random, alive = np.random.default_rng(0), []
+    for _ in range(400):
+        if alive and random.random() < 0.5:
+            del alive[random.integers(len(alive))]
+        else:
+            alive.append(pool.empty((int(random.integers(SIZE, 9 * SIZE)),), np.uint8))
+        ranges = sorted((address(array), address(array) + array.size) for array in alive)
+        assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(ranges))
+    alive.clear()
+    assert pool.used_bytes == 0
+    everything = pool.empty((ARENA,), np.uint8)  # untouched, so no memory is used
+    assert address(everything) == pool._arenas[0].address and len(pool._arenas) == 1
 
 
 VIEWS = {
@@ -116,9 +147,9 @@ def test_whatever_looks_into_a_buffer_keeps_it(pool, look):
     array = pool.empty((SIZE,), np.uint8)
     place, view = address(array), look(array)
     del array
-    assert pool.idle_bytes == 0 and address(pool.empty((SIZE,), np.uint8)) != place
+    assert pool.used_bytes == SIZE and address(pool.empty((SIZE,), np.uint8)) != place
     del view
-    assert pool.idle_bytes == 2 * SIZE
+    assert pool.used_bytes == 0
 
 
 @pytest.mark.usefixtures("without_collector")
@@ -127,40 +158,46 @@ def test_views_of_one_buffer_end_in_any_order(pool):
     views = [array[i:] for i in range(5)]
     del array
     for i in (2, 0, 4, 3, 1):
-        assert pool.idle_bytes == 0
+        assert pool.used_bytes == SIZE
         views[i] = None
-    assert pool.idle_bytes == SIZE
+    assert pool.used_bytes == 0
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_idle_bytes_are_bounded_and_the_longest_unused_go_first(pool, monkeypatch):
-    monkeypatch.setattr(buffers, "KEPT", 4 * SIZE)
-    arrays = [pool.empty((SIZE,), np.uint8) for _ in range(10)]
-    places = [address(a) for a in arrays]
-    watched = [weakref.ref(a) for a in arrays]
-    for i in range(10):
-        arrays[i] = None
-    assert not any(reference() is not None for reference in watched)
-    new = pool.empty((100 * SIZE,), np.uint8)  # none of them is large enough
-    assert pool.idle_bytes == 4 * SIZE
-    kept = [pool.empty((SIZE,), np.uint8) for _ in range(4)]
-    assert [address(a) for a in kept] == places[:5:-1]  # and the latest is taken first
-    del new
-    assert pool.idle_bytes == 100 * SIZE
-    pool.empty((SIZE,), np.uint8)
-    assert pool.idle_bytes <= SIZE  # not even one is kept that is too large by itself
+def test_an_arena_that_nobody_uses_is_let_go_when_a_larger_one_is_needed(pool):
+    small = pool.empty((SIZE,), np.uint8)
+    memory = weakref.ref(pool._arenas[0].memory)
+    del small
+    assert memory() is not None  # the next step will need it
+    large = pool.empty((ARENA + 1,), np.uint8)  # untouched, so no memory is used
+    assert memory() is None and [arena.size for arena in pool._arenas] == [4 * (ARENA + buffers.PAGE)]
+    del large
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_a_collection_may_return_buffers_in_the_midst_of_taking_one(pool, monkeypatch):
+def test_where_memory_is_not_promised_in_advance_it_is_taken_as_needed(pool, monkeypatch):
+    def refuse(size):
+        if size > 2 * SIZE:
+            raise MemoryError
+        return right(size)
+
+    right = buffers._Arena
+    monkeypatch.setattr(buffers, "_Arena", refuse)
+    first, second = pool.empty((SIZE,), np.uint8), pool.empty((2 * SIZE,), np.uint8)
+    assert sorted(arena.size for arena in pool._arenas) == [SIZE, 2 * SIZE] and first.size + second.size == 3 * SIZE
+    with pytest.raises(MemoryError):
+        pool.empty((3 * SIZE,), np.uint8)
+    assert pool.used_bytes == 3 * SIZE
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_collection_may_return_buffers_in_the_midst_of_taking_one(pool):
     """What the collector finds ends wherever it happens to run, on the thread that holds the lock, too."""
-    monkeypatch.setattr(buffers, "KEPT", 3 * SIZE)
     garbage = [pool.empty((SIZE,), np.uint8) for _ in range(6)]
     with pool._lock:
         garbage.clear()  # must not wait, or it would for ever
-    assert pool.idle_bytes == 6 * SIZE
-    array = pool.empty((100 * SIZE,), np.uint8)
-    assert pool.idle_bytes == 3 * SIZE and array.size == 100 * SIZE
+    array = pool.empty((6 * SIZE,), np.uint8)
+    assert pool.used_bytes == 6 * SIZE and pool._arenas[0].idle[0][0] == 6 * SIZE and array.size == 6 * SIZE
 
 
 # What a caller keeps stays what it was
@@ -201,30 +238,28 @@ def test_features_and_gradients_that_are_kept_are_never_overwritten():
         assert_array_equal(array, copy)
 
 
-class CountingPool(BufferPool):
-    """Holds on to all memory that it ever handed out."""
+class HighWater(BufferPool):
+    """Notes the highest address that it ever handed out."""
 
-    def __init__(self):
-        super().__init__()
-        self.known = {}
+    high = 0
 
     def _take(self, size):
-        memory = super()._take(size)
-        self.known[id(memory)] = memory
-        return memory
+        arena, start = super()._take(size)
+        self.high = max(self.high, start + size)
+        return arena, start
 
 
 @pytest.mark.usefixtures("without_collector")
 def test_training_takes_no_fresh_memory_once_it_is_under_way(monkeypatch):
-    pool, known = CountingPool(), []
+    pool, reached = HighWater(), []
     monkeypatch.setattr(buffers, "empty", pool.empty)
     model = tiny.build(batch_norm=True, seed=0)
     x = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
     with use_backend("numba"):
         for _ in range(4):
             ops.cross_entropy(model(x), np.arange(16) % 10).backward()
-            known.append(len(pool.known))
-    assert known[0] > 0 and known[1] == known[2] == known[3]
+            reached.append(pool.high)
+    assert reached[0] > 0 and reached[1] == reached[2] == reached[3] and len(pool._arenas) == 1
 
 
 @pytest.mark.usefixtures("without_collector")
@@ -251,14 +286,7 @@ def test_a_buffer_may_end_on_another_thread(pool):
     worker = threading.Thread(target=arrays.clear)
     worker.start()
     worker.join()
-    assert pool.idle_bytes == 8 * SIZE
-
-
-def test_what_is_idle_by_default_is_bounded(pool):
-    arrays = [pool.empty((KEPT // 4,), np.uint8) for _ in range(6)]  # untouched, so no memory is used
-    arrays.clear()
-    array = pool.empty((KEPT // 2,), np.uint8)
-    assert pool.idle_bytes <= KEPT and array.size == KEPT // 2
+    assert pool.used_bytes == 0
 
 
 # After a fork

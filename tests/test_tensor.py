@@ -238,6 +238,27 @@ def test_what_a_closure_keeps_is_not_added_to():
     assert_array_equal(x.grad, np.full((600, 600), 2 * (1 + 1 + 3.0)))
 
 
+def test_an_op_that_adds_to_a_cotangent_touches_no_array_that_others_can_see():
+    """+ hands one and the same cotangent on to both of its inputs; the Gram matrix, run next, may not add to that."""
+
+    def both(x, y):
+        features, others = x * 2.0, y * 3.0
+        return ops.square(features + others).sum() + ops.square(ops.gram_matrix(features)).sum()
+
+    gradcheck(both, [leaf(1, 8, 3), leaf(1, 8, 3, seed=1)])
+
+
+@pytest.mark.parametrize("use", [lambda f: f * f, lambda f: f * 3.0 + f, lambda f: ops.conv(f, normal(1, 3, 3))])
+def test_an_op_that_adds_to_a_cotangent_adds_the_whole_of_its_gradient(use):
+    gradcheck(lambda x: use(x * 2.0).sum() + ops.square(ops.gram_matrix(x * 2.0)).sum(), [leaf(1, 8, 3)])
+
+    def shared(x):
+        features = x * 2.0
+        return use(features).sum() + ops.square(ops.gram_matrix(features)).sum()
+
+    gradcheck(shared, [leaf(1, 8, 3)])
+
+
 def test_gradients_add_up_where_a_result_fans_out():
     x = leaf(3)
     y = x * 2
@@ -428,6 +449,7 @@ def test_a_long_chain_of_forks_visits_each_node_once():
 @pytest.fixture
 def without_collector():
     """Reference counting alone: what survives sits in a cycle or is held."""
+    ops.max_pool(ops.conv(leaf(1, 6, 6, 2), leaf(3, 3, 2, 4), leaf(4)), 2)  # to compile a kernel leaves frames behind
     gc.collect()
     gc.disable()
     yield

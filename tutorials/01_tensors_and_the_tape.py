@@ -93,23 +93,23 @@ print(result)
 
 # %% [markdown]
 # Where does it remember? Each operation left a `Node`: its name, the function that carries a gradient back, and
-# where its inputs came from (another node, or one of your Tensors). Nodes count their age, and a node is always
-# younger than its inputs. So the backward walk is simple: take the youngest node that waits, run it, hand the parts
+# where its inputs came from (another node, or one of your Tensors). A node knows its depth, which is one more than
+# that of its deepest input. So the backward walk is simple: take the deepest node that waits, run it, hand the parts
 # to its inputs. When a node's turn comes, everything that used its result has already reported.
 #
-# This list of nodes is what people call the *tape*. Here it is, newest first.
+# This list of nodes is what people call the *tape*. Here it is, deepest first, and the oldest of those equally deep.
 
 
 # %%
 def tape(tensor):
-    """The nodes behind a Tensor, newest first."""
+    """The nodes behind a Tensor, deepest first."""
     waiting, found = [tensor._node], {}  # the underscore says: the engine's own; today we look inside
     while waiting:
         node = waiting.pop()
         if isinstance(node, Node):
-            found[node.age] = node
+            found[-node.depth, node.age] = node
             waiting += node.inputs
-    return [found[age] for age in sorted(found, reverse=True)]
+    return [found[key] for key in sorted(found)]
 
 
 for node in tape(result):
@@ -525,7 +525,7 @@ plt.show()
 # ## What you have now
 #
 # - A gradient says how the result moves when an input moves.
-# - An operation is a forward and its backward, side by side. The tape links them; `backward()` walks it newest first.
+# - An operation is a forward and its backward, side by side. The tape links them; `backward()` walks it deepest first.
 # - What is used twice, or copied by broadcasting, adds up what comes back.
 # - A backward is right when finite differences agree, in float64, under a random cotangent.
 #

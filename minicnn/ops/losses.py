@@ -54,7 +54,7 @@ def binary_cross_entropy(logits, labels):
     return costs.mean(), backward
 
 
-@op
+@op(adds=True)
 def gram_matrix(features):
     """FᵀF for each picture, undivided: how often two channels fire together. (N, *spatial, C) -> (N, C, C).
 
@@ -68,8 +68,9 @@ def gram_matrix(features):
     kernels = gram_kernels.implementation(features)
     rows = features.reshape(features.shape[0], -1, features.shape[-1])
 
-    def backward(dgram):
-        return kernels.gradient(dgram, rows).reshape(features.shape)
+    def backward(dgram, total=None):
+        total = None if total is None else total.reshape(rows.shape)
+        return kernels.gradient(dgram, rows, total).reshape(features.shape)
 
     return kernels.forward(rows), backward
 

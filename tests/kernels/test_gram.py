@@ -38,6 +38,17 @@ def test_forward_and_gradient_equal_the_sums(implementation, n, positions, chann
 
 
 @each_implementation
+@pytest.mark.parametrize(("positions", "channels"), [(5, 3), (5, 16), (12, 16), (600, 32), (613, 64), (700, 20)])
+def test_the_gradient_can_be_added_to_what_is_there(implementation, positions, channels):
+    features, dgram = normal(2, positions, channels), normal(2, channels, channels, seed=1)
+    before = normal(2, positions, channels, seed=2)
+    total = before.copy()
+    assert implementation.gradient(dgram, features, total) is total
+    assert_allclose(total, before + on_numpy.gradient(dgram, features), atol=1e-10)
+    assert_allclose(implementation.gradient(dgram, features), on_numpy.gradient(dgram, features), atol=1e-10)
+
+
+@each_implementation
 def test_the_layout_in_memory_does_not_matter(implementation):
     features, dgram = normal(2, 9, 4), normal(2, 4, 4, seed=1)
     strange = np.asfortranarray(features)[:, ::-1][:, ::-1]

@@ -6,7 +6,7 @@
 Shapes: features F (N, P, C), P positions; G and dG (N, C, C).
 
     forward(features) -> gram
-    gradient(dgram, features) -> dfeatures
+    gradient(dgram, features, total=None) -> dfeatures, or total with dfeatures added to it in place
 """
 
 from types import ModuleType

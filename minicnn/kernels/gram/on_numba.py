@@ -29,18 +29,19 @@ def forward(features):
     return gram
 
 
-def gradient(dgram, features):
+def gradient(dgram, features, total=None):
     n, positions, channels = features.shape
     features = backend.constant(features)
-    dfeatures = buffers.empty_like(features)
+    add = total is not None
+    dfeatures = total if add else buffers.empty_like(features)
     symmetric = dgram + np.swapaxes(dgram, 1, 2)
     width = columns(features.itemsize)
     pieces = backend.split(positions, least=LEAST_ROWS)
     if channels % width or positions < ROWS:
-        backend.parallel(_gradient_range, pieces, backend.constant(symmetric), features, dfeatures)
+        backend.parallel(_gradient_range, pieces, backend.constant(symmetric), features, dfeatures, add)
     else:
         panels = np.moveaxis(symmetric.reshape(n, channels, -1, width), 2, 1)
-        backend.parallel(_panels_range, pieces, backend.constant(panels), features, dfeatures)
+        backend.parallel(_panels_range, pieces, backend.constant(panels), features, dfeatures, add)
     return dfeatures
 
 
@@ -63,20 +64,31 @@ def _forward_range(slot, start, stop, features, slots, width, whole_panels):
 
 
 @njit(nogil=True, cache=True)
-def _panels_range(start, stop, panels, features, dfeatures):
+def _panels_range(start, stop, panels, features, dfeatures, add):
     """F (dG + dGᵀ), a panel of the sum at a time."""
     count, channels, width = panels.shape[1:]
+    rest = (stop - start) % ROWS
+    last = np.empty(ROWS * width, features.dtype)  # the rows that are left, behind some that are there already
     for n in range(features.shape[0]):
         rows, target = features[n].reshape(-1), dfeatures[n].reshape(-1)
         for number in range(count):
             panel = panels[n, number].reshape(-1)
-            for first in range(start, stop, ROWS):
-                at = min(first, stop - ROWS) * channels  # the last rows may be formed twice
-                to = (at + number * width, channels)
-                _multiply(rows, (at, channels, 1), panel, (0, width), target, to, channels, False)
+            for first in range(start, stop - rest, ROWS):
+                to = (first * channels + number * width, channels)
+                _multiply(rows, (first * channels, channels, 1), panel, (0, width), target, to, channels, add)
+            if rest:
+                at = (stop - ROWS) * channels
+                _multiply(rows, (at, channels, 1), panel, (0, width), last, (0, width), channels, False)
+                for i in range(ROWS - rest, ROWS):
+                    to = at + i * channels + number * width
+                    for j in range(width):
+                        target[to + j] = last[i * width + j] + (target[to + j] if add else last.dtype.type(0))
 
 
 @njit(nogil=True, cache=True)
-def _gradient_range(start, stop, symmetric, features, dfeatures):
+def _gradient_range(start, stop, symmetric, features, dfeatures, add):
     for n in range(features.shape[0]):
-        np.dot(features[n, start:stop], symmetric[n], dfeatures[n, start:stop])
+        if add:
+            dfeatures[n, start:stop] += np.dot(features[n, start:stop], symmetric[n])
+        else:
+            np.dot(features[n, start:stop], symmetric[n], dfeatures[n, start:stop])

@@ -26,7 +26,8 @@ def transform(w):
     filters = np.zeros((9, channels, panels * width), w.dtype)
     filters[..., :outputs] = w.reshape(9, channels, outputs)
     filters = filters.reshape(9, channels, panels, width).transpose(0, 2, 1, 3).reshape(9, -1)
-    U = buffers.empty((36, panels, channels, width), w.dtype)
+    # What is remembered stays long: not in the midst of what comes and goes.
+    U = buffers.aligned((36, panels, channels, width), w.dtype)
     with backend.blas_on_one_thread:
         np.matmul(_BOTH_SIDES.astype(w.dtype), filters, out=U.reshape(36, -1))
     return U

@@ -141,12 +141,21 @@ def _pieces(first, stop, unit, most=16):
 
 
 @njit(nogil=True, cache=True)
+def _scratch(count, like):
+    """So many numbers, undefined, that begin at a cache line: to store across two lines takes twice as long."""
+    line = 64 // like.itemsize
+    room = np.empty(count + line, like.dtype)
+    first = -room.ctypes.data % 64 // like.itemsize
+    return room[first : first + count]
+
+
+@njit(nogil=True, cache=True)
 def _whole_range(start, stop, block, U, wide, grid, before, source, target):
     x, active, spatial, pooled, mirrored = source
     y, output, bias, relu, marks, pool, _ = target
     channels = x.shape[3]
-    V = np.empty((36, block * channels + LINE), x.dtype)
-    M = np.empty((36, block * wide + LINE), x.dtype)
+    V = _scratch(36 * (block * channels + LINE), x).reshape(36, -1)
+    M = _scratch(36 * (block * wide + LINE), x).reshape(36, -1)
     for first in range(start, stop, block):
         last = min(first + block, stop)
         _input_range(first, last, first, x, active, spatial, pooled, mirrored, V, grid, before)
@@ -180,8 +189,8 @@ def _panels_range(i, number, V, filters, weights, M, count, width, wide):
     _, depth, outputs = filters.shape
     last = min(number + TOGETHER, wide // width)
     size = depth * width
-    half = np.zeros((last - number) * 3 * size, V.dtype)
-    panel = np.empty(size, V.dtype)
+    half, panel = _scratch((last - number) * 3 * size, V), _scratch(size, V)
+    half[:] = 0
     taps = filters.reshape(-1)
     row_of_taps = 3 * depth * outputs
     for k in range(number, last):
@@ -272,7 +281,8 @@ def _input_range(start, stop, base, x, active, spatial, pooled, mirrored, V, gri
     channels = x.shape[3]
     widest = min(_strip(channels, x.itemsize), grid[1])
     length = 4 * (widest + 1) * channels
-    window, half = np.zeros(6 * length, x.dtype), np.empty(6 * length, x.dtype)
+    window, half = _scratch(6 * length, x), _scratch(6 * length, x)
+    window[:] = 0
     flags = np.zeros(length if active.size else 0, np.uint8)
     pixels, target, step = x.reshape(-1), V.reshape(-1), V.shape[1]
     rows = _from(0, length, mirrored)
@@ -346,10 +356,11 @@ def _output_range(start, stop, base, M, wide, grid, y, output, bias, relu, marks
     """The outputs of the tiles start … stop: Aᵀ M A, bias, ReLU and its bits, means of 2×2."""
     widest = min(_strip(wide, M.itemsize), grid[1])
     length = widest * wide
-    half, whole = np.empty(24 * length, M.dtype), np.empty(16 * length, M.dtype)
+    half, whole = _scratch(24 * length, M), _scratch(16 * length, M)
     products, row_of_products = M.reshape(-1), M.shape[1]
     flags = np.empty(widest * wide if relu else 0, np.uint8)
-    biases = np.zeros(widest * wide, M.dtype)
+    biases = _scratch(widest * wide, M)
+    biases[:] = 0
     for t in range(widest):
         for c in range(bias.size):  # a loop: to assign one array to another takes Numba four seconds to compile
             biases[t * wide + c] = bias[c]
@@ -453,7 +464,7 @@ def _cotangent_range(start, stop, base, dy, dM, grid):
     _, height, width, channels = dy.shape
     widest = min(_strip(channels, dy.itemsize), grid[1])
     length = widest * channels
-    window, half = np.empty((16, length), dy.dtype), np.empty(24 * length, dy.dtype)
+    window, half = _scratch(16 * length, dy).reshape(16, length), _scratch(24 * length, dy)
     pixels, target, step = window.reshape(-1), dM.reshape(-1), dM.shape[1]
     tile = start
     while tile < stop:
