@@ -1,7 +1,20 @@
 """Networks, with or without trained weights."""
 
+from minicnn.models.deep_face import deepface
 from minicnn.models.imagenet import squeezenet, vgg16, vgg19
+from minicnn.models.inception_resnet import inception_resnet_v1
+from minicnn.models.nn4 import nn4_small2
 from minicnn.models.recognition import from_weights, recognise
 from minicnn.models.tiny import tiny_vgg
 
-__all__ = ["from_weights", "recognise", "squeezenet", "tiny_vgg", "vgg16", "vgg19"]
+__all__ = [
+    "deepface",
+    "from_weights",
+    "inception_resnet_v1",
+    "nn4_small2",
+    "recognise",
+    "squeezenet",
+    "tiny_vgg",
+    "vgg16",
+    "vgg19",
+]

@@ -104,16 +104,15 @@ class StyleRecipe:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """input_size: (height, width) that the weights were trained at. preprocessing: a name of PREPROCESSING, by which
-    the network prepares the pictures itself.
+    """What belongs to one set of weights. input_size: (height, width) that they were trained at. preprocessing: a name
+    of PREPROCESSING, by which the network prepares the pictures itself. accuracy: what their publisher states.
 
     Of a network for style: recipe, the style transfer that suits its weights; style_layers, content_layer: what stands
     in for a preset's layers that it does not have.
     Of a face encoder, which takes pictures of input_size and no other: embedding, the length of its encodings; metric,
-    what tells how alike two of them are; landmarks: {name: (x, y)}, where they lie in the picture as fractions of its
-    width and height, left and right as the viewer sees them; margin: pixels around a detector's box, where faces were
-    cropped by it and not aligned.
-    accuracy: what the publisher of the weights states.
+    what tells how alike two of them are, "squared_l2" or "chi2", Σ (f − g)² / (f + g); landmarks: {name: (x, y)}, where
+    they lie in the picture as fractions of its width and height, left and right as the viewer sees them; margin: pixels
+    around a detector's box, where faces were cropped by it and not aligned.
     """
 
     name: str

@@ -51,7 +51,7 @@ def build(*, embedding: int = 128, preprocessing: str | None = None, initial: st
         input_size=(160, 160),
         preprocessing=preprocessing or usual,
         embedding=embedding,
-        metric="squared L2",
+        metric="squared_l2",
         margin=32,
         accuracy=accuracy if preprocessing in (None, usual) else None,
     )

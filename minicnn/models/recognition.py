@@ -13,7 +13,7 @@ from minicnn.errors import LoadError
 from minicnn.hdf5.files import listing_of, named
 from minicnn.hdf5.layouts import contents
 from minicnn.hdf5.matching import listed, match
-from minicnn.models import imagenet, inception_resnet, tiny
+from minicnn.models import deep_face, imagenet, inception_resnet, nn4, tiny
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike
 
@@ -41,6 +41,12 @@ KNOWN = (
     Known(imagenet.vgg19, functools.partial(imagenet.build, "vgg19", drawn=False), imagenet.TOP_LAYERS),
     Known(imagenet.squeezenet, functools.partial(imagenet.build_squeezenet, initial="zeros")),
     Known(
+        nn4.nn4_small2,
+        functools.partial(nn4.build, initial="zeros"),
+        note=f"the file does not tell which variant it is for ({', '.join(nn4.VARIANTS)}): openface is taken, "
+        "and variant= says otherwise",
+    ),
+    Known(
         inception_resnet.inception_resnet_v1,
         functools.partial(inception_resnet.build, initial="zeros"),
         note="the file does not tell how faces are prepared: whitened is taken, and preprocessing= says otherwise",
@@ -50,6 +56,7 @@ KNOWN = (
         functools.partial(inception_resnet.build, embedding=512, initial="zeros"),
         note="the file does not tell how faces are prepared: centred is taken, and preprocessing= says otherwise",
     ),
+    Known(deep_face.deepface, functools.partial(deep_face.build, initial="zeros"), deep_face.TOP_LAYERS),
 )
 
 

@@ -1,0 +1,60 @@
+"""DeepFace: an aligned face of 152×152 pixels to 4096 numbers, by layers that have filters of their own at every place.
+
+Source: Taigman, Yang, Ranzato & Wolf 2014, "DeepFace: closing the gap to human-level performance in face verification".
+Layer names are those of its Keras port, whose weights no TensorFlow since 2.12 can load.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+from minicnn.models.pretrained import WeightsLike, load_weights
+
+IDENTITIES = 8631  # of VGGFace2's training pictures
+TOP_LAYERS = ("F8",)
+
+CARD = ModelCard(
+    name="deepface",
+    input_size=(152, 152),
+    preprocessing="none",
+    embedding=4096,
+    metric="chi2",
+    accuracy="90.34 % of VGGFace2's held-out pictures named (S. Ghosh's weights)",
+)
+
+
+def deepface(weights: WeightsLike | None = None, *, include_top: bool = False, seed: nn.Seed = 0) -> Network:
+    """DeepFace: aligned faces (N, 152, 152, 3) to encodings (N, 4096) of numbers ≥ 0; 102,412,864 parameters.
+
+    weights: as for vgg16. include_top: add F8, which tells the 8631 people of the training pictures apart; model(x) is
+    (N, 8631) logits then, whose softmax Keras calls F8.
+    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    """
+    if weights is None:
+        return build(include_top=include_top, seed=seed)
+    model = build(include_top=include_top, initial="zeros")
+    return load_weights(model, weights, ignore=() if include_top else TOP_LAYERS)
+
+
+def build(*, include_top: bool = False, initial: str = "he", seed: nn.Seed = 0) -> Network:
+    """deepface without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    random = np.random.default_rng(seed)
+    drawn: dict[str, Any] = {"initial": initial, "seed": random}
+    active = {"activation": "relu", **drawn}
+    body = [
+        nn.Conv2d(3, 32, 11, name="C1", **active),
+        nn.MaxPool2d(3, stride=2, padding="same", name="M2"),
+        nn.Conv2d(32, 16, 9, name="C3", **active),
+        nn.LocallyConnected2d(16, 16, 9, input_size=63, name="L4", **active),
+        nn.LocallyConnected2d(16, 16, 7, input_size=55, stride=2, name="L5", **active),
+        nn.LocallyConnected2d(16, 16, 5, input_size=25, name="L6", **active),
+        nn.Flatten(name="F0"),
+        nn.Linear(21 * 21 * 16, 4096, name="F7", **active),
+    ]
+    top = [nn.Dropout(0.5, seed=random, name="D0"), nn.Linear(4096, IDENTITIES, name="F8", **drawn)]
+    return Network(CARD, body, top if include_top else [])
