@@ -1,5 +1,5 @@
-"""The two innermost loops, written for registers: a product of a few rows with a panel of columns, every sum of it in a
-register, and the transforms, one cache line at a time.
+"""The innermost loops, written for registers: a product of a few rows with a panel of columns, every sum of it in a
+register, the transforms, one cache line at a time, and the transposition of a square of numbers as wide as a line.
 
 A matrix product is as fast as its sums stay in registers, and neither NumPy nor a Numba loop can say so: a loop over
 arrays stores its sums at each turn, and a loop over twelve arrays may not vectorize for fear that they overlap. So
@@ -134,6 +134,38 @@ def weighted_sum(terms):
     return weigh
 
 
+def square_transposition():
+    """transpose(source, first, row, target, to, step): target[to + j · step + i] = source[first + i · row + j] for i, j
+    from 0 to the width of a line. source and target are flat and do not overlap.
+    """
+
+    @intrinsic
+    def transpose(typing, source, first, row, target, to, step):
+        size = types.intp
+
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments)
+            source, first, row, target, to, step = emitter.arguments
+            lines = [
+                emitter.load(emitter.at(source, first, builder.mul(row, emitter.index(i))))
+                for i in range(emitter.width)
+            ]
+            # Squares of 2 × 2 lines are turned by exchanging their off-diagonal parts: single numbers, then pairs, …
+            part = 1
+            while part < emitter.width:
+                for i in range(emitter.width):
+                    if not i & part:
+                        lines[i], lines[i + part] = emitter.exchange(lines[i], lines[i + part], part)
+                part *= 2
+            for j, line in enumerate(lines):
+                emitter.store(line, emitter.at(target, to, builder.mul(step, emitter.index(j))))
+            return context.get_dummy_value()
+
+        return types.void(source, size, size, target, size, size), emit
+
+    return transpose
+
+
 def _times(emitter, matrix, lines):
     """matrix · lines. Rows that evaluate a polynomial at t and at −t share their even and their odd part."""
     results, k = [], 0
@@ -194,6 +226,14 @@ class _Emitter:
         nothing, lane = ir.Constant(self.line, ir.Undefined), ir.IntType(32)
         one = self.builder.insert_element(nothing, number, ir.Constant(lane, 0))
         return self.builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width))
+
+    def exchange(self, a, b, part):
+        """The second part of every two in `a` against the first in `b`."""
+        places = range(self.width)
+        one = [k if not k & part else self.width + k - part for k in places]
+        other = [k + part if not k & part else self.width + k for k in places]
+        kind = ir.VectorType(ir.IntType(32), self.width)
+        return [self.builder.shuffle_vector(a, b, ir.Constant(kind, mask)) for mask in (one, other)]
 
     def multiply_add(self, a, b, c):
         name = f"llvm.fmuladd.v{self.width}{self.number.intrinsic_name}"

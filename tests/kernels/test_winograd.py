@@ -292,6 +292,23 @@ def test_frozen_filters_are_transformed_once(counted):
     assert len(counted) == 3  # whoever may be written is transformed every time
 
 
+@pytest.mark.parametrize(("inner", "outer"), [(272, 256), (256, 336)])
+def test_large_filters_are_remembered_where_tiles_are_few(inner, outer, counted):
+    """From the same U both ways: turned for the gradient."""
+    w, x = normal(3, 3, inner, outer, seed=1, dtype=np.float32), normal(1, 9, 10, inner, dtype=np.float32)
+    dy = normal(1, 9, 10, outer, seed=2, dtype=np.float32)
+    results = []
+    for writeable in (True, False):  # formed a panel at a time, and known as a whole
+        w.flags.writeable = writeable
+        y, _ = on_numba.forward(x, w, None, (1, 1), (9, 10))
+        results.append((y, on_numba.gradient_to_input(dy, w, (1, 1), (9, 10), (9, 10))))
+    assert len(counted) == 1
+    for formed, known in zip(*results, strict=True):
+        assert relative_error(known, formed) < 1e-5
+    assert relative_error(results[1][0], on_numpy.forward(x, w, None, (1, 1), (9, 10))) < 1e-5
+    assert relative_error(results[1][1], on_numpy.gradient_to_input(dy, w, (1, 1), (9, 10))) < 1e-5
+
+
 def test_thawed_filters_are_forgotten_before_somebody_writes_into_them():
     layer = nn.Conv2d(64, 64, 3, padding=1, seed=0)
     x = normal(1, 32, 32, 64, dtype=np.float32)

@@ -5,14 +5,23 @@ import numpy as np
 from minicnn import backend, buffers
 from minicnn.kernels.micro_kernel import columns
 from minicnn.kernels.winograd import G
-from minicnn.kernels.winograd.memory import remembered
+from minicnn.kernels.winograd.memory import Memory
 
+BUDGET = 192 << 20  # bytes; all of VGG-19 takes 208 MB at 256², a sixth of it at 512²
 _BOTH_SIDES = np.kron(G, G)  # (36, 9): rows of G on either side of a 3×3 filter written as nine numbers
+
+
+_memory = Memory(BUDGET)
 
 
 def transformed(w):
     """U of w, remembered while w is read-only."""
-    return remembered(w, transform)
+    return _memory.look_up(w, transform)
+
+
+def keeps_transform(w):
+    """Whether U of w, once formed, is remembered."""
+    return _memory.keeps(w, 4 * w.nbytes)  # 36 numbers of 9
 
 
 def transform(w):

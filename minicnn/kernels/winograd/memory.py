@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-BUDGET = 64 << 20  # bytes
-
 _memories: weakref.WeakSet[Memory] = weakref.WeakSet()
 
 
@@ -44,6 +42,13 @@ class Memory:
                 self.bytes += result.nbytes
         return result
 
+    def keeps(self, array: np.ndarray, nbytes: int) -> bool:
+        """Whether it would remember so large a result of an array, or does already."""
+        known = self._results.get((id(array),))
+        return not array.flags.writeable and (
+            self.bytes + nbytes <= self.budget if known is None else known[0][0]() is array
+        )
+
     def forget(self, array: np.ndarray) -> None:
         """Drop what is known of an array, before somebody writes into it."""
         with self._lock:
@@ -62,6 +67,3 @@ def forget(array: np.ndarray) -> None:
     """Drop what any Memory knows of an array."""
     for memory in list(_memories):
         memory.forget(array)
-
-
-remembered = Memory(BUDGET).look_up

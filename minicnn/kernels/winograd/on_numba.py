@@ -11,18 +11,27 @@ import numpy as np
 from numba import njit
 
 from minicnn import backend, buffers
-from minicnn.kernels.micro_kernel import ROWS, columns, line_transform, row_product, weighted_sum
+from minicnn.kernels.micro_kernel import (
+    ROWS,
+    columns,
+    line_transform,
+    row_product,
+    square_transposition,
+    weighted_sum,
+)
 from minicnn.kernels.winograd import A_T, B_T, G, tiles_along
-from minicnn.kernels.winograd.filters import transform_back, transformed
+from minicnn.kernels.winograd.filters import keeps_transform, transform_back, transformed
 
-MICRO_KERNEL = "48b66a64798c"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "a40af09c1917"  # its digest: an edit there has to show in the files that compile it into theirs
 _input_transform, _output_transform, _cotangent_transform = (line_transform(m) for m in (B_T, A_T, A_T.T))
 _multiply, _weigh = row_product(ROWS), weighted_sum(3)
+_transpose = square_transposition()
 _copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
 
 CACHE = 1 << 21  # bytes of second-level cache that a core may count on
 SHARED = 32 << 20  # bytes of V and M in a block that all threads share
 STRIP = 1 << 13  # bytes of one of the six rows that a strip of tiles is read from
+FEW = 128  # tiles whose products take less time than to form a large U a few times over
 TOGETHER = 4  # panels of U that pass the same rows of V while these are in the cache
 LINE = 16  # floats of a cache line: by so much a row of V is longer, lest its 36 rows fall into one set of the cache
 # For each byte of ReLU's bits, eight bytes of 0 or 1.
@@ -75,7 +84,8 @@ _NOTHING = np.zeros((0, 0, 0, 0), np.uint8)
 
 def _convolve(x, active, spatial, pooled, w, turned, before, y, output, bias, relu, marks, pool):
     """The way of a block of tiles, in one go on one thread while all of U stays in the cache beside it; where U is too
-    large for that, in three steps that all threads share, and U is formed as it is used, a few panels at a time.
+    large for that, in three steps that all threads share. Then U is formed as it is used, a few panels at a time, or
+    taken from memory where its filters are frozen and tiles are few.
     """
     x, bias, active = (backend.constant(a) for a in (x, bias, active))
     channels, outputs, width = x.shape[-1], y.shape[-1], columns(x.itemsize)
@@ -92,18 +102,22 @@ def _convolve(x, active, spatial, pooled, w, turned, before, y, output, bias, re
         block = _even(count, min(CACHE // bytes_of_tile, -(-count // 8)))
         backend.parallel(_whole_range, _pieces(0, count, block), block, U, wide, grid, before, source, target)
         return
-    filters = backend.constant(w).reshape(9, *w.shape[2:])
-    if turned:
-        filters = _swap(filters)
     block = _even(count, SHARED // bytes_of_tile)
     V, M = (buffers.empty((36, block * c + LINE), x.dtype) for c in (channels, wide))
-    products = [(i, number) for i in range(6) for number in range(0, wide // width, TOGETHER)]
+    if known := count <= FEW and keeps_transform(w):
+        products = _pieces(0, 36, 1, most=36)
+        factors = V, backend.constant(transformed(w)), turned, M
+    else:
+        products = [(i, number) for i in range(6) for number in range(0, wide // width, TOGETHER)]
+        filters = backend.constant(w).reshape(9, *w.shape[2:])
+        factors = V, _swap(filters) if turned else filters, G.astype(x.dtype), M
     for first in range(0, count, block):
         stop = min(first + block, count)
         pieces = _pieces(first, stop, 4)
         backend.parallel(_input_range, pieces, first, *source, V, grid, before)
         V[:, (stop - first) * channels :] = 0  # whatever lies there may be slow: denormal numbers
-        backend.parallel(_panels_range, products, V, filters, G.astype(x.dtype), M, stop - first, width, wide)
+        kernel = _known_range if known else _panels_range
+        backend.parallel(kernel, products, *factors, stop - first, channels, width, wide)
         backend.parallel(_output_range, pieces, first, M, wide, grid, *target)
 
 
@@ -182,11 +196,25 @@ def _pass_rows(V, panel, M, count, depth, at, width, wide):
 
 
 @njit(nogil=True, cache=True)
-def _panels_range(i, number, V, filters, weights, M, count, width, wide):
+def _known_range(start, stop, V, U, turned, M, count, depth, width, wide):
+    """M[ξ] = V[ξ] U[ξ], or V[ξ] U[ξ]ᵀ, for the ξ from `start` on."""
+    panel = _scratch(depth * width, V)
+    for element in range(start, stop):
+        for number in range(wide // width):
+            if turned:
+                _turn_panel(U[element], number, panel, depth)
+                _pass_rows(V[element], panel, M[element], count, depth, number * width, width, wide)
+            else:
+                known = U[element, number].reshape(-1)
+                _pass_rows(V[element], known, M[element], count, depth, number * width, width, wide)
+
+
+@njit(nogil=True, cache=True)
+def _panels_range(i, number, V, filters, weights, M, count, depth, width, wide):
     """M[ξ] for the six ξ of row i, and for a few panels from `number` on. Their U = G g Gᵀ exists only here: first G g
     for row i, three taps of it, then that times Gᵀ for one ξ after the other.
     """
-    _, depth, outputs = filters.shape
+    outputs = filters.shape[2]
     last = min(number + TOGETHER, wide // width)
     size = depth * width
     half, panel = _scratch((last - number) * 3 * size, V), _scratch(size, V)
@@ -231,24 +259,26 @@ def _swap_range(start, stop, filters, swapped):
 
 @njit(nogil=True, cache=True)
 def _turn_range(start, stop, U, turned):
+    depth = turned.shape[2]
     for element in range(start, stop):
         for number in range(turned.shape[1]):
-            _turn_panel(U[element], number, turned[element, number])
+            _turn_panel(U[element], number, turned[element, number].reshape(-1), depth)
 
 
 @njit(nogil=True, cache=True)
-def _turn_panel(U, number, panel):
-    """panel[k, j] = U[j of this panel, k], where U lies in panels of its own: (panels, C_in, width)."""
+def _turn_panel(U, number, panel, depth):
+    """panel[k, j] = U[j of this panel, k] for k from 0 to depth. U lies in panels of its own: (panels, C_in, width).
+    Channels are multiples of a line, so squares of a line's width cover both.
+    """
     _, channels, width = U.shape
+    source, side = U.reshape(-1), 64 // U.itemsize
     first = number * width
-    inside = min(width, channels - first)
-    panel[:, inside:] = 0
-    for k in range(0, panel.shape[0], width):
-        square = U[k // width]
-        for j in range(inside):
-            row = square[first + j]
-            for i in range(min(width, panel.shape[0] - k)):
-                panel[k + i, j] = row[i]
+    if first + width > channels:  # the last panel hangs over
+        panel[:] = 0
+    for k in range(0, depth, side):
+        square = (k // width * channels + first) * width + k % width
+        for j in range(0, min(width, channels - first), side):
+            _transpose(source, square + j * width, width, panel, k * width + j, width)
 
 
 @njit(nogil=True, cache=True)
