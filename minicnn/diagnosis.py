@@ -152,10 +152,10 @@ def _index_file(kernel: Any) -> str:
 
 
 def _weights(row: zoo.Weights) -> dict[str, Any]:
-    """path: where the file lies, or None, and then why."""
+    """path: where the file lies, or None, and then why. link: where it can be had, None for what is shipped."""
 
     def find() -> dict[str, Any]:
         path = zoo.path(row.name)
         return {"path": str(path), "bytes": path.stat().st_size}
 
-    return {"name": row.name, "path": None, **_try(find)}
+    return {"name": row.name, "link": row.link, "path": None, **_try(find)}

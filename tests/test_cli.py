@@ -1,14 +1,18 @@
 """The commands as a user meets them: what they write, and one line where the input is wrong."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import minicnn
-from minicnn import hdf5, images, models
+from minicnn import hdf5, images, models, zoo
 from minicnn.cli import main
+from minicnn.models import imagenet
 from minicnn.style import demonstration
 
 
@@ -100,6 +104,138 @@ def test_demo_refuses_a_file_as_its_folder(tmp_path, capsys):
     (tmp_path / "file").write_text("here")
     assert main(["demo", "--out", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# weights
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return dict(models.tiny_vgg().named_parameters())
+
+
+def printed(capsys):
+    """What was printed, once every line is known to be at most eighty columns, but for links and paths."""
+    said = capsys.readouterr().out
+    assert [line for line in said.splitlines() if len(line) > 80 and "/" not in line] == []
+    return said
+
+
+def test_weights_lists_what_there_is(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))
+    (tmp_path / zoo.find("vgg19").file).write_bytes(bytes(250_000))
+    assert main(["weights", "list"]) == 0
+    lines = printed(capsys).splitlines()
+    table = {line.split()[0]: line for line in lines if line and not line.startswith(" ")}
+    assert all(row.name in table and row.licence in table[row.name] for row in zoo.catalog())
+    assert table["tiny_vgg"].endswith("shipped") and table["vgg16"].endswith("no")
+    assert table["vgg19"].endswith("yes") and " 0.2 MB " in table["vgg19"]
+    assert f"  {tmp_path}" in lines
+
+
+def test_weights_lists_everything_about_one(capsys):
+    assert main(["weights", "list", "vgg19_top", "openface"]) == 0
+    said = printed(capsys)
+    for name in ("vgg19_top", "openface"):
+        row = zoo.find(name)
+        for fact in (row.call, row.link, row.licence, row.accuracy, row.preprocessing, row.md5 or "none is published"):
+            assert fact in said
+    assert main(["weights", "list", "--json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == [row.name for row in zoo.catalog()]
+
+
+def test_weights_inspects_what_is_shipped(capsys):
+    assert main(["weights", "inspect", "tiny_vgg"]) == 0
+    said = printed(capsys)
+    row = zoo.find("tiny_vgg")
+    for fact in ("fits          tiny_vgg", "minicnn", "tiny_vgg, licence MIT", row.sha256, "3×3×3×32", "float16"):
+        assert fact in said
+    assert said.splitlines()[-1] == "20 arrays, 2,244,330 parameters"
+    assert main(["weights", "inspect", "tiny_vgg", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["network"], found["catalogue"], found["sha256"]) == ("tiny_vgg", "tiny_vgg", row.sha256)
+    assert {"name": "block1_conv1/w", "shape": [3, 3, 3, 32], "dtype": "float16"} in found["rows"]
+
+
+def test_weights_inspects_a_file_that_fits_nothing(capsys, tmp_path):
+    path = tmp_path / "other.h5"
+    with h5py.File(path, "w") as file:
+        file["a\x1b[31m layer/" + "long_" * 30 + "name"] = np.zeros((2, 3), np.float32)
+        file.attrs["said"] = "in\x07deed"
+    assert main(["weights", "inspect", str(path)]) == 0
+    said = printed(capsys)
+    assert "no network of minicnn" in said
+    assert "\x1b" not in said and "\x07" not in said  # nothing out of a file reaches the terminal's controls
+    array, total = said.splitlines()[-2:]
+    assert "…" in array and array.split()[-4].endswith("long_name")
+    assert array.split()[-3:] == ["2×3", "float32", "6"] and total == "1 arrays, 6 parameters"
+
+
+def test_weights_tells_a_network_with_its_top(capsys, tmp_path):
+    path = tmp_path / "vgg.h5"
+    with h5py.File(path, "w") as file:  # shapes are told without the numbers, which nobody wrote
+        for name, parameter in imagenet.build("vgg16", include_top=True, drawn=False).named_parameters():
+            layer, role = name.split(".")
+            file.create_dataset(
+                f"{layer}/{layer}/{ {'w': 'kernel', 'b': 'bias'}[role] }:0", parameter.shape, np.float32
+            )
+        layers = list(dict.fromkeys(name.split("/")[0] for name in file))
+        file.attrs["layer_names"] = [layer.encode() for layer in layers]
+    assert path.stat().st_size < 100_000
+    assert main(["weights", "inspect", str(path)]) == 0
+    said = printed(capsys)
+    assert "fits          vgg16(include_top=True)" in said and "138,357,544 parameters" in said
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "first"),
+    [
+        ("minicnn", "out.h5", "block1_conv1.w"),
+        ("keras", "out.h5", "block1_conv1/block1_conv1/kernel:0"),
+        ("keras3", "out.weights.h5", "layers/conv2d/vars/0"),
+    ],
+)
+def test_weights_converts(shipped, capsys, tmp_path, layout, name, first):
+    out = tmp_path / name
+    assert main(["weights", "convert", "tiny_vgg", "-o", str(out), "--layout", layout]) == 0
+    said = printed(capsys)
+    assert f"{out}: tiny_vgg" in said and "float32, 2,244,330 parameters, 9.0 MB" in said
+    with h5py.File(out) as file:
+        assert file[first].shape == (3, 3, 3, 32)
+        assert file.attrs["licence"] == "MIT" and file.attrs["test_accuracy"] > 0.88
+    for parameter, converted in models.tiny_vgg(out).named_parameters():
+        assert np.array_equal(converted.data, shipped[parameter].data)
+
+
+def test_weights_converts_and_tells_it_to_programs(capsys, tmp_path):
+    out = tmp_path / "half.h5"
+    assert main(["weights", "convert", "tiny_vgg", "-o", str(out), "--dtype", "float16", "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["network"], done["dtype"], done["size"]) == ("tiny_vgg", "float16", out.stat().st_size)
+    assert main(["weights", "convert", "tiny_vgg", "-o", str(out), "--layout", "keras3"]) == 2
+    assert ".weights.h5" in capsys.readouterr().err
+
+
+def test_enough_is_enough():
+    """A reader that goes away, as `head` does, is no error to tell of."""
+    command = [sys.executable, "-m", "minicnn", "weights", "list", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.parametrize("action", [["inspect"], ["convert", "-o", "out.h5"]])
+def test_weights_refuses_what_is_no_weights(action, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))
+    Path("notes.h5").write_text("words")
+    for weights, message in (("notes.h5", "notes.h5' is not HDF5"), ("vgg16", "minicnn weights fetch vgg16")):
+        assert main(["weights", *action, weights]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.startswith("minicnn: ") and error.count("\n") == 1
+    assert not Path("out.h5").exists()
 
 
 def test_version_and_help():

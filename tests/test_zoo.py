@@ -1,5 +1,6 @@
 """Weights over the network: what arrives whole gets its name, and nothing else ever does. All of it on this machine."""
 
+import dataclasses
 import hashlib
 import http.server
 import io
@@ -21,6 +22,7 @@ import pytest
 
 import minicnn
 from minicnn import models, zoo
+from minicnn.cli import main
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.zoo import catalogue, downloading, fetching, records
 from minicnn.zoo.catalogue import Weights
@@ -654,6 +656,60 @@ def test_folders_that_cannot_be_written_to(server, row, folder, content, tmp_pat
     with pytest.raises(InputError, match="cannot be made"):
         zoo.fetch("net")
     assert server.asked == []
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_the_command_fetches_and_says_what_it_did(server, row, folder, content, capsys, tmp_path):
+    row(server.give(content))
+    assert main(["weights", "fetch", "net"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("net: downloaded, 0.2 MB\n")
+    for part in (folder / FILE, sha256(content), "no checksum is published", "MIT"):
+        assert str(part) in said
+    assert main(["weights", "fetch", "net", "--to", str(tmp_path / "stick")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("net: copied") and "let MINICNN_WEIGHTS name the folder" in said
+    assert main(["weights", "fetch", "net", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["how"], told["path"], told["sha256"]) == ("here already", str(folder / FILE), sha256(content))
+
+
+def test_the_command_goes_on_after_a_failure(server, row, folder, content, capsys, monkeypatch):
+    good = row(server.give(content))
+    bad = dataclasses.replace(good, name="bad", file="bad.h5", source=server.link("/bad.h5"))
+    monkeypatch.setattr(catalogue, "_CATALOG", (bad, good))
+    assert main(["weights", "fetch", "bad", "net"]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("minicnn: weights 'bad' cannot be fetched") and told.err.count("\n") == 1
+    assert told.out.startswith("net: downloaded")
+    assert main(["weights", "fetch", "net", "nte"]) == 2
+    assert capsys.readouterr().err.startswith("minicnn: weights 'nte' is not in the catalogue")
+
+
+def test_the_command_survives_control_c(server, row, folder, content, capsys, monkeypatch):
+    def interrupted(transfer, piece):
+        raise KeyboardInterrupt
+
+    row(server.give(content))
+    monkeypatch.setattr(downloading._Transfer, "write", interrupted)
+    assert main(["weights", "fetch", "net"]) == 130
+    assert capsys.readouterr().err == "minicnn: interrupted\n"
+    assert left(folder) == []
+
+
+def test_a_copy_from_elsewhere_is_told_by_its_checksum(server, row, folder, content, tmp_path):
+    net = row(server.give(content), md5=md5(content), size=len(content))
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(content)
+    assert zoo.identify(copy, sha256(content)) is net
+    row(server.link(), md5=md5(altered(content)))
+    assert zoo.identify(copy, sha256(content)) is None
+    row(server.link())
+    assert zoo.identify(copy, sha256(content)) is None
+    server.give(content)
+    assert zoo.identify(zoo.fetch("net"), sha256(content)).name == "net"
 
 
 def test_an_unknown_name():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import minicnn
 from minicnn.errors import InputError
 
-COMMANDS = ("demo", "style", "train", "bench", "doctor")
+COMMANDS = ("demo", "style", "train", "weights", "bench", "doctor")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen = parser().parse_args(arguments)
     try:
-        return chosen.run(chosen) or 0
+        status = chosen.run(chosen) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as in `minicnn weights inspect FILE | head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except InputError as problem:
         print(f"minicnn: {problem}", file=sys.stderr)
         return 2

@@ -48,9 +48,7 @@ def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from (("backends", line) for line in _backends(found["backends"]))
     yield from (("GPU", gpu) for gpu in found["gpus"] or ["none: no NVIDIA driver answers"])
     yield from (("kernels", line) for line in _kernels(found["compiled_kernels"]))
-    for weights in found["weights"]["files"]:
-        there = f"{_size(weights['bytes'])}, {weights['path']}" if weights["path"] else weights["problem"]
-        yield "weights", f"{weights['name']}: {there}"
+    yield from (("weights", line) for line in _weights(found["weights"]))
     yield "result", "minicnn works here" if found["works"] else "minicnn's default backend does not work here"
 
 
@@ -92,6 +90,17 @@ def _kernels(kernels: dict[str, Any]) -> Iterator[str]:
         yield "kept until this process ends: no lasting folder can be written to; name one in NUMBA_CACHE_DIR"
     elif not kernels["writable"]:
         yield "that folder cannot be written to"
+
+
+def _weights(weights: dict[str, Any]) -> Iterator[str]:
+    for row in weights["files"]:
+        if row["path"]:
+            yield f"{row['name']}: {_size(row['bytes'])}, {row['path']}"
+        elif not row["link"]:
+            yield f"{row['name']}: {row['problem']}"
+    yield from (f"looked for in {folder}" for folder in weights["folders"])
+    if absent := sum(row["path"] is None and row["link"] is not None for row in weights["files"]):
+        yield f"{absent} more can be had: minicnn weights list"
 
 
 def _size(count: int) -> str:

@@ -3,8 +3,9 @@
 `fetch` alone reaches for the network, and only when it is called. What is on this machine always comes first.
 """
 
-from minicnn.zoo.catalogue import Weights, catalog
+from minicnn.zoo.catalogue import Weights, catalog, find
 from minicnn.zoo.fetching import fetch
-from minicnn.zoo.places import folders, locate, path
+from minicnn.zoo.places import folders, here, locate, path
+from minicnn.zoo.records import identify
 
-__all__ = ["Weights", "catalog", "fetch", "folders", "locate", "path"]
+__all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "path"]

@@ -1,0 +1,262 @@
+"""minicnn weights list|fetch|inspect|convert: trained weights, from their publishers to a file that fits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minicnn.cli.text import WIDTH, elided, entries, megabytes, plain
+from minicnn.errors import InputError, LoadError
+
+if TYPE_CHECKING:
+    from minicnn.hdf5 import Summary
+    from minicnn.models.network import Network
+    from minicnn.zoo import Weights
+
+LAYOUTS = {"minicnn": "minicnn's layout", "keras": "Keras's .h5", "keras3": "Keras 3's .weights.h5"}
+PASSED_ON = ("licence", "test_accuracy", "epochs", "seed")  # what is as true of the numbers in another layout
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "weights",
+        help="list, fetch, inspect and convert trained weights",
+        description="Trained weights: what there is, how to get it, what a file holds, and other layouts of it.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    action = _action(actions, "list", "say what weights there are", list_weights)
+    action.add_argument("names", nargs="*", metavar="NAME", help="say everything about these (default: a line of each)")
+
+    action = _action(actions, "fetch", "download weights that are not here yet, and verify them", fetch)
+    action.add_argument("names", nargs="+", metavar="NAME", help="names from minicnn weights list")
+    action.add_argument("--to", metavar="DIR", help="put them there, say on a stick for another machine")
+
+    either = "an HDF5 file, or a name from minicnn weights list"
+    action = _action(actions, "inspect", "say what a file holds and which network it fits", inspect)
+    action.add_argument("weights", metavar="FILE|NAME", help=either)
+
+    action = _action(actions, "convert", "write weights in another layout or precision", convert)
+    action.add_argument("weights", metavar="FILE|NAME", help=either)
+    action.add_argument("-o", "--out", required=True, metavar="OUT", help="the file to write")
+    action.add_argument("--layout", choices=tuple(LAYOUTS), default="minicnn", help="(default: minicnn)")
+    action.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="(default: float32)")
+
+
+def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _print_json(found: Any) -> None:
+    print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+# list
+
+
+def list_weights(arguments: argparse.Namespace) -> None:
+    from minicnn import zoo
+
+    rows = [zoo.find(name) for name in arguments.names] or list(zoo.catalog())
+    if arguments.json:
+        _print_json([_facts(row) for row in rows])
+    elif arguments.names:
+        print("\n\n".join("\n".join([row.name, *_card(row)]) for row in rows))
+    else:
+        print("\n".join(_table(rows)))
+
+
+def _facts(row: Weights) -> dict[str, Any]:
+    from minicnn import zoo
+
+    path = zoo.here(row)
+    size = path.stat().st_size if path else row.size
+    return {**asdict(row), "size": size, "link": row.link, "call": row.call, "path": str(path) if path else None}
+
+
+def _table(rows: list[Weights]) -> Iterator[str]:
+    from minicnn import zoo
+
+    line = "{:<19}{:<21}{:>8}  {:<17}{}".format
+    yield line("name", "network", "size", "licence", "here")
+    for row in rows:
+        facts = _facts(row)
+        here = "no" if facts["path"] is None else "yes" if row.link else "shipped"
+        yield line(row.name, row.model or "none of ours", megabytes(facts["size"]), row.licence, here)
+    yield ""
+    yield "To get one: minicnn weights fetch NAME. All about it: minicnn weights list NAME."
+    yield "Folders, the first to have a file wins, and fetch writes to the first:"
+    yield from (f"  {folder}" for folder in zoo.folders())
+
+
+def _card(row: Weights) -> Iterator[str]:
+    facts = _facts(row)
+    kind, digest = row.published or (
+        "checksum",
+        "none is published; that of the first download is recorded and kept to",
+    )
+    return entries(
+        {
+            "load it": row.call,
+            "here": facts["path"] or f"no; minicnn weights fetch {row.name}",
+            "file": row.file,
+            "size": megabytes(facts["size"]),
+            "source": row.source,
+            kind: digest,
+            "licence": row.licence,
+            "accuracy": row.accuracy,
+            "pictures": row.preprocessing,
+            "note": row.note,
+        }
+    )
+
+
+# fetch
+
+
+def fetch(arguments: argparse.Namespace) -> int:
+    from minicnn import zoo
+    from minicnn.zoo.fetching import receive
+
+    rows = [zoo.find(name) for name in dict.fromkeys(arguments.names)]  # all of them, before the first takes its time
+    fetched = []
+    for row in rows:
+        try:
+            done = receive(row.name, to=arguments.to, say=_say)
+        except InputError as problem:  # the others may be had
+            _say(str(problem))
+            continue
+        fetched.append({**asdict(done), "path": str(done.path), "size": done.path.stat().st_size})
+        if not arguments.json:
+            print("\n".join(_receipt(row, fetched[-1])))
+    if arguments.json:
+        _print_json(fetched)
+    elif arguments.to and fetched:
+        print("On the other machine, let MINICNN_WEIGHTS name the folder that these files lie in.")
+    return 0 if len(fetched) == len(rows) else 2
+
+
+def _say(line: str) -> None:
+    print(f"minicnn: {line}", file=sys.stderr, flush=True)
+
+
+def _receipt(row: Weights, done: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{row.name}: {done['how']}, {megabytes(done['size'])}"
+    yield from entries(
+        {
+            "file": done["path"],
+            "SHA-256": done["sha256"],
+            "verified": done["checked"],
+            "licence": row.licence,
+            "load it": row.call,
+        }
+    )
+
+
+# inspect
+
+
+def inspect(arguments: argparse.Namespace) -> None:
+    from minicnn import hdf5, zoo
+
+    path = zoo.locate(arguments.weights)
+    summary = hdf5.summary(path)
+    known = zoo.identify(path, summary.sha256)
+    try:
+        network = _written(*_network_of(path, summary))
+    except LoadError:  # the file could be read: hdf5.summary has
+        network = None
+    if arguments.json:
+        arrays = [row._asdict() for row in summary.rows]
+        catalogue = known.name if known else None
+        _print_json({**asdict(summary), "rows": arrays, "network": network, "catalogue": catalogue})
+        return
+    told = {key: value for key, value in summary.attributes.items() if key not in ("format", "sha256")}
+    facts = {
+        "layout": summary.layout,
+        "fits": network or "no network of minicnn",
+        "catalogue": f"{known.name}, licence {known.licence}" if known else None,
+        "size": megabytes(summary.size),
+        "SHA-256": summary.sha256,
+        "it says": elided(", ".join(f"{key} {value}" for key, value in told.items()), 8 * WIDTH),
+        "note": "; ".join(summary.notes),
+    }
+    print("\n".join([plain(str(path)), *entries(facts), "", *_arrays(summary)]))
+
+
+def _network_of(path: Path, summary: Summary) -> tuple[Callable[..., Network], dict[str, Any]]:
+    """The function of minicnn.models that a file is for, and the options that make room for all that it holds.
+
+    Raises LoadError when there is none.
+    """
+    from minicnn import models
+    from minicnn.models.imagenet import TOP_LAYERS
+
+    builder = models.recognise(path)
+    options = dict(getattr(builder, "keywords", {}))
+    has_top = any(row.name.partition("/")[0] in TOP_LAYERS for row in summary.rows)
+    if has_top and "include_top" in signature(builder).parameters:
+        options["include_top"] = True
+    return builder, options
+
+
+def _written(builder: Callable[..., Network], options: Mapping[str, Any]) -> str:
+    """How it is written in Python: vgg19(include_top=True)."""
+    given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+    return f"{builder.__name__}({given})" if given else builder.__name__
+
+
+def _arrays(summary: Summary) -> Iterator[str]:
+    """A line an array, and their sum."""
+    table = [("array", "shape", "dtype", "parameters")]
+    for row in summary.rows:
+        sides = row.shape or ()
+        table.append((plain(row.name), "×".join(map(str, sides)) or "one number", row.dtype, f"{math.prod(sides):,}"))
+    names, shapes, dtypes, counts = (max(map(len, column)) for column in zip(*table, strict=True))
+    names = min(names, WIDTH - shapes - dtypes - counts - 6)
+    for name, shape, dtype, count in table:
+        yield f"{elided(name, names):<{names}}  {shape:<{shapes}}  {dtype:<{dtypes}}  {count:>{counts}}"
+    yield f"{len(summary.rows):,} arrays, {summary.parameters:,} parameters"
+
+
+# convert
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    from minicnn import hdf5, zoo
+
+    source, out = zoo.locate(arguments.weights), Path(arguments.out)
+    summary = hdf5.summary(source)
+    builder, options = _network_of(source, summary)
+    model = builder(source, **options)
+    passed_on = {key: summary.attributes[key] for key in PASSED_ON if key in summary.attributes}
+    if (known := zoo.identify(source, summary.sha256)) is not None:
+        passed_on["licence"] = known.licence
+    hdf5.save(model, out, layout=arguments.layout, dtype=arguments.dtype, attributes=passed_on)
+    done = {
+        "source": str(source),
+        "out": str(out),
+        "network": _written(builder, options),
+        "parameters": summary.parameters,
+        "layout": arguments.layout,
+        "dtype": arguments.dtype,
+        "size": out.stat().st_size,
+        "notes": list(model.load_report.notes) if model.load_report else [],
+    }
+    if arguments.json:
+        _print_json(done)
+        return
+    for note in done["notes"]:
+        print(f"note: {plain(note)}")
+    layout = f"{LAYOUTS[arguments.layout]}, {arguments.dtype}"
+    print(f"{out}: {done['network']}, {layout}, {done['parameters']:,} parameters, {megabytes(done['size'])}")
