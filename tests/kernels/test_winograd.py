@@ -304,9 +304,9 @@ def test_large_filters_are_remembered_where_tiles_are_few(inner, outer, counted)
         results.append((y, on_numba.gradient_to_input(dy, w, (1, 1), (9, 10), (9, 10))))
     assert len(counted) == 1
     for formed, known in zip(*results, strict=True):
-        assert relative_error(known, formed) < 1e-5
-    assert relative_error(results[1][0], on_numpy.forward(x, w, None, (1, 1), (9, 10))) < 1e-5
-    assert relative_error(results[1][1], on_numpy.gradient_to_input(dy, w, (1, 1), (9, 10))) < 1e-5
+        assert relative_error(known, formed) < 2e-5
+    assert relative_error(results[1][0], on_numpy.forward(x, w, None, (1, 1), (9, 10))) < 2e-5
+    assert relative_error(results[1][1], on_numpy.gradient_to_input(dy, w, (1, 1), (9, 10))) < 2e-5
 
 
 def test_thawed_filters_are_forgotten_before_somebody_writes_into_them():
