@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import http.server
+import inspect
 import io
 import json
 import os
@@ -24,6 +25,8 @@ import minicnn
 from minicnn import models, zoo
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.models import recognition
+from minicnn.models.card import PREPROCESSING
 from minicnn.zoo import catalogue, downloading, fetching, records
 from minicnn.zoo.catalogue import Weights
 
@@ -183,6 +186,18 @@ def test_every_row_says_what_it_is():
     assert {row.link for row in rows if not row.published and "deepface_models" not in row.link} == {
         zoo.catalogue.find("squeezenet_keras2").link
     }
+
+
+@pytest.mark.parametrize("row", [row for row in zoo.catalog() if row.model], ids=lambda row: row.name)
+def test_rows_and_networks_agree(row):
+    inspect.signature(getattr(models, row.model)).bind(row.name, **row.options)
+    same = [known for known in recognition.KNOWN if known.load.__name__ == row.model]
+    *_, known = (known for known in same if getattr(known.load, "keywords", {}).items() <= row.options.items())
+    card = known.empty().card
+    if card.accuracy:
+        assert row.accuracy.split(" %")[0] == card.accuracy.split(" %")[0]
+    if PREPROCESSING[card.preprocessing].order == "BGR":
+        assert str(PREPROCESSING[card.preprocessing].mean) in row.preprocessing
 
 
 def test_the_shipped_files_are_those_of_the_catalogue():

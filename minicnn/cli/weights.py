@@ -8,7 +8,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,12 +199,12 @@ def _network_of(path: Path, summary: Summary) -> tuple[Callable[..., Network], d
     Raises LoadError when there is none.
     """
     from minicnn import models
-    from minicnn.models.imagenet import TOP_LAYERS
+    from minicnn.models.recognition import KNOWN
 
     builder = models.recognise(path)
     options = dict(getattr(builder, "keywords", {}))
-    has_top = any(row.name.partition("/")[0] in TOP_LAYERS for row in summary.rows)
-    if has_top and "include_top" in signature(builder).parameters:
+    top = next(known.ignore for known in KNOWN if known.load is builder)
+    if any(row.name.partition("/")[0] in top for row in summary.rows):
         options["include_top"] = True
     return builder, options
 

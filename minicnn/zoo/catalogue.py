@@ -163,7 +163,7 @@ _CATALOG = (
         preprocessing="RGB from 0 to 1; faces aligned by the outer eyes and the nose",
         accuracy="92.9 ± 1.3 % on LFW (OpenFace, nn4.small2.v1)",
         size=15_307_128,
-        note="OpenFace's nn4.small2.v1, in Keras",
+        note="OpenFace's nn4.small2.v1, in Keras; deepface runs it as what minicnn calls the variant keras",
     ),
     Weights(
         "facenet_128",
