@@ -253,7 +253,7 @@ class Branches(nn.Module):
         self.last = nn.L2Pool2d((2, 1), stride=1, name="last")
 
     def forward(self, x):
-        joined = ops.concat([self.narrow(x), self.wide(x)], axis=-1)
+        joined = ops.concat([self.wide(x), self.narrow(x)], axis=-1)
         return self.last(joined + self.after(joined))
 
 
