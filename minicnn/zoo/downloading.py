@@ -58,6 +58,7 @@ def download(link: str, part: Path, *, title: str, verifiable: bool, progress: b
                 transfer.check_length()
                 return
             except lost as problem:
+                transfer.let_go()
                 why = _reason(problem)
                 if not transfer.answered:
                     raise Interrupted(f"{host} cannot be reached ({why})") from problem
@@ -96,11 +97,11 @@ class _Transfer:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._rest()
+        self.let_go()
         self.file.close()
 
-    def _rest(self) -> None:
-        """Let go of the last answer and its bar."""
+    def let_go(self) -> None:
+        """Be done with the last answer, and with its bar."""
         for thing in (self.response, self.bar):
             if thing is not None:
                 thing.close()
@@ -119,7 +120,7 @@ class _Transfer:
 
     def look_at(self, response: Any, **settings: Any) -> None:
         """Called with every answer, redirections included, before its body is read."""
-        self._rest()
+        self.let_go()
         self.response = response
         if response.is_redirect:
             check(urljoin(response.url, response.headers["location"]))
@@ -196,7 +197,7 @@ class _Transfer:
 
     def state(self) -> str:
         of = f" of {size(self.total)}" if self.total else ""
-        return f"the connection broke after {size(self.have)}{of}"
+        return f"it broke off after {size(self.have)}{of}" if self.have else "nothing came"
 
 
 def size(count: int | None) -> str:
@@ -211,10 +212,11 @@ def one_line(said: object) -> str:
 
 def _reason(problem: BaseException) -> str:
     """The first cause, which libraries wrap four times."""
+    patience = TIMEOUT[0] if type(problem).__name__ == "ConnectTimeout" else TIMEOUT[1]
     while (cause := problem.__cause__ or problem.__context__) is not None:
         problem = cause
     if isinstance(problem, TimeoutError):
-        return f"no answer within {TIMEOUT[1]:g} s"
+        return f"no answer within {patience:g} s"
     if isinstance(problem, http.client.IncompleteRead):
         return EARLY
     return one_line(getattr(problem, "strerror", None) or problem)

@@ -145,7 +145,7 @@ def _copied(row: Weights, found: Path, part: Path, target: Path) -> Fetched:
 def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
     """A file from its publisher."""
     unpacked = part.with_name(f".fetch-{row.name}-unpacked.part") if row.zipped else part
-    keep = False
+    resumable, keep = row.published is not None, False
     try:
         _bring(row, part, progress, say)
         if row.zipped:
@@ -156,11 +156,13 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
         checked = _held_to_record(row, target, sha256)
         _settle(unpacked, target, sha256)
     except KeyboardInterrupt:
-        keep = row.published is not None
+        keep = resumable and _has_begun(part)
+        if keep:
+            say(f"{row.name}: the next fetch goes on from here")
         raise
     except MissingFileError as problem:
-        keep = row.published is not None and isinstance(problem, Interrupted)
-        again = "the same command goes on from there; " if keep and part.is_file() and part.stat().st_size else ""
+        keep = resumable and isinstance(problem, Interrupted) and _has_begun(part)
+        again = "the same command goes on from there; " if keep else ""
         unpack = ", unpack it" if row.zipped else ""
         by_hand = f"by hand: get {row.link} on any machine{unpack}, and put it here: {target}"
         raise MissingFileError(f"weights {row.name!r} cannot be fetched: {problem}; {again}{by_hand}") from problem
@@ -174,11 +176,15 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
     return Fetched(row.name, target, "downloaded", sha256, checked)
 
 
+def _has_begun(part: Path) -> bool:
+    return part.is_file() and part.stat().st_size > 0
+
+
 def _bring(row: Weights, part: Path, progress: bool, say: Say) -> None:
     """The download into `part`, verified. What was begun earlier may be no beginning of it; then all anew."""
     assert row.link is not None
     verifiable = row.published is not None
-    for going_on in (part.exists(), False):
+    for going_on in (_has_begun(part), False):
         downloading.download(row.link, part, title=row.name, verifiable=verifiable, progress=progress, say=say)
         try:
             _check_arrived(row, part)
