@@ -391,13 +391,16 @@ def test_without_a_checksum_the_server_may_vouch_that_the_file_is_the_same(serve
 
 
 def test_a_file_that_changes_between_two_attempts(server, row, folder, content):
+    other = content[:5000] + bytes([content[5000] ^ 1]) + content[5001:]  # in what came before the break
+
     class Changing(list):
         def pop(self, index):
-            server.pages[f"/{FILE}"][2]["headers"]["ETag"] = '"two"'
+            server.give(other, headers={"ETag": '"two"'})
             return super().pop(index)
 
     row(server.give(content, breaks=Changing([70_000]), headers={"ETag": '"one"'}))
-    assert zoo.fetch("net").read_bytes() == content
+    assert zoo.fetch("net").read_bytes() == other
+    assert [asked for _, asked in server.asked] == [None, "bytes=70000-"]
 
 
 @pytest.mark.parametrize("beginning", ["of another file", "too long", "not wanted"])
