@@ -10,7 +10,7 @@ import numpy as np
 
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import Window
-from minicnn.kernels.winograd.memory import forget
+from minicnn.kernels.memory import forget
 from minicnn.nn import summary
 from minicnn.tensor import Tensor
 
