@@ -1,12 +1,13 @@
 """HDF5 files to named parameters and back.
 
-Read: Keras's .h5 of every age, Keras 3's .weights.h5, and minicnn's own layout, which `save` writes: one
-dataset a parameter, called by the parameter's name, and attributes that say what it is. Nothing in a file is ever
-executed.
+Read and written: Keras's .h5, which of every age loads, Keras 3's .weights.h5, and minicnn's own layout: one dataset a
+parameter, called by the parameter's name, and attributes that say what it is. Nothing in a file is ever executed, and
+a file that is not known to be sound is opened in a process of its own.
 """
 
-from minicnn.hdf5.loading import Summary, compare, inspect, load, summary
+from minicnn.hdf5.files import trust
+from minicnn.hdf5.loading import Row, Summary, compare, inspect, load, summary
 from minicnn.hdf5.matching import LoadReport
 from minicnn.hdf5.saving import save
 
-__all__ = ["LoadReport", "Summary", "compare", "inspect", "load", "save", "summary"]
+__all__ = ["LoadReport", "Row", "Summary", "compare", "inspect", "load", "save", "summary", "trust"]

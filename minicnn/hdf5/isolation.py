@@ -26,10 +26,10 @@ from minicnn.hdf5.listing import Damaged, Listing, parsed
 
 PROGRAM = Path(__file__).with_name("reader.py")
 LONGEST_ANSWER = 2**25  # bytes; a thousand layers take a hundredth of it
-SECONDS = 0.4  # of the processor, to find out what a small file holds, …
-BYTES_A_SECOND = 50e6  # … and the more the larger it is
-PATIENCE = 60.0  # seconds for a file on a slow disk, beyond what its size takes at …
-SLOWEST_DISK = 5e6  # … so many bytes a second
+PATIENCE = 30  # seconds of waiting, beyond what a file's size takes at …
+SLOWEST_DISK = 5_000_000  # … so many bytes a second
+# How a process ends that has computed for too long, or waited: by a signal, or on Windows by faulthandler.
+TIMED_OUT = (-signal.SIGPROF, -signal.SIGKILL) if sys.platform != "win32" else (1,)
 
 
 class Reader:
@@ -42,7 +42,7 @@ class Reader:
         command = [sys.executable or "python", "-P", "-W", "ignore", str(PROGRAM)]
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # the same h5py as here
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),  # the same h5py
             "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve memory
             "HDF5_PLUGIN_PRELOAD": "::",  # load no code because a file asks for it
         }
@@ -52,6 +52,7 @@ class Reader:
             self.process = subprocess.Popen(
                 command,
                 env=environment,
+                cwd=PROGRAM.parent,  # on Windows, nobody could remove the folder that it is in
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -67,8 +68,7 @@ class Reader:
 
     def open(self, path: Path) -> None:
         """Find out what a file holds."""
-        seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
-        self.listing = parsed(self._ask({"open": os.fspath(path), "seconds": seconds}))
+        self.listing = parsed(self._ask({"open": os.path.abspath(path)}))
 
     def stream(self, path: str) -> Reader:
         """The numbers of an array, to be had by `fill`."""
@@ -83,7 +83,7 @@ class Reader:
         got = self._answers.readinto(buffer.data.cast("B"))
         self.owed -= got
         if got < buffer.nbytes:
-            raise Damaged(self._end_of())
+            raise self._end()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -109,7 +109,7 @@ class Reader:
             self._requests.flush()
             line = self._answers.readline(LONGEST_ANSWER)
         if not line.endswith(b"\n"):
-            raise Damaged(self._end_of())
+            raise self._end()
         try:
             answer = dict(json.loads(line))
         except (ValueError, TypeError) as problem:
@@ -120,13 +120,14 @@ class Reader:
             raise Damaged(answer["damaged"])
         return answer
 
-    def _end_of(self) -> str:
+    def _end(self) -> Damaged:
         """Why it has ended; and if it has not, it is beside itself and does so now."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(0.2)
         self.process.kill()
-        crashed = -self.process.wait() in (signal.SIGSEGV, signal.SIGABRT, getattr(signal, "SIGBUS", 0))
-        return "HDF5's library crashed on it" if crashed else "it takes too long to read"
+        if self.process.wait() in TIMED_OUT:
+            return Damaged("it takes too long to read")
+        return Damaged("HDF5's library crashed on it")
 
 
 _idle: list[Reader] = []
@@ -134,11 +135,12 @@ _idle: list[Reader] = []
 
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
-    """A process that has a file open."""
+    """A process that has a file open. Raises Damaged at the end if the file has changed meanwhile."""
     reader = _taken() or Reader()
-    watch = threading.Timer(PATIENCE + path.stat().st_size / SLOWEST_DISK, reader.process.kill)
-    watch.daemon = True
-    watch.start()
+    before = path.stat()
+    done = threading.Event()
+    patience = PATIENCE + before.st_size // SLOWEST_DISK
+    threading.Thread(target=_watch, args=(reader.process, patience, done), daemon=True).start()
     unharmed = False
     try:
         reader.open(path)
@@ -148,8 +150,19 @@ def reading(path: Path) -> Iterator[Reader]:
         unharmed = True
         raise
     finally:
-        watch.cancel()
+        done.set()
         _put_back(reader, unharmed)
+    after = path.stat()
+    if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+        raise Damaged("it changed while it was read")
+
+
+def _watch(process: subprocess.Popen[bytes], patience: int, done: threading.Event) -> None:
+    """Kill the process if it is not done in time. Seconds are counted one by one: those asleep make one."""
+    for _ in range(patience):
+        if done.wait(1):
+            return
+    process.kill()
 
 
 def _taken() -> Reader | None:

@@ -113,7 +113,7 @@ def _names(listing: Listing, group: str, key: str) -> list[str] | None:
             found.append(attributes[f"{key}{len(found)}"])
         if not found:
             return None
-    return [str(name) for part in found for name in ([part] if isinstance(part, str) else part)]
+    return [str(name) for part in found for name in (part if isinstance(part, list) else [part])]
 
 
 def _by_layer(listing: Listing, below: str, layers: set[str]) -> dict[str, list[str]]:

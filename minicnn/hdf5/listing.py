@@ -70,6 +70,7 @@ def parsed(answer: Any) -> Listing:
     try:
         groups = {str(path): dict(attributes) for path, attributes in answer["groups"].items()}
         arrays = {str(path): _entry(**entry) for path, entry in answer["arrays"].items()}
+        groups[""]
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise Damaged("what it holds cannot be told") from problem
     return Listing(groups, arrays)

@@ -4,15 +4,16 @@ libhdf5 crashes and loops on damaged metadata, so files from strangers are read 
 this file as its program (see isolation.py). It imports nothing of minicnn and so starts quickly.
 
 Requests come on standard input, one line of JSON each, and are answered on standard output:
-    {"open": path, "seconds": s}    the listing of a file, as one line of JSON
-    {"read": name}                  {"bytes": n} as one line, and the n bytes of an array after it
-    {"close": true}                 {}
-or {"refused": why}, {"damaged": why}. seconds: of the processor, for the listing; each array earns some more.
+    {"open": path}     the listing of a file, as one line of JSON
+    {"read": name}     {"bytes": n} as one line, and the n bytes of an array after it
+    {"close": true}    {}
+or {"refused": why}, {"damaged": why}.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import itertools
 import json
 import math
 import os
@@ -24,16 +25,19 @@ from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
-from h5py import h5d, h5g, h5l, h5o
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s
 
 DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
-MOST_OBJECTS = 100_000
+NAMES = ("name", "layer_names", "weight_names")  # attributes of groups
+MOST_OBJECTS = 20_000  # groups and datasets; Keras's largest networks have a third of that
 LONGEST_PATH = 2_000  # letters; groups in groups in groups have no end
 LARGEST_ATTRIBUTE = 2**20  # bytes; Keras cuts lists of names at 64,512
 LARGEST_CHUNK = 2**24  # bytes; a chunk is decompressed whole, however little of it is wanted
 BLOCK = 2**22  # bytes read at once
-BYTES_A_SECOND = 50e6  # decompressing takes a fifth of the time that this allows
+SECONDS = 0.4  # of the processor, for one object or one block; it takes some thousandths
 MEMORY = 100 * 2**20  # bytes, beyond what h5py itself takes
+
+_confined = False  # whether this process is there to read files, and for nothing else
 
 
 class Refused(Exception):
@@ -54,6 +58,7 @@ def listing(file: h5py.File) -> dict[str, Any]:
         path, group = waiting.pop()
         groups[path] = _attributes(group, every=path in ("", "model_weights"))
         for encoded in group:
+            _allow(SECONDS)
             name = _text(encoded)
             below = f"{path}/{name}" if path else name
             found = _child(group, encoded, below)
@@ -64,13 +69,11 @@ def listing(file: h5py.File) -> dict[str, Any]:
             if len(seen) > MOST_OBJECTS:
                 raise Refused(f"there are more than {MOST_OBJECTS:,} groups and datasets")
             if len(below) > LONGEST_PATH:
-                raise Refused(
-                    f"{below[:40] + '…'!r} is a name of {len(below):,} letters; expected {LONGEST_PATH:,} at most"
-                )
+                raise Refused(f"{below[:40] + '…'!r} has {len(below):,} letters; expected {LONGEST_PATH:,} at most")
             if isinstance(found, h5g.GroupID):
                 waiting.append((below, found))
             elif isinstance(found, h5d.DatasetID):
-                arrays[below] = _entry(h5py.Dataset(found))
+                arrays[below] = _entry(found)
     return {"groups": groups, "arrays": arrays}
 
 
@@ -90,39 +93,44 @@ def _child(group: h5g.GroupID, name: bytes, path: str) -> Any:
     return h5o.open(group, name)
 
 
-def _entry(dataset: h5py.Dataset) -> dict[str, Any]:
+def _entry(dataset: h5d.DatasetID) -> dict[str, Any]:
     dtype, form = dataset.dtype, None
     if dtype.kind == "f" and dtype.itemsize in (2, 4, 8):
         form = dtype.str
-    elif dtype == np.dtype("V2") and _attribute(dataset, "dtype") == "bfloat16":  # Keras says so
-        dtype, form = "bfloat16", "bfloat16"
-    return {"shape": dataset.shape, "dtype": str(dtype), "format": form}
+    elif dtype == np.dtype("V2") and h5a.exists(dataset, b"dtype") and _attribute(dataset, "dtype") == "bfloat16":
+        dtype = form = "bfloat16"  # Keras says so
+    empty = dataset.get_space().get_simple_extent_type() == h5s.NULL
+    return {"shape": None if empty else dataset.shape, "dtype": str(dtype), "format": form}
 
 
 def _attributes(group: h5g.GroupID, every: bool) -> dict[str, Any]:
-    """Names, and for the file itself whatever else is text or number. Not the configuration of a model, which may
+    """Names; and of the file itself whatever else is text or number. Not the configuration of a model, which may
     hold code: nobody needs it.
     """
-    opened = h5py.Group(group)
-    wanted = {}
-    for key in opened.attrs:
-        names = key == "name" or key.startswith(("layer_names", "weight_names"))
-        if names or (every and not key.endswith("_config")):
-            value = _attribute(opened, key)
-            if isinstance(value, (str, int, float) if not names else (str, list)):
-                wanted[key] = value
-    return wanted
+    keys = []
+    if every:
+        keys = [key for key in h5py.Group(group).attrs if not key.endswith("_config")]
+    else:
+        for name in NAMES:
+            if h5a.exists(group, name.encode()):
+                keys.append(name)
+            else:  # Keras cuts long lists into name0, name1, …
+                parts = itertools.takewhile(lambda part: h5a.exists(group, part.encode()), _numbered(name))
+                keys.extend(parts)
+    return {key: value for key in keys if (value := _attribute(group, key)) is not None}
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}{i}" for i in itertools.count())
 
 
 def _attribute(item: Any, key: str) -> Any:
     """Text, a number, or a list of texts; None for anything else."""
-    if key not in item.attrs:
-        return None
-    found = item.attrs.get_id(key)
+    found = h5a.open(item, key.encode("utf-8", "surrogateescape"))
     size = math.prod(found.shape or ()) * found.dtype.itemsize
     if size > LARGEST_ATTRIBUTE:
         raise Refused(f"attribute {key!r} has {size:,} bytes; expected at most {LARGEST_ATTRIBUTE:,}")
-    value = item.attrs[key]
+    value = h5py.AttributeManager(h5py.Group(item) if isinstance(item, h5g.GroupID) else h5py.Dataset(item))[key]
     if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
         texts = [_text(one) if isinstance(one, bytes) else one for one in value.ravel()]
         return texts if all(isinstance(one, str) for one in texts) else None
@@ -145,6 +153,7 @@ def blocks(file: h5py.File, path: str) -> Iterator[np.ndarray]:
     for selection, shape in _pieces(dataset):
         if memory is None:
             memory = np.empty(math.prod(shape), dataset.dtype)
+        _allow(SECONDS)
         piece = memory[: math.prod(shape)].reshape(shape)
         dataset.read_direct(piece, selection)
         yield piece
@@ -189,9 +198,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     file: Any = None
     for line in requests:
         request = json.loads(line)
+        _allow(SECONDS)
         try:
             if "open" in request:
-                _allow(request["seconds"])
                 if file is not None:  # HDF5's library would open the same again, whatever has become of it
                     file.close()
                 file = h5py.File(os.fsencode(request["open"]), "r", rdcc_nbytes=LARGEST_CHUNK)
@@ -214,7 +223,6 @@ def _answer(answers: BinaryIO, content: dict[str, Any]) -> None:
 
 def _send(answers: BinaryIO, file: Any, path: str) -> None:
     size = file[path].nbytes
-    _allow(size / BYTES_A_SECOND, more=True)
     pieces = blocks(file, path)
     piece = next(pieces, None)  # most arrays are one piece, and what is wrong with that can still be told
     _answer(answers, {"bytes": size if piece is not None else 0})
@@ -224,22 +232,25 @@ def _send(answers: BinaryIO, file: Any, path: str) -> None:
             piece = next(pieces, None)
         answers.flush()
     except (Refused, *DAMAGED):
-        os._exit(1)  # an answer would be taken for numbers
+        os._exit(2)  # an answer would be taken for numbers
 
 
-def _allow(seconds: float, more: bool = False) -> None:
-    """End this process when it has computed for so long, or for so long more; where a system cannot count that,
-    when so much time has passed and some more.
+def _allow(seconds: float) -> None:
+    """End this process when it computes for so long from now on; where a system cannot count that, when much more
+    time passes. Nothing where it is not ours to end.
     """
+    if not _confined:
+        return
     if hasattr(signal, "setitimer"):
-        seconds += signal.getitimer(signal.ITIMER_PROF)[0] if more else 0
         signal.setitimer(signal.ITIMER_PROF, seconds)
     else:
-        faulthandler.dump_traceback_later(5 + 5 * seconds, exit=True)
+        faulthandler.dump_traceback_later(10 * seconds, exit=True)
 
 
 def _confine() -> None:
-    """Limit what a damaged file can do here: the memory it takes, the traces that a crash leaves."""
+    """Limit what a damaged file can do here: the time and memory it takes, the traces that a crash leaves."""
+    global _confined
+    _confined = True
     if sys.platform == "win32":
         import ctypes
 

@@ -1,0 +1,199 @@
+"""Files that are no files of weights, and those that somebody made to do harm, are refused in one line."""
+
+import hashlib
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from samples import network, write_legacy
+
+from minicnn import hdf5
+from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.hdf5.matching import arrays_of
+
+
+def test_what_is_no_file_of_weights(tmp_path, refused):
+    refused(tmp_path / "none.h5", "does not exist", error=MissingFileError)
+    refused(tmp_path, "is a folder")
+    for name, content, part in [
+        ("empty.h5", b"", "is empty"),
+        ("page.html", b"<html>", "not HDF5"),
+        ("model.keras", b"PK\x03\x04", "zip"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        refused(tmp_path / name, part)
+    with pytest.raises(InputError, match="int"):
+        hdf5.load(network(), 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_does_not_keep_us_waiting(path, refused):
+    os.mkfifo(path)
+    refused(path, "not a regular file")
+
+
+@pytest.mark.parametrize("kept", [8, 100, 0.5, 0.99])
+def test_truncated(saved, refused, kept):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
+    refused(saved, "HDF5")
+
+
+def test_hdf5_of_something_else(path, refused):
+    with h5py.File(path, "w") as file:
+        file["measurements"] = np.zeros(3)
+    refused(path, "layout is unknown")
+    assert hdf5.inspect(path) == [("measurements", (3,), "float64")]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("name", ["conv2.b", "norm.variance"])
+def test_not_finite(path, refused, name, value):
+    model = network()
+    arrays = {n: a.astype(np.float64) for n, a in arrays_of(model).items()}
+    arrays[name][1] = value
+    for parameter_name, parameter in model.named_parameters():
+        parameter.data = arrays[parameter_name]
+    model.find("norm").variance = arrays["norm.variance"]
+    with h5py.File(path, "w") as file:
+        write_legacy(file, model)
+    refused(path, name, "NaN or infinity")
+    refused(path, name, strict=False)
+
+
+COMPOUND = np.dtype([("real", "f4"), ("imaginary", "f4")])
+
+
+@pytest.mark.parametrize(
+    "dtype", ["i4", "u1", "?", "c8", "S4", "V2", COMPOUND, h5py.string_dtype(), h5py.ref_dtype, h5py.vlen_dtype("f4")]
+)
+def test_only_floats_are_read(saved, refused, dtype):
+    with h5py.File(saved, "r+") as file:
+        del file["conv2.b"]
+        file.create_dataset("conv2.b", (5,), dtype)
+    refused(saved, "conv2.b", "dtype")
+    refused(saved, "conv2.b", strict=False)
+
+
+def test_a_dataset_without_data(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        del file["conv2.b"]
+        file["conv2.b"] = h5py.Empty("f4")
+    refused(saved, "conv2.b", "no data")
+
+
+def test_links_are_refused(saved, refused, tmp_path):
+    shutil.copy(saved, tmp_path / "other.h5")
+    for name, link in {
+        "cycle": h5py.SoftLink("/cycle"),
+        "dangling": h5py.SoftLink("/nowhere"),
+        "conv2.b": h5py.SoftLink("/conv1.w"),
+        "conv2.w": h5py.ExternalLink(str(tmp_path / "other.h5"), "conv2.w"),
+    }.items():
+        path = tmp_path / "linked.h5"
+        shutil.copy(saved, path)
+        with h5py.File(path, "r+") as file:
+            file.pop(name, None)
+            file[name] = link
+        refused(path, name, "link")
+        refused(path, name, "link", strict=False)
+        with pytest.raises(LoadError, match="link"):
+            hdf5.inspect(path)
+
+
+@pytest.mark.parametrize("root", ["model_weights", "layers"])
+def test_a_linked_root_is_refused(path, tmp_path, refused, root):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        write_legacy(file.create_group("model_weights"), network())
+    with h5py.File(path, "w") as file:
+        file[root] = h5py.ExternalLink(str(tmp_path / "other.h5"), "model_weights")
+    refused(path, root, "link to another file")
+
+
+def test_a_group_that_holds_itself(path, refused):
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network())
+        file["conv1/again"] = file["conv1"]
+    refused(path, "conv1/again")
+
+
+def test_a_name_that_is_no_text(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        file[b"conv\xff.w"] = np.zeros(3, np.float32)
+    refused(saved, "UTF-8")
+
+
+def test_data_kept_in_other_files(saved, refused, tmp_path):
+    for made in ("external", "virtual"):
+        path = tmp_path / "elsewhere.h5"
+        shutil.copy(saved, path)
+        with h5py.File(path, "r+") as file:
+            del file["conv2.b"]
+            if made == "external":
+                (tmp_path / "raw").write_bytes(bytes(20))
+                file.create_dataset("conv2.b", (5,), "f4", external=[(str(tmp_path / "raw"), 0, 20)])
+            else:
+                layout = h5py.VirtualLayout((5,), "f4")
+                layout[:] = h5py.VirtualSource(str(saved), "conv2.b", (5,))
+                file.create_virtual_dataset("conv2.b", layout)
+        refused(path, "conv2.b", "in other files")
+
+
+def test_a_dataset_larger_than_its_file_is_never_read(saved, refused):
+    """A billion elements in a small file: the shape is compared before anything is allocated."""
+    with h5py.File(saved, "r+") as file:
+        del file["conv2.b"]
+        file.create_dataset("conv2.b", (10**9,), "f4", chunks=(1000,), compression="gzip")
+    assert saved.stat().st_size < 20_000
+    refused(saved, "conv2.b ((1000000000,) in the file, (5,) in the model)")
+    report = hdf5.load(network(seed=1), saved, strict=False)
+    assert [line.split(" ")[0] for line in report.mismatched] == ["conv2.b"]
+
+
+def test_a_dataset_of_the_right_shape_that_was_never_written(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        del file["conv2.w"]
+        file.create_dataset("conv2.w", (3, 3, 4, 5), "f4")
+    refused(saved, "conv2.w", "claims 180 elements")
+
+
+def test_a_chunk_larger_than_its_dataset(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        values = file["conv2.b"][()]
+        del file["conv2.b"]
+        options = {"maxshape": (None,), "chunks": (10**8,), "compression": "gzip"}
+        file.create_dataset("conv2.b", (5,), "f4", **options).id.write_direct_chunk((0,), values.tobytes())
+    refused(saved, "conv2.b", "chunks of (100000000,)")
+
+
+def test_a_list_of_names_that_lies(path, refused):
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network())
+        file["conv2"].attrs["weight_names"] = ["conv2/kernel:0", "../conv1/kernel:0"]
+    refused(path, "listed, but not there")
+    with h5py.File(path, "r+") as file:
+        file.attrs["layer_names"] = ["conv1", "nowhere"]
+    refused(path, "'nowhere' is listed, but not there")
+
+
+def test_an_attribute_of_many_megabytes(path, refused):
+    with h5py.File(path, "w", libver="latest") as file:
+        file.attrs.create("layer_names", np.zeros(20, "S1000000"))
+    refused(path, "layer_names", "20,000,000 bytes")
+
+
+def test_importing_hdf5_does_not_load_h5py(fresh_python):
+    fresh_python("import minicnn.hdf5, minicnn.zoo, minicnn.models; assert 'h5py' not in sys.modules")
+
+
+def test_summary_tells_what_a_file_holds(saved, tmp_path):
+    found = hdf5.summary(saved)
+    assert (found.layout, found.size) == ("minicnn", saved.stat().st_size)
+    assert found.parameters == sum(array.size for array in arrays_of(network()).values())
+    assert found.sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()
+    assert ("conv1/w", (3, 3, 3, 4), "float32") in found.rows and found.attributes["model"] == "small"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["measurements"] = np.zeros(3)
+    assert hdf5.summary(tmp_path / "other.h5").layout == "unknown"
