@@ -3,9 +3,9 @@
 import numpy as np
 
 from minicnn import backend, buffers
+from minicnn.kernels.memory import Memory
 from minicnn.kernels.micro_kernel import columns
 from minicnn.kernels.winograd import G
-from minicnn.kernels.memory import Memory
 
 BUDGET = 192 << 20  # bytes; all of VGG-19 takes 208 MB at 256², a sixth of it at 512²
 _BOTH_SIDES = np.kron(G, G)  # (36, 9): rows of G on either side of a 3×3 filter written as nine numbers

@@ -24,7 +24,8 @@ from minicnn.kernels.winograd.filters import keeps_transform, transform_back, tr
 
 MICRO_KERNEL = "a40af09c1917"  # its digest: an edit there has to show in the files that compile it into theirs
 _input_transform, _output_transform, _cotangent_transform = (line_transform(m) for m in (B_T, A_T, A_T.T))
-_multiply, _weigh = row_product(ROWS), weighted_sum(3)
+REST = ROWS // 3  # rows of a product that are taken at a time when fewer than ROWS are left
+_multiply, _multiply_rest, _weigh = row_product(ROWS), row_product(REST), weighted_sum(3)
 _transpose = square_transposition()
 _copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
 
@@ -191,8 +192,11 @@ def _product(V, U, M, count, depth, wide):
 
 @njit(nogil=True, cache=True)
 def _pass_rows(V, panel, M, count, depth, at, width, wide):
-    for first in range(0, count, ROWS):
+    full = count // ROWS * ROWS
+    for first in range(0, full, ROWS):
         _multiply(V, (first * depth, depth, 1), panel, (0, width), M, (first * wide + at, wide), depth, False)
+    for first in range(full, count, REST):
+        _multiply_rest(V, (first * depth, depth, 1), panel, (0, width), M, (first * wide + at, wide), depth, False)
 
 
 @njit(nogil=True, cache=True)
