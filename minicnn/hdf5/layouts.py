@@ -18,6 +18,7 @@ class Stored:
     """One array of a file, not yet read.
 
     layers: what its layer may be called, the likeliest first. variable: the last component of its own name.
+    ordered: whether the arrays of its layer are in the order that Keras had them in.
     """
 
     path: str
@@ -25,6 +26,7 @@ class Stored:
     variable: str
     shape: tuple[int, ...]
     entry: Entry
+    ordered: bool = True
 
     @property
     def name(self) -> str:
@@ -54,11 +56,11 @@ def contents(listing: Listing) -> Contents:
     raise LoadError("the layout is unknown; expected weights saved by Keras (.h5, .weights.h5) or by minicnn")
 
 
-def _stored(listing: Listing, path: str, layers: Iterable[str], variable: str) -> Stored:
+def _stored(listing: Listing, path: str, layers: Iterable[str], variable: str, ordered: bool = True) -> Stored:
     entry = listing.arrays[path]
     if entry.shape is None:
         raise LoadError(f"{path!r} holds no data; expected floats")
-    return Stored(path, tuple(dict.fromkeys(filter(None, layers))), variable, entry.shape, entry)
+    return Stored(path, tuple(dict.fromkeys(filter(None, layers))), variable, entry.shape, entry, ordered)
 
 
 def _own(listing: Listing) -> Contents | None:
@@ -98,7 +100,7 @@ def _legacy(listing: Listing) -> Contents | None:
                 raise LoadError(f"array {path.removeprefix(below)!r} is listed, but not there")
             inner, _, variable = weight.rpartition("/")
             names = layer, inner, inner.rpartition("/")[2]
-            arrays.append(_stored(listing, path, names, variable.partition(":")[0]))
+            arrays.append(_stored(listing, path, names, variable.partition(":")[0], weights is not None))
     return Contents(LEGACY, tuple(arrays), backend=listing.groups[root].get("backend"))
 
 

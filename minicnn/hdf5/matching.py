@@ -205,7 +205,7 @@ def _match_layers(layers: Mapping[str, Layer], found: Contents, notes: list[str]
     for name, arrays in stored_in.items():
         roles = layers[name].roles
         by_role = {ROLES.get(stored.variable, ""): stored for stored in arrays}
-        if "" in by_role and len(arrays) == len(roles):
+        if "" in by_role and len(arrays) == len(roles) and all(stored.ordered for stored in arrays):
             # Keras 3 numbers its variables, Keras 1 calls them anything: only the order is left, and it is ours.
             by_role = dict(zip(roles, arrays, strict=True))
         candidates.update({roles[role]: stored for role, stored in by_role.items() if role in roles})

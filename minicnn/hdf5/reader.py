@@ -31,7 +31,7 @@ DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError
 NAMES = ("name", "layer_names", "weight_names")  # attributes of groups
 MOST_OBJECTS = 20_000  # groups and datasets; Keras's largest networks have a third of that
 LONGEST_PATH = 2_000  # letters; groups in groups in groups have no end
-LARGEST_ATTRIBUTE = 2**20  # bytes; Keras cuts lists of names at 64,512
+LARGEST_ATTRIBUTE = 2**18  # bytes; Keras cuts lists of names at 64,512
 LARGEST_CHUNK = 2**24  # bytes; a chunk is decompressed whole, however little of it is wanted
 BLOCK = 2**22  # bytes read at once
 SECONDS = 0.4  # of the processor, for one object or one block; it takes some thousandths
@@ -131,7 +131,7 @@ def _attribute(item: Any, key: str) -> Any:
     if size > LARGEST_ATTRIBUTE:
         raise Refused(f"attribute {key!r} has {size:,} bytes; expected at most {LARGEST_ATTRIBUTE:,}")
     value = h5py.AttributeManager(h5py.Group(item) if isinstance(item, h5g.GroupID) else h5py.Dataset(item))[key]
-    if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
+    if isinstance(value, np.ndarray) and (value.dtype.kind in "SO" or value.size == 0):
         texts = [_text(one) if isinstance(one, bytes) else one for one in value.ravel()]
         return texts if all(isinstance(one, str) for one in texts) else None
     if isinstance(value, bytes):

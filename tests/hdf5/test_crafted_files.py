@@ -1,16 +1,24 @@
 """Files that are no files of weights, and those that somebody made to do harm, are refused in one line."""
 
+import base64
 import hashlib
+import json
+import marshal
 import os
+import pickle
 import shutil
+import sys
+import zlib
 
 import h5py
 import numpy as np
 import pytest
-from samples import network, write_legacy
+from numpy.testing import assert_array_equal
+from samples import network, same, write_legacy
 
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.hdf5 import reader
 from minicnn.hdf5.matching import arrays_of
 
 
@@ -182,6 +190,191 @@ def test_an_attribute_of_many_megabytes(path, refused):
     with h5py.File(path, "w", libver="latest") as file:
         file.attrs.create("layer_names", np.zeros(20, "S1000000"))
     refused(path, "layer_names", "20,000,000 bytes")
+
+
+def test_text_of_many_megabytes(path, refused):
+    """Its length stands elsewhere in the file, so that only reading it shows it."""
+    with h5py.File(path, "w", libver="latest") as file:
+        write_legacy(file, network())
+        file.attrs["layer_names"] = ["conv1" * 12_000_000]
+    refused(path)
+
+
+def test_a_million_names(path, refused):
+    with h5py.File(path, "w", libver="latest") as file:
+        file.attrs.create("layer_names", np.zeros(1_000_000, "S1"))
+    refused(path, "layer_names", "1,000,000 bytes")
+
+
+@pytest.mark.parametrize("layout", ["own", "legacy", "Keras 3"])
+def test_a_billion_elements_in_a_kilobyte(path, refused, layout):
+    place = {"own": "conv2.b", "legacy": "conv2/conv2/bias:0", "Keras 3": "layers/conv2d_1/vars/1"}[layout]
+    with h5py.File(path, "w") as file:
+        if layout == "own":
+            file.attrs["format"] = "minicnn"
+        elif layout == "legacy":
+            file.attrs["layer_names"] = ["conv2"]
+        file.create_dataset(place, (10**9,), "f4")
+        file[place].parent.attrs["name"] = "conv2"
+    assert path.stat().st_size < 10_000
+    found = "conv2/1" if layout == "Keras 3" else "conv2.b ((1000000000,) in the file, (5,) in the model)"
+    refused(path, found, "missing in the file: conv1.w")
+    hdf5.load(network(seed=1), path, strict=False)
+    assert hdf5.summary(path).parameters == 10**9
+
+
+def test_a_chunk_that_decompresses_to_very_much(saved, refused):
+    """300 MB in 300 KB, for a hundred floats; how much it is shows only when it is done."""
+    with h5py.File(saved, "r+") as file:
+        shape = file["conv2.w"].shape
+        del file["conv2.w"]
+        made = file.create_dataset("conv2.w", shape, "f4", chunks=shape, compression="gzip")
+        made.id.write_direct_chunk((0,) * 4, zlib.compress(bytes(300 * 2**20), 1))
+    if sys.platform == "linux":  # elsewhere the memory of a process has no limit
+        refused(saved, "damaged")
+
+
+def test_some_chunks_are_missing(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        values = file["conv2.w"][()]
+        del file["conv2.w"]
+        made = file.create_dataset("conv2.w", values.shape, "f4", chunks=(1, *values.shape[1:]))
+        made[:2] = values[:2]
+    refused(saved, "conv2.w' claims 180 elements, and the file holds 120 of them")
+
+
+def test_a_filter_that_nobody_has(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        values = file["conv2.b"][()]
+        del file["conv2.b"]
+        space = h5py.h5s.create_simple(values.shape)
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_chunk(values.shape)
+        made.set_filter(32_999, h5py.h5z.FLAG_OPTIONAL)
+        dataset = h5py.h5d.create(file.id, b"conv2.b", h5py.h5t.IEEE_F32LE, space, made)
+        dataset.write_direct_chunk((0,), values.tobytes())
+    refused(saved, "filter")
+
+
+def test_a_checksum_of_hdf5_itself_is_checked(saved, refused):
+    with h5py.File(saved, "r+") as file:
+        values = file["conv2.b"][()]
+        del file["conv2.b"]
+        file.create_dataset("conv2.b", data=values, chunks=values.shape, fletcher32=True)
+    content = saved.read_bytes()
+    place = content.index(values.tobytes())
+    saved.write_bytes(content[:place] + b"\1" + content[place + 1 :])
+    refused(saved, "damaged")
+
+
+@pytest.mark.parametrize("at", ["/", "model_weights"])
+def test_code_in_a_configuration_is_never_run(path, tmp_path, at):
+    """As Keras's Lambda layers have it, and as pickle has it."""
+
+    def lesson():
+        open("was_run", "w").close()
+
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "was_run"),)
+
+    code = base64.b64encode(marshal.dumps(lesson.__code__)).decode()
+    layer = {"class_name": "Lambda", "config": {"name": "lambda", "function": [code, None, None]}}
+    with h5py.File(path, "w") as file:
+        write_legacy(file.require_group(at), network())
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}})
+        file.attrs["training_config"] = np.void(pickle.dumps(Trap()))
+        file.attrs["format"] = np.void(pickle.dumps(Trap()))
+        file[at].attrs["keras_version"] = "__import__('os').mkdir('was_run')"
+    model = network(seed=1)
+    assert hdf5.load(model, path).complete
+    same(model, network())
+    assert "model_config" not in hdf5.summary(path).attributes
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_groups_in_groups_in_groups(path, refused):
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network())
+        here = file
+        for _ in range(1200):
+            here = here.create_group("a")
+    refused(path, "'a/a/a/a", "2,001 letters")
+
+
+def test_more_objects_than_any_network_has(path, monkeypatch):
+    monkeypatch.setattr(reader, "MOST_OBJECTS", 30)
+    with h5py.File(path, "w") as file:
+        for i in range(31):
+            file.create_group(f"layer{i}")
+        with pytest.raises(reader.Refused, match="more than 30 groups and datasets"):
+            reader.listing(file)
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J\x07", "\r\nweights are fine", "\u202egnp", "a\tb"])
+def test_names_that_would_play_with_the_screen(path, refused, name):
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network(), text=str, extra={name: {"kernel": np.ones(1, np.float32)}})
+    assert refused(path, "not in the model").isprintable()
+    report = hdf5.load(network(seed=1), path, strict=False)
+    assert all(line.isprintable() for line in str(report).splitlines())
+
+
+NO_NAMES = [3, 2.5, [1, 2], b"\xff\xfe", np.void(b"ab"), h5py.Empty("f4"), [[b"a"], [b"b"]]]
+
+
+@pytest.mark.parametrize("value", NO_NAMES)
+def test_names_of_layers_that_are_none(path, refused, value):
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network())
+        file.attrs["layer_names"] = value
+    refused(path)
+
+
+@pytest.mark.parametrize("value", NO_NAMES)
+def test_names_of_weights_that_are_none(path, value):
+    """Then their own names tell, if these are Keras's; whatever was loaded came from where it belongs."""
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network(), name="{layer}_{variable}" if value == 3 else "{layer}/{variable}:0")
+        file["conv2"].attrs["weight_names"] = value
+    model = network(seed=1)
+    try:
+        hdf5.load(model, path)
+        same(model, network())
+    except LoadError as problem:
+        assert str(problem).isprintable()
+        assert_array_equal(model.find("conv2").w.data, network(seed=1).find("conv2").w.data)
+
+
+@pytest.mark.parametrize("value", [3, b"\xff", np.zeros(3), ["a", "b"], h5py.Empty("f4")])
+@pytest.mark.parametrize("key", ["format", "sha256"])
+def test_marks_of_ours_that_are_none(saved, key, value):
+    with h5py.File(saved, "r+") as file:
+        file.attrs[key] = value
+    with pytest.raises(LoadError):
+        hdf5.load(network(seed=1), saved)
+
+
+def test_an_array_of_two_layers(path, refused):
+    """Two that are listed, and one that is meant."""
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network())
+        names = list(file["conv2"].attrs["weight_names"])
+        file["conv2/twice/kernel:0"] = np.zeros((3, 3, 4, 5), np.float32)
+        file["conv2"].attrs["weight_names"] = [*names, b"twice/kernel:0"]
+    refused(path, "not in the model: conv2/kernel")
+
+
+def test_whatever_lies_beside_the_weights_need_not_be_readable(path):
+    """An optimizer's state, say, of a type that we do not read."""
+    with h5py.File(path, "w") as file:
+        write_legacy(file, network())
+        file.create_dataset("optimizer_weights/odd", (3,), COMPOUND)
+        file["optimizer_weights/text"] = "text"
+        file["optimizer_weights/type"] = np.dtype("f4")
+    model = network(seed=1)
+    assert hdf5.load(model, path).complete
+    same(model, network())
 
 
 def test_importing_hdf5_does_not_load_h5py(fresh_python):
