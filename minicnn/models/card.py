@@ -127,3 +127,6 @@ class ModelCard:
     landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     margin: int | None = None
     accuracy: str | None = None
+
+    def __post_init__(self) -> None:
+        preprocessing(self.preprocessing)  # raises for a name that is none

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn import nn
 from minicnn.errors import InputError
+from minicnn.hdf5.matching import listed
 from minicnn.models.blocks import Block, Chain, Enough, Everything, Taps, every, reading, run
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
 from minicnn.tensor import Tensor
@@ -21,7 +22,7 @@ SLACK = 0.1  # how far a picture may leave [0, 1]; one that was whitened or is i
 
 class Network(nn.Module):
     """Layers from the picture to the result. Each bears the name that Keras's files give it, and so do its parameters:
-    block1_conv1.w. `body` and `top` are one list to the picture; a top is what a file may have beyond the body.
+    block1_conv1.w. What is in `top` follows what is in `body`: a classifier, say, which a file may lack.
 
     load_report: what came of the file that the weights were loaded from.
     """
@@ -107,7 +108,7 @@ class Network(nn.Module):
         known = {layer.name: layer for layer in every(self.layers)}
         if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):
             raise InputError(
-                f"features: layer {name!r} is unknown; {self.card.name} has {', '.join(self.layer_names)}, "
+                f"features: layer {name!r} is unknown; {self.card.name} has {listed(self.layer_names, most=40)}, "
                 "and NAME.linear for a convolution before its ReLU"
             )
 
