@@ -335,7 +335,7 @@ def test_names_of_layers_that_are_none(path, refused, value):
 def test_names_of_weights_that_are_none(path, value):
     """Then their own names tell, if these are Keras's; whatever was loaded came from where it belongs."""
     with h5py.File(path, "w") as file:
-        write_legacy(file, network(), name="{layer}_{variable}" if value == 3 else "{layer}/{variable}:0")
+        write_legacy(file, network(), name="{layer}_{variable}" if value is NO_NAMES[0] else "{layer}/{variable}:0")
         file["conv2"].attrs["weight_names"] = value
     model = network(seed=1)
     try:

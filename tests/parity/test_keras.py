@@ -186,3 +186,104 @@ def test_half_precision(tmp_path, policy):
     hdf5.load(model, tmp_path / "half.weights.h5")
     kernel = keras.ops.convert_to_numpy(keras.ops.cast(layer.kernel, "float32"))
     np.testing.assert_array_equal(model[0].w.data, kernel)
+
+
+# What minicnn writes, Keras loads
+
+SAVED_AS = [("keras", "saved.h5"), ("keras3", "saved.weights.h5")]
+
+
+def emptied(model):
+    """The Keras model with zeros for weights, so that whatever it computes comes from the file."""
+    for variable in model.weights:
+        variable.assign(np.zeros(variable.shape, np.float32))
+    return model
+
+
+def predicted(model, x):
+    with torch.no_grad():
+        return keras.ops.convert_to_numpy(model(x, training=False))
+
+
+def filled(model, seed=0):
+    """Our model with random parameters and statistics."""
+    random = np.random.default_rng(seed)
+    for _, parameter in model.named_parameters():
+        scale = np.sqrt(2 / np.prod(parameter.shape[:-1])) if parameter.ndim > 1 else 0.3
+        parameter.data = random.normal(0, scale, parameter.shape).astype(np.float32)
+    for name, array in list(model.named_state()):
+        model.set_state(name, random.uniform(0.5, 1.5, array.shape).astype(np.float32))
+    return model.eval()
+
+
+@pytest.mark.parametrize(("layout", "name"), SAVED_AS)
+def test_keras_loads_our_vgg16(tmp_path, layout, name):
+    ours = filled(models.vgg16())
+    hdf5.save(ours, tmp_path / name, layout=layout)
+    theirs = emptied(keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3)))
+    theirs.load_weights(tmp_path / name)
+    x = picture(64)
+    with no_grad():
+        expected = ours(x).data
+    found = predicted(theirs, ours.preprocessing(Tensor(x)).data)
+    assert np.abs(found - expected).max() / np.abs(expected).max() < CLOSE
+    again = models.vgg16(tmp_path / name)
+    assert again.load_report.complete and not again.load_report.notes
+
+
+def every_kind_of_layer():
+    """(theirs, ours), with every kind of variable that both have."""
+    layers = keras.layers
+    theirs = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, use_bias=False, name="conv1"),
+            layers.BatchNormalization(name="norm1"),
+            layers.PReLU(shared_axes=[1, 2], name="prelu1"),
+            layers.Conv2D(6, 3, groups=2, name="conv2"),
+            layers.BatchNormalization(scale=False, name="norm2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(5, name="dense"),
+            layers.PReLU(name="prelu2"),
+            layers.Dense(2, use_bias=False, name="last"),
+        ]
+    )
+    ours = nn.Sequential(
+        nn.Conv2d(3, 4, 3, bias=False, name="conv1"),
+        nn.BatchNorm(4, name="norm1"),
+        nn.PReLU(4, name="prelu1"),
+        nn.Conv2d(4, 6, 3, groups=2, name="conv2"),
+        nn.BatchNorm(6, scale=False, name="norm2"),
+        nn.Flatten(name="flatten"),
+        nn.Linear(96, 5, name="dense"),
+        nn.PReLU(5, name="prelu2"),
+        nn.Linear(5, 2, bias=False, name="last"),
+    )
+    return theirs, ours
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": "float16"}, {"by_name": True}])
+@pytest.mark.parametrize(("layout", "name"), SAVED_AS)
+def test_keras_loads_every_kind_of_layer(tmp_path, layout, name, options):
+    theirs, ours = every_kind_of_layer()
+    options = dict(options)
+    by_name = {"by_name": True} if options.pop("by_name", False) and layout == "keras" else {}
+    hdf5.save(filled(ours), tmp_path / name, layout=layout, **options)
+    emptied(theirs).load_weights(tmp_path / name, **by_name)
+    hdf5.load(ours, tmp_path / name)  # rounded, if the file is
+    x = np.random.default_rng(1).random((2, 8, 8, 3), np.float32)
+    with no_grad():
+        expected = ours(x).data
+    assert np.abs(predicted(theirs, x) - expected).max() / np.abs(expected).max() < CLOSE
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_every_kind_of_layer_comes_back(tmp_path, write):
+    theirs, ours = every_kind_of_layer()
+    path = write(perturbed(theirs), tmp_path)
+    assert hdf5.load(ours.eval(), path).complete
+    x = np.random.default_rng(1).random((2, 8, 8, 3), np.float32)
+    with no_grad():
+        found = ours(x).data
+    expected = predicted(theirs, x)
+    assert np.abs(found - expected).max() / np.abs(expected).max() < CLOSE
