@@ -1,0 +1,35 @@
+"""Faces of people who do not exist, drawn by code: identities and pictures without end, from a seed.
+
+    >>> from minicnn.datasets.synthetic_faces import Population
+    >>> people = Population(seed=0)
+    >>> image, landmarks, box = people.picture(7, 3)  # the fourth picture of the eighth person
+    >>> album = people.pictures(1000, 10, progress=True)  # a training set
+    >>> strangers = people.held_out(200)  # and people to test with
+
+A person is some sixty measures (`TRAITS`) and styles of hair, beard and glasses. A head is built from them as a
+surface in space, painted, turned, lit with shadows, and photographed: pose, expression, light, focus, noise,
+background, clothes and things in the way change from picture to picture (`Circumstances`), the person never.
+
+What they are: a test bed, endless and free of anybody's rights, on which the same people can be told apart and nearest
+neighbours by pixels fail. What they are not: photographs. Nobody is real, no proportion is that of a population, and a
+network that learned them knows drawn faces only.
+"""
+
+from minicnn.datasets.synthetic_faces.circumstances import Circumstances
+from minicnn.datasets.synthetic_faces.identity import BEARDS, GLASSES, HAIRSTYLES, TRAITS, Identity, difference
+from minicnn.datasets.synthetic_faces.population import HELD_OUT_DIFFERENCE, Album, Population
+from minicnn.datasets.synthetic_faces.portrait import Picture
+
+__all__ = [
+    "BEARDS",
+    "GLASSES",
+    "HAIRSTYLES",
+    "HELD_OUT_DIFFERENCE",
+    "TRAITS",
+    "Album",
+    "Circumstances",
+    "Identity",
+    "Picture",
+    "Population",
+    "difference",
+]

@@ -1,0 +1,89 @@
+"""What differs from picture to picture of one person: pose, expression, light, camera, and what is in the way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# The bounds of what is drawn, as they are promised.
+YAW, PITCH, ROLL = 30.0, 12.0, 9.0  # degrees either way
+RATIO = 4.0  # the lit side receives up to so many times the light of the shaded one
+BLUR = 2.0  # pixels of a picture of 96, as a standard deviation
+OCCLUSION = 0.25  # of the face
+REFERENCE_SIZE = 96
+
+
+@dataclass
+class Circumstances:
+    """Everything that is not the person. The defaults are a passport photograph; `draw` is life."""
+
+    yaw: float = 0.0  # degrees; above 0 the face turns to the right of the picture
+    pitch: float = 0.0  # degrees; above 0 it looks down
+    roll: float = 0.0  # degrees; above 0 it leans to the left of the picture
+    scale: float = 1.0  # of the head in the picture
+    shift: tuple[float, float] = (0.0, 0.0)  # of the head from the middle, in millimetres right and up
+    smile: float = 0.0  # 1 is broad, below 0 the corners sink
+    opened: float = 0.0  # 1: the teeth are a centimetre apart
+    pursed: float = 0.0
+    raised: float = 0.0  # the brows
+    frown: float = 0.0
+    openness: float = 1.0  # of the eyes
+    gaze: tuple[float, float] = (0.0, 0.0)  # millimetres the irises move, right and up
+    glasses: bool = True  # worn by those who have some
+    light_from: tuple[float, float] = (-25.0, 30.0)  # degrees to the right and above
+    ratio: float = 2.0  # of the light on the lit side to that on the shaded one
+    warmth: float = 0.0  # of the light, -1 blue to 1 yellow
+    exposure: float = 1.0
+    contrast: float = 1.0
+    blur: float = 0.0  # standard deviation in pixels of a picture of 96
+    noise: float = 0.0  # standard deviation, in parts of white
+    obstacle: str = ""  # in front of the face, a name from obstacles.OBSTACLES
+    occlusion: float = 0.0  # the part of the face that it hides, at most
+    scene: int = field(default=0, repr=False)  # the seed of background, clothes, obstacle and noise
+
+
+def draw(rng: np.random.Generator, nuisance: float = 1.0) -> Circumstances:
+    """Draw the circumstances of a picture. nuisance: 0 takes pose, light and camera away, 1 leaves them as promised."""
+
+    def between(low: float, high: float) -> float:
+        return float(rng.uniform(low, high)) * nuisance
+
+    mood = rng.random()
+    smile = rng.uniform(0.4, 1.1) if mood < 0.4 else rng.uniform(-0.35, 0.3)
+    opened = max(0.0, rng.uniform(-0.5, 0.55) if mood < 0.4 else rng.uniform(-1.6, 0.9))
+    raised, frown = rng.uniform(-0.4, 1), max(0.0, rng.uniform(-1, 1))
+    awake = 1 + rng.uniform(-0.2, 0.12) - 0.15 * max(smile, 0) - 0.2 * frown + 0.1 * max(raised, 0)
+    return Circumstances(
+        yaw=between(-YAW, YAW),
+        pitch=between(-PITCH, PITCH),
+        roll=between(-ROLL, ROLL),
+        scale=1 + between(-0.07, 0.09),
+        shift=(between(-9, 9), between(-9, 9)),
+        smile=float(smile),
+        opened=float(opened),
+        pursed=float(rng.uniform(0.3, 1)) if mood > 0.9 else 0.0,
+        raised=float(raised),
+        frown=float(frown),
+        openness=0.1 if rng.random() < 0.05 * nuisance else float(awake),
+        gaze=(float(rng.uniform(-2.6, 2.6)), float(rng.uniform(-1.2, 1.2))),
+        glasses=bool(rng.random() < 0.75),
+        light_from=(float(rng.uniform(-75, 75)), float(rng.uniform(0, 65))),
+        ratio=2 + nuisance * (float(rng.uniform(1, RATIO)) - 2),
+        warmth=between(-1, 1),
+        exposure=math.exp2(between(-0.5, 0.4)),
+        contrast=1 + between(-0.15, 0.2),
+        blur=max(0.0, between(-0.6, BLUR)),
+        noise=between(0, 0.035),
+        **_obstacle(rng, nuisance),
+        scene=int(rng.integers(2**63)),
+    )
+
+
+def _obstacle(rng: np.random.Generator, nuisance: float) -> dict:
+    from minicnn.datasets.synthetic_faces.obstacles import OBSTACLES
+
+    obstacle, occlusion = str(rng.choice(list(OBSTACLES))), float(rng.uniform(0.08, OCCLUSION))
+    in_the_way = rng.random() < 0.4 * nuisance
+    return {"obstacle": obstacle, "occlusion": occlusion} if in_the_way else {}

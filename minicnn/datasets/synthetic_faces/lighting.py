@@ -1,0 +1,113 @@
+"""Light: one lamp with its shadows, the brightness all round, crevices that it hardly reaches, and gloss."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.datasets.synthetic_faces.camera import DISTANCE, Camera
+from minicnn.datasets.synthetic_faces.circumstances import Circumstances
+from minicnn.datasets.synthetic_faces.meshes import unit
+from minicnn.datasets.synthetic_faces.raster import implementation
+from minicnn.datasets.synthetic_faces.shapes import Array, smoothstep
+
+MAP_SIZE, MAP_REACH = 96, 300.0  # pixels and millimetres of the picture that the lamp sees
+HARDNESS, BIAS = 0.22, 7.0  # of shadows, per millimetre and in millimetres
+# Light enters the skin and comes out further on, red the furthest.
+BLEEDING = 0.35, 0.18, 0.12
+
+
+def lamp(how: Circumstances) -> Array:
+    """The direction towards the lamp: (3,), of length 1."""
+    side, above = (math.radians(angle) for angle in how.light_from)
+    direction = math.cos(above) * math.sin(side), math.sin(above), math.cos(above) * math.cos(side)
+    return np.array(direction, np.float32)
+
+
+class Surface(NamedTuple):
+    """What n pixels show: colours and unit normals (3, n); how strong and how sharp the highlight is (n,); and whether
+    it is flesh (n,), 0 or 1.
+    """
+
+    colours: Array
+    normals: Array
+    gloss: Array | float = 0.0
+    shine: Array | float = 20.0
+    flesh: Array | float = 0.0
+
+
+def illuminate(surface: Surface, arriving: Array, hidden: Array, how: Circumstances) -> Array:
+    """The light (3, n) that comes back from a surface. arriving (n,): how much of the lamplight does, from 0 to 1;
+    hidden (n,): how deep in a recess each place is, away from the light all round.
+    """
+    colours, normals, gloss, shine, flesh = surface
+    towards = lamp(how)
+    lamp_colour = 1 + 0.24 * how.warmth, 1, 1 - 0.24 * how.warmth
+    sky_colour = 1 - 0.10 * how.warmth, 1, 1 + 0.12 * how.warmth
+    around, facing = 1 / how.ratio, towards @ normals
+    in_the_open = 1 / (1 + 1.6 * hidden)
+    sky = around * (0.8 + 0.2 * normals[1] + 0.08 * normals[2]) * in_the_open
+    beam = 1.25 * (1 - around) * arriving * (0.6 + 0.4 * in_the_open)
+    # Blinn 1977: the highlight is where the normal halves the angle between lamp and eye; the sharper, the brighter.
+    halfway = unit(towards + np.array([0, 0, 1], np.float32))
+    highlight = np.clip(halfway @ normals, 0, 1) ** shine * gloss * (shine + 8) / 60
+    highlight *= (0.15 + 0.85 * arriving) * (1 - 0.6 * around)
+    grazing = np.square(np.square(1 - np.abs(normals[2]))) * (0.04 + 0.06 * np.clip(normals[1] + 0.3, 0, 1))
+    light = np.empty_like(colours)
+    for plane, bleeding in enumerate(BLEEDING):
+        spread = bleeding * flesh
+        diffuse = np.clip((facing + spread) / (1 + spread), 0, 1)
+        light[plane] = colours[plane] * (sky * sky_colour[plane] + beam * lamp_colour[plane] * diffuse + 1.5 * grazing)
+        light[plane] += highlight * lamp_colour[plane] + 0.03 * grazing
+    return light
+
+
+def lamplight(surfaces: list[Array], points: Array, how: Circumstances) -> Array:
+    """How much of the lamp's light, 0 to 1, reaches points (3, n) past the surfaces [(3, rows, columns)].
+
+    The surfaces are drawn as the lamp sees them; a place is in shadow as far as something lies above it (exponential
+    shadow maps, Annen et al. 2008).
+    """
+    from scipy.ndimage import gaussian_filter
+
+    draw = implementation(points)
+    towards = lamp(how)
+    right = unit(np.cross(np.array([0, 1, 0], np.float32), towards))
+    frame = np.stack([right, np.cross(towards, right), towards]).astype(np.float32)
+    scale = np.float32(MAP_SIZE / MAP_REACH)
+    highest = np.full((MAP_SIZE, MAP_SIZE), -110, np.float32)
+    owner, place = np.zeros((MAP_SIZE, MAP_SIZE), np.uint8), np.zeros((2, MAP_SIZE, MAP_SIZE), np.float32)
+    origin = np.array([MAP_SIZE / 2, MAP_SIZE / 2, 0], np.float32)[:, None]
+    flip = np.array([scale, -scale, 1], np.float32)[:, None]
+    for surface in surfaces:
+        seen = (frame @ surface.reshape(3, -1)) * flip + origin
+        draw.fill(seen.reshape(surface.shape), 1, True, highest, owner, place)
+    seen = (frame @ points) * flip + origin
+    veil = gaussian_filter(np.exp(-HARDNESS * highest), 0.8, truncate=2.0)[None]
+    veil = draw.sample(veil, seen[1::-1] - np.float32(0.5))[0]
+    return np.minimum(veil * np.exp(HARDNESS * (seen[2] + BIAS)), 1)
+
+
+def recesses(depth: Array, camera: Camera) -> Array:
+    """How far what is seen lies behind its surroundings, in parts of their breadth, at half the resolution: the depth
+    (as the camera projects it, 0 where there is nothing) under an unsharp mask. Source: Luft et al. 2006.
+    """
+    from scipy.ndimage import uniform_filter
+
+    depth = depth[::2, ::2]
+    covered = (depth > 0).astype(np.float32)
+    z = np.where(depth > 0, DISTANCE - DISTANCE / np.maximum(depth, np.float32(0.1)), np.float32(0))
+    total = np.zeros_like(z)
+    for breadth in (10.0, 26.0):
+        width = int(1.4 * breadth * camera.scale / 2) | 1
+        around, weight = uniform_filter(z, width), uniform_filter(covered, width)
+        total += np.clip(around / np.maximum(weight, np.float32(1e-3)) - z - 0.5, 0, breadth / 2) / breadth
+    return total
+
+
+def sheen(marks: Array, how: Circumstances, slant: Array) -> Array:
+    """What a pair of lenses reflects: light (n,) for marks (2, n) that run from -1 to 1 across and up."""
+    bands = smoothstep(0.6, 1.0, np.sin(slant / 14.0 + 3 * math.radians(how.light_from[0])))
+    return 0.02 + 0.10 * bands * smoothstep(-0.6, 0.8, marks[1]) * (how.light_from[1] > 17)
