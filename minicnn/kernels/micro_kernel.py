@@ -50,28 +50,97 @@ def row_product(rows):
             c_first, c_row = cgutils.unpack_tuple(builder, c_place)
             targets = [emitter.at(c, c_first, builder.mul(c_row, emitter.index(i))) for i in range(rows)]
             factors = [emitter.at(a, a_first, builder.mul(a_row, emitter.index(i))) for i in range(rows)]
-            sums = [[cgutils.alloca_once(builder, emitter.line) for _ in range(LINES)] for _ in range(rows)]
-            for total in itertools.chain(*sums):
-                builder.store(emitter.constant(0), total)
+            sums = emitter.sums(rows)
             with builder.if_then(cgutils.is_true(builder, add)):
-                for target, totals in zip(targets, sums, strict=True):
-                    for j, total in enumerate(totals):
-                        builder.store(emitter.load(target, j * emitter.width), total)
+                emitter.load_sums(sums, targets)
             with cgutils.for_range(builder, depth, intp=depth.type) as loop:
                 panel = emitter.at(b, b_first, builder.mul(loop.index, b_step))
-                terms = [emitter.load(panel, j * emitter.width) for j in range(LINES)]
                 here = builder.mul(loop.index, a_step)
-                for factor, totals in zip(factors, sums, strict=True):
-                    number = emitter.everywhere(builder.load(builder.gep(factor, [here])))
-                    for term, total in zip(terms, totals, strict=True):
-                        builder.store(emitter.multiply_add(number, term, builder.load(total)), total)
-            for target, totals in zip(targets, sums, strict=True):
-                for j, total in enumerate(totals):
-                    emitter.store(builder.load(total), target, j * emitter.width)
+                emitter.add_products([builder.gep(factor, [here]) for factor in factors], panel, sums)
+            emitter.store_sums(sums, targets)
             return context.get_dummy_value()
 
         size, pair, triple = types.intp, types.UniTuple(types.intp, 2), types.UniTuple(types.intp, 3)
         return types.void(a, triple, b, pair, c, pair, size, types.boolean), emit
+
+    return multiply
+
+
+def gathered_product(rows):
+    """multiply(a, (first, at), starts, runs, depth, b, first, bias, first, c, (first, to), places, relu):
+
+    c[i, j] = bias[j] + Σ_r Σ_k a[i, r, k] b[r · depth + k, j], at least zero if `relu`, for so many rows i, the columns
+    j of a panel, every run r and k from 0 to depth. All are flat: a[i, r, k] is a[first + starts[at + i] + runs[r] + k]
+    and c[i, j] is c[first + places[to + i] + j]; b, a panel, and bias begin at `first`. No index is checked.
+    """
+
+    @intrinsic
+    def multiply(typing, a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu):
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments)
+            a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu = emitter.arguments
+            a_first, at = cgutils.unpack_tuple(builder, a_place)
+            c_first, to = cgutils.unpack_tuple(builder, c_place)
+            heads = [emitter.at(a, a_first, emitter.entry(starts, at, i)) for i in range(rows)]
+            targets = [emitter.at(c, c_first, emitter.entry(places, to, i)) for i in range(rows)]
+            bias = emitter.at(bias, bias_first, emitter.index(0))
+            biases = [emitter.load(bias, j * emitter.width) for j in range(LINES)]
+            sums = emitter.sums(rows)
+            for totals in sums:
+                for line, total in zip(biases, totals, strict=True):
+                    builder.store(line, total)
+            length = builder.mul(depth, emitter.index(LINES * emitter.width))
+            panel = emitter.at(b, b_first, emitter.index(0))
+            count = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
+            with cgutils.for_range(builder, count, intp=depth.type) as run:
+                offset = emitter.entry(runs, run.index, 0)
+                factors = [builder.gep(head, [offset]) for head in heads]
+                part = builder.gep(panel, [builder.mul(run.index, length)])
+                with cgutils.for_range(builder, depth, intp=depth.type) as loop:
+                    row = builder.gep(part, [builder.mul(loop.index, emitter.index(LINES * emitter.width))])
+                    emitter.add_products([builder.gep(factor, [loop.index]) for factor in factors], row, sums)
+            with builder.if_then(cgutils.is_true(builder, relu)):
+                for total in itertools.chain(*sums):
+                    builder.store(emitter.rectified(builder.load(total)), total)
+            emitter.store_sums(sums, targets)
+            return context.get_dummy_value()
+
+        size, pair = types.intp, types.UniTuple(types.intp, 2)
+        kinds = a, pair, starts, runs, size, b, size, bias, size, c, pair, places, types.boolean
+        return types.void(*kinds), emit
+
+    return multiply
+
+
+def gathered_sum(rows):
+    """multiply(a, (first, at), starts, b, (first, step), c, (first, row), depth, add):
+
+    c[i, j] = Σ_k a[k, i] b[k, j], added to c[i, j] if `add`, for so many rows i, the columns j of a panel, and k from 0
+    to depth. All are flat: a[k, i] is a[first + starts[at + k] + i], b[k, j] is b[first + k · step + j], and c[i, j] is
+    c[first + i · row + j]. No index is checked.
+    """
+
+    @intrinsic
+    def multiply(typing, a, a_place, starts, b, b_place, c, c_place, depth, add):
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments)
+            a, a_place, starts, b, b_place, c, c_place, depth, add = emitter.arguments
+            a_first, at = cgutils.unpack_tuple(builder, a_place)
+            b_first, b_step = cgutils.unpack_tuple(builder, b_place)
+            c_first, c_row = cgutils.unpack_tuple(builder, c_place)
+            targets = [emitter.at(c, c_first, builder.mul(c_row, emitter.index(i))) for i in range(rows)]
+            sums = emitter.sums(rows)
+            with builder.if_then(cgutils.is_true(builder, add)):
+                emitter.load_sums(sums, targets)
+            with cgutils.for_range(builder, depth, intp=depth.type) as loop:
+                row = emitter.at(b, b_first, builder.mul(loop.index, b_step))
+                factor = emitter.at(a, a_first, emitter.entry(starts, builder.add(at, loop.index), 0))
+                emitter.add_products([builder.gep(factor, [emitter.index(i)]) for i in range(rows)], row, sums)
+            emitter.store_sums(sums, targets)
+            return context.get_dummy_value()
+
+        size, pair = types.intp, types.UniTuple(types.intp, 2)
+        return types.void(a, pair, starts, b, pair, c, pair, size, types.boolean), emit
 
     return multiply
 
@@ -221,6 +290,40 @@ class _Emitter:
 
     def store(self, line, pointer, offset=0):
         self.builder.store(line, self._line_pointer(pointer, offset), align=self.size)
+
+    def entry(self, table, at, offset):
+        """A number of a table of places."""
+        return self.builder.load(self.at(table, at, self.index(offset)))
+
+    def sums(self, rows):
+        """Registers for so many rows of a panel, all zero."""
+        sums = [[cgutils.alloca_once(self.builder, self.line) for _ in range(LINES)] for _ in range(rows)]
+        for total in itertools.chain(*sums):
+            self.builder.store(self.constant(0), total)
+        return sums
+
+    def load_sums(self, sums, sources):
+        for source, totals in zip(sources, sums, strict=True):
+            for j, total in enumerate(totals):
+                self.builder.store(self.load(source, j * self.width), total)
+
+    def store_sums(self, sums, targets):
+        for target, totals in zip(targets, sums, strict=True):
+            for j, total in enumerate(totals):
+                self.store(self.builder.load(total), target, j * self.width)
+
+    def add_products(self, factors, panel, sums):
+        """One number for each row, times a row of the panel."""
+        terms = [self.load(panel, j * self.width) for j in range(LINES)]
+        for factor, totals in zip(factors, sums, strict=True):
+            number = self.everywhere(self.builder.load(factor))
+            for term, total in zip(terms, totals, strict=True):
+                self.builder.store(self.multiply_add(number, term, self.builder.load(total)), total)
+
+    def rectified(self, line):
+        """Zero where it is negative; what is not a number stays."""
+        negative = self.builder.fcmp_ordered("<", line, self.constant(0))
+        return self.builder.select(negative, self.constant(0), line)
 
     def everywhere(self, number):
         nothing, lane = ir.Constant(self.line, ir.Undefined), ir.IntType(32)

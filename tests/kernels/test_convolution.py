@@ -116,8 +116,7 @@ def test_the_layout_in_memory_does_not_matter(implementation, problem, layout):
 
 @each_implementation
 def test_a_problem_of_several_blocks_and_pieces_equals_the_loops(implementation, monkeypatch):
-    monkeypatch.setattr(on_numba, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(on_numba, "LEAST_ROWS", 8)
+    monkeypatch.setattr(on_numba, "LEAST", on_numba.ROWS)
     x, w, b = normal(2, 9, 8, 4), normal(3, 2, 2, 4, seed=1), normal(4, seed=2)
     window = slide("conv", (9, 8), (3, 2), stride=(1, 2), padding=1)
     dy = normal(2, *window.output, 4, seed=3)
