@@ -178,12 +178,17 @@ def split(count: int, *, least: int = 1, most: int = 16) -> list[tuple[int, int]
 
 def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
     """Call kernel(*piece, *arguments) for every piece, over the threads; the kernels release the GIL."""
+    if len(pieces) == 1 or _threads.count == 1:
+        for piece in pieces:
+            kernel(*piece, *arguments)
+    else:
+        _threads.map(lambda piece: kernel(*piece, *arguments), pieces)
+
+
+def parallel_with_blas(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
+    """The same for kernels that call BLAS, which would otherwise start threads of its own in each of ours."""
     with blas_on_one_thread:
-        if len(pieces) == 1 or _threads.count == 1:
-            for piece in pieces:
-                kernel(*piece, *arguments)
-        else:
-            _threads.map(lambda piece: kernel(*piece, *arguments), pieces)
+        parallel(kernel, pieces, *arguments)
 
 
 def constant(array: np.ndarray) -> np.ndarray:

@@ -292,11 +292,11 @@ def test_blas_has_one_thread_inside_the_hold_and_its_own_number_after_it():
 
 
 @pytest.mark.usefixtures("two_blas_threads")
-def test_kernels_run_under_the_hold(thread_count):
+def test_kernels_that_call_blas_run_under_the_hold(thread_count):
     seen = []
     for count in (1, 2):
         thread_count(count)
-        backend.parallel(lambda piece: seen.append(set(blas_threads().values())), [(0,), (1,)])
+        backend.parallel_with_blas(lambda piece: seen.append(set(blas_threads().values())), [(0,), (1,)])
     assert seen == [{1}] * 4
 
 

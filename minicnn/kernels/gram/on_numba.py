@@ -21,9 +21,11 @@ def forward(features):
     pieces = [(i, *piece) for i, piece in enumerate(backend.split(positions, least=LEAST_ROWS))]
     slots = buffers.empty((len(pieces), n, channels, channels), features.dtype)
     slots[...] = 0
-    backend.parallel(_forward_range, pieces, features, slots, width, channels % width == 0)
+    whole_panels = channels % width == 0
+    run = backend.parallel if whole_panels else backend.parallel_with_blas
+    run(_forward_range, pieces, features, slots, width, whole_panels)
     gram = slots.sum(axis=0)
-    if channels % width == 0:  # only the upper triangle has been formed
+    if whole_panels:  # only the upper triangle has been formed
         upper = np.triu(np.ones((channels, channels), bool))
         gram = np.where(upper, gram, np.swapaxes(gram, 1, 2))
     return gram
@@ -38,7 +40,7 @@ def gradient(dgram, features, total=None):
     width = columns(features.itemsize)
     pieces = backend.split(positions, least=LEAST_ROWS)
     if channels % width or positions < ROWS:
-        backend.parallel(_gradient_range, pieces, backend.constant(symmetric), features, dfeatures, add)
+        backend.parallel_with_blas(_gradient_range, pieces, backend.constant(symmetric), features, dfeatures, add)
     else:
         panels = np.moveaxis(symmetric.reshape(n, channels, -1, width), 2, 1)
         backend.parallel(_panels_range, pieces, backend.constant(panels), features, dfeatures, add)

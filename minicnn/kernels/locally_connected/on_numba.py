@@ -23,7 +23,7 @@ def forward(x, w, window):
         for rows, here, part in _blocks(start, stop, x, window):
             y[:, rows] = on_numpy.forward(x[:, here], w[rows], part)
 
-    backend.parallel(some_rows, backend.split(window.output[0]))
+    backend.parallel_with_blas(some_rows, backend.split(window.output[0]))
     return y
 
 
@@ -39,7 +39,7 @@ def gradient_to_input(dy, w, spatial, window):
             region = dx[:, here]
             region += on_numpy.gradient_to_input(dy[:, rows], w[rows], region.shape[1:-1], part)
 
-    backend.parallel(some_rows, pieces)
+    backend.parallel_with_blas(some_rows, pieces)
     return slots.sum(axis=0)
 
 
@@ -52,7 +52,7 @@ def gradient_to_filters(dy, x, window):
             patches = np.swapaxes(columns(x[:, here], part), -1, -2)
             _multiply(patches, positions_first(dy[:, rows], part), targets[rows])
 
-    backend.parallel(some_rows, backend.split(window.output[0]))
+    backend.parallel_with_blas(some_rows, backend.split(window.output[0]))
     return dw
 
 
