@@ -1,0 +1,26 @@
+"""Faces: encodings that are near each other for one person, how they are learned, and what is done with them."""
+
+from minicnn.faces.centres import CentreLoss, centre_loss
+from minicnn.faces.collapse import CollapseMonitor, CollapseWarning
+from minicnn.faces.distances import distance, is_same
+from minicnn.faces.heads import IdentityClassifier, PairHead
+from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
+from minicnn.faces.mining import mine_triplets
+from minicnn.faces.sampling import PeopleSampler
+
+__all__ = [
+    "CentreLoss",
+    "CollapseMonitor",
+    "CollapseWarning",
+    "IdentityClassifier",
+    "PairHead",
+    "PeopleSampler",
+    "active_fraction",
+    "batch_triplet_loss",
+    "centre_loss",
+    "contrastive_loss",
+    "distance",
+    "is_same",
+    "mine_triplets",
+    "triplet_loss",
+]

@@ -1,0 +1,99 @@
+"""How far apart two encodings are, and what counts as the same person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.faces.arguments import as_array, as_floats
+from minicnn.tensor import Tensor, op
+
+
+def distance(f: Any, g: Any, *, metric: str = "squared_l2") -> Any:
+    """How far apart the encodings f and g are: (…, D) and (…, D) -> (…), with broadcasting over all axes but the last.
+
+    metric: "squared_l2", ‖f − g‖², FaceNet's; "l2", its root; or "cosine", 1 − f·g / (‖f‖ ‖g‖), by which a zero vector
+    is at distance 1 from everything. Of unit vectors squared_l2 is twice the cosine distance, and all three sort alike.
+    Arrays give an array; Tensors give a Tensor, through which gradients flow. At the kinks they are 0: where "l2" is 0,
+    and for zero vectors of "cosine".
+    """
+    if metric not in METRICS:
+        raise InputError(f"distance: metric is {metric!r}; expected one of {', '.join(METRICS)}")
+    d = METRICS[metric](f, g)
+    return d if isinstance(f, Tensor) or isinstance(g, Tensor) else d.data[()]
+
+
+def is_same(distances: Any, threshold: float) -> Any:
+    """Whether encodings at these distances count as one person's: distance ≤ threshold. The one rule, everywhere.
+
+    Where a distance is not a number the answer is no.
+    """
+    return as_array(distances) <= threshold
+
+
+@op
+def squared_l2(f, g):
+    """‖f − g‖² along the last axis."""
+    f, g = _pair(f, g)
+    difference = f - g
+
+    def backward(dd):
+        df = 2 * dd[..., None] * difference
+        return df, -df
+
+    return np.square(difference).sum(axis=-1), backward
+
+
+@op
+def l2(f, g):
+    """‖f − g‖ along the last axis."""
+    f, g = _pair(f, g)
+    difference = f - g
+    d = np.sqrt(np.square(difference).sum(axis=-1))
+
+    def backward(dd):
+        df = dd[..., None] * divided(difference, d)
+        return df, -df
+
+    return d, backward
+
+
+@op
+def cosine(f, g):
+    """1 − f·g / (‖f‖ ‖g‖) along the last axis."""
+    f, g = _pair(f, g)
+    f_length, g_length = (np.sqrt(np.square(vector).sum(axis=-1)) for vector in (f, g))
+    f_unit, g_unit = divided(f, f_length), divided(g, g_length)
+    similarity = np.sum(f_unit * g_unit, axis=-1)
+
+    def backward(dd):
+        dd, along = dd[..., None], similarity[..., None]
+        df = divided(dd * (f_unit * along - g_unit), f_length)
+        dg = divided(dd * (g_unit * along - f_unit), g_length)
+        return df, dg
+
+    return 1 - similarity, backward
+
+
+METRICS: dict[str, Callable[..., Tensor]] = {"squared_l2": squared_l2, "l2": l2, "cosine": cosine}
+
+
+def divided(vectors, lengths):
+    """vectors / lengths along the last axis, and 0 where the length is 0: there is no direction there."""
+    lengths = np.asarray(lengths)[..., None]
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+
+
+def _pair(f, g):
+    shapes = np.shape(f), np.shape(g)
+    try:
+        np.broadcast_shapes(*shapes)
+        fit = all(shapes) and shapes[0][-1] == shapes[1][-1] > 0
+    except ValueError:
+        fit = False
+    if not fit:
+        raise InputError(f"distance: f has shape {shapes[0]}, g {shapes[1]}; expected encodings (…, D) of one length D")
+    return as_floats(f), as_floats(g)

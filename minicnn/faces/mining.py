@@ -1,0 +1,113 @@
+"""Which triplets to learn from. Nearly all there are teach nothing: their negative is far away already."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.errors import InputError
+from minicnn.faces.arguments import as_array, is_number
+from minicnn.kernels import triplet as triplet_kernels
+
+STRATEGIES = ("all", "hard", "semi-hard", "batch-all", "batch-hard", "random", "random-active")
+# What counts as above a tie: a distance is never as small as this, and some processors take what is smaller for zero.
+ABOVE_ZERO = float(np.finfo(np.float64).tiny)
+
+
+def mine_triplets(
+    embeddings: Any, labels: Any, *, strategy: str, margin: float = 0.2, squared: bool = True, seed: nn.Seed = 0
+) -> np.ndarray:
+    """Rows (anchor, positive, negative) of a batch, int (T, 3), in the order of the anchors, then of the positives.
+
+    embeddings: (N, D), finite. labels: (N,), who is who: integers or names. A triplet's positive is another picture of
+    the anchor's person, its negative one of somebody else; u and v are their distances to the anchor.
+
+    strategy, and how many triplets of P people with K pictures each, M = P·K(K−1) pairs, it gives:
+    "all"            every triplet: M(P−1)K
+    "hard"           all with v ≤ u: the negative is no further away than the positive, a tie counts
+    "semi-hard"      all with u < v < u + margin, both strict: in the right order, but too close (FaceNet, section 3.2)
+    "batch-all"      all with v < u + margin, hard ones included: those whose loss is not zero, over which the mean is
+                     that of Hermans et al.'s batch all, and of reduction="active" over "all"
+    "batch-hard"     one an anchor, PK: the furthest positive with the nearest negative, whatever the margin
+                     (Hermans et al.'s batch hard); of equals the one that comes first
+    "random"         one a pair, M: the negative drawn from everybody else, whatever the margin
+    "random-active"  one a pair, up to M: the negative drawn from those with v < u + margin; none where there is none.
+                     The rule of facenet.py's select_triplets, which takes every pair once, the earlier as its anchor
+
+    margin: 0 or more. squared: False for plain distances; it and margin should be those of the loss. Distances are
+    reckoned in float64. seed: of the random ones; in a loop pass a generator, so that every step draws anew.
+
+    It may find nothing, (0, 3). A person with one picture here is a negative of others. Raises InputError for one
+    person alone, for a batch in which nobody has two pictures, and for embeddings that are not finite.
+    Source: Schroff, Kalenichenko & Philbin 2015 (FaceNet); Hermans, Beyer & Leibe 2017; facenet.py.
+    """
+    if strategy not in STRATEGIES:
+        raise InputError(f"mine_triplets: strategy is {strategy!r}; expected one of {', '.join(STRATEGIES)}")
+    if not is_number(margin, least=0):
+        raise InputError(f"mine_triplets: margin is {margin!r}; expected a number of 0 or more")
+    embeddings, people = _checked(embeddings, labels)
+    random = np.random.default_rng(seed)
+    if strategy == "random":
+        return _random_negatives(people, random)
+    kernels = triplet_kernels.implementation(embeddings)
+    d = kernels.distances(embeddings, squared)
+    if strategy == "batch-hard":
+        positives, negatives = kernels.hardest(d, people)
+        anchors = np.flatnonzero(positives >= 0)
+        return np.stack([anchors, positives[anchors], negatives[anchors]], axis=1)
+    bands = {  # of the gap v − u: from, to below
+        "all": (-math.inf, math.inf),
+        "hard": (-math.inf, ABOVE_ZERO),
+        "semi-hard": (ABOVE_ZERO, margin),
+        "batch-all": (-math.inf, margin),
+        "random-active": (-math.inf, margin),
+    }
+    found = kernels.triplets(d, people, *bands[strategy])
+    return _one_a_pair(found, random) if strategy == "random-active" else found
+
+
+def _random_negatives(people: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Every pair of one person, with a picture of anybody else."""
+    found = []
+    for person in range(people.max() + 1):
+        own, others = np.flatnonzero(people == person), np.flatnonzero(people != person)
+        pairs = own[np.argwhere(~np.eye(len(own), dtype=bool))]
+        found.append(np.column_stack([pairs, random.choice(others, len(pairs))]))
+    triplets = np.concatenate(found)
+    return triplets[np.lexsort((triplets[:, 1], triplets[:, 0]))]
+
+
+def _one_a_pair(triplets: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Of the triplets of each pair, which stand together, one."""
+    begins = np.flatnonzero(np.diff(triplets[:, :2], axis=0, prepend=-1).any(axis=1))
+    counts = np.diff(begins, append=len(triplets))
+    return triplets[begins + random.integers(counts)] if len(triplets) else triplets
+
+
+def _checked(embeddings: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The embeddings as an array, and the people numbered from 0."""
+    embeddings, labels = as_array(embeddings), as_array(labels)
+    if embeddings.ndim != 2 or embeddings.dtype.kind != "f" or 0 in embeddings.shape:
+        raise InputError(
+            f"mine_triplets: embeddings have shape {embeddings.shape} and dtype {embeddings.dtype}; "
+            "expected floats (N, D)"
+        )
+    if labels.shape != embeddings.shape[:1]:
+        raise InputError(f"mine_triplets: labels have shape {labels.shape}; expected {embeddings.shape[:1]}, one a row")
+    finite = np.isfinite(embeddings).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"mine_triplets: embeddings are not finite in {np.count_nonzero(~finite)} of {len(finite)} rows, "
+            f"first in row {finite.argmin()}; expected finite numbers"
+        )
+    names, people = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        raise InputError(f"mine_triplets: labels name one person alone, {names[0]!s}; expected two or more")
+    if len(names) == len(people):
+        raise InputError(
+            f"mine_triplets: labels name {len(names)} people with one picture each; expected two pictures of somebody"
+        )
+    return embeddings, people.astype(np.int64)

@@ -1,0 +1,93 @@
+"""Triplets within a batch over the threads: each takes a run of anchors."""
+
+import numpy as np
+from numba import njit
+
+from minicnn import backend
+
+LEAST = 1 << 16  # comparisons a thread makes at least
+
+
+def distances(x, squared):
+    columns = backend.constant(x.T.astype(np.float64))
+    d = np.empty((len(x), len(x)))
+    backend.parallel(_distances_range, _pieces(len(x), x.size), columns, d)
+    return d if squared else np.sqrt(d, out=d)
+
+
+def hardest(d, labels):
+    positives, negatives = np.empty((2, len(labels)), np.int64)
+    arrays = backend.constant(d), backend.constant(labels), positives, negatives
+    backend.parallel(_hardest_range, _pieces(len(labels), len(labels)), *arrays)
+    return positives, negatives
+
+
+def triplets(d, labels, low, high):
+    """Counted first, so that every anchor knows where its own begin."""
+    d, labels = backend.constant(d), backend.constant(labels)
+    band = float(low), float(high)
+    pieces = _pieces(len(labels), d.size)
+    places, found = np.zeros(len(labels), np.int64), np.empty((0, 3), np.int64)
+    backend.parallel(_triplets_range, pieces, d, labels, *band, places, found, False)
+    counts = places.copy()
+    places[:] = np.cumsum(counts) - counts
+    found = np.empty((counts.sum(), 3), np.int64)
+    backend.parallel(_triplets_range, pieces, d, labels, *band, places, found, True)
+    return found
+
+
+def _pieces(anchors, comparisons_each):
+    return backend.split(anchors, least=max(1, LEAST // max(1, comparisons_each)))
+
+
+@njit(nogil=True, cache=True)
+def _distances_range(start, stop, columns, d):
+    for i in range(start, stop):
+        target = d[i]
+        target[:] = 0
+        for k in range(len(columns)):
+            column = columns[k]
+            value = column[i]
+            for j in range(target.size):  # neighbours in memory, and every sum is added in the order of its terms
+                difference = value - column[j]
+                target[j] += difference * difference
+
+
+@njit(nogil=True, cache=True)
+def _hardest_range(start, stop, d, labels, positives, negatives):
+    for anchor in range(start, stop):
+        row, own = d[anchor], labels[anchor]
+        positive = negative = -1
+        for i in range(row.size):
+            if labels[i] != own:
+                if negative < 0 or row[i] < row[negative]:
+                    negative = i
+            elif i != anchor and (positive < 0 or row[i] > row[positive]):
+                positive = i
+        positives[anchor], negatives[anchor] = positive, negative
+
+
+@njit(nogil=True, cache=True)
+def _triplets_range(start, stop, d, labels, low, high, places, found, write):
+    """`places` begins as where each anchor's triplets go, and ends behind the last of them."""
+    size = len(labels)
+    negatives, far, chosen = np.empty(size, np.int64), np.empty(size), np.empty(size, np.int64)
+    for anchor in range(start, stop):
+        row, own, place, count = d[anchor], labels[anchor], places[anchor], 0
+        for i in range(size):
+            if labels[i] != own:
+                negatives[count], far[count] = i, row[i]
+                count += 1
+        for positive in range(size):
+            if labels[positive] != own or positive == anchor:
+                continue
+            hits = 0
+            for k in range(count):  # overwritten unless it counts: a branch that cannot be foretold would take longer
+                gap = far[k] - row[positive]
+                chosen[hits] = negatives[k]
+                hits += (low <= gap) & (gap < high)
+            if write:
+                for k in range(hits):
+                    found[place + k, 0], found[place + k, 1], found[place + k, 2] = anchor, positive, chosen[k]
+            place += hits
+        places[anchor] = place
