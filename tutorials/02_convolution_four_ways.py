@@ -171,12 +171,13 @@ print(uses.astype(int))
 assert uses[0, 0] == 1 and uses[1, 1] == 4 and uses.sum() == rows.size
 
 # %% [markdown]
-# ## Third way: compiled, block by block
+# ## Third way: compiled, without the matrix
 #
 # For one layer of a real network (64 channels, a photograph of 512×512) the matrix of rows takes 600 megabytes.
-# All of it is written to memory and read back, only to be thrown away. So `minicnn/kernels/conv/on_numba.py` makes only
-# a block of rows at a time, small enough to stay in the processor's cache, multiplies it at once, and goes on. Numba
-# compiles the Python loops that fill the block to machine code; several threads work on different blocks.
+# All of it is written to memory and read back, only to be thrown away. And none of it is new: each row repeats numbers
+# that stand in the picture already. So `minicnn/kernels/conv/on_numba.py` makes no matrix. It multiplies a dozen rows at
+# a time by a panel of filters, and reads each row where it lies in the picture; a small table says where. Numba compiles
+# this to machine code; several threads work on different outputs.
 #
 # Same numbers, less traffic. The readable version stays, as the definition.
 
@@ -402,7 +403,7 @@ print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
 #
 # - `minicnn/kernels/conv/__init__.py`: the contract, one formula and three functions.
 # - `minicnn/kernels/conv/naive.py`, `on_numpy.py`, `on_numba.py`: the three ways. In the last, read
-#   `gradient_to_input`: the turned filter, and a trick for strides.
+#   `gradient_to_input`: the turned filter; `places.py` has the tables, and what a stride does to them.
 # - `minicnn/kernels/geometry.py`: output sizes, "same", receptive fields.
 # - `minicnn/ops/convolution.py`: the operation that puts a convolution on the tape.
 #

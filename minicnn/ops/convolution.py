@@ -26,7 +26,7 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
     if pool and min(window.output) < 2:
         raise InputError(f"conv: pool needs 2 outputs or more along each dimension; there are {window.output}")
     kernels = fused.choose(x, w, window, groups)
-    y, marks = kernels.forward(x, w, b, activation == "relu", pool == "avg")
+    y, marks = kernels.forward(x, w, b, activation == "relu", pool == "avg", any(needs))
 
     marks = marks if any(needs) else None
     kept_w = w if needs[0] else None

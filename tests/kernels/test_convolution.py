@@ -117,6 +117,8 @@ def test_the_layout_in_memory_does_not_matter(implementation, problem, layout):
 @each_implementation
 def test_a_problem_of_several_blocks_and_pieces_equals_the_loops(implementation, monkeypatch):
     monkeypatch.setattr(on_numba, "LEAST", on_numba.ROWS)
+    monkeypatch.setattr(on_numba, "WORK", 1)
+    monkeypatch.setattr(on_numba, "BLOCK_BYTES", 1)
     x, w, b = normal(2, 9, 8, 4), normal(3, 2, 2, 4, seed=1), normal(4, seed=2)
     window = slide("conv", (9, 8), (3, 2), stride=(1, 2), padding=1)
     dy = normal(2, *window.output, 4, seed=3)
@@ -124,6 +126,46 @@ def test_a_problem_of_several_blocks_and_pieces_equals_the_loops(implementation,
     reference = naive.gradient_to_input(dy, w, (9, 8), window, 2)
     assert_close(implementation.gradient_to_input(dy, w, (9, 8), window, 2), reference)
     assert_close(implementation.gradient_to_filters(dy, x, window, 2), naive.gradient_to_filters(dy, x, window, 2))
+
+
+def inside_nan(array):
+    """The same numbers, with what is not a number right before and behind them."""
+    room = np.full(array.size + 128, np.nan, array.dtype)
+    room[64:-64] = array.ravel()
+    return room[64:-64].reshape(array.shape)
+
+
+@pytest.mark.parametrize("length", [*range(1, 14), 23, 24, 25, 40])
+@pytest.mark.parametrize(
+    ("inner", "outer", "options"),
+    [
+        (1, 3, {"size": 3}),  # runs of three numbers
+        (3, 33, {"size": 7, "stride": 2, "padding": 3}),  # a panel hangs over
+        (20, 32, {"size": 3, "dilation": 2, "padding": "same"}),  # each tap a run of its own
+        (17, 40, {"size": 1, "stride": 2}),  # pixels that no window sees
+        (
+            18,
+            34,
+            {"size": (2, 3), "groups": 2, "stride": (3, 1), "padding": ((0, 4), (5, 0))},
+        ),  # windows of padding only
+    ],
+    ids=str,
+)
+def test_lines_of_any_length_read_nothing_beyond_the_arrays(length, inner, outer, options):
+    options = dict(options)
+    size, groups = options.pop("size"), options.pop("groups", 1)
+    rank = np.size(size)
+    spatial = (3, length) if rank == 2 else (length + 2,)
+    window = slide("conv", spatial, size, **options)
+    x, w, b = normal(2, *spatial, inner), normal(*window.size, inner // groups, outer, seed=1), normal(outer, seed=2)
+    dy = normal(2, *window.output, outer, seed=3)
+    guarded = [inside_nan(array) for array in (x, w, b, dy)]
+    found = on_numba.forward(*guarded[:3], window, groups, True)
+    assert_close(found, on_numpy.forward(x, w, b, window, groups, True))
+    found = on_numba.gradient_to_input(guarded[3], guarded[1], spatial, window, groups)
+    assert_close(found, on_numpy.gradient_to_input(dy, w, spatial, window, groups))
+    found = on_numba.gradient_to_filters(guarded[3], guarded[0], window, groups)
+    assert_close(found, on_numpy.gradient_to_filters(dy, x, window, groups))
 
 
 def test_the_loops_agree_with_a_result_worked_out_by_hand():
@@ -305,6 +347,7 @@ def thread_count():
 def test_the_same_bits_for_any_number_of_threads(options, dtype, thread_count, monkeypatch):
     most_pieces, parallel = [], backend.parallel
     monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
+    monkeypatch.setattr(on_numba, "WORK", 1)
     groups = options.get("groups", 1)
     arrays = normal(2, 40, 33, 32), normal(3, 3, 32 // groups, 32, seed=1), normal(32, seed=2)
     with use_backend("numba"):

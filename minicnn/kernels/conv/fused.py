@@ -26,10 +26,10 @@ class Apart:
         self.spatial, self.window, self.groups = x.shape[1:-1], window, groups
         self.conv, self.pool, self.rectify = (room.implementation(x) for room in (conv, pool, rectify))
 
-    def forward(self, x, w, b, relu, mean):
-        """y, marks."""
+    def forward(self, x, w, b, relu, mean, marked=True):
+        """y, marks. marked: whether a gradient will ask for the marks; otherwise None may stand for them."""
         y = self.conv.forward(x, w, b, self.window, self.groups, relu)
-        marks = self.rectify.mark(y) if relu else None
+        marks = self.rectify.mark(y) if relu and marked else None
         return self.pool.avg_forward(y, self._halving(), False) if mean else y, marks
 
     def gradient_to_input(self, dy, marks, w, mean):
@@ -58,7 +58,7 @@ class Winograd(Apart):
         super().__init__(x, window, groups)
         self.winograd = backend.implementation(winograd.__name__, x)
 
-    def forward(self, x, w, b, relu, mean):
+    def forward(self, x, w, b, relu, mean, marked=True):
         return self.winograd.forward(x, w, b, self.window.before, self.window.output, relu, mean)
 
     def gradient_to_input(self, dy, marks, w, mean):

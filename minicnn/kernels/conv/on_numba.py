@@ -19,7 +19,9 @@ from minicnn.kernels.micro_kernel import ROWS, columns, gathered_product, gather
 MICRO_KERNEL = "1af953f10f21"  # its digest: an edit there has to show in the files that compile it into theirs
 TAPS = 8  # taps of the filters whose gradient is formed at a time
 
-BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched: what they read stays in the L2 cache
+BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched,
+BLOCK_BYTES = 1 << 19  # or fewer, so that what they read stays in the L2 cache, beside the panels
+WORK = 1 << 21  # multiplications that are worth a thread's attention: about what it takes to wake one
 LEAST = 4 * ROWS  # of a piece of work
 SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters
 
@@ -105,19 +107,29 @@ def _convolve(picture, reading, w, turned, bias, groups, relu, y):
     filters = backend.constant(w).reshape(-1, *w.shape[-2:])
     outputs, width = y.shape[-1] // groups, columns(y.itemsize)
     count = _panels(outputs, width)
-    packing, pieces = [], []
+    total = sum(where.count for where in reading.parts)
+    block = BLOCK_BYTES * total // (picture.nbytes * ROWS) * ROWS
+    block = max(4 * ROWS, min(BLOCK, block))
+    ranges, packing, shares = [], [], []
     for where in reading.parts:
-        panels = buffers.empty((groups, count, len(where.runs) * where.depth, width), y.dtype)
-        packing += [(group, number, where.taps, panels) for group in range(groups) for number in range(count)]
-        ranges = backend.split(where.count, least=LEAST, most=16)
-        share = count if len(ranges) >= 4 else 1  # where outputs are few, threads share the filters
-        tables = *where.starts, *where.results, where.runs, backend.constant(panels)
-        pieces += [
-            (*piece, first, min(first + share, count), *tables) for first in range(0, count, share) for piece in ranges
-        ]
-    backend.parallel(_pack, packing, filters, turned)
-    flat, channels = picture.reshape(-1), picture.shape[-1] // groups
-    backend.parallel(_forward_range, pieces, flat, channels, backend.constant(bias), outputs, relu, y.reshape(-1))
+        depth = len(where.runs) * where.depth
+        panels = buffers.empty((groups, count, depth, width), y.dtype)
+        tables = *where.starts, *where.results, where.runs, panels
+        worth = WORK // (max(depth, 1) * width)  # outputs of a panel that are worth a piece
+        pieces = backend.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
+        if len(pieces) < 4:  # few outputs: threads share the filters, and each packs its own
+            parts = backend.split(count, least=worth // (groups * where.count) + 1, most=16)
+            shares += [(*part, where.taps, *tables) for part in parts]
+        else:
+            packing += [(group, number, where.taps, panels) for group in range(groups) for number in range(count)]
+            ranges += [(*piece, 0, count, *tables) for piece in pieces]
+    channels = picture.shape[-1] // groups
+    common = picture.reshape(-1), channels, backend.constant(bias), outputs, block, relu, y.reshape(-1)
+    if shares:
+        backend.parallel(_panels_range, shares, filters, turned, *common)
+    if ranges:
+        backend.parallel(_pack, packing, filters, turned)
+        backend.parallel(_forward_range, ranges, *common)
 
 
 def _panels(outputs, width):
@@ -191,16 +203,17 @@ def _forward_range(
     channels,
     bias,
     outputs,
+    block,
     relu,
     y,
 ):
     """The outputs start … stop of some panels of filters."""
     groups, count, taps, width = panels.shape
     flat, depth = panels.reshape(-1), taps // max(runs.size, 1)
-    starts, results = np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp)
+    starts, results = np.empty(block, np.intp), np.empty(block, np.intp)
     tile, rows, hanging = _scratch(ROWS * width, y), np.arange(ROWS) * width, _scratch(width, y)
-    for first in range(start, stop, BLOCK):
-        last = min(first + BLOCK, stop)
+    for first in range(start, stop, block):
+        last = min(first + block, stop)
         first = min(first, max(last - ROWS, 0))  # the micro-kernel takes so many; some outputs are formed twice
         many = max(last - first, ROWS)
         _tabulate(first, many, lines, along, starts)
@@ -225,6 +238,49 @@ def _forward_range(
                         to = results[at + row] + here
                         for j in range(inside):
                             y[to + j] = tile[row * width + j]
+
+
+@njit(nogil=True, cache=True)
+def _panels_range(
+    first_panel,
+    last_panel,
+    taps,
+    lines,
+    along,
+    result_lines,
+    result_along,
+    runs,
+    panels,
+    filters,
+    turned,
+    picture,
+    channels,
+    bias,
+    outputs,
+    block,
+    relu,
+    y,
+):
+    """All outputs of some panels of filters, which are packed where they are needed: each is read once from memory."""
+    for number in range(first_panel, last_panel):
+        for group in range(panels.shape[0]):
+            _pack(group, number, taps, panels, filters, turned)
+        where = lines, along, result_lines, result_along, runs
+        _forward_range(
+            0,
+            lines.size * along.size,
+            number,
+            number + 1,
+            *where,
+            panels,
+            picture,
+            channels,
+            bias,
+            outputs,
+            block,
+            relu,
+            y,
+        )
 
 
 @njit(nogil=True, cache=True)
