@@ -608,8 +608,7 @@ assert saved_each_time[3] < 1 < 3.5 < saved_remembered[3]  # one tile: 4×4 pixe
 #
 # And a multiply-add is not a multiply-add. In a matrix product it runs at the processor's full speed; a transform
 # waits for memory. V and M hold 36/16 = 2.25 numbers for every pixel, channel by channel. So `on_numba.py` takes a
-# block of tiles all the way from x to y before it begins the next, as the compiled im2col of lesson 2 did, and V and M
-# never leave the cache.
+# block of tiles all the way from x to y before it begins the next, and V and M never leave the cache.
 #
 # ## Precision: why not larger tiles?
 #
@@ -777,13 +776,13 @@ with backend.blas_on_one_thread:
 # %% [markdown]
 # In NumPy each step runs over the whole layer: V and M go out to memory and come back, and the transforms take more
 # than their share. The compiled kernel cuts the tiles into blocks that stay in the cache. `ops.conv` chooses it by
-# itself; beside it, lesson 2's compiled im2col on the same layer.
+# itself; beside it, lesson 2's compiled product on the same layer.
 
 # %%
 threads = backend.threads()
 minicnn.set_threads(1)
 with minicnn.use_backend("numba"):
-    print(f"compiled im2col              {milliseconds(lambda: on_numba.forward(x, w, None, window)):6.1f} ms")
+    print(f"lesson 2, compiled           {milliseconds(lambda: on_numba.forward(x, w, None, window)):6.1f} ms")
     print(f"ops.conv                     {milliseconds(lambda: ops.conv(x, w, padding=1)):6.1f} ms")
 minicnn.set_threads(threads)
 
