@@ -26,8 +26,7 @@ from minicnn.hdf5.listing import Damaged, Listing, parsed
 
 PROGRAM = Path(__file__).with_name("reader.py")
 LONGEST_ANSWER = 2**25  # bytes; a thousand layers take a hundredth of it
-PATIENCE = 30  # seconds of waiting, beyond what a file's size takes at …
-SLOWEST_DISK = 5_000_000  # … so many bytes a second
+PATIENCE = 60  # seconds without a word
 # How a process ends that has computed for too long, or waited: by a signal, or on Windows by faulthandler.
 TIMED_OUT = (-signal.SIGPROF, -signal.SIGKILL) if sys.platform != "win32" else (1,)
 
@@ -48,6 +47,7 @@ class Reader:
         }
         self.owner = os.getpid()
         self.owed = 0  # bytes that it has announced and not yet sent
+        self.words = 0  # how often it has sent something
         try:
             self.process = subprocess.Popen(
                 command,
@@ -82,6 +82,7 @@ class Reader:
         """The next numbers into a contiguous array."""
         got = self._answers.readinto(buffer.data.cast("B"))
         self.owed -= got
+        self.words += 1
         if got < buffer.nbytes:
             raise self._end()
 
@@ -110,6 +111,7 @@ class Reader:
             line = self._answers.readline(LONGEST_ANSWER)
         if not line.endswith(b"\n"):
             raise self._end()
+        self.words += 1
         try:
             answer = dict(json.loads(line))
         except (ValueError, TypeError) as problem:
@@ -139,8 +141,7 @@ def reading(path: Path) -> Iterator[Reader]:
     reader = _taken() or Reader()
     before = path.stat()
     done = threading.Event()
-    patience = PATIENCE + before.st_size // SLOWEST_DISK
-    threading.Thread(target=_watch, args=(reader.process, patience, done), daemon=True).start()
+    threading.Thread(target=_watch, args=(reader, done), daemon=True).start()
     unharmed = False
     try:
         reader.open(path)
@@ -157,12 +158,15 @@ def reading(path: Path) -> Iterator[Reader]:
         raise Damaged("it changed while it was read")
 
 
-def _watch(process: subprocess.Popen[bytes], patience: int, done: threading.Event) -> None:
-    """Kill the process if it is not done in time. Seconds are counted one by one: those asleep make one."""
-    for _ in range(patience):
-        if done.wait(1):
+def _watch(reader: Reader, done: threading.Event) -> None:
+    """Kill a process that waits for ever. Seconds are counted one by one: those in which we sleep make one."""
+    words = silent = 0
+    while not done.wait(1):
+        silent = silent + 1 if reader.words == words else 0
+        words = reader.words
+        if silent == PATIENCE:
+            reader.process.kill()
             return
-    process.kill()
 
 
 def _taken() -> Reader | None:

@@ -158,7 +158,7 @@ def match(
         orders = {name: axes.ours(arrays[name].shape) for name in candidates}
     else:
         layers = layers_of(model)
-        candidates = _match_layers(layers, found, notes)
+        candidates = _match_layers(layers, found, getattr(model, "branching", False), notes)
         orders = _orders(model, layers, candidates, found.backend, PurePath(path).name, notes)
     fitting = {
         name: Match(stored, orders[name])
@@ -186,9 +186,12 @@ def match(
     return fitting, report
 
 
-def _match_layers(layers: Mapping[str, Layer], found: Contents, notes: list[str]) -> dict[str, Stored]:
+def _match_layers(layers: Mapping[str, Layer], found: Contents, branching: bool, notes: list[str]) -> dict[str, Stored]:
     """{dotted name: array}, matched by the name of the layer and then by the name of the variable."""
     renamed: dict[str, str] = {}
+    if not found.named and branching:
+        notes.append("the file names no layers, and where a network branches their order in the file is not known")
+        return {}
     if not found.named:
         renamed = _by_class(layers, found)
         example = "".join(f", as {theirs} = {ours}" for theirs, ours in list(renamed.items())[:1])

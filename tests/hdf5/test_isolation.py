@@ -314,8 +314,8 @@ class Counting:
 @pytest.mark.parametrize("options", [{}, {"dtype": "float16"}, {"layout": "keras"}])
 def test_the_new_arrays_are_all_the_memory_that_loading_takes(tmp_path, options):
     """So a model that holds none yet needs its own size, and one that holds some twice that."""
-    hdf5.save(nn.Linear(5000, 2500, initial="zeros", name="fc"), tmp_path / "a.h5", **options)
-    model = nn.Linear(5000, 2500, initial="zeros", name="fc")
+    hdf5.save(nn.Linear(4000, 2000, initial="zeros", name="fc"), tmp_path / "a.h5", **options)
+    model = nn.Linear(4000, 2000, initial="zeros", name="fc")
     with Counting() as memory:
         hdf5.load(model, tmp_path / "a.h5")
     size = sum(array.nbytes for array in arrays_of(model).values())
