@@ -1,5 +1,6 @@
-"""Training a classifier: augmentation, schedule, checkpoints. Every random number is a function of seed and step, so
-a run that was killed and resumed ends with the same weights, bit for bit, as one that was not.
+"""Training: steps, schedule, augmentation, checkpoints; and a classifier trained by them. Every random number is a
+function of seed and step, so a run that was killed and resumed ends with the same weights, bit for bit, as one that was
+not.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from minicnn import nn, ops, optim
 from minicnn.errors import InputError, MissingFileError
-from minicnn.tensor import no_grad
+from minicnn.tensor import Tensor, no_grad
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,26 @@ class TrainingPlan:
         for epochs, peak in self.cycles:
             length = epochs * batches
             if step < length:
-                up = self.warm_up * length
-                return peak * min((step + 1) / max(up, 1), (length - step) / max(length - up, 1))
+                return peak * rising_and_falling(step, length, self.warm_up)
             step -= length
         return 0.0
+
+
+def rising_and_falling(step: int, length: int, warm_up: float) -> float:
+    """A part of the peak rate for each of `length` steps: straight up during the part `warm_up` of them, straight down
+    to zero during the others (Smith 2018).
+    """
+    up = warm_up * length
+    return min((step + 1) / max(up, 1), (length - step) / max(length - up, 1))
+
+
+class Step(NamedTuple):
+    """One step as `take_steps` wants it: what is to be made smaller, at which rate, and what the progress bar says."""
+
+    loss: Tensor
+    rate: float
+    title: str
+    shown: Mapping[str, float] = {}
 
 
 def train_classifier(
@@ -77,31 +94,66 @@ def train_classifier(
     batches = len(images) // plan.batch_size  # the few left over change with every shuffle
     if batches == 0:
         raise InputError(f"train: batch_size is {plan.batch_size}; expected at most the {len(images)} pictures given")
-    steps = plan.epochs * batches
+
+    def step(number: int) -> Step:
+        epoch, batch = divmod(number, batches)
+        order = np.random.default_rng([plan.seed, epoch]).permutation(len(images))
+        picked = order[batch * plan.batch_size : (batch + 1) * plan.batch_size]
+        x = augment(images[picked], plan.shift, np.random.default_rng([plan.seed, epoch, batch]))
+        loss = ops.cross_entropy(model(x), labels[picked], smoothing=plan.smoothing)
+        return Step(loss, plan.rate(number, batches), f"epoch {epoch + 1}/{plan.epochs}")
+
+    take_steps(
+        model,
+        optimizer,
+        step,
+        plan.epochs * batches,
+        plan,
+        checkpoint=checkpoint,
+        resume=resume,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+    )
+
+
+def take_steps(
+    model: nn.Module,
+    optimizer: optim.Optimizer,
+    step: Callable[[int], Step],
+    steps: int,
+    plan: Any,
+    *,
+    checkpoint: Path,
+    resume: bool = False,
+    checkpoint_every: int = 100,
+    progress: bool = True,
+) -> None:
+    """Train `model`, everything that learns in it, by step(0), step(1), … step(steps - 1); then it is in evaluation.
+
+    plan: a dataclass of numbers and texts that, with the step's number, decides all that step() does. checkpoint,
+    resume, checkpoint_every: as of `train_classifier`. Ctrl-C finishes the step, writes the checkpoint and stops.
+    """
     done = _load_checkpoint(checkpoint, model, optimizer, plan) if resume else 0
     model.train()
     bar = tqdm(total=steps, initial=done, unit="batch", disable=not progress, mininterval=1.0)
-    smooth = math.nan
+    smooth: dict[str, float] = {}
     with _interrupts_wait() as interrupted, bar:
-        for step in range(done, steps):
-            epoch, batch = divmod(step, batches)
-            order = np.random.default_rng([plan.seed, epoch]).permutation(len(images))
-            picked = order[batch * plan.batch_size : (batch + 1) * plan.batch_size]
-            x = augment(images[picked], plan.shift, np.random.default_rng([plan.seed, epoch, batch]))
+        for number in range(done, steps):
             optimizer.zero_grad()
-            loss = ops.cross_entropy(model(x), labels[picked], smoothing=plan.smoothing)
-            loss.backward()
-            if not math.isfinite(loss.item()):
-                raise InputError(
-                    f"train: the loss is {loss.item()} at step {step}; try a lower rate than {plan.cycles}"
-                )
-            optimizer.learning_rate = plan.rate(step, batches)
+            now = step(number)
+            now.loss.backward()
+            loss = now.loss.item()
+            if not math.isfinite(loss):
+                raise InputError(f"train: the loss is {loss} at step {number}; try a lower rate than {now.rate:.3g}")
+            optimizer.learning_rate = now.rate
             optimizer.step()
-            done = step + 1
-            smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
+            done = number + 1
+            shown = {"loss": loss, **now.shown}
+            before = smooth if smooth.keys() == shown.keys() else shown  # another phase begins anew
+            smooth = {name: 0.98 * before[name] + 0.02 * value for name, value in shown.items()}
             bar.update()
-            bar.set_description(f"epoch {epoch + 1}/{plan.epochs}", refresh=False)
-            bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
+            bar.set_description(now.title, refresh=False)
+            bar.set_postfix({name: f"{value:.3f}" for name, value in smooth.items()}, refresh=False)
             if done % checkpoint_every == 0 or done == steps or interrupted():
                 save_checkpoint(checkpoint, model, optimizer, plan, done)
             if interrupted():
@@ -156,15 +208,22 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_
 # --- checkpoints -----------------------------------------------------------------------------------------------
 
 
-def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: TrainingPlan, step: int) -> None:
+def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any, step: int) -> None:
     """Write everything that the next step depends on. The file is complete or absent: written beside, then renamed."""
     arrays = _state(model, optimizer)
     arrays["plan"] = np.frombuffer(_fingerprint(plan), np.uint8)
     arrays["step"] = np.asarray(step)
+    with replacing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` once it is complete and on the disk."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
@@ -172,7 +231,7 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, pl
         beside.unlink(missing_ok=True)
 
 
-def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: TrainingPlan) -> int:
+def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any) -> int:
     """Put the checkpoint's state into model and optimizer; returns the number of steps that it has behind it."""
     if not path.is_file():
         raise MissingFileError(f"resume: no checkpoint {str(path)!r}; start without --resume")
@@ -205,5 +264,5 @@ def _state(model: nn.Module, optimizer: optim.Optimizer) -> dict[str, np.ndarray
     }
 
 
-def _fingerprint(plan: TrainingPlan) -> bytes:
+def _fingerprint(plan: Any) -> bytes:
     return json.dumps(asdict(plan), sort_keys=True).encode()

@@ -6,6 +6,7 @@ from minicnn.models.inception_resnet import inception_resnet_v1
 from minicnn.models.nn4 import nn4_small2
 from minicnn.models.recognition import from_weights, recognise
 from minicnn.models.tiny import tiny_vgg
+from minicnn.models.tiny_face import tiny_facenet
 
 __all__ = [
     "deepface",
@@ -14,6 +15,7 @@ __all__ = [
     "nn4_small2",
     "recognise",
     "squeezenet",
+    "tiny_facenet",
     "tiny_vgg",
     "vgg16",
     "vgg19",

@@ -26,6 +26,8 @@ class Preprocessing:
     whitened: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
+        if self == Preprocessing():  # as it is
+            return x
         if self.order == "BGR":
             x = x[..., ::-1]
         if self.whitened:
@@ -56,6 +58,8 @@ PREPROCESSING: Mapping[str, Preprocessing] = {
     # facenet: its checkpoint of 2017 and those of 2018. The latter is (pixel − 127.5) / 128.
     "whitened": Preprocessing(scale=255.0, whitened=True),
     "centred": Preprocessing(mean=(127.5, 127.5, 127.5), scale=255.0, deviation=(128.0, 128.0, 128.0)),
+    # About zero, between −1 and 1: for a network whose own data need no statistics.
+    "half": Preprocessing(mean=(0.5, 0.5, 0.5), deviation=(0.25, 0.25, 0.25)),
     "none": Preprocessing(),
 }
 

@@ -13,7 +13,7 @@ from minicnn.errors import LoadError
 from minicnn.hdf5.files import listing_of, named
 from minicnn.hdf5.layouts import contents
 from minicnn.hdf5.matching import listed, match
-from minicnn.models import deep_face, imagenet, inception_resnet, nn4, tiny
+from minicnn.models import deep_face, imagenet, inception_resnet, nn4, tiny, tiny_face
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike
 
@@ -40,6 +40,7 @@ KNOWN = (
     Known(imagenet.vgg16, functools.partial(imagenet.build, "vgg16", drawn=False), imagenet.TOP_LAYERS),
     Known(imagenet.vgg19, functools.partial(imagenet.build, "vgg19", drawn=False), imagenet.TOP_LAYERS),
     Known(imagenet.squeezenet, functools.partial(imagenet.build_squeezenet, initial="zeros")),
+    Known(tiny_face.tiny_facenet, functools.partial(tiny_face.build, initial="zeros")),
     Known(
         nn4.nn4_small2,
         functools.partial(nn4.build, initial="zeros"),

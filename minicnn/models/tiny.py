@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from minicnn import nn
 from minicnn.datasets.cifar10 import CLASSES
-from minicnn.models import folding
+from minicnn.models import vgg
 from minicnn.models.blocks import GlobalAverage
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.pretrained import WeightsLike, load_weights
@@ -72,11 +70,4 @@ def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he"
 
 def fold(trained: VGG) -> VGG:
     """The same function without batch norm: its scale and shift move into the convolution before it."""
-    folded = build(initial="zeros")
-    layers: dict[str | None, Any] = dict(trained.children())
-    for layer in folded.body:
-        if isinstance(layer, nn.Conv2d) and layer.b is not None:
-            both = folding.fold(layers[layer.name], layers[f"{layer.name}_norm"])
-            layer.w.data, layer.b.data = both.w.copy(), both.b.copy()
-    folded.top[-1] = layers["predictions"]
-    return folded.eval()  # type: ignore[return-value]
+    return vgg.fold(trained, build(initial="zeros"))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import nn
+from minicnn.models import folding
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network, pool
 
@@ -46,3 +47,14 @@ class VGG(Network):
                 channels = width
             body.append(pool(pooling, 2, name=f"block{block}_pool"))
         super().__init__(card, body)
+
+
+def fold(trained: VGG, folded: VGG) -> VGG:
+    """What `trained` computes in evaluation, in `folded`: the same network, built without batch norm."""
+    layers: dict[str | None, Any] = dict(trained.children())
+    for layer in folded.body:
+        if isinstance(layer, nn.Conv2d) and layer.b is not None:
+            both = folding.fold(layers[layer.name], layers[f"{layer.name}_norm"])
+            layer.w.data, layer.b.data = both.w.copy(), both.b.copy()
+    folded.top = trained.top
+    return folded.eval()  # type: ignore[return-value]
