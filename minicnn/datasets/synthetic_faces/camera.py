@@ -50,7 +50,7 @@ def develop(light: Array, how: Circumstances, rng: np.random.Generator) -> Array
     if how.blur > 0:
         sigma = how.blur * size / REFERENCE_SIZE
         light = gaussian_filter(light, (0, sigma, sigma), truncate=3.0)
-    tones = 1 - np.exp(-1.84 * how.exposure * light)  # bright places fade into white, as on film
+    tones = 1 - np.exp(-2.1 * how.exposure * light)  # bright places fade into white, as on film
     tones = 0.5 + how.contrast * (tones ** (1 / 2.2) - 0.5)
     if how.noise:
         tones = tones + how.noise * rng.standard_normal(tones.shape, dtype=np.float32)

@@ -82,7 +82,7 @@ class Hair:
 
 def _colour(i: Identity) -> Array:
     tone = cover(ramp(i.hair_tone, TONES), ramp(i.hair_tone, REDS), np.float32(max(i.hair_redness, 0) ** 1.5))
-    return cover(tone, ramp(3 * i.age - 2, GREYS), np.float32(0.85 * smoothstep(0.72, 1.0, i.age)))
+    return cover(tone, ramp(4 * i.age - 3, GREYS), np.float32(0.85 * smoothstep(0.8, 1.0, i.age)))
 
 
 def _hairline(i: Identity, style: Style, rng: np.random.Generator) -> Array:

@@ -48,8 +48,9 @@ def illuminate(surface: Surface, arriving: Array, hidden: Array, how: Circumstan
     sky_colour = 1 - 0.10 * how.warmth, 1, 1 + 0.12 * how.warmth
     around, facing = 1 / how.ratio, towards @ normals
     in_the_open = 1 / (1 + 1.6 * hidden)
-    sky = around * (0.8 + 0.2 * normals[1] + 0.08 * normals[2]) * in_the_open
-    beam = 1.25 * (1 - around) * arriving * (0.6 + 0.4 * in_the_open)
+    # An upright surface that faces the lamp has 1, one that turns its back `around`.
+    sky = around * (1 + 0.25 * normals[1]) * in_the_open
+    beam = (1 - around) * arriving * (0.6 + 0.4 * in_the_open)
     # Blinn 1977: the highlight is where the normal halves the angle between lamp and eye; the sharper, the brighter.
     halfway = unit(towards + np.array([0, 0, 1], np.float32))
     highlight = np.clip(halfway @ normals, 0, 1) ** shine * gloss * (shine + 8) / 60

@@ -53,8 +53,8 @@ def hide(
 ) -> None:
     """Lay the obstacle over the light (3, size, size) in place.
 
-    face (size, size): how much of each pixel is face, of which the part `how.occlusion` or a little less is hidden. skin
-    (3,): the colour of hands. lamp (3,): the direction of the light. scale: pixels a millimetre.
+    face (size, size): how much of each pixel is face, of which the part `how.occlusion` or a little less is hidden.
+    skin (3,): the colour of hands. lamp (3,): the direction of the light. scale: pixels a millimetre.
     """
     pixels = np.argwhere(face > 0.5).T.astype(np.float32)
     if pixels.size == 0:

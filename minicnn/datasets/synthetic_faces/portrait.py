@@ -73,7 +73,7 @@ def portray(person: Person, how: Circumstances, size: int) -> Picture:
     points = _expression(person, how)
     parts = _parts(person, points, pose, how, rng)
     middle = pose(np.array([[0], [0.45 * i.crown_height - 0.40 * i.face_length], [60]], np.float32))[:, 0]
-    camera = Camera(FINER * size, how.scale, middle + np.array([*how.shift, 0], np.float32))
+    camera = Camera(FINER * size, how.scale, middle - np.array([*how.shift, 0], np.float32))
     view = View(FINER * size, parts, camera)
     canvas = view.lit(parts, camera, how)
     if person.glasses and how.glasses:

@@ -1,0 +1,113 @@
+"""Labeled Faces in the Wild (Huang et al. 2007): the pairs of pairs.txt, and the pictures they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.datasets.pairs import Pairs
+from minicnn.errors import InputError, MissingFileError
+
+SUFFIXES = (".jpg", ".png")
+
+
+class Picture(NamedTuple):
+    """A person's name, and the number of the picture, from 1."""
+
+    name: str
+    number: int
+
+
+class NamedPair(NamedTuple):
+    """A line of pairs.txt. fold counts from 0."""
+
+    first: Picture
+    second: Picture
+    fold: int
+
+    @property
+    def same(self) -> bool:
+        """Whether both pictures are of one person."""
+        return self.first.name == self.second.name
+
+
+class Evaluation(NamedTuple):
+    """paths: every picture of the pairs once; pairs: numbers into them; missing: pictures that are not there."""
+
+    paths: tuple[Path, ...]
+    pairs: Pairs
+    missing: tuple[Picture, ...]
+
+
+def read_pairs(path: str | Path) -> list[NamedPair]:
+    """The pairs of a file such as pairs.txt.
+
+    It begins with the number of folds and of pairs of either kind in each (or with the latter alone, for one fold).
+    Every fold is so many lines `name i j`, pictures of one person, and as many `name i other j`. Raises InputError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"pairs: no file {str(path)!r}; expected LFW's pairs.txt")
+    try:
+        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(f"pairs: {str(path)!r} cannot be read ({problem}); expected LFW's pairs.txt") from None
+    header, lines = (rows[0], rows[1:]) if rows else ([], [])
+    if len(header) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in header):
+        raise InputError(
+            f"pairs: {str(path)!r} begins with {' '.join(header)!r}; expected folds and pairs, as in '10 300'"
+        )
+    folds, each = (1, *map(int, header))[-2:]
+    if len(lines) != 2 * folds * each:
+        raise InputError(
+            f"pairs: {str(path)!r} has {len(lines)} pairs; expected {folds} folds of 2 × {each} as it says"
+        )
+    return list(_parsed(path, lines, each))
+
+
+def _parsed(path: Path, lines: list[list[str]], each: int) -> Iterator[NamedPair]:
+    for number, words in enumerate(lines):
+        fold, place = divmod(number, 2 * each)
+        one_person = place < each
+        numbers = words[1:] if one_person else words[1::2]
+        if len(words) != (3 if one_person else 4) or not all(word.isdecimal() for word in numbers):
+            expected = "name i j" if one_person else "name i other j"
+            raise InputError(f"pairs: {str(path)!r}, pair {number + 1} is {' '.join(words)!r}; expected {expected!r}")
+        first, second = map(int, numbers)
+        name, other = words[0], words[0] if one_person else words[2]
+        if not one_person and name == other:
+            raise InputError(f"pairs: {str(path)!r}, pair {number + 1} is of one person ({name}); expected two")
+        yield NamedPair(Picture(name, first), Picture(other, second), fold)
+
+
+def evaluation(root: str | Path, pairs: str | Path, *, skip_missing: bool = False) -> Evaluation:
+    """The pairs of the file `pairs` among the pictures root/NAME/NAME_0001.jpg (or .png).
+
+    Every pair keeps the fold that the file puts it in: where pictures are missing and `skip_missing` is said, a fold is
+    shorter and no other one moves. Raises InputError where pictures are missing and it is not said.
+    """
+    root, named = Path(root), read_pairs(pairs)
+    if not root.is_dir():
+        raise MissingFileError(f"data: no folder {str(root)!r}; expected LFW's, as NAME/NAME_0001.jpg")
+    places = {picture: _find(root, picture) for pair in named for picture in (pair.first, pair.second)}
+    missing = tuple(picture for picture, place in places.items() if place is None)
+    if missing and not skip_missing:
+        example = f"{missing[0].name}_{missing[0].number:04d}.jpg"
+        raise InputError(f"data: {len(missing)} of {len(places)} pictures are not in {str(root)!r} (first {example!r})")
+    kept = [pair for pair in named if places[pair.first] and places[pair.second]]
+    if not kept:
+        raise InputError(f"data: {str(root)!r} holds both pictures of no pair; expected NAME/NAME_0001.jpg")
+    used = dict.fromkeys(picture for pair in kept for picture in (pair.first, pair.second))
+    number = {picture: place for place, picture in enumerate(used)}
+    columns = [(number[pair.first], number[pair.second], pair.same, pair.fold) for pair in kept]
+    first, second, same, fold = (np.array(column) for column in zip(*columns, strict=True))
+    paths = tuple(path for picture in used if (path := places[picture]))
+    return Evaluation(paths, Pairs(first, second, same, fold), missing)
+
+
+def _find(root: Path, picture: Picture) -> Path | None:
+    stem = root / picture.name / f"{picture.name}_{picture.number:04d}"
+    return next((path for suffix in SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()), None)

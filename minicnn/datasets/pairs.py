@@ -1,0 +1,48 @@
+"""Pairs of pictures, of one person or of two, in folds as in Labeled Faces in the Wild (Huang et al. 2007)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from minicnn.errors import InputError
+
+
+class Pairs(NamedTuple):
+    """first, second: (pairs,) int64, numbers of pictures; same: (pairs,) bool; fold: (pairs,) int64, from 0."""
+
+    first: np.ndarray
+    second: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray
+
+
+def draw_pairs(labels: npt.ArrayLike, *, folds: int = 10, pairs: int = 600, seed: int = 0) -> Pairs:
+    """Pairs of the pictures whose people are `labels` (N,): in every fold `pairs`, half of one person, half of two.
+
+    As in LFW nobody is in two folds, so that a threshold is tried on people it has not seen, and no pair comes twice.
+    Raises InputError where there are too few people or pictures.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise InputError(f"draw_pairs: labels have shape {labels.shape}; expected (N,), one a picture")
+    for name, value, least in (("folds", folds, 1), ("pairs", pairs, 2)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least or value % least:
+            expected = "an even number of at least 2" if least == 2 else "a whole number of at least 1"
+            raise InputError(f"draw_pairs: {name} is {value!r}; expected {expected}")
+    rng = np.random.default_rng(seed)
+    drawn = [np.empty((0, 2), np.int64)]
+    for people in np.array_split(rng.permutation(np.unique(labels)), folds):
+        pictures = np.flatnonzero(np.isin(labels, people))
+        every = pictures[np.stack(np.triu_indices(len(pictures), 1), axis=1)]
+        same = labels[every[:, 0]] == labels[every[:, 1]]
+        for kind, what in ((same, "of one person"), (~same, "of two people")):
+            if kind.sum() < pairs // 2:
+                found = f"a fold of {len(people)} people and {len(pictures)} pictures has {kind.sum()} pairs {what}"
+                raise InputError(f"draw_pairs: labels: {found}; expected at least {pairs // 2} for {folds} folds")
+            drawn.append(rng.choice(every[kind], pairs // 2, replace=False))
+    first, second = np.concatenate(drawn).T
+    same = np.tile(np.repeat([True, False], pairs // 2), folds)
+    return Pairs(first, second, same, np.repeat(np.arange(folds), pairs))
