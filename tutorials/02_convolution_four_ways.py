@@ -175,9 +175,9 @@ assert uses[0, 0] == 1 and uses[1, 1] == 4 and uses.sum() == rows.size
 #
 # For one layer of a real network (64 channels, a photograph of 512×512) the matrix of rows takes 600 megabytes.
 # All of it is written to memory and read back, only to be thrown away. And none of it is new: each row repeats numbers
-# that stand in the picture already. So `minicnn/kernels/conv/on_numba.py` makes no matrix. It multiplies a dozen rows at
-# a time by a panel of filters, and reads each row where it lies in the picture; a small table says where. Numba compiles
-# this to machine code; several threads work on different outputs.
+# that stand in the picture already. So `minicnn/kernels/conv/on_numba.py` makes no matrix. It multiplies a dozen rows
+# at a time by a panel of filters, and reads each row where it lies in the picture; a small table says where. Numba
+# compiles this to machine code; several threads work on different outputs.
 #
 # Same numbers, less traffic. The readable version stays, as the definition.
 
