@@ -177,6 +177,8 @@ def match(
         unexpected=tuple(s.name for s in unused if not ignorable.intersection(s.layers)),
         mismatched=tuple(
             f"{name} ({s.shape} in the file, {arrays[name].shape} in the model)"
+            if name in orders
+            else f"{name} (rows in an order that is not known)"
             for name, s in candidates.items()
             if name not in fitting
         ),

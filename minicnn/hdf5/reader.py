@@ -129,6 +129,8 @@ def _attribute(item: Any, key: str) -> Any:
     found = h5a.open(item, key.encode("utf-8", "surrogateescape"))
     size = math.prod(found.shape or ()) * found.dtype.itemsize
     if size > LARGEST_ATTRIBUTE:
+        if not key.startswith(NAMES):
+            return None
         raise Refused(f"attribute {key!r} has {size:,} bytes; expected at most {LARGEST_ATTRIBUTE:,}")
     value = h5py.AttributeManager(h5py.Group(item) if isinstance(item, h5g.GroupID) else h5py.Dataset(item))[key]
     if isinstance(value, np.ndarray) and (value.dtype.kind in "SO" or value.size == 0):

@@ -47,7 +47,8 @@ def save(
     """Write parameters and running statistics under their names. A killed run leaves `path` as it was.
 
     layout: "minicnn", one dataset a parameter; "keras" for a file NAME.h5 that every Keras loads, or "keras3" for a
-    NAME.weights.h5. Keras goes by the order of layers, so it must have them in the model's; from NAME.h5 also by_name.
+    NAME.weights.h5. Keras goes by the order of its layers, which only in a chain of layers is surely ours; where a
+    network branches, load_weights("NAME.h5", by_name=True) is safe, and "keras3" is refused.
     dtype: "float32", or "float16" for half the size. attributes: what else to say, such as licence or accuracy.
     Raises InputError or MissingFileError.
     """
@@ -100,6 +101,11 @@ def _keras_3(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> C
     """layers/CLASS_NUMBER/vars/0, 1, …, with the layer's name in an attribute."""
     if not target.name.endswith(".weights.h5"):
         raise InputError(f'save: path {str(target)!r} with layout "keras3"; expected NAME.weights.h5')
+    if getattr(model, "branching", False):
+        raise InputError(
+            f'save: {title(model)} branches, and Keras would read layout "keras3" in an order of its own; '
+            'expected layout "keras", which it reads by_name'
+        )
     content = Content(groups={"": {}})
     layers = layers_of(model)
     counts: dict[str, int] = {}

@@ -192,6 +192,14 @@ def test_an_attribute_of_many_megabytes(path, refused):
     refused(path, "layer_names", "20,000,000 bytes")
 
 
+def test_large_attributes_that_nobody_needs(path):
+    with h5py.File(path, "w", libver="latest") as file:
+        write_legacy(file, network())
+        file.attrs.create("description", np.zeros(20, "S1000000"))
+        file.attrs["model_config"] = "x" * 50_000_000
+    assert hdf5.load(network(seed=1), path).complete
+
+
 def test_text_of_many_megabytes(path, refused):
     """Its length stands elsewhere in the file, so that only reading it shows it."""
     with h5py.File(path, "w", libver="latest") as file:

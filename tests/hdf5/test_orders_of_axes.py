@@ -93,7 +93,7 @@ def test_rows_in_an_order_that_cannot_be_known_are_refused(tmp_path, refused):
         nn.Conv2d(2, 3, 3, seed=seed, name="conv"), nn.Flatten(), nn.Linear(18, 5, seed=seed, name="fc")
     )
     write_theano(path, make(0))
-    refused(path, "fc.w", "height and width are unknown", model=make(1))
+    refused(path, "fc.w (rows in an order that is not known)", "height and width are unknown", model=make(1))
     model = make(1)
     report = hdf5.load(model, path, strict=False)
     assert "fc.w" not in report.loaded and "conv.w" in report.loaded

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from samples import KERAS, by_layer, network, same
 
-from minicnn import hdf5, nn
+from minicnn import hdf5, models, nn
 from minicnn.errors import InputError
 
 
@@ -74,6 +74,8 @@ def test_what_keras_has_no_layer_for_is_refused(path):
 
     with pytest.raises(InputError, match="odd is a Odd; expected a layer that Keras has"):
         hdf5.save(nn.Sequential(Odd()), path, layout="keras")
+    with pytest.raises(InputError, match=r'squeezenet branches.* expected layout "keras"'):
+        hdf5.save(models.squeezenet(), path.with_name("a.weights.h5"), layout="keras3")
     with pytest.raises(InputError, match=r"expected NAME\.h5"):
         hdf5.save(network(), path.with_name("a.weights.h5"), layout="keras")
     assert not list(path.parent.iterdir())
