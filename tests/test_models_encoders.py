@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import gradcheck, hdf5, images, models, nn, style
+from minicnn import gradcheck, hdf5, images, models, nn, ops, style
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
 from minicnn.models import deep_face, imagenet, inception_resnet, nn4
@@ -175,10 +175,22 @@ def test_squeezenet_is_its_table():
     model.adapt(model.card.recipe)
     assert (model.pooling, model.stride) == ("avg", 1)
     adapted = model.features(picture(64), ["conv1", "pool1", "fire2"])
-    assert adapted["conv1"].shape == (1, 62, 62, 64) and adapted["fire2"].shape == (1, 30, 30, 128)
+    assert adapted["conv1"].shape == (1, 62, 62, 64) and adapted["fire2"].shape == (1, 31, 31, 128)
     assert_array_equal(adapted["conv1"].data[:, ::2, ::2], found["conv1"])
     model.set_pooling("max")
     assert model.pooling == "max" and all(isinstance(model.find(f"pool{i}"), nn.MaxPool2d) for i in (1, 3, 5))
+
+
+def test_style_transfer_sees_every_pixel():
+    """As trained, the pools leave the last seven rows and columns of such a picture to no deep layer."""
+    model = models.squeezenet(seed=1)
+    unseen = []
+    for _ in range(2):
+        x = Tensor(picture(64), requires_grad=True)
+        ops.square(model.features(x, ["fire8"])["fire8"]).sum().backward()
+        unseen.append(int((np.abs(x.grad).sum(axis=(0, 1, 3)) == 0).sum()))
+        model.adapt(model.card.recipe)
+    assert unseen[0] > 0 == unseen[1]
 
 
 # --- cards ---------------------------------------------------------------------------------------------------------
@@ -277,6 +289,17 @@ def test_the_network_of_a_file_is_recognised(name, tmp_path):
     assert found is getattr(models, expected.get(name, name)) or name == "512-d"
     assert found.__name__ == expected.get(name, name)
     assert getattr(found, "keywords", {}) == ({"embedding": 512} if name == "512-d" else {})
+
+
+def test_branches_are_told_apart_by_name_only(tmp_path):
+    """Keras lists the layers of branches in an order of its own; by class and shape alone, two could be swapped."""
+    model = imagenet.build_squeezenet(initial="zeros")
+    with h5py.File(tmp_path / "model.weights.h5", "w") as file:
+        for i, layer in enumerate(model.modules()):
+            for number, parameter in enumerate(layer.parameters() if isinstance(layer, nn.Conv2d) else []):
+                file[f"layers/conv2d_{i}/vars/{number}"] = parameter.data
+    with pytest.raises(LoadError, match=r"missing in the file: conv1.w, .* where a network branches"):
+        models.squeezenet(tmp_path / "model.weights.h5")
 
 
 @no_grad()

@@ -22,6 +22,7 @@ SECTIONS = {
     "style": "style_step",
     "memory": "memory",
     "layers": "layers",
+    "encoders": "encoders",
     "training": "training_step",
     "shapes": "shapes",
     "pools": "bandwidth",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from minicnn.bench.report import Report, Row, Table
 
 NAMES, COLUMN = 50, 10  # characters up to the end of the first column, and of each other: 80 in all
-HEADLINES = ("style", "memory", "training", "start")  # the sections that a reader in a hurry wants
+HEADLINES = ("style", "memory", "encoders", "training", "start")  # the sections that a reader in a hurry wants
 BUSY = 0.5  # threads of other programs for each core, from which on times are not to be trusted
 TOO_DIFFERENT = 1e-3  # max|Δ| / max|reference| beyond which two sides did not compute the same
 

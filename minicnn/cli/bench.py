@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "bench",
         help="measure how fast minicnn is here, beside PyTorch where it is installed",
-        description="Time style transfer, convolutions, training and the cold start, turn by turn with PyTorch "
+        description="Time style transfer, convolutions, encoders, training and the cold start, turn by turn with PyTorch "
         "where it is installed. Ctrl-C keeps what was measured until then.",
     )
     parser.add_argument(
@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="sections to measure: style, memory, layers, training, shapes, pools, start (default: all)",
+        help="sections to measure: style, memory, layers, encoders, training, shapes, pools, start (default: all)",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, quick 2)")

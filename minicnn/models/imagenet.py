@@ -92,18 +92,18 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
 # Judged by eye, as tiny_vgg's. As trained, with stride 2 and max pooling, the picture turns to grain.
 SQUEEZENET_RECIPE = StyleRecipe(
     summary="squeezenet's own: every layer's cost relative to the style's, at full resolution",
-    content_layers={"fire4": 1.0},
+    content_layers={"fire4": 0.5, "fire6": 0.5},
     style_layers=dict.fromkeys(("conv1", "fire2", "fire4", "fire6", "fire8"), 0.2),
     content_scale="relative",
     style_scale="relative",
-    alpha=0.05,
+    alpha=0.2,
     beta=1.0,
     total_variation=1.0,
     variation_power=2,
     pooling="avg",
     stride=1,
     learning_rate=0.03,
-    steps=150,
+    steps=80,
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.hdf5.matching import listed
-from minicnn.models.blocks import Block, Chain, Enough, Everything, Taps, every, reading, run
+from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
 from minicnn.tensor import Tensor
 
@@ -45,6 +45,11 @@ class Network(nn.Module):
         """What features() can return, blocks after the layers in them; for a convolution also NAME.linear."""
         return [layer.name for layer in every(self.layers) if layer.name]
 
+    @property
+    def branching(self) -> bool:
+        """Whether layers lie beside each other, so that they have no order but by name."""
+        return any(isinstance(layer, Branches) for layer in every(self.layers))
+
     def children(self) -> Iterator[tuple[str, nn.Module]]:
         """(name, layer) of every layer, whatever block it is in."""
         for i, layer in enumerate(layer for layer in every(self.layers) if not isinstance(layer, Block)):
@@ -74,15 +79,18 @@ class Network(nn.Module):
         with reading(Everything()):
             return super().summary(input_shape or (1, *self.card.input_size, 3))
 
-    def set_pooling(self, pooling: str) -> None:
-        """Pool by "max" or "avg" from here on, as style transfer may want; no weights change."""
+    def set_pooling(self, pooling: str, *, whole: bool = False) -> None:
+        """Pool by "max" or "avg" from here on, as style transfer may want; no weights change.
+
+        whole: windows that overlap reach beyond the last pixel where they would leave it unseen.
+        """
         if self.card.embedding is not None:
             raise InputError(f"{self.card.name}: its pools belong to its weights; expected a network for style")
         for layers in [self.body, *(block.layers for block in every(self.body) if isinstance(block, Chain))]:
             for i, layer in enumerate(layers):
                 if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
-                    options = {"stride": layer.stride, "padding": layer.padding, "name": layer.name}
-                    layers[i] = pool(pooling, layer.size, **options)
+                    padding = ((0, 1), (0, 1)) if whole and layer.size > layer.stride else layer.padding
+                    layers[i] = pool(pooling, layer.size, stride=layer.stride, padding=padding, name=layer.name)
 
     @property
     def pooling(self) -> str | None:
@@ -98,7 +106,7 @@ class Network(nn.Module):
     def adapt(self, recipe: StyleRecipe) -> Network:
         """Pool as a style recipe says, and begin with its stride; no weights change. Returns self."""
         if recipe.pooling:
-            self.set_pooling(recipe.pooling)
+            self.set_pooling(recipe.pooling, whole=True)
         if recipe.stride:
             self.body[0].stride = recipe.stride  # type: ignore[attr-defined]
         return self

@@ -17,7 +17,7 @@ def test_a_style_step_is_faster_than_pytorchs_in_less_memory():
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("section", ["layers", "training", "shapes", "pools", "start"])
+@pytest.mark.parametrize("section", ["layers", "encoders", "training", "shapes", "pools", "start"])
 def test_both_compute_the_same(section):
     """What is slower than PyTorch is shown, and no failure; what differs from it is."""
     for row in runner.run([section], say=print).tables[section].rows:

@@ -10,7 +10,15 @@ from minicnn.bench.report import Report, Row, Table
 from minicnn.bench.turns import Side, compare, row_of
 from minicnn.cli import main
 
-UNITS = {"style": "s", "memory": "MiB", "layers": "GFLOP/s", "training": "ms", "shapes": "GFLOP/s", "pools": "GB/s"}
+UNITS = {
+    "style": "s",
+    "memory": "MiB",
+    "layers": "GFLOP/s",
+    "encoders": "ms",
+    "training": "ms",
+    "shapes": "GFLOP/s",
+    "pools": "GB/s",
+}
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def check(report, section, said):
     assert len(columns) <= 1  # right-aligned
 
 
-@pytest.mark.parametrize("section", ["layers", "training", "shapes", "pools"])
+@pytest.mark.parametrize("section", ["layers", "encoders", "training", "shapes", "pools"])
 def test_a_section_fills_its_table(no_pytorch, section):
     said = []
     report = runner.run([section], quick=True, rounds=1, say=said.append)

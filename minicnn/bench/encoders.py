@@ -1,0 +1,53 @@
+"""Encoding faces: a batch through Inception-ResNet-v1 and nn4.small2, beside PyTorch with the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.bench import pytorch_encoders
+from minicnn.bench.plan import Plan, Section
+from minicnn.bench.report import Row
+from minicnn.bench.turns import Side, compare
+from minicnn.models import inception_resnet, nn4
+from minicnn.models.network import Network
+from minicnn.tensor import no_grad
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "Inception-ResNet-v1": inception_resnet.build,
+    "nn4.small2": nn4.build,
+}
+
+
+def section(plan: Plan) -> Section:
+    """Milliseconds a batch, pictures prepared by the network itself."""
+    measurements = [
+        (f"{name}, batch {batch}", partial(measure, plan, name, batch))
+        for name in NETWORKS
+        for batch in ((1,) if plan.quick else (1, 32))
+    ]
+    return Section("Encoding faces", measurements)
+
+
+def measure(plan: Plan, name: str, batch: int) -> Row:
+    """One network: frozen, as minicnn encodes many faces, and in PyTorch's evaluation mode."""
+    model = plan.once(name, partial(_settled, NETWORKS[name]))
+    height, width = model.card.input_size
+    faces = np.random.default_rng(0).random((batch, height, width, 3), np.float32)
+    theirs = pytorch_encoders.side(plan.torch, model, faces) if plan.torch else None
+    with nn.frozen(model), no_grad():
+        ours = Side(lambda: model(faces).data)
+        return compare(plan, f"{name}, {height}², batch of {batch}", ours, theirs, unit="ms")
+
+
+def _settled(build: Callable[[], Network]) -> Network:
+    """A network that could have been trained: its statistics are not those of the start."""
+    model = build().eval()
+    random = np.random.default_rng(0)
+    for name, state in list(model.named_state()):
+        draw = random.normal(0, 0.2, state.shape) if name.endswith("mean") else random.uniform(0.5, 1.5, state.shape)
+        model.set_state(name, draw.astype(np.float32))
+    return model  # type: ignore[return-value]
