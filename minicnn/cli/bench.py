@@ -11,8 +11,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "bench",
         help="measure how fast minicnn is here, beside PyTorch where it is installed",
-        description="Time style transfer, convolutions, encoders, training and the cold start, turn by turn with PyTorch "
-        "where it is installed. Ctrl-C keeps what was measured until then.",
+        description="Time style transfer, convolutions, encoders, training and the cold start, turn by turn with "
+        "PyTorch where it is installed. Ctrl-C keeps what was measured until then.",
     )
     parser.add_argument(
         "--only",
