@@ -1,0 +1,222 @@
+"""minicnn face train: an encoder of faces from nothing, on faces that are drawn; or a trained one, on a folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from minicnn.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from minicnn.faces.heads import PairHead
+    from minicnn.faces.measurement import Measured
+    from minicnn.faces.training import FacePlan
+    from minicnn.models.network import Network
+    from minicnn.models.vgg import VGG
+
+
+def add(commands: Any) -> None:
+    """Register `train` among the commands of `minicnn face`."""
+    parser = commands.add_parser(
+        "train",
+        help="train an encoder of faces",
+        description="Train tiny_facenet on drawn faces, or, with --data, an encoder on a folder of people. First as a "
+        "classifier, then by triplets or pairs; at the end it is measured on people it has not seen. A killed run goes "
+        "on with --resume to the same weights, bit for bit.",
+    )
+    parser.add_argument("-o", "--out", default="tiny_facenet.h5", metavar="FILE", help="default: tiny_facenet.h5")
+    parser.add_argument("--data", metavar="DIR", help="train on DIR/PERSON/*.jpg instead of drawn faces")
+    parser.add_argument("--test", metavar="DIR", help="with --data: other people, to measure before and after")
+    parser.add_argument("--init", metavar="NAME|FILE", help="begin with these weights instead of random ones")
+    parser.add_argument("--freeze", default="", metavar="BLOCKS", help="what keeps its weights: block1,block2")
+    parser.add_argument("--people", type=int, default=1000, metavar="N", help="drawn people (default: 1000)")
+    parser.add_argument("--pictures", type=int, default=10, metavar="N", help="drawn of each (default: 10)")
+    parser.add_argument("--test-people", type=int, default=200, metavar="N", help="held out (default: 200)")
+    parser.add_argument("--loss", default="triplet", metavar="LOSS", help="triplet (default), or pair")
+    parser.add_argument("--head", default="l1", metavar="KIND", help="of pairs: l1 (default), l2 or chi2")
+    parser.add_argument("--margin", type=float, metavar="M", help="of triplets (default: 0.2)")
+    for phase in ("softmax", "comparing"):
+        about = "the classifier" if phase == "softmax" else "triplets or pairs"
+        parser.add_argument(f"--{phase}", nargs=2, metavar=("EPOCHS", "RATE"), help=f"epochs and peak rate of {about}")
+    parser.add_argument("--batch", nargs=2, type=int, metavar=("P", "K"), help="P people with K pictures each")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")
+    parser.add_argument("--checkpoint-every", type=int, default=50, metavar="N", help="steps (default: 50)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from minicnn.faces.training import train_encoder
+    from minicnn.models import tiny_face
+
+    plan = _plan(arguments)
+    out = Path(arguments.out)
+    checkpoint = out.with_suffix(".checkpoint.npz")
+    _check(arguments, out, checkpoint)
+    encoder = _encoder(arguments, plan)
+    progress = not arguments.json
+    start = time.monotonic()
+    images, labels, test_images, test_labels = _faces(arguments, encoder, out, progress)
+    figures: dict[str, Any] = {"people": len(set(labels.tolist())), "pictures": len(images)}
+    if arguments.init and test_images is not None:
+        figures["before"] = _figures(_measured(encoder, test_images, test_labels, None))
+    head = train_encoder(
+        encoder,
+        images,
+        labels,
+        plan,
+        checkpoint=checkpoint,
+        resume=arguments.resume,
+        checkpoint_every=arguments.checkpoint_every,
+        progress=progress,
+    )
+    figures["minutes"] = round((time.monotonic() - start) / 60, 1)
+    if not arguments.init:
+        encoder = tiny_face.fold(cast("VGG", encoder))
+    shipped = _write(encoder, head, out, _attributes(arguments, plan, {}))  # so that no later trouble loses the work
+    if test_images is not None:
+        # Measured on what the file holds, after rounding to float16.
+        figures["after"] = _figures(_measured(shipped, test_images, test_labels, None))
+        if head is not None:
+            figures["pair head"] = _figures(_measured(shipped, test_images, test_labels, head))
+        figures |= {"baselines": _baselines(images, test_images, test_labels)} if not arguments.data else {}
+        _write(encoder, head, out, _attributes(arguments, plan, figures["after"]))
+    _report(arguments, out, head, figures)
+
+
+def _plan(arguments: argparse.Namespace) -> FacePlan:
+    from minicnn.faces.training import FacePlan
+
+    given: dict[str, Any] = {"loss": arguments.loss, "head": arguments.head, "seed": arguments.seed}
+    if arguments.init:  # it can tell faces apart: go on carefully
+        given |= {"softmax": (0, 0.01), "comparing": (20, 0.005)}
+    for phase in ("softmax", "comparing"):
+        if pair := getattr(arguments, phase):
+            try:
+                given[phase] = int(pair[0]), float(pair[1])
+            except ValueError:
+                raise InputError(f"face train: {phase} is {' '.join(pair)}; expected EPOCHS and RATE") from None
+    if arguments.batch:
+        given["people"], given["pictures"] = arguments.batch
+    if arguments.margin is not None:
+        given["margin"] = arguments.margin
+    return FacePlan(**given, frozen=tuple(name for name in arguments.freeze.split(",") if name))
+
+
+def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
+    """Refuse before the work what would fail after it."""
+    least = {"people": 2, "pictures": 2, "test_people": 4, "checkpoint_every": 1, "seed": 0}
+    for name, value in least.items():
+        if getattr(arguments, name) < value:
+            raise InputError(f"face train: {name} is {getattr(arguments, name)}; expected at least {value}")
+    if arguments.freeze and not arguments.init:
+        raise InputError(f"face train: freeze is {arguments.freeze!r} without --init; random weights must learn")
+    if arguments.test and not arguments.data:
+        raise InputError(
+            "face train: test is for a folder of your own, with --data; drawn people are held out by number"
+        )
+    if not out.parent.is_dir():
+        raise MissingFileError(f"face train: out {str(out)!r} is in a folder that does not exist")
+    if arguments.resume and not checkpoint.is_file():
+        raise MissingFileError(f"face train: no checkpoint {str(checkpoint)!r}; start without --resume")
+    if not arguments.resume and checkpoint.is_file():
+        raise InputError(f"face train: {str(checkpoint)!r} is there from an earlier run; add --resume, or delete it")
+
+
+def _encoder(arguments: argparse.Namespace, plan: FacePlan) -> Network:
+    from minicnn import models
+    from minicnn.faces.training import Trainee
+    from minicnn.models import tiny_face
+
+    encoder = (
+        models.from_weights(arguments.init) if arguments.init else tiny_face.build(batch_norm=True, seed=plan.seed)
+    )
+    Trainee(encoder, plan, 2)  # raises where this plan does not suit this encoder
+    return encoder
+
+
+def _faces(
+    arguments: argparse.Namespace, encoder: Network, out: Path, progress: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Pictures and people to train with, and others to test with."""
+    from minicnn.faces import training_pictures as pictures
+
+    size = encoder.card.input_size[0]
+    if arguments.data:
+        images, labels = pictures.folder(arguments.data, size)
+        test_images, test_labels = pictures.folder(arguments.test, size) if arguments.test else (None, labels)
+        if progress:
+            print("faces are taken from the middle of each picture")
+        return images, labels, test_images, test_labels
+    drawn = (arguments.seed, arguments.people, arguments.pictures, arguments.test_people)
+    return pictures.drawn(*drawn, size=size, folder=out.parent, progress=progress)
+
+
+def _measured(encoder: Network, images: np.ndarray, labels: np.ndarray, head: PairHead | None) -> Measured:
+    from minicnn.faces.measurement import encode, measure
+
+    return measure(encode(encoder, images), labels, head=head)
+
+
+def _baselines(training: np.ndarray, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    from minicnn.datasets.synthetic_faces import baselines
+    from minicnn.faces.measurement import evaluation_pairs
+
+    count = min(128, len(training) - 1)
+    scores = baselines.compare(training, images, evaluation_pairs(labels), components=count)
+    return {score.name: score.accuracy for score in scores}
+
+
+def _figures(measured: Measured) -> dict[str, float]:
+    result = measured.evaluation
+    return {
+        "accuracy": result.accuracy,
+        "standard_error": float(result.standard_error),
+        "auc": result.auc,
+        "val_at_far_0.001": measured.val,
+        "threshold_at_far_0.001": measured.threshold,
+    }
+
+
+def _attributes(arguments: argparse.Namespace, plan: FacePlan, figures: dict[str, float]) -> dict[str, Any]:
+    data = (
+        Path(arguments.data).name if arguments.data else f"{arguments.people} drawn people, {arguments.pictures} each"
+    )
+    return {"trained_on": data, "seed": plan.seed, "loss": plan.loss, "licence": "MIT", **figures}
+
+
+def _write(encoder: Network, head: PairHead | None, out: Path, attributes: dict[str, Any]) -> Network:
+    """The encoder into its file, and the head into one beside it; returns what the file holds."""
+    from minicnn import hdf5, models
+
+    hdf5.save(encoder, out, dtype="float16", attributes=attributes)
+    if head is not None:
+        hdf5.save(head, out.with_suffix(".head.h5"), attributes={"kind": head.kind})
+    return models.from_weights(out)
+
+
+def _report(arguments: argparse.Namespace, out: Path, head: PairHead | None, figures: dict[str, Any]) -> None:
+    if arguments.json:
+        print(json.dumps({"file": str(out), **figures}))
+        return
+    print(
+        f"{out}: trained for {figures['minutes']} minutes on {figures['people']} people, {figures['pictures']} pictures"
+    )
+    if head is not None:
+        print(f"{out.with_suffix('.head.h5')}: its head of pairs")
+    for name in ("before", "after", "pair head"):
+        if name in figures:
+            found = figures[name]
+            low, high = (found["accuracy"] + side * 1.96 * found["standard_error"] for side in (-1, 1))
+            print(
+                f"{name:32} {found['accuracy']:7.2%} ({low:.2%} to {min(high, 1):.2%}), "
+                f"VAL {found['val_at_far_0.001']:.2%} at FAR 0.001"
+            )
+    for name, accuracy in figures.get("baselines", {}).items():
+        print(f"{name:32} {accuracy:7.2%}")

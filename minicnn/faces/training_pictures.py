@@ -1,0 +1,58 @@
+"""The pictures that an encoder of faces is trained and tested with, as uint8 arrays of the size that it takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from minicnn import images
+from minicnn.datasets import image_folders
+from minicnn.datasets.alignment import crop_centre
+from minicnn.datasets.synthetic_faces import Population
+from minicnn.errors import InputError
+from minicnn.training import replacing
+
+
+def drawn(
+    seed: int, people: int, each: int, test_people: int, *, size: int, folder: Path, progress: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(images, people, images of people held out, these people). Images are (N, size, size, 3) uint8.
+
+    They are kept in `folder`, so that a run that goes on need not draw them again.
+    """
+    population = Population(seed, size=size)
+    held_out = population.held_out(test_people, training=people)
+    arrays = []
+    for name, numbers in (("training", list(range(people))), ("test", held_out)):
+        # The last number tells which people they are.
+        path = folder / f"faces-{name}-{seed}-{size}-{len(numbers)}x{each}-{numbers[-1]}.npy"
+        labels = np.repeat(np.array(numbers), each)
+        arrays += [_kept(path, population, numbers, each, size, progress), labels]
+    return arrays[0], arrays[1], arrays[2], arrays[3]
+
+
+def folder(root: str | Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(images (N, size, size, 3) uint8, people (N,)) of root/PERSON/*.jpg, from the middle of each picture."""
+    found = image_folders.read(root)
+    crops = [crop_centre(images.load(path), size) for path in found.paths]
+    return np.stack([np.rint(np.clip(crop, 0, 1) * 255).astype(np.uint8) for crop in crops]), found.labels
+
+
+def _kept(path: Path, population: Population, people: list[int], each: int, size: int, progress: bool) -> np.ndarray:
+    shape = (len(people) * each, size, size, 3)
+    if path.is_file():
+        try:
+            kept = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as problem:
+            raise InputError(f"face train: {str(path)!r} holds no pictures ({problem}); delete it") from None
+        if kept.shape != shape or kept.dtype != np.uint8:
+            raise InputError(
+                f"face train: {str(path)!r} holds {kept.shape} {kept.dtype}; expected {shape} uint8; delete it"
+            )
+        return kept
+    album = population.pictures(people, each, threads=os.cpu_count() or 1, progress=progress)
+    with replacing(path) as file:
+        np.save(file, album.images)
+    return album.images

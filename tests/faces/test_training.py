@@ -1,0 +1,278 @@
+"""Training an encoder of faces: it learns, in both phases it resumes to the same bits, and frozen layers stay."""
+
+import argparse
+import json
+import signal
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn import hdf5, models, nn
+from minicnn.cli import face_train
+from minicnn.errors import InputError
+from minicnn.faces import training
+from minicnn.faces.measurement import encode, evaluation_pairs, measure
+from minicnn.faces.training import CosineClassifier, FacePlan, named_layers, train_encoder
+from minicnn.gradient_checking import gradcheck
+from minicnn.models import tiny_face
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+from minicnn.tensor import Tensor
+
+PEOPLE, EACH, SIZE = 6, 6, 16
+CARD = ModelCard("small", (SIZE, SIZE), "half", embedding=8, metric="squared_l2")
+PLAN = FacePlan(people=3, pictures=3, softmax=(3, 0.05), comparing=(3, 0.1), shift=1, seed=2)
+
+
+def small():
+    random = np.random.default_rng(0)
+    convolution = nn.Conv2d(3, 8, 3, stride=2, bias=False, padding=1, seed=random, name="block1_conv1")
+    norm = nn.BatchNorm(8, activation="relu", name="block1_conv1_norm")
+    dense = nn.Linear(128, 8, seed=random, name="embedding")
+    pool, normalize = nn.AvgPool2d(2, name="block1_pool"), nn.L2Normalize(name="normalize")
+    return Network(CARD, [convolution, norm, pool], [nn.Flatten(name="flatten"), dense, normalize])
+
+
+def faces(seed=0, noise=100):
+    """People who are four by four patches of colour, under noise: (images uint8, who)."""
+    random = np.random.default_rng(7)
+    people = np.repeat(np.arange(PEOPLE), EACH)
+    clean = random.integers(0, 256, (PEOPLE, 4, 4, 3)).repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)
+    noisy = clean[people] + np.random.default_rng(seed).normal(0, noise, (len(people), SIZE, SIZE, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8), people
+
+
+def train(encoder, folder, plan=PLAN, name="c.npz", **options):
+    return train_encoder(encoder, *faces(), plan, checkpoint=folder / name, progress=False, **options)
+
+
+def everything(model):
+    return {**{n: p.data for n, p in model.named_parameters()}, **dict(model.named_state())}
+
+
+def assert_same_bits(one, other):
+    for name, array in everything(one).items():
+        np.testing.assert_array_equal(array, everything(other)[name], err_msg=name)
+
+
+def separation(encoder):
+    """How much further apart two people are than two pictures of one, on noise that was not in training."""
+    images, people = faces(seed=9)
+    encodings = encode(encoder, images)
+    first, second = np.triu_indices(len(people), 1)
+    d = np.square(encodings[first] - encodings[second]).sum(axis=1)
+    same = people[first] == people[second]
+    return d[~same].mean() / d[same].mean()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"comparing": (0, 0.1)},
+        {"softmax": (0, 0.1), "comparing": (12, 0.1)},
+        {"softmax": (0, 0.1), "comparing": (12, 0.1), "loss": "pair"},
+    ],
+    ids=["softmax", "triplets", "pairs"],
+)
+def test_each_phase_alone_draws_people_apart(tmp_path, change):
+    encoder = small()
+    before = separation(encoder)
+    train(encoder, tmp_path, replace(PLAN, **change))
+    assert separation(encoder) > 1.3 * before
+    assert not encoder.training
+
+
+@pytest.mark.parametrize(("loss", "interrupted_at"), [("triplet", 5), ("triplet", 15), ("pair", 20)])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, loss, interrupted_at):
+    plan = replace(PLAN, loss=loss)
+    whole = small()
+    whole_head = train(whole, tmp_path, plan, "whole.npz")
+
+    steps, true_prepare = [], training._prepare
+
+    def interrupt(*arguments):
+        steps.append(1)
+        if len(steps) == interrupted_at:
+            signal.raise_signal(signal.SIGINT)  # what Ctrl-C sends
+        return true_prepare(*arguments)
+
+    monkeypatch.setattr(training, "_prepare", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(small(), tmp_path, plan, "cut.npz")
+    monkeypatch.undo()
+    assert len(steps) == interrupted_at
+    resumed = small()
+    head = train(resumed, tmp_path, plan, "cut.npz", resume=True)
+    assert_same_bits(whole, resumed)
+    if loss == "pair":
+        assert_same_bits(whole_head, head)
+
+
+def test_a_checkpoint_of_other_pictures_is_refused(tmp_path):
+    train(small(), tmp_path, replace(PLAN, softmax=(1, 0.05), comparing=(0, 0.1)))
+    images, people = faces()
+    with pytest.raises(InputError, match="was made with"):
+        train_encoder(
+            small(), images[:-1], people[:-1], PLAN, checkpoint=tmp_path / "c.npz", resume=True, progress=False
+        )
+
+
+def test_frozen_blocks_keep_their_bits_and_the_rest_learns(tmp_path):
+    encoder, untouched = small(), small()
+    train(encoder, tmp_path, replace(PLAN, frozen=("block1",)))
+    after, before = everything(encoder), everything(untouched)
+    for name in before:
+        assert np.array_equal(after[name], before[name]) == name.startswith("block1"), name
+    assert all(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_the_layers_of_a_block_and_of_a_name():
+    encoder = small()
+    assert [layer.name for layer in named_layers(encoder, ["block1"])] == [
+        "block1_conv1",
+        "block1_conv1_norm",
+        "block1_pool",
+    ]
+    assert [layer.name for layer in named_layers(encoder, ["embedding"])] == ["embedding"]
+    with pytest.raises(InputError, match="freeze 'block9' is unknown; small has block1, flatten, embedding, normalize"):
+        named_layers(encoder, ["block9"])
+
+
+def test_the_cosine_classifier_against_its_formula():
+    random = np.random.default_rng(0)
+    classifier = CosineClassifier(5, 3, scale=4.0, angle=0.3, seed=1)
+    x = random.normal(size=(4, 5))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    labels = np.array([0, 2, 1, 2])
+    w = classifier.w.data.astype(np.float64)
+    logits = 4 * (x @ (w / np.linalg.norm(w, axis=1, keepdims=True)).T - 0.3 * np.eye(3)[labels])
+    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(4), labels])
+    assert classifier.loss(Tensor(x), labels).item() == pytest.approx(expected, rel=1e-5)
+    classifier.w.data = w
+    gradcheck(lambda encodings: classifier.loss(encodings, labels), [x])
+
+
+def test_measuring_tells_a_good_encoder_from_a_poor_one():
+    people = np.repeat(np.arange(40), 5)
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(40, 16))
+    results = []
+    for noise in (0.1, 3.0):
+        encodings = centres[people] + noise * random.normal(size=(200, 16))
+        encodings /= np.linalg.norm(encodings, axis=1, keepdims=True)
+        results.append(measure(encodings.astype(np.float32), people))
+    good, poor = results
+    assert good.evaluation.accuracy > 0.99
+    assert good.val > 0.99 >= 0.9 > poor.evaluation.accuracy
+    assert poor.val < 0.5
+    assert max(good.far, poor.far) <= 1e-3
+    with pytest.raises(InputError, match="too few"):
+        evaluation_pairs(np.array([0, 0, 1, 1]))
+
+
+def test_tiny_facenet_is_small_enough_to_ship_and_folds():
+    encoder = models.tiny_facenet(None)
+    assert sum(parameter.size for parameter in encoder.parameters()) < 3e6  # 6 MB of float16
+    trained = tiny_face.build(batch_norm=True, seed=3)
+    random = np.random.default_rng(0)
+    for name, array in list(trained.named_state()):
+        trained.set_state(name, random.uniform(0.5, 1.5, array.shape).astype(np.float32))
+    trained.eval()
+    x = random.random((2, 64, 64, 3), dtype=np.float32)
+    expected = trained(x).data
+    np.testing.assert_allclose(tiny_face.fold(trained)(x).data, expected, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(expected, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"people": 1}, "people of a batch is 1; expected 2"),
+        ({"pictures": 1}, "pictures of a batch is 1; expected 2"),
+        ({"loss": "hinge"}, "loss is 'hinge'; expected one of triplet, pair"),
+        ({"softmax": (3, 0.0)}, "softmax is 3 0.0; expected"),
+        ({"loss": "pair", "head": "chi2"}, "head is 'chi2', but small ends with signed"),
+        ({"frozen": ("block7",)}, "freeze 'block7' is unknown"),
+    ],
+)
+def test_bad_plans(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        train(small(), tmp_path, replace(PLAN, **change))
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_pictures(tmp_path):
+    images, people = faces()
+    checkpoint = tmp_path / "c.npz"
+    with pytest.raises(InputError, match="one person alone, 3"):
+        train_encoder(small(), images, np.full(len(images), 3), PLAN, checkpoint=checkpoint)
+    with pytest.raises(InputError, match=r"images have shape \(36, 8, 16, 3\)"):
+        train_encoder(small(), images[:, :8], people, PLAN, checkpoint=checkpoint)
+
+
+def command(*options):
+    parser = argparse.ArgumentParser()
+    face_train.add(parser.add_subparsers())
+    return face_train.run(parser.parse_args(["train", *options]))
+
+
+SHORT = ("--batch", "2", "2", "--softmax", "1", "0.01", "--comparing", "1", "0.01")
+
+
+def test_the_command_draws_trains_measures_and_writes(tmp_path, capsys):
+    out = tmp_path / "drawn.h5"
+    command("--people", "2", "--pictures", "2", "--test-people", "4", *SHORT, "--json", "-o", str(out))
+    said = json.loads(capsys.readouterr().out)
+    assert said["people"] == 2 and said["pictures"] == 4
+    assert set(said["baselines"]) == {"raw pixels (L2)", "3 principal components (L2)"}
+    assert models.tiny_facenet(out).load_report.complete
+    with h5py.File(out) as file:
+        assert file.attrs["accuracy"] == said["after"]["accuracy"]
+    assert len(list(tmp_path.glob("faces-*.npy"))) == 2  # kept for a run that goes on
+
+
+def test_the_command_goes_on_from_a_file_with_a_folder(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    for person in range(4):
+        (tmp_path / "people" / f"p{person}").mkdir(parents=True)
+        for number in range(2):
+            picture = random.integers(0, 256, (64, 70, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / "people" / f"p{person}" / f"{number}.png")
+    start, out, data = tmp_path / "start.h5", tmp_path / "tuned.h5", str(tmp_path / "people")
+    hdf5.save(models.tiny_facenet(None, seed=4), start)
+    tuned = ("--init", str(start), "--freeze", "block1,block2", "--data", data, "--test", data, "-o", str(out))
+    command(*tuned, "--loss", "pair", *SHORT)
+    said = capsys.readouterr().out
+    assert "middle of each picture" in said and "before " in said and "pair head " in said
+    before, after = (dict(models.tiny_facenet(path).named_parameters()) for path in (start, out))
+    for name, parameter in after.items():
+        kept = np.allclose(parameter.data, before[name].data, atol=1e-3, rtol=1e-3)  # float16
+        assert kept or not name.startswith(("block1", "block2")), name
+    assert not np.array_equal(after["embedding.b"].data, before["embedding.b"].data)
+    assert (tmp_path / "tuned.head.h5").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "nowhere"], "no folder 'nowhere'"),
+        (["--batch", "4", "1"], "pictures of a batch is 1"),
+        (["--people", "1"], "people is 1; expected at least 2"),
+        (["--softmax", "x", "1"], "softmax is x 1; expected EPOCHS and RATE"),
+        (["--freeze", "block1"], "without --init"),
+        (["--init", "nowhere.h5"], "'nowhere.h5' is neither a file nor in the catalogue"),
+        (["--test", "there"], "with --data"),
+        (["--resume"], "no checkpoint"),
+        (["-o", "no/folder/x.h5"], "folder that does not exist"),
+        (["--loss", "pair", "--head", "chi2"], "head is 'chi2', but tiny_facenet ends"),
+    ],
+)
+def test_bad_options_give_one_line(options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message) as problem:
+        command(*options)
+    assert "\n" not in str(problem.value)
+    assert not list(tmp_path.iterdir())
