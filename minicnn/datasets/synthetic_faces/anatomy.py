@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -37,10 +38,7 @@ class Head:
 
     def rings(self, level: Array, angle: Array) -> Array:
         """x, y and z (3, levels, angles) of the smooth skull; angle 0 is the middle of the face."""
-        from scipy.interpolate import CubicSpline
-
-        spline = CubicSpline(np.arange(LAST_LEVEL + 1), self._rings, axis=0, bc_type="natural")
-        y, half, centre, front, back = spline(level).T.astype(np.float32)[..., None]
+        y, half, centre, front, back = (_between_levels(level.tobytes()) @ self._rings).T[..., None]
         sine, cosine = np.sin(angle).astype(np.float32), np.cos(angle).astype(np.float32)
         depth = np.where(cosine > 0, front - centre, centre - back)
         x = np.maximum(half, 0) * sine
@@ -61,14 +59,25 @@ class Head:
         return np.interp(rows, np.arange(ROWS), self.level), np.interp(columns, np.arange(COLUMNS), self.angle)
 
 
+@functools.cache
 def _level_grid() -> Array:
     """Closest from the brows to the chin."""
     return uneven(lambda level: 1 + 2.2 * np.exp(-(((level - 7.6) / 3.2) ** 4)), ROWS, 0, LAST_LEVEL)
 
 
+@functools.cache
 def _angle_grid() -> Array:
     """Closest in front."""
     return uneven(lambda angle: 1 + 5 * np.exp(-((angle / 0.95) ** 4)), COLUMNS, -HALF_TURN, HALF_TURN)
+
+
+@functools.lru_cache(maxsize=8)
+def _between_levels(level: bytes) -> Array:
+    """How much of every ring is in those at these levels (float64): natural cubic splines, as a matrix."""
+    from scipy.interpolate import CubicSpline
+
+    rings = np.arange(LAST_LEVEL + 1)
+    return CubicSpline(rings, np.eye(len(rings)), bc_type="natural")(np.frombuffer(level)).astype(np.float32)
 
 
 def _levels(i: Identity, mouth: float) -> Array:
@@ -93,5 +102,6 @@ def _levels(i: Identity, mouth: float) -> Array:
             (bottom + 5, 0.15 * jaw + 0.62 * chin, 42, 81 + forward, 4),
             (bottom, 0.36 * chin, 46, 68 + forward, 26),
             (bottom - 1, 0, 46, 46, 46),
-        ]
+        ],
+        np.float32,
     )

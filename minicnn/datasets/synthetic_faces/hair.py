@@ -53,20 +53,16 @@ BESIDE = [(62, 18), (72, 2), (80, None), (89, None), (95, 14), (112, 14), (124, 
 
 
 class Hair:
-    """patches: surfaces whose marks say where on a picture of strands each point lies, across and along them."""
+    """cap, curtain and bun are patches or None; their marks say where on the picture of strands each point lies."""
 
     def __init__(self, head: Head, rng: np.random.Generator) -> None:
         i = head.identity
         self.colour, self.style = _colour(i), STYLES[i.hairstyle]
         self._line = _hairline(i, self.style, rng)
         self.strands = _strands(rng)
-        self.patches: list[Patch] = []
-        if self.style.top:
-            self.patches.append(_cap(self, head, rng))
-        if self.style.ends:
-            self.patches.append(_curtain(self.style, i, rng))
-        if self.style.bun:
-            self.patches.append(_bun(i, rng))
+        self.cap = _cap(self, head, rng) if self.style.top else None
+        self.curtain = _curtain(self.style, i, rng) if self.style.ends else None
+        self.bun = _bun(i, rng) if self.style.bun else None
 
     def above_line(self, y: Array, angle: Array) -> Array:
         """How far places at a height and an angle lie within the hair, in millimetres; below 0 outside it."""
@@ -173,11 +169,6 @@ def _bun(i: Identity, rng: np.random.Generator) -> Patch:
 
 
 def _strands(rng: np.random.Generator) -> Array:
-    """Light and dark strands of deviation 1, (1, 512 across, 32 along), that go on where they end."""
-    from scipy.ndimage import gaussian_filter
-
-    total = np.zeros((512, 32), np.float32)
-    for breadth, weight in ((1.0, 0.9), (2.5, 1.0), (7, 0.8)):
-        field = gaussian_filter(rng.standard_normal(total.shape, dtype=np.float32), (breadth, 1.6), mode="wrap")
-        total += weight * field / field.std()
+    """Light and dark strands, of deviation 1: (1, 512 across, 32 along)."""
+    total = noise(rng, 340, 9, (512, 32)) + noise(rng, 130, 9, (512, 32)) + 0.8 * noise(rng, 45, 9, (512, 32))
     return total[None] / total.std()

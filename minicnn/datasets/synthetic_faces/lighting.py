@@ -65,11 +65,11 @@ def illuminate(surface: Surface, arriving: Array, hidden: Array, how: Circumstan
     return light
 
 
-def lamplight(surfaces: list[Array], points: Array, how: Circumstances) -> Array:
-    """How much of the lamp's light, 0 to 1, reaches points (3, n) past the surfaces [(3, rows, columns)].
+def lamplight(surfaces: list[tuple[Array, bool]], points: Array, how: Circumstances) -> Array:
+    """How much of the lamp's light, 0 to 1, reaches points (3, n) past surfaces (3, rows, columns) of one side or two.
 
-    The surfaces are drawn as the lamp sees them; a place is in shadow as far as something lies above it (exponential
-    shadow maps, Annen et al. 2008).
+    They are drawn as the lamp sees them; a place is in shadow as far as something lies above it: exponential shadow
+    maps, Annen et al. 2008.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -82,9 +82,9 @@ def lamplight(surfaces: list[Array], points: Array, how: Circumstances) -> Array
     owner, place = np.zeros((MAP_SIZE, MAP_SIZE), np.uint8), np.zeros((2, MAP_SIZE, MAP_SIZE), np.float32)
     origin = np.array([MAP_SIZE / 2, MAP_SIZE / 2, 0], np.float32)[:, None]
     flip = np.array([scale, -scale, 1], np.float32)[:, None]
-    for surface in surfaces:
+    for surface, two_sided in surfaces:
         seen = (frame @ surface.reshape(3, -1)) * flip + origin
-        draw.fill(seen.reshape(surface.shape), 1, True, highest, owner, place)
+        draw.fill(seen.reshape(surface.shape), 1, two_sided, highest, owner, place)
     seen = (frame @ points) * flip + origin
     veil = gaussian_filter(np.exp(-HARDNESS * highest), 0.8, truncate=2.0)[None]
     veil = draw.sample(veil, seen[1::-1] - np.float32(0.5))[0]

@@ -111,8 +111,11 @@ def _parts(person: Person, points: Array, pose: Pose, how: Circumstances, rng: n
     """Everything of a person that the camera may see, the head first."""
     i, outwards = person.identity, normals(points)
     parts = [Part(pose(points), pose.directions(outwards), _head(person, how, pose), throws_shadow=True)]
-    for patch in person.hair.patches:
-        parts.append(pose.part(patch, _hair(person, patch.marks), two_sided=True, throws_shadow=True))
+    hair = person.hair
+    for patch, two_sided in ((hair.cap, False), (hair.bun, False), (hair.curtain, True)):
+        if patch:
+            look = _hair(person, patch.marks)
+            parts.append(pose.part(patch, look, two_sided=two_sided, throws_shadow=True))
     if person.beard:
         patch = person.beard.on(points, outwards)
         parts.append(pose.part(patch, _hair(person, patch.marks, darker=0.8)))
@@ -201,8 +204,9 @@ class View:
         across, down = x.astype(np.float32) + np.float32(0.5), y.astype(np.float32) + np.float32(0.5)
         points = camera.unproject(across, down, self.depth.ravel()[pixels])
         # Every other row and column is enough to throw a shadow.
-        throwing = [np.ascontiguousarray(part.points[:, ::2, ::2]) for part in parts if part.throws_shadow]
-        arriving = lamplight(throwing, points, how)
+        throwing = [part for part in parts if part.throws_shadow]
+        surfaces = [(np.ascontiguousarray(part.points[:, ::2, ::2]), part.two_sided) for part in throwing]
+        arriving = lamplight(surfaces, points, how)
         hidden = recesses(self.depth, camera)[y // 2, x // 2]
         canvas = np.zeros((3, *self.depth.shape), np.float32)
         canvas.reshape(3, -1)[:, pixels] = illuminate(surface, arriving, hidden, how)
