@@ -1,0 +1,143 @@
+"""The nearest encodings among many, exactly, with memory that does not grow with their number.
+
+‖q − x‖² = ‖q‖² + ‖x‖² − 2 q·x, so all distances of a block are one product of matrices, in float32. That is quick and
+nearly right: how wrong it can be is known (Higham 2002, section 3.1). What could be among the nearest, allowing for
+that, is computed again in float64 as Σ (q − x)², so results are those of sorting float64 distances.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn import backend
+from minicnn.errors import InputError
+
+BLOCK = 16_384  # encodings: few enough for memory, many enough for Python not to count
+QUERIES = 64  # at once; more are searched for in turns
+UNIT = 2.0**-24  # the largest relative error of one rounding in float32
+LARGEST = 1e15  # of a length; its square times its dimensions must stay in float32
+
+
+class Nearest(NamedTuple):
+    """distances: (queries, k) float64, squared, ascending; places: (queries, k) int64, of equals the smaller first."""
+
+    distances: np.ndarray
+    places: np.ndarray
+
+
+class Index:
+    """Encodings to be searched. encodings: (N, D) float32, which may be memory-mapped; they are not copied."""
+
+    def __init__(self, encodings: np.ndarray) -> None:
+        if encodings.ndim != 2 or encodings.dtype != np.float32 or not encodings.shape[1]:
+            raise InputError(
+                f"Index: encodings have shape {encodings.shape} and dtype {encodings.dtype}; expected float32 (N, D)"
+            )
+        self.encodings = encodings
+        self.squares = np.empty(len(encodings), np.float32)
+        backend.parallel(self._square, _pieces(len(encodings)))
+        longest = float(np.sqrt(self.squares.max(initial=0), dtype=np.float64))
+        if not longest <= LARGEST:
+            raise InputError(f"Index: encodings hold NaN, infinity or more than {LARGEST:.0e}; expected finite numbers")
+        self.longest = longest
+
+    def _square(self, start: int, stop: int) -> None:
+        for low in range(start, stop, BLOCK):
+            block = self.encodings[low : min(low + BLOCK, stop)]
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.squares[low : low + len(block)] = np.einsum("nd,nd->n", block, block, dtype=np.float64)
+
+    def nearest(self, queries: np.ndarray, k: int = 1) -> Nearest:
+        """The k nearest encodings of each query. queries: (queries, D) floats. Raises InputError."""
+        queries = np.asarray(queries)
+        count, dimensions = self.encodings.shape
+        if queries.ndim != 2 or queries.shape[1] != dimensions or queries.dtype.kind != "f":
+            raise InputError(
+                f"nearest: queries have shape {queries.shape} and dtype {queries.dtype}; "
+                f"expected floats (queries, {dimensions})"
+            )
+        if not isinstance(k, int | np.integer) or not 1 <= k <= count:
+            raise InputError(f"nearest: k is {k!r}; expected 1 to {count}, the number of encodings")
+        queries = queries.astype(np.float64)
+        if not (np.sqrt(np.square(queries).sum(axis=1)) <= LARGEST).all():
+            raise InputError(f"nearest: queries hold NaN, infinity or more than {LARGEST:.0e}; expected finite numbers")
+        turns = [self._search(queries[i : i + QUERIES], k) for i in range(0, len(queries), QUERIES)]
+        if not turns:
+            return Nearest(np.empty((0, k)), np.empty((0, k), np.int64))
+        return Nearest(*(np.concatenate(part) for part in zip(*turns, strict=True)))
+
+    def _search(self, queries: np.ndarray, k: int) -> Nearest:
+        pieces = _pieces(len(self.encodings))
+        limits = np.full(len(queries), np.inf)
+        found = [_Best(self, queries, k, limits) for _ in pieces]
+        numbers = [(number,) for number in range(len(pieces))]
+        backend.parallel_with_blas(lambda number: found[number].search(*pieces[number]), numbers)
+        distances = np.concatenate([best.distances for best in found], axis=1)
+        places = np.concatenate([best.places for best in found], axis=1)
+        order = np.lexsort((places, distances), axis=1)[:, :k]
+        return Nearest(np.take_along_axis(distances, order, 1), np.take_along_axis(places, order, 1))
+
+
+def _pieces(count: int) -> list[tuple[int, int]]:
+    """What the threads share: whole blocks."""
+    return [(BLOCK * i, min(BLOCK * j, count)) for i, j in backend.split(-(-count // BLOCK))] if count else []
+
+
+class _Best:
+    """The k best so far of each query, in one piece of the encodings.
+
+    limits: (queries,), the k-th distance, of whichever piece it is smallest in: what is farther need not be looked at.
+    """
+
+    def __init__(self, index: Index, queries: np.ndarray, k: int, limits: np.ndarray) -> None:
+        self.index, self.queries, self.k, self.limits = index, queries, k, limits
+        self.factors = (-2 * queries).astype(np.float32).T
+        squares = np.square(queries).sum(axis=1)
+        # A product of D terms errs by D u ‖q‖ ‖x‖ at most; queries, squares and the sum err by their own rounding.
+        slack = (queries.shape[1] + 8) * UNIT * np.square(np.sqrt(squares) + index.longest)
+        self.offsets = slack - squares
+        self.distances = np.full((len(queries), k), np.inf)
+        self.places = np.full((len(queries), k), np.iinfo(np.int64).max)
+
+    def search(self, start: int, stop: int) -> None:
+        """Look at the encodings from start to stop."""
+        products = np.empty((BLOCK, len(self.queries)), np.float32)  # this way round BLAS is twice as fast
+        sums = np.empty((len(self.queries), BLOCK), np.float32)
+        for low in range(start, stop, BLOCK):
+            block = self.index.encodings[low : min(low + BLOCK, stop)]
+            product = np.matmul(block, self.factors, out=products[: len(block)])
+            seeming = np.add(product.T, self.index.squares[low : low + len(block)], out=sums[:, : len(block)])
+            for query in np.flatnonzero(seeming.min(axis=1) <= self.limits + self.offsets):
+                self._look(int(query), seeming[query], low)
+
+    def _look(self, query: int, seeming: np.ndarray, low: int) -> None:
+        """Take what is near enough, first the 4 k that seem nearest: after them there is seldom more to look at.
+
+        seeming: ‖x‖² − 2 q·x of a block that begins at `low`.
+        """
+        near = np.flatnonzero(seeming <= self.limits[query] + self.offsets[query])
+        if len(near) > 4 * self.k:
+            order = np.argpartition(seeming[near], 4 * self.k)
+            self._take(query, low + near[order[: 4 * self.k]])
+            near = near[order[4 * self.k :]]
+            near = near[seeming[near] <= self.limits[query] + self.offsets[query]]
+        if len(near):
+            self._take(query, low + near)
+
+    def _take(self, query: int, places: np.ndarray) -> None:
+        difference = self.index.encodings[places].astype(np.float64) - self.queries[query]
+        distances = np.concatenate([self.distances[query], np.square(difference).sum(axis=1)])
+        places = np.concatenate([self.places[query], places])
+        best = np.lexsort((places, distances))[: self.k]
+        self.distances[query], self.places[query] = distances[best], places[best]
+        self.limits[query] = min(self.limits[query], self.distances[query, -1])
+
+
+def nearest(queries: np.ndarray, encodings: np.ndarray, k: int = 1) -> Nearest:
+    """The k nearest of `encodings` (N, D) float32 to each of `queries` (queries, D), by squared L2 distance.
+
+    To search the same encodings again, keep an Index: it has gone through them once. Raises InputError.
+    """
+    return Index(encodings).nearest(queries, k)
