@@ -24,6 +24,7 @@ from minicnn.datasets.synthetic_faces import (
     lighting,
     obstacles,
     portrait,
+    view,
 )
 from minicnn.datasets.synthetic_faces.hair import STYLES
 from minicnn.datasets.synthetic_faces.person import Person
@@ -174,7 +175,7 @@ def test_landmarks_lie_on_their_features(person, yaw, how):
     how = Circumstances(yaw=yaw, glasses=False, **how)
     views = []
 
-    class Kept(portrait.View):
+    class Kept(view.View):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             views.append(self)
@@ -182,10 +183,10 @@ def test_landmarks_lie_on_their_features(person, yaw, how):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(portrait, "View", Kept)
         landmarks = portrait.portray(person, how, 96).landmarks
-    view, shown = views[0], 0
+    seen, shown = views[0], 0
     for (x, y), place in zip(landmarks, person.landmarks.T, strict=True):
         row, column = int(2 * y), int(2 * x)
-        if view.owner[row, column] == portrait.HEAD and np.abs(view.place[:, row, column] - place).max() < 2.5:
+        if seen.owner[row, column] == view.HEAD and np.abs(seen.place[:, row, column] - place).max() < 2.5:
             shown += 1
     # The far corner of the mouth may hide behind the lips.
     assert shown >= (5 if yaw == 0 else 4)
@@ -258,7 +259,7 @@ def test_circumstances_keep_to_their_bounds_and_reach_them():
         assert values.min() >= low and values.max() <= high
         assert values.min() < low + 0.02 * (high - low) and values.max() > high - 0.02 * (high - low)
     obstructed = {how.obstacle for how in drawn} - {""}
-    assert obstructed == set(obstacles.OBSTACLES)
+    assert obstructed == set(circumstances.OBSTACLES) == set(obstacles.SHAPES)
     assert np.mean([how.occlusion > 0 for how in drawn]) == pytest.approx(0.4, abs=0.05)
 
 
@@ -268,7 +269,7 @@ def test_without_nuisance_everybody_looks_straight_at_us():
     assert (how.ratio, how.blur, how.noise, how.obstacle) == (2, 0, 0, "")
 
 
-@pytest.mark.parametrize("kind", obstacles.OBSTACLES)
+@pytest.mark.parametrize("kind", circumstances.OBSTACLES)
 def test_an_obstacle_hides_what_was_asked_for_and_no_more(kind):
     row, column = np.indices((96, 96))
     face = (np.hypot((row - 48) / 1.3, column - 48) < 25).astype(np.float32)
@@ -433,6 +434,9 @@ def test_scores_are_shown_a_line_each(capsys):
         (lambda: Population().identity(True), r"^person: got True, expected a whole number of at least 0$"),
         (lambda: Population().pictures([], 3), r"^people: got nobody, expected at least one person$"),
         (lambda: Population().pictures(3, 0), r"^each: got 0, expected a whole number of at least 1$"),
+        (lambda: Circumstances(yaw=60), r"^yaw: got 60, expected degrees from -45 to 45$"),
+        (lambda: Circumstances(ratio=float("nan")), r"^ratio: got nan, expected 1 or more$"),
+        (lambda: Circumstances(obstacle="tree"), r"^obstacle: got 'tree', expected one of hand, .*, or none$"),
         (lambda: Population().held_out(2, training=2, least=2), r"^least: got 2, expected a difference that is met"),
         (
             lambda: draw_pairs([1, 1, 2, 2], folds=2),

@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minicnn.errors import InputError
+
 # The bounds of what is drawn, as they are promised.
 YAW, PITCH, ROLL = 30.0, 12.0, 9.0  # degrees either way
 RATIO = 4.0  # the lit side receives up to so many times the light of the shaded one
 BLUR = 2.0  # pixels of a picture of 96, as a standard deviation
 OCCLUSION = 0.25  # of the face
 REFERENCE_SIZE = 96
+OBSTACLES = ("hand", "telephone", "cup", "microphone", "leaves", "passer-by")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Circumstances:
-    """Everything that is not the person. The defaults are a passport photograph; `draw` is life."""
+    """Everything that is not the person. The defaults are a passport photograph; `draw` is life. Raises InputError."""
 
     yaw: float = 0.0  # degrees; above 0 the face turns to the right of the picture
     pitch: float = 0.0  # degrees; above 0 it looks down
@@ -39,9 +42,24 @@ class Circumstances:
     contrast: float = 1.0
     blur: float = 0.0  # standard deviation in pixels of a picture of 96
     noise: float = 0.0  # standard deviation, in parts of white
-    obstacle: str = ""  # in front of the face, a name from obstacles.OBSTACLES
+    obstacle: str = ""  # in front of the face, a name from OBSTACLES
     occlusion: float = 0.0  # the part of the face that it hides, at most
     scene: int = field(default=0, repr=False)  # the seed of background, clothes, obstacle and noise
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (  # so written, NaN is refused too
+            ("yaw", abs(self.yaw) <= 45, "degrees from -45 to 45"),
+            ("pitch", abs(self.pitch) <= 45, "degrees from -45 to 45"),
+            ("roll", abs(self.roll) <= 180, "degrees from -180 to 180"),
+            ("scale", 0.2 <= self.scale <= 5, "0.2 to 5"),
+            ("ratio", 1 <= self.ratio < math.inf, "1 or more"),
+            ("blur", 0 <= self.blur <= 100, "0 to 100 pixels"),
+            ("noise", 0 <= self.noise <= 1, "0 to 1"),
+            ("occlusion", 0 <= self.occlusion <= 1, "0 to 1"),
+            ("obstacle", self.obstacle in ("", *OBSTACLES), f"one of {', '.join(OBSTACLES)}, or none"),
+        ):
+            if not holds:
+                raise InputError(f"{name}: got {getattr(self, name)!r}, expected {expected}")
 
 
 def draw(rng: np.random.Generator, nuisance: float = 1.0) -> Circumstances:
@@ -82,8 +100,6 @@ def draw(rng: np.random.Generator, nuisance: float = 1.0) -> Circumstances:
 
 
 def _obstacle(rng: np.random.Generator, nuisance: float) -> dict:
-    from minicnn.datasets.synthetic_faces.obstacles import OBSTACLES
-
-    obstacle, occlusion = str(rng.choice(list(OBSTACLES))), float(rng.uniform(0.08, OCCLUSION))
+    obstacle, occlusion = str(rng.choice(OBSTACLES)), float(rng.uniform(0.08, OCCLUSION))
     in_the_way = rng.random() < 0.4 * nuisance
     return {"obstacle": obstacle, "occlusion": occlusion} if in_the_way else {}

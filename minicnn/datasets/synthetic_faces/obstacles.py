@@ -25,7 +25,7 @@ class Bar(NamedTuple):
 
 
 # In millimetres; what comes into the picture first ends at about 0.
-OBSTACLES = {
+SHAPES = {
     "hand": [
         Bar(62, 2, 22, 22, 20),
         Bar(200, 4, 130, 8, 24),
@@ -72,7 +72,7 @@ def hide(
         )
         along = right * math.cos(direction) + down * math.sin(direction) - distance
         across = down * math.cos(direction) - right * math.sin(direction)
-        return np.maximum.reduce([_depth(bar, along, across) for bar in OBSTACLES[kind]])
+        return np.maximum.reduce([_depth(bar, along, across) for bar in SHAPES[kind]])
 
     near, far = -120.0, 150.0
     for _ in range(9):
