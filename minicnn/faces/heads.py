@@ -49,7 +49,7 @@ def chi_square(f, g):
 KINDS: dict[str, tuple[Callable[[Any, Any], Tensor], Callable[[int], float]]] = {
     "l1": (lambda f, g: ops.abs(ops.sub(f, g)), lambda dimensions: dimensions**-0.5),
     "l2": (lambda f, g: ops.square(ops.sub(f, g)), lambda dimensions: 1.0),
-    "chi2": (chi_square, lambda dimensions: dimensions**-0.5),
+    "chi2": (chi_square, lambda dimensions: 2 * dimensions**-0.5),
 }
 
 
