@@ -16,7 +16,8 @@ import numpy as np
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.hdf5.listing import Damaged, Listing, Source, Stream, one_line, parsed
 
-EXPECTED = "expected an HDF5 file of weights"
+# What a file is called in messages, and what it should have been.
+EXPECTED = {"weights": "expected an HDF5 file of weights", "gallery": "expected a gallery that minicnn saved"}
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LARGEST_KNOWN = 2**24  # bytes; to hash more takes longer than to start a process
 RECENT = 2e9  # nanoseconds; what was written so lately may be written again with the same time
@@ -31,10 +32,13 @@ def trust(checksums: Iterable[str]) -> None:
 
 
 @contextmanager
-def opened(path: Any) -> Iterator[Source]:
-    """The file, open for reading. A LoadError from inside the block gets the file's name in front."""
-    place = _checked(path)
-    with named(path), _reading(place) as source:
+def opened(path: Any, kind: str = "weights") -> Iterator[Source]:
+    """The file, open for reading. A LoadError from inside the block gets the file's name in front.
+
+    kind: of EXPECTED, for messages.
+    """
+    place = _checked(path, kind)
+    with named(path, kind), _reading(place) as source:
         yield source
 
 
@@ -55,9 +59,9 @@ def listing_of(path: Any) -> Listing:
 
 
 @contextmanager
-def named(path: Any) -> Iterator[None]:
+def named(path: Any, kind: str = "weights") -> Iterator[None]:
     """What goes wrong with a file inside the block is told with its name, on one line."""
-    label = f"weights {os.fspath(path)!r}"
+    label, expected = f"{kind} {os.fspath(path)!r}", EXPECTED[kind]
     try:
         yield
     except LoadError as problem:
@@ -65,36 +69,36 @@ def named(path: Any) -> Iterator[None]:
     except InputError:
         raise
     except Damaged as problem:
-        raise LoadError(f"{label} is damaged or truncated ({one_line(problem)}); {EXPECTED}") from problem
+        raise LoadError(f"{label} is damaged or truncated ({one_line(problem)}); {expected}") from problem
     except OSError as problem:
-        raise LoadError(f"{label} cannot be read ({one_line(problem)}); {EXPECTED}") from problem
+        raise LoadError(f"{label} cannot be read ({one_line(problem)}); {expected}") from problem
 
 
-def _checked(path: Any) -> Path:
+def _checked(path: Any, kind: str = "weights") -> Path:
     """The path, once it is known to lead to an HDF5 file."""
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"weights is a {type(path).__name__}; expected the path of an HDF5 file")
-    label = f"weights {os.fspath(path)!r}"
+        raise InputError(f"{kind} is a {type(path).__name__}; expected the path of an HDF5 file")
+    label, expected = f"{kind} {os.fspath(path)!r}", EXPECTED[kind]
     place = Path(os.fsdecode(path))
     try:
         if not place.exists():
-            raise MissingFileError(f"{label} does not exist; {EXPECTED}")
+            raise MissingFileError(f"{label} does not exist; {expected}")
         if place.is_dir():
-            raise LoadError(f"{label} is a folder; {EXPECTED}")
+            raise LoadError(f"{label} is a folder; {expected}")
         if not place.is_file():  # a pipe would keep us waiting for ever
-            raise LoadError(f"{label} is not a regular file; {EXPECTED}")
+            raise LoadError(f"{label} is not a regular file; {expected}")
         with open(place, "rb") as file:
             start = file.read(4)
             found = _signed(file)
     except InputError:
         raise
     except (OSError, ValueError) as problem:
-        raise LoadError(f"{label} cannot be opened ({one_line(problem)}); {EXPECTED}") from problem
+        raise LoadError(f"{label} cannot be opened ({one_line(problem)}); {expected}") from problem
     if not start:
-        raise LoadError(f"{label} is empty; {EXPECTED}")
+        raise LoadError(f"{label} is empty; {expected}")
     if not found:
         hint = " but a zip archive; a .keras file holds one called model.weights.h5" if start[:2] == b"PK" else ""
-        raise LoadError(f"{label} is not HDF5{hint}; {EXPECTED}")
+        raise LoadError(f"{label} is not HDF5{hint}; {expected}")
     return place
 
 

@@ -21,14 +21,21 @@ class Damaged(Exception):
 class Entry:
     """One dataset. shape: None for one without data. dtype: as h5py calls it.
 
-    stored: the type of its numbers, None for what is no float; brain_float: whether these are the upper halves of
-    float32, of which HDF5 knows nothing.
+    stored: the type of its elements, None for what is neither float nor bytes; brain_float: whether these are the
+    upper halves of float32, of which HDF5 knows nothing. offset: where in the file they lie, one after the other; None
+    where they do not.
     """
 
     shape: tuple[int, ...] | None
     dtype: str
     stored: np.dtype | None
     brain_float: bool = False
+    offset: int | None = None
+
+    @property
+    def floats(self) -> bool:
+        """Whether its elements are numbers that a network may have."""
+        return self.brain_float or (self.stored is not None and self.stored.kind == "f")
 
     @property
     def size(self) -> int:
@@ -76,16 +83,18 @@ def parsed(answer: Any) -> Listing:
     return Listing(groups, arrays)
 
 
-def _entry(shape: Any, dtype: Any, format: Any) -> Entry:
+def _entry(shape: Any, dtype: Any, format: Any, offset: Any = None) -> Entry:
     if shape is not None:
         shape = tuple(shape)
         if not all(type(n) is int and 0 <= n < LARGEST for n in shape):
             raise ValueError(shape)
+    if offset is not None and not (type(offset) is int and 0 <= offset < LARGEST):
+        raise ValueError(offset)
     if format == "bfloat16":
-        return Entry(shape, "bfloat16", np.dtype("<u2"), brain_float=True)
-    if format is not None and not re.fullmatch("[<>]f[248]", format):
+        return Entry(shape, "bfloat16", np.dtype("<u2"), brain_float=True, offset=offset)
+    if format is not None and not re.fullmatch(r"[<>]f[248]|\|u1", format):
         raise ValueError(format)
-    return Entry(shape, str(dtype), None if format is None else np.dtype(format))
+    return Entry(shape, str(dtype), None if format is None else np.dtype(format), offset=offset)
 
 
 def one_line(said: object, longest: int = 200) -> str:

@@ -74,7 +74,7 @@ def summary(path: str | os.PathLike[str]) -> Summary:
         os.fspath(path),
         layout,
         tuple(row for row, _ in rows),
-        parameters=sum(entry.size for _, entry in rows if entry.stored is not None),
+        parameters=sum(entry.size for _, entry in rows if entry.floats),
         size=size,
         sha256=sha256,
         attributes={key: value for key, value in said.items() if isinstance(value, (str, int, float))},
@@ -128,7 +128,7 @@ def read(
 def _read(name: str, file: Source, found: Match, expected: np.ndarray, checksum: Checksum | None) -> np.ndarray:
     """An array as the model has it. Its numbers come some at a time, and are looked at as they come."""
     entry = found.stored.entry
-    if entry.stored is None:
+    if entry.stored is None or not entry.floats:
         raise LoadError(f"{found.stored.path!r} has dtype {entry.dtype}; expected floats")
     array = np.empty(expected.shape, expected.dtype)
     stream = file.stream(found.stored.path)

@@ -45,9 +45,10 @@ class Refused(Exception):
 
 
 def listing(file: h5py.File) -> dict[str, Any]:
-    """{"groups": {path: attributes}, "arrays": {path: shape, dtype, format}}; paths as in a/b/c, "" for the file.
+    """{"groups": {path: attributes}, "arrays": {path: shape, dtype, format, offset}}; paths as a/b/c, "" for the file.
 
-    format: how floats are stored, such as <f4, or bfloat16, which HDF5 does not know; None for what is no float.
+    format: how floats or bytes are stored: <f4, say, or bfloat16, which HDF5 does not know; None for what is neither.
+    offset: where in the file all elements lie, None where they are in pieces or filtered.
     Iterative. Links that lead elsewhere, to other files or in circles, are refused.
     """
     groups: dict[str, Any] = {}
@@ -95,12 +96,17 @@ def _child(group: h5g.GroupID, name: bytes, path: str) -> Any:
 
 def _entry(dataset: h5d.DatasetID) -> dict[str, Any]:
     dtype, form = dataset.dtype, None
-    if dtype.kind == "f" and dtype.itemsize in (2, 4, 8):
+    if (dtype.kind == "f" and dtype.itemsize in (2, 4, 8)) or dtype == np.uint8:
         form = dtype.str
     elif dtype == np.dtype("V2") and h5a.exists(dataset, b"dtype") and _attribute(dataset, "dtype") == "bfloat16":
         dtype = form = "bfloat16"  # Keras says so
     empty = dataset.get_space().get_simple_extent_type() == h5s.NULL
-    return {"shape": None if empty else dataset.shape, "dtype": str(dtype), "format": form}
+    return {
+        "shape": None if empty else dataset.shape,
+        "dtype": str(dtype),
+        "format": form,
+        "offset": dataset.get_offset(),
+    }
 
 
 def _attributes(group: h5g.GroupID, every: bool) -> dict[str, Any]:
