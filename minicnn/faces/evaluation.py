@@ -161,10 +161,10 @@ class PairEvaluation:
 
     def __str__(self) -> str:
         low, high = self.val_interval
+        spread = f"± {self.standard_error:.2%} over {len(self.fold_accuracies)} folds of deviation {self.deviation:.2%}"
         return (
-            f"accuracy {self.accuracy:.2%} ± {self.standard_error:.2%} over "
-            f"{len(self.fold_accuracies)} folds of deviation {self.deviation:.2%}, d ≤ {self.threshold:.4g}; AUC {self.auc:.4f}; "
-            f"EER {self.eer:.2%}; VAL {self.val:.2%} ({low:.2%} to {high:.2%}) at FAR {self.far:.2g}"
+            f"accuracy {self.accuracy:.2%} {spread}, d ≤ {self.threshold:.4g}; AUC {self.auc:.4f}; EER {self.eer:.2%}; "
+            f"VAL {self.val:.2%} ({low:.2%} to {high:.2%}) at FAR {self.far:.2g}"
         )
 
 
