@@ -47,7 +47,7 @@ class Reader:
         }
         self.owner = os.getpid()
         self.owed = 0  # bytes that it has announced and not yet sent
-        self.words = 0  # how often it has sent something
+        self.awaited = 0  # how often we have begun to wait for it, and ended
         try:
             self.process = subprocess.Popen(
                 command,
@@ -80,9 +80,9 @@ class Reader:
 
     def fill(self, buffer: np.ndarray) -> None:
         """The next numbers into a contiguous array."""
-        got = self._answers.readinto(buffer.data.cast("B"))
+        with self._patience():
+            got = self._answers.readinto(buffer.data.cast("B"))
         self.owed -= got
-        self.words += 1
         if got < buffer.nbytes:
             raise self._end()
 
@@ -105,13 +105,12 @@ class Reader:
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         line = b""
-        with suppress(OSError):  # a broken pipe: it has ended
+        with suppress(OSError), self._patience():  # a broken pipe: it has ended
             self._requests.write(json.dumps(request).encode() + b"\n")
             self._requests.flush()
             line = self._answers.readline(LONGEST_ANSWER)
         if not line.endswith(b"\n"):
             raise self._end()
-        self.words += 1
         try:
             answer = dict(json.loads(line))
         except (ValueError, TypeError) as problem:
@@ -121,6 +120,15 @@ class Reader:
         if "damaged" in answer:
             raise Damaged(answer["damaged"])
         return answer
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Inside the block we wait for it: `awaited` is odd."""
+        self.awaited += 1
+        try:
+            yield
+        finally:
+            self.awaited += 1
 
     def _end(self) -> Damaged:
         """Why it has ended; and if it has not, it is beside itself and does so now."""
@@ -138,8 +146,8 @@ _idle: list[Reader] = []
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
     """A process that has a file open. Raises Damaged at the end if the file has changed meanwhile."""
-    reader = _taken() or Reader()
     before = path.stat()
+    reader = _taken() or Reader()
     done = threading.Event()
     threading.Thread(target=_watch, args=(reader, done), daemon=True).start()
     unharmed = False
@@ -159,11 +167,11 @@ def reading(path: Path) -> Iterator[Reader]:
 
 
 def _watch(reader: Reader, done: threading.Event) -> None:
-    """Kill a process that waits for ever. Seconds are counted one by one: those in which we sleep make one."""
-    words = silent = 0
+    """Kill a process that is waited for and says nothing. Seconds are counted one by one: those asleep make one."""
+    awaited = silent = 0
     while not done.wait(1):
-        silent = silent + 1 if reader.words == words else 0
-        words = reader.words
+        silent = silent + 1 if reader.awaited == awaited and awaited % 2 else 0
+        awaited = reader.awaited
         if silent == PATIENCE:
             reader.process.kill()
             return
