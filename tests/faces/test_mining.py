@@ -173,18 +173,19 @@ def test_an_epoch_shows_everybody_in_batches_of_p_people_with_k_pictures(people)
     labels = np.random.default_rng(1).permutation(PICTURES)
     sampler = faces.PeopleSampler(labels, people=people, pictures=3, seed=5)
     assert set(sampler.left_out) == {"person 3", "person 8"}
-    batches = sampler.epoch(0)
-    assert len(batches) == len(sampler) == math.ceil(9 / people)
-    for batch in batches:
-        assert len(set(batch)) == len(batch)
-        names, counts = np.unique(labels[batch], return_counts=True)
-        assert len(names) == people
-        assert dict(zip(names, counts, strict=True)) == {n: min(3, np.count_nonzero(labels == n)) for n in names}
-        assert np.count_nonzero(labels[batch][1:] != labels[batch][:-1]) == people - 1  # each one's stand together
-        faces.mine_triplets(normal(len(batch), 2), labels[batch], strategy="batch-hard")
-    shown = [name for batch in batches for name in set(labels[batch])]
-    assert set(shown) == set(labels) - set(sampler.left_out)
-    assert len(shown) - len(set(shown)) == people * len(sampler) - 9  # who fills the last batch up
+    for number in range(5):
+        batches = sampler.epoch(number)
+        assert len(batches) == len(sampler) == math.ceil(9 / people)
+        for batch in batches:
+            assert len(set(batch)) == len(batch)
+            names, counts = np.unique(labels[batch], return_counts=True)
+            assert len(names) == people
+            assert dict(zip(names, counts, strict=True)) == {n: min(3, np.count_nonzero(labels == n)) for n in names}
+            assert np.count_nonzero(labels[batch][1:] != labels[batch][:-1]) == people - 1  # each one's stand together
+            faces.mine_triplets(normal(len(batch), 2), labels[batch], strategy="batch-hard")
+        shown = [name for batch in batches for name in set(labels[batch])]
+        assert set(shown) == set(labels) - set(sampler.left_out)
+        assert len(shown) - len(set(shown)) == people * len(sampler) - 9  # who fills the last batch up
 
 
 def test_batches_are_a_matter_of_the_seed_and_their_number():
