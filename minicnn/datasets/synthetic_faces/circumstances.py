@@ -52,6 +52,7 @@ class Circumstances:
             ("pitch", abs(self.pitch) <= 45, "degrees from -45 to 45"),
             ("roll", abs(self.roll) <= 180, "degrees from -180 to 180"),
             ("scale", 0.2 <= self.scale <= 5, "0.2 to 5"),
+            ("light_from", max(abs(angle) for angle in self.light_from) <= 85, "two angles from -85 to 85 degrees"),
             ("ratio", 1 <= self.ratio < math.inf, "1 or more"),
             ("blur", 0 <= self.blur <= 100, "0 to 100 pixels"),
             ("noise", 0 <= self.noise <= 1, "0 to 1"),

@@ -81,8 +81,9 @@ def _arch(share: Array) -> Array:
 
 
 def mouth_line(i: Identity, side: Array, at: float) -> Array:
-    """The height where the lips meet."""
-    return at + i.mouth_corners * (2 * side / i.mouth_breadth) ** 2 - 0.9 * i.cupids_bow * ridge(side, 4)
+    """The height where the lips meet, and where they would beside the mouth."""
+    share = np.minimum(2 * side / i.mouth_breadth, 1.2)
+    return at + i.mouth_corners * share**2 - 0.9 * i.cupids_bow * ridge(side, 4)
 
 
 def lips(i: Identity, side: Array) -> tuple[Array, Array]:

@@ -140,16 +140,14 @@ def _thickness(i: Identity, style: Style, x: Array, y: Array, z: Array, angle: A
 
 def _curtain(style: Style, i: Identity, rng: np.random.Generator) -> Patch:
     """What falls beside and behind the face."""
-    shape = (44, 90)
+    assert style.ends is not None
+    shape, top, (shortest, longest) = (44, 90), 42, style.ends
     start, volume = np.radians(64 + 6 * rng.random()), 0.7 + 0.6 * i.hair_volume
     angle, down = np.linspace(start, 2 * np.pi - start, shape[1]), np.linspace(0, 1, shape[0])[:, None]
-    assert style.ends is not None
-    shortest, longest = style.ends
-    end, top = shortest + (longest - shortest) * i.hair_length + 4 * noise(rng, 1, 30, (1, shape[1])), 42
+    end = shortest + (longest - shortest) * i.hair_length + 4 * noise(rng, 1, 30, (1, shape[1]))
     y = top + (end - top) * down
-    swell = 6 * volume * np.sin(np.pi * np.clip(1.15 * down, 0, 1)) - 10 * (i.hair_curl - 0.3) * smoothstep(
-        0.5, 1, down
-    )
+    swell = 6 * volume * np.sin(np.pi * np.clip(1.15 * down, 0, 1))
+    swell = swell - 10 * (i.hair_curl - 0.3) * smoothstep(0.5, 1, down)
     wave = np.sin(-2 * np.pi * y / 55 + 5 * noise(rng, 1, 16, (1, shape[1]))) + noise(rng, 10, 26, shape)
     outwards = style.sides * volume + swell + style.wave * wave
     # Its edges beside the face turn in.
