@@ -1,25 +1,31 @@
 """Faces: encodings that are near each other for one person, how they are learned, and what is done with them."""
 
+from minicnn.faces.calibration import Calibration, calibrate
 from minicnn.faces.centres import CentreLoss, centre_loss
 from minicnn.faces.collapse import CollapseMonitor, CollapseWarning
 from minicnn.faces.distances import distance, is_same
+from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs
 from minicnn.faces.heads import IdentityClassifier, PairHead
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
 from minicnn.faces.mining import mine_triplets
 from minicnn.faces.sampling import PeopleSampler
 
 __all__ = [
+    "Calibration",
     "CentreLoss",
     "CollapseMonitor",
     "CollapseWarning",
     "IdentityClassifier",
+    "PairEvaluation",
     "PairHead",
     "PeopleSampler",
     "active_fraction",
     "batch_triplet_loss",
+    "calibrate",
     "centre_loss",
     "contrastive_loss",
     "distance",
+    "evaluate_pairs",
     "is_same",
     "mine_triplets",
     "triplet_loss",
