@@ -1,0 +1,220 @@
+"""Galleries in files: plain HDF5 that says which network its encodings are of, readable by its owner alone.
+
+Attributes say what the encodings are and when they count as near. `encodings` (N, D) float32 lie in one piece, so that
+a large file can be searched where it lies; `people` is JSON in UTF-8, {name: how many of the encodings, in order}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.faces.records import Records
+from minicnn.hdf5.files import opened
+from minicnn.hdf5.listing import Source, one_line
+from minicnn.hdf5.loading import Checksum
+
+FORMAT = "minicnn-gallery-1"
+COPIED = 64 * 2**20  # bytes; larger encodings stay in the file
+MAPPED = sys.platform != "win32"  # which replaces no file that is mapped
+BLOCK = 2**16  # encodings looked at once
+ATTEMPTS = 10  # at reading a file that others write meanwhile
+PATIENCE = 60.0  # seconds to wait for another process that writes
+
+
+@dataclass(frozen=True)
+class Content:
+    """A gallery as a file has it. facts: its attributes. arrays: what a head has learned, {name: array}."""
+
+    facts: Mapping[str, str | int | float]
+    records: Records
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of everything."""
+        total = Checksum()
+        facts = sorted((key, value) for key, value in self.facts.items() if key != "sha256")
+        for name, array in sorted({"facts": _json(facts), **self.datasets()}.items()):
+            total.begin(name, array.dtype, array.shape)
+            total.add(array)
+        return total.hexadecimal()
+
+    def datasets(self) -> dict[str, np.ndarray]:
+        """What the file holds besides attributes."""
+        people = _json(list(self.records.counts.items()))
+        return {"encodings": self.records.encodings, "people": people, **self.arrays}
+
+
+def _json(value: Any) -> np.ndarray:
+    return np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), np.uint8)
+
+
+# Reading
+
+
+def read(path: Path) -> Content:
+    """The gallery in a file. Raises MissingFileError, or LoadError for one that is damaged or none."""
+    for _ in range(ATTEMPTS):
+        before = _state(path)
+        try:
+            return _read(path)
+        except LoadError:
+            if before is None or before == _state(path):
+                raise
+    return _read(path)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What is other when another process has saved meanwhile; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read(path: Path) -> Content:
+    with opened(path, "gallery") as file:
+        facts = _facts(file)
+        arrays = {name: _array(file, name) for name in file.listing.arrays if name not in ("encodings", "people")}
+        encodings = _encodings(file, path, facts)
+        people = _people(_array(file, "people"), len(encodings))
+        labels = np.repeat(np.arange(len(people)), list(people.values()))
+        content = Content(facts, Records(tuple(people), labels, encodings), arrays)
+        if content.sha256 != facts.get("sha256"):
+            raise LoadError("it is damaged: its checksum is another than it says; restore it from a copy")
+        for start in range(0, len(encodings), BLOCK):
+            if not np.isfinite(encodings[start : start + BLOCK]).all():
+                raise LoadError("its encodings hold NaN or infinity; expected finite numbers")
+    return content
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What a file says about itself, its encodings unread. Raises as `read`."""
+    with opened(path, "gallery") as file:
+        return _facts(file)
+
+
+def _facts(file: Source) -> dict[str, Any]:
+    facts = dict(file.listing.groups[""])
+    if facts.get("format") != FORMAT:
+        found = one_line(repr(facts.get("format")), longest=60)
+        raise LoadError(f"its format is {found}; expected {FORMAT!r}, as minicnn saves galleries")
+    return facts
+
+
+def _entry(file: Source, name: str) -> Any:
+    entry = file.listing.arrays.get(name)
+    if entry is None or entry.stored is None or entry.shape is None or entry.brain_float:
+        raise LoadError(f"it holds no array {name!r}; expected {FORMAT!r}, as minicnn saves galleries")
+    return entry
+
+
+def _array(file: Source, name: str) -> np.ndarray:
+    entry = _entry(file, name)
+    array = np.empty(entry.shape, entry.stored)
+    if array.size:
+        file.stream(name).fill(array)
+    return array
+
+
+def _encodings(file: Source, path: Path, facts: Mapping[str, Any]) -> np.ndarray:
+    entry = _entry(file, "encodings")
+    if entry.dtype != "float32" or len(entry.shape) != 2 or entry.shape[1] != facts.get("embedding"):
+        raise LoadError(
+            f"its encodings are {entry.dtype} {entry.shape}; expected float32 (N, {facts.get('embedding')})"
+        )
+    if entry.nbytes <= COPIED or entry.offset is None or not MAPPED:
+        return _array(file, "encodings").astype(np.float32, copy=False)
+    if entry.offset + entry.nbytes > path.stat().st_size:
+        raise LoadError("it is truncated: its encodings go on behind its end; restore it from a copy")
+    return np.memmap(path, entry.stored, "r", entry.offset, entry.shape)
+
+
+def _people(text: np.ndarray, encodings: int) -> dict[str, int]:
+    try:
+        pairs = json.loads(text.tobytes().decode("utf-8"))
+        people = dict(pairs)
+        if len(people) != len(pairs) or not all(type(name) is str for name in people):
+            raise ValueError
+        if not all(type(count) is int and count >= 1 for count in people.values()) or sum(people.values()) != encodings:
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise LoadError(f"its people are not those of its {encodings} encodings; restore it from a copy") from None
+    return people
+
+
+# Writing
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """While this lasts no other process writes the gallery. The system lets go when a process dies."""
+    import filelock
+
+    lock = filelock.FileLock(str(path.with_name(f".{path.name}.lock")))
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except filelock.Timeout:
+        raise InputError(f"gallery {str(path)!r}: another process has been writing it for {PATIENCE:.0f} s") from None
+    except OSError as problem:
+        raise InputError(f"gallery {str(path)!r} cannot be written ({one_line(problem)})") from problem
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write(path: Path, content: Content) -> str:
+    """The file, whole or as it was; inside `alone`. Returns its checksum. Raises InputError or MissingFileError."""
+    facts = {**content.facts, "format": FORMAT}
+    content = Content(facts, content.records.grouped(), content.arrays)
+    sha256 = content.sha256
+    beside = path.with_name(f".{path.name}.part")  # what a killed process left is written over
+    try:
+        beside.unlink(missing_ok=True)
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _write(beside, {**facts, "sha256": sha256}, content.datasets())
+        os.chmod(beside, mode)  # as its owner has made it since
+        os.replace(beside, path)
+    except (OSError, RuntimeError, ValueError, TypeError) as problem:
+        raise InputError(f"gallery {str(path)!r} cannot be written ({one_line(problem)})") from problem
+    finally:
+        beside.unlink(missing_ok=True)
+    return sha256
+
+
+def _write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for key, value in facts.items():
+            file.attrs[key] = value
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
+    with open(path, "rb+") as written:
+        os.fsync(written.fileno())
+
+
+def target_of(path: Any, name: str) -> Path:
+    """The file that a path leads to, whatever links are on the way. Raises InputError or MissingFileError."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{name}: path is a {type(path).__name__}; expected the path of a gallery")
+    target = Path(os.path.realpath(os.fsdecode(path)))
+    if not target.parent.is_dir():
+        raise MissingFileError(f"{name}: path {os.fspath(path)!r} is in a folder that does not exist")
+    if target.is_dir():
+        raise InputError(f"{name}: path {os.fspath(path)!r} is a folder; expected a file")
+    return target

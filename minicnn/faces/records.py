@@ -1,0 +1,72 @@
+"""Who is enrolled: names and encodings. Every change makes new records, so that it can be done again upon others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Records:
+    """people: names in the order of their enrolment; labels: (N,) int64, whose each encoding is; encodings: (N, D)
+    float32.
+    """
+
+    people: tuple[str, ...]
+    labels: np.ndarray
+    encodings: np.ndarray
+
+    @classmethod
+    def empty(cls, dimensions: int) -> Records:
+        """Nobody."""
+        return cls((), np.empty(0, np.int64), np.empty((0, dimensions), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """{name: how many encodings}."""
+        counts = np.bincount(self.labels, minlength=len(self.people))
+        return dict(zip(self.people, counts.tolist(), strict=True))
+
+    def of(self, name: str) -> np.ndarray:
+        """The encodings of one person; none for a name that is not here."""
+        number = self.people.index(name) if name in self.people else -1
+        return self.encodings[self.labels == number]
+
+    def add(self, name: str, encodings: np.ndarray) -> Records:
+        """With more of one person, who may be new. What is here of theirs already, to the bit, is left out."""
+        known = {row.tobytes() for row in self.of(name)}
+        new = [row for row in encodings if row.tobytes() not in known]
+        people = self.people if name in self.people else (*self.people, name)
+        if not new:
+            return self
+        labels = np.concatenate([self.labels, np.full(len(new), people.index(name))])
+        return Records(people, labels, np.concatenate([self.encodings, new]))
+
+    def remove(self, name: str) -> Records:
+        """Without a person."""
+        if name not in self.people:
+            return self
+        number = self.people.index(name)
+        left = self.labels != number
+        labels = self.labels[left]
+        people = tuple(other for other in self.people if other != name)
+        return Records(people, labels - (labels > number), self.encodings[left])
+
+    def rename(self, name: str, new: str) -> Records:
+        """With another name for a person; of two who then have the same name, one is made."""
+        if name not in self.people or name == new:
+            return self
+        if new in self.people:
+            return self.remove(name).add(new, self.of(name))
+        return Records(tuple(new if other == name else other for other in self.people), self.labels, self.encodings)
+
+    def grouped(self) -> Records:
+        """The same, the encodings of each person one after the other."""
+        if np.all(self.labels[1:] >= self.labels[:-1]):
+            return self
+        order = np.argsort(self.labels, kind="stable")
+        return Records(self.people, self.labels[order], self.encodings[order])

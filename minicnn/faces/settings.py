@@ -1,0 +1,84 @@
+"""When a face counts as near to a gallery's people: what a gallery is told, and its file says again."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minicnn.errors import InputError, LoadError
+from minicnn.faces import scoring
+from minicnn.faces.calibration import Calibration
+from minicnn.faces.gallery_file import Content
+from minicnn.faces.heads import PairHead
+from minicnn.hdf5.listing import one_line
+
+
+@dataclass(frozen=True)
+class Settings:
+    """threshold: of one comparison; calibration: what it is from, if it was calibrated. head: what scores encodings,
+    None for the metric on the encoder's card. score, neighbours: as of `scoring.people_distances`.
+    """
+
+    threshold: float
+    calibration: Calibration | None = None
+    head: PairHead | None = None
+    score: str = "min"
+    neighbours: int = 3
+
+    @classmethod
+    def checked(cls, threshold: Any, head: Any, score: Any, neighbours: Any, dimensions: int) -> Settings:
+        """As a user gives them, for encodings of so many dimensions. Raises InputError."""
+        calibration = threshold if isinstance(threshold, Calibration) else None
+        value = calibration.threshold if calibration else threshold
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+            raise InputError(f"Gallery: threshold is {value!r}; expected a finite number or a Calibration")
+        if head is not None and not isinstance(head, PairHead):
+            raise InputError(f"Gallery: head is a {type(head).__name__}; expected a PairHead")
+        if head is not None and head.w.shape != (dimensions,):
+            raise InputError(f"Gallery: head is for encodings of {head.w.size} numbers; expected {dimensions}")
+        scoring.check_score(score, neighbours)
+        return cls(float(value), calibration, head, score, neighbours)
+
+    def facts(self) -> dict[str, str | int | float]:
+        """For the attributes of a file."""
+        facts: dict[str, str | int | float] = {
+            "threshold": self.threshold,
+            "score": self.score,
+            "neighbours": self.neighbours,
+        }
+        if self.calibration is not None:
+            facts["calibration"] = json.dumps(self.calibration.as_dict())
+        if self.head is not None:
+            facts["head"] = self.head.kind
+        return facts
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For the arrays of a file."""
+        return {f"head/{name}": parameter.data for name, parameter in self.head.named_parameters()} if self.head else {}
+
+    @classmethod
+    def of(cls, content: Content) -> Settings:
+        """What a file says. Raises LoadError."""
+        facts, dimensions = content.facts, content.records.encodings.shape[1]
+        try:
+            text = facts.get("calibration")
+            calibration = None if text is None else Calibration.from_dict(json.loads(str(text)))
+            head = _head(content, dimensions) if "head" in facts else None
+            threshold = calibration or facts.get("threshold")
+            return cls.checked(threshold, head, facts.get("score"), facts.get("neighbours"), dimensions)
+        except (ValueError, RecursionError) as problem:
+            raise LoadError(f"what it says of nearness is not sound ({one_line(problem)})") from problem
+
+
+def _head(content: Content, dimensions: int) -> PairHead:
+    head = PairHead(str(content.facts["head"]), dimensions)
+    for name, parameter in head.named_parameters():
+        array = content.arrays.get(f"head/{name}")
+        if array is None or array.shape != parameter.shape or not np.isfinite(array).all():
+            raise LoadError(f"its head has no sound {name!r} of shape {parameter.shape}")
+        parameter.data = array.astype(np.float32)
+    return head
