@@ -288,13 +288,13 @@ def test_an_obstacle_hides_what_was_asked_for_and_no_more(kind):
 
 
 def test_light_falls_off_by_the_ratio():
-    towards_and_away = np.array([[1, -1], [0, 0], [0, 0]], np.float32)
-    surface = lighting.Surface(np.full((3, 2), 0.5, np.float32), towards_and_away)
     everything, nothing = np.ones(2, np.float32), np.zeros(2, np.float32)
     for ratio in (1, 2.5, 4):
-        how = Circumstances(light_from=(90.0, 0.0), ratio=ratio)
+        how = Circumstances(light_from=(80.0, 0.0), ratio=ratio)
+        towards = lighting.lamp(how)
+        surface = lighting.Surface(np.full((3, 2), 0.5, np.float32), np.stack([towards, -towards], axis=1))
         lit, shaded = lighting.illuminate(surface, everything, nothing, how)[0]
-        grazing = (0.04 + 0.06 * 0.3) * (1.5 * 0.5 + 0.03)  # the same on both sides
+        grazing = (1 - towards[2]) ** 4 * (0.04 + 0.06 * 0.3) * (1.5 * 0.5 + 0.03)  # the same on both sides
         assert (lit - grazing) / (shaded - grazing) == pytest.approx(ratio, rel=1e-4)
 
 
