@@ -116,7 +116,8 @@ class ModelCard:
     Of a face encoder, which takes pictures of input_size and no other: embedding, the length of its encodings; metric,
     what tells how alike two of them are, "squared_l2" or "chi2", Σ (f − g)² / (f + g); landmarks: {name: (x, y)}, where
     they lie in the picture as fractions of its width and height, left and right as the viewer sees them; margin: pixels
-    around a detector's box, where faces were cropped by it and not aligned.
+    around a detector's box, where faces were cropped by it and not aligned; drawn: whether it has learned drawn faces
+    alone, and is no judge of photographs.
     """
 
     name: str
@@ -130,6 +131,7 @@ class ModelCard:
     metric: str | None = None
     landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     margin: int | None = None
+    drawn: bool = False
     accuracy: str | None = None
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ CARD = ModelCard(
     embedding=EMBEDDING,
     metric="squared_l2",
     landmarks=LANDMARKS,
+    drawn=True,
 )
 
 

@@ -1,0 +1,21 @@
+"""minicnn face ACTION: who is in a picture, and how sure that is. The actions are in the files beside this one."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+PARTS = ("face_gallery", "face_verify", "face_measure", "face_train")
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "face",
+        help="enrol, verify and identify faces, and measure how well that goes",
+        description="Faces: enrol people in a gallery, verify who somebody says they are, identify who comes, and find "
+        "out what that is worth. An encoder turns a face into numbers, and near numbers mean the same person; a "
+        "distance is not a liveness check, so a photograph held before the camera passes.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for part in PARTS:
+        importlib.import_module(f"minicnn.cli.{part}").add(actions)

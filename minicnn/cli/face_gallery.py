@@ -1,0 +1,272 @@
+"""minicnn face enroll|list|remove|rename: who is in a gallery."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minicnn.cli import face_inputs as inputs
+from minicnn.cli.face_inputs import counted
+from minicnn.cli.text import WIDTH, elided, entries, plain
+from minicnn.errors import InputError
+
+if TYPE_CHECKING:
+    from minicnn.faces.encoders import FaceEncoder
+    from minicnn.faces.gallery import Gallery
+    from minicnn.faces.gallery_file import Content
+    from minicnn.faces.records import Records
+    from minicnn.faces.results import Enrolment
+
+
+def add(actions: Any) -> None:
+    """Register the actions."""
+    parser = inputs.action(
+        actions,
+        "enroll",
+        "add pictures of a person to a gallery",
+        enroll,
+        words="minicnn face enroll [options] GALLERY NAME IMAGE...\n"
+        "       minicnn face enroll [options] GALLERY FOLDER",
+        more="GALLERY is a file, which is made where there is none, readable by its owner alone. Of a folder everybody "
+        "in FOLDER/PERSON/*.jpg is enrolled.",
+    )
+    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
+    parser.add_argument("who", nargs="+", metavar="WORDS", help="a name and pictures; or one folder of people")
+    inputs.add_weights(parser)
+    inputs.add_places(parser)
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="d ≤ T is the same person (default: what is known of the weights)"
+    )
+    parser.add_argument(
+        "--score",
+        metavar="S",
+        help="how far a person is of whom there are several pictures: min, as the nearest of them (default); mean, as "
+        "all; nearest, as the three nearest in the mean",
+    )
+    parser.add_argument("--head", metavar="FILE", help="score by the head that face train --loss pair has left")
+
+    parser = inputs.action(actions, "list", "say who is in a gallery", list_people)
+    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
+    inputs.add_picture(parser, "all distances as a matrix, and the encodings in the plane")
+
+    parser = inputs.action(actions, "remove", "remove a person and all their encodings", remove)
+    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
+    parser.add_argument("name", metavar="NAME", help="as minicnn face list has it")
+
+    parser = inputs.action(actions, "rename", "call a person in a gallery otherwise", rename)
+    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
+    parser.add_argument("name", metavar="NAME", help="as minicnn face list has it")
+    parser.add_argument("new", metavar="NEW", help="a name that nobody in the gallery has")
+
+
+# enroll
+
+
+def enroll(arguments: argparse.Namespace) -> None:
+    from minicnn.faces.safety import SAFETY
+
+    people = _people(arguments.who)
+    path = Path(arguments.gallery)
+    first = not path.exists()
+    encoder, gallery = _made(arguments, path) if first else _opened(arguments, path)
+    everything = [picture for pictures in people.values() for picture in pictures]
+    shown = inputs.faces(arguments, encoder, everything)
+    reports = [gallery.enroll(name, [next(shown) for _ in pictures]) for name, pictures in people.items()]
+    gallery.save(path)
+    if arguments.json:
+        found = [{**asdict(report), "pictures": [str(path) for path in people[report.name]]} for report in reports]
+        inputs.print_json({**_facts(arguments, encoder, gallery), "enrolled": found})
+    else:
+        for report in reports:
+            print("\n".join(_receipt(report, [str(path) for path in people[report.name]])))
+        print(f"{plain(str(path))}: {_size(gallery)}, encoded by {encoder.name}")
+    if first:
+        print("\n".join(["", *_paragraphs(SAFETY)]), file=sys.stderr if arguments.json else sys.stdout)
+        if arguments.threshold is None:
+            inputs.note(
+                f"the threshold is {gallery.threshold:.4g}: {encoder.origin}. It was not found on pictures like yours; "
+                "minicnn face calibrate finds one"
+            )
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for number, paragraph in enumerate(text.split("\n\n")):
+        yield from ([""] if number else [])
+        yield from textwrap.wrap(paragraph, WIDTH)
+
+
+def _people(who: list[str]) -> dict[str, list[Path]]:
+    """{name: pictures}, of a name and pictures or of a folder of people."""
+    from minicnn.datasets import image_folders
+    from minicnn.faces.records import proper_name
+
+    if len(who) > 1:
+        return {proper_name(who[0], "enroll"): [Path(name) for name in who[1:]]}
+    if not Path(who[0]).is_dir():
+        raise InputError(f"enroll: {who[0]!r} comes without pictures; expected NAME IMAGE…, or a folder of people")
+    folder = image_folders.read(who[0])
+    return {proper_name(person, "enroll"): list(folder.of(person)) for person in folder.people}
+
+
+def _made(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Gallery]:
+    from minicnn.faces import gallery_file
+    from minicnn.faces.encoders import choose
+    from minicnn.faces.gallery import Gallery
+
+    gallery_file.target_of(path, "enroll")
+    encoder = choose(arguments.weights)
+    head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
+    threshold = inputs.checked_threshold(arguments.threshold)
+    if threshold is None:
+        threshold = 0.5 if head else encoder.threshold  # a head gives probabilities
+    if threshold is None:
+        raise InputError(
+            f"enroll: no threshold is known for {encoder.name}; expected --threshold T, or one that "
+            "minicnn face calibrate finds"
+        )
+    return encoder, Gallery(encoder.network, threshold=threshold, head=head, score=arguments.score or "min")
+
+
+def _opened(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Gallery]:
+    for name in ("score", "head"):
+        if getattr(arguments, name) is not None:
+            raise InputError(f"enroll: {name} is said when a gallery is made, and {str(path)!r} is there already")
+    encoder, gallery = opened(path, arguments.weights)
+    if arguments.threshold is not None:
+        gallery.threshold = arguments.threshold
+    return encoder, gallery
+
+
+def opened(path: str | Path, weights: str | None) -> tuple[FaceEncoder, Gallery]:
+    """A gallery, and the encoder that goes with it: named, or else the one on this machine that made it."""
+    from minicnn.faces import gallery_file
+    from minicnn.faces.encoders import choose
+    from minicnn.faces.gallery import Gallery
+
+    target = gallery_file.target_of(path, "gallery")
+    encoder = choose(weights, gallery=gallery_file.facts_of(target))
+    return encoder, Gallery.load(target, encoder.network)
+
+
+def _receipt(report: Enrolment, pictures: list[str]) -> Iterator[str]:
+    yield f"{plain(report.name)}: {len(report.added)} added, {counted(report.total, 'picture')} in all"
+    for line in report.notes(tuple(plain(picture) for picture in pictures)):
+        yield f"  {line}"
+
+
+def _size(gallery: Gallery) -> str:
+    return f"{counted(len(gallery), 'person', 'people')}, {counted(sum(gallery.people.values()), 'picture')}"
+
+
+def _facts(arguments: argparse.Namespace, encoder: FaceEncoder, gallery: Gallery) -> dict[str, Any]:
+    return {
+        "gallery": arguments.gallery,
+        "encoder": encoder.name,
+        "drawn": encoder.drawn,
+        "threshold": gallery.threshold,
+        "people": len(gallery),
+    }
+
+
+# list, remove, rename: all need the file alone, not the encoder
+
+
+def list_people(arguments: argparse.Namespace) -> None:
+    from minicnn.faces import gallery_file
+    from minicnn.faces.settings import Settings
+
+    inputs.check_picture(arguments)
+    content = gallery_file.read(gallery_file.target_of(arguments.gallery, "list"))
+    settings = Settings.of(content)
+    if arguments.picture:
+        _draw(arguments.picture, content, settings)
+    counts = content.records.counts
+    facts = {
+        "encoder": str(content.facts.get("model")),
+        "threshold": f"{settings.threshold:.4g}" + (", calibrated" if settings.calibration else ""),
+        "scored by": f"a head of pairs, {settings.head.kind}" if settings.head else str(content.facts.get("metric")),
+        "a person is": {"min": "as near as the nearest picture", "mean": "as near as all pictures in the mean"}.get(
+            settings.score, f"as near as the {settings.neighbours} nearest pictures in the mean"
+        ),
+    }
+    if arguments.json:
+        details = {key: content.facts[key] for key in ("model", "weights_sha256", "metric")}
+        rules = {
+            "threshold": settings.threshold,
+            "calibrated": settings.calibration is not None,
+            "score": settings.score,
+        }
+        inputs.print_json({"gallery": arguments.gallery, **details, **rules, "people": counts})
+        return
+    total = f"{counted(len(counts), 'person', 'people')}, {counted(len(content.records), 'picture')}"
+    print("\n".join([f"{plain(arguments.gallery)}: {total}", *entries(facts), *([""] if counts else [])]))
+    width = min(max(map(len, counts), default=0), WIDTH - 14)
+    for name, count in counts.items():
+        print(f"  {elided(plain(name), width):<{width}}  {count:>6,}")
+
+
+def _draw(target: str, content: Content, settings: Any) -> None:
+    from minicnn.faces import figures, scoring
+
+    records = content.records.grouped()
+    if not len(records):
+        raise InputError("list: nobody is in the gallery; expected people, to draw them")
+    if len(records) > 3000:
+        raise InputError(f"list: {len(records):,} pictures are too many to draw; expected 3,000 or fewer")
+    metric = str(content.facts.get("metric"))
+    apart = scoring.by_head(settings.head) if settings.head else scoring.by_metric(metric)
+    distances = scoring.all_distances(apart, records.encodings, records.encodings)
+    figures.save(figures.people(records.encodings, records.labels, records.people, distances), target)
+
+
+def remove(arguments: argparse.Namespace) -> None:
+    before, after = _change(arguments, lambda records, name: records.remove(name))
+    count = len(before) - len(after)
+    if arguments.json:
+        inputs.print_json({"gallery": arguments.gallery, "removed": arguments.name, "pictures": count})
+        return
+    print(f"{plain(arguments.name)} is removed, with {counted(count, 'encoding')}; copies of the file still hold them")
+
+
+def rename(arguments: argparse.Namespace) -> None:
+    from minicnn.faces.records import proper_name
+
+    new = proper_name(arguments.new, "rename")
+
+    def renamed(records: Records, name: str) -> Records:
+        if new in records.people and new != name:
+            raise InputError(f"rename: {new!r} is in the gallery already; expected a name that is not")
+        return records.rename(name, new)
+
+    _change(arguments, renamed)
+    if arguments.json:
+        inputs.print_json({"gallery": arguments.gallery, "renamed": arguments.name, "to": new})
+        return
+    print(f"{plain(arguments.name)} is now {new}")
+
+
+def _change(arguments: argparse.Namespace, change: Callable[[Records, str], Records]) -> tuple[Records, Records]:
+    """The records of a gallery file, before and after a person's were changed. No encoder is needed for that: whoever
+    asks to be removed is, though the weights be lost.
+    """
+    from minicnn.faces import gallery_file
+    from minicnn.faces.gallery_file import Content
+    from minicnn.faces.records import proper_name
+
+    path = gallery_file.target_of(arguments.gallery, "gallery")
+    gallery_file.facts_of(path)  # so that no lock is left beside what is no gallery
+    with gallery_file.alone(path):
+        content = gallery_file.read(path)
+        records = content.records
+        name = proper_name(arguments.name, "gallery")
+        if name not in records.people:
+            names = ", ".join(records.people[:10]) + (", …" if len(records.people) > 10 else "")
+            raise InputError(f"gallery: {name!r} is not in {str(path)!r}; it has {names or 'nobody'}")
+        changed = change(records, name)
+        gallery_file.write(path, Content(content.facts, changed, content.arrays))
+    return records, changed

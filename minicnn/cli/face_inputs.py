@@ -1,0 +1,200 @@
+"""What the actions of `minicnn face` have in common: weights, places of faces in pictures, thresholds, and lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minicnn.cli.text import plain
+from minicnn.errors import InputError, LoadError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from minicnn.faces.encoders import FaceEncoder
+    from minicnn.faces.heads import PairHead
+
+NO_VERDICT = 3  # exit status
+LOOKED_AT = 360  # pixels of a face in a picture, which is more than encoders see
+CENTRED = "no --box or --landmarks: faces are taken from the middle of the pictures"
+
+
+def action(
+    actions: Any, name: str, what: str, run: Any, *, more: str = "", status: str = "", words: str | None = None
+) -> argparse.ArgumentParser:
+    """A parser for one action, with --json. more: of its description; status: what its exit status means; words: what
+    its usage shows, where that is more than argparse can tell.
+    """
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}. {more}".strip(),
+        usage=words,
+        epilog=f"The exit status is {status}, and 2 when the input is wrong." if status else None,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """--weights."""
+    parser.add_argument(
+        "--weights",
+        metavar="NAME|FILE",
+        help="the encoder (default: the one that made the gallery; one for photographs, where minicnn weights fetch "
+        "faces has brought it; tiny_facenet, which knows drawn faces only)",
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """--box and --landmarks."""
+    parser.add_argument(
+        "--box",
+        action="append",
+        metavar="X,Y,W,H",
+        help="where the face is, in pixels: left, top, width, height; once for all pictures, or once for each in order",
+    )
+    parser.add_argument(
+        "--landmarks",
+        action="append",
+        nargs="+",
+        metavar="X,Y",
+        help="instead: left eye, right eye, as the viewer sees them, tip of the nose, corners of the mouth; two points "
+        "or more, after the pictures; once for all, or once for each",
+    )
+
+
+def add_drawn(parser: argparse.ArgumentParser) -> None:
+    """--drawn."""
+    parser.add_argument(
+        "--drawn", action="store_true", help="these faces are drawn, so that tiny_facenet may judge them, too"
+    )
+
+
+def add_picture(parser: argparse.ArgumentParser, what: str) -> None:
+    """--picture."""
+    parser.add_argument("--picture", metavar="OUT", help=f"draw {what}: a .png, .jpg or .webp file to write")
+
+
+def check_picture(arguments: argparse.Namespace) -> None:
+    """Refuse now what could not be written after the work."""
+    from minicnn import images
+
+    if arguments.picture:
+        images.check_target(arguments.picture)
+
+
+def checked_threshold(value: float | None) -> float | None:
+    """A finite number, or None as it was."""
+    if value is not None and not math.isfinite(value):
+        raise InputError(f"face: threshold is {value}; expected a finite number")
+    return value
+
+
+def faces(
+    arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[str | Path], *, size: int | None = None
+) -> Iterator[np.ndarray]:
+    """The face in each picture as the encoder takes it, read when it is asked for. Says where it was looked for, once.
+
+    Boxes and landmarks are looked at before the first picture is. size: of faces to look at; then nothing is said.
+    """
+    boxes = [_numbers(box, 4, "box", "x,y,w,h in pixels") for box in arguments.box or []]
+    points = [[_numbers(point, 2, "landmarks", "points x,y") for point in face] for face in arguments.landmarks or []]
+    if boxes and points:
+        raise InputError("face: --box and --landmarks are both given; expected one of them")
+    for name, given in (("box", boxes), ("landmarks", points)):
+        if len(given) > 1 and len(given) != len(paths):
+            raise InputError(f"face: {len(given)} times --{name} for {len(paths)} pictures; expected one, or one each")
+    return _faces(encoder, paths, boxes, points, size)
+
+
+def _faces(
+    encoder: FaceEncoder, paths: Sequence[str | Path], boxes: list[Any], points: list[Any], size: int | None
+) -> Iterator[np.ndarray]:
+    from minicnn import images
+    from minicnn.faces.cropping import crop
+
+    said = bool(boxes or points or size)
+    for number, path in enumerate(paths):
+        image = images.load(path)
+        if not said and image.shape[:2] != encoder.card.input_size:
+            note(CENTRED)
+            said = True
+        place = 0 if len(boxes or points) == 1 else number
+        try:
+            yield crop(
+                image,
+                encoder.card,
+                box=boxes[place] if boxes else None,
+                landmarks=points[place] if points else None,
+                size=size,
+            )
+        except InputError as problem:
+            raise InputError(f"{path}: {problem}") from problem
+
+
+def _numbers(text: str, count: int, name: str, expected: str) -> list[float]:
+    words = text.split(",")
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise InputError(f"face: {name} is {text!r}; expected {expected}")
+    return values
+
+
+def head_of(path: str | None, dimensions: int) -> PairHead | None:
+    """The head that `minicnn face train --loss pair` has left beside an encoder."""
+    from minicnn import hdf5
+    from minicnn.faces.heads import KINDS, PairHead
+
+    if path is None:
+        return None
+    kind = hdf5.summary(path).attributes.get("kind")
+    if kind not in KINDS:
+        raise LoadError(f"head {str(path)!r} is no head of pairs; expected the .head.h5 that face train has written")
+    head = PairHead(str(kind), dimensions)
+    hdf5.load(head, path)
+    return head
+
+
+def score_by(encoder: FaceEncoder, head: PairHead | None) -> Any:
+    """How far apart encodings are: by a head, or by the metric on the card."""
+    from minicnn.faces import scoring
+
+    return scoring.by_head(head) if head else scoring.by_metric(str(encoder.card.metric))
+
+
+def may_judge(arguments: argparse.Namespace, encoder: FaceEncoder) -> bool:
+    """Whether this encoder's distances may become a verdict on these faces."""
+    return arguments.drawn or not encoder.drawn
+
+
+def why_no_verdict(encoder: FaceEncoder) -> str:
+    """For one that may not judge."""
+    return (
+        f"no verdict: {encoder.name} knows drawn faces only; say --drawn where these are drawn, or get an encoder of "
+        "photographs with minicnn weights fetch faces"
+    )
+
+
+def note(line: str) -> None:
+    """Something to know, beside the output that a program may read."""
+    print(f"note: {plain(line)}", file=sys.stderr, flush=True)
+
+
+def print_json(found: Any) -> None:
+    """ASCII, for a file's name may hold what no encoding can say."""
+    print(json.dumps(found, indent=1))
+
+
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """1 picture, 2 pictures."""
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"

@@ -1,0 +1,325 @@
+"""minicnn face calibrate|evaluate: which distance is near enough, and how well an encoder tells people apart."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from minicnn.cli import face_inputs as inputs
+from minicnn.cli.face_gallery import opened
+from minicnn.cli.face_inputs import counted
+from minicnn.cli.text import entries, plain
+from minicnn.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from minicnn.faces.calibration import Calibration
+    from minicnn.faces.encoders import FaceEncoder
+    from minicnn.faces.gallery import Gallery
+    from minicnn.faces.protocols import Identified
+
+SIZES = (1, 10, 100, 1000)  # of galleries, to show what becomes of a threshold
+FPIR = 0.01
+
+
+class Distances(NamedTuple):
+    """Of pairs: how far apart, whether one person, and for LFW the fold. pictures, people: how many they are of."""
+
+    d: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray | None
+    pictures: int
+    people: int | None
+    encoder: FaceEncoder
+
+
+def add(actions: Any) -> None:
+    """Register the actions."""
+    parser = inputs.action(
+        actions,
+        "calibrate",
+        "find the threshold for faces like yours, from pictures of which you know whose they are",
+        calibrate,
+        more="SOURCE is a folder of people (SOURCE/PERSON/*.jpg), LFW's folder with --pairs, or a gallery with several "
+        "pictures of everybody.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="a folder of people, or the file of a gallery")
+    rule = parser.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--far", type=float, default=1e-3, metavar="R", help="accept at most this share of strangers (default: 0.001)"
+    )
+    rule.add_argument("--eer", action="store_true", help="instead: refuse as many as are wrongly accepted")
+    rule.add_argument(
+        "--accuracy", action="store_true", help="instead: judge the most pairs right, of as many of each kind"
+    )
+    parser.add_argument(
+        "--into", metavar="GALLERY", help="store the threshold in this gallery, which takes its encoder"
+    )
+    _add_common(parser)
+    inputs.add_picture(parser, "the distances and the ROC, with the threshold")
+
+    parser = inputs.action(
+        actions,
+        "evaluate",
+        "measure how well an encoder tells people apart",
+        evaluate,
+        more="DIR is a folder of people (DIR/PERSON/*.jpg). With --lfw DIR, or --pairs, by the protocol of Labeled "
+        "Faces in the Wild: accuracy in folds, each judged by the threshold that is best on the others.",
+    )
+    parser.add_argument("source", nargs="?", metavar="DIR", help="a folder of people")
+    parser.add_argument("--lfw", metavar="DIR", help="LFW's folder; pairs.txt in it or beside it, or named by --pairs")
+    _add_common(parser)
+    inputs.add_picture(parser, "the distances, the ROC, and what a gallery would do")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pairs", metavar="FILE", help="LFW's pairs.txt, or a file like it")
+    parser.add_argument("--skip-missing", action="store_true", help="leave out pairs whose pictures are not there")
+    inputs.add_weights(parser)
+    inputs.add_places(parser)
+    parser.add_argument("--head", metavar="FILE", help="score by the head that face train --loss pair has left")
+
+
+# Pictures to distances
+
+
+def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]) -> np.ndarray:
+    from tqdm import tqdm
+
+    from minicnn.faces.encoding import encode
+
+    faces = inputs.faces(arguments, encoder, paths)
+    hidden = True if arguments.json else None  # None: hidden where nobody watches
+    return encode(encoder.network, tqdm(faces, "encoding", len(paths), leave=False, unit=" faces", disable=hidden))
+
+
+def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceEncoder, apart: Any) -> Distances:
+    from minicnn.datasets import lfw
+    from minicnn.faces.protocols import pair_distances
+
+    found = lfw.evaluation(root, pairs, skip_missing=arguments.skip_missing)
+    if found.missing:
+        inputs.note(f"{counted(len(found.missing), 'picture')} not there; their pairs are left out")
+    encodings = _encoded(arguments, encoder, found.paths)
+    d = pair_distances(apart, encodings, found.pairs.first, found.pairs.second)
+    return Distances(d, found.pairs.same, found.pairs.fold, len(found.paths), None, encoder)
+
+
+# calibrate
+
+
+def calibrate(arguments: argparse.Namespace) -> None:
+    from minicnn.faces import calibration
+
+    inputs.check_picture(arguments)
+    found, gallery = _for_calibration(arguments)
+    rule = "eer" if arguments.eer else "accuracy" if arguments.accuracy else "far"
+    result = calibration.calibrate(found.d, found.same, target_far=arguments.far, rule=rule)
+    if arguments.into and gallery:
+        gallery.threshold = result
+        gallery.save(arguments.into)
+    if arguments.picture:
+        from minicnn.faces import figures
+
+        figures.save(figures.pairs(found.d, found.same, threshold=result.threshold), arguments.picture)
+    if arguments.json:
+        sizes = [{"comparisons": k, "threshold": result.for_gallery(k), "resolved": result.resolves(k)} for k in SIZES]
+        told = {"encoder": found.encoder.name, "into": arguments.into, **result.as_dict(), "galleries": sizes}
+        inputs.print_json(told)
+        return
+    print("\n".join(_calibrated(arguments, found, result)))
+
+
+def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery | None]:
+    """Distances of labelled pairs, and the gallery to store in, where there is one."""
+    from minicnn.datasets import image_folders
+    from minicnn.faces.encoders import choose
+    from minicnn.faces.protocols import every_pair, pair_distances
+
+    source, gallery = Path(arguments.source), None
+    if arguments.into:
+        encoder, gallery = opened(arguments.into, arguments.weights)
+    if source.is_file():
+        return _of_gallery(arguments), gallery
+    if gallery is None:
+        encoder = choose(arguments.weights)
+    elif arguments.head:
+        raise InputError("calibrate: head is said when a gallery is made; with --into leave --head out")
+    head = gallery.head if gallery else inputs.head_of(arguments.head, encoder.card.embedding or 0)
+    apart = inputs.score_by(encoder, head)
+    if arguments.pairs:
+        return _of_lfw(arguments, arguments.source, arguments.pairs, encoder, apart), gallery
+    folder = image_folders.read(source)
+    first, second, same = every_pair(folder.labels, balanced=arguments.accuracy)
+    encodings = _encoded(arguments, encoder, folder.paths)
+    d = pair_distances(apart, encodings, first, second)
+    return Distances(d, same, None, len(folder), len(folder.people), encoder), gallery
+
+
+def _of_gallery(arguments: argparse.Namespace) -> Distances:
+    """Of the pictures that are enrolled; it need not be the gallery that the threshold is for."""
+    from minicnn.faces.protocols import every_pair
+
+    for name in ("pairs", "head", "box", "landmarks"):
+        if getattr(arguments, name):
+            raise InputError(f"calibrate: {name} is for pictures, and {arguments.source!r} is a gallery")
+    encoder, gallery = opened(arguments.source, arguments.weights)
+    d, labels = gallery.distances()
+    first, second, same = every_pair(labels, balanced=arguments.accuracy)
+    return Distances(d[first, second], same, None, len(labels), len(gallery), encoder)
+
+
+def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibration) -> Iterator[str]:
+    from minicnn.faces.calibration import rate_in_gallery
+
+    low, high = result.threshold_interval
+    val, far = result.val_interval, result.far_interval
+    rules = {"far": f"FAR of at most {result.target_far:g}", "eer": "equal error", "accuracy": "most pairs right"}
+    yield f"{plain(arguments.source)}: {_size(found)}, encoded by {found.encoder.name}"
+    yield from entries(
+        {
+            "rule": rules[result.rule],
+            "threshold": f"{result.threshold:.4f} (95 %: {low:.4f} to {high:.4f})",
+            "VAL": f"{result.val:.2%} of one person's pairs pass ({val[0]:.2%} to {val[1]:.2%})",
+            "FAR": f"{result.far:.3%} of two people's pairs pass ({far[0]:.3%} to {far[1]:.3%})",
+            "accuracy": f"{result.accuracy:.2%}",
+            "probability": f"one half at distance {-result.intercept / result.slope:.4f}" if result.slope else None,
+        }
+    )
+    yield ""
+    yield "A threshold for one comparison is none for a gallery: a stranger has as many"
+    yield "chances there as it has pictures."
+    yield "  pictures   a stranger passes at this threshold   threshold to keep the rate"
+    for size in SIZES:
+        rate = rate_in_gallery(result.far or result.far_interval[1], size)
+        at_most = "" if result.far else "up to "
+        few = "" if result.resolves(size) else " *"
+        yield f"  {size:>8,}   {at_most + format(rate, '.2%'):>35}   {result.for_gallery(size):>24.4f}{few}"
+    if not all(map(result.resolves, SIZES)):
+        yield "  * below the nearest pair of two people; more pairs would tell it better"
+    if arguments.into:
+        yield f"stored in {plain(arguments.into)}: it takes the threshold for its own size"
+    else:
+        yield f"to use it: --threshold {result.threshold:.4g}, or --into GALLERY to store it"
+
+
+def _size(found: Distances) -> str:
+    people = f"{counted(found.people, 'person', 'people')}, " if found.people is not None else ""
+    one = int(found.same.sum())
+    return f"{people}{counted(found.pictures, 'picture')}, {one:,} + {len(found.same) - one:,} pairs"
+
+
+# evaluate
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    from minicnn.faces.encoders import choose
+
+    inputs.check_picture(arguments)
+    if (arguments.source is None) == (arguments.lfw is None):
+        raise InputError("evaluate: expected a folder of people, or LFW's with --lfw")
+    pairs = arguments.pairs or (_pairs_of(Path(arguments.lfw)) if arguments.lfw else None)
+    encoder = choose(arguments.weights)
+    head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
+    apart = inputs.score_by(encoder, head)
+    if pairs:
+        found = _of_lfw(arguments, arguments.lfw or arguments.source, str(pairs), encoder, apart)
+        told, identified = _measured(found), None
+    else:
+        found, told, identified = _of_folder(arguments, encoder, apart)
+    if arguments.picture:
+        from minicnn.faces import figures
+
+        figures.save(figures.pairs(found.d, found.same, identified=identified), arguments.picture)
+    if arguments.json:
+        inputs.print_json({"encoder": encoder.name, "pictures": found.pictures, **told})
+        return
+    source = plain(arguments.lfw or arguments.source)
+    print("\n".join([f"{source}: {_size(found)}, encoded by {encoder.name}", *entries(_figures(told, identified))]))
+
+
+def _pairs_of(root: Path) -> Path:
+    for path in (root / "pairs.txt", root.parent / "pairs.txt"):
+        if path.is_file():
+            return path
+    raise MissingFileError(
+        f"evaluate: no pairs.txt in {str(root)!r} nor beside it; name it with --pairs, or evaluate any folder of "
+        "people without --lfw"
+    )
+
+
+def _measured(found: Distances) -> dict[str, Any]:
+    from minicnn.faces.evaluation import evaluate_pairs
+
+    return asdict(evaluate_pairs(found.d, found.same, folds=10 if found.fold is None else found.fold))
+
+
+def _of_folder(
+    arguments: argparse.Namespace, encoder: FaceEncoder, apart: Any
+) -> tuple[Distances, dict[str, Any], Identified | None]:
+    """Accuracy of pairs in folds of people; the rest of all pairs there are; and trials of galleries of four or more."""
+    import numpy as np
+
+    from minicnn.datasets import image_folders
+    from minicnn.faces.evaluation import roc, share_interval, val_at_far
+    from minicnn.faces.measurement import evaluation_pairs
+    from minicnn.faces.protocols import every_pair, identification, pair_distances
+
+    folder = image_folders.read(arguments.source)
+    labels = folder.labels
+    every = every_pair(labels)
+    several = np.flatnonzero(np.bincount(labels)[labels] >= 2)
+    drawn = evaluation_pairs(labels[several])
+    encodings = _encoded(arguments, encoder, folder.paths)
+    d = pair_distances(apart, encodings, several[drawn.first], several[drawn.second])
+    told = _measured(Distances(d, drawn.same, drawn.fold, len(folder), len(folder.people), encoder))
+    told["pairs_in_folds"] = len(d)
+    found = Distances(
+        pair_distances(apart, encodings, every.first, every.second),
+        every.same,
+        None,
+        len(folder),
+        len(folder.people),
+        encoder,
+    )
+    point = val_at_far(found.d, found.same, told["target_far"])
+    right = int(np.count_nonzero(found.d[found.same] <= point.threshold))
+    curve = roc(found.d, found.same)
+    told["auc"], (told["eer"], told["eer_threshold"]) = curve.area(), curve.equal_error()
+    told |= {"val": point.val, "far": point.far, "val_threshold": point.threshold, "same": int(found.same.sum())}
+    told |= {"val_interval": share_interval(right, told["same"]), "different": len(found.d) - told["same"]}
+    known = int(np.count_nonzero(np.bincount(labels) >= 2))
+    identified = identification(apart, encodings, labels) if known >= 4 else None
+    if identified:
+        fpir, share = identified.dir_at(FPIR)
+        told |= {"cmc": identified.cmc.tolist()[:20], "fpir": fpir, "dir": share, "draws": identified.draws}
+    return found, told, identified
+
+
+def _figures(told: dict[str, Any], identified: Identified | None) -> dict[str, str | None]:
+    import numpy as np
+
+    folds = len(told["fold_accuracies"])
+    low, high = told["val_interval"]
+    pairs = f", {told['pairs_in_folds']:,} pairs" if "pairs_in_folds" in told else ""
+    threshold = float(np.mean(told["fold_thresholds"]))
+    facts: dict[str, str | None] = {
+        "accuracy": f"{told['accuracy']:.2%} ± {told['standard_error']:.2%} "
+        f"({folds} folds{pairs}; d ≤ {threshold:.4f})",
+        "AUC": f"{told['auc']:.4f}",
+        "EER": f"{told['eer']:.2%} at d ≤ {told['eer_threshold']:.4f}",
+        "VAL": f"{told['val']:.2%} ({low:.2%} to {high:.2%}) at FAR {told['far']:.2g}",
+    }
+    if identified:
+        ranks = [rank for rank in (1, 5, 10) if rank <= len(identified.cmc)]
+        facts["CMC"] = ", ".join(f"rank {rank} {identified.cmc[rank - 1]:.2%}" for rank in ranks)
+        facts["DIR"] = f"{told['dir']:.2%} at FPIR {told['fpir']:.2g}"
+        facts["galleries"] = (
+            f"of one picture a person, means of {counted(identified.draws, 'draw')}; CMC: all {identified.people} "
+            "enrolled; DIR: half of them, the others are strangers"
+        )
+    return facts

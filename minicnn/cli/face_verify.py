@@ -1,0 +1,263 @@
+"""minicnn face verify|identify: is it this person, and who is it?"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minicnn.cli import face_inputs as inputs
+from minicnn.cli.face_gallery import opened
+from minicnn.cli.text import WIDTH, elided, plain
+from minicnn.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from minicnn.faces.encoders import FaceEncoder
+    from minicnn.faces.results import Identification
+
+COLUMN = 24  # of names
+
+
+def add(actions: Any) -> None:
+    """Register the actions."""
+    parser = inputs.action(
+        actions,
+        "verify",
+        "say whether two pictures, or a picture and an enrolled person, are the same",
+        verify,
+        words="minicnn face verify [options] IMAGE IMAGE\n       minicnn face verify [options] GALLERY NAME IMAGE",
+        status="0 for the same person, 1 for another, 3 where there is no verdict",
+    )
+    parser.add_argument("what", nargs="+", metavar="WORDS", help="two pictures; or a gallery, a name and a picture")
+    _add_common(parser)
+    inputs.add_picture(parser, "the faces and what was found")
+    parser.add_argument("--head", metavar="FILE", help="of two pictures: score by the head of face train --loss pair")
+
+    parser = inputs.action(
+        actions,
+        "identify",
+        "say who in a gallery a picture is of, or that it is of nobody there",
+        identify,
+        status="0 when everybody was recognized, 1 when somebody was not, 3 where there is no verdict",
+    )
+    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of a face")
+    _add_common(parser)
+    parser.add_argument("--matches", type=int, default=3, metavar="N", help="how many people to list (default: 3)")
+    inputs.add_picture(parser, "the first face beside its matches")
+    parser.add_argument(
+        "--faces", metavar="DIR", help="of --picture: DIR/PERSON/*.jpg, for a gallery keeps no pictures"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    inputs.add_weights(parser)
+    inputs.add_places(parser)
+    parser.add_argument("--threshold", type=float, metavar="T", help="d ≤ T is the same person, this time")
+    inputs.add_drawn(parser)
+
+
+# verify
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    inputs.check_picture(arguments)
+    inputs.checked_threshold(arguments.threshold)
+    if len(arguments.what) == 2:
+        found = _two_pictures(arguments)
+    elif len(arguments.what) == 3:
+        found = _against_gallery(arguments)
+    else:
+        raise InputError(f"verify: got {len(arguments.what)} words; expected IMAGE IMAGE, or GALLERY NAME IMAGE")
+    if arguments.json:
+        inputs.print_json(found)
+    else:
+        print("\n".join(_verdict(found)))
+    return inputs.NO_VERDICT if found["same"] is None else 0 if found["same"] else 1
+
+
+def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
+    from minicnn.faces.distances import is_same
+    from minicnn.faces.encoders import choose
+    from minicnn.faces.encoding import encode
+    from minicnn.faces.protocols import pair_distances
+
+    encoder = choose(arguments.weights)
+    head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
+    encodings = encode(encoder.network, inputs.faces(arguments, encoder, arguments.what))
+    distance = float(pair_distances(inputs.score_by(encoder, head), encodings, *_one_pair())[0])
+    threshold, origin = arguments.threshold, "as said"
+    if threshold is None:
+        threshold, origin = (0.5, "of a head") if head else (encoder.threshold, encoder.origin)
+    judged = inputs.may_judge(arguments, encoder) and threshold is not None
+    found = {
+        "pictures": list(arguments.what),
+        "encoder": encoder.name,
+        "distance": distance,
+        "threshold": threshold,
+        "origin": origin,
+        "same": bool(is_same(distance, threshold)) if judged and threshold is not None else None,
+        "why": "" if judged else _why(arguments, encoder),
+    }
+    _draw_two(arguments, encoder, found)
+    return found
+
+
+def _one_pair() -> tuple[np.ndarray, np.ndarray]:
+    import numpy as np
+
+    return np.array([0]), np.array([1])
+
+
+def _why(arguments: argparse.Namespace, encoder: FaceEncoder) -> str:
+    if not inputs.may_judge(arguments, encoder):
+        return inputs.why_no_verdict(encoder)
+    return f"no verdict: no threshold is known for {encoder.name}; say one with --threshold"
+
+
+def _draw_two(arguments: argparse.Namespace, encoder: FaceEncoder, found: dict[str, Any]) -> None:
+    if not arguments.picture:
+        return
+    from minicnn.faces import figures
+
+    left, right = inputs.faces(arguments, encoder, arguments.what, size=inputs.LOOKED_AT)
+    names = Path(arguments.what[0]).name, Path(arguments.what[1]).name
+    figure = figures.two_faces(left, right, names, _headline(found), found["same"])
+    figures.save(figure, arguments.picture)
+
+
+def _headline(found: dict[str, Any]) -> str:
+    if found["same"] is None:
+        return f"distance {found['distance']:.3f}"
+    verdict, sign = ("the same person", "≤") if found["same"] else ("not the same person", ">")
+    return f"{verdict}: {found['distance']:.3f} {sign} {found['threshold']:.3f}"
+
+
+def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
+    path, name, picture = arguments.what
+    encoder, gallery = opened(path, arguments.weights)
+    if arguments.head:
+        raise InputError("verify: head is said when a gallery is made; leave --head out")
+    if arguments.threshold is not None:
+        gallery.threshold = arguments.threshold
+    result = gallery.verify(next(inputs.faces(arguments, encoder, [picture])), name)
+    judged = inputs.may_judge(arguments, encoder)
+    found = {
+        "gallery": path,
+        "name": result.name,
+        "picture": picture,
+        "encoder": encoder.name,
+        "distance": result.distance,
+        "threshold": result.threshold,
+        "probability": result.probability if judged else None,
+        "same": result.same if judged else None,
+        "why": "" if judged else inputs.why_no_verdict(encoder),
+    }
+    if arguments.picture:
+        from minicnn.faces import figures
+
+        near = [(result.name, result.distance)]
+        face = next(inputs.faces(arguments, encoder, [picture], size=inputs.LOOKED_AT))
+        figure = figures.matches(face, Path(picture).name, near, result.threshold if judged else None)
+        figures.save(figure, arguments.picture)
+    return found
+
+
+def _verdict(found: dict[str, Any]) -> Iterator[str]:
+    if found["same"] is None:
+        yield f"distance {found['distance']:.4g}"
+        yield from _wrapped(found["why"])
+        return
+    verdict = "the same person" if "pictures" in found else f"{found['name']}"
+    verdict, sign = (verdict, "≤") if found["same"] else (f"not {verdict}", ">")
+    sure = found.get("probability")
+    likely = "" if sure is None else f", probability {sure:.1%} where half of those who come are who they say"
+    yield from _wrapped(f"{verdict}: distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{likely}")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        plain(text), WIDTH, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False
+    )
+
+
+# identify
+
+
+def identify(arguments: argparse.Namespace) -> int:
+    inputs.check_picture(arguments)
+    inputs.checked_threshold(arguments.threshold)
+    encoder, gallery = opened(arguments.gallery, arguments.weights)
+    if arguments.threshold is not None:
+        gallery.threshold = arguments.threshold
+    faces = list(inputs.faces(arguments, encoder, arguments.images))
+    results = gallery.identify(faces, matches=arguments.matches)
+    judged = inputs.may_judge(arguments, encoder)
+    if arguments.picture:
+        _draw_matches(arguments, encoder, results[0], judged)
+    if arguments.json:
+        inputs.print_json(
+            {
+                "gallery": arguments.gallery,
+                "encoder": encoder.name,
+                "verdict": judged,
+                "identified": [
+                    _plain_result(image, result, judged)
+                    for image, result in zip(arguments.images, results, strict=True)
+                ],
+            }
+        )
+    else:
+        for image, result in zip(arguments.images, results, strict=True):
+            print("\n".join(_matches(image, result, judged)))
+        if not judged:
+            print("\n".join(_wrapped(inputs.why_no_verdict(encoder))))
+    if not judged:
+        return inputs.NO_VERDICT
+    return 0 if all(results) else 1
+
+
+def _plain_result(image: str, result: Identification, judged: bool) -> dict[str, Any]:
+    told = asdict(result)
+    if not judged:
+        told |= {"name": None, "why": ""}
+    told["matches"] = [{"name": name, "distance": distance} for name, distance in result.matches]
+    return {"picture": image, **told}
+
+
+def _matches(image: str, result: Identification, judged: bool) -> Iterator[str]:
+    """The verdict on a picture, the nearest people, and why."""
+    verdict = f": {plain(result.name or 'not recognized')}" if judged else ""
+    yield f"{elided(plain(image), WIDTH - 2 - len(verdict))}{verdict}"
+    for number, (name, distance) in enumerate(result.matches, start=1):
+        within = f"  ≤ {result.threshold:.4g}" if judged and distance <= result.threshold else ""
+        yield f"  {number:>2}  {elided(plain(name), COLUMN):<{COLUMN}}  {distance:>8.4f}{within}"
+    if judged and not result:
+        yield from _wrapped(result.why, "  ")
+
+
+def _draw_matches(arguments: argparse.Namespace, encoder: FaceEncoder, result: Identification, judged: bool) -> None:
+    from minicnn.faces import figures
+
+    face = next(inputs.faces(arguments, encoder, arguments.images, size=inputs.LOOKED_AT))
+    verdict = (result.name or "not recognized") if judged else Path(arguments.images[0]).name
+    faces = [_face_of(arguments, encoder, name) for name, _ in result.matches] if arguments.faces else []
+    threshold = result.threshold if judged else None
+    figures.save(figures.matches(face, verdict, result.matches, threshold, faces=faces), arguments.picture)
+
+
+def _face_of(arguments: argparse.Namespace, encoder: FaceEncoder, name: str) -> np.ndarray | None:
+    """The first picture of a person in the folder that --faces names, from its middle; None where there is none."""
+    from minicnn import images
+    from minicnn.datasets import image_folders
+    from minicnn.faces.cropping import crop
+
+    folder = image_folders.read(arguments.faces)
+    if name not in folder.people:
+        return None
+    return crop(images.load(folder.of(name)[0]), encoder.card, size=inputs.LOOKED_AT)

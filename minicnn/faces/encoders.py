@@ -1,0 +1,91 @@
+"""Which encoder: the weights that are named, those that a gallery was made with, or else the best on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minicnn import hdf5, models, zoo
+from minicnn.errors import MissingFileError
+from minicnn.faces.arguments import is_number
+from minicnn.faces.encoding import card_of
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+from minicnn.zoo.catalogue import PHOTOGRAPHS, Weights
+
+DRAWN = "tiny_facenet"  # what is shipped
+
+# What others hold squared distances to. Measured on their pictures, not on yours: a place to start.
+PUBLISHED = {
+    "openface": (0.99, "OpenFace's documentation has it"),
+    "facenet_128": (0.80**2, "deepface has it"),
+    "facenet_512": (1.04**2, "deepface has it"),
+}
+
+
+@dataclass(frozen=True)
+class FaceEncoder:
+    """A network that encodes faces, and what is known of its weights.
+
+    name: of the catalogue, or the file. drawn: it has learned drawn faces alone, so that it gives distances between
+    photographs, but no verdict on them. threshold: one to start with, None where none is known; origin: whose it is.
+    """
+
+    network: Network
+    name: str
+    drawn: bool
+    threshold: float | None
+    origin: str
+
+    @property
+    def card(self) -> ModelCard:
+        """What pictures it takes, and what it gives."""
+        return self.network.card
+
+
+def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
+    """The encoder of these weights, a catalogue name or a file. None chooses: of a gallery, by what its file says of
+    itself, the encoder that it was made with; else one for photographs where its weights are here, and else the one
+    that is shipped. Nothing is downloaded. Raises InputError, MissingFileError or LoadError.
+    """
+    name = weights or (gallery and _maker_of(gallery)) or _best_here()
+    path = zoo.locate(name)
+    network = models.from_weights(path)
+    card = card_of(network)
+    summary = hdf5.summary(path)
+    row = zoo.identify(path, summary.sha256)
+    threshold, origin = PUBLISHED.get(row.name if row else "", (None, ""))
+    learned = summary.attributes.get("threshold_at_far_0.001")  # of what `minicnn face train` has written
+    if isinstance(learned, int | float) and is_number(learned):
+        threshold, origin = float(learned), "FAR 0.001 when it was trained"
+    drawn = summary.attributes.get("faces", "drawn" if card.drawn else "photographs") == "drawn"
+    return FaceEncoder(network, row.name if row else Path(path).name, drawn, threshold, origin)
+
+
+def _maker_of(gallery: Mapping[str, Any]) -> str | None:
+    """The name of weights on this machine that a gallery can have been made with; None where none are."""
+    for row in zoo.catalog():
+        length = row.options.get("embedding", gallery.get("embedding"))
+        if (
+            row.model == str(gallery.get("model")).partition(",")[0]
+            and length == gallery.get("embedding")
+            and _is_here(row)
+        ):
+            return row.name
+    return None
+
+
+def _is_here(row: Weights) -> bool:
+    return zoo.here(row) is not None
+
+
+def _best_here() -> str:
+    here = [row.name for row in zoo.catalog() if _is_here(row)]
+    for name in (*PHOTOGRAPHS, DRAWN):
+        if name in here:
+            return name
+    raise MissingFileError(
+        "weights: no encoder of faces is on this machine; to download one: minicnn weights fetch faces"
+    )

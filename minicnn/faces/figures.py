@@ -1,0 +1,269 @@
+"""Pictures of what encodings say: who is near whom, and what a threshold would do. matplotlib draws them.
+
+Every function returns a figure; `save` writes one. Rows and columns of matrices, and colours, go by person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minicnn import images
+from minicnn.faces.evaluation import roc
+from minicnn.faces.protocols import Identified
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SAME, DIFFERENT, LINE, INK = "#2f6690", "#c8553d", "#3a3a3a", "#222222"
+PALE = "#b9c6d2"
+DPI = 150
+MOST_NAMED = 10  # people told apart by colours; there are no more that one can
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """As PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
+
+
+def matches(
+    query: np.ndarray,
+    title: str,
+    people: Sequence[tuple[str, float]],
+    threshold: float | None,
+    *,
+    faces: Sequence[np.ndarray | None] = (),
+) -> Figure:
+    """The face that came, (H, W, 3), beside the people it is nearest to, (name, distance) ascending, and a line at the
+    threshold, where there is one. faces: of these people, where pictures are at hand.
+    """
+    figure = _blank(9.8, 4.4)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
+    _show(left, query, title)
+    places = np.arange(len(people))
+    far = [distance for _, distance in people]
+    near = [threshold is not None and distance <= threshold for distance in far]
+    right.barh(places, far, height=0.62, color=[SAME if yes else PALE for yes in near])
+    room = max([*far, threshold or 0.0]) * 1.18 or 1.0
+    for place, distance in zip(places, far, strict=True):
+        label = right.text(distance + room * 0.015, place, f"{distance:.3f}", va="center", fontsize=11, color=INK)
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # over the line
+    rows = max(len(people), 3)  # so that one bar alone is no wall
+    middle = (len(people) - 1) / 2
+    right.set(xlim=(0, room), ylim=(middle + rows / 2 + 0.15, middle - rows / 2 - 0.15), xlabel="distance")
+    right.set_yticks(places, [_short(name) for name, _ in people], fontsize=12)
+    right.tick_params(left=False)
+    _thumbnails(right, faces, room)
+    if threshold is not None:
+        _line(right, threshold, "threshold")
+    _plain(right, "x")
+    return figure
+
+
+def two_faces(first: np.ndarray, second: np.ndarray, names: tuple[str, str], verdict: str, same: bool | None) -> Figure:
+    """Two faces, (H, W, 3) each, and between them what was found."""
+    figure = _blank(7.4, 4.6)
+    for axes, face, name in zip(figure.subplots(1, 2), (first, second), names, strict=True):
+        _show(axes, face, _short(name, 30))
+    colour = INK if same is None else SAME if same else DIFFERENT
+    figure.suptitle(verdict, fontsize=15, color=colour, fontweight="bold")
+    return figure
+
+
+def pairs(
+    distances: np.ndarray,
+    same: np.ndarray,
+    *,
+    threshold: float | None = None,
+    label: str = "threshold",
+    identified: Identified | None = None,
+) -> Figure:
+    """How near pairs of one person and of two are, (pairs,), their ROC, and what a gallery would do, where known."""
+    count = 2 if identified is None else 3
+    figure = _blank(4.9 * count, 4.4)
+    panels = figure.subplots(1, count)
+    _histograms(panels[0], distances, same, threshold, label)
+    _roc(panels[1], distances, same, threshold)
+    if identified is not None:
+        _identification(panels[2], identified)
+    return figure
+
+
+def people(encodings: np.ndarray, labels: np.ndarray, names: Sequence[str], distances: np.ndarray) -> Figure:
+    """All distances (N, N) between pictures as a matrix, person by person, and the encodings (N, D) in the plane of
+    their two principal components. labels: (N,), numbers into names, ascending.
+    """
+    figure = _blank(11.8, 5.2)
+    matrix, plane = figure.subplots(1, 2)
+    _matrix(figure, matrix, distances, labels, names)
+    _plane(plane, encodings, labels, names)
+    return figure
+
+
+def principal_plane(encodings: np.ndarray) -> tuple[np.ndarray, float]:
+    """(N, 2) places of encodings (N, D) along their first two principal components, and the share of their variance
+    that these hold. Of one encoding, or of encodings that are all the same, both are 0.
+    """
+    centred = encodings.astype(np.float64) - encodings.mean(axis=0, dtype=np.float64)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    places = np.zeros((len(encodings), 2))
+    kept = min(2, len(s))
+    places[:, :kept] = u[:, :kept] * s[:kept]
+    total = float(np.square(s).sum())
+    return places, float(np.square(s[:2]).sum()) / total if total else 0.0
+
+
+def _blank(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, with room at its edges."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return Figure(figsize=(width, height), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
+
+
+def _show(axes: Axes, face: np.ndarray, title: str) -> None:
+    axes.imshow(face, interpolation="bicubic" if len(face) < 200 else "none")
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=13, pad=8)
+
+
+def _thumbnails(axes: Axes, faces: Sequence[np.ndarray | None], room: float) -> None:
+    """Small faces at the right of the bars that they belong to."""
+    for place, face in enumerate(faces):
+        if face is not None:
+            inset = axes.inset_axes((room * 1.01, place - 0.42, room * 0.17, 0.84), transform=axes.transData)
+            inset.imshow(face)
+            inset.set_axis_off()
+
+
+def _line(axes: Axes, threshold: float, label: str) -> None:
+    axes.axvline(threshold, color=LINE, linestyle="--", linewidth=1.4)
+    low, high = axes.get_xlim()
+    axes.annotate(
+        f"{label} {threshold:.3g}",
+        (threshold, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="left" if threshold < low + 0.2 * (high - low) else "center",
+        fontsize=11,
+        color=LINE,
+    )
+
+
+def _histograms(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | None, label: str) -> None:
+    edges = np.linspace(0, float(d.max()) or 1.0, 41)
+    for kind, colour, name in ((same, SAME, "one person"), (~same, DIFFERENT, "two people")):
+        weights = np.full(int(kind.sum()), 100 / max(int(kind.sum()), 1))
+        axes.hist(
+            d[kind], edges.tolist(), weights=weights, color=colour, alpha=0.62, label=f"{name}: {kind.sum():,} pairs"
+        )
+    axes.set(xlabel="distance", ylabel="% of pairs of this kind", xlim=(0, edges[-1]))
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.22)  # for the legend
+    axes.legend(frameon=False, fontsize=10.5, loc="upper left")
+    if threshold is None:
+        axes.set_title(f"distances of {len(d):,} pairs", fontsize=12)
+    else:
+        _line(axes, threshold, label)
+    _plain(axes, "y")
+
+
+def _roc(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | None) -> None:
+    curve = roc(d, same)
+    least = 1 / max(int((~same).sum()), 1)
+    low = 10.0 ** np.floor(np.log10(least))
+    axes.plot(np.maximum(curve.far, low), curve.val, color=SAME, linewidth=2.2, drawstyle="steps-post")
+    chance = np.geomspace(low, 1, 200)
+    axes.plot(chance, chance, color=PALE, linestyle=":", linewidth=1.6)
+    axes.text(0.4, 0.45, "by chance", color="#8795a1", fontsize=10.5, ha="right")
+    if threshold is not None:
+        passed = d <= threshold
+        point = max(float(passed[~same].mean()), low), float(passed[same].mean())
+        axes.plot(*point, "o", color=DIFFERENT, markersize=8)
+        axes.annotate(
+            f"VAL {point[1]:.1%} at FAR {passed[~same].mean():.2g}",
+            point,
+            xytext=(10, -14),
+            textcoords="offset points",
+            fontsize=10.5,
+            color=INK,
+        )
+    axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02), xlabel="FAR: two people accepted as one")
+    axes.set_ylabel("VAL: one person accepted")
+    axes.set_title(f"ROC, area under it {curve.area():.3f}", fontsize=12)
+    _plain(axes, "both")
+
+
+def _identification(axes: Axes, found: Identified) -> None:
+    """CMC and the open set have one ordinate, a share of people found, and share the panel."""
+    low = 1e-3
+    axes.plot(np.maximum(found.fpir, low), found.dir, color=DIFFERENT, linewidth=2.2, drawstyle="steps-post")
+    axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02), xlabel="FPIR: strangers taken for somebody")
+    axes.set_ylabel("people recognized (DIR)")
+    shown = [rank for rank in (1, 5) if rank <= len(found.cmc)]
+    ranks = "\n".join(f"rank {rank}: {found.cmc[rank - 1]:.1%}" for rank in shown)
+    axes.text(0.97, 0.06, f"all {found.people} enrolled\n{ranks}", ha="right", fontsize=10.5, transform=axes.transAxes)
+    axes.set_title(f"a gallery of {found.people // 2}, one picture each, and strangers", fontsize=12)
+    _plain(axes, "both")
+
+
+def _matrix(figure: Figure, axes: Axes, d: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    shown = axes.imshow(d, cmap="magma", vmin=0, interpolation="nearest")
+    figure.colorbar(shown, ax=axes, label="distance", shrink=0.82)
+    begins = np.flatnonzero(np.diff(labels, prepend=-1))
+    ends = np.append(begins[1:], len(labels))
+    for end in ends[:-1]:
+        axes.axhline(end - 0.5, color="white", linewidth=0.7)
+        axes.axvline(end - 0.5, color="white", linewidth=0.7)
+    if len(begins) <= 2 * MOST_NAMED:
+        axes.set_yticks((begins + ends - 1) / 2, [_short(names[labels[i]], 18) for i in begins], fontsize=9.5)
+    else:
+        axes.set_yticks([])
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.set_title(f"distances of {len(labels)} pictures", fontsize=12)
+
+
+def _plane(axes: Axes, encodings: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    import matplotlib
+
+    places, share = principal_plane(encodings)
+    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    persons = np.unique(labels)
+    few = len(persons) <= MOST_NAMED
+    for number, person in enumerate(persons):
+        mine = places[labels == person]
+        colour = colours[number] if few else SAME
+        name = _short(names[person], 18) if few else None
+        axes.scatter(
+            mine[:, 0], mine[:, 1], s=34, color=colour, alpha=0.85, edgecolor="white", linewidth=0.6, label=name
+        )
+    if few:
+        axes.legend(frameon=False, fontsize=9.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set(xlabel="first principal component", ylabel="second")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_title(f"encodings in the plane ({share:.0%} of their variance)", fontsize=12)
+    _plain(axes, None)
+
+
+def _plain(axes: Axes, grid: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(axis=grid, alpha=0.25)
+        axes.set_axisbelow(True)
+
+
+def _short(name: str, width: int = 20) -> str:
+    """In so many letters, without dollars, between which matplotlib would see mathematics."""
+    name = "".join(letter if letter.isprintable() else "�" for letter in name).replace("$", r"\$")
+    return name if len(name) <= width else f"{name[: width - 1]}…"
