@@ -159,7 +159,8 @@ def _faces(
 
 
 def _measured(encoder: Network, images: np.ndarray, labels: np.ndarray, head: PairHead | None) -> Measured:
-    from minicnn.faces.measurement import encode, measure
+    from minicnn.faces.encoding import encode
+    from minicnn.faces.measurement import measure
 
     return measure(encode(encoder, images), labels, head=head)
 

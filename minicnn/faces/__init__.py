@@ -4,27 +4,38 @@ from minicnn.faces.calibration import Calibration, calibrate
 from minicnn.faces.centres import CentreLoss, centre_loss
 from minicnn.faces.collapse import CollapseMonitor, CollapseWarning
 from minicnn.faces.distances import distance, is_same
+from minicnn.faces.encoding import encode
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs
+from minicnn.faces.gallery import Gallery
 from minicnn.faces.heads import IdentityClassifier, PairHead
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
 from minicnn.faces.mining import mine_triplets
+from minicnn.faces.results import Enrolment, Identification, Match, Verification
+from minicnn.faces.safety import SAFETY
 from minicnn.faces.sampling import PeopleSampler
 
 __all__ = [
+    "SAFETY",
     "Calibration",
     "CentreLoss",
     "CollapseMonitor",
     "CollapseWarning",
+    "Enrolment",
+    "Gallery",
+    "Identification",
     "IdentityClassifier",
+    "Match",
     "PairEvaluation",
     "PairHead",
     "PeopleSampler",
+    "Verification",
     "active_fraction",
     "batch_triplet_loss",
     "calibrate",
     "centre_loss",
     "contrastive_loss",
     "distance",
+    "encode",
     "evaluate_pairs",
     "is_same",
     "mine_triplets",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from minicnn import nn
-from minicnn.errors import InputError
+from minicnn.errors import InputError, LoadError
+from minicnn.hdf5.listing import one_line
 from minicnn.hdf5.loading import Checksum
 from minicnn.hdf5.matching import arrays_of
 from minicnn.models.card import ModelCard
@@ -34,9 +36,9 @@ def card_of(encoder: Any) -> ModelCard:
 def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
     """Encodings (N, D) float32 of pictures of the size on the encoder's card.
 
-    images: (N, H, W, 3), one (H, W, 3), or any iterable of such, which is taken from as it is needed; RGB, floats in
-    [0, 1] or uint8. The encoder runs as in evaluation and frozen, so that batch norm folds into the convolutions, and
-    is then as it was. Raises InputError, also where an encoding is not finite.
+    images: (N, H, W, 3), one (H, W, 3), or any iterable of pictures, which is taken from as it is needed; RGB, floats
+    in [0, 1] or uint8. The encoder runs in float32, as in evaluation and frozen, so that batch norm folds into the
+    convolutions, and is then as it was. Raises InputError, also where an encoding is not finite.
     """
     card = card_of(encoder)
     with _evaluating(encoder), nn.frozen(encoder), no_grad():
@@ -53,34 +55,45 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
 
 
 def _batches(images: Any, batch_size: int, card: ModelCard) -> Iterator[np.ndarray]:
-    pictures = enumerate(_pictures(images), start=1)
+    pictures = (_checked(picture, number, card) for number, picture in enumerate(_pictures(images), start=1))
     while batch := list(itertools.islice(pictures, batch_size)):
-        for number, picture in batch:
-            if picture.shape != (*card.input_size, 3):
-                height, width = card.input_size
-                raise InputError(
-                    f"encode: picture {number} has shape {picture.shape}; {card.name} expects ({height}, {width}, 3)"
-                )
-        yield np.stack([picture for _, picture in batch])
+        yield np.stack(batch)
 
 
-def _pictures(images: Any) -> Iterator[np.ndarray]:
-    """One picture after the other, as floats."""
-    if isinstance(images, Tensor):
-        images = images.numpy()
+def _pictures(images: Any) -> Iterable[Any]:
+    """One picture after the other."""
+    images = images.numpy() if isinstance(images, Tensor) else images
     if isinstance(images, np.ndarray):
-        images = images[None] if images.ndim == 3 else images
-    if isinstance(images, str) or not isinstance(images, Iterable):
-        raise InputError(f"encode: images is a {type(images).__name__}; expected arrays (H, W, 3)")
-    for picture in images:
-        picture = picture.numpy() if isinstance(picture, Tensor) else picture
-        if not isinstance(picture, np.ndarray):
-            raise InputError(f"encode: a picture is a {type(picture).__name__}; expected an array (H, W, 3)")
-        if picture.dtype == np.uint8:
-            picture = picture.astype(np.float32) / np.float32(255)
-        if not (picture.dtype.kind == "f" and np.isfinite(picture).all()):
-            raise InputError(f"encode: a picture of dtype {picture.dtype} is not finite floats in [0, 1], nor uint8")
-        yield picture
+        if images.ndim not in (3, 4):
+            raise InputError(f"encode: images has shape {images.shape}; expected (H, W, 3) or (N, H, W, 3)")
+        return images[None] if images.ndim == 3 else images
+    if isinstance(images, str | bytes | Mapping) or not isinstance(images, Iterable):
+        raise _no_picture("images", images)
+    return images
+
+
+def _checked(picture: Any, number: int, card: ModelCard) -> np.ndarray:
+    """A picture as the encoder takes it."""
+    picture = picture.numpy() if isinstance(picture, Tensor) else picture
+    if not isinstance(picture, np.ndarray):
+        raise _no_picture(f"picture {number}", picture)
+    height, width = card.input_size
+    if picture.shape != (height, width, 3):
+        raise InputError(
+            f"encode: picture {number} has shape {picture.shape}; {card.name} expects ({height}, {width}, 3)"
+        )
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / np.float32(255)
+    if picture.dtype.kind != "f":
+        raise InputError(f"encode: picture {number} has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
+    if not np.isfinite(picture).all():
+        raise InputError(f"encode: picture {number} holds NaN or infinity; expected floats in [0, 1]")
+    return picture.astype(np.float32, copy=False)
+
+
+def _no_picture(name: str, found: Any) -> InputError:
+    shown = one_line(repr(found), longest=60) if isinstance(found, str | os.PathLike) else f"a {type(found).__name__}"
+    return InputError(f"encode: {name} is {shown}; expected an array (H, W, 3), as minicnn.images.load makes of a file")
 
 
 @contextmanager
@@ -111,3 +124,20 @@ def identity(encoder: Any) -> dict[str, str | int]:
         "input_height": height,
         "input_width": width,
     }
+
+
+def check_same_encoder(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise LoadError where encodings are of another encoder: found, expected: as of `identity`."""
+    different = [key for key, value in expected.items() if found.get(key) != value]
+    if not different:
+        return
+    if different == ["weights_sha256"]:
+        theirs, ours = (one_line(facts.get("weights_sha256"), longest=13) for facts in (found, expected))
+        how = f"{expected['model']} with weights of SHA-256 {theirs}, not {ours}"
+    else:
+        shown = [key for key in different if key != "weights_sha256"]
+        how = ", ".join(f"{key} {one_line(found.get(key), longest=40)}, not {expected[key]}" for key in shown)
+    raise LoadError(
+        f"it was made by another encoder ({how}); expected the same one, or a new gallery: to this one its encodings "
+        "mean nothing"
+    )

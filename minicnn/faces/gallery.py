@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError, LoadError
-from minicnn.faces import gallery_file, scoring
+from minicnn.errors import InputError
+from minicnn.faces import gallery_file
+from minicnn.faces.arguments import is_count
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.distances import is_same
-from minicnn.faces.encoding import encode, identity
+from minicnn.faces.encoding import check_same_encoder, encode, identity
 from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
-from minicnn.faces.records import Records
+from minicnn.faces.journal import Change, Journal
+from minicnn.faces.lookup import Lookup
+from minicnn.faces.records import Records, proper_name, spelled
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
-from minicnn.faces.search import Index
 from minicnn.faces.settings import Settings
-from minicnn.hdf5.listing import one_line
+from minicnn.hdf5.files import named
 
 ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
-LONGEST_NAME = 200  # letters
 
 
 class Gallery:
@@ -53,13 +53,10 @@ class Gallery:
         self._identity = identity(encoder)
         dimensions = int(self._identity["embedding"])
         self._settings = Settings.checked(threshold, head, score, neighbours, dimensions)
+        self._set_in_file = False  # whether the settings are those of a file, and not to be written over others
         self._records = Records.empty(dimensions)
-        self._index: Index | None = None
-        # What was done to the records, to be done again upon what others have saved meanwhile; and for each file how
-        # much of it has been, and the checksum that the file had then.
-        self._changes: Sequence[Callable[[Records], Records]] = ()
-        self._saved: dict[Path, tuple[int, str]] = {}
-        self._new_settings = True
+        self._journal = Journal()
+        self._ready: Lookup | None = None
 
     # Who is in it
 
@@ -76,7 +73,7 @@ class Gallery:
         return len(self._records.people)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._records.people
+        return isinstance(name, str) and spelled(name) in self._records.people
 
     def __repr__(self) -> str:
         return f"<Gallery of {self._identity['model']}: {len(self)} people, {len(self._records)} pictures>"
@@ -93,7 +90,7 @@ class Gallery:
         threshold from all others of this person, and one that is within it of somebody else. Raises InputError; the
         gallery then is as it was.
         """
-        name = _checked_name(name, "enroll")
+        name = proper_name(name, "enroll")
         encodings = encode(self.encoder, images)
         if not len(encodings):
             raise InputError(f"enroll: images of {name!r} are none; expected one or more")
@@ -114,17 +111,18 @@ class Gallery:
     def _outliers(self, before: np.ndarray, encodings: np.ndarray, new: Sequence[int]) -> tuple[tuple[int, float], ...]:
         """(picture, distance to the nearest other of this person) of the new ones beyond the threshold."""
         everything = np.concatenate([before, encodings[new]])
-        found = self._distances(everything[len(before) :], _one_each(everything))
+        if len(everything) == 1:  # there is no other
+            return ()
+        found = self._lookup.between(encodings[new], everything)
         found[np.arange(len(new)), len(before) + np.arange(len(new))] = np.inf  # from itself
-        nearest = found.min(axis=1, initial=np.inf).tolist()
-        alone = len(everything) == 1
-        return tuple((i, d) for i, d in zip(new, nearest, strict=True) if not alone and not is_same(d, self.threshold))
+        nearest = found.min(axis=1).tolist()
+        return tuple((i, d) for i, d in zip(new, nearest, strict=True) if not is_same(d, self.threshold))
 
     def _lookalikes(self, name: str, encodings: np.ndarray, new: Sequence[int]) -> tuple[tuple[int, str, float], ...]:
         """(picture, somebody else, distance) of the new ones within the threshold."""
-        if not set(self._records.people) - {name}:
+        if len(self) <= (name in self._records.people):
             return ()
-        nearest = self._nearest(encodings[new], 2)
+        nearest = self._lookup.nearest(encodings[new], 2)
         others = [next(match for match in matches if match.name != name) for matches in nearest]
         return tuple(
             (i, *other) for i, other in zip(new, others, strict=True) if is_same(other.distance, self.threshold)
@@ -132,24 +130,26 @@ class Gallery:
 
     def remove(self, name: str) -> int:
         """Remove a person and all encodings; returns how many these were."""
-        count = self.people[self._known(name, "remove")]
+        name = self._known(name, "remove")
+        count = self.people[name]
         self._change(partial(Records.remove, name=name))
         return count
 
     def rename(self, name: str, new: str) -> None:
         """Call a person otherwise."""
-        self._known(name, "rename")
-        new = _checked_name(new, "rename")
-        if new in self and new != name:
+        name, new = self._known(name, "rename"), proper_name(new, "rename")
+        if new in self._records.people and new != name:
             raise InputError(f"rename: {new!r} is in the gallery already; expected a name that is not")
         self._change(partial(Records.rename, name=name, new=new))
 
-    def _change(self, change: Callable[..., Records]) -> None:
+    def _change(self, change: Change) -> None:
         self._records = change(self._records)
-        self._changes = [*self._changes, change]
-        self._index = None
+        self._journal.note(change)
+        self._ready = None
 
     def _known(self, name: Any, function: str) -> str:
+        """The name as it is enrolled. Raises InputError where it is not."""
+        name = proper_name(name, function)
         if name not in self._records.people:
             names = ", ".join(self._records.people[:10]) + (", …" if len(self) > 10 else "")
             raise InputError(f"{function}: {name!r} is not in the gallery; it has {names or 'nobody'}")
@@ -164,9 +164,9 @@ class Gallery:
 
     @threshold.setter
     def threshold(self, value: float | Calibration) -> None:
-        now, dimensions = self._settings, self._records.encodings.shape[1]
-        self._settings = Settings.checked(value, now.head, now.score, now.neighbours, dimensions)
-        self._new_settings = True
+        self._settings = self._settings.with_threshold(value)
+        self._set_in_file = False
+        self._ready = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -194,11 +194,11 @@ class Gallery:
 
     def verify(self, image: Any, name: str) -> Verification:
         """Whether a picture (H, W, 3) is of this person. Raises InputError, also for a name that is not here."""
-        mine = self._records.of(self._known(name, "verify"))
+        name = self._known(name, "verify")
         encodings = encode(self.encoder, image)
         if len(encodings) != 1:
             raise InputError(f"verify: image holds {len(encodings)} pictures; expected one")
-        distance = float(self._distances(encodings, Records((name,), np.zeros(len(mine), np.int64), mine))[0, 0])
+        distance = self._lookup.from_person(encodings, name)
         probability = self.calibration.probability(distance) if self.calibration else None
         return Verification(name, bool(is_same(distance, self.threshold)), distance, self.threshold, probability)
 
@@ -208,11 +208,11 @@ class Gallery:
         image: as of `enroll`. matches: how many people, the nearest, the result lists. Raises InputError, also where
         nobody is enrolled.
         """
-        if not isinstance(matches, int) or matches < 2:
+        if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")
         if not len(self):
             raise InputError("identify: nobody is in the gallery; expected people to be enrolled first")
-        results = [self._verdict(found) for found in self._nearest(encode(self.encoder, image), matches)]
+        results = [self._verdict(found) for found in self._lookup.nearest(encode(self.encoder, image), matches)]
         return results[0] if getattr(image, "ndim", 0) == 3 else results
 
     def _verdict(self, matches: tuple[Match, ...]) -> Identification:
@@ -236,44 +236,18 @@ class Gallery:
             matches=matches,
         )
 
-    def _nearest(self, encodings: np.ndarray, count: int) -> Sequence[tuple[Match, ...]]:
-        """The people nearest to each encoding, at most so many."""
-        people, count = self._records.people, min(count, len(self))
-        if self.head is None and self._settings.score == "min" and self._identity["metric"] == "squared_l2":
-            return self._searched(encodings, count)
-        found = self._distances(encodings, self._records)
-        order = np.argsort(found, axis=1, kind="stable")[:, :count]
-        return [tuple(Match(people[i], float(row[i])) for i in best) for row, best in zip(found, order, strict=True)]
-
-    def _searched(self, encodings: np.ndarray, count: int) -> Sequence[tuple[Match, ...]]:
-        """The same by the search that is quick for many."""
-        if self._index is None:
-            self._index = Index(self._records.encodings)
-        # Before the last of `count` people the others may come with all their pictures.
-        pictures = sorted(self.people.values(), reverse=True)
-        found = self._index.nearest(encodings, sum(pictures[: count - 1]) + 1)
-        results = []
-        for distances, places in zip(*found, strict=True):
-            nearest: dict[int, float] = {}
-            for label, distance in zip(self._records.labels[places].tolist(), distances.tolist(), strict=True):
-                nearest.setdefault(label, distance)
-            matches = [Match(self._records.people[label], distance) for label, distance in nearest.items()]
-            results.append(tuple(matches[:count]))
-        return results
-
-    def _distances(self, encodings: np.ndarray, records: Records) -> np.ndarray:
-        """(encodings, people)."""
-        apart = scoring.by_head(self.head) if self.head else scoring.by_metric(str(self._identity["metric"]))
-        found = scoring.all_distances(apart, encodings, records.encodings)
-        score, neighbours = self._settings.score, self._settings.neighbours
-        return scoring.people_distances(found, records.labels, len(records.people), score, neighbours)
+    @property
+    def _lookup(self) -> Lookup:
+        if self._ready is None:
+            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]))
+        return self._ready
 
     def distances(self) -> tuple[np.ndarray, np.ndarray]:
         """(d, labels): how far every enrolled picture is from every other, (N, N), and whose each is, (N,), numbers
         into `list()`, person by person. Takes 8 N² bytes.
         """
         records = self._records.grouped()
-        return self._distances(records.encodings, _one_each(records.encodings)), records.labels
+        return self._lookup.between(records.encodings, records.encodings), records.labels
 
     # Files
 
@@ -291,26 +265,20 @@ class Gallery:
             records, settings = self._joined_with(target) if target.exists() else (self._records, self._settings)
             facts = {**self._identity, **settings.facts()}
             sha256 = gallery_file.write(target, Content(facts, records, settings.arrays()))
-        self._records, self._settings, self._index = records, settings, None
-        self._saved[target] = len(self._changes), sha256
-        self._new_settings = False
+        self._take(target, records, settings, sha256)
 
     def _joined_with(self, target: Path) -> tuple[Records, Settings]:
         """Ours, upon what a file holds."""
-        done, sha256 = self._saved.get(target, (0, None))
         facts = gallery_file.facts_of(target)
-        _check_same_encoder(target, facts, self._identity)
-        if facts.get("sha256") == sha256:
+        with named(target, "gallery"):
+            check_same_encoder(facts, self._identity)
+        if self._journal.is_as_marked(target, facts.get("sha256")):
             return self._records, self._settings
         content = gallery_file.read(target)
-        records = content.records
-        if sha256 is None:  # we have not seen this file: all that we have
-            for name in self._records.people:
-                records = records.add(name, self._records.of(name))
-        else:
-            for change in self._changes[done:]:
-                records = change(records)
-        return records, self._settings if self._new_settings else _settings_of(target, content)
+        with named(target, "gallery"):
+            theirs = Settings.of(content)
+        records = self._journal.upon(target, content.records, self._records)
+        return records, theirs if self._set_in_file else self._settings
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], encoder: Any) -> Gallery:
@@ -321,16 +289,17 @@ class Gallery:
         target = gallery_file.target_of(path, "load")
         content = gallery_file.read(target)
         gallery = cls(encoder, threshold=0.0)
-        _check_same_encoder(target, content.facts, gallery._identity)
-        gallery._records, gallery._settings = content.records, _settings_of(target, content)
-        gallery._saved[target] = 0, str(content.facts["sha256"])
-        gallery._new_settings = False
+        with named(target, "gallery"):
+            check_same_encoder(content.facts, gallery._identity)
+            settings = Settings.of(content)
+        gallery._take(target, content.records, settings, str(content.facts["sha256"]))
         return gallery
 
-
-def _one_each(encodings: np.ndarray) -> Records:
-    """As if every encoding were of another person."""
-    return Records(("",) * len(encodings), np.arange(len(encodings)), encodings)
+    def _take(self, target: Path, records: Records, settings: Settings, sha256: str) -> None:
+        """What a file holds now is what is here."""
+        self._records, self._settings, self._set_in_file = records, settings, True
+        self._journal.mark(target, sha256)
+        self._ready = None
 
 
 def _new_among(encodings: np.ndarray, before: np.ndarray) -> list[int]:
@@ -341,37 +310,3 @@ def _new_among(encodings: np.ndarray, before: np.ndarray) -> list[int]:
         if not (np.abs(known - encoding).max(axis=1, initial=0) <= ALIKE * np.abs(encoding).max()).any():
             new.append(i)
     return new
-
-
-def _checked_name(name: Any, function: str) -> str:
-    if not isinstance(name, str):
-        raise InputError(f"{function}: name is a {type(name).__name__}; expected text")
-    name = unicodedata.normalize("NFC", name.strip())
-    if not name or not name.isprintable() or len(name) > LONGEST_NAME:
-        shown = one_line(repr(name), longest=60)
-        raise InputError(f"{function}: name is {shown}; expected 1 to {LONGEST_NAME} printable letters")
-    return name
-
-
-def _settings_of(path: Path, content: Content) -> Settings:
-    try:
-        return Settings.of(content)
-    except LoadError as problem:
-        raise LoadError(f"gallery {str(path)!r}: {problem}; restore it from a copy") from problem
-
-
-def _check_same_encoder(path: Path, facts: Any, mine: dict[str, Any]) -> None:
-    """Raise LoadError where the encodings of a file are of another encoder."""
-    different = [key for key, value in mine.items() if facts.get(key) != value]
-    if not different:
-        return
-    if different == ["weights_sha256"]:
-        found, ours = (one_line(sha256, longest=13) for sha256 in (facts.get("weights_sha256"), mine["weights_sha256"]))
-        how = f"{mine['model']} with weights of SHA-256 {found}, not {ours}"
-    else:
-        shown = [key for key in different if key != "weights_sha256"]
-        how = ", ".join(f"{key} {one_line(facts.get(key), longest=40)}, not {mine[key]}" for key in shown)
-    raise LoadError(
-        f"gallery {str(path)!r} was made by another encoder ({how}); expected the same one, or a new gallery, "
-        "for its encodings mean nothing to this one"
-    )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.faces.records import Records
+from minicnn.faces.records import Records, proper_name
 from minicnn.hdf5.files import opened
 from minicnn.hdf5.listing import Source, one_line
 from minicnn.hdf5.loading import Checksum
@@ -65,12 +65,12 @@ def _json(value: Any) -> np.ndarray:
 
 def read(path: Path) -> Content:
     """The gallery in a file. Raises MissingFileError, or LoadError for one that is damaged or none."""
-    for _ in range(ATTEMPTS):
+    for _ in range(ATTEMPTS - 1):
         before = _state(path)
         try:
             return _read(path)
-        except LoadError:
-            if before is None or before == _state(path):
+        except LoadError:  # perhaps because it was replaced meanwhile
+            if before == _state(path):
                 raise
     return _read(path)
 
@@ -87,9 +87,10 @@ def _state(path: Path) -> tuple[int, int] | None:
 def _read(path: Path) -> Content:
     with opened(path, "gallery") as file:
         facts = _facts(file)
-        arrays = {name: _array(file, name) for name in file.listing.arrays if name not in ("encodings", "people")}
-        encodings = _encodings(file, path, facts)
-        people = _people(_array(file, "people"), len(encodings))
+        size = path.stat().st_size
+        arrays = {n: _array(file, n, size) for n in file.listing.arrays if n not in ("encodings", "people")}
+        encodings = _encodings(file, path, facts, size)
+        people = _people(_array(file, "people", size), len(encodings))
         labels = np.repeat(np.arange(len(people)), list(people.values()))
         content = Content(facts, Records(tuple(people), labels, encodings), arrays)
         if content.sha256 != facts.get("sha256"):
@@ -110,34 +111,39 @@ def _facts(file: Source) -> dict[str, Any]:
     facts = dict(file.listing.groups[""])
     if facts.get("format") != FORMAT:
         found = one_line(repr(facts.get("format")), longest=60)
-        raise LoadError(f"its format is {found}; expected {FORMAT!r}, as minicnn saves galleries")
+        newer = str(facts.get("format")).startswith(FORMAT.rstrip("0123456789"))
+        how = "a newer minicnn has written it" if newer else "as minicnn saves galleries"
+        raise LoadError(f"its format is {found}; expected {FORMAT!r}: {how}")
     return facts
 
 
-def _entry(file: Source, name: str) -> Any:
+def _entry(file: Source, name: str, size: int) -> Any:
+    """An array's entry, in a file of so many bytes."""
     entry = file.listing.arrays.get(name)
     if entry is None or entry.stored is None or entry.shape is None or entry.brain_float:
         raise LoadError(f"it holds no array {name!r}; expected {FORMAT!r}, as minicnn saves galleries")
+    if entry.nbytes > size:
+        raise LoadError(f"it is truncated: {name!r} takes {entry.nbytes:,} bytes and the file has {size:,}")
     return entry
 
 
-def _array(file: Source, name: str) -> np.ndarray:
-    entry = _entry(file, name)
+def _array(file: Source, name: str, size: int) -> np.ndarray:
+    entry = _entry(file, name, size)
     array = np.empty(entry.shape, entry.stored)
     if array.size:
         file.stream(name).fill(array)
     return array
 
 
-def _encodings(file: Source, path: Path, facts: Mapping[str, Any]) -> np.ndarray:
-    entry = _entry(file, "encodings")
+def _encodings(file: Source, path: Path, facts: Mapping[str, Any], size: int) -> np.ndarray:
+    entry = _entry(file, "encodings", size)
     if entry.dtype != "float32" or len(entry.shape) != 2 or entry.shape[1] != facts.get("embedding"):
         raise LoadError(
             f"its encodings are {entry.dtype} {entry.shape}; expected float32 (N, {facts.get('embedding')})"
         )
     if entry.nbytes <= COPIED or entry.offset is None or not MAPPED:
-        return _array(file, "encodings").astype(np.float32, copy=False)
-    if entry.offset + entry.nbytes > path.stat().st_size:
+        return _array(file, "encodings", size).astype(np.float32, copy=False)
+    if entry.offset + entry.nbytes > size:
         raise LoadError("it is truncated: its encodings go on behind its end; restore it from a copy")
     return np.memmap(path, entry.stored, "r", entry.offset, entry.shape)
 
@@ -146,7 +152,7 @@ def _people(text: np.ndarray, encodings: int) -> dict[str, int]:
     try:
         pairs = json.loads(text.tobytes().decode("utf-8"))
         people = dict(pairs)
-        if len(people) != len(pairs) or not all(type(name) is str for name in people):
+        if len(people) != len(pairs) or any(proper_name(name, "load") != name for name in people):
             raise ValueError
         if not all(type(count) is int and count >= 1 for count in people.values()) or sum(people.values()) != encodings:
             raise ValueError
@@ -168,7 +174,7 @@ def alone(path: Path) -> Iterator[None]:
         lock.acquire(timeout=PATIENCE)
     except filelock.Timeout:
         raise InputError(f"gallery {str(path)!r}: another process has been writing it for {PATIENCE:.0f} s") from None
-    except OSError as problem:
+    except (OSError, NotImplementedError) as problem:  # the latter where a file system has no locks
         raise InputError(f"gallery {str(path)!r} cannot be written ({one_line(problem)})") from problem
     try:
         yield
@@ -212,9 +218,14 @@ def target_of(path: Any, name: str) -> Path:
     """The file that a path leads to, whatever links are on the way. Raises InputError or MissingFileError."""
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{name}: path is a {type(path).__name__}; expected the path of a gallery")
-    target = Path(os.path.realpath(os.fsdecode(path)))
-    if not target.parent.is_dir():
-        raise MissingFileError(f"{name}: path {os.fspath(path)!r} is in a folder that does not exist")
-    if target.is_dir():
-        raise InputError(f"{name}: path {os.fspath(path)!r} is a folder; expected a file")
+    shown = f"{name}: path {one_line(repr(os.fspath(path)))}"
+    try:
+        target = Path(os.path.realpath(os.fsdecode(path)))
+        in_folder, is_folder = target.parent.is_dir(), target.is_dir()
+    except (OSError, ValueError) as problem:  # too long, or with a letter that no path has
+        raise InputError(f"{shown} is none ({one_line(problem.args[-1])}); expected the path of a gallery") from problem
+    if not in_folder:
+        raise MissingFileError(f"{shown} is in a folder that does not exist")
+    if is_folder:
+        raise InputError(f"{shown} is a folder; expected a file")
     return target

@@ -11,7 +11,6 @@ from minicnn.errors import InputError
 from minicnn.faces.distances import distance
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs, val_at_far
 from minicnn.faces.heads import PairHead
-from minicnn.models.network import Network
 from minicnn.tensor import no_grad
 
 
@@ -24,14 +23,6 @@ class Measured(NamedTuple):
     val: float
     far: float
     threshold: float
-
-
-def encode(encoder: Network, images: np.ndarray, *, batch_size: int = 100) -> np.ndarray:
-    """Encodings (N, D) float32 of pictures (N, H, W, 3) uint8."""
-    encoder.eval()
-    with no_grad():
-        batches = (images[start : start + batch_size] for start in range(0, len(images), batch_size))
-        return np.concatenate([encoder(batch.astype(np.float32) / np.float32(255)).data for batch in batches])
 
 
 def measure(encodings: np.ndarray, people: np.ndarray, *, head: PairHead | None = None, seed: int = 0) -> Measured:

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.hdf5.listing import one_line
+
+LONGEST_NAME = 200  # letters
+
+
+def spelled(name: str) -> str:
+    """The one way to write a name: é may be one letter or two, and look the same."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def proper_name(name: Any, function: str) -> str:
+    """A name that can be shown on one line, in its one spelling. Raises InputError for any other."""
+    if not isinstance(name, str):
+        raise InputError(f"{function}: name is a {type(name).__name__}; expected text")
+    found = spelled(name)
+    if not found or not found.isprintable() or len(found) > LONGEST_NAME:
+        shown = one_line(ascii(name), longest=60)
+        raise InputError(f"{function}: name is {shown}; expected 1 to {LONGEST_NAME} printable letters")
+    return found
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,6 @@ def people_distances(
 def check_score(score: Any, neighbours: Any) -> None:
     """Raise InputError for a way to score people that there is not."""
     if score not in SCORES:
-        raise InputError(f"score is {score!r}; expected one of {', '.join(SCORES)}")
+        raise InputError(f"Gallery: score is {score!r}; expected one of {', '.join(SCORES)}")
     if not isinstance(neighbours, int) or isinstance(neighbours, bool) or neighbours < 1:
-        raise InputError(f"neighbours is {neighbours!r}; expected a whole number of at least 1")
+        raise InputError(f"Gallery: neighbours is {neighbours!r}; expected a whole number of at least 1")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from minicnn.errors import InputError, LoadError
 from minicnn.faces import scoring
+from minicnn.faces.arguments import is_number
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
@@ -32,16 +32,18 @@ class Settings:
     @classmethod
     def checked(cls, threshold: Any, head: Any, score: Any, neighbours: Any, dimensions: int) -> Settings:
         """As a user gives them, for encodings of so many dimensions. Raises InputError."""
-        calibration = threshold if isinstance(threshold, Calibration) else None
-        value = calibration.threshold if calibration else threshold
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
-            raise InputError(f"Gallery: threshold is {value!r}; expected a finite number or a Calibration")
+        value, calibration = _threshold(threshold)
         if head is not None and not isinstance(head, PairHead):
             raise InputError(f"Gallery: head is a {type(head).__name__}; expected a PairHead")
         if head is not None and head.w.shape != (dimensions,):
             raise InputError(f"Gallery: head is for encodings of {head.w.size} numbers; expected {dimensions}")
         scoring.check_score(score, neighbours)
-        return cls(float(value), calibration, head, score, neighbours)
+        return cls(value, calibration, head, score, neighbours)
+
+    def with_threshold(self, threshold: Any) -> Settings:
+        """The same with another threshold. Raises InputError."""
+        value, calibration = _threshold(threshold)
+        return replace(self, threshold=value, calibration=calibration)
 
     def facts(self) -> dict[str, str | int | float]:
         """For the attributes of a file."""
@@ -72,6 +74,14 @@ class Settings:
             return cls.checked(threshold, head, facts.get("score"), facts.get("neighbours"), dimensions)
         except (ValueError, RecursionError) as problem:
             raise LoadError(f"what it says of nearness is not sound ({one_line(problem)})") from problem
+
+
+def _threshold(given: Any) -> tuple[float, Calibration | None]:
+    calibration = given if isinstance(given, Calibration) else None
+    value = calibration.threshold if calibration else given
+    if isinstance(value, bool) or not is_number(value):
+        raise InputError(f"Gallery: threshold is {value!r}; expected a finite number or a Calibration")
+    return float(value), calibration
 
 
 def _head(content: Content, dimensions: int) -> PairHead:

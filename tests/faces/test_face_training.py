@@ -14,7 +14,8 @@ from minicnn import hdf5, models, nn
 from minicnn.cli import face_train
 from minicnn.errors import InputError
 from minicnn.faces import training
-from minicnn.faces.measurement import encode, evaluation_pairs, measure
+from minicnn.faces.encoding import encode
+from minicnn.faces.measurement import evaluation_pairs, measure
 from minicnn.faces.training import CosineClassifier, FacePlan, named_layers, train_encoder
 from minicnn.gradient_checking import gradcheck
 from minicnn.models import tiny_face

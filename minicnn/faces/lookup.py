@@ -1,0 +1,62 @@
+"""Which of the people enrolled are nearest: by the search where it serves, else by every distance there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minicnn.faces import scoring
+from minicnn.faces.records import Records
+from minicnn.faces.results import Match
+from minicnn.faces.search import Index
+from minicnn.faces.settings import Settings
+
+
+class Lookup:
+    """Records to be asked for those near. metric: what the card says, for settings without a head."""
+
+    def __init__(self, records: Records, settings: Settings, metric: str) -> None:
+        self.records, self.settings = records, settings
+        self._apart = scoring.by_head(settings.head) if settings.head else scoring.by_metric(metric)
+        self._searchable = settings.head is None and settings.score == "min" and metric == "squared_l2"
+        self._index: Index | None = None
+        self._most: np.ndarray | None = None
+
+    def between(self, encodings: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How far encodings are from others, be they enrolled or not: (encodings, others) float64."""
+        return scoring.all_distances(self._apart, encodings, others)
+
+    def from_person(self, encoding: np.ndarray, person: str) -> float:
+        """How far one encoding (1, D) is from a person, by all pictures of theirs."""
+        found = self.between(encoding, self.records.of(person))
+        labels = np.zeros(found.shape[1], np.int64)
+        return float(scoring.people_distances(found, labels, 1, self.settings.score, self.settings.neighbours)[0, 0])
+
+    def nearest(self, encodings: np.ndarray, count: int) -> Sequence[tuple[Match, ...]]:
+        """The people nearest to each encoding, at most so many."""
+        people, count = self.records.people, min(count, len(self.records.people))
+        if self._searchable:
+            return [self._first_people(row, count) for row in zip(*self._search(encodings, count), strict=True)]
+        score, neighbours = self.settings.score, self.settings.neighbours
+        found = self.between(encodings, self.records.encodings)
+        found = scoring.people_distances(found, self.records.labels, len(people), score, neighbours)
+        order = np.argsort(found, axis=1, kind="stable")[:, :count]
+        return [tuple(Match(people[i], float(row[i])) for i in best) for row, best in zip(found, order, strict=True)]
+
+    def _search(self, encodings: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(distances, places) of as many pictures as may be needed to meet so many people."""
+        if self._index is None or self._most is None:
+            self._index = Index(self.records.encodings)
+            self._most = np.sort(np.bincount(self.records.labels))[::-1]
+        # Before the last of `count` people the others may come with all their pictures.
+        return self._index.nearest(encodings, int(self._most[: count - 1].sum()) + 1)
+
+    def _first_people(self, row: tuple[np.ndarray, np.ndarray], count: int) -> tuple[Match, ...]:
+        """From the distances and places of pictures, ascending, those of people."""
+        distances, places = row
+        nearest: dict[int, float] = {}
+        for label, distance in zip(self.records.labels[places].tolist(), distances.tolist(), strict=True):
+            nearest.setdefault(label, distance)
+        matches = [Match(self.records.people[label], distance) for label, distance in nearest.items()]
+        return tuple(matches[:count])
