@@ -38,3 +38,4 @@ class Section:
     measurements: Sequence[tuple[str, Callable[[], Row]]]
     compared: str = "as fast"
     limit: str = ""
+    rival: str = "PyTorch"

@@ -32,12 +32,16 @@ class Row:
 
 @dataclass
 class Table:
-    """The rows of one section. compared: what `ratio` says; limit: what `of_limit` is a fraction of, or nothing."""
+    """The rows of one section. compared: what `ratio` says; limit: what `of_limit` is a fraction of, or nothing.
+
+    rival: what stands beside minicnn, where it is not PyTorch; its figures are in the same fields of a Row.
+    """
 
     title: str
     compared: str = "as fast"
     limit: str = ""
     rows: list[Row] = field(default_factory=list)
+    rival: str = "PyTorch"
 
 
 @dataclass

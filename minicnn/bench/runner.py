@@ -26,6 +26,7 @@ SECTIONS = {
     "training": "training_step",
     "shapes": "shapes",
     "pools": "bandwidth",
+    "search": "search",
     "start": "cold_start",
 }
 ROUNDS, QUICK_ROUNDS = 5, 2
@@ -84,17 +85,18 @@ def _check(only: Sequence[str], rounds: int | None, out: Path | None) -> None:
         raise InputError(f"bench: out {str(out)!r} is a folder; expected a file to write")
 
 
-def _fill(report: Report, sections: dict[str, Section], beside: bool, say: Callable[[str], None]) -> None:
+def _fill(report: Report, sections: dict[str, Section], pytorch_here: bool, say: Callable[[str], None]) -> None:
     total = sum(len(section.measurements) for section in sections.values())
     with tqdm(total=total, unit="row", leave=False, disable=None) as bar:
         for name, section in sections.items():
-            table = report.tables[name] = Table(section.title, section.compared, section.limit)
+            table = report.tables[name] = Table(section.title, section.compared, section.limit, rival=section.rival)
             for what, measure in section.measurements:
                 bar.set_description(f"{name}: {what}")
                 try:
                     row = measure()
                 except ChildFailed as problem:
                     row = Row(what, "", None, details={"why": str(problem)})
+                beside = row.pytorch is not None or (pytorch_here and section.rival == "PyTorch")
                 if not table.rows:
                     say(f"\n{tables.heading(table, row.unit, beside)}")
                 table.rows.append(row)

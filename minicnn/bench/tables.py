@@ -8,7 +8,14 @@ from dataclasses import replace
 from minicnn.bench.report import Report, Row, Table
 
 NAMES, COLUMN = 50, 10  # characters up to the end of the first column, and of each other: 80 in all
-HEADLINES = ("style", "memory", "encoders", "training", "start")  # the sections that a reader in a hurry wants
+HEADLINES = (
+    "style",
+    "memory",
+    "encoders",
+    "training",
+    "search",
+    "start",
+)  # the sections that a reader in a hurry wants
 BUSY = 0.5  # threads of other programs for each core, from which on times are not to be trusted
 TOO_DIFFERENT = 1e-3  # max|Δ| / max|reference| beyond which two sides did not compute the same
 
@@ -30,8 +37,8 @@ def opening(report: Report) -> list[str]:
 
 
 def heading(table: Table, unit: str, beside: bool) -> str:
-    """The title over the names, and what the columns are. beside: there is PyTorch to compare with."""
-    columns = ["minicnn", *(["PyTorch", table.compared] if beside else []), *([table.limit] if table.limit else [])]
+    """The title over the names, and what the columns are. beside: there is something to compare with."""
+    columns = ["minicnn", *([table.rival, table.compared] if beside else []), *([table.limit] if table.limit else [])]
     return _columns(f"{table.title} ({unit})" if unit else table.title, columns)
 
 
@@ -96,7 +103,8 @@ def _markdown_table(tables: Mapping[str, Table], beside: bool) -> list[str]:
     lines = [_cells(columns), _cells(["---", *["--:"] * (len(columns) - 1)])]
     for table in tables.values():
         if table.rows:
-            lines.append(_cells([f"**{table.title}**", *[""] * (len(columns) - 1)]))
+            rival = table.rival if beside and table.rival != "PyTorch" else ""
+            lines.append(_cells([f"**{table.title}**", "", rival, *[""] * (len(columns) - 3)][: len(columns)]))
         for row in table.rows:
             cells = [row.name, f"{figure(row.minicnn)} {row.unit}".strip()]
             if beside:

@@ -17,6 +17,13 @@ def test_a_style_step_is_faster_than_pytorchs_in_less_memory():
 
 
 @pytest.mark.timeout(3600)
+def test_a_million_encodings_are_searched_twice_as_fast_as_by_faiss():
+    pytest.importorskip("faiss")
+    for row in runner.run(["search"], say=print).tables["search"].rows:
+        assert row.ratio >= 2 and row.details["difference"] < 1e-3, row.name
+
+
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("section", ["layers", "encoders", "training", "shapes", "pools", "start"])
 def test_both_compute_the_same(section):
     """What is slower than PyTorch is shown, and no failure; what differs from it is."""
