@@ -282,7 +282,7 @@ def test_an_encoder_that_was_trained_meanwhile_is_refused(path):
         gallery.save(path)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
 def test_truncated_files_are_refused(path, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
