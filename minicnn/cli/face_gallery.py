@@ -6,7 +6,7 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ def add(actions: Any) -> None:
     parser.add_argument("who", nargs="+", metavar="WORDS", help="a name and pictures; or one folder of people")
     inputs.add_weights(parser)
     inputs.add_places(parser)
+    inputs.add_drawn(parser)
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="d ≤ T is the same person (default: what is known of the weights)"
     )
@@ -83,7 +84,7 @@ def enroll(arguments: argparse.Namespace) -> None:
         inputs.print_json({**_facts(arguments, encoder, gallery), "enrolled": found})
     else:
         for report in reports:
-            print("\n".join(_receipt(report, [str(path) for path in people[report.name]])))
+            print("\n".join(_receipt(report, people[report.name], inputs.may_judge(arguments, encoder))))
         print(f"{plain(str(path))}: {_size(gallery)}, encoded by {encoder.name}")
     if first:
         print("\n".join(["", *_paragraphs(SAFETY)]), file=sys.stderr if arguments.json else sys.stdout)
@@ -149,14 +150,16 @@ def opened(path: str | Path, weights: str | None) -> tuple[FaceEncoder, Gallery]
     from minicnn.faces.gallery import Gallery
 
     target = gallery_file.target_of(path, "gallery")
-    encoder = choose(weights, gallery=gallery_file.facts_of(target))
+    encoder = choose(weights, gallery=None if weights else gallery_file.facts_of(target))
     return encoder, Gallery.load(target, encoder.network)
 
 
-def _receipt(report: Enrolment, pictures: list[str]) -> Iterator[str]:
+def _receipt(report: Enrolment, pictures: list[Path], judged: bool) -> Iterator[str]:
+    """What became of a person's pictures, and, where the encoder may judge, which deserve a look."""
     yield f"{plain(report.name)}: {len(report.added)} added, {counted(report.total, 'picture')} in all"
-    for line in report.notes(tuple(plain(picture) for picture in pictures)):
-        yield f"  {line}"
+    told = report if judged else replace(report, outliers=(), lookalikes=())
+    for line in told.notes(tuple(plain(picture.name) for picture in pictures)):
+        yield from textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
 
 
 def _size(gallery: Gallery) -> str:

@@ -179,6 +179,7 @@ def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibra
     low, high = result.threshold_interval
     val, far = result.val_interval, result.far_interval
     rules = {"far": f"FAR of at most {result.target_far:g}", "eer": "equal error", "accuracy": "most pairs right"}
+    half = -result.intercept / result.slope if result.slope < 0 else -1.0
     yield f"{plain(arguments.source)}: {_size(found)}, encoded by {found.encoder.name}"
     yield from entries(
         {
@@ -187,7 +188,7 @@ def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibra
             "VAL": f"{result.val:.2%} of one person's pairs pass ({val[0]:.2%} to {val[1]:.2%})",
             "FAR": f"{result.far:.3%} of two people's pairs pass ({far[0]:.3%} to {far[1]:.3%})",
             "accuracy": f"{result.accuracy:.2%}",
-            "probability": f"one half at distance {-result.intercept / result.slope:.4f}" if result.slope else None,
+            "probability": f"one half at distance {half:.4f}" if half > 0 else None,
         }
     )
     yield ""
@@ -261,7 +262,7 @@ def _measured(found: Distances) -> dict[str, Any]:
 def _of_folder(
     arguments: argparse.Namespace, encoder: FaceEncoder, apart: Any
 ) -> tuple[Distances, dict[str, Any], Identified | None]:
-    """Accuracy of pairs in folds of people; the rest of all pairs there are; and trials of galleries of four or more."""
+    """Accuracy of pairs in folds of people; the rest of all pairs there are; and trials of galleries."""
     import numpy as np
 
     from minicnn.datasets import image_folders
@@ -303,13 +304,17 @@ def _of_folder(
 def _figures(told: dict[str, Any], identified: Identified | None) -> dict[str, str | None]:
     import numpy as np
 
+    from minicnn.faces.evaluation import share_interval
+
     folds = len(told["fold_accuracies"])
     low, high = told["val_interval"]
-    pairs = f", {told['pairs_in_folds']:,} pairs" if "pairs_in_folds" in told else ""
+    count = told.get("pairs_in_folds", told["same"] + told["different"])
+    lowest, highest = share_interval(round(told["accuracy"] * count), count)
     threshold = float(np.mean(told["fold_thresholds"]))
     facts: dict[str, str | None] = {
-        "accuracy": f"{told['accuracy']:.2%} ± {told['standard_error']:.2%} "
-        f"({folds} folds{pairs}; d ≤ {threshold:.4f})",
+        "accuracy": f"{told['accuracy']:.2%} ± {told['standard_error']:.2%}, mean and its standard error",
+        "folds": f"{folds}, {count:,} pairs, of which {lowest:.2%} to {highest:.2%} would be right (95 %); "
+        f"d ≤ {threshold:.4f} in the mean",
         "AUC": f"{told['auc']:.4f}",
         "EER": f"{told['eer']:.2%} at d ≤ {told['eer_threshold']:.4f}",
         "VAL": f"{told['val']:.2%} ({low:.2%} to {high:.2%}) at FAR {told['far']:.2g}",

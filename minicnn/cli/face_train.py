@@ -189,7 +189,8 @@ def _attributes(arguments: argparse.Namespace, plan: FacePlan, figures: dict[str
     data = (
         Path(arguments.data).name if arguments.data else f"{arguments.people} drawn people, {arguments.pictures} each"
     )
-    return {"trained_on": data, "seed": plan.seed, "loss": plan.loss, "licence": "MIT", **figures}
+    faces = "photographs" if arguments.data else "drawn"  # which alone an encoder of drawn faces may judge
+    return {"trained_on": data, "faces": faces, "seed": plan.seed, "loss": plan.loss, "licence": "MIT", **figures}
 
 
 def _write(encoder: Network, head: PairHead | None, out: Path, attributes: dict[str, Any]) -> Network:

@@ -91,9 +91,9 @@ def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
     head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
     encodings = encode(encoder.network, inputs.faces(arguments, encoder, arguments.what))
     distance = float(pair_distances(inputs.score_by(encoder, head), encodings, *_one_pair())[0])
-    threshold, origin = arguments.threshold, "as said"
+    threshold, origin = arguments.threshold, ""
     if threshold is None:
-        threshold, origin = (0.5, "of a head") if head else (encoder.threshold, encoder.origin)
+        threshold, origin = (0.5, "of 1 − probability") if head else (encoder.threshold, encoder.origin)
     judged = inputs.may_judge(arguments, encoder) and threshold is not None
     found = {
         "pictures": list(arguments.what),
@@ -163,7 +163,8 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
 
         near = [(result.name, result.distance)]
         face = next(inputs.faces(arguments, encoder, [picture], size=inputs.LOOKED_AT))
-        figure = figures.matches(face, Path(picture).name, near, result.threshold if judged else None)
+        verdict = (name if result else f"not {name}") if judged else Path(picture).name
+        figure = figures.matches(face, verdict, near, result.threshold if judged else None)
         figures.save(figure, arguments.picture)
     return found
 
@@ -176,8 +177,9 @@ def _verdict(found: dict[str, Any]) -> Iterator[str]:
     verdict = "the same person" if "pictures" in found else f"{found['name']}"
     verdict, sign = (verdict, "≤") if found["same"] else (f"not {verdict}", ">")
     sure = found.get("probability")
+    origin = f" ({found['origin']})" if found.get("origin") else ""
     likely = "" if sure is None else f", probability {sure:.1%} where half of those who come are who they say"
-    yield from _wrapped(f"{verdict}: distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{likely}")
+    yield from _wrapped(f"{verdict}: distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{origin}{likely}")
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -168,7 +168,7 @@ def _histograms(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | 
         )
     axes.set(xlabel="distance", ylabel="% of pairs of this kind", xlim=(0, edges[-1]))
     axes.set_ylim(top=axes.get_ylim()[1] * 1.22)  # for the legend
-    axes.legend(frameon=False, fontsize=10.5, loc="upper left")
+    axes.legend(frameon=False, fontsize=10.5, loc="upper right")
     if threshold is None:
         axes.set_title(f"distances of {len(d):,} pairs", fontsize=12)
     else:
@@ -188,14 +188,8 @@ def _roc(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | None) -
         passed = d <= threshold
         point = max(float(passed[~same].mean()), low), float(passed[same].mean())
         axes.plot(*point, "o", color=DIFFERENT, markersize=8)
-        axes.annotate(
-            f"VAL {point[1]:.1%} at FAR {passed[~same].mean():.2g}",
-            point,
-            xytext=(10, -14),
-            textcoords="offset points",
-            fontsize=10.5,
-            color=INK,
-        )
+        found = f"at the threshold VAL {point[1]:.1%}, FAR {passed[~same].mean():.2g}"
+        axes.text(0.04, 0.08, found, transform=axes.transAxes, fontsize=10.5, color=DIFFERENT)
     axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02), xlabel="FAR: two people accepted as one")
     axes.set_ylabel("VAL: one person accepted")
     axes.set_title(f"ROC, area under it {curve.area():.3f}", fontsize=12)

@@ -1,0 +1,417 @@
+"""minicnn face as a user meets it: who is who, exit statuses a shell can use, and one line where the input is wrong."""
+
+import hashlib
+import json
+import shutil
+import stat
+import sys
+
+import numpy as np
+import pytest
+
+from minicnn import hdf5, images, models, nn, zoo
+from minicnn.cli import main
+from minicnn.datasets.image_folders import read
+from minicnn.errors import InputError
+from minicnn.faces import PairHead, distance, encode, encoders, evaluation, figures, gallery_file, protocols, scoring
+from minicnn.faces.cropping import crop
+from minicnn.faces.encoders import FaceEncoder
+from minicnn.models import tiny_face
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+
+PEOPLE = ("Ada", "Bela", "Chen", "Émile")
+SIDE = 8  # pixels of the encoder's pictures
+
+
+def network():
+    """An encoder that is right about faces of one colour each: their mean colour, as a unit vector."""
+    colours = nn.Linear(SIDE * SIDE * 3, 3, name="embedding")
+    colours.w.data = np.tile(np.eye(3, dtype=np.float32), (SIDE * SIDE, 1)) / SIDE**2
+    colours.b.data = np.full(3, -0.5, np.float32)
+    card = ModelCard("colours", (SIDE, SIDE), "none", embedding=3, metric="squared_l2", drawn=True)
+    return Network(card, [nn.Flatten(name="flatten"), colours, nn.L2Normalize(name="normalize")])
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """The encoder that every command takes; encoder.drawn is what most tests say --drawn for."""
+    encoder = FaceEncoder(network(), "colours", drawn=True, threshold=0.1, origin="a test has it")
+    monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: encoder)
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """A folder of people, three pictures each, and a stranger. Read only."""
+    root = tmp_path_factory.mktemp("album")
+    random = np.random.default_rng(0)
+    colours = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]]) * 0.6 + 0.2
+    for name, colour in zip((*PEOPLE, "stranger"), colours, strict=True):
+        folder = root if name == "stranger" else root / "people" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1 if name == "stranger" else 3):
+            tint = colour + random.normal(0, 0.05, 3)
+            picture = tint + random.normal(0, 0.02, (SIDE + 4, SIDE, 3))
+            images.save(folder / f"{name}{number}.png", np.clip(picture, 0, 1))
+    (root / "notes.txt").write_text("words")
+    return root
+
+
+@pytest.fixture
+def here(album, tmp_path, monkeypatch):
+    """An empty folder to work in, with the album beside it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(album, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def face(*words):
+    return main(["face", *map(str, words)])
+
+
+def said_json(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+# Galleries
+
+
+def test_people_are_enrolled_verified_and_identified(here, chosen, capsys):
+    assert face("enroll", "g.h5", "Ada", "people/Ada/Ada0.png", "people/Ada/Ada1.png") == 0
+    out, err = capsys.readouterr()
+    assert "Ada: 2 added, 2 pictures in all" in out and "biometric data" in out and "not a liveness check" in out
+    assert "from the middle of the pictures" in err and "a test has it" in err
+    assert max(map(len, out.splitlines())) <= 80
+    if sys.platform != "win32":
+        assert stat.S_IMODE((here / "g.h5").stat().st_mode) == 0o600
+    assert face("enroll", "g.h5", "people") == 0
+    out, err = capsys.readouterr()
+    assert "biometric" not in out and "4 people, 12 pictures" in out and "Ada: 1 added, 3 pictures" in out
+    assert "Ada0.png is enrolled already" in out and err.count("note:") == 1
+
+    assert face("verify", "g.h5", "Ada", "people/Ada/Ada2.png", "--drawn") == 0
+    assert capsys.readouterr().out.startswith("Ada: distance ")
+    assert face("verify", "g.h5", "Ada", "stranger0.png", "--drawn", "--picture", "v.png") == 1
+    assert capsys.readouterr().out.startswith("not Ada: distance")
+    assert images.load("v.png").shape[2] == 3
+
+    assert (
+        face("identify", "g.h5", "people/Émile/Émile1.png", "--drawn", "--picture", "i.png", "--faces", "people") == 0
+    )
+    assert face("identify", "g.h5", "stranger0.png", "people/Chen/Chen0.png", "--drawn", "--json") == 1
+    out = capsys.readouterr().out
+    assert "Émile1.png: Émile\n   1  Émile" in out
+    stranger, chen = json.loads(out[out.index("{") :])["identified"]
+    assert (stranger["name"], chen["name"], chen["nearest"]) == (None, "Chen", "Chen")
+    assert stranger["distance"] > stranger["threshold"] == 0.1
+
+
+def test_people_are_listed_renamed_and_removed_without_the_encoder(here, chosen, monkeypatch, capsys):
+    assert face("enroll", "g.h5", "people", "--json") == 0
+    assert [row["total"] for row in said_json(capsys)["enrolled"]] == [3, 3, 3, 3]
+    before = gallery_file.read(here / "g.h5")
+    monkeypatch.delattr(encoders, "choose")
+    assert face("list", "g.h5", "--picture", "list.webp") == 0
+    out = capsys.readouterr().out
+    assert "g.h5: 4 people, 12 pictures" in out and "  Émile       3" in out and (here / "list.webp").is_file()
+    assert face("rename", "g.h5", "Ada", "Ada Lovelace") == 0
+    assert face("remove", "g.h5", "Chen") == 0
+    assert "Chen is removed, with 3 encodings" in capsys.readouterr().out
+    after = gallery_file.read(here / "g.h5")
+    assert set(after.records.people) == {"Ada Lovelace", "Bela", "Émile"}
+    assert np.array_equal(after.records.of("Ada Lovelace"), before.records.of("Ada"))
+    assert {key: after.facts[key] for key in ("model", "threshold")} == {"model": "colours", "threshold": 0.1}
+    assert face("rename", "g.h5", "Bela", "Émile") == 2
+    assert face("remove", "g.h5", "Zoë") == 2
+    assert "'Zoë' is not in" in capsys.readouterr().err
+
+
+def test_a_gallery_can_be_told_its_threshold_its_score_and_its_head(here, chosen, capsys):
+    hdf5.save(PairHead("l2", 3), here / "encoder.head.h5", attributes={"kind": "l2"})
+    assert face("enroll", "g.h5", "people", "--score", "mean", "--head", "encoder.head.h5", "--threshold", "0.4") == 0
+    assert face("list", "g.h5") == 0
+    out = capsys.readouterr().out
+    assert "a head of pairs, l2" in out and "as near as all pictures in the mean" in out and "threshold     0.4" in out
+    assert face("enroll", "g.h5", "people", "--score", "min") == 2
+    assert "score is said when a gallery is made" in capsys.readouterr().err
+
+
+# Verdicts
+
+
+def test_two_pictures_of_one_person_and_of_two(here, chosen, capsys):
+    one, other, bela = "people/Ada/Ada0.png", "people/Ada/Ada1.png", "people/Bela/Bela0.png"
+    assert face("verify", one, other, "--drawn", "--json", "--picture", "two.jpg") == 0
+    found = said_json(capsys)
+    crops = [crop(images.load(here / path), chosen.card) for path in (one, other)]
+    assert found["distance"] == pytest.approx(distance(*encode(chosen.network, crops).astype(np.float64)), rel=1e-5)
+    assert found["same"] is True and (here / "two.jpg").is_file()
+    assert face("verify", one, bela, "--drawn") == 1
+    assert face("verify", one, bela, "--drawn", "--threshold", "4") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("not the same person: distance") and "(a test has it)\nthe same person: distance" in out
+
+
+def test_an_encoder_of_drawn_faces_gives_distances_but_no_verdict(here, chosen, capsys):
+    assert face("enroll", "g.h5", "people") == 0
+    capsys.readouterr()
+    for words in (("people/Ada/Ada0.png", "people/Ada/Ada1.png"), ("g.h5", "Ada", "people/Ada/Ada0.png")):
+        assert face("verify", *words) == 3
+        out = capsys.readouterr().out
+        assert out.startswith("distance ") and "no verdict" in out and "minicnn weights fetch faces" in out
+        assert "same" not in out
+    assert face("identify", "g.h5", "people/Ada/Ada0.png", "--json") == 3
+    found = said_json(capsys)
+    assert found["verdict"] is False and found["identified"][0]["name"] is None
+    assert found["identified"][0]["matches"][0]["name"] == "Ada"
+
+
+def test_without_a_threshold_there_is_no_verdict_and_no_gallery(here, chosen, monkeypatch, capsys):
+    unknown = FaceEncoder(chosen.network, "mine.h5", drawn=False, threshold=None, origin="")
+    monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: unknown)
+    assert face("verify", "people/Ada/Ada0.png", "people/Ada/Ada1.png") == 3
+    assert "no threshold is known for mine.h5" in capsys.readouterr().out
+    assert face("enroll", "g.h5", "people") == 2
+    assert not (here / "g.h5").exists()
+
+
+# Where the face is
+
+
+def test_faces_are_cropped_by_box_by_landmarks_or_from_the_middle():
+    image = np.random.default_rng(1).random((40, 60, 3)).astype(np.float32)
+    card = ModelCard("plain", (16, 16), "none", embedding=3, metric="squared_l2")
+    np.testing.assert_allclose(crop(image, card, box=(8, 4, 16, 16)), image[4:20, 8:24], atol=1e-6)
+    np.testing.assert_allclose(crop(image, card, size=40), image[:, 10:50], atol=1e-6)
+    with_margin = ModelCard("margin", (16, 16), "none", embedding=3, metric="squared_l2", margin=4)
+    np.testing.assert_allclose(crop(image, with_margin, box=(10, 6, 12, 12)), image[4:20, 8:24], atol=1e-6)
+    points = 16 * np.array([tiny_face.LANDMARKS[name] for name in list(tiny_face.LANDMARKS)[:3]]) + (8, 4)
+    portrait = ModelCard("portrait", (16, 16), "none", embedding=3, metric="squared_l2", landmarks=tiny_face.LANDMARKS)
+    np.testing.assert_allclose(crop(image, portrait, landmarks=points), image[4:20, 8:24], atol=1e-5)
+    with pytest.raises(InputError, match="both given"):
+        crop(image, card, box=(0, 0, 1, 1), landmarks=points)
+
+
+def test_a_box_for_all_pictures_or_one_for_each(here, chosen, capsys):
+    two = "people/Ada/Ada0.png", "people/Bela/Bela0.png"
+    assert face("verify", *two, "--box", "0,2,8,8", "--json") == 3
+    middle = said_json(capsys)["distance"]
+    assert face("verify", *two, "--json") == 3
+    assert said_json(capsys)["distance"] == pytest.approx(middle, abs=1e-6)
+    assert face("verify", *two, "--box", "0,2,8,8", "--box=-1,-2,4,4", "--json") == 3
+    assert said_json(capsys)["distance"] != pytest.approx(middle, abs=1e-6)
+    assert face("verify", *two, "--landmarks", "3,4", "5,4", "4,6", "--json") == 3
+    assert "note" not in capsys.readouterr().err
+
+
+# Thresholds and figures
+
+
+def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
+    assert face("calibrate", "people", "--far", "0.05", "--json") == 0
+    found = said_json(capsys)
+    encodings = encode(chosen.network, [crop(images.load(path), chosen.card) for path in read("people").paths])
+    apart = distance(encodings[:, None].astype(np.float64), encodings[None].astype(np.float64))
+    one = np.kron(np.eye(4, dtype=bool), np.ones((3, 3), bool))
+    rows = np.triu_indices(12, 1)
+    expected = evaluation.val_at_far(apart[rows], one[rows], 0.05)
+    assert found["threshold"] == pytest.approx(expected.threshold, rel=1e-6)
+    assert (found["same"], found["different"]) == (12, 54)
+    assert [row["comparisons"] for row in found["galleries"]] == [1, 10, 100, 1000]
+
+    face("enroll", "g.h5", "people")
+    capsys.readouterr()
+    assert face("calibrate", "g.h5", "--eer", "--into", "g.h5", "--picture", "c.png") == 0
+    out = capsys.readouterr().out
+    assert "stored in g.h5" in out and "A threshold for one comparison is none for a gallery" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert face("verify", "g.h5", "Ada", "people/Ada/Ada0.png", "--drawn", "--json") == 0
+    assert said_json(capsys)["probability"] > 0.5
+
+
+def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
+    assert face("evaluate", "people", "--picture", "e.png") == 0
+    out = capsys.readouterr().out
+    assert "AUC           1.0000" in out and "rank 1 100.00%" in out and (here / "e.png").is_file()
+    for person in PEOPLE:
+        for number in range(3):
+            target = here / "lfw" / person / f"{person}_{number + 1:04d}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(here / "people" / person / f"{person}{number}.png", target)
+    folds = "Ada 1 2\nBela 1 3\nAda 1 Bela 2\nAda 2 Chen 3\n", "Chen 1 2\nÉmile 1 2\nÉmile 1 Chen 1\nBela 1 Chen 2\n"
+    (here / "lfw" / "pairs.txt").write_text("2\t2\n" + "".join(folds), encoding="utf-8")
+    assert face("evaluate", "--lfw", "lfw", "--json") == 0
+    found = said_json(capsys)
+    assert found["fold_accuracies"] == [1.0, 1.0] and (found["same"], found["different"]) == (4, 4)
+    (here / "lfw" / "Ada" / "Ada_0002.png").unlink()
+    assert face("evaluate", "--lfw", "lfw") == 2
+    assert "1 of" in capsys.readouterr().err
+    assert face("evaluate", "--lfw", "lfw", "--skip-missing", "--json") == 0
+    assert said_json(capsys)["same"] == 3
+
+
+def test_trials_of_a_gallery_agree_with_their_definition():
+    """By hand: two people are always found first, two others never."""
+    places = np.array([0.0, 0.1, 5.0, 5.1, 10.0, 20.0, 10.2, 20.2])  # C and D have each a picture at the other's
+    labels = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    found = protocols.identification(scoring.by_metric("squared_l2"), places[:, None], labels)
+    assert found.people == 4 and found.draws == protocols.DRAWS
+    # A and B are always found. Whether C and D are depends on which of their pictures is drawn.
+    assert 0.5 <= found.cmc[0] < 1 and found.cmc[-1] == pytest.approx(1)
+    fpir, share = found.dir_at(0.5)
+    assert 0 <= fpir <= 0.5 and 0.25 < share <= 1
+    assert np.all(np.diff(found.dir) >= 0) and found.fpir[0] == 0
+
+
+def test_pairs_are_all_there_are_or_drawn_without_repeats(monkeypatch):
+    labels = np.repeat(np.arange(12), 4)
+    every = protocols.every_pair(labels)
+    assert len(every.same) == 48 * 47 // 2 and every.same.sum() == 12 * 6
+    np.testing.assert_array_equal(labels[every.first] == labels[every.second], every.same)
+    monkeypatch.setattr(protocols, "MOST_PAIRS", 200)
+    drawn = protocols.every_pair(labels)
+    assert (~drawn.same).sum() == 200 and len(set(zip(drawn.first, drawn.second, strict=True))) == 272
+    assert not (labels[drawn.first] == labels[drawn.second])[~drawn.same].any()
+    assert protocols.every_pair(labels, balanced=True).same.mean() == 0.5
+
+
+def test_the_plane_is_that_of_principal_components():
+    points = np.random.default_rng(3).normal(size=(50, 5)) * [5, 3, 0.1, 0.1, 0.1]
+    places, share = figures.principal_plane(points)
+    variances = np.sort(np.linalg.eigvalsh(np.cov(points.T)))[::-1]
+    np.testing.assert_allclose(places.var(axis=0, ddof=1), variances[:2])
+    assert share == pytest.approx(variances[:2].sum() / variances.sum())
+    assert figures.principal_plane(points[:1])[1] == 0
+
+
+# Nonsense
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("verify people/Ada/Ada0.png missing.png", "missing.png' does not exist"),
+        ("verify people/Ada/Ada0.png notes.txt", "not recognised as a picture"),
+        ("verify people/Ada/Ada0.png", "got 1 words; expected IMAGE IMAGE"),
+        ("verify people/Ada/Ada0.png stranger0.png --box 1,2,3", "box is '1,2,3'; expected x,y,w,h"),
+        ("verify people/Ada/Ada0.png stranger0.png --box nan,2,3,4", "box is 'nan,2,3,4'"),
+        ("verify people/Ada/Ada0.png stranger0.png --box 100,100,5,5", "outside the picture of 8 × 12"),
+        ("verify people/Ada/Ada0.png stranger0.png --box 1,1,0,5", "expected left < right"),
+        ("verify people/Ada/Ada0.png stranger0.png --landmarks 1,2 stranger0.png", "landmarks is 'stranger0.png'"),
+        ("verify people/Ada/Ada0.png stranger0.png --landmarks 1,2", "expected (n, 2) finite places, two or more"),
+        ("verify people/Ada/Ada0.png stranger0.png --box 1,1,2,2 --landmarks 1,2 3,4", "expected one of them"),
+        ("verify people/Ada/Ada0.png stranger0.png" + " --box 1,1,2,2" * 3, "3 times --box for 2 pictures"),
+        ("verify people/Ada/Ada0.png stranger0.png --threshold nan", "threshold is nan"),
+        ("verify people/Ada/Ada0.png stranger0.png --head notes.txt", "notes.txt"),
+        ("verify people/Ada/Ada0.png stranger0.png --picture out.gif", "suffix '.gif'"),
+        ("verify missing.h5 Ada stranger0.png", "missing.h5"),
+        ("identify notes.txt stranger0.png", "notes.txt"),
+        ("list missing.h5", "missing.h5"),
+        ("remove notes.txt Ada", "notes.txt"),
+        ("enroll new.h5 Ada", "'Ada' comes without pictures"),
+        ("enroll new.h5 Ada people/Ada/Ada0.png missing.png", "missing.png' does not exist"),
+        ("enroll new.h5 Ada people/Ada/Ada0.png --threshold inf", "threshold is inf"),
+        ("enroll new.h5 Ada people/Ada/Ada0.png --score median", "score is 'median'"),
+        ("enroll no/folder/new.h5 Ada people/Ada/Ada0.png", "folder that does not exist"),
+        ("enroll new.h5 \udcff people/Ada/Ada0.png", "printable letters"),
+        ("enroll new.h5 empty", "holds no folders"),
+        ("calibrate empty", "holds no folders"),
+        ("calibrate nowhere", "no folder 'nowhere'"),
+        ("calibrate alone", "1 people give no pairs of both kinds"),
+        ("calibrate people --far 2", "target_far is 2.0"),
+        ("calibrate people --pairs notes.txt", "begins with 'words'"),
+        ("calibrate people --into missing.h5", "missing.h5"),
+        ("evaluate", "expected a folder of people, or LFW's"),
+        ("evaluate alone", "expected two people or more"),
+        ("evaluate --lfw people", "no pairs.txt in 'people'"),
+        ("train --loss contrastive", "contrastive"),
+    ],
+)
+def test_nonsense_gets_one_line_exits_2_and_leaves_nothing(here, chosen, capsys, words, message):
+    (here / "empty").mkdir()
+    shutil.copytree(here / "people" / "Ada", here / "alone" / "Ada")
+    before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
+    assert face(*words.split()) == 2
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if not line.startswith("note: ")]
+    assert len(lines) == 1 and message in lines[0], err
+    assert out == ""
+    assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
+
+
+def test_a_damaged_gallery_or_a_bad_picture_changes_nothing(here, chosen, capsys):
+    face("enroll", "g.h5", "people")
+    sound = (here / "g.h5").read_bytes()
+    capsys.readouterr()
+    assert face("enroll", "g.h5", "Zoë", "stranger0.png", "notes.txt") == 2
+    assert face("verify", "g.h5", "Zoë", "stranger0.png") == 2
+    assert (here / "g.h5").read_bytes() == sound
+    (here / "g.h5").write_bytes(sound[:-500])
+    damaged = (here / "g.h5").read_bytes()
+    assert face("enroll", "g.h5", "Ada", "stranger0.png") == 2
+    assert face("remove", "g.h5", "Ada") == 2
+    assert (here / "g.h5").read_bytes() == damaged
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("minicnn: ")]
+    assert len(errors) == 4 and all("g.h5" in line for line in errors[2:])
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same(here, chosen, capsys):
+    name = "people/Ada/\udce9t\udce9.png"
+    try:
+        shutil.copy("people/Ada/Ada0.png", name)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system has no names that are not UTF-8")
+    face("enroll", "g.h5", "Ada", "people/Ada/Ada1.png")
+    assert face("identify", "g.h5", name, "--drawn", "--picture", "i.png") == 0
+    capsys.readouterr().out.encode()
+    assert face("identify", "g.h5", name, "--drawn", "--json") == 0
+    assert said_json(capsys)["identified"][0]["picture"] == name
+
+
+# Which weights
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder of weights that is the only one, empty."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for name in ("cache", "shipped"):
+        monkeypatch.setattr(zoo.places, name, lambda: folder)
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(folder))
+    return folder
+
+
+def test_weights_for_photographs_are_chosen_by_themselves(shelf, monkeypatch):
+    with pytest.raises(InputError, match="minicnn weights fetch faces"):
+        encoders._best_here()
+    for name in ("openface", "facenet_128", "facenet_512"):  # from worst to best
+        (shelf / zoo.find(name).file).touch()
+        assert encoders._best_here() == name
+    maker = encoders._maker_of({"model": "nn4_small2", "embedding": 128})
+    assert maker == "openface"
+    assert encoders._maker_of({"model": "inception_resnet_v1, 512-d", "embedding": 512}) == "facenet_512"
+    assert encoders._maker_of({"model": "inception_resnet_v1", "embedding": 128}) == "facenet_128"
+    assert encoders._maker_of({"model": "deepface", "embedding": 4096}) is None
+
+
+def test_faces_is_a_name_of_weights(shelf):
+    assert zoo.find("faces") is zoo.find("facenet_512")
+    (shelf / zoo.find("faces").file).touch()
+    assert zoo.locate("faces") == zoo.path("faces") == zoo.path("facenet_512")
+
+
+def test_a_file_says_what_it_was_trained_on(tmp_path):
+    model = models.tiny_facenet(None)
+    known = {}
+    for faces in ("drawn", "photographs"):
+        attributes = {"faces": faces, "threshold_at_far_0.001": 0.25} if faces == "photographs" else {}
+        path = tmp_path / f"{faces}.h5"
+        hdf5.save(model, path, dtype="float16", attributes=attributes)
+        hdf5.trust([hashlib.sha256(path.read_bytes()).hexdigest()])
+        known[faces] = encoders.choose(str(path))
+    assert (known["drawn"].drawn, known["drawn"].threshold) == (True, None)
+    assert (known["photographs"].drawn, known["photographs"].threshold) == (False, 0.25)
+    with pytest.raises(InputError, match="expected a network for faces"):
+        encoders.choose("tiny_vgg")
