@@ -109,6 +109,8 @@ CASES: tuple[OpCase, ...] = (
     OpCase("relu", distinct((3, 4))),
     OpCase("leaky_relu", distinct((3, 4)), (0.1,)),
     OpCase("prelu", lambda random: (*distinct((2, 3, 4))(random), random.uniform(0.1, 0.5, 4))),
+    OpCase("residual", normal((2, 3, 4), (2, 3, 4)), options={"scale": 0.17}, name="linear"),
+    OpCase("residual", distinct((3, 4), (3, 4)), options={"scale": 0.5, "activation": "relu"}, name="relu"),
     OpCase("sigmoid", normal((3, 4))),
     OpCase("tanh", normal((3, 4))),
     OpCase("softplus", normal((3, 4))),

@@ -51,8 +51,7 @@ class Residual(Block):
         self.change, self.scale, self.activation, self.name = change, scale, activation, name
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x + self.change(x) * self.scale
-        return ops.relu(y) if self.activation else y
+        return ops.residual(x, self.change(x), scale=self.scale, activation=self.activation)
 
 
 class GlobalAverage(nn.Module):

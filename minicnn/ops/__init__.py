@@ -1,6 +1,6 @@
 """The operations: functions from Tensors to Tensors, each with its gradient."""
 
-from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, sigmoid, softmax, softplus, tanh
+from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, residual, sigmoid, softmax, softplus, tanh
 from minicnn.ops.convolution import conv, linear, locally_connected
 from minicnn.ops.losses import binary_cross_entropy, cross_entropy, gram_matrix, pairwise_distances
 from minicnn.ops.math import abs, clip, exp, log, maximum, minimum, sqrt, square
@@ -46,6 +46,7 @@ __all__ = [
     "prelu",
     "relu",
     "reshape",
+    "residual",
     "sigmoid",
     "softmax",
     "softplus",

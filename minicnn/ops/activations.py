@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn.errors import InputError
 from minicnn.kernels import rectify as rectify_kernels
+from minicnn.kernels import residual as residual_kernels
 from minicnn.tensor import op
 
 
@@ -22,6 +23,27 @@ def relu(x):
 
     def backward(dy):
         return relu_rule(dy, y)
+
+    return y, backward
+
+
+@op
+def residual(x, change, *, scale=1.0, activation=None, needs):
+    """x + scale · change, and ReLU of it when activation="relu": the end of a residual block, in one pass.
+
+    x, change: of one shape and dtype. scale: a number. Source: He et al. 2016; the scale, Szegedy et al. 2017.
+    """
+    if np.shape(x) != np.shape(change) or np.result_type(x) != np.result_type(change):
+        what = [f"{np.result_type(array)} {np.shape(array)}" for array in (x, change)]
+        raise InputError(f"residual: change is {what[1]}; expected as x is, {what[0]}")
+    if activation not in (None, "relu"):
+        raise InputError(f'residual: activation is {activation!r}; expected None or "relu"')
+    y = residual_kernels.implementation(x).forward(x, change, scale, activation == "relu")
+    active = y if activation else None
+
+    def backward(dy):
+        dy = dy if active is None else relu_rule(dy, active)
+        return dy, dy * dy.dtype.type(scale) if needs[1] else None
 
     return y, backward
 

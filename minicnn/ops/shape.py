@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicnn import buffers
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor, op
 
@@ -17,8 +18,10 @@ def concat(tensors, axis=-1):
 def _concat(*parts, axis):
     shapes = [np.shape(p) for p in parts]
     try:
-        y = np.concatenate(parts, axis=axis)
-    except ValueError:
+        whole = list(shapes[0])
+        whole[axis] = sum(shape[axis] for shape in shapes)
+        y = np.concatenate(parts, axis=axis, out=buffers.empty(tuple(whole), np.result_type(*parts)))
+    except (ValueError, IndexError):
         raise InputError(f"concat: shapes {shapes} do not join along axis {axis}") from None
     edges = np.cumsum([shape[axis] for shape in shapes])[:-1]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
+from minicnn import backend, nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.kernels.conv import naive, on_numba, on_numpy
@@ -446,3 +446,45 @@ def test_bad_input_of_the_linear_layer_is_named_in_one_line(arguments, message):
     with pytest.raises(InputError) as caught:
         ops.linear(*arguments)
     assert str(caught.value).startswith(message)
+
+
+# Frozen filters
+
+
+@pytest.mark.parametrize("positions", [3, 40], ids=["threads share the filters", "threads share the outputs"])
+def test_panels_of_frozen_filters_are_kept_and_say_the_same(positions):
+    x, w = normal(2, positions, positions, 20), normal(3, 3, 20, 37, seed=1)
+    window = slide("conv", x.shape[1:-1], w.shape[:-2], padding=1)
+    dy = normal(*x.shape[:-1], 37, seed=2)
+    y, dx = on_numba.forward(x, w, None, window), on_numba.gradient_to_input(dy, w, x.shape[1:-1], window)
+    memories = on_numba._panels_as_they_are, on_numba._panels_turned
+    before = [memory.bytes for memory in memories]
+    w.flags.writeable = False
+    for _ in range(2):
+        assert_array_equal(on_numba.forward(x, w, None, window), y)
+        assert_array_equal(on_numba.gradient_to_input(dy, w, x.shape[1:-1], window), dx)
+    assert all(memory.bytes - old > w.nbytes for memory, old in zip(memories, before, strict=True))
+    del w
+    assert [memory.bytes for memory in memories] == before
+
+
+def test_panels_are_made_anew_after_frozen_filters_were_written():
+    layer, x = nn.Conv2d(4, 6, 1, seed=0), normal(1, 5, 5, 4).astype(np.float32)
+    with nn.frozen(layer):
+        first = layer(Tensor(x)).data
+    layer.w.data[...] *= 2
+    with nn.frozen(layer):
+        assert_allclose(layer(Tensor(x)).data, 2 * first, rtol=1e-6, atol=1e-6)
+
+
+def test_a_part_of_the_taps_is_not_taken_for_all():
+    """The gradient to a single pixel under a stride of 2 needs every other tap alone, and then the filters are whole
+    in another window.
+    """
+    w = normal(3, 3, 20, 20)
+    w.flags.writeable = False
+    for spatial, options in (((1, 1), {"stride": 2, "padding": 1}), ((4, 4), {"padding": 1})):
+        window = slide("conv", spatial, (3, 3), **options)
+        dy = normal(1, *window.output, 20, seed=1)
+        expected = on_numpy.gradient_to_input(dy, w, spatial, window)
+        assert_close(on_numba.gradient_to_input(dy, w, spatial, window), expected)

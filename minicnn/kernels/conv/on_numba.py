@@ -14,6 +14,7 @@ from numba import njit
 
 from minicnn import backend, buffers
 from minicnn.kernels.conv import places
+from minicnn.kernels.memory import Memory
 from minicnn.kernels.micro_kernel import ROWS, columns, gathered_product, gathered_sum
 
 MICRO_KERNEL = "1af953f10f21"  # its digest: an edit there has to show in the files that compile it into theirs
@@ -25,7 +26,10 @@ WORK = 1 << 21  # multiplications that are worth a thread's attention: about wha
 LEAST = 4 * ROWS  # of a piece of work
 SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters
 
+BUDGET = 128 << 20  # bytes of panels of frozen filters; all of Inception-ResNet-v1 takes 94 MB
+
 _multiply, _multiply_taps = gathered_product(ROWS), gathered_sum(TAPS)
+_panels_as_they_are, _panels_turned = Memory(BUDGET), Memory(BUDGET)
 
 
 def forward(x, w, b, window, groups=1, relu=False):
@@ -96,7 +100,7 @@ def _spread(dy, w, spatial, window, groups):
     dx = np.zeros((len(dy), *around, groups * channels), dy.dtype)
     count = _panels(window.taps * channels, width)
     panels = buffers.empty((groups, count, outputs // groups, width), dy.dtype)
-    numbers = [(group, number, np.zeros(1, np.intp), panels) for group in range(groups) for number in range(count)]
+    numbers = _numbered(groups, count, np.zeros(1, np.intp), panels)
     backend.parallel(_pack, numbers, backend.constant(w).reshape(1, -1, outputs), True)
     # Outputs whose windows overlap add to the same pixels. So they are cut into bands along one axis, in which the
     # windows of every other band lie apart: first the even bands are added, then the odd ones.
@@ -125,23 +129,55 @@ def _convolve(picture, reading, w, turned, bias, groups, relu, y):
     ranges, packing, shares = [], [], []
     for where in reading.parts:
         depth = len(where.runs) * where.depth
-        panels = buffers.empty((groups, count, depth, width), y.dtype)
+        known = _remembered(w, where, turned, groups)
+        panels = buffers.empty((groups, count, depth, width), y.dtype) if known is None else known
         tables = *where.starts, *where.results, where.runs, panels
         worth = WORK // (max(depth, 1) * width)  # outputs of a panel that are worth a piece
         pieces = backend.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
-        if len(pieces) < 4:  # few outputs: threads share the filters, and each packs its own
-            parts = backend.split(count, least=worth // (groups * where.count) + 1, most=16)
+        if len(pieces) >= 4:
+            ranges += [(*piece, 0, count, *tables) for piece in pieces]
+            if known is None:
+                packing += _numbered(groups, count, where.taps, panels)
+            continue
+        # Few outputs: threads share the filters, and each packs its own.
+        parts = backend.split(count, least=worth // (groups * where.count) + 1, most=16)
+        if known is None:
             shares += [(*part, where.taps, *tables) for part in parts]
         else:
-            packing += [(group, number, where.taps, panels) for group in range(groups) for number in range(count)]
-            ranges += [(*piece, 0, count, *tables) for piece in pieces]
+            ranges += [(0, where.count, *part, *tables) for part in parts]
     channels = picture.shape[-1] // groups
     common = picture.reshape(-1), channels, backend.constant(bias), outputs, block, relu, y.reshape(-1)
     if shares:
         backend.parallel(_panels_range, shares, filters, turned, *common)
-    if ranges:
+    if packing:
         backend.parallel(_pack, packing, filters, turned)
+    if ranges:
         backend.parallel(_forward_range, ranges, *common)
+
+
+def _remembered(w, where, turned, groups):
+    """The panels of frozen filters; None for those that may change, and where the budget has no room for more."""
+    memory = _panels_turned if turned else _panels_as_they_are
+    inputs, outputs = w.shape[-2:][::-1] if turned else w.shape[-2:]
+    # All taps, of one group: then nothing but the filters themselves decides what stands in the panels.
+    if w.flags.writeable or groups > 1 or len(where.taps) * inputs * outputs != w.size:
+        return None
+    width = columns(w.itemsize)
+    count = _panels(outputs, width)
+    shape = groups, count, len(where.taps) * inputs, width
+
+    def pack(filters):
+        panels = buffers.aligned(shape, w.dtype)  # they stay long: not in the midst of what comes and goes
+        rows = backend.constant(filters).reshape(-1, *w.shape[-2:])
+        backend.parallel(_pack, _numbered(groups, count, where.taps, panels), rows, turned)
+        return panels
+
+    return memory.look_up(w, pack) if memory.keeps(w, math.prod(shape) * w.itemsize) else None
+
+
+def _numbered(groups, count, taps, panels):
+    """A piece of work for every panel."""
+    return [(group, number, taps, panels) for group in range(groups) for number in range(count)]
 
 
 def _panels(outputs, width):

@@ -16,9 +16,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from minicnn import backend, buffers
 
+LEAST = 1 << 15  # numbers that a thread copies at least
 SLACK = 16  # numbers behind a copy: who takes several at a time may read so far beyond its end
 
 
@@ -90,28 +92,35 @@ def padded(x, reading, slack=False):
     size = math.prod(shape)
     memory = buffers.empty((size + SLACK,), x.dtype)
     memory[size:] = 0
-    picture = memory[:size].reshape(shape)
-    bands = backend.split(x.shape[1], least=8, most=16 if len(x) == 1 else 1)
-    backend.parallel(_copy_band, [(image, *band) for image in range(len(x)) for band in bands], x, before, picture)
-    return backend.constant(picture)
+    lines, first = _lines_inside(x.shape, before, after), before[-1] * x.shape[-1]
+    pieces = backend.split(len(lines), least=max(1, LEAST // (size // len(lines))))
+    source = backend.constant(x).reshape(-1, math.prod(x.shape[-2:]))
+    backend.parallel(_copy_lines, pieces, source, lines, first, memory[:size].reshape(len(lines), -1))
+    return backend.constant(memory[:size].reshape(shape))
 
 
-def _copy_band(image, start, stop, x, before, picture):
-    """Rows start … stop of an image, and the zeros around them."""
-    length, source = x.shape[1], x[image, start:stop]
-    low, high = start + before[0], stop + before[0]
-    if start == 0:
-        picture[image, :low] = 0
-    if stop == length:
-        picture[image, high:] = 0
-    target = picture[image, low:high]
-    for axis in range(1, source.ndim - 1):
-        first, last = before[axis], before[axis] + source.shape[axis]
-        inside = (slice(None),) * axis
-        target[(*inside, slice(0, first))] = 0
-        target[(*inside, slice(last, None))] = 0
-        target = target[(*inside, slice(first, last))]
-    target[...] = source
+@functools.lru_cache(maxsize=256)
+def _lines_inside(shape, before, after):
+    """Which line of a picture (N, *spatial, C) stands in each line of one with zeros around it: −1, none does."""
+    lines = np.arange(math.prod(shape[:-2])).reshape(shape[:-2])
+    around = [(0, 0), *zip(before[:-1], after[:-1], strict=True)]
+    return backend.constant(np.pad(lines, around, constant_values=-1).reshape(-1))
+
+
+@njit(nogil=True, cache=True)
+def _copy_lines(start, stop, x, lines, first, picture):
+    """Some lines of the picture, and the zeros around them."""
+    last = first + x.shape[1]
+    for line in range(start, stop):
+        target = picture[line]
+        if lines[line] < 0:
+            target[:] = 0
+            continue
+        target[:first] = 0
+        target[last:] = 0
+        inside, source = target[first:last], x[lines[line]]
+        for i in range(inside.size):
+            inside[i] = source[i]
 
 
 @dataclass(frozen=True)
