@@ -38,6 +38,7 @@ def chosen(monkeypatch):
     """The encoder that every command takes; encoder.drawn is what most tests say --drawn for."""
     encoder = FaceEncoder(network(), "colours", drawn=True, threshold=0.1, origin="a test has it")
     monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: encoder)
+    monkeypatch.setattr(figures, "DPI", 30)
     return encoder
 
 
@@ -228,6 +229,8 @@ def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
     assert max(map(len, out.splitlines())) <= 80
     assert face("verify", "g.h5", "Ada", "people/Ada/Ada0.png", "--drawn", "--json") == 0
     assert said_json(capsys)["probability"] > 0.5
+    assert face("calibrate", "g.h5", "--into", "other.h5") == 2
+    assert "expected the gallery that is calibrated on" in capsys.readouterr().err
 
 
 def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):

@@ -141,10 +141,10 @@ def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery 
     from minicnn.faces.protocols import every_pair, pair_distances
 
     source, gallery = Path(arguments.source), None
+    if source.is_file():
+        return _of_gallery(arguments)
     if arguments.into:
         encoder, gallery = opened(arguments.into, arguments.weights)
-    if source.is_file():
-        return _of_gallery(arguments), gallery
     if gallery is None:
         encoder = choose(arguments.weights)
     elif arguments.head:
@@ -160,17 +160,23 @@ def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery 
     return Distances(d, same, None, len(folder), len(folder.people), encoder), gallery
 
 
-def _of_gallery(arguments: argparse.Namespace) -> Distances:
-    """Of the pictures that are enrolled; it need not be the gallery that the threshold is for."""
-    from minicnn.faces.protocols import every_pair
+def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
+    """Of the pictures that are enrolled. Their threshold is for this gallery alone: it may have a head of its own."""
+    import numpy as np
+
+    from minicnn.faces.protocols import every_pair, pair_distances
 
     for name in ("pairs", "head", "box", "landmarks"):
         if getattr(arguments, name):
             raise InputError(f"calibrate: {name} is for pictures, and {arguments.source!r} is a gallery")
+    if arguments.into and Path(arguments.into).resolve() != Path(arguments.source).resolve():
+        raise InputError(f"calibrate: into is {arguments.into!r}; expected the gallery that is calibrated on, or none")
     encoder, gallery = opened(arguments.source, arguments.weights)
-    d, labels = gallery.distances()
+    labels = np.repeat(np.arange(len(gallery)), np.array(list(gallery.people.values()), np.int64))
     first, second, same = every_pair(labels, balanced=arguments.accuracy)
-    return Distances(d[first, second], same, None, len(labels), len(gallery), encoder)
+    encodings = np.concatenate([gallery.encodings(name) for name in gallery.list()])
+    d = pair_distances(inputs.score_by(encoder, gallery.head), encodings, first, second)
+    return Distances(d, same, None, len(labels), len(gallery), encoder), gallery
 
 
 def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibration) -> Iterator[str]:

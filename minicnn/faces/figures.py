@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SAME, DIFFERENT, LINE, INK = "#2f6690", "#c8553d", "#3a3a3a", "#222222"
 PALE = "#b9c6d2"
 DPI = 150
-MOST_NAMED = 10  # people told apart by colours; there are no more that one can
+MOST_NAMED = 20  # people told apart by colours; nobody can with more
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -101,7 +101,7 @@ def people(encodings: np.ndarray, labels: np.ndarray, names: Sequence[str], dist
     """All distances (N, N) between pictures as a matrix, person by person, and the encodings (N, D) in the plane of
     their two principal components. labels: (N,), numbers into names, ascending.
     """
-    figure = _blank(11.8, 5.2)
+    figure = _blank(13.2, 5.2)
     matrix, plane = figure.subplots(1, 2)
     _matrix(figure, matrix, distances, labels, names)
     _plane(plane, encodings, labels, names)
@@ -183,16 +183,16 @@ def _roc(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | None) -
     axes.plot(np.maximum(curve.far, low), curve.val, color=SAME, linewidth=2.2, drawstyle="steps-post")
     chance = np.geomspace(low, 1, 200)
     axes.plot(chance, chance, color=PALE, linestyle=":", linewidth=1.6)
-    axes.text(0.4, 0.45, "by chance", color="#8795a1", fontsize=10.5, ha="right")
+    axes.text(0.3, 0.45, "by chance", color="#8795a1", fontsize=10.5, ha="right")
+    title = f"ROC, area under it {curve.area():.3f}"
     if threshold is not None:
         passed = d <= threshold
         point = max(float(passed[~same].mean()), low), float(passed[same].mean())
         axes.plot(*point, "o", color=DIFFERENT, markersize=8)
-        found = f"at the threshold VAL {point[1]:.1%}, FAR {passed[~same].mean():.2g}"
-        axes.text(0.04, 0.08, found, transform=axes.transAxes, fontsize=10.5, color=DIFFERENT)
+        title += f"; VAL {point[1]:.1%} at FAR {passed[~same].mean():.2g}"
     axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02), xlabel="FAR: two people accepted as one")
     axes.set_ylabel("VAL: one person accepted")
-    axes.set_title(f"ROC, area under it {curve.area():.3f}", fontsize=12)
+    axes.set_title(title, fontsize=12)
     _plain(axes, "both")
 
 
@@ -200,11 +200,11 @@ def _identification(axes: Axes, found: Identified) -> None:
     """CMC and the open set have one ordinate, a share of people found, and share the panel."""
     low = 1e-3
     axes.plot(np.maximum(found.fpir, low), found.dir, color=DIFFERENT, linewidth=2.2, drawstyle="steps-post")
-    axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02), xlabel="FPIR: strangers taken for somebody")
+    axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02))
     axes.set_ylabel("people recognized (DIR)")
     shown = [rank for rank in (1, 5) if rank <= len(found.cmc)]
-    ranks = "\n".join(f"rank {rank}: {found.cmc[rank - 1]:.1%}" for rank in shown)
-    axes.text(0.97, 0.06, f"all {found.people} enrolled\n{ranks}", ha="right", fontsize=10.5, transform=axes.transAxes)
+    ranks = ", ".join(f"rank {rank} {found.cmc[rank - 1]:.1%}" for rank in shown)
+    axes.set_xlabel(f"FPIR: strangers taken for somebody\n(all {found.people} enrolled, no strangers: {ranks})")
     axes.set_title(f"a gallery of {found.people // 2}, one picture each, and strangers", fontsize=12)
     _plain(axes, "both")
 
@@ -217,7 +217,7 @@ def _matrix(figure: Figure, axes: Axes, d: np.ndarray, labels: np.ndarray, names
     for end in ends[:-1]:
         axes.axhline(end - 0.5, color="white", linewidth=0.7)
         axes.axvline(end - 0.5, color="white", linewidth=0.7)
-    if len(begins) <= 2 * MOST_NAMED:
+    if len(begins) <= MOST_NAMED:
         axes.set_yticks((begins + ends - 1) / 2, [_short(names[labels[i]], 18) for i in begins], fontsize=9.5)
     else:
         axes.set_yticks([])
@@ -230,8 +230,9 @@ def _plane(axes: Axes, encodings: np.ndarray, labels: np.ndarray, names: Sequenc
     import matplotlib
 
     places, share = principal_plane(encodings)
-    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
     persons = np.unique(labels)
+    palette = "tab10" if len(persons) <= 10 else "tab20"
+    colours = matplotlib.colormaps[palette].colors  # type: ignore[attr-defined]
     few = len(persons) <= MOST_NAMED
     for number, person in enumerate(persons):
         mine = places[labels == person]
@@ -246,6 +247,7 @@ def _plane(axes: Axes, encodings: np.ndarray, labels: np.ndarray, names: Sequenc
     axes.set_yticks([])
     axes.set(xlabel="first principal component", ylabel="second")
     axes.set_aspect("equal", adjustable="datalim")
+    axes.set_box_aspect(1)
     axes.set_title(f"encodings in the plane ({share:.0%} of their variance)", fontsize=12)
     _plain(axes, None)
 

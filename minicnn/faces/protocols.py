@@ -50,7 +50,8 @@ def every_pair(labels: np.ndarray, *, balanced: bool = False, seed: int = 0) -> 
     balanced: of two people as many as of one. Raises InputError where one kind is missing.
     """
     groups = [np.flatnonzero(labels == person) for person in np.unique(labels)]
-    one = np.concatenate([group[np.stack(np.triu_indices(len(group), 1), axis=1)] for group in groups])
+    none = np.empty((0, 2), np.int64)
+    one = np.concatenate([none, *(group[np.stack(np.triu_indices(len(group), 1), axis=1)] for group in groups)])
     if len(groups) < 2 or not len(one):
         raise InputError(
             f"pairs: {len(labels)} pictures of {len(groups)} people give no pairs of both kinds; "
