@@ -1,5 +1,7 @@
 """Activations, elementwise except softmax."""
 
+import contextvars
+
 import numpy as np
 
 from minicnn.errors import InputError
@@ -7,13 +9,34 @@ from minicnn.kernels import rectify as rectify_kernels
 from minicnn.kernels import residual as residual_kernels
 from minicnn.tensor import op
 
+# How a cotangent g passes a ReLU of x. Each makes pictures of its own; only the first is the gradient.
+RELU_RULES = {
+    "gradient": "g · [x > 0]",
+    "deconvnet": "max(g, 0)",  # Zeiler & Fergus 2014
+    "guided": "max(g, 0) · [x > 0]",  # Springenberg et al. 2015
+}
+# Which of them is in use, read when a backward runs. visualize.backward_rule sets it.
+chosen_relu_rule: contextvars.ContextVar[str] = contextvars.ContextVar("relu_rule", default="gradient")
+
 
 def relu_rule(dy, active):
     """How a cotangent passes a ReLU: where its input was positive. The one rule that every ReLU uses, fused or not.
 
     active: above zero there and nowhere else: the ReLU's result, or a mask.
     """
-    return rectify_kernels.implementation(dy).gradient(dy, active)
+    dy, active = at_relu(dy, active)
+    return dy if active is None else rectify_kernels.implementation(dy).gradient(dy, active)
+
+
+def at_relu(dy, active):
+    """(dy, active) for kernels that know the gradient's rule alone: with these it gives what the chosen rule says.
+
+    active: what marks where the input was positive, in any form; None then lets all of dy through.
+    """
+    rule = chosen_relu_rule.get()
+    if rule == "gradient":
+        return dy, active
+    return rectify_kernels.implementation(dy).forward(dy), active if rule == "guided" else None
 
 
 @op

@@ -6,6 +6,7 @@ from minicnn.errors import InputError
 from minicnn.kernels import locally_connected as locally_connected_kernels
 from minicnn.kernels.conv import fused
 from minicnn.kernels.geometry import slide
+from minicnn.ops.activations import at_relu
 from minicnn.tensor import op
 
 
@@ -34,10 +35,12 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
 
     def backward(dy):
         dx = dw = db = None
+        # What the ReLU passes is a product with numbers ≥ 0, and so is what a mean passes: they may change places.
+        dy, active = (dy, None) if marks is None else at_relu(dy, marks)
         if needs[0]:
-            dx = kernels.gradient_to_input(dy, marks, kept_w, pool == "avg")
+            dx = kernels.gradient_to_input(dy, active, kept_w, pool == "avg")
         if needs[1] or needs[2]:
-            dy = kernels.before_relu(dy, marks, pool == "avg")
+            dy = kernels.before_relu(dy, active, pool == "avg")
         if needs[1]:
             dw = kernels.gradient_to_filters(dy, kept_x)
         if needs[2]:

@@ -8,7 +8,7 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.kernels import batch_norm as batch_norm_kernels
 from minicnn.kernels import local_response_norm as local_response_kernels
-from minicnn.ops.activations import relu_rule
+from minicnn.ops.activations import at_relu, relu_rule
 from minicnn.tensor import op
 
 
@@ -41,15 +41,19 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     inverse_deviation = (1 / np.sqrt(variance + eps)).astype(x.dtype)
     scale = inverse_deviation if gamma is None else gamma * inverse_deviation
     y = kernels.normalize(rows, mean, scale, beta, activation == "relu").reshape(x.shape)
-    # In training the kernels apply relu_rule as they read dy: a pass of its own would take as long as each of them.
+    # In training the kernels apply ReLU's rule as they read dy: a pass of its own would take as long as each of them.
     relu_inside = training and activation == "relu"
     active = y if activation and not relu_inside and any(needs) else None
 
     def backward(dy):
+        inside = False
         if active is not None:
             dy = relu_rule(dy, active)
+        elif relu_inside:
+            dy, inside = at_relu(dy, True)
+            inside = bool(inside)
         dy = dy.reshape(rows.shape)
-        dbeta, products = kernels.sums(dy, rows, mean, scale, beta, relu_inside)
+        dbeta, products = kernels.sums(dy, rows, mean, scale, beta, inside)
         dgamma = products * inverse_deviation
         if not training:
             dx = (dy * scale).reshape(x.shape) if needs[0] else None
@@ -59,7 +63,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
         if needs[0]:
             count = len(rows)
             slope = dgamma * inverse_deviation / count
-            dx = kernels.gradient(dy, rows, mean, scale, beta, relu_inside, dbeta / count, slope).reshape(x.shape)
+            dx = kernels.gradient(dy, rows, mean, scale, beta, inside, dbeta / count, slope).reshape(x.shape)
         return dx, None if gamma is None else dgamma, dbeta, None, None
 
     return y, backward
