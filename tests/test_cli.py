@@ -12,8 +12,8 @@ import pytest
 import minicnn
 from minicnn import hdf5, images, models, zoo
 from minicnn.cli import main
+from minicnn.demonstration import faces, styles
 from minicnn.models import imagenet
-from minicnn.style import demonstration
 
 
 @pytest.fixture
@@ -84,19 +84,25 @@ def test_style_refuses_nonsense_in_one_line_and_exits_2(pictures, monkeypatch, c
 
 
 def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(demonstration, "SIZE", 48)
-    monkeypatch.setattr(demonstration, "STEPS", 6)
+    monkeypatch.setattr(styles, "SIZE", 48)
+    monkeypatch.setattr(styles, "STEPS", 6)
+    monkeypatch.setattr(faces, "SIZE", 64)
     out = tmp_path / "pictures"
     assert main(["demo", "--out", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
     expected = {"content.png", "costs.png", "index.html"}
     for style in ("starry_night", "stained_glass", "woodcut_wave"):
         expected |= {f"style-{style}.png", f"result-{style}.png", f"iterates-{style}.png"}
+    expected |= {"face-distances.png", *(f"face-enrolled-{i + 1}.png" for i in range(10))}
+    expected |= {f"face-visitor-{i + 1}.png" for i in range(len(faces.VISITORS))}
     assert names == expected
     page = (out / "index.html").read_text(encoding="utf-8")
     assert all(f'src="{name}"' in page for name in expected - {"index.html"})
     assert "$" not in page
     assert "http" not in page
+    assert "(wrong)" not in page
+    assert [page.count(f">{name}:") for name in ("Dana", "Harper", "Jules")] == [1, 1, 1]
+    assert page.count("Not recognized") == faces.STRANGERS
     assert str(out / "index.html") in capsys.readouterr().out
 
 

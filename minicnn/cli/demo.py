@@ -1,4 +1,4 @@
-"""minicnn demo: a photograph in three styles, with nothing to download and nothing to choose."""
+"""minicnn demo: a photograph in three styles and ten faces at a door, with nothing to download or to choose."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
-        help="style a photograph in three paintings; no arguments, no network",
-        description="Style a photograph in three paintings that are drawn by code, and write a page that shows how.",
+        help="style a photograph in three paintings, and recognize faces; no arguments, no network",
+        description="Style a photograph in three paintings that are drawn by code; enrol ten drawn people and find out "
+        "who comes; and write a page that shows how.",
     )
     parser.add_argument("--out", default="minicnn-demo", metavar="DIR", help="where to write (default: minicnn-demo)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from minicnn.style.demonstration import demonstrate
+    from minicnn.demonstration import demonstrate
 
     page = demonstrate(Path(arguments.out))
     print(f"open {page}")

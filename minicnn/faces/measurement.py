@@ -43,7 +43,8 @@ def evaluation_pairs(people: np.ndarray, *, seed: int = 0) -> Pairs:
     folds = 10 if len(names) >= 20 else max(min(len(names) // 2, 10), 1)
     if folds >= 2:
         fewest = np.sort(counts)[: len(names) // folds]
-        pairs = int(min(300, (fewest * (fewest - 1) // 2).sum(), fewest.sum() // 2)) * 2
+        same, different = (fewest * (fewest - 1)).sum() // 2, (fewest.sum() ** 2 - (fewest**2).sum()) // 2
+        pairs = int(min(300, same, different)) * 2
         if pairs >= 2:
             return draw_pairs(people, folds=folds, pairs=pairs, seed=seed)
     raise InputError(

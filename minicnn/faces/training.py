@@ -38,13 +38,13 @@ class FacePlan:
     batches as show every picture once, and within a phase the rate rises for the part `warm_up` of it, then falls to
     zero. loss: of the second phase, "triplet" or "pair". margin: of triplets, in squared distances of unit vectors.
     head: of pairs, see PairHead. scale, angle: of the classifier, see CosineClassifier. shift: how far pictures are
-    moved, in pixels. brightness: the factor is between 1 − brightness and 1 + brightness. frozen: layers or blocks of
-    layers that stay as they are.
+    moved, in pixels. brightness: the factor is between 1 − brightness and 1 + brightness. hidden: a patch of up to that
+    part of the side is painted over in every other picture. frozen: layers or blocks of layers that stay as they are.
     """
 
     people: int = 24
     pictures: int = 4
-    softmax: tuple[int, float] = (12, 0.1)
+    softmax: tuple[int, float] = (18, 0.1)
     comparing: tuple[int, float] = (8, 0.02)
     loss: str = "triplet"
     margin: float = 0.2
@@ -56,6 +56,7 @@ class FacePlan:
     warm_up: float = 0.2
     shift: int = 3
     brightness: float = 0.2
+    hidden: float = 0.5
     frozen: tuple[str, ...] = ()
     seed: int = 0
 
@@ -72,6 +73,8 @@ class FacePlan:
             raise InputError(f"face train: loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
         if not 0 <= self.margin < np.inf:
             raise InputError(f"face train: margin is {self.margin}; expected a number of 0 or more")
+        if not 0 <= self.hidden <= 1:
+            raise InputError(f"face train: hidden is {self.hidden}; expected a number from 0 to 1")
 
 
 class CosineClassifier(nn.Module):
@@ -198,9 +201,23 @@ class _Run(FacePlan):
 
 
 def _prepare(images: np.ndarray, plan: FacePlan, random: np.random.Generator) -> np.ndarray:
-    """Pictures mirrored, moved, and made brighter or darker: float32 in [0, 1]."""
+    """Pictures mirrored, moved, made brighter or darker, and partly hidden: float32 in [0, 1]."""
     light = random.uniform(1 - plan.brightness, 1 + plan.brightness, (len(images), 1, 1, 1)).astype(np.float32)
-    return np.minimum(augment(images, plan.shift, random) * light, np.float32(1))
+    return _hide(np.minimum(augment(images, plan.shift, random) * light, np.float32(1)), plan.hidden, random)
+
+
+def _hide(images: np.ndarray, most: float, random: np.random.Generator) -> np.ndarray:
+    """Paint over a patch of every other picture, up to the part `most` of its height and width, so that no single trait
+    is relied on. Source: DeVries & Taylor 2017, "Improved regularization of convolutional neural networks with cutout".
+    """
+    count = len(images)
+    inside = (random.random(count) < 0.5)[:, None, None]
+    for axis, length in enumerate(images.shape[1:3]):
+        middle, half = random.random(count)[:, None], random.uniform(0, most / 2, count)[:, None]
+        within = np.abs((np.arange(length) + 0.5) / length - middle) <= half
+        inside = inside & (within[:, :, None] if axis == 0 else within[:, None, :])
+    colour = random.random((count, 1, 1, 3), np.float32)
+    return np.where(inside[..., None], colour, images)
 
 
 def _triplet_loss(

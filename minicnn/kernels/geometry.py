@@ -62,6 +62,8 @@ def slide(
 
 def one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tuple[int, ...]:
     """`value` as one int a dimension; an int stands for all. name, what: the op and its argument, for messages."""
+    if type(value) is int and value >= least:
+        return (value,) * rank
     values = (value,) * rank if _is_int(value) else value
     if (
         not isinstance(values, (tuple, list))
@@ -79,6 +81,8 @@ def _is_int(value: Any) -> bool:
 def _padding(
     name: str, padding: Any, spatial: Sequence[int], spans: Sequence[int], strides: Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
+    if type(padding) is int and padding >= 0:
+        return ((padding, padding),) * len(spatial)
     rule = padding if isinstance(padding, str) else None  # an array, say, would be compared element by element
     if rule == "valid":
         return ((0, 0),) * len(spatial)

@@ -1,21 +1,16 @@
-"""The demonstration: one photograph in three styles, with nothing to download and nothing to choose."""
+"""One photograph in three styles."""
 
 from __future__ import annotations
 
 import html
-import io
-import time
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
 from minicnn import images, models
-from minicnn.backend import compiled_before
 from minicnn.datasets.paintings import PAINTINGS
-from minicnn.errors import InputError
+from minicnn.demonstration.files import picture, save_figure
 from minicnn.style.loop import StyleResult, transfer
 
 SIZE = 256
@@ -24,18 +19,11 @@ ITERATES = (0, 1, 5, 20, 50, 100, 150)
 TITLES = {"starry_night": "Starry night", "stained_glass": "Stained glass", "woodcut_wave": "Woodcut wave"}
 
 
-def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
-    """Style the photograph in every painting, write pictures, iterates, cost curves and a page; returns the page.
+def demonstrate(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
+    """Style the photograph in every painting, and write pictures, iterates and cost curves; returns the page's parts.
 
     The photograph is Grace Hopper's portrait, which matplotlib carries; the paintings are drawn by code.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(f"demo: out {str(folder)!r} cannot be made a folder ({problem.strerror})") from None
-    if not compiled_before():
-        say("compiling the kernels, once on this machine; later runs start at once")
-    start = time.monotonic()
     photograph = _photograph()
     images.save(folder / "content.png", photograph)
     results = {}
@@ -55,7 +43,7 @@ def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
         if results[name].manifest["interrupted"]:
             raise KeyboardInterrupt
     _write_curves(folder / "costs.png", results)
-    return _write_page(folder, results, time.monotonic() - start)
+    return {"steps": str(STEPS), "network": models.tiny_vgg().card.name, **_parts(results)}
 
 
 def _photograph() -> np.ndarray:
@@ -75,7 +63,7 @@ def _write_strip(path: Path, iterates: dict[int, np.ndarray]) -> None:
         axes.imshow(image, interpolation="none", aspect="auto")
         axes.set_axis_off()
         axes.set_title(f"step {step}" if step else "start", fontsize=13, pad=6)
-    _save_figure(figure, path)
+    save_figure(figure, path)
 
 
 def _write_curves(path: Path, results: dict[str, StyleResult]) -> None:
@@ -95,45 +83,17 @@ def _write_curves(path: Path, results: dict[str, StyleResult]) -> None:
         axes.grid(alpha=0.25)
     panels[0].set_ylabel("cost")
     panels[-1].legend(frameon=False, fontsize=9)
-    _save_figure(figure, path)
+    save_figure(figure, path)
 
 
-def _save_figure(figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content)
-    _replace(path, content.getvalue())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _write_page(folder: Path, results: dict[str, StyleResult], seconds: float) -> Path:
-    """index.html: the photograph down the side, the paintings along the top, the results where they meet."""
-    paintings = "".join(_figure(f"style-{name}.png", TITLES[name]) for name in results)
-    pictures = "".join(_figure(f"result-{name}.png", f"Grace Hopper × {TITLES[name]}") for name in results)
-    strips = "".join(
-        f'<h3>{html.escape(TITLES[name])}</h3><div class="wide"><img src="iterates-{name}.png" '
-        f'alt="Iterates of {html.escape(TITLES[name])}"></div>'
-        for name in results
-    )
-    template = Template((resources.files("minicnn.style") / "templates/demonstration.html").read_text("utf-8"))
-    network = models.tiny_vgg().card.name
-    page = template.substitute(
-        paintings=paintings, pictures=pictures, strips=strips, steps=STEPS, network=network, seconds=f"{seconds:.0f}"
-    )
-    path = folder / "index.html"
-    _replace(path, page.encode())
-    return path
-
-
-def _figure(source: str, caption: str) -> str:
-    caption = html.escape(caption)
-    return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+def _parts(results: dict[str, StyleResult]) -> dict[str, str]:
+    """The photograph down the side, the paintings along the top, the results where they meet; the strips below."""
+    return {
+        "paintings": "".join(picture(f"style-{name}.png", TITLES[name]) for name in results),
+        "pictures": "".join(picture(f"result-{name}.png", f"Grace Hopper × {TITLES[name]}") for name in results),
+        "strips": "".join(
+            f'<h3>{html.escape(TITLES[name])}</h3><div class="wide"><img src="iterates-{name}.png" '
+            f'alt="Iterates of {html.escape(TITLES[name])}"></div>'
+            for name in results
+        ),
+    }

@@ -1,0 +1,30 @@
+"""The demonstration: a photograph in three styles and ten faces at a door, with nothing to download or to choose."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from minicnn.backend import compiled_before
+from minicnn.demonstration import faces, styles
+from minicnn.demonstration.files import replace
+from minicnn.errors import InputError
+
+
+def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
+    """Write pictures of both, and a page that shows them; returns the page. Raises InputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"demo: out {str(folder)!r} cannot be made a folder ({problem.strerror})") from None
+    if not compiled_before():
+        say("compiling the kernels, once on this machine; later runs start at once")
+    start = time.monotonic()
+    told = {**styles.demonstrate(folder, say), **faces.demonstrate(folder, say)}
+    template = Template((resources.files("minicnn.demonstration") / "templates/page.html").read_text("utf-8"))
+    path = folder / "index.html"
+    replace(path, template.substitute(told, seconds=f"{time.monotonic() - start:.0f}").encode())
+    return path
