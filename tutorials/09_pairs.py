@@ -1,0 +1,356 @@
+# %% [markdown]
+# # Lesson 9: pairs, chi-square and DeepFace
+#
+# Triplets ask which of two is nearer. There is a plainer question: here are two pictures, is it one person, yes or no?
+# A network that answers it is called *Siamese*, after twins who share a body: one encoder looks at both pictures, and a
+# small *head* on top compares what it saw. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) was built so.
+#
+# In this lesson you compare encodings in three ways, derive where chi-square comes from, see why it refuses signed
+# numbers, let weights find out which features can be trusted, and train the twins.
+#
+# Letters: f and g are the encodings of two pictures, D numbers each; y is 1 for one person and 0 for two, ŷ the
+# network's answer.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minicnn
+from minicnn import InputError, Tensor, faces, gradcheck, nn, no_grad, ops, optim
+from minicnn.datasets import doodles
+from minicnn.faces.evaluation import area_under_roc
+from minicnn.faces.heads import chi_square
+
+minicnn.use_backend("numpy")
+random = np.random.default_rng(0)
+INK, BLUE, RED, GREEN, SAND, GREY = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6", "#777777"
+COLOURS = {"l1": GREEN, "l2": BLUE, "chi2": RED}
+NAMES = {"l1": "|f − g|", "l2": "(f − g)²", "chi2": "(f − g)² / (f + g)"}
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
+
+# %% [markdown]
+# ## From two encodings to a probability
+#
+# Compare number by number, weigh what comes out, add up, and press the sum between 0 and 1:
+#
+#     z = Σₖ wₖ · φ(fₖ, gₖ) + b        ŷ = 1 / (1 + e⁻ᶻ)
+#
+# φ is |f − g|, or (f − g)², or χ² = (f − g)² / (f + g). The weights are negative: the larger the difference, the less
+# likely it is one person. The cost is the cross-entropy, and its gradient is as simple as can be: ∂L/∂z = ŷ − y.
+#
+# From there the chain rule goes on into the encodings. Take χ² apart by the quotient rule:
+#
+#     ∂χ²/∂f = (f − g)(f + 3g) / (f + g)²        ∂χ²/∂g = −(f − g)(3f + g) / (f + g)²
+
+# %%
+f, g = (Tensor(random.uniform(0.1, 2, (1, 4)), requires_grad=True) for _ in range(2))
+for kind in NAMES:
+    head = faces.PairHead(kind, dimensions=4)
+    f.grad = g.grad = None
+    ops.binary_cross_entropy(head(f, g), [1.0]).backward()
+    with no_grad():
+        error = head.probability(f, g).item() - 1  # ŷ − y
+    difference, total = f.data - g.data, f.data + g.data
+    slope = {
+        "l1": np.sign(difference),
+        "l2": 2 * difference,
+        "chi2": difference * (f.data + 3 * g.data) / total**2,
+    }[kind]
+    by_hand = error * head.w.data * slope
+    print(f"{kind:5} ŷ = {error + 1:.3f}, ∂L/∂f = {f.grad[0].round(4)}, by hand {by_hand[0].round(4)}")
+    assert np.allclose(f.grad, by_hand, rtol=1e-5)
+    report = gradcheck(lambda f, g, head=head: head(f, g), [f.data, g.data])
+    assert report.ok
+print(report)
+
+# %% [markdown]
+# ## One encoder, called twice
+#
+# There is one set of weights. Both calls use it, so both send a gradient to it, and the gradients *add up* (lesson 1:
+# what is used twice collects twice). Nobody has to copy anything. To see it, stop the gradient of one twin, then that
+# of the other, and add.
+
+# %%
+w = Tensor(random.normal(0, 1, (5, 4)), requires_grad=True, name="w")
+x, y = random.normal(0, 1, (2, 1, 5))
+
+
+def gradient_of_twins(left, right):
+    """Of w, where a twin that is switched off looks with a copy that takes no gradient."""
+    fixed = Tensor(w.data.copy())
+    w.grad = None
+    f, g = ops.relu(Tensor(x) @ (w if left else fixed)), ops.relu(Tensor(y) @ (w if right else fixed))
+    ops.binary_cross_entropy(faces.PairHead("l2", 4)(f, g), [1.0]).backward()
+    return w.grad.copy()
+
+
+both, left_only, right_only = gradient_of_twins(1, 1), gradient_of_twins(1, 0), gradient_of_twins(0, 1)
+print(f"both {np.linalg.norm(both):.4f}; left + right, differing by {np.abs(both - left_only - right_only).max():.0e}")
+assert np.allclose(both, left_only + right_only) and not np.allclose(both, left_only)
+
+# %% [markdown]
+# ## Where chi-square comes from
+#
+# Suppose that a feature *counts* something: how often a pattern was seen in the picture. Features behind a ReLU are a
+# little like that. Count the same thing twice and you do not get the same number. A count that is 100 on average
+# strays by about 10, one that is 4 by about 2, for a count strays by the root of its mean (Poisson). So a difference of
+# 5 is nothing between 100 and 105, and a lot between 1 and 6.
+#
+# (f − g)² is twice the mean on average, so large counts drown small ones. Divide by f + g, which is also about twice
+# the mean, and what is left is 1, whatever the mean.
+
+# %%
+means = np.geomspace(2, 200, 13)
+counts = random.poisson(means, (2, 4000, len(means))).astype(float)
+noise = {
+    "l1": np.abs(counts[0] - counts[1]).mean(axis=0),
+    "l2": np.square(counts[0] - counts[1]).mean(axis=0),
+    "chi2": chi_square(*counts).data.mean(axis=0),
+}
+for kind, values in noise.items():
+    print(
+        f"{NAMES[kind]:20} of two counts of one thing: {values[0]:6.2f} where it is {means[0]:.0f}, "
+        f"{values[-1]:6.2f} where it is {means[-1]:.0f}"
+    )
+assert np.allclose(noise["chi2"], 1, atol=0.15) and np.allclose(noise["l2"] / (2 * means), 1, atol=0.15)
+
+# %% [markdown]
+# People of counts, then: 32 features. Some count what is rare, some what is frequent, and each says as much of a person
+# as any other. A picture counts. No weights yet, all features alike: how often is a pair of one person nearer than a
+# pair of two?
+
+# %%
+D = 32
+TYPICAL = np.geomspace(2, 300, D)
+
+
+def pairs_of_counts(count):
+    """(f, g, same): the first half one person, the second half two."""
+    people = np.square(np.sqrt(TYPICAL) + random.normal(0, 0.4, (3 * count // 2, D)))
+    first = np.arange(count)
+    second = np.where(first < count // 2, first, first + count // 2)
+    return random.poisson(people[first]), random.poisson(people[second]), (first < count // 2).astype(float)
+
+
+f, g, same = (values.astype(np.float32) for values in pairs_of_counts(4000))
+plain = {kind: area_under_roc(-faces.PairHead(kind, D)(f, g).data, same) for kind in NAMES}
+for kind, share in plain.items():
+    print(f"{NAMES[kind]:20} in the right order: {share:.1%}")
+assert plain["chi2"] > plain["l1"] > plain["l2"]
+
+# %% [markdown]
+# χ² knows how counts stray, and that is worth a lot. The others listen to the frequent features alone. But what if the
+# weights may learn? Show the three heads pairs, and let them find out by themselves.
+
+
+# %%
+def fit(kind, steps=150):
+    """A head trained on the pairs of counts, by the cross-entropy. Its weights begin alike."""
+    head = faces.PairHead(kind, D)
+    with no_grad():
+        head.w.data /= np.std(head(f, g).data)  # counts are large: begin where the sigmoid is not flat
+        head.b.data -= np.mean(head(f, g).data)
+    optimizer = optim.Adam(head.parameters(), learning_rate=float(np.abs(head.w.data).mean()))
+    for _ in range(steps):
+        optimizer.learning_rate *= 0.98
+        loss = ops.binary_cross_entropy(head(f, g), same)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return head
+
+
+others = [values.astype(np.float32) for values in pairs_of_counts(2000)]
+heads = {kind: fit(kind) for kind in NAMES}
+learned = {kind: area_under_roc(-head(*others[:2]).data, others[2]) for kind, head in heads.items()}
+for kind, share in learned.items():
+    print(f"{NAMES[kind]:20} weights all alike {plain[kind]:.1%}, learned {share:.1%}")
+assert learned["l1"] > plain["l1"] + 0.02 and learned["l2"] > plain["l2"] + 0.04
+assert abs(learned["chi2"] - plain["chi2"]) < 0.03 and min(learned.values()) > 0.86
+
+# %%
+relative = {kind: head.w.data / head.w.data[-1] for kind, head in heads.items()}
+steepness = {kind: np.polyfit(np.log(TYPICAL), np.log(np.abs(w)), 1)[0] for kind, w in relative.items()}
+print("weights fall as a power of the typical count:", {kind: f"{power:.2f}" for kind, power in steepness.items()})
+assert -1.25 < steepness["l2"] < -0.75 < steepness["l1"] < -0.3 and abs(steepness["chi2"]) < 0.15
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8), layout="constrained")
+for kind, colour in COLOURS.items():
+    left.loglog(means, noise[kind], "o-", color=colour, lw=2)
+    left.text(means[-1] * 1.12, noise[kind][-1], NAMES[kind], color=colour, weight="bold", va="center")
+    right.loglog(TYPICAL, np.abs(heads[kind].w.data) / np.abs(heads[kind].w.data).mean(), "o", color=colour, ms=6)
+    line = np.exp(np.polyval(np.polyfit(np.log(TYPICAL), np.log(np.abs(relative[kind])), 1), np.log(TYPICAL)))
+    line *= np.abs(heads[kind].w.data[-1]) / np.abs(heads[kind].w.data).mean()
+    right.loglog(TYPICAL, line, color=colour, lw=1.5, alpha=0.6)
+    right.text(340, line[-1], f"{NAMES[kind]}: {learned[kind]:.0%}", color=colour, weight="bold", va="center")
+left.set(xlabel="how often it is counted", xlim=(1.7, 1500))
+left.set_title("What two counts of one thing differ by", loc="left")
+right.set(xlabel="how often it is counted", xlim=(1.7, 4000))
+right.set_title("The weights that the heads have learned", loc="left")
+for ax in (left, right):
+    ax.set_xticks((2, 10, 50, 200), ("2", "10", "50", "200"))
+    ax.set_xticks((), minor=True)
+    ax.grid(alpha=0.25)
+fig.savefig("chi_square.png", dpi=150)
+plt.show()
+
+# %% [markdown]
+# Look at what they found. The weights of (f − g)² fall about as 1 over the typical count, those of |f − g| as 1 over
+# its root, and χ²'s are flat. The heads have *discovered* how counts stray, and all three end up alike. χ² had it built
+# in: no weight to learn, and for a person with fewer counts than usual it is right as well, which no fixed weight can
+# be.
+#
+# ## What chi-square refuses
+#
+# All this rests on f and g being 0 or more. The encodings of lesson 8 are not, they are points all around a sphere.
+# What would χ² make of them?
+
+# %%
+for a, b in ((0.5, 0.4), (0.5, -0.4), (0.5, -0.49), (0.4, -0.5)):
+    print(f"f = {a}, g = {b:5}: (f − g)² = {(a - b) ** 2:.2f}, (f − g)² / (f + g) = {(a - b) ** 2 / (a + b):7.2f}")
+try:
+    faces.PairHead("chi2", 2)(np.array([[0.5, 0.2]]), np.array([[0.4, -0.1]]))
+    raise AssertionError("signed features should have been refused")
+except InputError as refusal:
+    print(f"\n{refusal}")
+    assert "0 or more" in str(refusal)
+
+# %% [markdown]
+# A tiny move of g multiplies the "distance" by ten, and one more step makes it *negative*: nearer than the same picture
+# twice. So χ² wants an encoder that ends with a ReLU, as DeepFace's does.
+#
+# ## Train the twins
+#
+# Now for pictures. Eighty doodled people; an encoder that ends with a ReLU, so that every head may sit on it. A batch
+# is P people with K pictures each; its pairs of one person are few and those of two are many, so we draw as many of
+# these as there are of those. And we test on people that nobody has trained with.
+
+# %%
+pictures, who = doodles.album(people=80, each=6, seed=random)
+strangers, their_names = doodles.album(people=50, each=4, seed=random)
+sampler = faces.PeopleSampler(who, people=10, pictures=4)
+
+
+def pairs_among(people, source):
+    """(first, second, same): all pairs of one person, and as many of two."""
+    first, second = np.triu_indices(len(people), 1)
+    same = people[first] == people[second]
+    chosen = np.concatenate([np.flatnonzero(same), source.choice(np.flatnonzero(~same), same.sum(), replace=False)])
+    return first[chosen], second[chosen], same[chosen]
+
+
+def train_twins(kind, epochs=16):
+    source = np.random.default_rng(0)
+    encoder = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(doodles.SIZE**2, 64, activation="relu", seed=source),
+        nn.Linear(64, 32, activation="relu", seed=source),
+    )
+    head = faces.PairHead(kind, 32)
+    optimizer = optim.Adam([*encoder.parameters(), *head.parameters()], learning_rate=0.002)
+    for epoch in range(epochs):
+        for rows in sampler.epoch(epoch):
+            first, second, same = pairs_among(who[rows], source)
+            encodings = encoder(Tensor(pictures[rows]))
+            loss = ops.binary_cross_entropy(head(encodings[first], encodings[second]), same)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return encoder, head
+
+
+first, second, same = pairs_among(their_names, random)
+pixels = np.square(strangers[first] - strangers[second]).sum(axis=(1, 2, 3))
+results = {"pixels": faces.evaluate_pairs(pixels, same)}
+answers = {}
+for kind in NAMES:
+    encoder, head = train_twins(kind)
+    with no_grad():
+        encodings = encoder(Tensor(strangers))
+        answers[kind] = head.probability(encodings[first], encodings[second]).data
+    results[kind] = faces.evaluate_pairs(1 - answers[kind], same)
+for name, result in results.items():
+    print(
+        f"{NAMES.get(name, name):20} {result.accuracy:.1%} of the strangers' pairs right ± {result.standard_error:.1%}"
+    )
+assert results["pixels"].accuracy < 0.65 and all(results[kind].accuracy > 0.75 for kind in NAMES)
+
+# %%
+fig, panels = plt.subplot_mosaic(
+    [["how", "0", "1", "2", "3"], ["how", "4", "5", "6", "7"]], figsize=(13, 4.8), width_ratios=(2.6, 1, 1, 1, 1)
+)
+fig.subplots_adjust(left=0.04, right=0.99, top=0.88, bottom=0.11, wspace=0.1, hspace=0.35)
+probability = answers["chi2"]
+for truth, colour, label, place in ((True, BLUE, "one person", 0.98), (False, RED, "two people", 0.5)):
+    panels["how"].hist(probability[same == truth], np.linspace(0, 1, 26), color=colour, alpha=0.55)
+    panels["how"].text(place, 0.9, label, color=colour, weight="bold", ha="right", transform=panels["how"].transAxes)
+panels["how"].set(xlabel="ŷ, the probability of one person", yticks=[], xlim=(0, 1))
+panels["how"].set_title("Strangers, as the χ² head sees them", loc="left")
+order = np.argsort(probability)
+examples = [order[same[order]][[-1, -10, 10, 0]], order[~same[order]][[0, 10, -10, -1]]]
+for place, pair in enumerate(np.concatenate(examples)):
+    ax = panels[str(place)]
+    gap = np.full((doodles.SIZE, 1), 0.5)
+    ax.imshow(np.hstack([strangers[first[pair], :, :, 0], gap, strangers[second[pair], :, :, 0]]), cmap="bone")
+    ax.set_title("one person" if same[pair] else "two people", fontsize=9, color=BLUE if same[pair] else RED)
+    right_answer = (probability[pair] > 0.5) == same[pair]
+    ax.set_xlabel(
+        f"ŷ = {probability[pair]:.2f}" + ("" if right_answer else ": wrong"), color=INK if right_answer else RED
+    )
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+fig.savefig("twins.png", dpi=150)
+plt.show()
+
+# %% [markdown]
+# A pair head gives what a distance does not: a probability, and a threshold that comes with it. What it costs: every
+# comparison runs through the head, and it has to be stored with the encoder. (`Gallery(…, head=head)` does so, and
+# `minicnn face train --loss pair` trains one.)
+#
+# ## DeepFace
+#
+# DeepFace straightens a face first, so that eyes are where eyes are in all pictures. Then why should a filter that
+# looks at eyes be the one that looks at chins? Its later layers are *locally connected*: a convolution whose filters
+# are not shared, each place of the picture has its own. That takes parameters. Its layer L4 makes 55×55×16 numbers by
+# windows of 9×9×16:
+
+# %%
+shared, local = 9 * 9 * 16 * 16, 55 * 55 * 9 * 9 * 16 * 16
+print(f"L4 as a convolution: {shared:,} weights; locally connected: {local:,}")
+small = nn.LocallyConnected2d(2, 3, 3, input_size=6, seed=0)
+print("a small one:", {name: parameter.shape for name, parameter in small.named_parameters()})
+assert small.w.size == 4 * 4 * nn.Conv2d(2, 3, 3, seed=0).w.size
+
+x = Tensor(random.normal(0, 1, (1, 6, 6, 2)).astype(np.float32))
+window = x.data[0, 1:4, 2:5]
+by_hand = window.ravel() @ small.w.data[1, 2].reshape(-1, 3) + small.b.data[1, 2]  # row 1, column 2 has its own filter
+assert np.allclose(small(x).data[0, 1, 2], by_hand, atol=1e-5)
+
+# %% [markdown]
+# Behind them come 4096 numbers that went through a ReLU, and these are compared: by χ² with learned weights, or by
+# |f − g| with a Siamese training like yours. In 2014 that came within a hair of what people can do.
+#
+# ## What you have now
+#
+# - A Siamese network is one encoder called twice; the gradients of both calls add up in one set of weights.
+# - The head weighs differences number by number: ∂L/∂f = (ŷ − y) · w · ∂φ/∂f.
+# - χ² is the squared difference in units of how counts stray. It needs features of 0 or more.
+# - Learned weights find out which features to trust; a good φ leaves them little to find.
+#
+# **Try it**
+#
+# 1. Let people differ where counts are frequent: `TYPICAL * np.exp(random.normal(0, 0.12, …))`. Which head is best now
+#    without learning, and what do the weights of χ² learn?
+# 2. Halve all counts of one picture, as a darker one would have. Which head suffers most?
+# 3. End the encoder with `nn.L2Normalize()` behind the ReLU. Is χ² still allowed? And without the ReLU?
+# 4. Train the twins with all pairs of a batch, not with as many of two people as of one. What becomes of ŷ? What of the
+#    accuracy, and why can `evaluate_pairs` be so calm about it?
+# 5. Give two features of `pairs_of_counts` to nobody: the same rate for all people. Do the heads find them?
+# 6. Start a head with *positive* weights. Does it recover?
+# 7. Draw `head.w` of the twins against the typical size of each encoding's number. Is it as with the counts?
+#
+# **Where to look in the source**
+#
+# - `minicnn/faces/heads.py`: χ² with its gradient, and the heads.
+# - `minicnn/ops/convolution.py` at `locally_connected`, and `minicnn/models/deep_face.py`.
+# - `minicnn/faces/training.py` at `_pair_loss`: half of the pairs of two people are the nearest there are.
