@@ -227,9 +227,7 @@ panels[0, 2].set_title("later: softmax", fontsize=11, color=RED, loc="left")
 panels[0, 5].set_title("distance to the badge", fontsize=11, color=BLUE)
 left, right = charts.subplots(1, 2)
 charts.subplots_adjust(left=0.09, right=0.95, bottom=0.14, wspace=0.28)
-for place, (shares, colour, label) in enumerate(
-    ((pixels, GREY, "pixels"), (by_softmax, RED, "softmax"), (by_distance, BLUE, "encodings"))
-):
+for place, (shares, colour) in enumerate(((pixels, GREY), (by_softmax, RED), (by_distance, BLUE))):
     left.bar(place, shares.mean(), color=colour, alpha=0.35)
     left.plot(place + np.linspace(-0.25, 0.25, OFFICES), np.sort(shares), "o", ms=3.5, color=colour)
     left.text(place, 1.02, f"{shares.mean():.0%}", ha="center", color=colour, weight="bold")
