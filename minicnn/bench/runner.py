@@ -24,6 +24,7 @@ SECTIONS = {
     "layers": "layers",
     "encoders": "encoders",
     "training": "training_step",
+    "triplets": "triplet_step",
     "shapes": "shapes",
     "pools": "bandwidth",
     "search": "search",

@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="sections to measure: style, memory, layers, encoders, training, shapes, pools, search, start "
+        help="sections to measure: style, memory, layers, encoders, training, triplets, shapes, pools, search, start "
         "(default: all)",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")

@@ -24,7 +24,7 @@ def test_a_million_encodings_are_searched_twice_as_fast_as_by_faiss():
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("section", ["layers", "encoders", "training", "shapes", "pools", "start"])
+@pytest.mark.parametrize("section", ["layers", "encoders", "training", "triplets", "shapes", "pools", "start"])
 def test_both_compute_the_same(section):
     """What is slower than PyTorch is shown, and no failure; what differs from it is."""
     for row in runner.run([section], say=print).tables[section].rows:

@@ -16,6 +16,7 @@ UNITS = {
     "layers": "GFLOP/s",
     "encoders": "ms",
     "training": "ms",
+    "triplets": "ms",
     "shapes": "GFLOP/s",
     "pools": "GB/s",
 }
@@ -41,7 +42,7 @@ def check(report, section, said):
     assert len(columns) <= 1  # right-aligned
 
 
-@pytest.mark.parametrize("section", ["layers", "encoders", "training", "shapes", "pools"])
+@pytest.mark.parametrize("section", ["layers", "encoders", "training", "triplets", "shapes", "pools"])
 def test_a_section_fills_its_table(no_pytorch, section):
     said = []
     report = runner.run([section], quick=True, rounds=1, say=said.append)

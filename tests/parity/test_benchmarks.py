@@ -12,7 +12,7 @@ from minicnn.tensor import Tensor
 torch = pytest.importorskip("torch")
 
 
-@pytest.mark.parametrize("section", ["layers", "encoders", "training", "shapes", "pools"])
+@pytest.mark.parametrize("section", ["layers", "encoders", "training", "triplets", "shapes", "pools"])
 def test_both_sides_of_a_row_agree(section):
     report = runner.run([section], quick=True, rounds=1, say=lambda line: None)
     rows = [row for row in report.tables[section].rows if not row.name.startswith(("all ", "copy "))]
