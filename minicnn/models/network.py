@@ -66,7 +66,7 @@ class Network(nn.Module):
         """
         wanted = list(dict.fromkeys(layers))
         for name in wanted:
-            self._check_layer(name)
+            self.check_layer(name)
         x = self._enter(x if isinstance(x, Tensor) else Tensor(x))
         taps = Taps(wanted)
         if wanted:
@@ -111,7 +111,8 @@ class Network(nn.Module):
             self.body[0].stride = recipe.stride  # type: ignore[attr-defined]
         return self
 
-    def _check_layer(self, name: str) -> None:
+    def check_layer(self, name: str) -> None:
+        """Raise InputError, with the names that there are, where features() could not return `name`."""
         layer_name, _, part = name.partition(".")
         known = {layer.name: layer for layer in every(self.layers)}
         if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):

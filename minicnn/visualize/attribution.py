@@ -1,0 +1,141 @@
+"""What in a picture excites a unit: by its gradient, and by what is made of gradients. Maps are (N, H, W, 3), or
+without N for one picture, and are not scaled: what is drawn is a matter of plots.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.models.network import Network
+from minicnn.visualize.pictures import as_pictures
+from minicnn.visualize.units import BATCH, aim, at_rest, gradient, outputs_of, unit_numbers
+
+
+def saliency(
+    model: Network, layer: str, images: Any, unit: Any, *, position: Any = "max", batch_size: int = BATCH
+) -> np.ndarray:
+    """The gradient of a unit to the pixels. Source: Simonyan, Vedaldi & Zisserman 2014.
+
+    images: an array (N, H, W, 3) or (H, W, 3), a folder, or a sequence of arrays or files. unit: a number or the name
+    of a class, for all pictures or one each. position: in a layer with places, "max" (where the unit says most),
+    "all" (the sum over places), or (row, column). The other methods take the same.
+    """
+    return _by_rule("gradient", model, layer, images, unit, position, batch_size)
+
+
+def deconvnet(
+    model: Network, layer: str, images: Any, unit: Any, *, position: Any = "max", batch_size: int = BATCH
+) -> np.ndarray:
+    """A unit brought back to the pixels by the transposed filters, max pools' switches, and a ReLU on the way down,
+    which knows nothing of where the ReLU on the way up was on. Source: Zeiler & Fergus 2014. Arguments: see saliency.
+    """
+    return _by_rule("deconvnet", model, layer, images, unit, position, batch_size)
+
+
+def guided_backprop(
+    model: Network, layer: str, images: Any, unit: Any, *, position: Any = "max", batch_size: int = BATCH
+) -> np.ndarray:
+    """The gradient where it goes through ReLUs that were on, and is positive at each of them.
+
+    Source: Springenberg, Dosovitskiy, Brox & Riedmiller 2015. Arguments: see saliency.
+    """
+    return _by_rule("guided", model, layer, images, unit, position, batch_size)
+
+
+def _by_rule(
+    rule: str, model: Network, layer: str, images: Any, unit: Any, position: Any, batch_size: int
+) -> np.ndarray:
+    def back(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
+        return gradient(model, layer, pictures, cotangent, rule)
+
+    return for_each_batch(model, layer, images, unit, position, batch_size, back)
+
+
+def integrated_gradients(
+    model: Network,
+    layer: str,
+    images: Any,
+    unit: Any,
+    *,
+    steps: int = 32,
+    baseline: Any = 0.0,
+    position: Any = "max",
+    batch_size: int = BATCH,
+) -> np.ndarray:
+    """(x − x₀) times the mean gradient on the straight way from x₀ to x: the pixels' parts in what the unit says more
+    of x than of x₀. Source: Sundararajan, Taly & Yan 2017.
+
+    baseline: x₀, a number, a colour or a picture; black as in the paper. steps: points on the way, in the middles of
+    so many pieces. The place of the unit is that of x all the way. Other arguments: see saliency.
+    """
+    _check_count("integrated_gradients", "steps", steps)
+
+    def integrate(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
+        origin = np.broadcast_to(np.asarray(baseline, np.float32), pictures.shape)
+        total = np.zeros_like(pictures)
+        for step in range(steps):
+            share = np.float32((step + 0.5) / steps)
+            total += gradient(model, layer, origin + share * (pictures - origin), cotangent)
+        return (pictures - origin) * total / np.float32(steps)
+
+    return for_each_batch(model, layer, images, unit, position, batch_size, integrate)
+
+
+def smoothgrad(
+    model: Network,
+    layer: str,
+    images: Any,
+    unit: Any,
+    *,
+    samples: int = 25,
+    noise: float = 0.15,
+    seed: int = 0,
+    position: Any = "max",
+    batch_size: int = BATCH,
+) -> np.ndarray:
+    """The mean gradient over noisy copies of each picture. Source: Smilkov et al. 2017.
+
+    noise: its deviation, as a share of the difference between the picture's lightest and darkest value. What leaves
+    [0, 1] is clipped, for networks are made for pictures. Other arguments: see saliency.
+    """
+    _check_count("smoothgrad", "samples", samples)
+    if not isinstance(noise, int | float) or not 0 <= noise <= 10:
+        raise InputError(f"smoothgrad: noise is {noise!r}; expected a share of at least 0")
+
+    def smooth(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
+        deviation = np.float32(noise) * np.ptp(pictures, axis=(1, 2, 3), keepdims=True)
+        sources = [np.random.default_rng([seed, first + i]) for i in range(len(pictures))]  # whatever the batches are
+        total = np.zeros_like(pictures)
+        for _ in range(samples):
+            drawn = np.stack([source.standard_normal(pictures.shape[1:], np.float32) for source in sources])
+            total += gradient(model, layer, np.clip(pictures + deviation * drawn, 0, 1), cotangent)
+        return total / np.float32(samples)
+
+    return for_each_batch(model, layer, images, unit, position, batch_size, smooth)
+
+
+def for_each_batch(
+    model: Network, layer: str, images: Any, unit: Any, position: Any, batch_size: int, method: Any
+) -> np.ndarray:
+    """method(pictures, cotangent, number of the first) over all pictures, its results one after the other; of a single
+    picture (H, W, 3), without the first axis.
+    """
+    model.check_layer(layer)
+    pictures = as_pictures(images, model.card.input_size)
+    found, units = [], None
+    with at_rest(model):
+        for first, batch in pictures.batches(batch_size):
+            outputs = outputs_of(model, layer, batch)
+            if units is None:
+                units = unit_numbers(model, layer, unit, outputs.shape[-1], len(pictures))
+            found.append(method(batch, aim(outputs, units[first : first + len(batch)], position), first))
+    joined = np.concatenate(found)
+    return joined[0] if isinstance(images, np.ndarray) and images.ndim == 3 else joined
+
+
+def _check_count(method: str, name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{method}: {name} is {value!r}; expected an integer of at least 1")

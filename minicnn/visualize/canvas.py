@@ -1,0 +1,80 @@
+"""Pictures that are made instead of taken: numbers that an optimizer moves, and how they become pixels.
+
+Natural pictures have much of low frequencies and little of high ones, and their three colours go together. Numbers that
+stand for frequencies and for opposed colours, each scaled to its share, let a step of the optimizer be a likely change
+of a picture. Source: Olah, Mordvintsev & Schubert 2017, "Feature visualization".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn import ops
+from minicnn.errors import InputError
+from minicnn.tensor import Tensor, op
+
+# Light, red against blue, green against both: what remains of a natural picture's colours when nothing in them goes
+# together any more, by Ohta, Kanade & Sakai 1980; each with about its deviation in photographs.
+COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32) / np.sqrt([[3], [2], [1.5]])
+DEVIATIONS = np.array([[0.46], [0.13], [0.06]], np.float32)
+
+
+@op(inputs=1)
+def hartley(x):
+    """The two-dimensional Hartley transform: Σ x[h, w] · (cos + sin)(2π (hu/H + wv/W)) / √(HW). x: (N, H, W, C).
+
+    Real, orthogonal and symmetric: it is its own inverse, and its own backward. Source: Hartley 1942; Bracewell 1983.
+    """
+
+    def transform(x):
+        spectrum = np.fft.fft2(x, axes=(1, 2), norm="ortho")
+        return (spectrum.real - spectrum.imag).astype(x.dtype)
+
+    return transform(x), transform
+
+
+@op(inputs=1)
+def sampled(x, rows, columns):
+    """Pictures seen through two matrices: y[n, i, j, c] = Σ rows[i, h] · columns[j, w] · x[n, h, w, c].
+
+    x: (N, H, W, C); rows: (H', H); columns: (W', W): shifts, crops and scales that keep upright what is upright.
+    """
+    if x.ndim != 4 or rows.shape[1:] != x.shape[1:2] or columns.shape[1:] != x.shape[2:3]:
+        raise InputError(f"sampled: rows have shape {rows.shape}, columns {columns.shape}; not those of x {x.shape}")
+    rows, columns = rows.astype(x.dtype), columns.astype(x.dtype)
+
+    def through(x, rows, columns):
+        across = np.matmul(columns, x)  # (W', W) times (N, H, W, C)
+        return np.ascontiguousarray(np.moveaxis(np.tensordot(rows, across, axes=(1, 1)), 0, 1))
+
+    def backward(dy):
+        return through(dy, rows.T, columns.T)
+
+    return through(x, rows, columns), backward
+
+
+def window(length: int, output: int, scale: float, shift: float) -> np.ndarray:
+    """(output, length): samples around the middle of so many pixels, `scale` pixels apart and moved by `shift`, each
+    between its two neighbours; beyond the edge, the last pixel.
+    """
+    places = (length - 1) / 2 + shift + scale * (np.arange(output) - (output - 1) / 2)
+    places = np.clip(places, 0, length - 1)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(length)))
+
+
+class Canvas:
+    """`count` pictures (count, H, W, 3) that are made of `numbers`, which an optimizer may move."""
+
+    def __init__(self, count: int, size: tuple[int, int], *, seed: int = 0, contrast: float = 0.3) -> None:
+        height, width = size
+        down, across = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
+        frequency = np.maximum(np.hypot(down, across), 1 / max(size))
+        share = 1 / frequency
+        self.shares = (share / np.sqrt(np.mean(share**2)))[None, :, :, None].astype(np.float32)
+        drawn = np.random.default_rng(seed).standard_normal((1, height, width, 3), np.float32)
+        self.numbers = Tensor(np.repeat(contrast * drawn, count, axis=0), requires_grad=True)
+
+    def picture(self) -> Tensor:
+        """The pictures, in [0, 1]."""
+        colours = ops.matmul(hartley(self.numbers * self.shares), DEVIATIONS * COLOURS)
+        return ops.sigmoid(colours * 4.0)

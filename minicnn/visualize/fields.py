@@ -1,0 +1,134 @@
+"""Exact receptive fields: the pixels that each output of a layer can see, from the layers and the picture's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.errors import InputError
+from minicnn.kernels.geometry import slide
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual
+from minicnn.models.network import Network
+from minicnn.models.nn4 import ZeroPad2d
+from minicnn.nn.sliding import Sliding
+
+Spans = list[np.ndarray]  # of the rows and of the columns: (positions, 2), the first pixel and the one after the last
+
+POINTWISE = (nn.BatchNorm, nn.ReLU, nn.PReLU, nn.Sigmoid, nn.Dropout, nn.LocalResponseNorm, nn.L2Normalize)
+WHOLE = (nn.Flatten, nn.Linear, GlobalAverage)
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Of all outputs of a layer. rows (H', 2), columns (W', 2): the first pixel that outputs of that row or column see,
+    and the one after the last; both inside the picture. whole: outputs have no place, and all see the whole picture.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    whole: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the largest of them: of all that are not cut off by the picture's edge, if any is not."""
+        height, width = (int(np.max(spans[:, 1] - spans[:, 0])) for spans in (self.rows, self.columns))
+        return height, width
+
+    def box(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """What the output at a place sees: top, bottom, left, right; bottom and right are the first outside."""
+        if self.whole:
+            row = column = 0
+        (top, bottom), (left, right) = self.rows[row].tolist(), self.columns[column].tolist()
+        return top, max(top, bottom), left, max(left, right)
+
+
+def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
+    """The receptive fields of a layer for pictures of size (height, width).
+
+    Exact for every network of minicnn.models, at the edges, too: what lies between the first and the last pixel of a
+    field is seen, though dilated filters may skip some. Raises InputError for a layer that does not exist, or one of
+    an unknown kind before it.
+    """
+    model.check_layer(layer)
+    pixels = [np.stack([np.arange(n), np.arange(n) + 1], axis=1) for n in size]
+    seen: dict[str | None, Spans | None] = {}
+    _through(model.layers, pixels, seen, size)
+    spans = seen[layer.removesuffix(".linear")]
+    if spans is None:
+        return Fields(*(np.array([[0, n]]) for n in size), whole=True)
+    return Fields(*spans)
+
+
+def _through(
+    layers: Iterable[nn.Module], spans: Spans | None, seen: dict[str | None, Spans | None], size: tuple[int, int]
+) -> Spans | None:
+    """What is seen after the layers, where `spans` were seen before them; None for everything."""
+    for layer in layers:
+        spans = _after(layer, spans, seen, size)
+        seen[layer.name] = spans
+    return spans
+
+
+def _after(
+    layer: nn.Module, spans: Spans | None, seen: dict[str | None, Spans | None], size: tuple[int, int]
+) -> Spans | None:
+    if isinstance(layer, Chain):
+        return _through(layer.layers, spans, seen, size)
+    if isinstance(layer, Branches):
+        return _joined([_through([branch], spans, seen, size) for branch in layer.branches])
+    if isinstance(layer, Residual):
+        return _joined([spans, _through([layer.change], spans, seen, size)])
+    if spans is None or isinstance(layer, WHOLE):
+        return None
+    if isinstance(layer, ZeroPad2d):
+        around = [(_nothing(layer.before, n), _nothing(layer.after, n)) for n in size]
+        return [np.concatenate([before, s, after]) for s, (before, after) in zip(spans, around, strict=True)]
+    if isinstance(layer, Sliding):
+        return _slid(layer, spans, size)
+    if isinstance(layer, POINTWISE):
+        return spans
+    kind = type(layer).__name__
+    raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, of which it is not known what it sees")
+
+
+def _nothing(count: int, length: int) -> np.ndarray:
+    """(count, 2) spans without a pixel, that leave others as they are when joined with them."""
+    return np.tile([length, 0], (count, 1))
+
+
+def _slid(layer: Sliding, spans: Spans, size: tuple[int, int]) -> Spans:
+    """A window's field is that of all under it together; of the padding it sees nothing."""
+    window = slide(
+        str(layer.name),
+        [len(s) for s in spans],
+        layer.size,
+        stride=layer.stride,
+        dilation=layer.dilation,
+        padding=getattr(layer, "padding", 0),
+    )
+    wider = []
+    for axis, (before, length) in enumerate(zip(spans, size, strict=True)):
+        first = np.arange(window.output[axis]) * window.stride[axis] - window.before[axis]
+        after = _nothing(window.output[axis], length)
+        for tap in range(window.size[axis]):
+            under = first + tap * window.dilation[axis]
+            inside = (under >= 0) & (under < len(before))
+            after[inside] = _join(after[inside], before[under[inside]])
+        wider.append(after)
+    return wider
+
+
+def _join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.stack([np.minimum(first[:, 0], second[:, 0]), np.maximum(first[:, 1], second[:, 1])], axis=1)
+
+
+def _joined(branches: list[Spans | None]) -> Spans | None:
+    joined = branches[0]
+    for branch in branches[1:]:
+        if joined is None or branch is None:
+            return None
+        joined = [_join(first, second) for first, second in zip(joined, branch, strict=True)]
+    return joined

@@ -1,0 +1,264 @@
+"""The patches that most excite a unit. Source: Zeiler & Fergus 2014, section 4, who show nine of each.
+
+Of any number of pictures only the k best of each unit are remembered while they stream past; the patches are cut out
+in the end, by the exact receptive field.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from tqdm import tqdm
+
+from minicnn.errors import InputError, LoadError
+from minicnn.hdf5.loading import Checksum
+from minicnn.hdf5.matching import arrays_of
+from minicnn.models.network import Network
+from minicnn.tensor import no_grad
+from minicnn.visualize.fields import Fields, fields_of
+from minicnn.visualize.pictures import Pictures, as_pictures
+from minicnn.visualize.units import at_rest, unit_numbers
+
+PATCHES = 9
+BATCH = 64  # pictures at once
+EVERY = 20.0  # seconds between two savings of the state
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What excites the units of a layer most; the first axes are units and patches, the best first.
+
+    units (U,). values (U, k): what the unit said, −∞ where there are fewer than k pictures. numbers (U, k): which
+    picture it was, −1 where there is none. positions (U, k, 2): row and column of the output that said it.
+    crops (U, k, h, w, 3): the patches in [0, 1], NaN where a field reaches beyond the picture, or there is none.
+    boxes (U, k, 4): top, bottom, left, right of each in its picture. places (U, k, 4): where in the crop that is.
+    """
+
+    layer: str
+    fields: Fields
+    pictures: Pictures
+    units: np.ndarray
+    values: np.ndarray
+    numbers: np.ndarray
+    positions: np.ndarray
+    crops: np.ndarray
+    boxes: np.ndarray
+    places: np.ndarray
+
+    def cut(self, unit: int, patch: int, picture: np.ndarray) -> np.ndarray:
+        """From anything of the picture's size, (H, W, …), what belongs to a patch; NaN as in crops."""
+        return _cut(picture, self.boxes[unit, patch], self.places[unit, patch], self.crops.shape[2:4])
+
+
+@overload
+def top_patches(model: Network, layer: str, images: Any, units: Any = ..., k: int = ..., **options: Any) -> Patches: ...
+@overload
+def top_patches(
+    model: Network, layer: Sequence[str], images: Any, units: Any = ..., k: int = ..., **options: Any
+) -> dict[str, Patches]: ...
+
+
+def top_patches(
+    model: Network,
+    layer: Any,
+    images: Any,
+    units: Any = None,
+    k: int = PATCHES,
+    *,
+    batch_size: int = BATCH,
+    size: tuple[int, int] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> Any:
+    """The k patches that most excite each unit, one a picture at most. Source: Zeiler & Fergus 2014.
+
+    layer: a name, or several: then {name: Patches}, from one pass over the pictures.
+    images: an array (N, H, W, 3), a folder with pictures in it, or any sequence of arrays or files, read as they are
+    needed. units: numbers, or names of classes; None for all.
+    size: (height, width) that files are brought to; None takes the size on the model's card.
+    resume: a file to keep what was found so far in, every twenty seconds and when stopped; if it is there, the search
+    goes on where it broke off. progress: a bar; None shows one on a terminal only.
+    Raises InputError, also for layers and units that do not exist, and LoadError for a file that is of another search.
+    """
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise InputError(f"top_patches: k is {k!r}; expected an integer of at least 1")
+    names = [layer] if isinstance(layer, str) else list(dict.fromkeys(layer))
+    if not names:
+        raise InputError("top_patches: layer is empty; expected the name of a layer, or several")
+    for name in names:
+        model.check_layer(name)
+    pictures = as_pictures(images, size or model.card.input_size)
+    search = _Search(model, names, pictures, units, k, Path(resume) if resume is not None else None)
+    search.run(batch_size, progress)
+    found = {name: _cut_out(model, name, pictures, search.best[name]) for name in names}
+    return found[layer] if isinstance(layer, str) else found
+
+
+class _Best:
+    """The k largest of each unit so far: values, pictures' numbers and places among all positions, (U, k)."""
+
+    def __init__(self, units: np.ndarray, k: int) -> None:
+        self.units = units
+        self.values = np.full((len(units), k), -np.inf, np.float32)
+        self.numbers = np.full((len(units), k), NOBODY, np.int64)
+        self.places = np.zeros((len(units), k, 2), np.int64)
+
+    def add(self, outputs: np.ndarray, first: int) -> None:
+        """Look at outputs (N, H', W', C) or (N, C) of the pictures from number `first` on."""
+        count, channels = len(outputs), outputs.shape[-1]
+        width = outputs.shape[2] if outputs.ndim == 4 else 1
+        said = outputs.reshape(count, -1, channels)
+        if len(self.units) < channels:
+            said = said[:, :, self.units]
+        where = said.argmax(axis=1)  # (N, U)
+        values = np.take_along_axis(said, where[:, None], axis=1)[:, 0].T
+        if not (values > self.values[:, -1:]).any():
+            return
+        places = np.stack(np.divmod(where.T, width), axis=2)
+        numbers = np.broadcast_to(np.arange(first, first + count), values.shape)
+        values = np.concatenate([self.values, values], axis=1)
+        kept = np.argsort(-values, axis=1, kind="stable")[:, : self.values.shape[1]]  # of equals, the earlier picture
+        self.values = np.take_along_axis(values, kept, axis=1)
+        self.numbers = np.take_along_axis(np.concatenate([self.numbers, numbers], axis=1), kept, axis=1)
+        self.places = np.take_along_axis(np.concatenate([self.places, places], axis=1), kept[:, :, None], axis=1)
+
+
+class _Search:
+    """One pass over the pictures, and its state on disk."""
+
+    def __init__(
+        self, model: Network, names: list[str], pictures: Pictures, units: Any, k: int, path: Path | None
+    ) -> None:
+        self.model, self.names, self.pictures, self.path, self.done = model, names, pictures, path, 0
+        with at_rest(model), no_grad():
+            outputs = model.features(pictures.stacked([0]), names)
+        self.best = {}
+        for name in names:
+            width = outputs[name].shape[-1]
+            chosen = np.arange(width) if units is None else unit_numbers(model, name, units, width)
+            self.best[name] = _Best(chosen, k)
+        if path is not None:
+            self.problem = self._problem(k)
+            self._load()
+
+    def run(self, batch_size: int, progress: bool | None) -> None:
+        """Look at all pictures that have not been looked at. What was found is saved, whatever ends it."""
+        disable = None if progress is None else not progress
+        saved = time.monotonic()
+        bar = tqdm(total=len(self.pictures), initial=self.done, unit=" pictures", desc="patches", disable=disable)
+        try:
+            with at_rest(self.model), no_grad(), bar:
+                for first, batch in self.pictures.batches(batch_size, self.done):
+                    for name, outputs in self.model.features(batch, self.names).items():
+                        self.best[name].add(outputs.data, first)
+                    self.done = first + len(batch)
+                    bar.update(len(batch))
+                    if time.monotonic() - saved > EVERY:
+                        self._save()
+                        saved = time.monotonic()
+        finally:
+            self._save()
+
+    def _problem(self, k: int) -> dict[str, Any]:
+        """What a saved state must agree with."""
+        total = Checksum()
+        for name, array in sorted(arrays_of(self.model).items()):
+            total.begin(name, array.dtype, array.shape)
+            total.add(array)
+        units = {name: best.units.tolist() for name, best in self.best.items()}
+        return {
+            "model": self.model.card.name,
+            "weights": total.hexadecimal(),
+            "pictures": self.pictures.fingerprint(),
+            "units": units,
+            "k": k,
+        }
+
+    def _save(self) -> None:
+        if self.path is None:
+            return
+        arrays: dict[str, Any] = {"problem": np.array(json.dumps(self.problem)), "done": np.array(self.done)}
+        for i, best in enumerate(self.best.values()):
+            arrays |= {f"{i}.values": best.values, f"{i}.numbers": best.numbers, f"{i}.places": best.places}
+        beside = self.path.with_name(f".minicnn-{secrets.token_hex(8)}.part")
+        try:
+            with beside.open("wb") as file:
+                np.savez(file, **arrays)
+            beside.replace(self.path)
+        except OSError as problem:
+            raise InputError(f"top_patches: resume {str(self.path)!r} cannot be written ({problem})") from None
+        finally:
+            with suppress(OSError):
+                beside.unlink()
+
+    def _load(self) -> None:
+        assert self.path is not None
+        if not self.path.exists():
+            return
+        label = f"top_patches: resume {str(self.path)!r}"
+        try:
+            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                problem, done = json.loads(str(file["problem"])), int(file["done"])
+                arrays = {key: file[key] for key in file.files if "." in key}
+        except Exception as error:  # whatever is wrong with a file that a stranger may have made
+            kind = type(error).__name__
+            raise LoadError(f"{label} holds no search ({kind}); expected what resume has written") from None
+        for key, ours in self.problem.items():
+            if not isinstance(problem, dict) or problem.get(key) != ours:
+                raise LoadError(f"{label} is of a search with other {key}; name another file, or delete it")
+        for i, best in enumerate(self.best.values()):
+            for key, current in (("values", best.values), ("numbers", best.numbers), ("places", best.places)):
+                stored = arrays.get(f"{i}.{key}")
+                if stored is None or stored.shape != current.shape or stored.dtype != current.dtype:
+                    raise LoadError(f"{label} is damaged; delete it")
+                setattr(best, key, stored)
+        self.done = done
+
+
+def _cut_out(model: Network, layer: str, pictures: Pictures, best: _Best) -> Patches:
+    """The patches that were found. Each picture is read once."""
+    first = pictures[0]
+    fields = fields_of(model, layer, first.shape[:2])
+    size, (units, k) = fields.size, best.values.shape
+    crops = np.full((units, k, *size, 3), np.nan, np.float32)
+    boxes, places = np.zeros((units, k, 4), np.int64), np.zeros((units, k, 4), np.int64)
+    order = np.argsort(best.numbers, axis=None, kind="stable")
+    current, picture = NOBODY, first
+    for index in order:
+        unit, patch = divmod(int(index), k)
+        number = int(best.numbers[unit, patch])
+        if number == NOBODY:
+            continue
+        if number != current:
+            current, picture = number, pictures[number]
+        box = fields.box(*best.places[unit, patch].tolist())
+        boxes[unit, patch], places[unit, patch] = box, _place(box, picture.shape[:2], size)
+        crops[unit, patch] = _cut(picture, boxes[unit, patch], places[unit, patch], size)
+    return Patches(layer, fields, pictures, best.units, best.values, best.numbers, best.places, crops, boxes, places)
+
+
+def _place(box: Sequence[int], picture: Sequence[int], size: Sequence[int]) -> tuple[int, int, int, int]:
+    """Where in a crop of `size` a field belongs that the picture's edge may have cut: top, bottom, left, right."""
+    place: list[int] = []
+    for first, stop, length, whole in zip(box[::2], box[1::2], picture, size, strict=True):
+        missing = whole - (stop - first)
+        before = missing if first == 0 and stop < length else missing // 2 if first == 0 else 0
+        place += [before, before + stop - first]
+    return place[0], place[1], place[2], place[3]
+
+
+def _cut(picture: np.ndarray, box: np.ndarray, place: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    crop = np.full((*size, *picture.shape[2:]), np.nan, np.float32)
+    (top, bottom, left, right), (above, below, before, after) = box, place
+    crop[above:below, before:after] = picture[top:bottom, left:right]
+    return crop

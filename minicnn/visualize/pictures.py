@@ -1,0 +1,140 @@
+"""Where pictures come from: arrays, files, folders, or drawn faces without end; read when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicnn import images as files
+from minicnn.datasets.image_folders import SUFFIXES
+from minicnn.errors import InputError, MissingFileError
+from minicnn.tensor import Tensor
+
+
+class Pictures(Sequence[np.ndarray]):
+    """Pictures by number, float32 (H, W, 3) in [0, 1]. items: arrays (H, W, 3), floats or uint8, or paths.
+
+    size: (height, width) that files are brought to, the middle of them; arrays stay as they are.
+    """
+
+    def __init__(self, items: Any, size: tuple[int, int] | None = None) -> None:
+        self.items, self.size = items, size
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, number: Any) -> Any:
+        item = self.items[number]
+        if isinstance(item, str | os.PathLike):
+            picture = files.load(item)
+            return picture if self.size is None else middle(picture, self.size)
+        return _as_floats(item, f"picture {number}")
+
+    def name(self, number: int) -> str:
+        """What a picture is called: its file, or its number."""
+        item = self.items[number] if not isinstance(self.items, np.ndarray) else None
+        return Path(item).name if isinstance(item, str | os.PathLike) else f"picture {number}"
+
+    def batches(self, size: int, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        """(number of the first, pictures (N, H, W, 3)) from `start` on, at most `size` at once."""
+        for first in range(start, len(self), size):
+            yield first, self.stacked(range(first, min(first + size, len(self))))
+
+    def stacked(self, numbers: Sequence[int]) -> np.ndarray:
+        """The pictures of these numbers, (N, H, W, 3). Raises InputError where they differ in size."""
+        pictures = [self[int(number)] for number in numbers]
+        for number, picture in zip(numbers, pictures, strict=True):
+            if picture.shape != pictures[0].shape:
+                raise InputError(
+                    f"images: {self.name(int(number))} has shape {picture.shape}, {self.name(int(numbers[0]))} "
+                    f"{pictures[0].shape}; expected one size"
+                )
+        return np.stack(pictures)
+
+    def fingerprint(self) -> str:
+        """Tells these pictures from others: by their paths, or by numbers from all over an array."""
+        total = hashlib.sha256(f"{len(self)} {self.size}".encode())
+        if isinstance(self.items, np.ndarray):
+            total.update(np.ascontiguousarray(self.items[:: max(1, len(self) // 64)]).tobytes())
+        else:
+            for item in self.items if isinstance(self.items, list | tuple) else [repr(self.items)]:
+                total.update(item.tobytes() if isinstance(item, np.ndarray) else f"{item}\n".encode())
+        return total.hexdigest()
+
+
+class DrawnFaces(Sequence[np.ndarray]):
+    """Faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): `each` of every person, until `count`."""
+
+    def __init__(self, count: int, size: int, *, each: int = 2, seed: int = 0) -> None:
+        from minicnn.datasets.synthetic_faces import Population
+
+        self.count, self.size, self.each, self.seed = count, size, each, seed
+        self._population = Population(seed, size=size)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._population.picture(*divmod(int(number), self.each)).image
+
+    def __repr__(self) -> str:
+        return f"DrawnFaces({self.count}, {self.size}, each={self.each}, seed={self.seed})"
+
+
+def as_pictures(images: Any, size: tuple[int, int] | None = None) -> Pictures:
+    """Pictures from an array (N, H, W, 3) or (H, W, 3), a folder (with all folders in it), a file, or a sequence of
+    files or arrays. size: (height, width) of what comes out of files.
+    """
+    if isinstance(images, Pictures):
+        return images
+    if isinstance(images, Tensor):
+        images = images.data
+    if isinstance(images, str | os.PathLike):
+        return Pictures(_files(Path(images)), size)
+    if isinstance(images, np.ndarray):
+        if images.ndim not in (3, 4) or images.shape[-1] != 3 or images.size == 0:
+            raise InputError(f"images has shape {images.shape}; expected (N, H, W, 3) or (H, W, 3), not empty")
+        return Pictures(images[None] if images.ndim == 3 else images)
+    if not isinstance(images, Sequence) or not len(images):
+        raise InputError(f"images is a {type(images).__name__}; expected an array, a folder, or pictures in a list")
+    return Pictures(images, size)
+
+
+def middle(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The largest part in the middle of a picture that has the shape of `size`, as so many pixels."""
+    (height, width), (tall, wide) = picture.shape[:2], size
+    scale = min(height / tall, width / wide)
+    rows, columns = max(1, round(tall * scale)), max(1, round(wide * scale))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return files.resize(picture[top : top + rows, left : left + columns], tall, wide)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise MissingFileError(f"images {str(path)!r} does not exist; expected a folder of pictures, or one picture")
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    found = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if not found:
+        raise InputError(f"images {str(path)!r} holds no pictures; expected a folder of JPEG, PNG or other pictures")
+    return found
+
+
+def _as_floats(picture: Any, name: str) -> np.ndarray:
+    picture = picture.data if isinstance(picture, Tensor) else picture
+    if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[-1] != 3:
+        shape = getattr(picture, "shape", None)
+        raise InputError(f"images: {name} is a {type(picture).__name__} of shape {shape}; expected (H, W, 3)")
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / np.float32(255)
+    if picture.dtype.kind != "f":
+        raise InputError(f"images: {name} has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
+    if not np.isfinite(picture).all():
+        raise InputError(f"images: {name} holds NaN or infinity; expected floats in [0, 1]")
+    return picture.astype(np.float32, copy=False)
