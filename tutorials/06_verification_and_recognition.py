@@ -177,9 +177,9 @@ left.set_title("Strangers who get in, by one threshold for all", loc="left")
 left.grid(alpha=0.25)
 nearest = apart[:, :100].min(axis=1)
 for values, colour, label, place in (
-    (again, GREEN, "one person", (0.62, 2.2)),
+    (again, GREEN, "one person", (0.6, 2.55)),
     (strangers, BLUE, "two people", (2.1, 1.7)),
-    (nearest, RED, "a stranger and the\nnearest of a hundred", (1.32, 3.6)),
+    (nearest, RED, "a stranger and the\nnearest of a hundred", (1.85, 3.3)),
 ):
     right.hist(values, np.linspace(0, 2.8, 71), density=True, color=colour, alpha=0.5)
     right.text(*place, label, color=colour, weight="bold", ha="center")
