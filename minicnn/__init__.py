@@ -17,7 +17,10 @@ _LATER = {
     "frozen": "minicnn.nn",
     "gradcheck": "minicnn.gradient_checking",
 }
-_ROOMS = ("datasets", "faces", "hdf5", "images", "models", "nn", "ops", "optim", "style", "training", "visualize", "zoo")
+_ROOMS = (
+    *("datasets", "faces", "hdf5", "images", "models", "nn"),
+    *("ops", "optim", "style", "training", "visualize", "zoo"),
+)
 
 __all__ = [
     "GradcheckError",

@@ -58,8 +58,9 @@ def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
     _through(model.layers, pixels, seen, size)
     spans = seen[layer.removesuffix(".linear")]
     if spans is None:
-        return Fields(*(np.array([[0, n]]) for n in size), whole=True)
-    return Fields(*spans)
+        return Fields(np.array([[0, size[0]]]), np.array([[0, size[1]]]), whole=True)
+    rows, columns = spans
+    return Fields(rows, columns)
 
 
 def _through(

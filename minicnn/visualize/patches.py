@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -58,14 +58,6 @@ class Patches:
     def cut(self, unit: int, patch: int, picture: np.ndarray) -> np.ndarray:
         """From anything of the picture's size, (H, W, …), what belongs to a patch; NaN as in crops."""
         return _cut(picture, self.boxes[unit, patch], self.places[unit, patch], self.crops.shape[2:4])
-
-
-@overload
-def top_patches(model: Network, layer: str, images: Any, units: Any = ..., k: int = ..., **options: Any) -> Patches: ...
-@overload
-def top_patches(
-    model: Network, layer: Sequence[str], images: Any, units: Any = ..., k: int = ..., **options: Any
-) -> dict[str, Patches]: ...
 
 
 def top_patches(

@@ -68,22 +68,22 @@ class Pictures(Sequence[np.ndarray]):
 
 
 class DrawnFaces(Sequence[np.ndarray]):
-    """Faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): `each` of every person, until `count`."""
+    """Faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): `each` of every person, `count` in all."""
 
     def __init__(self, count: int, size: int, *, each: int = 2, seed: int = 0) -> None:
         from minicnn.datasets.synthetic_faces import Population
 
-        self.count, self.size, self.each, self.seed = count, size, each, seed
+        self.length, self.size, self.each, self.seed = count, size, each, seed
         self._population = Population(seed, size=size)
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     def __getitem__(self, number: Any) -> Any:
         return self._population.picture(*divmod(int(number), self.each)).image
 
     def __repr__(self) -> str:
-        return f"DrawnFaces({self.count}, {self.size}, each={self.each}, seed={self.seed})"
+        return f"DrawnFaces({self.length}, {self.size}, each={self.each}, seed={self.seed})"
 
 
 def as_pictures(images: Any, size: tuple[int, int] | None = None) -> Pictures:

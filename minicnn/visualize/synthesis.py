@@ -12,9 +12,9 @@ from tqdm import tqdm
 from minicnn import ops, optim
 from minicnn.errors import InputError
 from minicnn.images import as_image
+from minicnn.models.blocks import every
 from minicnn.models.network import Network
 from minicnn.nn import Conv2d
-from minicnn.models.blocks import every
 from minicnn.tensor import Tensor, no_grad
 from minicnn.visualize.canvas import Canvas, sampled, window
 from minicnn.visualize.units import aim, at_rest, outputs_of, unit_numbers

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from small_networks import pictures, plain
 
 from minicnn import InputError, nn, visualize
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.visualize.regions import enlarged
 from minicnn.visualize.units import outputs_of
-
-from small_networks import pictures, plain
 
 LINEAR = np.random.default_rng(5).standard_normal((4 * 4 * 3, 2)).astype(np.float32)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from small_networks import pictures, plain, tangled
 
 from minicnn import InputError, images, models, nn
 from minicnn.errors import LoadError, MissingFileError
@@ -10,8 +11,6 @@ from minicnn.models import nn4
 from minicnn.visualize import fields_of, top_patches
 from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures
 from minicnn.visualize.units import outputs_of
-
-from small_networks import pictures, plain, tangled
 
 
 def seen(model, layer, row, column, size):

@@ -204,6 +204,6 @@ def test_other_threads_keep_their_own():
 
 
 def test_a_rule_that_is_none_is_refused():
-    with pytest.raises(InputError, match="rule is 'lrp'; expected one of gradient, deconvnet, guided"):
-        with backward_rule("lrp"):
-            pass
+    expected = "rule is 'lrp'; expected one of gradient, deconvnet, guided"
+    with pytest.raises(InputError, match=expected), backward_rule("lrp"):
+        pass
