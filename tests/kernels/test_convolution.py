@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import backend, nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.conv import naive, on_numba, on_numpy
+from minicnn.kernels.conv import naive, on_numba, on_numpy, places
 from minicnn.kernels.geometry import slide
 from minicnn.tensor import Tensor
 
@@ -446,6 +446,28 @@ def test_bad_input_of_the_linear_layer_is_named_in_one_line(arguments, message):
     with pytest.raises(InputError) as caught:
         ops.linear(*arguments)
     assert str(caught.value).startswith(message)
+
+
+# Large pictures, of which only the border is copied
+
+
+@given(case=windows(), groups=st.integers(1, 2), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=60)
+def test_windows_that_read_the_picture_itself_and_those_at_its_border(case, groups, seed):
+    spatial, window = case
+    x, w = normal(2, *spatial, 17 * groups, seed=seed), normal(*window.size, 17, 20 * groups, seed=seed + 1)
+    large, places.LARGE = places.LARGE, 1
+    for tables in (places.of_outputs, places.of_inputs):
+        tables.cache_clear()
+    try:
+        y = on_numba.forward(x, w, None, window, groups)
+        assert_close(y, on_numpy.forward(x, w, None, window, groups))
+        dx = on_numba.gradient_to_input(y, w, spatial, window, groups)
+        assert_close(dx, on_numpy.gradient_to_input(y, w, spatial, window, groups))
+    finally:
+        places.LARGE = large
+        for tables in (places.of_outputs, places.of_inputs):
+            tables.cache_clear()
 
 
 # Frozen filters

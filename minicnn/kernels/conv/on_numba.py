@@ -36,7 +36,7 @@ def forward(x, w, b, window, groups=1, relu=False):
     y = buffers.empty((x.shape[0], *window.output, w.shape[-1]), x.dtype)
     bias = np.zeros(w.shape[-1], x.dtype) if b is None else b.astype(x.dtype, copy=False)
     reading = places.of_outputs(window, x.shape, y.shape, groups)
-    _convolve(places.padded(x, reading), reading, w, False, bias, groups, relu, y)
+    _convolve(x, reading, w, False, bias, groups, relu, y)
     return y
 
 
@@ -49,13 +49,13 @@ def gradient_to_input(dy, w, spatial, window, groups=1):
     dx = buffers.empty((dy.shape[0], *spatial, groups * w.shape[-2]), dy.dtype)
     reading = places.of_inputs(window, dy.shape, dx.shape, groups)
     bias = np.zeros(dx.shape[-1], dy.dtype)
-    _convolve(places.padded(dy, reading), reading, w, True, bias, groups, False, dx)
+    _convolve(dy, reading, w, True, bias, groups, False, dx)
     return dx
 
 
 def gradient_to_filters(dy, x, window, groups=1):
     channels, outputs, width = x.shape[-1] // groups, dy.shape[-1] // groups, columns(dy.itemsize)
-    reading = places.of_outputs(window, x.shape, dy.shape, groups)
+    reading = places.of_outputs(window, x.shape, dy.shape, groups, whole=True)
     (where,) = reading.parts
     picture = places.padded(x, reading, slack=where.depth % TAPS > 0)  # the last taps are formed with what lies behind
     rows = backend.constant(dy).reshape(-1, dy.shape[-1])
@@ -94,7 +94,7 @@ def _spread(dy, w, spatial, window, groups):
     the filters says what each output owes to each pixel that it saw, and that is added up where windows overlap.
     """
     channels, outputs, width = w.shape[-2], w.shape[-1], columns(dy.itemsize)
-    reading = places.of_outputs(window, (len(dy), *spatial, groups * channels), dy.shape, groups)
+    reading = places.of_outputs(window, (len(dy), *spatial, groups * channels), dy.shape, groups, whole=True)
     (where,) = reading.parts
     around = map(sum, zip(reading.before, spatial, reading.after, strict=True))
     dx = np.zeros((len(dy), *around, groups * channels), dy.dtype)
@@ -118,26 +118,27 @@ def _spread(dy, w, spatial, window, groups):
     return np.ascontiguousarray(dx[(slice(None), *inside)])
 
 
-def _convolve(picture, reading, w, turned, bias, groups, relu, y):
-    """y, from a padded picture. turned: the filters map outputs to inputs."""
+def _convolve(x, reading, w, turned, bias, groups, relu, y):
+    """y from x. turned: the filters map outputs to inputs."""
     filters = backend.constant(w).reshape(-1, *w.shape[-2:])
     outputs, width = y.shape[-1] // groups, columns(y.itemsize)
     count = _panels(outputs, width)
-    total = sum(where.count for where in reading.parts)
-    block = BLOCK_BYTES * total // (picture.nbytes * ROWS) * ROWS
+    pictures = _pictures(x, reading)
+    block = BLOCK_BYTES * sum(where.count for where in reading.parts) // (x.nbytes * ROWS) * ROWS
     block = max(4 * ROWS, min(BLOCK, block))
-    ranges, packing, shares = [], [], []
-    for where in reading.parts:
-        depth = len(where.runs) * where.depth
-        known = _remembered(w, where, turned, groups)
+    ranges, packing, shares, packed = [], [], [], {}
+    for where in sorted(reading.parts, key=lambda where: -where.count):
+        depth, taps = len(where.runs) * where.depth, where.taps.tobytes()
+        known = packed[taps] if taps in packed else _remembered(w, where, turned, groups)
         panels = buffers.empty((groups, count, depth, width), y.dtype) if known is None else known
-        tables = *where.starts, *where.results, where.runs, panels
+        tables = pictures[where.inside], *where.starts, *where.results, where.runs, panels
         worth = WORK // (max(depth, 1) * width)  # outputs of a panel that are worth a piece
         pieces = backend.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
-        if len(pieces) >= 4:
+        if len(pieces) >= 4 or taps in packed:
             ranges += [(*piece, 0, count, *tables) for piece in pieces]
             if known is None:
                 packing += _numbered(groups, count, where.taps, panels)
+            packed[taps] = panels  # for the borders, too, whose windows have the same taps
             continue
         # Few outputs: threads share the filters, and each packs its own.
         parts = backend.split(count, least=worth // (groups * where.count) + 1, most=16)
@@ -145,14 +146,19 @@ def _convolve(picture, reading, w, turned, bias, groups, relu, y):
             shares += [(*part, where.taps, *tables) for part in parts]
         else:
             ranges += [(0, where.count, *part, *tables) for part in parts]
-    channels = picture.shape[-1] // groups
-    common = picture.reshape(-1), channels, backend.constant(bias), outputs, block, relu, y.reshape(-1)
+    common = x.shape[-1] // groups, backend.constant(bias), outputs, block, relu, y.reshape(-1)
     if shares:
         backend.parallel(_panels_range, shares, filters, turned, *common)
     if packing:
         backend.parallel(_pack, packing, filters, turned)
     if ranges:
         backend.parallel(_forward_range, ranges, *common)
+
+
+def _pictures(x, reading):
+    """What windows read: {True: x itself, by those inside; False: its copy with zeros around it, by the others}."""
+    needed = {where.inside for where in reading.parts}
+    return {inside: (backend.constant(x) if inside else places.padded(x, reading)).reshape(-1) for inside in needed}
 
 
 def _remembered(w, where, turned, groups):
@@ -241,13 +247,13 @@ def _forward_range(
     stop,
     first_panel,
     last_panel,
+    picture,
     lines,
     along,
     result_lines,
     result_along,
     runs,
     panels,
-    picture,
     channels,
     bias,
     outputs,
@@ -293,6 +299,7 @@ def _panels_range(
     first_panel,
     last_panel,
     taps,
+    picture,
     lines,
     along,
     result_lines,
@@ -301,7 +308,6 @@ def _panels_range(
     panels,
     filters,
     turned,
-    picture,
     channels,
     bias,
     outputs,
@@ -319,9 +325,9 @@ def _panels_range(
             lines.size * along.size,
             number,
             number + 1,
+            picture,
             *where,
             panels,
-            picture,
             channels,
             bias,
             outputs,

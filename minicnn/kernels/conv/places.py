@@ -6,7 +6,8 @@ The window of output i begins at starts[i], and a run of taps that lie side by s
 
 Stride, dilation, padding, groups and the number of dimensions decide what stands in these tables, and nothing else: a
 kernel that follows them knows no geometry. What makes it so simple is a picture with zeros around it, in which every
-window looks the same; to copy it once costs little beside the products.
+window looks the same. To copy it costs little beside the products, but of a large one only the border is copied: the
+windows that lie inside read the picture itself.
 Source: Dukhan 2019, "The indirect convolution algorithm". There the table has a place for every tap of every output.
 """
 
@@ -21,6 +22,7 @@ from numba import njit
 from minicnn import backend, buffers
 
 LEAST = 1 << 15  # numbers that a thread copies at least
+LARGE = 1 << 20  # numbers in a picture of which only the border is copied
 SLACK = 16  # numbers behind a copy: who takes several at a time may read so far beyond its end
 
 
@@ -31,6 +33,7 @@ class Places:
 
     taps: the numbers of the taps in the filters, in the order of the runs.
     depth: how many numbers a run has, the channels of a group among them.
+    inside: the windows lie in the picture, and are read there instead of in its copy.
     """
 
     starts: tuple[np.ndarray, np.ndarray]
@@ -38,6 +41,7 @@ class Places:
     runs: np.ndarray
     depth: int
     taps: np.ndarray
+    inside: bool
 
     @property
     def count(self):
@@ -48,20 +52,25 @@ class Places:
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a picture with `before` and `after` zeros around it, along each dimension."""
+    """What is read of a picture with `before` and `after` zeros around it, along each dimension. reach: how far from
+    either end the copy is read; None for all of it.
+    """
 
     before: tuple[int, ...]
     after: tuple[int, ...]
     parts: tuple[Places, ...]
+    reach: tuple[tuple[int, int], ...] | None = None
 
 
 @functools.lru_cache(maxsize=256)
-def of_outputs(window, shape, result, groups):
-    """The Reading for the outputs of a convolution. shape, result: (N, *spatial, C) of its input and of its result."""
+def of_outputs(window, shape, result, groups, whole=False):
+    """The Reading for the outputs of a convolution. shape, result: (N, *spatial, C) of its input and of its result.
+    whole: as one part, however large it is.
+    """
     axes = []
     for k, s, d, b, o in zip(window.size, window.stride, window.dilation, window.before, window.output, strict=True):
         axes.append([_Axis(np.arange(o) * s - b, np.arange(k) * d, np.arange(k), np.arange(o))])
-    return _reading(window, shape, result, groups, axes)
+    return _reading(window, shape, result, groups, axes, whole)
 
 
 @functools.lru_cache(maxsize=256)
@@ -80,7 +89,7 @@ def of_inputs(window, shape, result, groups):
             if len(pixels):
                 parts.append(_Axis((pixels + b - remainder) // s, (remainder - taps * d) // s, taps, pixels))
         axes.append(parts)
-    return _reading(window, shape, result, groups, axes)
+    return _reading(window, shape, result, groups, axes, False)
 
 
 def padded(x, reading, slack=False):
@@ -92,35 +101,51 @@ def padded(x, reading, slack=False):
     size = math.prod(shape)
     memory = buffers.empty((size + SLACK,), x.dtype)
     memory[size:] = 0
-    lines, first = _lines_inside(x.shape, before, after), before[-1] * x.shape[-1]
+    lines, first = _lines_inside(x.shape, before, after, reading.reach), before[-1] * x.shape[-1]
+    low, high = (n * x.shape[-1] for n in reading.reach[-1]) if reading.reach else (0, 0)
     pieces = backend.split(len(lines), least=max(1, LEAST // (size // len(lines))))
     source = backend.constant(x).reshape(-1, math.prod(x.shape[-2:]))
-    backend.parallel(_copy_lines, pieces, source, lines, first, memory[:size].reshape(len(lines), -1))
+    backend.parallel(_copy_lines, pieces, source, lines, first, low, high, memory[:size].reshape(len(lines), -1))
     return backend.constant(memory[:size].reshape(shape))
 
 
 @functools.lru_cache(maxsize=256)
-def _lines_inside(shape, before, after):
-    """Which line of a picture (N, *spatial, C) stands in each line of one with zeros around it: −1, none does."""
+def _lines_inside(shape, before, after, reach):
+    """Which line of a picture (N, *spatial, C) stands in each line of one with zeros around it; −1 where none does, and
+    −2 − line where only the ends of the line are read.
+    """
     lines = np.arange(math.prod(shape[:-2])).reshape(shape[:-2])
+    if reach:
+        middle = (slice(None), *(slice(low, n - high) for n, (low, high) in zip(shape[1:-2], reach[:-1], strict=True)))
+        lines[middle] = -2 - lines[middle]
     around = [(0, 0), *zip(before[:-1], after[:-1], strict=True)]
     return backend.constant(np.pad(lines, around, constant_values=-1).reshape(-1))
 
 
 @njit(nogil=True, cache=True)
-def _copy_lines(start, stop, x, lines, first, picture):
-    """Some lines of the picture, and the zeros around them."""
-    last = first + x.shape[1]
-    for line in range(start, stop):
-        target = picture[line]
-        if lines[line] < 0:
+def _copy_lines(start, stop, x, lines, first, low, high, picture):
+    """Some lines of the picture, or of such a line the first `low` numbers and the last `high`; and zeros around."""
+    width = x.shape[1]
+    for i in range(start, stop):
+        target, line = picture[i], lines[i]
+        if line == -1:
             target[:] = 0
             continue
         target[:first] = 0
-        target[last:] = 0
-        inside, source = target[first:last], x[lines[line]]
-        for i in range(inside.size):
-            inside[i] = source[i]
+        target[first + width :] = 0
+        inside = target[first : first + width]
+        if line >= 0:
+            _copy(x[line], inside)
+        else:
+            source = x[-2 - line]
+            _copy(source[:low], inside[:low])
+            _copy(source[width - high :], inside[width - high :])
+
+
+@njit(nogil=True, cache=True)
+def _copy(source, target):
+    for i in range(target.size):
+        target[i] = source[i]
 
 
 @dataclass(frozen=True)
@@ -137,12 +162,20 @@ class _Axis:
     @property
     def seen(self):
         """From where to where the windows read."""
-        if not len(self.offsets):
+        if not len(self.offsets) or not len(self.first):
             return 0, 0
         return int(self.first[0] + self.offsets[0]), int(self.first[-1] + self.offsets[-1]) + 1
 
+    def cut(self, length):
+        """The windows that begin before the picture, those within its `length`, and those that end behind it."""
+        low, high = self.offsets[[0, -1]] if len(self.offsets) else (0, 0)
+        begin = int(np.searchsorted(self.first, -low))
+        end = max(begin, int(np.searchsorted(self.first, length - high)))
+        edges = (0, begin), (begin, end), (end, len(self.first))
+        return [_Axis(self.first[a:b], self.offsets, self.taps, self.result[a:b]) for a, b in edges]
 
-def _reading(window, shape, result, groups, axes):
+
+def _reading(window, shape, result, groups, axes, whole):
     """axes: along each dimension, one _Axis for every set of taps that there is."""
     spatial = shape[1:-1]
     before = tuple(max(0, *(-axis.seen[0] for axis in parts)) for parts in axes)
@@ -150,11 +183,29 @@ def _reading(window, shape, result, groups, axes):
         max(0, *(axis.seen[1] - length for axis in parts)) for parts, length in zip(axes, spatial, strict=True)
     )
     around = shape[0], *map(sum, zip(before, spatial, after, strict=True)), shape[-1]
-    parts = tuple(_places(window, around, before, result, groups, part) for part in itertools.product(*axes))
-    return Reading(before, after, parts)
+    nowhere = (0,) * len(spatial)
+    reach = None
+    if math.prod(shape) >= LARGE and any(before + after) and not whole:
+        cut = [[part.cut(length) for part in parts] for parts, length in zip(axes, spatial, strict=True)]
+        reach = tuple(
+            (
+                max(low.seen[1] for low, _, _ in parts),
+                max(length - high.seen[0] if len(high.first) else 0 for _, _, high in parts),
+            )
+            for parts, length in zip(cut, spatial, strict=True)
+        )
+        axes = [[piece for part in parts for piece in part if len(piece.first)] for parts in cut]
+    parts = []
+    for part in itertools.product(*axes):
+        inside = all(axis.seen[0] >= 0 and axis.seen[1] <= n for axis, n in zip(part, spatial, strict=True))
+        if inside:
+            parts.append(_places(window, shape, nowhere, result, groups, part, True))
+        else:
+            parts.append(_places(window, around, before, result, groups, part, False))
+    return Reading(before, after, tuple(parts), reach)
 
 
-def _places(window, shape, before, result, groups, axes):
+def _places(window, shape, before, result, groups, axes, inside):
     images, offsets = np.arange(shape[0]), [axis.offsets for axis in axes]
     starts = [images, *(axis.first + low for axis, low in zip(axes, before, strict=True))]
     results = [images, *(axis.result for axis in axes)]
@@ -167,6 +218,7 @@ def _places(window, shape, before, result, groups, axes):
         _sums([[0], *offsets[:-1], last], shape),
         depth,
         _sums([[0], *(axis.taps for axis in axes)], (1, *window.size, 1)),
+        inside,
     )
 
 
