@@ -182,8 +182,11 @@ def test_every_row_says_what_it_is():
             assert digest is None or (len(digest) == length and int(digest, 16))
         if row.link:
             downloading.check(row.link)
-            assert row.size > 1e6 and row.link.endswith((".h5", ".h5.zip"))
-    assert {row.link for row in rows if not row.published and "deepface_models" not in row.link} == {
+            assert row.size > 1e6 and (row.link.endswith((".h5", ".h5.zip")) or row.parts)
+        for link, digest in row.parts.values():
+            downloading.check(link)
+            assert link.startswith(row.link) and len(digest) == 64 and int(digest, 16)
+    assert {row.link for row in rows if not (row.published or row.parts) and "deepface_models" not in row.link} == {
         zoo.catalogue.find("squeezenet_keras2").link
     }
 

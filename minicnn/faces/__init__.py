@@ -3,6 +3,7 @@
 from minicnn.faces.calibration import Calibration, calibrate
 from minicnn.faces.centres import CentreLoss, centre_loss
 from minicnn.faces.collapse import CollapseMonitor, CollapseWarning
+from minicnn.faces.detection import Detection, detect
 from minicnn.faces.distances import distance, is_same
 from minicnn.faces.encoding import encode
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs
@@ -20,6 +21,7 @@ __all__ = [
     "CentreLoss",
     "CollapseMonitor",
     "CollapseWarning",
+    "Detection",
     "Enrolment",
     "Gallery",
     "Identification",
@@ -34,6 +36,7 @@ __all__ = [
     "calibrate",
     "centre_loss",
     "contrastive_loss",
+    "detect",
     "distance",
     "encode",
     "evaluate_pairs",

@@ -11,6 +11,8 @@ from minicnn.errors import LoadError
 from minicnn.hdf5.listing import Entry, Listing
 
 OWN, LEGACY, KERAS_3 = "minicnn", "Keras .h5", "Keras 3 .weights.h5"
+BARE = "bare arrays"
+VARIABLES = {"weights": "kernel", "biases": "bias", "alpha": "alpha"}  # facenet's name of an array -> Keras's
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Contents:
 
 def contents(listing: Listing) -> Contents:
     """What a file holds, in whichever layout. Raises LoadError when it is in none of them."""
-    for layout in (_own, _legacy, _keras_3):
+    for layout in (_own, _legacy, _keras_3, _bare):
         found = layout(listing)
         if found is not None:
             return found
@@ -152,6 +154,14 @@ def _keras_3(listing: Listing) -> Contents | None:
         for path, name, class_and_number, variable in found
     ]
     return Contents(KERAS_3, tuple(arrays), named=named)
+
+
+def _bare(listing: Listing) -> Contents | None:
+    """LAYER/weights, LAYER/biases, LAYER/alpha, as MTCNN's are kept; a layer's own name may hold slashes."""
+    named = [path.rpartition("/") for path in listing.arrays]
+    if not named or not all(layer and variable in VARIABLES for layer, _, variable in named):
+        return None
+    return Contents(BARE, tuple(_stored(listing, f"{layer}/{v}", [layer], VARIABLES[v]) for layer, _, v in named))
 
 
 def _counting(path: str) -> list[tuple[str, int]]:

@@ -1,5 +1,6 @@
 """Networks, with or without trained weights."""
 
+from minicnn.models.cascade import mtcnn
 from minicnn.models.deep_face import deepface
 from minicnn.models.imagenet import squeezenet, vgg16, vgg19
 from minicnn.models.inception_resnet import inception_resnet_v1
@@ -12,6 +13,7 @@ __all__ = [
     "deepface",
     "from_weights",
     "inception_resnet_v1",
+    "mtcnn",
     "nn4_small2",
     "recognise",
     "squeezenet",

@@ -13,7 +13,7 @@ from minicnn.errors import LoadError
 from minicnn.hdf5.files import listing_of, named
 from minicnn.hdf5.layouts import contents
 from minicnn.hdf5.matching import listed, match
-from minicnn.models import deep_face, imagenet, inception_resnet, nn4, tiny, tiny_face
+from minicnn.models import cascade, deep_face, imagenet, inception_resnet, nn4, tiny, tiny_face
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike
 
@@ -58,6 +58,7 @@ KNOWN = (
         note="the file does not tell how faces are prepared: centred is taken, and preprocessing= says otherwise",
     ),
     Known(deep_face.deepface, functools.partial(deep_face.build, initial="zeros"), deep_face.TOP_LAYERS),
+    Known(cascade.mtcnn, cascade.build),
 )
 
 

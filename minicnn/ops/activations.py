@@ -90,15 +90,15 @@ def prelu(x, slope, *, needs):
     """
     if not _broadcasts(np.shape(slope), np.shape(x)):
         raise InputError(f"prelu: slope has shape {np.shape(slope)}; expected {np.shape(x)[-1:]} for x {np.shape(x)}")
-    positive = x > 0
 
     def backward(dy):
+        positive = x > 0
         return (
             np.where(positive, dy, dy * slope) if needs[0] else None,
             np.where(positive, 0, dy * x) if needs[1] else None,
         )
 
-    return np.where(positive, x, x * slope), backward
+    return rectify_kernels.implementation(x).sloped(x, slope), backward
 
 
 def _broadcasts(shape, to):

@@ -9,6 +9,7 @@ from typing import Any
 from minicnn.errors import InputError
 
 KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+FACENET = "https://github.com/davidsandberg/facenet/raw/master/src/align"
 DEEPFACE = "https://github.com/serengil/deepface_models/releases/download/v1.0"
 
 VGG = "BGR from 0 to 255, minus (103.939, 116.779, 123.68)"
@@ -24,6 +25,7 @@ class Weights:
     source: the link to it, or how it was made. model, options: the function in minicnn.models that it is for, and
     its keywords; None where minicnn has no such network. preprocessing: what that function does with pictures.
     size: in bytes, or nearly. sha256, md5: of what the link gives, as its publisher states them; None where not.
+    parts: {name: (link, SHA-256)} of what `file` is made of, where it is made here; source is then where they lie.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Weights:
     sha256: str | None = None
     md5: str | None = None
     note: str = ""
+    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
 
     @property
     def link(self) -> str | None:
@@ -223,6 +226,30 @@ _CATALOG = (
         accuracy="98.95 % on LFW (Parkhi et al. 2015)",
         size=580_085_408,
         note="Oxford's VGG-Face, in Keras; its authors allow non-commercial research",
+    ),
+    Weights(
+        "mtcnn",
+        "mtcnn.h5",
+        source=f"{FACENET}/",
+        licence="MIT",
+        model="mtcnn",
+        preprocessing="RGB from 0 to 255, minus 127.5, over 128",
+        size=2_034_800,
+        note="finds faces and five landmarks: minicnn face detect; trained by its authors, from facenet's three files",
+        parts={
+            "pnet": (
+                f"{FACENET}/det1.npy",
+                "3285cf7a3de2651c5784cb9e32013f5919aae95fd1ed1bc371dd9691affb39af",
+            ),
+            "rnet": (
+                f"{FACENET}/det2.npy",
+                "716b8b83e42476791c9096f14dbb09fefc88bf5c7ec876b1683f9acd52b3f39c",
+            ),
+            "onet": (
+                f"{FACENET}/det3.npy",
+                "396ead803d85d3443307ff8f45fb6aed2536579b415a4f4d4cb8f93ea6b1476a",
+            ),
+        },
     ),
 )
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.zoo import downloading
+from minicnn.zoo import assembling, downloading
 from minicnn.zoo.catalogue import Weights, catalog, find
 from minicnn.zoo.downloading import Interrupted, Say, one_line, size
 from minicnn.zoo.places import folders, here, home, path
@@ -65,6 +65,8 @@ def receive(
             return _copied(row, found, part, target)
         if row.link is None:
             path(name)
+        if row.parts:
+            return _assembled(row, part, target, progress, say)
         return _downloaded(row, part, target, progress, say)
 
 
@@ -174,6 +176,23 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
         if not keep:
             part.unlink(missing_ok=True)
     return Fetched(row.name, target, "downloaded", sha256, checked)
+
+
+def _assembled(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
+    """A file made here, of several from their publisher."""
+    try:
+        assembling.assemble(row, part, progress=progress, say=say)
+        sha256 = digest(part)
+        _settle(part, target, sha256)
+    except MissingFileError as problem:
+        links = ", ".join(link for link, _ in row.parts.values())
+        by_hand = f"by hand: get {links} on any machine, put them into {target.parent}, and fetch again"
+        raise MissingFileError(f"weights {row.name!r} cannot be fetched: {problem}; {by_hand}") from problem
+    except LoadError as problem:
+        raise LoadError(f"weights {row.name!r} are refused: {problem}") from problem
+    finally:
+        part.unlink(missing_ok=True)
+    return Fetched(row.name, target, f"made of {len(row.parts)} files", sha256, "SHA-256 of each of them")
 
 
 def _has_begun(part: Path) -> bool:

@@ -9,6 +9,7 @@ Source: Nair & Hinton 2010.
     gradient(dy, active) -> dx
     mark(y) -> marks                       one bit an element, eight channels a byte: uint8 (…, ⌈C / 8⌉)
     marked_gradient(dy, marks) -> dx       the gradient from the marks alone
+    sloped(x, slope) -> y                  x where x > 0, slope · x elsewhere (He et al. 2015); slope broadcasts to x
 """
 
 from types import ModuleType

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from minicnn import backend, buffers
+from minicnn.kernels.rectify import on_numpy
 
 LEAST = 1 << 15  # elements a thread takes at least
 
@@ -18,6 +19,17 @@ def gradient(dy, active):
     dx = buffers.empty_like(dy)
     backend.parallel(_gradient_range, _pieces(dy), _flat(dy), _flat(active), dx.reshape(-1))
     return dx
+
+
+def sloped(x, slope):
+    """One slope a channel, as networks have it, is compiled; NumPy takes its time where channels are few."""
+    if slope.shape != x.shape[-1:] or slope.dtype != x.dtype:
+        return on_numpy.sloped(x, slope)
+    y = buffers.empty(x.shape, x.dtype)
+    rows = _rows(x)
+    pieces = backend.split(len(rows), least=max(1, LEAST // x.shape[-1]))
+    backend.parallel(_sloped_range, pieces, rows, backend.constant(slope), _writable_rows(y))
+    return y
 
 
 def _pieces(array):
@@ -42,6 +54,14 @@ def _gradient_range(start, stop, dy, active, dx):
     nothing = dx.dtype.type(0)
     for i in range(target.size):
         target[i] = cotangent[i] if switch[i] > 0 else nothing
+
+
+@njit(nogil=True, cache=True)
+def _sloped_range(start, stop, x, slope, y):
+    for i in range(start, stop):
+        source, target = x[i], y[i]
+        for c in range(target.size):
+            target[c] = source[c] if source[c] > 0 else source[c] * slope[c]
 
 
 def mark(y):

@@ -1,0 +1,216 @@
+"""Faces in a picture, by three networks that look closer and closer. Source: Zhang et al. 2016; facenet's detect_face.
+
+Places are (x, y) in pixels, of which the first reaches from 0 to 1: its middle is at 0.5, the right edge of a picture
+at its width. A box is (left, top, right, bottom).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn import nn, zoo
+from minicnn.errors import InputError
+from minicnn.faces.arguments import as_array, is_number
+from minicnn.kernels import crop as crop_kernels
+from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
+
+SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
+SMALLEST = 40.0  # pixels; encoders are shown a hundred and more
+THRESHOLDS = (0.6, 0.7, 0.7)  # of P-Net, R-Net and O-Net: facenet's
+MOST = 4000  # windows that R-Net looks at, the likeliest: so many are there only in pictures without rest
+
+
+class Detection(NamedTuple):
+    """Faces, the surest first. boxes: (N, 4) left, top, right, bottom. scores: (N,) from 0 to 1. landmarks: (N, 5, 2)
+    of (x, y): left eye, right eye, as the viewer sees them, tip of the nose, left and right corner of the mouth.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+
+
+class Windows(NamedTuple):
+    """Places where a face may be. boxes: (N, 4); scores: (N,)."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    def take(self, which: np.ndarray) -> Windows:
+        """Those with these numbers, or for which `which` is true."""
+        return Windows(self.boxes[which], self.scores[which])
+
+
+def detect(
+    image: Any,
+    *,
+    min_size: float = SMALLEST,
+    thresholds: tuple[float, float, float] = THRESHOLDS,
+    detector: MTCNN | None = None,
+) -> Detection:
+    """All upright faces in a picture.
+
+    image: (H, W, 3), RGB, or grey (H, W) or (H, W, 1); floats in [0, 1], or uint8. min_size: of the smallest face,
+    12 pixels or more; twice the size is four times as fast. thresholds: scores from which on each stage believes in a
+    face. detector: models.mtcnn(); the catalogue's when left out. A picture smaller than min_size holds no face.
+    Raises InputError, and MissingFileError where the weights are not on this machine.
+    """
+    if not is_number(min_size, CELL):
+        raise InputError(f"detect: min_size is {min_size!r}; expected {CELL} pixels or more")
+    if len(thresholds) != 3 or not all(is_number(t, 0) and t <= 1 for t in thresholds):
+        raise InputError(f"detect: thresholds is {thresholds!r}; expected three numbers from 0 to 1")
+    picture = _checked(image)
+    detector = detector or the_detector()
+    with nn.frozen(detector):
+        candidates = _proposed(picture, detector, min_size, thresholds[0])
+        candidates = _refined(picture, detector, candidates, thresholds[1])
+        return _found(picture, detector, candidates, thresholds[2])
+
+
+def the_detector() -> MTCNN:
+    """The catalogue's, loaded once. Raises MissingFileError where its weights are not on this machine."""
+    path = zoo.path("mtcnn")
+    return _loaded(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(path: Path, changed: int) -> MTCNN:
+    return mtcnn(path)
+
+
+# The three stages
+
+
+def _proposed(picture: np.ndarray, detector: MTCNN, min_size: float, threshold: float) -> Windows:
+    """P-Net over the picture in many sizes: what is CELL pixels there is a face of any size here."""
+    found = []
+    for small, scale in pyramid(picture, min_size):
+        judged = detector.judge(small[None])
+        windows, shifts = windows_of_map(judged, scale, threshold)
+        kept = suppress(windows, 0.5)
+        found.append(Windows(shifted(windows.boxes[kept], shifts[kept]), windows.scores[kept]))
+    if not found:
+        return Windows(np.empty((0, 4)), np.empty(0))
+    windows = Windows(*map(np.concatenate, zip(*found, strict=True)))
+    return windows.take(suppress(windows, 0.7)[:MOST])
+
+
+def _refined(picture: np.ndarray, detector: MTCNN, candidates: Windows, threshold: float) -> Windows:
+    """Those of the windows that R-Net believes in, moved to where it sees the face."""
+    boxes = squares(candidates.boxes)
+    if not len(boxes):
+        return candidates
+    judged = detector.refinement.judge(crops(picture, boxes, 24))
+    boxes, shifts, scores = _believed(boxes, judged, threshold)
+    kept = suppress(Windows(boxes, scores), 0.7)
+    return Windows(shifted(boxes[kept], shifts[kept]), scores[kept])
+
+
+def _found(picture: np.ndarray, detector: MTCNN, candidates: Windows, threshold: float) -> Detection:
+    """O-Net has the last word, and says where the landmarks are."""
+    boxes = squares(candidates.boxes)
+    if not len(boxes):
+        return Detection(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+    judged = detector.output.judge(crops(picture, boxes, 48))
+    assert judged.landmarks is not None
+    landmarks = boxes[:, None, :2] + judged.landmarks * (boxes[:, 2:] - boxes[:, :2])[:, None]
+    landmarks = landmarks[judged.scores > threshold]
+    boxes, shifts, scores = _believed(boxes, judged, threshold)
+    boxes = shifted(boxes, shifts)
+    # A face within a face is a nose taken for one, so what counts is the smaller one's area.
+    kept = suppress(Windows(boxes, scores), 0.7, of_smaller=True)
+    return Detection(boxes[kept], scores[kept], landmarks[kept])
+
+
+def _believed(boxes: np.ndarray, judged: Judgement, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    sure = judged.scores > threshold
+    return boxes[sure], judged.shifts[sure], judged.scores[sure]
+
+
+# Their tools
+
+
+def pyramid(picture: np.ndarray, min_size: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(the picture made smaller, by what factors (x, y)), until its short side is less than P-Net's cell."""
+    height, width = picture.shape[:2]
+    scale = CELL / min_size
+    while min(height, width) * scale >= CELL:
+        rows, columns = math.ceil(height * scale), math.ceil(width * scale)
+        whole = np.array([[0, 0, width, height]], np.float64)
+        small = crop_kernels.implementation(picture).forward(picture, whole, rows, columns)[0]
+        yield small, np.array([columns / width, rows / height])
+        scale *= SHRINK
+
+
+def windows_of_map(judged: Judgement, scale: np.ndarray, threshold: float) -> tuple[Windows, np.ndarray]:
+    """The windows of P-Net's map (1, H, W) that may hold a face, in the picture's pixels, and their shifts (N, 4)."""
+    rows, columns = np.nonzero(judged.scores[0] >= threshold)
+    corner = STRIDE * np.stack([columns, rows], axis=1)
+    boxes = np.concatenate([corner / scale, (corner + CELL) / scale], axis=1)
+    return Windows(boxes, judged.scores[0, rows, columns]), judged.shifts[0, rows, columns]
+
+
+def shifted(boxes: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Boxes with every side moved by a part of their width or height."""
+    size = boxes[:, 2:] - boxes[:, :2]
+    return boxes + shifts * np.tile(size, 2)
+
+
+def squares(boxes: np.ndarray) -> np.ndarray:
+    """Squares about the same middles, of the longer side."""
+    middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+    return np.concatenate([middle - side / 2, middle + side / 2], axis=1)
+
+
+def crops(picture: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+    """(N, size, size, 3): what is in the boxes, black beyond the picture's edge."""
+    return crop_kernels.implementation(picture).forward(picture, boxes, size, size)
+
+
+def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.ndarray:
+    """Non-maximum suppression: the numbers of the windows that stay, the likeliest first.
+
+    One goes where a likelier one that stays overlaps it by more than `most`: the area they share, in parts of the area
+    they cover together; of_smaller: in parts of the smaller one's.
+    """
+    left, top, right, bottom = windows.boxes.T
+    area = (right - left) * (bottom - top)
+    order = np.argsort(-windows.scores, kind="stable")
+    kept = []
+    while order.size:
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        across = np.minimum(right[best], right[rest]) - np.maximum(left[best], left[rest])
+        down = np.minimum(bottom[best], bottom[rest]) - np.maximum(top[best], top[rest])
+        shared = np.maximum(across, 0) * np.maximum(down, 0)
+        whole = np.minimum(area[best], area[rest]) if of_smaller else area[best] + area[rest] - shared
+        order = rest[shared <= most * whole]
+    return np.array(kept, np.intp)
+
+
+# What comes in
+
+
+def _checked(image: Any) -> np.ndarray:
+    """The picture as float32 (H, W, 3)."""
+    picture = as_array(image)
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
+        raise InputError(f"detect: image has shape {picture.shape}; expected (H, W, 3), or grey (H, W)")
+    if picture.dtype == np.uint8:
+        picture = picture.astype(np.float32) / np.float32(255)
+    if picture.dtype.kind != "f":
+        raise InputError(f"detect: image has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
+    if picture.size:
+        low, high = float(picture.min()), float(picture.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # so written, NaN is refused too
+            raise InputError(f"detect: image goes from {low:.4g} to {high:.4g}; expected RGB in [0, 1]")
+    picture = picture.astype(np.float32, copy=False)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

@@ -1,0 +1,71 @@
+"""Weights that are published as several pickled .npy files, made into one of HDF5 that anybody can read safely."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from minicnn.errors import InputError, LoadError
+from minicnn.zoo import downloading, pickled_arrays
+from minicnn.zoo.catalogue import Weights
+from minicnn.zoo.downloading import Say
+from minicnn.zoo.places import folders
+from minicnn.zoo.records import digest
+
+
+def assemble(row: Weights, out: Path, *, progress: bool, say: Say) -> None:
+    """Write the arrays of all parts of a row as out/PART/LAYER/ARRAY.
+
+    A part that lies in one of the folders of weights is taken from there, any other is downloaded; each is held to its
+    checksum before a byte of it is looked at. Raises MissingFileError, LoadError, or InputError for a full disk.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, (link, sha256) in row.parts.items():
+        file = PurePosixPath(urlsplit(link).path).name
+        content = _content(row, link, file, sha256, out.with_name(f".fetch-{row.name}-{file}.part"), progress, say)
+        arrays |= _flat(pickled_arrays.read(content, file), name, file)
+    _write(arrays, row, out)
+
+
+def _content(row: Weights, link: str, file: str, sha256: str, part: Path, progress: bool, say: Say) -> bytes:
+    """All bytes of a part, verified."""
+    here = next((folder / file for folder in folders() if (folder / file).is_file()), None)
+    try:
+        if here is None:
+            title = f"{row.name}, {file}"
+            part.unlink(missing_ok=True)
+            downloading.download(link, part, title=title, verifiable=True, progress=progress, say=say)
+        found = here or part
+        if (actual := digest(found)) != sha256:
+            raise LoadError(f"{here or link} has SHA-256 {actual}; expected {sha256}")
+        return found.read_bytes()
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _flat(found: dict[str, Any], name: str, file: str) -> dict[str, np.ndarray]:
+    """{PART/LAYER/ARRAY: array} of {layer: {name: array}}."""
+    arrays = {}
+    for layer, variables in found.items():
+        if not isinstance(variables, dict) or "/" in layer:
+            raise LoadError(f"{file} holds no arrays below {layer[:80]!r}; expected those of a layer")
+        for variable, array in variables.items():
+            if not isinstance(array, np.ndarray) or "/" in variable or not np.isfinite(array).all():
+                raise LoadError(f"{file} has no array of finite numbers in {layer[:80]}, {variable[:80]!r}")
+            arrays[f"{name}/{layer}/{variable}"] = array
+    return arrays
+
+
+def _write(arrays: dict[str, np.ndarray], row: Weights, out: Path) -> None:
+    import h5py
+
+    try:
+        with h5py.File(out, "w") as file:
+            file.attrs["licence"] = row.licence
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array.astype(np.float32))
+    except OSError as problem:
+        raise InputError(f"fetch: {out.parent} cannot be written to ({problem})") from problem

@@ -1,0 +1,236 @@
+"""Pickled .npy files: what facenet's hold is read, and nothing in such a file is ever run."""
+
+import io
+import os
+import pickle
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from minicnn import hdf5, models, zoo
+from minicnn.errors import LoadError
+from minicnn.zoo import catalogue, pickled_arrays
+from minicnn.zoo.catalogue import Weights
+from minicnn.zoo.records import digest
+
+NUMBERS = np.random.default_rng(0).standard_normal((3, 3, 2, 4)).astype(np.float32)
+LAYERS = {
+    "conv1": {"weights": NUMBERS, "biases": np.arange(4, dtype=np.float32)},
+    "PReLU1": {"alpha": np.asfortranarray(NUMBERS[0, :, :, 0])},
+}
+
+
+def header():
+    text = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) + b"\n"
+    return np.lib.format.magic(1, 0) + struct.pack("<H", len(text)) + text
+
+
+def npy(pickled):
+    """A .npy file around the bytes of a pickle."""
+    return header() + pickled
+
+
+def saved(what):
+    """As NumPy saves it today."""
+    memory = io.BytesIO()
+    np.save(memory, np.array(what, dtype=object), allow_pickle=True)
+    return memory.getvalue()
+
+
+def python_2(what):
+    """As Python 2 pickled it, opcode by opcode, for facenet's files are from there: text and bytes are one."""
+    if isinstance(what, dict):
+        return b"}(" + b"".join(python_2(key) + python_2(value) for key, value in what.items()) + b"u"
+    if isinstance(what, str | bytes):
+        raw = what if isinstance(what, bytes) else what.encode("latin-1")
+        return b"U" + bytes([len(raw)]) + raw if len(raw) < 256 else b"T" + struct.pack("<i", len(raw)) + raw
+    if isinstance(what, int):
+        return b"J" + struct.pack("<i", what)
+    made = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    kind = b"O8" if what.dtype == object else what.dtype.str[1:].encode()
+    order = b"|" if what.dtype == object else b"<"
+    dtype = b"cnumpy\ndtype\n" + python_2(kind) + b"K\x00K\x01\x87R(K\x03" + python_2(order) + b"NNNJ\xff\xff\xff\xff"
+    flags = b"K\x3f" if what.dtype == object else b"K\x00"
+    dtype += b"J\xff\xff\xff\xff" + flags + b"tb"
+    shape = b"(" + b"".join(map(python_2, what.shape)) + b"t"
+    inside = b"](" + python_2(what.item()) + b"e" if what.dtype == object else python_2(what.tobytes("A"))
+    columns_first = b"\x89" if what.flags.c_contiguous else b"\x88"
+    return made + b"(K\x01" + shape + dtype + columns_first + inside + b"tb"
+
+
+def by_python_2(what):
+    return npy(b"\x80\x02" + python_2(np.array(what, dtype=object)) + b".")
+
+
+def same(found, expected):
+    assert found.keys() == expected.keys()
+    for layer, arrays in expected.items():
+        assert found[layer].keys() == arrays.keys()
+        for name, array in arrays.items():
+            assert_array_equal(found[layer][name], array)
+
+
+# What is read
+
+
+@pytest.mark.parametrize("protocol", [None, 0, 1, 2, 3, 4, 5])
+def test_arrays_in_dictionaries_are_read(protocol):
+    content = saved(LAYERS)
+    if protocol is not None and protocol < 5:
+        content = npy(pickle.dumps(np.array(LAYERS, dtype=object), protocol=protocol))
+    same(pickled_arrays.read(content, "a.npy"), LAYERS)
+
+
+def test_what_python_2_wrote_is_read():
+    content = by_python_2(LAYERS)
+    same(np.load(io.BytesIO(content), allow_pickle=True, encoding="latin1").item(), LAYERS)  # it is such a file
+    same(pickled_arrays.read(content, "a.npy"), LAYERS)
+
+
+# What is refused
+
+
+class Runs:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("depth", ["the object", "a layer", "an array"])
+def test_a_crafted_pickle_is_refused_and_runs_nothing(tmp_path, protocol, depth):
+    trap = tmp_path / "sprung"
+    evil = Runs(os.mkdir, str(trap))
+    what = {"the object": evil, "a layer": {"conv1": evil}, "an array": {"conv1": {"weights": evil}}}[depth]
+    content = npy(pickle.dumps(what, protocol=protocol))
+    with pytest.raises(LoadError, match=r"^a\.npy names '(posix|nt)\.mkdir'; expected arrays, dictionaries"):
+        pickled_arrays.read(content, "a.npy")
+    assert not trap.exists()
+    np.load(io.BytesIO(content), allow_pickle=True)  # it is a trap
+    assert trap.exists()
+
+
+def crafted(opcodes):
+    return npy(b"\x80\x02" + opcodes + b".")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no npy file",
+        header(),
+        by_python_2(LAYERS)[:-40],
+        crafted(b"cnumpy.core.multiarray\n_reconstruct\ncos\nmkdir\nK\x00\x85U\x01b\x87R"),
+        crafted(b"cnumpy\nload\nU\x05a.npy\x85R"),
+        crafted(b"cnumpy\nndarray\n(K\x01tR"),
+        crafted(b"(cos\nmkdir\nU\x01xo"),
+        crafted(b"(U\x01xios\nmkdir\n"),
+        crafted(b"\x82\x01"),
+        crafted(b"U\x01xQ"),
+        crafted(b"cbuiltins\neval\n"),
+        crafted(b"}q\x00U\x01ah\x00s"),
+        crafted(b"}K\x01K\x02s"),
+        crafted(b"K\x01"),
+        crafted(b"}U\x01aU\x01bs"),
+        crafted(b"t"),
+        crafted(b"R"),
+        crafted(b"h\x07"),
+        saved({"a": {"b": np.array(["text"])}}),
+        saved({"a": {"b": np.array([1, 2])}}),
+        saved({"a": {"b": [1.0]}}),
+        saved({"a": {"b": 1.5}}),
+        by_python_2({"a": np.arange(4.0)}).replace(b"J\x04\x00\x00\x00t", b"J\x05\x00\x00\x00t"),
+        by_python_2({"a": np.arange(4.0)}).replace(b"U\x02f8", b"U\x02V8"),
+    ],
+)
+def test_everything_else_gets_one_line(content):
+    with pytest.raises(LoadError, match=r"^a\.npy ") as caught:
+        pickled_arrays.read(content, "a.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_array_that_is_no_object_is_refused():
+    memory = io.BytesIO()
+    np.save(memory, NUMBERS)
+    with pytest.raises(LoadError, match=r"holds float32 \(3, 3, 2, 4\); expected one object"):
+        pickled_arrays.read(memory.getvalue(), "a.npy")
+
+
+WHOLE = by_python_2({"conv1": {"biases": np.arange(3, dtype=np.float32)}})
+
+
+@settings(max_examples=60)
+@given(place=st.integers(len(header()), len(WHOLE) - 1), byte=st.integers(0, 255))
+def test_whatever_byte_is_changed_the_answer_is_a_dictionary_or_one_line(place, byte):
+    try:
+        found = pickled_arrays.read(WHOLE[:place] + bytes([byte]) + WHOLE[place + 1 :], "a.npy")
+    except LoadError as problem:
+        assert "\n" not in str(problem)
+    else:
+        assert isinstance(found, dict)
+
+
+# From three files to one
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    """Three files as facenet publishes them, of random weights, in the folder of weights; and the model they are of."""
+    model = models.mtcnn(None, seed=3)
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(zoo.places, "cache", lambda: tmp_path / "cache")
+    theirs = {"w": "weights", "b": "biases", "slope": "alpha"}
+    nets = {"pnet": {}, "rnet": {}, "onet": {}}
+    for name, parameter in model.named_parameters():
+        layer, _, role = name.partition("/")[2].rpartition(".")
+        nets[name.partition("/")[0]].setdefault(layer, {})[theirs[role]] = parameter.data
+    known = {}
+    for number, (net, layers) in enumerate(nets.items(), start=1):
+        path = tmp_path / f"det{number}.npy"
+        path.write_bytes(by_python_2(layers))
+        known[net] = (f"https://example.org/align/det{number}.npy", digest(path))
+    row = Weights("mtcnn", "mtcnn.h5", "https://example.org/align/", "MIT", "mtcnn", parts=known)
+    monkeypatch.setattr(catalogue, "_CATALOG", (row,))
+    return tmp_path, model
+
+
+def test_three_files_become_one_that_loads(parts):
+    folder, model = parts
+    path = zoo.fetch("mtcnn")
+    assert path == folder / "mtcnn.h5" and zoo.path("mtcnn") == path
+    loaded = dict(models.mtcnn("mtcnn").named_parameters())
+    for name, parameter in model.named_parameters():
+        assert_array_equal(loaded[name].data, parameter.data, err_msg=name)
+    assert hdf5.summary(path).attributes["licence"] == "MIT"
+    assert sorted(p.name for p in folder.glob(".fetch-*.part")) == []
+    assert zoo.fetch("mtcnn") == path  # here already
+
+
+def test_a_part_that_is_another_file_is_refused(parts):
+    folder, _ = parts
+    (folder / "det2.npy").write_bytes(by_python_2(LAYERS))
+    with pytest.raises(LoadError, match=r"'mtcnn' are refused: .*det2\.npy has SHA-256 .*; expected "):
+        zoo.fetch("mtcnn")
+    assert not (folder / "mtcnn.h5").exists()
+
+
+def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):
+    from minicnn.errors import MissingFileError
+    from minicnn.zoo import downloading
+
+    folder, _ = parts
+    (folder / "det3.npy").unlink()
+
+    def unreachable(*_, **__):
+        raise downloading.Interrupted("example.org cannot be reached")
+
+    monkeypatch.setattr(downloading, "download", unreachable)
+    with pytest.raises(MissingFileError, match=r"cannot be fetched.*det1\.npy.*det3\.npy.*put them into.*fetch again"):
+        zoo.fetch("mtcnn")
