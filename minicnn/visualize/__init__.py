@@ -1,22 +1,40 @@
-"""Seeing what a network has learned: which pictures excite a unit, what in them does, and what it would like best."""
+"""Seeing what a network has learned: which pictures excite a unit, what in them does, and what it would like best.
+
+Every figure is returned, none is shown; `save` writes one.
+"""
 
 from minicnn.visualize.attribution import deconvnet, guided_backprop, integrated_gradients, saliency, smoothgrad
 from minicnn.visualize.fields import Fields, fields_of
+from minicnn.visualize.findings import evidence
 from minicnn.visualize.patches import Patches, top_patches
+from minicnn.visualize.pictures import DrawnFaces
+from minicnn.visualize.plots import feature_grid, filter_grid, patch_grid, save
 from minicnn.visualize.regions import grad_cam, occlusion
 from minicnn.visualize.rules import backward_rule
+from minicnn.visualize.synthesis import Synthesis, invert, maximize
+from minicnn.visualize.telling import story
 
 __all__ = [
+    "DrawnFaces",
     "Fields",
     "Patches",
+    "Synthesis",
     "backward_rule",
     "deconvnet",
+    "evidence",
+    "feature_grid",
     "fields_of",
+    "filter_grid",
     "grad_cam",
     "guided_backprop",
     "integrated_gradients",
+    "invert",
+    "maximize",
     "occlusion",
+    "patch_grid",
     "saliency",
+    "save",
     "smoothgrad",
+    "story",
     "top_patches",
 ]

@@ -15,9 +15,8 @@ from minicnn.tensor import Tensor, op
 
 # Light, red against blue, green against both: what remains of a natural picture's colours when nothing in them goes
 # together any more, by Ohta, Kanade & Sakai 1980; each with about its deviation in photographs.
-COLOURS = (
-    np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32) / np.array([[3], [2], [1.5]], np.float32) ** 0.5
-)
+COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
+COLOURS /= np.linalg.norm(COLOURS, axis=1, keepdims=True)
 DEVIATIONS = np.array([[0.46], [0.13], [0.06]], np.float32)
 
 

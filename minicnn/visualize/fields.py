@@ -53,46 +53,59 @@ def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
     an unknown kind before it.
     """
     model.check_layer(layer)
-    pixels = [np.stack([np.arange(n), np.arange(n) + 1], axis=1) for n in size]
-    seen: dict[str | None, Spans | None] = {}
-    _through(model.layers, pixels, seen, size)
-    spans = seen[layer.removesuffix(".linear")]
-    if spans is None:
+    walk = _Walk(layer.removesuffix(".linear"), size)
+    walk.through(model.layers, [np.stack([np.arange(n), np.arange(n) + 1], axis=1) for n in size])
+    if walk.found is None:
         return Fields(np.array([[0, size[0]]]), np.array([[0, size[1]]]), whole=True)
-    rows, columns = spans
+    rows, columns = walk.found
     return Fields(rows, columns)
 
 
-def _through(
-    layers: Iterable[nn.Module], spans: Spans | None, seen: dict[str | None, Spans | None], size: tuple[int, int]
-) -> Spans | None:
-    """What is seen after the layers, where `spans` were seen before them; None for everything."""
-    for layer in layers:
-        spans = _after(layer, spans, seen, size)
-        seen[layer.name] = spans
-    return spans
+class _Walk:
+    """From the pixels up to a layer; above it pictures may be too small for what comes. Spans are None for everything.
 
+    found: of the layer, once it is reached.
+    """
 
-def _after(
-    layer: nn.Module, spans: Spans | None, seen: dict[str | None, Spans | None], size: tuple[int, int]
-) -> Spans | None:
-    if isinstance(layer, Chain):
-        return _through(layer.layers, spans, seen, size)
-    if isinstance(layer, Branches):
-        return _joined([_through([branch], spans, seen, size) for branch in layer.branches])
-    if isinstance(layer, Residual):
-        return _joined([spans, _through([layer.change], spans, seen, size)])
-    if spans is None or isinstance(layer, WHOLE):
-        return None
-    if isinstance(layer, ZeroPad2d):
-        around = [(_nothing(layer.before, n), _nothing(layer.after, n)) for n in size]
-        return [np.concatenate([before, s, after]) for s, (before, after) in zip(spans, around, strict=True)]
-    if isinstance(layer, Sliding):
-        return _slid(layer, spans, size)
-    if isinstance(layer, POINTWISE):
+    def __init__(self, wanted: str, size: tuple[int, int]) -> None:
+        self.wanted, self.size = wanted, size
+        self.reached = False
+        self.found: Spans | None = None
+
+    def through(self, layers: Iterable[nn.Module], spans: Spans | None) -> Spans | None:
+        """What is seen after the layers, where `spans` were seen before them."""
+        for layer in layers:
+            spans = self.after(layer, spans)
+            if self.reached:
+                break
+            if layer.name == self.wanted:
+                self.reached, self.found = True, spans
+                break
         return spans
-    kind = type(layer).__name__
-    raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, of which it is not known what it sees")
+
+    def after(self, layer: nn.Module, spans: Spans | None) -> Spans | None:
+        """What is seen after one layer, or whatever was reached in it."""
+        if isinstance(layer, Chain):
+            return self.through(layer.layers, spans)
+        if isinstance(layer, Branches | Residual):
+            branches = layer.branches if isinstance(layer, Branches) else [layer.change]
+            ends = [] if isinstance(layer, Branches) else [spans]
+            for branch in branches:
+                ends.append(self.through([branch], spans))
+                if self.reached:
+                    return None
+            return _joined(ends)
+        if spans is None or isinstance(layer, WHOLE):
+            return None
+        if isinstance(layer, ZeroPad2d):
+            around = [(_nothing(layer.before, n), _nothing(layer.after, n)) for n in self.size]
+            return [np.concatenate([before, s, after]) for s, (before, after) in zip(spans, around, strict=True)]
+        if isinstance(layer, Sliding):
+            return _slid(layer, spans, self.size)
+        if isinstance(layer, POINTWISE):
+            return spans
+        kind = type(layer).__name__
+        raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, of which it is not known what it sees")
 
 
 def _nothing(count: int, length: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ class Patches:
     crops: np.ndarray
     boxes: np.ndarray
     places: np.ndarray
+
+    def of(self, chosen: Any) -> Patches:
+        """Those of some units only, by their places in `units`."""
+        names = ("units", "values", "numbers", "positions", "crops", "boxes", "places")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     def cut(self, unit: int, patch: int, picture: np.ndarray) -> np.ndarray:
         """From anything of the picture's size, (H, W, …), what belongs to a patch; NaN as in crops."""

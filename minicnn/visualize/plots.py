@@ -140,6 +140,12 @@ def figure_of(
     return figure
 
 
+def unit_name(model: Network, layer: str, unit: int) -> str:
+    """A unit's class, where its layer gives the classes; else its number."""
+    classes = model.card.classes
+    return classes[unit] if classes and layer == model.layers[-1].name else f"unit {unit}"
+
+
 def plain(text: str) -> str:
     """Without dollars, between which matplotlib would see mathematics, and without what no font can show."""
     letters = (letter if letter.isprintable() or letter == "\n" else "�" for letter in text)
@@ -215,7 +221,7 @@ def patch_grid(patches: Patches, *, columns: int = 6, projections: np.ndarray | 
         cells.append(cell)
         names.append(str(unit))
     per_row = max(1, columns if projections is None else columns // 2)
-    return _named_cells(cells, names, per_row, title_of(patches))
+    return named_cells(cells, names, per_row, title_of(patches))
 
 
 def title_of(patches: Patches) -> str:
@@ -226,7 +232,7 @@ def title_of(patches: Patches) -> str:
     return f"{patches.layer}: a unit sees {sees}"
 
 
-def _named_cells(cells: Sequence[np.ndarray], names: Sequence[str], per_row: int, title: str) -> Figure:
+def named_cells(cells: Sequence[np.ndarray], names: Sequence[str], per_row: int, title: str) -> Figure:
     """Pictures in rows, each with its name above it."""
     from matplotlib.figure import Figure
 

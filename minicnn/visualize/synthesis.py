@@ -22,12 +22,13 @@ from minicnn.visualize.units import aim, at_rest, outputs_of, unit_numbers
 
 @dataclass(frozen=True)
 class Synthesis:
-    """images: float32 in [0, 1], (U, H, W, 3) of maximize, (H, W, 3) of invert. history: the value after each step, of
-    each unit (steps, U), or the cost (steps,).
+    """images: float32 in [0, 1], (U, H, W, 3) of maximize, (H, W, 3) of invert. history: the value in each step, of
+    each unit (steps, U), or the cost (steps,). units: of maximize, (U,).
     """
 
     images: np.ndarray
     history: np.ndarray
+    units: np.ndarray
 
 
 def maximize(
@@ -37,7 +38,7 @@ def maximize(
     *,
     size: int | tuple[int, int] | None = None,
     steps: int = 200,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.1,
     position: Any = "all",
     jitter: float = 2.0,
     scales: tuple[float, float] = (0.9, 1.1),
@@ -85,7 +86,7 @@ def maximize(
         with no_grad():
             views = [window(length + 2 * margin, length, 1.0, 0.0) for length in (height, width)]
             images = sampled(canvas.picture(), *views).data
-    return Synthesis(images, np.stack(history))
+    return Synthesis(images, np.stack(history), units)
 
 
 def invert(
@@ -122,7 +123,7 @@ def invert(
         history = _descend(canvas.numbers, cost, steps, learning_rate, f"invert {layer}", progress)
         with no_grad():
             found = canvas.picture().data[0]
-    return Synthesis(found, np.stack(history))
+    return Synthesis(found, np.stack(history), np.zeros(0, np.int64))
 
 
 def _descend(

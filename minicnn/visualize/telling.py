@@ -1,0 +1,155 @@
+"""One figure that tells what a layer has learned: for some of its units the nine patches that excite them most, what
+the deconvnet, guided backpropagation and the gradient find in these, and the picture that a unit would like best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minicnn.models.network import Network
+from minicnn.visualize import plots
+from minicnn.visualize.fields import fields_of
+from minicnn.visualize.patches import NOBODY, Patches, top_patches
+from minicnn.visualize.synthesis import maximize
+from minicnn.visualize.units import aim, at_rest, gradient, outputs_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+UNITS = 3  # a layer
+RULES = ("deconvnet", "guided", "gradient")
+PIECE = 16  # pixels that a unit sees at most for what it likes to be shown as one piece, instead of all over a picture
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What there is to tell of one layer.
+
+    projections: {rule: (U, k, h, w, 3)}, NaN where a crop is. wishes: (U, H, W, 3).
+    """
+
+    patches: Patches
+    projections: dict[str, np.ndarray]
+    wishes: np.ndarray
+
+
+def story(
+    model: Network,
+    layers: str | Sequence[str],
+    images: Any,
+    units: Sequence[int] | None = None,
+    *,
+    count: int = UNITS,
+    steps: int = 128,
+    seed: int = 0,
+    **how: Any,
+) -> Figure:
+    """The figure: a row a unit, layer by layer.
+
+    units: numbers, for all layers; None chooses `count` of each layer: units whose nine patches are alike, and that
+    differ from each other. steps: of the search for what a unit would like best; 0 leaves it out.
+    how: as of top_patches, such as resume= or progress=. Raises InputError.
+    """
+    return story_figure(model, chapters(model, layers, images, units, count=count, steps=steps, seed=seed, **how))
+
+
+def chapters(
+    model: Network,
+    layers: str | Sequence[str],
+    images: Any,
+    units: Sequence[int] | None = None,
+    *,
+    count: int = UNITS,
+    steps: int = 128,
+    seed: int = 0,
+    **how: Any,
+) -> list[Chapter]:
+    """What story() draws, layer by layer."""
+    names = [layers] if isinstance(layers, str) else list(layers)
+    found = top_patches(model, names, images, units, **how)
+    told = []
+    for patches in found.values():
+        kept = patches.of(telling_units(patches, count)) if units is None else patches
+        projections = project(model, kept)
+        wishes = np.zeros((len(kept.units), 0, 0, 3), np.float32)
+        if steps:
+            wishes = _wishes(model, kept, steps, seed, how.get("progress"))
+        told.append(Chapter(kept, projections, wishes))
+    return told
+
+
+def project(model: Network, patches: Patches) -> dict[str, np.ndarray]:
+    """{rule: (U, k, h, w, 3)}: what each rule brings back of a patch's output to its pixels; NaN where the crop is."""
+    found = {rule: np.full(patches.crops.shape, np.nan, np.float32) for rule in RULES}
+    with at_rest(model):
+        for i, unit in enumerate(patches.units):
+            there = np.flatnonzero(patches.numbers[i] != NOBODY)
+            pictures = patches.pictures.stacked(patches.numbers[i, there].tolist())
+            outputs = outputs_of(model, patches.layer, pictures)
+            position = patches.positions[i, there] if outputs.ndim == 4 else "max"
+            cotangent = aim(outputs, np.full(len(there), unit), position)
+            for rule, back in found.items():
+                for j, map in zip(there, gradient(model, patches.layer, pictures, cotangent, rule), strict=True):
+                    back[i, j] = patches.cut(i, j, map)
+    return found
+
+
+def telling_units(patches: Patches, count: int) -> np.ndarray:
+    """Places in patches.units of the units to show: their patches are alike, and not like those of the others shown."""
+    looks = np.stack([_look(crops) for crops in patches.crops])  # (U, k, D), each of unit length
+    alike = np.linalg.norm(looks.mean(axis=1), axis=1)  # 1 where all are the same
+    alike = np.where(patches.values.min(axis=1) > 0, alike, -1)  # a unit that is silent has nothing to tell
+    means = looks.mean(axis=1) / np.maximum(np.linalg.norm(looks.mean(axis=1), axis=1, keepdims=True), 1e-12)
+    chosen: list[int] = []
+    near = np.zeros(len(alike))
+    for _ in range(min(count, len(alike))):
+        scores = alike - near
+        scores[chosen] = -np.inf
+        chosen.append(int(np.argmax(scores)))
+        near = np.maximum(near, np.abs(means @ means[chosen[-1]]))
+    return np.sort(np.array(chosen))
+
+
+def _look(crops: np.ndarray) -> np.ndarray:
+    """Crops (k, h, w, 3) as vectors of unit length around their mean colour, at most 16 pixels a side."""
+    step = max(1, crops.shape[1] // 16)
+    small = crops[:, ::step, ::step]
+    there = ~np.isnan(small)
+    middle = small.sum(axis=(0, 1, 2), where=there) / np.maximum(there.sum(axis=(0, 1, 2)), 1)
+    vectors = np.where(there, small - middle, 0).reshape(len(crops), -1)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _wishes(model: Network, patches: Patches, steps: int, seed: int, progress: bool | None) -> np.ndarray:
+    """What each unit would like best: where it sees little of a picture, that piece; else a whole picture of it."""
+    how: dict[str, Any] = {"steps": steps, "seed": seed, "progress": progress}
+    seen, size = max(patches.fields.size), model.card.input_size
+    if patches.fields.whole or seen > PIECE:
+        return maximize(model, patches.layer, patches.units, **how).images
+    if model.card.embedding is None:
+        size = (3 * seen, 3 * seen)
+    fields = fields_of(model, patches.layer, size)
+    top, bottom, left, right = fields.box(len(fields.rows) // 2, len(fields.columns) // 2)
+    how |= {"size": size, "position": "middle", "jitter": 0.0, "scales": (1.0, 1.0)}
+    return maximize(model, patches.layer, patches.units, **how).images[:, top:bottom, left:right]
+
+
+def story_figure(model: Network, told: Sequence[Chapter]) -> Figure:
+    """The figure of chapters."""
+    rows, labels = [], []
+    for chapter in told:
+        for i, unit in enumerate(chapter.patches.units):
+            row = [plots.nine(chapter.patches.crops[i])]
+            row += [plots.nine(plots.signed(chapter.projections[rule][i])) for rule in RULES]
+            if chapter.wishes.size:
+                row.append(chapter.wishes[i])
+            rows.append(row)
+            labels.append(f"{chapter.patches.layer}\n{plots.unit_name(model, chapter.patches.layer, int(unit))}")
+    titles = ["nine best patches", "deconvnet", "guided backpropagation", "gradient", "would like best"]
+    return plots.figure_of(
+        rows, titles=titles[: len(rows[0])], labels=labels, title=f"What {model.card.name} has learned"
+    )
