@@ -60,7 +60,7 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + LINE, np.uint8)
-    first = -memory.ctypes.data % LINE
+    first = -memory.__array_interface__["data"][0] % LINE  # in half the time of .ctypes.data
     return memory[first : first + size].view(dtype).reshape(shape)
 
 

@@ -28,12 +28,12 @@ class Memory:
     def look_up(self, sources: np.ndarray | Sequence[np.ndarray], compute: Callable[..., Any]) -> Any:
         """compute(*sources), or what it gave before. sources: an array, or several."""
         arrays = (sources,) if isinstance(sources, np.ndarray) else tuple(sources)
-        if any(array.flags.writeable for array in arrays):
-            return compute(*arrays)
-        key = tuple(id(array) for array in arrays)
-        with self._lock:
-            known = self._results.get(key)
-        if known is not None and all(ref() is array for ref, array in zip(known[0], arrays, strict=True)):
+        for array in arrays:
+            if array.flags.writeable:
+                return compute(*arrays)
+        key = tuple(map(id, arrays))
+        known = self._results.get(key)
+        if known is not None:  # it goes before the first of its arrays does, so no id can mean another by now
             return known[1]
         result = compute(*arrays)
         with self._lock:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicnn import backend
 from minicnn.errors import InputError
 from minicnn.kernels import locally_connected as locally_connected_kernels
 from minicnn.kernels.conv import fused
@@ -20,13 +21,8 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
     pool="avg": the same as avg_pool(…, 2) of the result, which then never exists in full size.
     The formula stands in kernels/conv/__init__.py.
     """
-    _check(x, w, b, groups, activation, pool)
-    dtype = np.result_type(x, w)
+    kernels, dtype = _prepare(x, w, b, stride, padding, dilation, groups, activation, pool)
     x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
-    window = slide("conv", x.shape[1:-1], w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
-    if pool and min(window.output) < 2:
-        raise InputError(f"conv: pool needs 2 outputs or more along each dimension; there are {window.output}")
-    kernels = fused.choose(x, w, window, groups)
     y, marks = kernels.forward(x, w, b, activation == "relu", pool == "avg", any(needs))
 
     marks = marks if any(needs) else None
@@ -48,6 +44,31 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
         return dx, dw, db
 
     return y, backward
+
+
+_prepared: dict[tuple, tuple] = {}  # for a small picture, preparing takes as long as computing
+MOST_PREPARED = 1024
+
+
+def _prepare(x, w, b, *options):
+    """(kernels, dtype): checked and chosen once for arrays of such shapes and dtypes."""
+    if not (isinstance(x, np.ndarray) and isinstance(w, np.ndarray)):
+        _check(x, w, b, 1, None, None)  # which says what they are
+    of_b = None if b is None else np.shape(b)
+    # repr tells 1 from True, which are equal.
+    key = backend.current_backend(), x.shape, x.dtype, w.shape, w.dtype, of_b, repr(options)
+    if (known := _prepared.get(key)) is not None:
+        return known
+    stride, padding, dilation, groups, activation, pool = options
+    _check(x, w, b, groups, activation, pool)
+    window = slide("conv", x.shape[1:-1], w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
+    if pool and min(window.output) < 2:
+        raise InputError(f"conv: pool needs 2 outputs or more along each dimension; there are {window.output}")
+    dtype = np.result_type(x, w)
+    if len(_prepared) >= MOST_PREPARED:
+        _prepared.clear()
+    _prepared[key] = fused.choose(x.astype(dtype, copy=False), w, window, groups), dtype
+    return _prepared[key]
 
 
 def _check(x, w, b, groups, activation, pool):

@@ -46,7 +46,11 @@ def test_is_in_percent_format(lesson):
             compile(body, lesson.name, "exec")  # a cell is whole by itself
 
 
-@each_lesson
+# The first three run with everything else, the others when they are asked for: pytest -m tutorials
+LATER = [pytest.param(lesson, marks=pytest.mark.tutorials, id=lesson.stem) for lesson in LESSONS[3:]]
+
+
+@pytest.mark.parametrize("lesson", [*(pytest.param(lesson, id=lesson.stem) for lesson in LESSONS[:3]), *LATER])
 @pytest.mark.timeout(150)
 def test_runs_cell_by_cell(lesson, fresh_python):
     fresh_python(CELLS, lesson)

@@ -22,7 +22,7 @@ TAPS = 8  # taps of the filters whose gradient is formed at a time
 
 BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched,
 BLOCK_BYTES = 1 << 19  # or fewer, so that what they read stays in the L2 cache, beside the panels
-WORK = 1 << 21  # multiplications that are worth a thread's attention: about what it takes to wake one
+WORK = 1 << 22  # multiplications that are worth a thread's attention: about what it takes to wake one
 LEAST = 4 * ROWS  # of a piece of work
 SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters
 
@@ -100,7 +100,7 @@ def _spread(dy, w, spatial, window, groups):
     dx = np.zeros((len(dy), *around, groups * channels), dy.dtype)
     count = _panels(window.taps * channels, width)
     panels = buffers.empty((groups, count, outputs // groups, width), dy.dtype)
-    numbers = _numbered(groups, count, np.zeros(1, np.intp), panels)
+    numbers = _numbered(groups, count, backend.constant(np.zeros(1, np.intp)), panels)
     backend.parallel(_pack, numbers, backend.constant(w).reshape(1, -1, outputs), True)
     # Outputs whose windows overlap add to the same pixels. So they are cut into bands along one axis, in which the
     # windows of every other band lie apart: first the even bands are added, then the odd ones.
@@ -377,7 +377,7 @@ def _spread_range(start, stop, dy, panels, lines, along, runs, depth, channels, 
     tile, rows, nothing = _scratch(ROWS * wide, dx), np.arange(ROWS) * wide, np.zeros(width, dx.dtype)
     starts, sources = np.empty(ROWS, np.intp), np.empty(ROWS, np.intp)
     for first in range(start, stop, ROWS):
-        _tabulate(first, ROWS, lines, along, starts)
+        _tabulate(first, starts.size, lines, along, starts)
         for row in range(ROWS):
             sources[row] = min(first + row, total - 1) * groups * outputs
         for group in range(groups):

@@ -21,7 +21,7 @@ from numba import njit
 
 from minicnn import backend, buffers
 
-LEAST = 1 << 15  # numbers that a thread copies at least
+LEAST = 1 << 17  # numbers that a thread copies at least
 LARGE = 1 << 20  # numbers in a picture of which only the border is copied
 SLACK = 16  # numbers behind a copy: who takes several at a time may read so far beyond its end
 
@@ -43,7 +43,7 @@ class Places:
     taps: np.ndarray
     inside: bool
 
-    @property
+    @functools.cached_property
     def count(self):
         """How many outputs."""
         lines, columns = self.starts

@@ -4,7 +4,7 @@ from numba import njit
 
 from minicnn import backend, buffers
 
-LEAST = 1 << 15  # elements a thread takes at least
+LEAST = 1 << 17  # elements a thread takes at least
 
 
 def forward(x, change, scale, relu):
