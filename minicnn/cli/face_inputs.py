@@ -16,12 +16,16 @@ from minicnn.errors import InputError, LoadError
 if TYPE_CHECKING:
     import numpy as np
 
+    from minicnn.cli.face_detect import Finder
     from minicnn.faces.encoders import FaceEncoder
     from minicnn.faces.heads import PairHead
 
 NO_VERDICT = 3  # exit status
 LOOKED_AT = 360  # pixels of a face in a picture, which is more than encoders see
-CENTRED = "no --box or --landmarks: faces are taken from the middle of the pictures"
+CENTRED = (
+    "no --box or --landmarks: faces are taken from the middle of the pictures; minicnn weights fetch mtcnn brings what "
+    "finds them"
+)
 
 
 def action(
@@ -53,7 +57,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    """--box and --landmarks."""
+    """--box, --landmarks and --face."""
     parser.add_argument(
         "--box",
         action="append",
@@ -67,6 +71,18 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y",
         help="instead: left eye, right eye, as the viewer sees them, tip of the nose, corners of the mouth; two points "
         "or more, after the pictures; once for all, or once for each",
+    )
+    add_face(parser)
+
+
+def add_face(parser: argparse.ArgumentParser) -> None:
+    """--face."""
+    parser.add_argument(
+        "--face",
+        metavar="N|largest|centre|none",
+        help="which face of a picture, where minicnn weights fetch mtcnn has brought what finds them: a number of "
+        "minicnn face detect, the largest, or the one nearest to the middle; none looks for no face and takes the "
+        "middle",
     )
 
 
@@ -98,12 +114,21 @@ def checked_threshold(value: float | None) -> float | None:
 
 
 def faces(
-    arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[str | Path], *, size: int | None = None
+    arguments: argparse.Namespace,
+    encoder: FaceEncoder,
+    paths: Sequence[str | Path],
+    *,
+    size: int | None = None,
+    people: bool = False,
 ) -> Iterator[np.ndarray]:
     """The face in each picture as the encoder takes it, read when it is asked for. Says where it was looked for, once.
 
-    Boxes and landmarks are looked at before the first picture is. size: of faces to look at; then nothing is said.
+    Boxes and landmarks are looked at before the first picture is; without them, faces are looked for. size: of faces to
+    look at; then nothing is said. people: these are pictures of one person each, who is in the middle, and one without
+    a face is no reason to stop.
     """
+    from minicnn.cli import face_detect
+
     boxes = [_numbers(box, 4, "box", "x,y,w,h in pixels") for box in arguments.box or []]
     points = [[_numbers(point, 2, "landmarks", "points x,y") for point in face] for face in arguments.landmarks or []]
     if boxes and points:
@@ -111,16 +136,28 @@ def faces(
     for name, given in (("box", boxes), ("landmarks", points)):
         if len(given) > 1 and len(given) != len(paths):
             raise InputError(f"face: {len(given)} times --{name} for {len(paths)} pictures; expected one, or one each")
-    return _faces(encoder, paths, boxes, points, size)
+        if given and arguments.face is not None:
+            raise InputError(f"face: --{name} and --face are both given; expected one of them")
+    finder = None
+    if not boxes and not points:
+        usual = "centre" if people else "largest"
+        finder = face_detect.finder(arguments, usual=usual, strict=not people, quiet=size is not None)
+    said = bool(boxes or points or size or finder or arguments.face)
+    return _faces(encoder, paths, boxes, points, size, finder, said)
 
 
 def _faces(
-    encoder: FaceEncoder, paths: Sequence[str | Path], boxes: list[Any], points: list[Any], size: int | None
+    encoder: FaceEncoder,
+    paths: Sequence[str | Path],
+    boxes: list[Any],
+    points: list[Any],
+    size: int | None,
+    finder: Finder | None,
+    said: bool,
 ) -> Iterator[np.ndarray]:
     from minicnn import images
     from minicnn.faces.cropping import crop
 
-    said = bool(boxes or points or size)
     for number, path in enumerate(paths):
         image = images.load(path)
         if not said and image.shape[:2] != encoder.card.input_size:
@@ -128,6 +165,11 @@ def _faces(
             said = True
         place = 0 if len(boxes or points) == 1 else number
         try:
+            # A picture of the encoder's own size is a face already.
+            taken = finder(image, path) if finder and image.shape[:2] != encoder.card.input_size else None
+            if taken is not None:
+                yield taken.crop(image, encoder.card, size=size)
+                continue
             yield crop(
                 image,
                 encoder.card,

@@ -92,7 +92,7 @@ def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequenc
 
     from minicnn.faces.encoding import encode
 
-    faces = inputs.faces(arguments, encoder, paths)
+    faces = inputs.faces(arguments, encoder, paths, people=True)
     hidden = True if arguments.json else None  # None: hidden where nobody watches
     return encode(encoder.network, tqdm(faces, "encoding", len(paths), leave=False, unit=" faces", disable=hidden))
 

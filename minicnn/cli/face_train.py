@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from minicnn.cli import face_inputs as inputs
 from minicnn.errors import InputError, MissingFileError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def add(commands: Any) -> None:
     parser.add_argument("-o", "--out", default="tiny_facenet.h5", metavar="FILE", help="default: tiny_facenet.h5")
     parser.add_argument("--data", metavar="DIR", help="train on DIR/PERSON/*.jpg instead of drawn faces")
     parser.add_argument("--test", metavar="DIR", help="with --data: other people, to measure before and after")
+    inputs.add_face(parser)
     parser.add_argument("--init", metavar="NAME|FILE", help="begin with these weights instead of random ones")
     parser.add_argument("--freeze", default="", metavar="BLOCKS", help="what keeps its weights: block1,block2")
     parser.add_argument("--people", type=int, default=1000, metavar="N", help="drawn people (default: 1000)")
@@ -145,14 +147,23 @@ def _faces(
     arguments: argparse.Namespace, encoder: Network, out: Path, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
     """Pictures and people to train with, and others to test with."""
+    from minicnn.cli import face_detect
     from minicnn.faces import training_pictures as pictures
 
     size = encoder.card.input_size[0]
     if arguments.data:
-        images, labels = pictures.folder(arguments.data, size)
-        test_images, test_labels = pictures.folder(arguments.test, size) if arguments.test else (None, labels)
+        finder = face_detect.finder(arguments, usual="centre", strict=False, quiet=True)
+
+        def take(image: np.ndarray, path: Path) -> np.ndarray | None:
+            """The face, unless the picture is of one already."""
+            taken = finder(image, path) if finder and image.shape[:2] != encoder.card.input_size else None
+            return taken.crop(image, encoder.card) if taken else None
+
+        images, labels = pictures.folder(arguments.data, size, take)
+        test_images, test_labels = pictures.folder(arguments.test, size, take) if arguments.test else (None, labels)
         if progress:
-            print("faces are taken from the middle of each picture")
+            found = f"found and brought into place; the middle is taken in {finder.missed} pictures" if finder else ""
+            print(f"faces are {found or 'taken from the middle of each picture'}")
         return images, labels, test_images, test_labels
     drawn = (arguments.seed, arguments.people, arguments.pictures, arguments.test_people)
     return pictures.drawn(*drawn, size=size, folder=out.parent, progress=progress)

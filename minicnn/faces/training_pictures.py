@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,19 @@ def drawn(
     return arrays[0], arrays[1], arrays[2], arrays[3]
 
 
-def folder(root: str | Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(images (N, size, size, 3) uint8, people (N,)) of root/PERSON/*.jpg, from the middle of each picture."""
+def folder(
+    root: str | Path, size: int, take: Callable[[np.ndarray, Path], np.ndarray | None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(images (N, size, size, 3) uint8, people (N,)) of root/PERSON/*.jpg.
+
+    take: gives the face in a picture, as floats of that size; where it gives None, or is left out, the middle is taken.
+    """
     found = image_folders.read(root)
-    crops = [crop_centre(images.load(path), size) for path in found.paths]
+    crops = []
+    for path in found.paths:
+        image = images.load(path)
+        face = take(image, path) if take else None
+        crops.append(crop_centre(image, size) if face is None else face)
     return np.stack([np.rint(np.clip(crop, 0, 1) * 255).astype(np.uint8) for crop in crops]), found.labels
 
 

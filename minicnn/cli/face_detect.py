@@ -1,0 +1,167 @@
+"""minicnn face detect, and how the other actions find the faces in their pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minicnn.cli import face_inputs as inputs
+from minicnn.cli.face_inputs import counted
+from minicnn.cli.text import WIDTH, elided, plain
+from minicnn.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from minicnn.faces.detection import Detection
+    from minicnn.faces.snapshots import Taken
+
+LANDMARKS = ("left eye", "right eye", "tip of the nose", "left corner of the mouth", "right corner of the mouth")
+NO_FACE = "no face was found; say where it is with --box X,Y,W,H, or --face none to take the middle of the picture"
+
+
+def add(actions: Any) -> None:
+    """Register the action."""
+    parser = inputs.action(
+        actions,
+        "detect",
+        "find faces in pictures, with eyes, nose and mouth",
+        detect,
+        more="Places are x,y in pixels from the top left corner. Left and right are the viewer's. Faces are numbered, "
+        "the surest first; --face of the other actions takes such a number.",
+        status="0 when a face was found in every picture, 1 when not",
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture")
+    parser.add_argument("-o", "--out", metavar="PICTURE", help="draw the faces: a file to write, or a folder")
+    parser.add_argument(
+        "--min-size", type=float, default=40.0, metavar="N", help="pixels of the smallest face (default: 40)"
+    )
+    parser.add_argument("--weights", metavar="NAME|FILE", default="mtcnn", help="the detector (default: mtcnn)")
+
+
+def detect(arguments: argparse.Namespace) -> int:
+    from minicnn import faces, images
+    from minicnn.faces.drawing import marked
+    from minicnn.models import mtcnn
+
+    targets = _targets(arguments)
+    detector = mtcnn(arguments.weights)
+    told, missed = [], 0
+    for path, target in zip(arguments.images, targets, strict=True):
+        image = images.load(path)
+        found = faces.detect(image, min_size=arguments.min_size, detector=detector)
+        missed += not len(found.scores)
+        if target:
+            images.save(target, marked(image, found))
+        if arguments.json:
+            told.append({"picture": path, "size": list(image.shape[1::-1]), "faces": list(_plain(found))})
+        else:
+            print("\n".join(_lines(path, found, target)))
+    if arguments.json:
+        inputs.print_json(told)
+    return 1 if missed else 0
+
+
+def _targets(arguments: argparse.Namespace) -> list[Path | None]:
+    """Where each picture is drawn to, refused before the work."""
+    from minicnn import images
+
+    if arguments.out is None:
+        return [None] * len(arguments.images)
+    out = Path(arguments.out)
+    if out.is_dir():
+        targets = [out / f"{Path(path).stem}.faces.png" for path in arguments.images]
+        if len(set(targets)) < len(targets):
+            raise InputError(f"detect: out {str(out)!r} would hold two pictures of one name; expected one at a time")
+        return list(targets)
+    if len(arguments.images) > 1:
+        raise InputError(f"detect: out is {str(out)!r} for {len(arguments.images)} pictures; expected a folder")
+    return [images.check_target(out)]
+
+
+def _plain(found: Detection) -> Iterator[dict[str, Any]]:
+    for box, score, points in zip(*found, strict=True):
+        left, top, right, bottom = (round(float(side), 2) for side in box)
+        places = {
+            name: [round(float(x), 2), round(float(y), 2)] for name, (x, y) in zip(LANDMARKS, points, strict=True)
+        }
+        yield {
+            "box": [left, top, right, bottom],
+            "xywh": [left, top, round(right - left, 2), round(bottom - top, 2)],
+            "score": round(float(score), 4),
+            "landmarks": places,
+        }
+
+
+def _lines(path: str, found: Detection, target: Path | None) -> Iterator[str]:
+    count = f": {counted(len(found.scores), 'face')}" if len(found.scores) else ": no face was found"
+    yield f"{elided(plain(path), WIDTH - len(count))}{count}"
+    for number, (box, score, points) in enumerate(zip(*found, strict=True), start=1):
+        left, top, right, bottom = box
+        size = f"{right - left:.0f} × {bottom - top:.0f} at {left:.0f},{top:.0f}"
+        eyes = " ".join(f"{x:.0f},{y:.0f}" for x, y in points[:2])
+        yield f"  {number:>2}  score {score:.3f}  {size:<24}  eyes {eyes}"
+    if target:
+        yield f"  drawn: {plain(str(target))}"
+
+
+# For the other actions
+
+
+class Finder:
+    """Finds the face that is meant, and says once a picture what there is to know."""
+
+    def __init__(self, face: int | str, *, strict: bool, quiet: bool) -> None:
+        self.face, self.strict, self.quiet = face, strict, quiet
+        self.missed = 0
+
+    def __call__(self, image: np.ndarray, path: str | Path) -> Taken | None:
+        """The face in a picture. None where there is none; strict: then InputError."""
+        from minicnn.faces.snapshots import take
+
+        taken = take(image, self.face)
+        if taken is None:
+            self.missed += 1
+            if self.strict:
+                raise InputError(NO_FACE)
+            if not self.quiet:
+                inputs.note(f"{path}: no face was found; it is taken from the middle")
+        elif taken.among > 1 and not self.quiet:
+            x, y = (taken.box[:2] + taken.box[2:]) / 2
+            which = f"the {self.face}, " if isinstance(self.face, str) else ""
+            inputs.note(
+                f"{path}: {taken.among} faces; {which}number {taken.number} at {x:.0f},{y:.0f} was taken; "
+                "--face chooses another"
+            )
+        return taken
+
+
+def finder(
+    arguments: argparse.Namespace, *, usual: str = "largest", strict: bool = True, quiet: bool = False
+) -> Finder | None:
+    """What looks for faces in pictures; None where they are taken from the middle or from where the user says.
+
+    Drawn faces are not looked for unless --face asks for it: the detector has learned photographs. usual: which face is
+    meant where --face does not say.
+    """
+    from minicnn import zoo
+
+    wanted = arguments.face
+    if wanted is None and (getattr(arguments, "drawn", False) or zoo.here(zoo.find("mtcnn")) is None):
+        return None
+    if wanted == "none":
+        return None
+    zoo.path("mtcnn")  # says how to get the weights
+    return Finder(_which(wanted or usual), strict=strict, quiet=quiet)
+
+
+def _which(face: str) -> int | str:
+    from minicnn.faces.snapshots import CHOICES
+
+    if face in CHOICES:
+        return face
+    if face.isascii() and face.isdecimal() and int(face) > 0:
+        return int(face)
+    raise InputError(f"face: --face is {face!r}; expected {', '.join(CHOICES)}, none, or a number from 1")
