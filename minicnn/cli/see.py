@@ -1,4 +1,4 @@
-"""minicnn see story, patches, deconv, guided, saliency, gradcam, occlusion, invert, maximize, filters."""
+"""minicnn see: story, patches, deconv, guided, saliency, gradcam, occlusion, invert, style, maximize, filters, map."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def add(commands: Any) -> None:
     for name, what in METHODS.items():
         _add_method(actions, name, what)
     _add_synthesis(actions)
+    plane = _action(actions, "map", "pictures in the plane, near each other where the network finds them alike", _map)
+    plane.add_argument("--layer", metavar="L", help="left out, the last")
+    _add_images(plane)
     filters = _action(actions, "filters", "the filters of a convolution, or what a layer says of a picture", _filters)
     filters.add_argument("layer", metavar="LAYER", nargs="?", help="left out, the first convolution")
     filters.add_argument("--image", metavar="FILE", help="show what the layer's channels say of this picture instead")
@@ -57,6 +60,9 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         help="pictures to look among: a folder, or a tar of CIFAR-10; left out, drawn faces",
     )
     parser.add_argument("--most", type=int, metavar="N", help="look at the first N pictures only")
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--units", metavar="U,U,…", help="numbers of units, or names of classes")
     parser.add_argument("--resume", metavar="FILE", help="keep what was found in this file, and go on from it")
 
@@ -72,6 +78,7 @@ def _add_story(actions: Any) -> None:
     parser.add_argument("weights", metavar="NAME|FILE", nargs="?", default="tiny_facenet", help=WEIGHTS)
     parser.add_argument("layers", metavar="LAYER", nargs="*", help="left out, the last convolution of each block")
     _add_images(parser)
+    _add_search(parser)
     parser.add_argument("--count", type=int, default=2, metavar="N", help="units a layer (default: 2)")
     parser.add_argument(
         "--steps", type=int, default=128, metavar="N", help="of the search for what units like; 0: none"
@@ -83,6 +90,7 @@ def _add_patches(actions: Any) -> None:
     parser = _action(actions, "patches", "the nine patches that most excite units of a layer", _patches)
     parser.add_argument("layer", metavar="LAYER")
     _add_images(parser)
+    _add_search(parser)
     parser.add_argument("--count", type=int, default=18, metavar="N", help="units, chosen by themselves (default: 18)")
 
 
@@ -112,7 +120,12 @@ def _add_synthesis(actions: Any) -> None:
     maximize.add_argument("layer", metavar="LAYER")
     maximize.add_argument("--units", metavar="U,U,…", help="numbers, or names of classes (default: the first twelve)")
     maximize.add_argument("--size", type=int, metavar="N", help="pixels a side (default: the card's)")
-    for parser in (invert, maximize):
+    style = _action(
+        actions, "style", "what of a picture is style, layer upon layer (Gatys et al. 2015, figure 1)", _style
+    )
+    style.add_argument("image", metavar="IMAGE")
+    style.add_argument("--size", type=int, default=128, metavar="N", help="the long side in pixels (default: 128)")
+    for parser in (invert, maximize, style):
         parser.add_argument("--steps", type=int, default=200, metavar="N", help="of the search (default: 200)")
         parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise that it begins with")
 
@@ -167,6 +180,31 @@ def _invert(model: Network, arguments: argparse.Namespace) -> Figure:
     layers = arguments.layers or _a_layer_a_block(model)
     how = {"steps": arguments.steps, "seed": arguments.seed}
     return inversions(model, arguments.image, layers, size=arguments.size, **how)
+
+
+def _style(model: Network, arguments: argparse.Namespace) -> Figure:
+    from minicnn import images
+    from minicnn.style import transfer
+    from minicnn.style.loop import choose_recipe
+    from minicnn.visualize import plots
+
+    layers = choose_recipe(model, None).style_layers
+    model.adapt(choose_recipe(model, None))
+    picture = images.load(arguments.image, size=arguments.size)
+    found, taken = [picture], {}
+    for name, weight in layers.items():
+        taken[name] = weight
+        how: dict[str, Any] = {"init": "noise", "alpha": 0.0, "style_layers": dict(taken), "learning_rate": 0.05}
+        result = transfer(picture, picture, model=model, steps=arguments.steps, seed=arguments.seed, **how)
+        found.append(result.image)
+    titles = ["picture", *(f"{'up to ' if i else ''}{name}" for i, name in enumerate(layers))]
+    return plots.figure_of([found], titles=titles, title=f"{model.card.name}: style alone, from noise", inches=2.0)
+
+
+def _map(model: Network, arguments: argparse.Namespace) -> Figure:
+    from minicnn.visualize import embedding_map
+
+    return embedding_map(model, _pictures(model, arguments), layer=arguments.layer)
 
 
 def _maximize(model: Network, arguments: argparse.Namespace) -> Figure:

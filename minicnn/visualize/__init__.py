@@ -8,6 +8,7 @@ from minicnn.visualize.fields import Fields, fields_of
 from minicnn.visualize.findings import evidence
 from minicnn.visualize.patches import Patches, top_patches
 from minicnn.visualize.pictures import DrawnFaces
+from minicnn.visualize.plane import embedding_map
 from minicnn.visualize.plots import feature_grid, filter_grid, patch_grid, save
 from minicnn.visualize.regions import grad_cam, occlusion
 from minicnn.visualize.rules import backward_rule
@@ -21,6 +22,7 @@ __all__ = [
     "Synthesis",
     "backward_rule",
     "deconvnet",
+    "embedding_map",
     "evidence",
     "feature_grid",
     "fields_of",

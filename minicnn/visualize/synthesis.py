@@ -17,7 +17,8 @@ from minicnn.models.network import Network
 from minicnn.nn import Conv2d
 from minicnn.tensor import Tensor, no_grad
 from minicnn.visualize.canvas import Canvas, sampled, window
-from minicnn.visualize.units import aim, at_rest, outputs_of, unit_numbers
+from minicnn.visualize.fields import fields_of
+from minicnn.visualize.units import aim, at_rest, gradient, outputs_of, unit_numbers
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,39 @@ def maximize(
             views = [window(length + 2 * margin, length, 1.0, 0.0) for length in (height, width)]
             images = sampled(canvas.picture(), *views).data
     return Synthesis(images, np.stack(history), units)
+
+
+def favourite_pieces(model: Network, layer: str, units: Any, *, steps: int = 30, contrast: float = 0.22) -> np.ndarray:
+    """What units that see little of a picture would like best among all pieces of one contrast: (U, h, w, 3), cut out
+    by the receptive field of a unit in the middle. Source: Erhan et al. 2009, equation 1.
+
+    contrast: the root of the mean square around grey, before what leaves [0, 1] is clipped. Of a linear unit it is the
+    filter itself. Without the bound on contrast, every pixel would end at 0 or 1.
+    """
+    model.check_layer(layer)
+    asked = f"{layer}.linear" if layer in _convolutions(model) else layer
+    size = model.card.input_size
+    if model.card.embedding is None:
+        seen = max(fields_of(model, layer, size).size)
+        size = (3 * seen, 3 * seen)
+    fields = fields_of(model, layer, size)
+    top, bottom, left, right = fields.box(len(fields.rows) // 2, len(fields.columns) // 2)
+    length = contrast * ((bottom - top) * (right - left) * 3) ** 0.5
+    with at_rest(model):
+        outputs = outputs_of(model, asked, np.full((1, *size, 3), 0.5, np.float32))
+        numbers = unit_numbers(model, layer, units, outputs.shape[-1])
+        cotangent = _aim(np.repeat(outputs, len(numbers), axis=0), numbers, "middle")
+        pieces = np.full((len(numbers), *size, 3), 0.5, np.float32)
+        direction = np.zeros_like(pieces)
+        for _ in range(steps):  # along the gradient, and back to where the contrast is as wanted
+            direction += _of_length(gradient(model, asked, pieces, cotangent), 1.0)
+            pieces = np.clip(0.5 + _of_length(direction, length), 0, 1)
+    return pieces[:, top:bottom, left:right]
+
+
+def _of_length(vectors: np.ndarray, length: float) -> np.ndarray:
+    lengths = np.sqrt(np.square(vectors).sum(axis=(1, 2, 3), keepdims=True))
+    return np.float32(length) * vectors / np.maximum(lengths, np.float32(1e-12))
 
 
 def invert(

@@ -12,9 +12,8 @@ import numpy as np
 
 from minicnn.models.network import Network
 from minicnn.visualize import plots
-from minicnn.visualize.fields import fields_of
 from minicnn.visualize.patches import NOBODY, Patches, top_patches
-from minicnn.visualize.synthesis import maximize
+from minicnn.visualize.synthesis import favourite_pieces, maximize
 from minicnn.visualize.units import aim, at_rest, gradient, outputs_of
 
 if TYPE_CHECKING:
@@ -126,16 +125,9 @@ def _look(crops: np.ndarray) -> np.ndarray:
 
 def _wishes(model: Network, patches: Patches, steps: int, seed: int, progress: bool | None) -> np.ndarray:
     """What each unit would like best: where it sees little of a picture, that piece; else a whole picture of it."""
-    how: dict[str, Any] = {"steps": steps, "seed": seed, "progress": progress}
-    seen, size = max(patches.fields.size), model.card.input_size
-    if patches.fields.whole or seen > PIECE:
-        return maximize(model, patches.layer, patches.units, **how).images
-    if model.card.embedding is None:
-        size = (3 * seen, 3 * seen)
-    fields = fields_of(model, patches.layer, size)
-    top, bottom, left, right = fields.box(len(fields.rows) // 2, len(fields.columns) // 2)
-    how |= {"size": size, "position": "middle", "jitter": 0.0, "scales": (1.0, 1.0)}
-    return maximize(model, patches.layer, patches.units, **how).images[:, top:bottom, left:right]
+    if not patches.fields.whole and max(patches.fields.size) <= PIECE:
+        return favourite_pieces(model, patches.layer, patches.units)
+    return maximize(model, patches.layer, patches.units, steps=steps, seed=seed, progress=progress).images
 
 
 def story_figure(model: Network, told: Sequence[Chapter]) -> Figure:
@@ -149,7 +141,7 @@ def story_figure(model: Network, told: Sequence[Chapter]) -> Figure:
                 row.append(chapter.wishes[i])
             rows.append(row)
             labels.append(f"{chapter.patches.layer}\n{plots.unit_name(model, chapter.patches.layer, int(unit))}")
-    titles = ["nine best patches", "deconvnet", "guided backpropagation", "gradient", "would like best"]
+    titles = ["nine best patches", "deconvnet", "guided backprop", "gradient", "would like best"]
     return plots.figure_of(
         rows, titles=titles[: len(rows[0])], labels=labels, title=f"What {model.card.name} has learned"
     )

@@ -1,0 +1,199 @@
+"""Figures: what is in them, that none is shown, and the command that writes them."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose, assert_array_equal
+from small_networks import pictures, plain
+
+from minicnn import InputError, hdf5, images, models, visualize
+from minicnn.cli import main
+from minicnn.visualize import plots
+from minicnn.visualize.findings import COLUMNS, strongest
+from minicnn.visualize.plane import principal_places
+from minicnn.visualize.telling import RULES, chapters, telling_units
+from minicnn.visualize.units import outputs_of
+
+
+def panels(figure):
+    assert isinstance(figure, Figure)
+    assert plt.get_fignums() == []  # nothing was given to pyplot, which would show it
+    return [axes.images[0].get_array() for axes in figure.axes]
+
+
+def words(figure):
+    return [text.get_text() for text in figure.texts] + [axes.get_title() for axes in figure.axes]
+
+
+def test_colours_of_signs():
+    maps = np.array([[-2.0, 0.0], [1.0, np.nan]])[None, :, :, None].repeat(3, axis=3)
+    found = plots.signed(maps, quantile=1.0)[0, :, :, 0]
+    assert_allclose(found, [[0, 0.5], [0.75, np.nan]])
+    assert_allclose(plots.magnitude(np.nan_to_num(maps), quantile=1.0)[0], [[1, 0], [0.5, 0]])
+
+
+def test_mosaic():
+    tiles = np.arange(3.0)[:, None, None, None] / 4 * np.ones((1, 1, 2, 3))
+    sheet = plots.mosaic(tiles, 2, gap=1, zoom=2)
+    assert sheet.shape == (5, 9, 3)
+    assert_array_equal(sheet[0, :, 0], [0, 0, 0, 0, 1, 0.25, 0.25, 0.25, 0.25])
+    assert (sheet[2] == 1).all() and (sheet[3:, :4] == 0.5).all() and (sheet[3:, 4:] == 1).all()
+
+
+def test_a_map_over_a_picture_leaves_it_where_it_is_zero():
+    picture, map = pictures(1)[0], np.zeros((12, 12))
+    map[3:6, 3:6] = 1
+    found = plots.over(picture, map)
+    grey = picture.mean(axis=2, keepdims=True)
+    assert_allclose(found[:3], np.repeat(grey[:3], 3, axis=2), rtol=1e-6)
+    assert np.abs(found[4, 4] - grey[4, 4]).max() > 0.1
+
+
+def test_story():
+    model, album = plain(), pictures(10)
+    figure = visualize.story(model, ["conv1", "predictions"], album, count=2, steps=2, progress=False)
+    found = panels(figure)
+    assert len(found) == 4 * 5  # rows; patches, three rules, wish
+    said = words(figure)
+    assert any(name in text for name in ("sphere", "cube", "torus") for text in said)
+    assert {"nine best patches", "deconvnet", "guided backprop", "gradient"} <= set(said)
+    assert len(panels(visualize.story(model, "conv2", album, [1], steps=0, progress=False))) == 4
+
+
+def test_projections_of_the_story_are_those_of_the_methods_cut_to_the_patch():
+    model, album = plain(), pictures(6)
+    (chapter,) = chapters(model, "conv2", album, [2, 4], steps=0, k=3, progress=False)
+    methods = dict(zip(RULES, (visualize.deconvnet, visualize.guided_backprop, visualize.saliency), strict=True))
+    for rule, method in methods.items():
+        for i, unit in enumerate((2, 4)):
+            for j, number in enumerate(chapter.patches.numbers[i]):
+                whole = method(model, "conv2", album[number], unit)
+                assert_array_equal(chapter.projections[rule][i, j], chapter.patches.cut(i, j, whole))
+                top, bottom, left, right = chapter.patches.boxes[i, j]
+                whole[top:bottom, left:right] = 0
+                assert not whole.any()  # nothing outside the field
+
+
+def test_units_that_tell_are_alike_inside_and_different_from_each_other():
+    random = np.random.default_rng(0)
+    model = plain()
+    patches = visualize.top_patches(model, "conv2", pictures(9), k=3)
+    crops = random.random((5, 3, 8, 8, 3)).astype(np.float32)
+    crops[1], crops[3], crops[4] = crops[1, :1], crops[1, :1], crops[4, :1]  # 1 and 3 show the same, 0 and 2 noise
+    values = np.ones((5, 3), np.float32)
+    found = visualize.Patches(**{**vars(patches), "crops": crops, "values": values})
+    chosen = telling_units(found, 2).tolist()
+    assert 4 in chosen and (1 in chosen) != (3 in chosen)
+    values[4] = 0  # it never said anything
+    assert 4 not in telling_units(found, 2)
+    assert telling_units(found, 99).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("method", COLUMNS)
+def test_evidence(method):
+    model, album = plain(), pictures(2)
+    figure = visualize.evidence(model, method, album)
+    assert len(panels(figure)) == 2 * (1 + len(COLUMNS[method]))
+    units, values = strongest(model, "predictions", album)
+    said = outputs_of(model, "predictions", album)
+    assert_array_equal(units, said.argmax(axis=1))
+    assert_allclose(values, said.max(axis=1))
+    assert any(model.card.classes[units[0]] in text for text in words(figure))
+
+
+def test_grids():
+    model = plain()
+    filters = visualize.filter_grid(model, "conv1")
+    assert len(panels(filters)) == 1 and "4 filters of 3×3 on 3 channels" in words(filters)[0]
+    panels(visualize.filter_grid(model, "conv2"))
+    assert len(panels(visualize.feature_grid(model, "conv2", pictures(1)[0]))) in (1, 2)
+    assert len(panels(visualize.patch_grid(visualize.top_patches(model, "conv2", pictures(9))))) == 5
+    for call, message in (
+        (lambda: visualize.filter_grid(model, "pool1"), "has no filters; expected one of conv1, conv2"),
+        (lambda: visualize.filter_grid(model, "conv7"), "toy has conv1"),
+        (lambda: visualize.feature_grid(model, "predictions", pictures(1)[0]), "expected a layer with places"),
+        (lambda: visualize.evidence(model, "lrp", pictures(1)), "expected one of deconv, guided"),
+    ):
+        with pytest.raises(InputError, match=message):
+            call()
+
+
+def test_pictures_in_the_plane():
+    """Two heaps far from each other along one axis, a little spread along another, nothing along the third."""
+    turned = np.linalg.qr(np.ones((3, 3)) + np.eye(3))[0]
+    encodings = np.array([[0, 0, 5], [1, 1, 5], [10, 0, 5], [11, 1, 5]]) @ turned
+    places, share = principal_places(encodings)
+    assert share == pytest.approx(1) and places.min() == 0 and places.max() == 1
+    apart = np.abs(places[[0, 1]][:, 0] - places[[2, 3]][:, 0])
+    assert (apart > 0.8).all()
+    figure = visualize.embedding_map(plain(), pictures(4))
+    assert isinstance(figure, Figure) and 1 <= len(figure.axes[0].images) <= 4
+    with pytest.raises(InputError, match="holds 2 pictures"):
+        visualize.embedding_map(plain(), pictures(2))
+
+
+# The command
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "album").mkdir()
+    for i, picture in enumerate(pictures(3, (40, 44))):
+        images.save(tmp_path / "album" / f"{i}.png", picture)
+    return tmp_path
+
+
+ONE = "album/0.png"
+ACTIONS = {
+    "story": "story tiny_vgg block1_conv1 --images album --count 1 --steps 1",
+    "patches": "patches tiny_vgg block1_conv2 --images album --units 3,5 --resume found.npz",
+    "deconv": f"deconv tiny_vgg {ONE} --layer block1_conv2 --unit 4",
+    "guided": f"guided tiny_vgg {ONE} album/1.png",
+    "gradcam": f"gradcam tiny_vgg {ONE} --unit cat --at block2_conv2",
+    "occlusion": f"occlusion tiny_vgg {ONE} --size 16 --stride 16",
+    "invert": f"invert tiny_vgg {ONE} block1_conv1 --steps 2",
+    "maximize": "maximize tiny_vgg block1_conv1 --units 0,1 --steps 2",
+    "style": f"style tiny_vgg {ONE} --size 24 --steps 1",
+    "map": "map tiny_vgg --images album",
+    "filters": "filters tiny_vgg",
+    "features": f"filters tiny_vgg block1_conv1 --image {ONE}",
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_see(action, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(["see", *ACTIONS[action].split(), "-o", "out.png"]) == 0, capsys.readouterr().err
+    assert "out.png: tiny_vgg" in capsys.readouterr().out
+    assert images.load("out.png").std() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("patches tiny_vgg block9 --images album -o o.png", "layer 'block9' is unknown; tiny_vgg has block1_conv1"),
+        ("patches tiny_vgg block1_conv1 --units 99 --images album -o o.png", "unit is 99; block1_conv1 has 32"),
+        ("patches tiny_vgg block1_conv1 -o o.png", "tiny_vgg needs --images"),
+        ("patches tiny_vgg block1_conv1 --images nowhere -o o.png", "does not exist"),
+        ("patches tiny_vgg block1_conv1 --images album -o o.gif", "suffix '.gif'"),
+        ("patches tiny_vgg block1_conv1 --images album --most 0 -o o.png", "most is 0"),
+        ("guided nothing album/0.png -o o.png", "neither a file nor in the catalogue"),
+        ("gradcam tiny_vgg album/0.png --unit wolf -o o.png", "or one of airplane, automobile"),
+        ("story tiny_vgg block1 --images album -o o.png", "layer 'block1' is unknown"),
+    ],
+)
+def test_see_refuses_nonsense_in_one_line_and_exits_2(line, message, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(["see", *line.split()]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("minicnn: ") and error.count("\n") == 1
+    assert not (folder / "o.png").exists()
+
+
+def test_see_takes_any_file_of_weights_and_the_face_encoder_needs_no_pictures(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    hdf5.save(models.tiny_facenet(None, seed=5), "mine.h5")
+    line = "patches mine.h5 block1_conv1 --most 2 --units 0 -o out.png"
+    assert main(["see", *line.split()]) == 0, capsys.readouterr().err
+    assert images.load("out.png").std() > 0.02
