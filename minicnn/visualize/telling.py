@@ -40,7 +40,7 @@ def story(
     model: Network,
     layers: str | Sequence[str],
     images: Any,
-    units: Sequence[int] | None = None,
+    units: Any = None,
     *,
     count: int = UNITS,
     steps: int = 128,
@@ -60,7 +60,7 @@ def chapters(
     model: Network,
     layers: str | Sequence[str],
     images: Any,
-    units: Sequence[int] | None = None,
+    units: Any = None,
     *,
     count: int = UNITS,
     steps: int = 128,
@@ -93,7 +93,7 @@ def project(model: Network, patches: Patches) -> dict[str, np.ndarray]:
             cotangent = aim(outputs, np.full(len(there), unit), position)
             for rule, back in found.items():
                 for j, map in zip(there, gradient(model, patches.layer, pictures, cotangent, rule), strict=True):
-                    back[i, j] = patches.cut(i, j, map)
+                    back[i, j] = patches.cut(i, int(j), map)
     return found
 
 
