@@ -28,6 +28,7 @@ SECTIONS = {
     "shapes": "shapes",
     "pools": "bandwidth",
     "search": "search",
+    "faces": "finding_faces",
     "start": "cold_start",
 }
 ROUNDS, QUICK_ROUNDS = 5, 2

@@ -14,6 +14,7 @@ HEADLINES = (
     "encoders",
     "training",
     "search",
+    "faces",
     "start",
 )  # the sections that a reader in a hurry wants
 BUSY = 0.5  # threads of other programs for each core, from which on times are not to be trusted

@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="sections to measure: style, memory, layers, encoders, training, triplets, shapes, pools, search, start "
-        "(default: all)",
+        help="sections to measure: style, memory, layers, encoders, training, triplets, shapes, pools, search, "
+        "faces, start (default: all)",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, quick 2)")

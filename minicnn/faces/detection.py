@@ -68,9 +68,16 @@ def detect(
     picture = _checked(image)
     detector = detector or the_detector()
     with nn.frozen(detector):
-        candidates = _proposed(picture, detector, min_size, thresholds[0])
-        candidates = _refined(picture, detector, candidates, thresholds[1])
-        return _found(picture, detector, candidates, thresholds[2])
+        return run_cascade(picture, detector, min_size, thresholds)
+
+
+def run_cascade(
+    picture: np.ndarray, detector: Any, min_size: float = SMALLEST, thresholds: tuple[float, float, float] = THRESHOLDS
+) -> Detection:
+    """What `detect` does with a picture, float32 (H, W, 3), and any detector that judges as an MTCNN does."""
+    candidates = _proposed(picture, detector, min_size, thresholds[0])
+    candidates = _refined(picture, detector, candidates, thresholds[1])
+    return _found(picture, detector, candidates, thresholds[2])
 
 
 def the_detector() -> MTCNN:
@@ -87,7 +94,7 @@ def _loaded(path: Path, changed: int) -> MTCNN:
 # The three stages
 
 
-def _proposed(picture: np.ndarray, detector: MTCNN, min_size: float, threshold: float) -> Windows:
+def _proposed(picture: np.ndarray, detector: Any, min_size: float, threshold: float) -> Windows:
     """P-Net over the picture in many sizes: what is CELL pixels there is a face of any size here."""
     found = []
     for small, scale in pyramid(picture, min_size):
@@ -101,7 +108,7 @@ def _proposed(picture: np.ndarray, detector: MTCNN, min_size: float, threshold: 
     return windows.take(suppress(windows, 0.7)[:MOST])
 
 
-def _refined(picture: np.ndarray, detector: MTCNN, candidates: Windows, threshold: float) -> Windows:
+def _refined(picture: np.ndarray, detector: Any, candidates: Windows, threshold: float) -> Windows:
     """Those of the windows that R-Net believes in, moved to where it sees the face."""
     boxes = squares(candidates.boxes)
     if not len(boxes):
@@ -112,7 +119,7 @@ def _refined(picture: np.ndarray, detector: MTCNN, candidates: Windows, threshol
     return Windows(shifted(boxes[kept], shifts[kept]), scores[kept])
 
 
-def _found(picture: np.ndarray, detector: MTCNN, candidates: Windows, threshold: float) -> Detection:
+def _found(picture: np.ndarray, detector: Any, candidates: Windows, threshold: float) -> Detection:
     """O-Net has the last word, and says where the landmarks are."""
     boxes = squares(candidates.boxes)
     if not len(boxes):
@@ -142,10 +149,16 @@ def pyramid(picture: np.ndarray, min_size: float) -> Iterator[tuple[np.ndarray, 
     scale = CELL / min_size
     while min(height, width) * scale >= CELL:
         rows, columns = math.ceil(height * scale), math.ceil(width * scale)
-        whole = np.array([[0, 0, width, height]], np.float64)
-        small = crop_kernels.implementation(picture).forward(picture, whole, rows, columns)[0]
-        yield small, np.array([columns / width, rows / height])
+        # The mean of means is the mean: a picture of half the size, still twice as fine, is read in a quarter the time.
+        if picture.shape[0] >= 4 * rows:
+            picture = _shrunk(picture, math.ceil(picture.shape[0] / 2), math.ceil(picture.shape[1] / 2))
+        yield _shrunk(picture, rows, columns), np.array([columns / width, rows / height])
         scale *= SHRINK
+
+
+def _shrunk(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    whole = np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float64)
+    return crop_kernels.implementation(picture).forward(picture, whole, rows, columns)[0]
 
 
 def windows_of_map(judged: Judgement, scale: np.ndarray, threshold: float) -> tuple[Windows, np.ndarray]:

@@ -34,6 +34,15 @@ class Judgement(NamedTuple):
     shifts: np.ndarray
     landmarks: np.ndarray | None
 
+    @classmethod
+    def of(cls, output: np.ndarray) -> Judgement:
+        """From a stage's output (…, 6), or (…, 16) of O-Net."""
+        landmarks = None
+        if output.shape[-1] == 16:
+            landmarks = np.stack([output[..., 6:11], output[..., 11:]], axis=-1)
+        # Of two logits, the softmax is the sigmoid of their difference.
+        return cls(ops.sigmoid(output[..., 1] - output[..., 0]).data, output[..., 2:6], landmarks)
+
 
 class Stage(Network):
     """One of the three. The last axis of its output: two logits, four shifts and, of O-Net, x₁ … x₅, y₁ … y₅."""
@@ -50,13 +59,7 @@ class Stage(Network):
         """pictures: (N, H, W, 3) float32, RGB in [0, 1]. One judgement each, of P-Net (N, H', W') of them."""
         with no_grad():
             parts = [self(pictures[i : i + BATCH]).data for i in range(0, len(pictures), BATCH)]
-        found = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        landmarks = None
-        if found.shape[-1] == 16:
-            landmarks = np.stack([found[..., 6:11], found[..., 11:16]], axis=-1)
-        # Of two logits, the softmax is the sigmoid of their difference.
-        scores = ops.sigmoid(found[..., 1] - found[..., 0]).data
-        return Judgement(scores, found[..., 2:6], landmarks)
+        return Judgement.of(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
 class MTCNN(Stage):
