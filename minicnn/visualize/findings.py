@@ -66,7 +66,8 @@ def evidence(
         raise InputError(f"evidence: method is {method!r}; expected one of {', '.join(COLUMNS)}")
     layer = layer or str(model.layers[-1].name)
     model.check_layer(layer)
-    pictures = as_pictures(images, model.card.input_size).stacked(range(len(as_pictures(images))))
+    album = as_pictures(images, model.card.input_size)
+    pictures = album.stacked(range(len(album)))
     units, values = strongest(model, layer, pictures, unit)
     rows: list[list[np.ndarray]] = [[_shown(picture)] for picture in pictures]
     for _, function, colours in COLUMNS[method]:

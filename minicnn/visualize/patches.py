@@ -10,16 +10,17 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from minicnn.errors import InputError, LoadError
+from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.hdf5.loading import Checksum
 from minicnn.hdf5.matching import arrays_of
 from minicnn.models.network import Network
@@ -40,8 +41,8 @@ class Patches:
 
     units (U,). values (U, k): what the unit said, −∞ where there are fewer than k pictures. numbers (U, k): which
     picture it was, −1 where there is none. positions (U, k, 2): row and column of the output that said it.
-    crops (U, k, h, w, 3): the patches in [0, 1], NaN where a field reaches beyond the picture, or there is none.
-    boxes (U, k, 4): top, bottom, left, right of each in its picture. places (U, k, 4): where in the crop that is.
+    boxes (U, k, 4): top, bottom, left, right of each patch in its picture. places (U, k, 4): where in the crop that is.
+    size: height and width of all crops.
     """
 
     layer: str
@@ -51,18 +52,41 @@ class Patches:
     values: np.ndarray
     numbers: np.ndarray
     positions: np.ndarray
-    crops: np.ndarray
     boxes: np.ndarray
     places: np.ndarray
+    size: tuple[int, int]
+
+    @cached_property
+    def crops(self) -> np.ndarray:
+        """The patches, (U, k, h, w, 3) in [0, 1]; NaN where a field reaches beyond the picture, or there is none."""
+        crops = np.full((*self.numbers.shape, *self.size, 3), np.nan, np.float32)
+        for unit, patch, crop in self.each():
+            crops[unit, patch] = crop
+        return crops
+
+    def each(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(place of the unit, of the patch, its crop), in the order of the pictures, each of which is read once."""
+        current, picture = NOBODY, np.zeros(0)
+        for index in np.argsort(self.numbers, axis=None, kind="stable"):
+            unit, patch = divmod(int(index), self.numbers.shape[1])
+            number = int(self.numbers[unit, patch])
+            if number == NOBODY:
+                continue
+            if number != current:
+                current, picture = number, self.pictures[number]
+            yield unit, patch, self.cut(unit, patch, picture)
 
     def of(self, chosen: Any) -> Patches:
         """Those of some units only, by their places in `units`."""
-        names = ("units", "values", "numbers", "positions", "crops", "boxes", "places")
+        names = ("units", "values", "numbers", "positions", "boxes", "places")
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     def cut(self, unit: int, patch: int, picture: np.ndarray) -> np.ndarray:
         """From anything of the picture's size, (H, W, …), what belongs to a patch; NaN as in crops."""
-        return _cut(picture, self.boxes[unit, patch], self.places[unit, patch], self.crops.shape[2:4])
+        (top, bottom, left, right), (above, below, before, after) = self.boxes[unit, patch], self.places[unit, patch]
+        crop = np.full((*self.size, *picture.shape[2:]), np.nan, np.float32)
+        crop[above:below, before:after] = picture[top:bottom, left:right]
+        return crop
 
 
 def top_patches(
@@ -97,7 +121,7 @@ def top_patches(
     pictures = as_pictures(images, size or model.card.input_size)
     search = _Search(model, names, pictures, units, k, Path(resume) if resume is not None else None)
     search.run(batch_size, progress)
-    found = {name: _cut_out(model, name, pictures, search.best[name]) for name in names}
+    found = {name: _placed(model, name, pictures, search.best[name]) for name in names}
     return found[layer] if isinstance(layer, str) else found
 
 
@@ -115,7 +139,7 @@ class _Best:
         count, channels = len(outputs), outputs.shape[-1]
         width = outputs.shape[2] if outputs.ndim == 4 else 1
         said = outputs.reshape(count, -1, channels)
-        if len(self.units) < channels:
+        if not np.array_equal(self.units, np.arange(channels)):
             said = said[:, :, self.units]
         where = said.argmax(axis=1)  # (N, U)
         values = np.take_along_axis(said, where[:, None], axis=1)[:, 0].T
@@ -139,6 +163,8 @@ class _Search:
         self.model, self.names, self.pictures, self.path, self.done = model, names, pictures, path, 0
         with at_rest(model), no_grad():
             outputs = model.features(pictures.stacked([0]), names)
+        if path is not None and not path.parent.is_dir():
+            raise MissingFileError(f"top_patches: resume {str(path)!r} is in a folder that does not exist")
         self.best = {}
         for name in names:
             width = outputs[name].shape[-1]
@@ -222,26 +248,16 @@ class _Search:
         self.done = done
 
 
-def _cut_out(model: Network, layer: str, pictures: Pictures, best: _Best) -> Patches:
-    """The patches that were found. Each picture is read once."""
-    first = pictures[0]
-    fields = fields_of(model, layer, first.shape[:2])
-    size, (units, k) = fields.size, best.values.shape
-    crops = np.full((units, k, *size, 3), np.nan, np.float32)
-    boxes, places = np.zeros((units, k, 4), np.int64), np.zeros((units, k, 4), np.int64)
-    order = np.argsort(best.numbers, axis=None, kind="stable")
-    current, picture = NOBODY, first
-    for index in order:
-        unit, patch = divmod(int(index), k)
-        number = int(best.numbers[unit, patch])
-        if number == NOBODY:
-            continue
-        if number != current:
-            current, picture = number, pictures[number]
+def _placed(model: Network, layer: str, pictures: Pictures, best: _Best) -> Patches:
+    """What was found, with the receptive field of each."""
+    whole = pictures[0].shape[:2]
+    fields = fields_of(model, layer, whole)
+    boxes, places = (np.zeros((*best.numbers.shape, 4), np.int64) for _ in range(2))
+    for unit, patch in zip(*np.nonzero(best.numbers != NOBODY), strict=True):
         box = fields.box(*best.places[unit, patch].tolist())
-        boxes[unit, patch], places[unit, patch] = box, _place(box, picture.shape[:2], size)
-        crops[unit, patch] = _cut(picture, boxes[unit, patch], places[unit, patch], size)
-    return Patches(layer, fields, pictures, best.units, best.values, best.numbers, best.places, crops, boxes, places)
+        boxes[unit, patch], places[unit, patch] = box, _place(box, whole, fields.size)
+    found = best.units, best.values, best.numbers, best.places
+    return Patches(layer, fields, pictures, *found, boxes, places, fields.size)
 
 
 def _place(box: Sequence[int], picture: Sequence[int], size: Sequence[int]) -> tuple[int, int, int, int]:
@@ -252,10 +268,3 @@ def _place(box: Sequence[int], picture: Sequence[int], size: Sequence[int]) -> t
         before = missing if first == 0 and stop < length else missing // 2 if first == 0 else 0
         place += [before, before + stop - first]
     return place[0], place[1], place[2], place[3]
-
-
-def _cut(picture: np.ndarray, box: np.ndarray, place: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    crop = np.full((*size, *picture.shape[2:]), np.nan, np.float32)
-    (top, bottom, left, right), (above, below, before, after) = box, place
-    crop[above:below, before:after] = picture[top:bottom, left:right]
-    return crop

@@ -42,8 +42,14 @@ class Pictures(Sequence[np.ndarray]):
 
     def batches(self, size: int, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
         """(number of the first, pictures (N, H, W, 3)) from `start` on, at most `size` at once."""
+        shape: tuple[int, ...] = ()
         for first in range(start, len(self), size):
-            yield first, self.stacked(range(first, min(first + size, len(self))))
+            batch = self.stacked(range(first, min(first + size, len(self))))
+            shape = shape or batch.shape[1:]
+            if batch.shape[1:] != shape:
+                sizes = f"{self.name(first)} has shape {batch.shape[1:]}, {self.name(start)} {shape}"
+                raise InputError(f"images: {sizes}; expected one size")
+            yield first, batch
 
     def stacked(self, numbers: Sequence[int]) -> np.ndarray:
         """The pictures of these numbers, (N, H, W, 3). Raises InputError where they differ in size."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INK, PAPER, PALE = "#222222", "#ffffff", "#8795a1"
 DPI = 150
 GREY = 0.5  # of no sign
+MISSING = np.float32(0.9)  # what lies beyond a picture's edge
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -71,9 +72,9 @@ def over(picture: np.ndarray, map: np.ndarray, *, opacity: float = 0.55) -> np.n
 
 
 def mosaic(tiles: Any, columns: int, *, gap: int = 1, zoom: int = 1, background: float = 1.0) -> np.ndarray:
-    """Pictures (N, h, w, 3) in rows of so many, `gap` pixels apart, each pixel as zoom × zoom. NaN is background."""
+    """Pictures (N, h, w, 3) in rows of so many, `gap` pixels apart, each pixel as zoom × zoom. NaN is pale."""
     tiles = np.asarray(tiles, np.float32)
-    tiles = np.where(np.isnan(tiles), np.float32(background), tiles)
+    tiles = np.where(np.isnan(tiles), MISSING, tiles)
     tiles = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
     count, height, width, _ = tiles.shape
     rows = -(-count // columns)
@@ -110,7 +111,9 @@ def figure_of(
     label = 0.09 * max((len(line) for text in labels for line in text.split("\n")), default=0) + 0.1
     widths = [max(row[i].shape[1] / row[i].shape[0] for row in rows if i < len(row)) * inches for i in range(columns)]
     gap, above, top = 0.09 * inches**0.5, 0.3 if any(titles) else 0.04, 0.42 if title else 0.0
-    width = label + sum(widths) + gap * (columns + 0.5)
+    needed = label + sum(widths) + gap * (columns + 0.5)
+    width = max(needed, 0.115 * len(title))
+    label += (width - needed) / 2
     height = top + above + len(rows) * (inches + gap) + 0.02
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     if title:
@@ -175,8 +178,9 @@ def filter_grid(model: Network, layer: str, *, columns: int | None = None, most:
         zoom = max(1, 60 // tiles.shape[1])
         sheet = mosaic(tiles, across, gap=10, zoom=zoom)
     else:
-        sheet, across = _slices(filters[: min(most, 16)], columns or 16), columns or 16
-        kind += f"; of the first {min(most, 16, w.shape[-1])} the {across} strongest slices"
+        across = min(columns or 16, filters.shape[-1])
+        sheet = _slices(filters[: min(most, 16)], across)
+        kind = f"{layer}: {min(most, 16, w.shape[-1])} of {w.shape[-1]} filters, their {across} strongest channels each"
     return figure_of([[sheet]], title=kind, inches=max(2.0, 7.0 * sheet.shape[0] / sheet.shape[1]))
 
 
@@ -210,26 +214,22 @@ def feature_grid(model: Network, layer: str, image: Any, *, columns: int = 12, m
     return figure_of([[side, sheet]] if inches < 3 else [[sheet]], title=title, inches=inches)
 
 
-def patch_grid(patches: Patches, *, columns: int = 6, projections: np.ndarray | None = None) -> Figure:
-    """The patches of each unit, three by three. projections (U, k, h, w, 3): beside them, as of `signed`."""
-    cells, names = [], []
-    for i, unit in enumerate(patches.units):
-        cell = nine(patches.crops[i])
-        if projections is not None:
-            other = nine(projections[i])
-            cell = np.concatenate([cell, np.ones((len(cell), len(cell) // 24 + 1, 3), np.float32), other], axis=1)
-        cells.append(cell)
-        names.append(str(unit))
-    per_row = max(1, columns if projections is None else columns // 2)
-    return named_cells(cells, names, per_row, title_of(patches))
+def patch_grid(patches: Patches, *, columns: int = 6) -> Figure:
+    """The patches of each unit, three by three."""
+    cells = [nine(crops) for crops in patches.crops]
+    return named_cells(cells, [str(unit) for unit in patches.units], columns, title_of(patches))
 
 
 def title_of(patches: Patches) -> str:
     """The layer, and how much of the picture its units see."""
+    return f"{patches.layer}: a unit sees {seen(patches)}"
+
+
+def seen(patches: Patches) -> str:
+    """How much of the picture units see, in words."""
     height, width = patches.fields.size
-    picture = patches.pictures[0].shape
-    sees = "the whole picture" if (height, width) == picture[:2] or patches.fields.whole else f"{height}×{width} pixels"
-    return f"{patches.layer}: a unit sees {sees}"
+    whole = patches.fields.whole or (height, width) == patches.pictures[0].shape[:2]
+    return "the whole picture" if whole else f"{height}×{width} pixels"
 
 
 def named_cells(cells: Sequence[np.ndarray], names: Sequence[str], per_row: int, title: str) -> Figure:

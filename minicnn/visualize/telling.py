@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNITS = 3  # a layer
 RULES = ("deconvnet", "guided", "gradient")
+LOOK = 16  # pixels a side by which patches are compared
 PIECE = 16  # pixels that a unit sees at most for what it likes to be shown as one piece, instead of all over a picture
 
 
@@ -83,7 +84,7 @@ def chapters(
 
 def project(model: Network, patches: Patches) -> dict[str, np.ndarray]:
     """{rule: (U, k, h, w, 3)}: what each rule brings back of a patch's output to its pixels; NaN where the crop is."""
-    found = {rule: np.full(patches.crops.shape, np.nan, np.float32) for rule in RULES}
+    found = {rule: np.full((*patches.numbers.shape, *patches.size, 3), np.nan, np.float32) for rule in RULES}
     with at_rest(model):
         for i, unit in enumerate(patches.units):
             there = np.flatnonzero(patches.numbers[i] != NOBODY)
@@ -99,28 +100,35 @@ def project(model: Network, patches: Patches) -> dict[str, np.ndarray]:
 
 def telling_units(patches: Patches, count: int) -> np.ndarray:
     """Places in patches.units of the units to show: their patches are alike, and not like those of the others shown."""
-    looks = np.stack([_look(crops) for crops in patches.crops])  # (U, k, D), each of unit length
-    alike = np.linalg.norm(looks.mean(axis=1), axis=1)  # 1 where all are the same
-    alike = np.where(patches.values.min(axis=1) > 0, alike, -1)  # a unit that is silent has nothing to tell
-    means = looks.mean(axis=1) / np.maximum(np.linalg.norm(looks.mean(axis=1), axis=1, keepdims=True), 1e-12)
+    looks = np.zeros((*patches.numbers.shape, 3 * LOOK**2), np.float32)
+    for unit, patch, crop in patches.each():
+        looks[unit, patch] = _look(crop)
+    return _choose(looks, patches.values.min(axis=1) > 0, count)  # who is silent has nothing to tell
+
+
+def _choose(looks: np.ndarray, speaks: np.ndarray, count: int) -> np.ndarray:
+    """looks: (U, k, D), vectors of unit length. speaks: (U,). Places of `count` units, ascending."""
+    means = looks.mean(axis=1)
+    alike = np.linalg.norm(means, axis=1)  # 1 where all are the same
+    means = means / np.maximum(alike, 1e-12)[:, None]
     chosen: list[int] = []
     near = np.zeros(len(alike))
     for _ in range(min(count, len(alike))):
-        scores = alike - near
+        scores = np.where(speaks, alike, -1) - near
         scores[chosen] = -np.inf
         chosen.append(int(np.argmax(scores)))
         near = np.maximum(near, np.abs(means @ means[chosen[-1]]))
     return np.sort(np.array(chosen))
 
 
-def _look(crops: np.ndarray) -> np.ndarray:
-    """Crops (k, h, w, 3) as vectors of unit length around their mean colour, at most 16 pixels a side."""
-    step = max(1, crops.shape[1] // 16)
-    small = crops[:, ::step, ::step]
+def _look(crop: np.ndarray) -> np.ndarray:
+    """A crop (h, w, 3) as a vector of unit length around its mean colour: LOOK × LOOK of its pixels."""
+    rows, columns = (np.arange(LOOK) * n // LOOK for n in crop.shape[:2])
+    small = crop[rows[:, None], columns]
     there = ~np.isnan(small)
-    middle = small.sum(axis=(0, 1, 2), where=there) / np.maximum(there.sum(axis=(0, 1, 2)), 1)
-    vectors = np.where(there, small - middle, 0).reshape(len(crops), -1)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    middle = small.sum(axis=(0, 1), where=there) / np.maximum(there.sum(axis=(0, 1)), 1)
+    vector = np.where(there, small - middle, 0).reshape(-1)
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _wishes(model: Network, patches: Patches, steps: int, seed: int, progress: bool | None) -> np.ndarray:
@@ -140,7 +148,8 @@ def story_figure(model: Network, told: Sequence[Chapter]) -> Figure:
             if chapter.wishes.size:
                 row.append(chapter.wishes[i])
             rows.append(row)
-            labels.append(f"{chapter.patches.layer}\n{plots.unit_name(model, chapter.patches.layer, int(unit))}")
+            name = plots.unit_name(model, chapter.patches.layer, int(unit))
+            labels.append(f"{chapter.patches.layer}\n{name}\n{plots.seen(chapter.patches)}")
     titles = ["nine best patches", "deconvnet", "guided backprop", "gradient", "would like best"]
     return plots.figure_of(
         rows, titles=titles[: len(rows[0])], labels=labels, title=f"What {model.card.name} has learned"

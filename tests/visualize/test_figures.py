@@ -12,7 +12,7 @@ from minicnn.cli import main
 from minicnn.visualize import plots
 from minicnn.visualize.findings import COLUMNS, strongest
 from minicnn.visualize.plane import principal_places
-from minicnn.visualize.telling import RULES, chapters, telling_units
+from minicnn.visualize.telling import RULES, _choose, _look, chapters, telling_units
 from minicnn.visualize.units import outputs_of
 
 
@@ -76,18 +76,26 @@ def test_projections_of_the_story_are_those_of_the_methods_cut_to_the_patch():
 
 
 def test_units_that_tell_are_alike_inside_and_different_from_each_other():
-    random = np.random.default_rng(0)
-    model = plain()
-    patches = visualize.top_patches(model, "conv2", pictures(9), k=3)
-    crops = random.random((5, 3, 8, 8, 3)).astype(np.float32)
-    crops[1], crops[3], crops[4] = crops[1, :1], crops[1, :1], crops[4, :1]  # 1 and 3 show the same, 0 and 2 noise
-    values = np.ones((5, 3), np.float32)
-    found = visualize.Patches(**{**vars(patches), "crops": crops, "values": values})
-    chosen = telling_units(found, 2).tolist()
+    looks = np.random.default_rng(0).standard_normal((5, 3, 40))
+    looks[1], looks[3], looks[4] = looks[1, :1], looks[1, :1], looks[4, :1]  # 1 and 3 show the same, 0 and 2 anything
+    looks /= np.linalg.norm(looks, axis=2, keepdims=True)
+    speaks = np.ones(5, bool)
+    chosen = _choose(looks, speaks, 2).tolist()
     assert 4 in chosen and (1 in chosen) != (3 in chosen)
-    values[4] = 0  # it never said anything
-    assert 4 not in telling_units(found, 2)
-    assert telling_units(found, 99).tolist() == [0, 1, 2, 3, 4]
+    speaks[4] = False
+    assert 4 not in _choose(looks, speaks, 2)
+    assert _choose(looks, speaks, 99).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_looks_do_not_depend_on_brightness_contrast_or_size():
+    crop = pictures(1, (16, 16))[0]
+    look = _look(crop)
+    assert np.linalg.norm(look) == pytest.approx(1, rel=1e-5)
+    larger = 0.2 + 0.5 * crop.repeat(2, axis=0).repeat(2, axis=1)
+    assert_allclose(_look(larger), look, atol=1e-5)
+    assert not _look(np.full((4, 4, 3), np.nan, np.float32)).any()
+    patches = visualize.top_patches(plain(), "conv2", pictures(9), k=3)
+    assert len(telling_units(patches, 2)) == 2
 
 
 @pytest.mark.parametrize("method", COLUMNS)

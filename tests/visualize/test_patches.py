@@ -102,6 +102,21 @@ def test_the_best_are_those_that_sorting_everything_finds(batch_size):
             assert outputs[found.numbers[unit, patch], row, column, unit] == pytest.approx(found.values[unit, patch])
 
 
+def test_units_come_in_the_order_asked_for():
+    model, album = plain(), pictures(6)
+    every = top_patches(model, "conv2", album, k=2)
+    for units in ([4, 3, 2, 1, 0], [2, 2], [1]):
+        found = top_patches(model, "conv2", album, units, k=2)
+        assert_array_equal(found.numbers, every.numbers[units])
+        assert_array_equal(found.values, every.values[units])
+
+
+def test_pictures_of_several_sizes_are_refused_whatever_the_batches_are():
+    for batch_size in (1, 2):
+        with pytest.raises(InputError, match=r"shape \(10, 12, 3\).* \(12, 12, 3\); expected one size"):
+            top_patches(plain(), "conv1", [*pictures(2), *pictures(1, (10, 12))], batch_size=batch_size)
+
+
 def test_a_crop_holds_its_field_and_nan_beyond_the_edge():
     album = pictures(6)
     found = top_patches(plain(), "conv2", album, [3, 1], k=3)
@@ -173,6 +188,8 @@ def test_a_state_of_another_search_is_refused(tmp_path):
         options = {"images": album, "units": None, "k": 2, **change}
         with pytest.raises(LoadError, match=f"of a search with other {what}"):
             top_patches(model, "conv2", resume=state, **options)
+    with pytest.raises(MissingFileError, match="in a folder that does not exist"):
+        top_patches(model, "conv2", album, k=2, resume=tmp_path / "nowhere" / "search.npz")
     state.write_bytes(b"PK\x03\x04")
     with pytest.raises(LoadError, match="holds no search"):
         top_patches(model, "conv2", album, k=2, resume=state)
