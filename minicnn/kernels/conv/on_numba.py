@@ -126,7 +126,8 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
     pictures = _pictures(x, reading)
     block = BLOCK_BYTES * sum(where.count for where in reading.parts) // (x.nbytes * ROWS) * ROWS
     block = max(4 * ROWS, min(BLOCK, block))
-    ranges, packing, shares, packed = [], [], [], {}
+    ranges, packing, shares = [], [], []
+    packed: dict[bytes, np.ndarray] = {}  # by the taps
     for where in sorted(reading.parts, key=lambda where: -where.count):
         depth, taps = len(where.runs) * where.depth, where.taps.tobytes()
         known = packed[taps] if taps in packed else _remembered(w, where, turned, groups)
