@@ -182,7 +182,8 @@ for i, unit in enumerate(chosen.units):
 # ## Beauty is not truth
 #
 # Here is a test that Julius Adebayo and others thought of (2018). Replace the weights of the *last* convolution with
-# noise. The unit now means something else altogether, so a picture of what it looks for must change, too.
+# noise. The unit now means something else altogether, so a picture of what it looks for must change, too. We look at
+# one place, in the middle, and before the unit's own ReLU, so that it has something to say either way.
 
 
 # %%
@@ -195,23 +196,25 @@ def likeness(a, b):
 last, unit = model.find("block4_conv2"), int(found["block4_conv2"].units[7])
 methods = {"gradient": visualize.saliency, "deconvnet": visualize.deconvnet, "guided": visualize.guided_backprop}
 sample = faces[:6]
-trained = {name: method(model, "block4_conv2", sample, unit) for name, method in methods.items()}
+place = {"layer": "block4_conv2.linear", "images": sample, "unit": unit, "position": (4, 4)}
+trained = {name: method(model, **place) for name, method in methods.items()}
 weights = last.w.data
 last.w.data = np.random.default_rng(0).permutation(weights.reshape(-1)).reshape(weights.shape)
-shuffled = {name: method(model, "block4_conv2", sample, unit) for name, method in methods.items()}
+shuffled = {name: method(model, **place) for name, method in methods.items()}
 last.w.data = weights
 same = {name: likeness(trained[name], shuffled[name]) for name in methods}
 for name, value in same.items():
     print(f"{name:10} {value:5.2f} alike, with the last weights shuffled")
 
+assert same["gradient"] < same["deconvnet"] < same["guided"]
+
 pictures = [sample[0], *(plots.signed(maps["guided"][0]) for maps in (trained, shuffled))]
 show(pictures, ["a face", "guided, trained", "guided, last layer shuffled"], "sanity.png", inches=3)
 
 # %% [markdown]
-# All three change, but not altogether, and those that please the eye change least: they still draw clean lines, of
-# something that the unit does not look for any more. Much of them are the edges that lower layers found, whoever asks.
-# Read them as "what of the picture came up to here", not as "why". The gradient is ugly, and honest: it is the
-# derivative, whatever that looks like.
+# The maps that please the eye hardly notice that the unit means something else now: they draw the edges that lower
+# layers found, whoever asks. Read them as "what of the picture came up to here", not as "why". The gradient is ugly,
+# and honest: it is the derivative, whatever that looks like.
 #
 # Where honesty should also be readable, one can add up gradients along a way (*integrated gradients*, whose parts add
 # up to what the unit says), average them over noisy copies (*SmoothGrad*), look where a deep layer's channels lie
@@ -219,7 +222,7 @@ show(pictures, ["a face", "guided, trained", "guided, last layer shuffled"], "sa
 # are in `minicnn.visualize`; here is the check that makes integrated gradients worth their name.
 
 # %%
-parts = visualize.integrated_gradients(model, "embedding", sample[0], 0, steps=16)
+parts = visualize.integrated_gradients(model, "embedding", sample[0], 0, steps=64)
 with no_grad():
     said = [float(model.features(x[None], ["embedding"])["embedding"].data[0, 0]) for x in (sample[0], 0 * sample[0])]
 print(f"the parts add up to {parts.sum():.3f}; the unit says {said[0]:.3f} of the face, {said[1]:.3f} of black")
