@@ -110,7 +110,9 @@ def favourite_pieces(model: Network, layer: str, units: Any, *, steps: int = 30,
         outputs = outputs_of(model, asked, np.full((1, *size, 3), 0.5, np.float32))
         numbers = unit_numbers(model, layer, units, outputs.shape[-1])
         cotangent = _aim(np.repeat(outputs, len(numbers), axis=0), numbers, "middle")
-        pieces = np.full((len(numbers), *size, 3), 0.5, np.float32)
+        # Grey alone may excite nothing, and then no gradient comes back: begin with a little noise.
+        noise = np.random.default_rng(0).standard_normal((1, *size, 3), np.float32)
+        pieces = np.repeat(np.clip(0.5 + _of_length(noise, length), 0, 1), len(numbers), axis=0)
         direction = np.zeros_like(pieces)
         for _ in range(steps):  # along the gradient, and back to where the contrast is as wanted
             direction += _of_length(gradient(model, asked, pieces, cotangent), 1.0)

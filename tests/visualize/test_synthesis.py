@@ -47,7 +47,7 @@ def test_colours_are_independent_and_a_canvas_is_a_picture():
     picture = Canvas(2, (40, 36), seed=3).picture().data
     assert picture.shape == (2, 40, 36, 3) and 0 < picture.min() < picture.max() < 1
     assert_array_equal(picture[0], picture[1])
-    assert np.abs(np.diff(picture, axis=2)).mean() < 0.5 * picture.std()  # neighbours are alike
+    assert np.abs(np.diff(picture, axis=2)).mean() < 0.8 * picture.std()  # neighbours are alike; of noise, 1.13 times
 
 
 @pytest.mark.parametrize("layer", ["conv2", "predictions"])
