@@ -41,6 +41,22 @@ WARNINGS = (
 )
 
 
+COMPILES = "test_convolution.py"
+COMPILES_NOTHING = ("hdf5", "datasets", "test_zoo.py", "test_images.py", "test_house_rules.py", "test_calibration.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Two processes that begin with the same kernels would compile each of them twice. So one begins with those that
+    most others need, and the other with what compiles nothing.
+    """
+
+    def turn(item):
+        names = item.path.parts[-2:]
+        return 0 if COMPILES in names else 1 if any(name in COMPILES_NOTHING for name in names) else 2
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of public data (CIFAR-10, LFW, real weights) that is not part of the project, or a skip."""
