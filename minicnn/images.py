@@ -88,6 +88,17 @@ def check_target(path: PathLike) -> Path:
     return target
 
 
+def as_floats(picture: npt.NDArray[Any], name: str) -> Picture:
+    """Floats, or uint8 over 255, as float32. name: what it is, for messages. Raises InputError, also for NaN."""
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / np.float32(255)
+    if picture.dtype.kind != "f":
+        raise InputError(f"{name} has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
+    if not np.isfinite(picture).all():
+        raise InputError(f"{name} holds NaN or infinity; expected floats in [0, 1]")
+    return picture.astype(np.float32, copy=False)
+
+
 def as_image(value: PathLike | npt.NDArray[np.floating], *, name: str, size: Size | None = None) -> Picture:
     """Return a new (height, width, 3) float32 picture from a path or from an array that already is one.
 

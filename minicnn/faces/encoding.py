@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import images as files
 from minicnn import nn
 from minicnn.errors import InputError, LoadError
 from minicnn.hdf5.listing import one_line
@@ -82,13 +83,7 @@ def _checked(picture: Any, number: int, card: ModelCard) -> np.ndarray:
         raise InputError(
             f"encode: picture {number} has shape {picture.shape}; {card.name} expects ({height}, {width}, 3)"
         )
-    if picture.dtype == np.uint8:
-        return picture.astype(np.float32) / np.float32(255)
-    if picture.dtype.kind != "f":
-        raise InputError(f"encode: picture {number} has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
-    if not np.isfinite(picture).all():
-        raise InputError(f"encode: picture {number} holds NaN or infinity; expected floats in [0, 1]")
-    return picture.astype(np.float32, copy=False)
+    return files.as_floats(picture, f"encode: picture {number}")
 
 
 def _no_picture(name: str, found: Any) -> InputError:

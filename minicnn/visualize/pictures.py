@@ -137,10 +137,4 @@ def _as_floats(picture: Any, name: str) -> np.ndarray:
     if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[-1] != 3:
         shape = getattr(picture, "shape", None)
         raise InputError(f"images: {name} is a {type(picture).__name__} of shape {shape}; expected (H, W, 3)")
-    if picture.dtype == np.uint8:
-        return picture.astype(np.float32) / np.float32(255)
-    if picture.dtype.kind != "f":
-        raise InputError(f"images: {name} has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
-    if not np.isfinite(picture).all():
-        raise InputError(f"images: {name} holds NaN or infinity; expected floats in [0, 1]")
-    return picture.astype(np.float32, copy=False)
+    return files.as_floats(picture, f"images: {name}")
