@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from minicnn import images, models
     from minicnn.style import transfer
-    from minicnn.style.loop import choose_recipe
+    from minicnn.style.settings import choose_recipe
 
     images.check_target(arguments.out)
     content = images.load(arguments.content, size=arguments.size)

@@ -6,7 +6,7 @@ import pytest
 from minicnn import models
 from minicnn.bench import pytorch, pytorch_style, runner
 from minicnn.style import presets
-from minicnn.style.loop import Objective
+from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
 torch = pytest.importorskip("torch")

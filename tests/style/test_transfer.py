@@ -9,7 +9,7 @@ from minicnn import Tensor, images, models, style
 from minicnn.errors import InputError
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.vgg import VGG
-from minicnn.style.loop import Objective
+from minicnn.style.objective import Objective
 
 RECIPE = StyleRecipe(
     summary="for these tests",
