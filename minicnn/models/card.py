@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,27 @@ class Preprocessing:
         colour = np.asarray(self.mean, np.float32) / np.float32(self.scale)
         return colour[::-1] if self.order == "BGR" else colour
 
+    def ordered(self, order: str) -> Preprocessing:
+        """The same with the channels in another order, "RGB" or "BGR"."""
+        if order == self.order:
+            return self
+        mean, deviation = self.mean[::-1], self.deviation[::-1]
+        return replace(self, order=order, mean=mean, deviation=deviation)
+
+    def __str__(self) -> str:
+        if self.whitened:
+            return f"{self.order}, each picture's own mean and deviation"
+        what = self.order if self.scale == 1 else f"{self.order}×{self.scale:g}"
+        if any(self.mean):
+            what += f" − {_triple(self.mean)}"
+        if self.deviation != (1.0, 1.0, 1.0):
+            what = f"({what}) / {_triple(self.deviation)}"
+        return what
+
+
+def _triple(numbers: tuple[float, ...]) -> str:
+    return f"({', '.join(f'{number:.4g}' for number in numbers)})"
+
 
 def _whiten(x: Tensor) -> Tensor:
     """Each picture with mean 0 and deviation 1. Source: facenet's prewhiten."""
@@ -52,6 +73,11 @@ def _whiten(x: Tensor) -> Tensor:
 PREPROCESSING: Mapping[str, Preprocessing] = {
     # Simonyan & Zisserman 2015: Caffe's order, the mean of ImageNet, pixels up to 255.
     "vgg": Preprocessing(mean=(103.939, 116.779, 123.68), scale=255.0, order="BGR"),
+    "vgg-rgb": Preprocessing(mean=(123.68, 116.779, 103.939), scale=255.0),  # of files that hold VGG's filters in RGB
+    "vgg-256": Preprocessing(mean=(103.939, 116.779, 123.68), scale=256.0, order="BGR"),  # jcjohnson/neural-style
+    # torchvision: the mean and deviation of ImageNet, in [0, 1]; and the mean alone, up to 255.
+    "imagenet": Preprocessing(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)),
+    "imagenet-255": Preprocessing(mean=(123.675, 116.28, 103.53), scale=255.0),
     "squeezenet": Preprocessing(mean=(104.006, 116.669, 122.679), scale=255.0, order="BGR"),
     # The mean and deviation of CIFAR-10's training pictures.
     "cifar10": Preprocessing(mean=(0.4914, 0.4822, 0.4465), deviation=(0.2470, 0.2435, 0.2616)),
@@ -75,35 +101,32 @@ def preprocessing(name: str) -> Preprocessing:
 class StyleRecipe:
     """Everything that a style transfer fixes, as data. A preset is one of these, and so is a card's own recipe.
 
-    content_layers, style_layers: {layer: its weight in the sum}.
-    J = alpha · Σ_content + beta · Σ_style + total_variation · TV, where TV is the
-    mean over the picture's elements of |difference to a neighbour|^variation_power.
-    content_scale: "course", Σ(ΔF)² / (4NM); "gatys", ½ Σ(ΔF)²; or "relative", Σ(ΔF)² / Σ(F_C)².
-    style_scale: "gatys", Σ(ΔG)² / (4N²M²); or "relative", Σ(ΔG)² / Σ(G_S)², which puts every layer on one footing.
-    N channels, M positions.
-    pooling, stride: how the network pools, and steps in its first convolution; None leaves them as they are.
-    start: "content", "noise" or "blend" (noise · `noise` + content · (1 − noise), around the mean colour).
-    noise_range: half the width of the uniform noise, in units of the picture's [0, 1].
+    content_layers, style_layers: {layer: its weight in the sum}; NAME.linear is a layer before its ReLU.
+    J = alpha · Σ_content + beta · Σ_style + total_variation · TV, each sum in the form of its name: content_form of
+    style.costs.CONTENT_FORMS, style_form of STYLE_FORMS, variation_form of style.variation.VARIATION_FORMS.
+    pooling, stride, preprocessing: how the network pools, steps in its first convolution, and is given pictures; None
+    leaves them as they are. TV is of the picture as preprocessing scales it: up to 1, 255 or 256.
+    start: a name of style.starts.STARTS. learning_rate: in units of the picture's [0, 1].
+    clamp: "step", when the picture is brought back to [0, 1] after every step; "end", when only the result is.
     """
 
     summary: str
     content_layers: Mapping[str, float]
     style_layers: Mapping[str, float]
-    content_scale: str = "course"
-    style_scale: str = "gatys"
+    content_form: str = "course"
+    style_form: str = "gatys"
     alpha: float = 10.0
     beta: float = 40.0
     total_variation: float = 0.0
-    variation_power: int = 1
+    variation_form: str = "mean-absolute"
     pooling: str | None = None
     stride: int | None = None
     preprocessing: str | None = None
     start: str = "content"
-    noise: float = 0.6
-    noise_range: float = 20 / 255
     optimizer: str = "adam"
     learning_rate: float = 0.02
     steps: int = 200
+    clamp: str = "step"
 
 
 @dataclass(frozen=True)

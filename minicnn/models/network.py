@@ -104,11 +104,16 @@ class Network(nn.Module):
         return getattr(self.body[0], "stride", None)
 
     def adapt(self, recipe: StyleRecipe) -> Network:
-        """Pool as a style recipe says, and begin with its stride; no weights change. Returns self."""
+        """Pool as a style recipe says, begin with its stride, and prepare pictures as it does; no weights change.
+
+        The order of the channels stays as it is: it belongs to the first filters. Returns self.
+        """
         if recipe.pooling:
             self.set_pooling(recipe.pooling, whole=True)
         if recipe.stride:
             self.body[0].stride = recipe.stride  # type: ignore[attr-defined]
+        if recipe.preprocessing:
+            self.preprocessing = preprocessing(recipe.preprocessing).ordered(self.preprocessing.order)
         return self
 
     def check_layer(self, name: str) -> None:

@@ -5,71 +5,147 @@ Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn import ops
 from minicnn.errors import InputError
 from minicnn.ops import gram_matrix
-from minicnn.tensor import Tensor, op
+from minicnn.style.variation import total_variation
+from minicnn.style.wasserstein import squared_wasserstein
+from minicnn.tensor import Tensor
 
 __all__ = ["content_cost", "gram_matrix", "layer_style_cost", "style_cost", "total_cost", "total_variation"]
 
 
-def content_cost(content: Any, generated: Any, *, scale: str = "course") -> Tensor:
+@dataclass(frozen=True)
+class Extent:
+    """What the forms of a cost divide by. channels: N, positions: M of the generated picture's features; target: what
+    they are compared with. image_size: (height, width) of the picture itself, where it is known.
+    """
+
+    channels: int
+    positions: int
+    target: Tensor
+    image_size: tuple[int, int] | None = None
+
+    @property
+    def energy(self) -> float:
+        """Σ target²."""
+        return max(float(np.sum(np.square(self.target.data))), 1e-12)
+
+    @property
+    def area(self) -> int:
+        """Positions of the picture itself."""
+        if self.image_size is None:
+            raise InputError("style_form 'keras': image_size is missing; expected (height, width) of the picture")
+        return self.image_size[0] * self.image_size[1]
+
+
+class Moments(NamedTuple):
+    """How a layer's channels fire over a picture, wherever it is: what is compared of style.
+
+    Both are means over positions, so those of several pictures, or parts of one, may be averaged.
+    second: FᵀF / M, (1, C, C), the Gram matrix that knows no size. first: the mean of each channel, (1, C).
+    """
+
+    second: Tensor
+    first: Tensor
+
+
+class ContentForm(NamedTuple):
+    """A cost is factor(extent) · Σ (ΔF)². formula: all of it, for the eye."""
+
+    formula: str
+    factor: Callable[[Extent], float]
+
+
+class StyleForm(NamedTuple):
+    """A cost is factor(extent) · distance(target, generated features). formula: all of it, for the eye.
+
+    distance: "Σ (ΔG)²" of mean Gram matrices unless said otherwise, which is Σ (ΔG)² / M² where sizes are the same.
+    """
+
+    formula: str
+    factor: Callable[[Extent], float]
+    distance: Callable[[Moments, Tensor], Tensor]
+
+
+def gram_distance(target: Moments, generated: Tensor) -> Tensor:
+    """Σ (G_generated/M − G_style/M)²: pictures of different sizes may be compared."""
+    return ops.sum(ops.square(mean_gram(generated) - target.second))
+
+
+def moments_distance(target: Moments, generated: Tensor) -> Tensor:
+    """The squared Wasserstein-2 distance, as if channels were normally distributed over the positions."""
+    return squared_wasserstein(target, moments(generated))
+
+
+CONTENT_FORMS: Mapping[str, ContentForm] = {
+    "course": ContentForm("Σ(ΔF)²/4NM", lambda of: 1 / (4 * of.channels * of.positions)),
+    "gatys": ContentForm("½Σ(ΔF)²", lambda of: 0.5),
+    "mean": ContentForm("Σ(ΔF)²/NM", lambda of: 1 / (of.channels * of.positions)),
+    "sum": ContentForm("Σ(ΔF)²", lambda of: 1.0),
+    "relative": ContentForm("Σ(ΔF)²/ΣF²", lambda of: 1 / of.energy),
+}
+STYLE_FORMS: Mapping[str, StyleForm] = {
+    "gatys": StyleForm("Σ(ΔG)²/4N²M²", lambda of: 1 / (4 * of.channels**2), gram_distance),
+    "mean": StyleForm("Σ(ΔG)²/N²M²", lambda of: 1 / of.channels**2, gram_distance),
+    "johnson": StyleForm("Σ(ΔG)²/N⁴M²", lambda of: 1 / of.channels**4, gram_distance),
+    "keras": StyleForm("Σ(ΔG)²/36(HW)²", lambda of: (of.positions / of.area) ** 2 / 36, gram_distance),
+    "relative": StyleForm("Σ(ΔG)²/ΣG²", lambda of: 1 / of.energy, gram_distance),
+    "wasserstein": StyleForm("W₂²(μ, Σ)/N", lambda of: 1 / of.channels, moments_distance),
+}
+
+
+def content_cost(content: Any, generated: Any, *, form: str = "course") -> Tensor:
     """How far the generated picture's features are from the content's at each place. Gatys et al. 2015, equation 1.
 
-    scale: "course", Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; or "relative", Σ (ΔF)² / Σ F², which is the same for a
-    network whatever the size of its features.
+    form: a name of CONTENT_FORMS, among them "course", Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; and "relative",
+    Σ (ΔF)² / Σ F², which is the same for a network whatever the size of its features.
     """
     content, generated = _features("content_cost", content, generated)
     if content.shape != generated.shape:
         raise InputError(f"content_cost: content has shape {content.shape}, generated {generated.shape}; not equal")
-    difference = ops.sum(ops.square(generated - content))
-    if scale == "course":
-        return difference * (1 / (4 * content[0].size))
-    if scale == "gatys":
-        return difference * 0.5
-    if scale == "relative":
-        return difference * (1 / max(float(np.sum(np.square(content.data))), 1e-12))
-    raise InputError(f'content_cost: scale is {scale!r}; expected "course", "gatys" or "relative"')
+    rule = chosen("content_cost: form", form, CONTENT_FORMS)
+    return ops.sum(ops.square(generated - content)) * rule.factor(_extent(generated, content))
 
 
-def mean_gram(features: Tensor) -> Tensor:
-    """The Gram matrix over the number of positions: comparable between pictures of different sizes."""
-    channels = features.shape[-1]
-    return gram_matrix(features) / (features[0].size / channels)
-
-
-def layer_style_cost(style: Any, generated: Any, *, scale: str = "gatys") -> Tensor:
+def layer_style_cost(
+    style: Any, generated: Any, *, form: str = "gatys", image_size: tuple[int, int] | None = None
+) -> Tensor:
     """How differently the channels of one layer fire together. Gatys et al. 2015, equation 4.
 
-    scale: "gatys", Σ (G/M − S/M)² / (4 N²), which for pictures of one size is their 1 / (4 N² M²); or "relative",
-    Σ (G/M − S/M)² / Σ (S/M)², which puts layers of all sizes on one footing.
+    form: a name of STYLE_FORMS, among them "gatys", Σ (G/M − S/M)² / (4 N²), which for pictures of one size is their
+    1 / (4 N² M²); and "relative", Σ (G/M − S/M)² / Σ (S/M)², which puts layers of all sizes on one footing.
+    image_size: (height, width) of the generated picture, which only "keras" asks for.
     """
     style, generated = _features("layer_style_cost", style, generated)
     if style.shape[-1] != generated.shape[-1]:
         raise InputError(
             f"layer_style_cost: style has {style.shape[-1]} channels, generated {generated.shape[-1]}; expected as many"
         )
-    return gram_cost(mean_gram(style), generated, scale=scale)
+    return target_cost(moments(style), generated, form=form, image_size=image_size)
 
 
-def gram_cost(target: Tensor, generated: Tensor, *, scale: str = "gatys") -> Tensor:
-    """layer_style_cost from the style's mean_gram, which a loop forms only once."""
-    if scale not in ("gatys", "relative"):
-        raise InputError(f'layer_style_cost: scale is {scale!r}; expected "gatys" or "relative"')
-    difference = ops.sum(ops.square(mean_gram(generated) - target))
-    channels = generated.shape[-1]
-    if scale == "gatys":
-        return difference * (1 / (4 * channels**2))
-    return difference * (1 / max(float(np.sum(np.square(target.data))), 1e-12))
+def target_cost(
+    target: Moments, generated: Tensor, *, form: str = "gatys", image_size: tuple[int, int] | None = None
+) -> Tensor:
+    """layer_style_cost from the style's moments, which a loop forms only once."""
+    rule = chosen("layer_style_cost: form", form, STYLE_FORMS)
+    return rule.distance(target, generated) * rule.factor(_extent(generated, target.second, image_size))
 
 
 def style_cost(
-    style: Mapping[str, Any], generated: Mapping[str, Any], layers: Mapping[str, float], *, scale: str = "gatys"
+    style: Mapping[str, Any],
+    generated: Mapping[str, Any],
+    layers: Mapping[str, float],
+    *,
+    form: str = "gatys",
+    image_size: tuple[int, int] | None = None,
 ) -> Tensor:
     """Σ weight · layer_style_cost over `layers`, {name: weight}. Gatys et al. 2015, equation 5."""
     if not layers:
@@ -78,8 +154,8 @@ def style_cost(
         if name not in style or name not in generated:
             known = ", ".join(sorted(set(style) & set(generated))) or "none"
             raise InputError(f"style_cost: layer {name!r} is not among the features given; expected one of {known}")
-    terms = [layer_style_cost(style[name], generated[name], scale=scale) * weight for name, weight in layers.items()]
-    return add_up(terms)
+    how: dict[str, Any] = {"form": form, "image_size": image_size}
+    return add_up([layer_style_cost(style[name], generated[name], **how) * weight for name, weight in layers.items()])
 
 
 def total_cost(content: Any, style: Any, alpha: float = 10, beta: float = 40) -> Any:
@@ -87,37 +163,41 @@ def total_cost(content: Any, style: Any, alpha: float = 10, beta: float = 40) ->
     return alpha * content + beta * style
 
 
-def add_up(terms: list[Tensor]) -> Tensor:
-    """The sum of several scalars."""
+def mean_gram(features: Tensor) -> Tensor:
+    """The Gram matrix over the number of positions: comparable between pictures of different sizes."""
+    return gram_matrix(features) / (features[0].size / features.shape[-1])
+
+
+def moments(features: Tensor) -> Moments:
+    """The Moments of a layer's features."""
+    return Moments(mean_gram(features), features.mean(axis=(1, 2)))
+
+
+def blend(parts: Sequence[tuple[Moments, float]]) -> Moments:
+    """The weighted mean: the moments of a picture, each share of which is in another style."""
+    whole = sum(weight for _, weight in parts)
+    seconds, firsts = ([getattr(m, name) * (w / whole) for m, w in parts] for name in Moments._fields)
+    return Moments(add_up(seconds), add_up(firsts))
+
+
+def add_up(terms: Sequence[Tensor]) -> Tensor:
+    """The sum of several Tensors."""
     total = terms[0]
     for term in terms[1:]:
         total = total + term
     return total
 
 
-@op(inputs=1)
-def total_variation(image, *, power=1):
-    """Σ |difference to the neighbour|^power, to the right and below: how rough a picture is. image: (N, H, W, C).
+def chosen(argument: str, name: str, table: Mapping[str, Any]) -> Any:
+    """The row of this name; `argument` opens the message where there is none."""
+    if name not in table:
+        raise InputError(f"{argument} is {name!r}; expected one of {', '.join(table)}")
+    return table[name]
 
-    power: 1 leaves edges as sharp as they are and flattens the rest; 2 rounds them. Source: Rudin, Osher & Fatemi 1992.
-    """
-    if image.ndim != 4 or image.shape[1] < 2 or image.shape[2] < 2:
-        raise InputError(f"total_variation: image has shape {image.shape}; expected (N, H, W, C) of 2×2 pixels or more")
-    if power not in (1, 2):
-        raise InputError(f"total_variation: power is {power!r}; expected 1 or 2")
-    down = image[:, 1:] - image[:, :-1]
-    right = image[:, :, 1:] - image[:, :, :-1]
 
-    def backward(dy):
-        slope_down, slope_right = (np.sign(d) * dy if power == 1 else 2 * d * dy for d in (down, right))
-        dimage = np.zeros_like(image)
-        dimage[:, 1:] += slope_down
-        dimage[:, :-1] -= slope_down
-        dimage[:, :, 1:] += slope_right
-        dimage[:, :, :-1] -= slope_right
-        return dimage
-
-    return sum((np.abs(d) if power == 1 else np.square(d)).sum() for d in (down, right)), backward
+def _extent(generated: Tensor, target: Tensor, image_size: tuple[int, int] | None = None) -> Extent:
+    channels = generated.shape[-1]
+    return Extent(channels, generated[0].size // channels, target, image_size)
 
 
 def _features(name: str, *values: Any) -> tuple[Tensor, ...]:

@@ -75,7 +75,7 @@ def transfer(
     notes += differences(recipe, model)
     content = as_image(content, name="transfer: content", size=size)
     style = as_image(style, name="transfer: style", size=size)
-    start = start_from(init if init is not None else recipe.start, content, model, recipe, np.random.default_rng(seed))
+    start = start_from(init if init is not None else recipe.start, content, model, np.random.default_rng(seed))
     manifest = {
         "version": minicnn.__version__,
         "model": model.card.name,
@@ -87,7 +87,7 @@ def transfer(
         "interrupted": False,
     }
     with frozen(model):
-        objective = Objective(model, recipe, content, style)
+        objective = Objective(model, recipe, content, [(style, 1.0)])
         image, history, interrupted = _descend(objective, recipe, start, on_step, progress)
     manifest["interrupted"] = interrupted
     return StyleResult(image, history, manifest)

@@ -16,7 +16,7 @@ def _total_cost(content, style):
 
 CASES: tuple[OpCase, ...] = (
     OpCase("content_cost", PAIR, call=costs.content_cost),
-    OpCase("content_cost", PAIR, options={"scale": "gatys"}, name="gatys", call=costs.content_cost),
+    OpCase("content_cost", PAIR, options={"form": "gatys"}, name="gatys", call=costs.content_cost),
     OpCase("layer_style_cost", PAIR, call=costs.layer_style_cost),
     OpCase("layer_style_cost", normal((1, 3, 4, 5), (1, 2, 4, 5)), name="other-size", call=costs.layer_style_cost),
     OpCase("style_cost", PAIR, call=_style_cost),

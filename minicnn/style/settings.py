@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,31 @@ import numpy as np
 from minicnn import optim
 from minicnn.errors import InputError
 from minicnn.images import as_image
-from minicnn.models.card import StyleRecipe
-from minicnn.models.network import Network
+from minicnn.models.card import PREPROCESSING, StyleRecipe, preprocessing
+from minicnn.models.network import POOLS, Network
+from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS, chosen
 from minicnn.style.recipes import preset as preset_named
+from minicnn.style.starts import STARTS
+from minicnn.style.variation import VARIATION_FORMS
 
-OPTIMIZERS: dict[str, type[optim.Optimizer]] = {"adam": optim.Adam, "gd": optim.SGD, "sgd": optim.SGD}
-STARTS = ("content", "noise", "blend")
+OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
+    "adam": optim.Adam,
+    "gd": optim.SGD,
+    "sgd": optim.SGD,
+    "lbfgs": optim.LBFGS,
+}
+CLAMPS = {"step": "after every step", "end": "at the end"}
+# What a recipe may say, where it is one of several names.
+CHOICES: Mapping[str, Mapping[Any, Any]] = {
+    "optimizer": OPTIMIZERS,
+    "content_form": CONTENT_FORMS,
+    "style_form": STYLE_FORMS,
+    "variation_form": VARIATION_FORMS,
+    "clamp": CLAMPS,
+    "start": STARTS,
+    "pooling": {**POOLS, None: None},
+    "preprocessing": {**PREPROCESSING, None: None},
+}
 
 
 def choose_recipe(model: Network, preset: str | None) -> StyleRecipe:
@@ -46,33 +65,47 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
     recipe = dataclasses.replace(recipe, **changes)
     if not isinstance(recipe.steps, int) or isinstance(recipe.steps, bool) or recipe.steps < 1:
         raise InputError(f"transfer: steps is {recipe.steps!r}; expected an integer of at least 1")
-    if recipe.optimizer not in OPTIMIZERS:
-        raise InputError(f"transfer: optimizer is {recipe.optimizer!r}; expected one of {', '.join(OPTIMIZERS)}")
     for name in ("alpha", "beta", "total_variation", "learning_rate"):
-        value = getattr(recipe, name)
-        if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-            raise InputError(f"transfer: {name} is {value!r}; expected a number of at least 0")
+        if not _is_weight(getattr(recipe, name)):
+            raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected a number of at least 0")
+    for name, table in CHOICES.items():
+        chosen(f"transfer: {name}", getattr(recipe, name), table)
     for name in ("content_layers", "style_layers"):
-        if not isinstance(getattr(recipe, name), Mapping) or not getattr(recipe, name):
-            raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected {{layer: weight}}")
+        layers = getattr(recipe, name)
+        if not isinstance(layers, Mapping) or not layers or not all(map(_is_weight, layers.values())):
+            raise InputError(f"transfer: {name} is {layers!r}; expected {{layer: weight of at least 0}}")
     return recipe
 
 
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
 def fit_layers(recipe: StyleRecipe, model: Network) -> tuple[StyleRecipe, list[str]]:
-    """Put the card's layers in the place of a recipe's that the network does not have, and say so."""
-    card, notes = model.card, []
-    content, style = recipe.content_layers, recipe.style_layers
+    """Put the card's layers in the place of a recipe's that the network does not have, and say so in one line."""
+    card, content, style = model.card, recipe.content_layers, recipe.style_layers
+    lacking, instead = [], []
     if (missing := _unknown(content, model)) and card.content_layer:
         content = {card.content_layer: sum(content.values())}
-        notes.append(f"{card.name} has no {missing}; content is seen at {card.content_layer}")
+        lacking += missing
+        instead.append(f"content is seen at {card.content_layer}")
     if (missing := _unknown(style, model)) and card.style_layers:
-        style = dict.fromkeys(card.style_layers, sum(style.values()) / len(card.style_layers))
-        notes.append(f"{card.name} has no {missing}; style is seen at {', '.join(card.style_layers)}")
+        style = _weighed(card.style_layers, list(style.values()))
+        lacking += missing
+        instead.append(f"style is seen at {', '.join(style)}")
+    notes = [f"{card.name} has no {', '.join(lacking)}: {', '.join(instead)}"] if lacking else []
     return dataclasses.replace(recipe, content_layers=content, style_layers=style), notes
 
 
-def _unknown(layers: Mapping[str, float], model: Network) -> str:
-    return ", ".join(name for name in layers if name.removesuffix(".linear") not in model.layer_names)
+def _weighed(layers: Sequence[str], weights: list[float]) -> dict[str, float]:
+    """One weight a layer, in their order; all alike where there are not as many."""
+    if len(layers) != len(weights):
+        return dict.fromkeys(layers, sum(weights) / len(layers))
+    return dict(zip(layers, weights, strict=True))
+
+
+def _unknown(layers: Mapping[str, float], model: Network) -> list[str]:
+    return [name for name in layers if name.removesuffix(".linear") not in model.layer_names]
 
 
 def differences(recipe: StyleRecipe, model: Network) -> list[str]:
@@ -82,27 +115,53 @@ def differences(recipe: StyleRecipe, model: Network) -> list[str]:
         notes.append(f"the recipe pools by {recipe.pooling}, {model.card.name} as given by {model.pooling}")
     if recipe.stride not in (None, model.stride):
         notes.append(f"the recipe begins with stride {recipe.stride}, {model.card.name} as given with {model.stride}")
-    if recipe.preprocessing not in (None, model.card.preprocessing):
-        theirs, ours = recipe.preprocessing, model.card.preprocessing
-        notes.append(f"the recipe's preprocessing is {theirs}, that of {model.card.name} {ours}")
+    if recipe.preprocessing is not None:
+        theirs = preprocessing(recipe.preprocessing).ordered(model.preprocessing.order)
+        if theirs != model.preprocessing:
+            notes.append(f"the recipe has pictures enter as {theirs}, {model.card.name} as given {model.preprocessing}")
+        elif theirs != (known := preprocessing(model.card.preprocessing)):
+            notes.append(f"{model.card.name} knows pictures as {known}; the recipe has them enter as {theirs}")
     return notes
 
 
-def start_from(
-    init: Any, content: np.ndarray, model: Network, recipe: StyleRecipe, random: np.random.Generator
-) -> np.ndarray:
+def start_from(init: str | np.ndarray, content: np.ndarray, model: Network, random: np.random.Generator) -> np.ndarray:
+    """The first iterate: a picture as it is, or a name of STARTS."""
     if isinstance(init, np.ndarray):
         picture = as_image(init, name="transfer: init")
         if picture.shape != content.shape:
             raise InputError(f"transfer: init has shape {picture.shape}; expected {content.shape}, as the content")
         return picture
-    if init == "content":
-        return content
-    if init == "noise":
-        return random.random(content.shape, dtype=np.float32)
-    if init == "blend":
-        # Around the mean colour, as the course blends pictures from which the mean is subtracted.
-        colour = model.preprocessing.neutral()
-        noise = random.uniform(-recipe.noise_range, recipe.noise_range, content.shape).astype(np.float32)
-        return np.clip(colour + recipe.noise * noise + (1 - recipe.noise) * (content - colour), 0, 1).astype(np.float32)
-    raise InputError(f"transfer: init is {init!r}; expected one of {', '.join(STARTS)}, or a picture")
+    if not isinstance(init, str) or init not in STARTS:
+        raise InputError(f"transfer: init is {init!r}; expected one of {', '.join(STARTS)}, or a picture")
+    return STARTS[init](content, model.preprocessing.neutral(), random)
+
+
+def style_pictures(
+    style: Any, content: np.ndarray, *, size: int | None = None, style_scale: float | None = None
+) -> list[tuple[np.ndarray, float]]:
+    """(picture, weight) of each style, from one picture, or a sequence of pictures or of (picture, weight).
+
+    A picture is a path or floats (H, W, 3) in [0, 1]; weights are shares, and 1 where there are none.
+    style_scale: the long side of each style over that of the content: strokes of twice the size at 2. None leaves the
+    styles at `size`, or where that is None too, as they are.
+    """
+    if style_scale is not None:
+        if not _is_weight(style_scale) or not style_scale > 0:
+            raise InputError(f"transfer: style_scale is {style_scale!r}; expected a number above 0")
+        size = max(1, round(style_scale * max(content.shape[:2])))
+    pairs = [_pair(each) for each in style] if isinstance(style, list | tuple) else [(style, 1.0)]
+    if not pairs or not sum(weight for _, weight in pairs) > 0:
+        raise InputError("transfer: style has no picture with a weight above 0; expected one at least")
+    names = ["transfer: style"] if len(pairs) == 1 else [f"transfer: style {i}" for i in range(1, len(pairs) + 1)]
+    return [
+        (as_image(picture, name=name, size=size), float(weight))
+        for name, (picture, weight) in zip(names, pairs, strict=True)
+    ]
+
+
+def _pair(each: Any) -> tuple[Any, float]:
+    if not isinstance(each, tuple):
+        return each, 1.0
+    if len(each) != 2 or not _is_weight(each[1]):
+        raise InputError("transfer: style has an entry that is neither a picture nor (picture, weight of at least 0)")
+    return each

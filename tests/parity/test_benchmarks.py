@@ -25,7 +25,7 @@ def test_the_style_step_goes_down_the_same_cost():
     content, style, image = random.random((3, 48, 48, 3), np.float32)
     model = models.vgg19(pooling="avg")
     ours = Tensor(image[None], requires_grad=True)
-    cost, _ = Objective(model, presets()["course"], content, style)(ours)
+    cost, _ = Objective(model, presets()["course"], content, [(style, 1.0)])(ours)
     cost.backward()
     layers = {layer.name: layer for layer in model.body}
     filters = {

@@ -1,0 +1,43 @@
+"""The picture that style transfer begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Start:
+    """middle + keep · (content − middle) + noise, clipped to [0, 1].
+
+    middle: a grey, or None for the colour that the network takes for zero, around which pictures lie for it.
+    uniform: half the width of uniform noise; normal: the deviation of normal noise; both in units of [0, 1].
+    """
+
+    summary: str
+    keep: float = 0.0
+    uniform: float = 0.0
+    normal: float = 0.0
+    middle: float | None = None
+
+    def __call__(self, content: np.ndarray, neutral: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """The first iterate: float32, shaped as `content`. neutral: the network's RGB colour of zero."""
+        middle = neutral if self.middle is None else self.middle
+        picture = middle + self.keep * (content - middle) if self.keep != 1 else content
+        if self.uniform:
+            picture = picture + random.uniform(-self.uniform, self.uniform, content.shape)
+        if self.normal:
+            picture = picture + random.normal(0, self.normal, content.shape)
+        return np.clip(np.broadcast_to(picture, content.shape), 0, 1).astype(np.float32)
+
+
+STARTS: Mapping[str, Start] = {
+    "content": Start("the content", keep=1.0),
+    "noise": Start("white noise", uniform=0.5, middle=0.5),
+    "mean-colour": Start("the mean colour, and noise to begin with", normal=0.001 / 256),
+    "faint-noise": Start("the mean colour, and faint noise", normal=0.256 / 255),
+    "blend": Start("the course's: .6·U(−20, 20)/255 + .4·content, about the mean colour", keep=0.4, uniform=12 / 255),
+    "jitter": Start("the course's in TensorFlow 2: content + U(−¼, ¼)", keep=1.0, uniform=0.25),
+}

@@ -1,0 +1,96 @@
+"""Total variation: how rough a picture is, in the forms that different systems give it.
+
+Source: Rudin, Osher & Fatemi 1992, "Nonlinear total variation based noise removal algorithms".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn import ops
+from minicnn.errors import InputError
+from minicnn.tensor import Tensor, op
+
+
+@op(inputs=1)
+def total_variation(image, *, power=1):
+    """Σ |difference to the neighbour|^power, to the right and below: how rough a picture is. image: (N, H, W, C).
+
+    power: 1 leaves edges as sharp as they are and flattens the rest; 2 rounds them. Source: Rudin, Osher & Fatemi 1992.
+    """
+    _check(image)
+    if power not in (1, 2):
+        raise InputError(f"total_variation: power is {power!r}; expected 1 or 2")
+    down = image[:, 1:] - image[:, :-1]
+    right = image[:, :, 1:] - image[:, :, :-1]
+
+    def backward(dy):
+        slope_down, slope_right = (np.sign(d) * dy if power == 1 else 2 * d * dy for d in (down, right))
+        dimage = np.zeros_like(image)
+        dimage[:, 1:] += slope_down
+        dimage[:, :-1] -= slope_down
+        dimage[:, :, 1:] += slope_right
+        dimage[:, :, :-1] -= slope_right
+        return dimage
+
+    return sum((np.abs(d) if power == 1 else np.square(d)).sum() for d in (down, right)), backward
+
+
+def steepness(image: Tensor) -> Tensor:
+    """dx² + dy² of every pixel that has a neighbour on its right and one below: (N, H − 1, W − 1, C)."""
+    here = image[:, :-1, :-1]
+    return ops.square(image[:, :-1, 1:] - here) + ops.square(image[:, 1:, :-1] - here)
+
+
+def mean_of_each(image: Tensor) -> Tensor:
+    """mean dx² + mean dy², each over the pairs that there are."""
+    right, down = image[:, :, 1:] - image[:, :, :-1], image[:, 1:] - image[:, :-1]
+    return ops.mean(ops.square(right)) + ops.mean(ops.square(down))
+
+
+def nine_point(image: Tensor) -> Tensor:
+    """⅔ (mean dx² + mean dy²) + ⅙ (mean of both diagonals), the picture continued by its border. Source: the nine-point
+    stencil of the Laplacian, which is as steep along diagonals as along axes.
+    """
+    wide = ops.concat((image[:, :1], image, image[:, -1:]), axis=1)
+    wide = ops.concat((wide[:, :, :1], wide, wide[:, :, -1:]), axis=2)
+    # The border's own differences are zero, and count in the means.
+    straight = total_variation(image, power=2) / image.size
+    falling, rising = wide[:, 1:, 1:] - wide[:, :-1, :-1], wide[:, 1:, :-1] - wide[:, :-1, 1:]
+    slanted = ops.mean(ops.square(falling)) + ops.mean(ops.square(rising))
+    return straight * (2 / 3) + slanted * (1 / 6)
+
+
+class VariationForm(NamedTuple):
+    """formula: for the eye. of: the scalar for an image (N, H, W, C)."""
+
+    formula: str
+    of: Callable[[Tensor], Tensor]
+
+
+VARIATION_FORMS: Mapping[str, VariationForm] = {
+    "absolute": VariationForm("Σ|d|", total_variation),
+    "mean-absolute": VariationForm("mean |d|", lambda image: total_variation(image) / image.size),
+    "mean-squared": VariationForm("mean d²", lambda image: total_variation(image, power=2) / image.size),
+    "half-squared": VariationForm("½Σ(dx²+dy²)", lambda image: steepness(image).sum() * 0.5),
+    "rounded": VariationForm("Σ(dx²+dy²)^1.25", lambda image: ops.power(steepness(image), 1.25).sum()),
+    "means": VariationForm("mean dx² + mean dy²", mean_of_each),
+    "nine-point": VariationForm("mean d² of 9 points", nine_point),
+}
+
+
+def variation(image: Any, form: str) -> Tensor:
+    """How rough a picture is, in a form of VARIATION_FORMS; a scalar."""
+    if form not in VARIATION_FORMS:
+        raise InputError(f"variation_form is {form!r}; expected one of {', '.join(VARIATION_FORMS)}")
+    image = image if isinstance(image, Tensor) else Tensor(image)
+    _check(image)
+    return VARIATION_FORMS[form].of(image)
+
+
+def _check(image: Any) -> None:
+    if image.ndim != 4 or image.shape[1] < 2 or image.shape[2] < 2:
+        raise InputError(f"total_variation: image has shape {image.shape}; expected (N, H, W, C) of 2×2 pixels or more")

@@ -1,0 +1,63 @@
+"""Style as a cloud of features: how far one cloud has to move to become another.
+
+Source: Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions"; in style transfer,
+crowsonkb/style-transfer-pytorch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minicnn import ops
+from minicnn.errors import InputError
+from minicnn.tensor import Tensor, op
+
+EPSILON = 1e-4  # added to variances, so that a channel that never fires has a root to divide by
+
+
+def squared_wasserstein(target: Any, generated: Any) -> Tensor:
+    """|μ_s − μ_g|² + tr(Σ_s + Σ_g − 2 (Σ_s^½ Σ_g Σ_s^½)^½), from Moments: W₂² between two normal distributions."""
+    covariances = covariance(target), covariance(generated)
+    spread = sum(
+        ops.sum(matrix * np.eye(matrix.shape[-1], dtype=matrix.dtype, like=matrix.data)) for matrix in covariances
+    )
+    return ops.sum(ops.square(generated.first - target.first)) + spread - 2 * overlap(*covariances)
+
+
+def covariance(of: Any) -> Tensor:
+    """Moments to (C, C): the mean of F Fᵀ minus μ μᵀ, and EPSILON on the diagonal."""
+    _, channels = of.first.shape
+    outer = of.first.reshape((channels, 1)) * of.first
+    return (
+        of.second.reshape((channels, channels)) - outer + EPSILON * np.eye(channels, dtype=outer.dtype, like=outer.data)
+    )
+
+
+@op
+def overlap(a, b, *, needs):
+    """tr (a^½ b a^½)^½ of two covariances (C, C) with EPSILON on the diagonal, in double precision inside.
+
+    With a = L Lᵀ, Lᵀ b L has the same eigenvalues as a^½ b a^½. The gradient is ½ T for b and ½ T⁻¹ for a, where
+    T = L (Lᵀ b L)^−½ Lᵀ is the map that carries b's cloud onto a's.
+    """
+    if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape:
+        raise InputError(f"overlap: a has shape {a.shape}, b {b.shape}; expected two square matrices of one size")
+    lengths, axes = np.linalg.eigh(a.astype(np.float64))
+    lengths = np.sqrt(np.maximum(lengths, EPSILON))  # what is less is rounding
+    factor = axes * lengths
+    values, vectors = np.linalg.eigh(factor.T @ b.astype(np.float64) @ factor)
+    roots = np.sqrt(np.maximum(values, EPSILON**2))
+
+    def backward(dy):
+        da = db = None
+        if needs[1]:
+            half = factor @ (vectors / np.sqrt(roots))
+            db = (0.5 * dy * (half @ half.T)).astype(b.dtype)
+        if needs[0]:
+            half = (axes / lengths) @ (vectors * np.sqrt(roots))
+            da = (0.5 * dy * (half @ half.T)).astype(a.dtype)
+        return da, db
+
+    return roots.sum().astype(a.dtype), backward
