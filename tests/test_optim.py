@@ -1,14 +1,17 @@
 """Optimizers against their published formulas, written out here once more for a single number."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+import scipy.optimize
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import nn, ops, optim
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
+from minicnn.optim.lbfgs import dot
 from minicnn.tensor import Tensor
 
 GRADIENTS = [1.0, -2.0, 0.5, 0.0, 3.0, 3.0, -1.0]
@@ -283,3 +286,378 @@ def test_the_state_of_another_optimizer_is_refused():
     _, sgd = model_and_optimizer(OPTIMIZERS["momentum"])
     with pytest.raises(InputError, match="load_state: the arrays are not those of this SGD"):
         sgd.load_state(adam.state())
+
+
+# L-BFGS
+
+
+def rosenbrock(x):
+    """Narrow and curved: 0 at (1, 1, …). Source: Rosenbrock 1960."""
+    a, b = x[1:] - x[:-1] ** 2, 1 - x[:-1]
+    gradient = np.zeros_like(x)
+    gradient[1:] += 200 * a
+    gradient[:-1] -= 400 * a * x[:-1] + 2 * b
+    return float((100 * a**2 + b**2).sum()), gradient
+
+
+def quadratic(size=30, seed=0):
+    random = np.random.default_rng(seed)
+    factor = random.standard_normal((2 * size, size))
+    matrix, vector = factor.T @ factor + 0.01 * np.eye(size), random.standard_normal(size)
+    return lambda x: (float(x @ matrix @ x / 2 - vector @ x), matrix @ x - vector)
+
+
+def logistic(samples=60, size=8, seed=0):
+    """Labels ±1 told from random features, with a little decay so that there is a minimum."""
+    random = np.random.default_rng(seed)
+    features = random.standard_normal((samples, size)) * np.sign(random.standard_normal((samples, 1)))
+
+    def cost(w):
+        margins = features @ w
+        gradient = -(features / (1 + np.exp(margins))[:, None]).mean(0) + 0.01 * w
+        return float(np.log1p(np.exp(-margins)).mean() + 0.005 * w @ w), gradient
+
+    return cost
+
+
+PROBLEMS = {
+    "rosenbrock": (rosenbrock, np.tile([-1.2, 1.0], 5)),
+    "quadratic": (quadratic(), np.full(30, 0.5)),
+    "logistic": (logistic(), np.zeros(8)),
+}
+each_problem = pytest.mark.parametrize(("problem", "start"), PROBLEMS.values(), ids=PROBLEMS)
+
+
+class Descent:
+    """L-BFGS on a problem; keeps every point that was tried, (x, cost, gradient), and where each step ended."""
+
+    def __init__(self, problem, start, **options):
+        self.x = Tensor(np.array(start), requires_grad=True)
+        self.problem, self.optimizer = problem, optim.LBFGS([self.x], **options)
+        self.tried, self.ends, self.returned = [], [self.x.data.copy()], []
+
+    def evaluate(self):
+        cost, gradient = self.problem(self.x.data)
+        self.tried.append((self.x.data.copy(), cost, gradient))
+        self.x.grad = gradient.copy()
+        return cost
+
+    def go(self, steps=200):
+        for _ in range(steps):
+            if self.optimizer.finished:
+                break
+            self.returned.append(self.optimizer.step(self.evaluate))
+            self.ends.append(self.x.data.copy())
+        return self
+
+
+def scipys(problem, start, **options):
+    settings = {"maxcor": 10, "ftol": 1e-15, "gtol": 1e-11, "maxiter": 1000}
+    return scipy.optimize.minimize(problem, start, jac=True, method="L-BFGS-B", options=settings, **options)
+
+
+@each_problem
+def test_lbfgs_finds_the_minimum_that_scipy_finds_and_looks_no_more_often(problem, start):
+    theirs = scipys(problem, start)
+    descent = Descent(problem, start).go(120)
+    cost = descent.optimizer.cost
+    assert cost <= theirs.fun + 1e-9 * abs(theirs.fun) + 1e-15
+    assert_allclose(descent.x.data, theirs.x, rtol=1e-5, atol=1e-6)
+    good = next(i for i, (_, c, _) in enumerate(descent.tried) if c <= cost + 1e-10 * max(abs(cost), 1))
+    assert good <= 1.5 * theirs.nfev
+
+
+@each_problem
+def test_lbfgs_stays_in_the_box_and_finds_the_minimum_there(problem, start):
+    low, high = -0.1, 0.6
+    theirs = scipys(problem, np.clip(start, low, high), bounds=[(low, high)] * len(start))
+    descent = Descent(problem, start, bounds=(low, high)).go()
+    assert descent.optimizer.cost <= theirs.fun + 1e-9 * abs(theirs.fun)
+    assert_allclose(descent.x.data, theirs.x, atol=1e-5)
+    assert ((theirs.x == low) | (theirs.x == high)).any()  # or the box was no matter
+    assert all((x >= low).all() and (x <= high).all() for x, _, _ in descent.tried)
+
+
+@each_problem
+def test_every_step_of_lbfgs_meets_the_strong_wolfe_conditions(problem, start):
+    descent = Descent(problem, start).go(25)
+    for before, after in itertools.pairwise(descent.ends):
+        (cost, gradient), (lower, later) = problem(before), problem(after)
+        if abs(cost - lower) <= 1e-12 * abs(cost):  # what is left is rounding
+            break
+        step = after - before
+        assert lower <= cost + 1e-4 * (gradient @ step)
+        assert abs(later @ step) <= 0.9 * abs(gradient @ step) * (1 + 1e-9)
+
+
+@each_problem
+def test_no_point_is_evaluated_twice_and_the_cost_before_each_step_is_returned(problem, start):
+    descent = Descent(problem, start).go(20)
+    assert len({x.tobytes() for x, _, _ in descent.tried}) == len(descent.tried) == descent.optimizer.evaluations
+    assert descent.returned == [problem(x)[0] for x in descent.ends[:-1]]
+
+
+def test_the_two_loops_are_the_matrix_of_bfgs():
+    """H = VᵀHV + ρssᵀ, V = I − ρysᵀ, from γI over the pairs that are remembered. Nocedal & Wright, equation 7.19."""
+    problem, start = PROBLEMS["rosenbrock"]
+    optimizer = (descent := Descent(problem, start, history=4).go(9)).optimizer
+    assert len(optimizer.moves) == len(optimizer.changes) == 4
+    s, y = optimizer.moves[-1], optimizer.changes[-1]
+    assert_array_equal(s, descent.ends[-1] - descent.ends[-2])
+    assert_array_equal(y, problem(descent.ends[-1])[1] - problem(descent.ends[-2])[1])
+    inverse = (s @ y) / (y @ y) * np.eye(len(s))
+    for s, y in zip(optimizer.moves, optimizer.changes, strict=True):
+        turn = np.eye(len(s)) - np.outer(y, s) / (s @ y)
+        inverse = turn.T @ inverse @ turn + np.outer(s, s) / (s @ y)
+    count, here = len(descent.tried), descent.x.data.copy()
+    descent.go(1)
+    assert_allclose(descent.tried[count][0] - here, -inverse @ problem(here)[1], rtol=1e-9)
+
+
+def test_the_first_trial_moves_no_number_further_than_the_rate():
+    for scale in (1e-6, 1.0, 1e6):
+        descent = Descent(
+            lambda x, scale=scale: (scale * float(x @ x), 2 * scale * x), [3.0, -4.0, 0.0], learning_rate=0.1
+        )
+        descent.go(1)
+        assert_allclose(descent.tried[1][0], [2.925, -3.9, 0.0])
+
+
+def test_a_cost_that_is_no_number_shortens_the_step():
+    def barrier(x):  # lowest at 1, undefined below 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float((x - np.log(x)).sum()), 1 - 1 / x
+
+    descent = Descent(barrier, [20.0, 0.5], learning_rate=100.0).go()
+    assert np.isnan([cost for _, cost, _ in descent.tried]).any()
+    assert np.isfinite(descent.returned).all() and (np.diff(descent.returned) <= 0).all()
+    assert_allclose(descent.x.data, 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("gradient", [np.nan, np.inf])
+def test_where_it_starts_from_no_number_it_says_so_and_stays(gradient):
+    descent = Descent(lambda x: (1.0, np.full(2, gradient)), [1.0, 2.0])
+    assert np.isnan(descent.optimizer.step(descent.evaluate))
+    assert_array_equal(descent.x.data, [1, 2])
+
+
+def test_at_the_minimum_it_is_finished_and_evaluates_no_more():
+    descent = Descent(lambda x: (float(x @ x), 2 * x), [0.0, 0.0]).go(1)
+    assert descent.optimizer.finished and len(descent.tried) == 1
+    assert descent.optimizer.step(descent.evaluate) == 0 and len(descent.tried) == 1
+    descent.optimizer.reset()
+    assert descent.optimizer.step(descent.evaluate) == 0 and len(descent.tried) == 2
+
+
+def test_a_search_that_finds_nothing_leaves_the_parameters():
+    descent = Descent(lambda x: (float(x @ x), -2 * x), [1.0, 2.0]).go(1)  # a gradient that points the wrong way
+    assert descent.optimizer.finished and len(descent.tried) > 2
+    assert_array_equal(descent.x.data, [1, 2])
+
+
+def test_an_evaluation_too_few_takes_the_lowest_trial_that_decreases():
+    steep = Descent(lambda x: (float(x @ x), 2 * x), [1.0], learning_rate=1e-3, trials=2).go(1)
+    assert len(steep.tried) == 3 and steep.x.data[0] == steep.tried[-1][0][0] < 1
+
+
+def test_several_tensors_are_one_long_one():
+    problem, start = PROBLEMS["rosenbrock"]
+    whole = Descent(problem, start).go(15)
+    parts = [Tensor(part.copy(), requires_grad=True) for part in (start[:6].reshape(2, 3), start[6:7], start[7:])]
+    optimizer = optim.LBFGS(parts)
+
+    def evaluate():
+        cost, gradient = problem(np.concatenate([p.data.ravel() for p in parts]))
+        for p, g in zip(parts, np.split(gradient, [6, 7]), strict=True):
+            p.grad = g.reshape(p.shape)
+        return cost
+
+    for _ in range(15):
+        optimizer.step(evaluate)
+    assert_array_equal(np.concatenate([p.data.ravel() for p in parts]), whole.x.data)
+
+
+@pytest.mark.parametrize("before", [0, 1, 4, 12])
+@pytest.mark.parametrize("bounds", [(-math.inf, math.inf), (-0.5, 0.9)])
+def test_lbfgs_goes_on_bit_for_bit_from_its_saved_state(before, bounds, tmp_path):
+    problem, start = PROBLEMS["rosenbrock"]
+    options = {"history": 5, "bounds": bounds}
+    whole = Descent(problem, start, **options).go(before + 6)
+    first = Descent(problem, start, **options).go(before)
+    np.savez(tmp_path / "state.npz", **first.optimizer.state())
+    second = Descent(problem, first.x.data, **options)
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+        second.optimizer.load_state(dict(state))
+    second.go(6)
+    assert_array_equal(second.x.data, whole.x.data)
+    assert second.optimizer.evaluations == whole.optimizer.evaluations == len(first.tried) + len(second.tried)
+    assert second.returned == whole.returned[before:]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state.pop("cost"),
+        lambda state: state.pop("moves.1"),
+        lambda state: state.update({"moves.9": np.zeros(10)}),
+        lambda state: state.update({"changes.0": np.zeros(9)}),
+        lambda state: state.update({"gradient": np.zeros(9)}),
+        lambda state: state.update({"curvatures": np.ones(4)}),
+    ],
+    ids=["no cost", "one missing", "one too many", "another size", "another gradient", "another count"],
+)
+def test_lbfgs_refuses_a_foreign_state(spoil):
+    optimizer = Descent(*PROBLEMS["rosenbrock"]).go(3).optimizer
+    before = {name: array.copy() for name, array in optimizer.state().items()}
+    foreign = {name: array.copy() for name, array in before.items()}
+    spoil(foreign)
+    with pytest.raises(InputError, match="load_state: the arrays are not those of this LBFGS"):
+        optimizer.load_state(foreign)
+    for name, array in optimizer.state().items():
+        assert_array_equal(array, before[name])
+
+
+def test_lbfgs_remembers_single_precision_and_adds_in_double():
+    random = np.random.default_rng(0)
+    picture = Tensor(random.random((1, 64, 65, 3), np.float32), requires_grad=True)
+    array, optimizer = picture.data, optim.LBFGS([picture], 0.05, bounds=(0, 1))
+    target = random.random(picture.shape, np.float32) * 1.5 - 0.25
+
+    def evaluate():
+        picture.grad = 2 * (picture.data - target)
+        return float(np.square(picture.data - target, dtype=np.float64).sum())
+
+    for _ in range(8):
+        optimizer.step(evaluate)
+    assert picture.data is array and array.dtype == np.float32
+    assert {a.dtype for name, a in optimizer.state().items() if a.ndim and name != "curvatures"} == {
+        np.dtype(np.float32)
+    }
+    assert_allclose(array, np.clip(target, 0, 1), atol=1e-5)
+    ones, small = np.full(1_000_001, 0.1, np.float32), np.full(1_000_001, 0.7, np.float32)
+    assert_allclose(dot(ones, small), np.float64(ones[0]) * np.float64(small[0]) * ones.size, rtol=1e-6)
+
+
+def test_lbfgs_needs_a_function():
+    with pytest.raises(InputError, match=r"LBFGS\.step: evaluate is None; expected a function"):
+        optim.LBFGS([Tensor(np.ones(2), requires_grad=True)]).step()
+
+
+@pytest.mark.parametrize("options", [{"history": 0}, {"trials": 1.5}, {"history": True}])
+def test_lbfgs_counts_in_whole_numbers(options):
+    name, value = next(iter(options.items()))
+    with pytest.raises(InputError, match=f"LBFGS: {name} is {value!r}; expected an integer of at least 1"):
+        optim.LBFGS([Tensor(np.ones(2), requires_grad=True)], **options)
+
+
+# A step that evaluates, bounds, and another size
+
+
+BOUNDED = {
+    "sgd": lambda parameters: optim.SGD(parameters, 5.0, momentum=0.5, bounds=(0, 1)),
+    "plain": lambda parameters: optim.SGD(parameters, 5.0, bounds=(0, 1)),
+    "adam": lambda parameters: optim.Adam(parameters, 0.05, bounds=(0, 1)),
+    "lbfgs": lambda parameters: optim.LBFGS(parameters, 0.05, bounds=(0, 1)),
+}
+each_bounded = pytest.mark.parametrize("make", BOUNDED.values(), ids=BOUNDED)
+
+
+def towards(target, parameter, evaluated):
+    """The mean square distance, which says the same of a picture at any size, as something to hand to step()."""
+
+    def evaluate():
+        difference = parameter.data - target
+        weight = np.linspace(1, 3, 3) / difference.size
+        parameter.grad = 2 * weight * difference
+        evaluated.append(float((weight * difference**2).sum()))
+        return evaluated[-1]
+
+    return evaluate
+
+
+@each_bounded
+def test_one_loop_serves_every_optimizer(make):
+    random = np.random.default_rng(0)
+    picture, target = Tensor(random.random((1, 4, 5, 3)), requires_grad=True), random.random((1, 4, 5, 3)) * 2 - 0.5
+    optimizer, evaluated = make([picture]), []
+    costs = [optimizer.step(towards(target, picture, evaluated)) for _ in range(60)]
+    assert set(costs) <= set(evaluated) and optimizer.steps == 60
+    if not isinstance(optimizer, optim.LBFGS):
+        assert costs == evaluated
+    assert picture.data.min() == 0 and picture.data.max() == 1
+    assert_allclose(picture.data, np.clip(target, 0, 1), atol=0.02)
+
+
+def enlarged(array):
+    return array.repeat(2, axis=1).repeat(2, axis=2)
+
+
+@each_bounded
+def test_a_larger_picture_goes_on_as_the_small_one_would(make):
+    """Of a picture of which every pixel has become four, each moves as the one did."""
+    random = np.random.default_rng(0)
+    small, target = Tensor(random.random((1, 3, 4, 3)), requires_grad=True), random.random((1, 3, 4, 3)) * 1.2 - 0.1
+    optimizer = make([small])
+    for _ in range(4):
+        optimizer.step(towards(target, small, []))
+    state = {name: array.copy() for name, array in optimizer.state().items()}
+    large = Tensor(enlarged(small.data), requires_grad=True)
+    twin = optimizer.resized([large], enlarged)
+    for name, array in optimizer.state().items():
+        assert_array_equal(array, state[name])  # the small one is as it was
+    assert type(twin) is type(optimizer) and twin.parameters == [large] and twin.steps == 4
+    for _ in range(3):
+        optimizer.step(towards(target, small, []))
+        twin.step(towards(enlarged(target), large, []))
+        assert_allclose(large.data, enlarged(small.data), rtol=1e-5)
+
+
+def test_without_what_it_remembers_a_larger_picture_would_go_on_differently():
+    for make in (BOUNDED["sgd"], BOUNDED["adam"], BOUNDED["lbfgs"]):
+        ends = []
+        for carry in (True, False):
+            random = np.random.default_rng(0)
+            small, target = Tensor(random.random((1, 3, 4, 3)), requires_grad=True), random.random((1, 3, 4, 3))
+            optimizer = make([small])
+            for _ in range(4):
+                optimizer.step(towards(target, small, []))
+            large = Tensor(enlarged(small.data), requires_grad=True)
+            twin = optimizer.resized([large], enlarged) if carry else make([large])
+            twin.step(towards(enlarged(target), large, []))
+            ends.append(large.data)
+        assert np.abs(ends[0] - ends[1]).max() > 1e-4
+
+
+def test_squares_stay_squares_and_pairs_keep_a_positive_curvature_when_resampling_overshoots():
+    for make in (BOUNDED["adam"], BOUNDED["lbfgs"]):
+        small = Tensor(np.random.default_rng(0).random((1, 3, 4, 3)), requires_grad=True)
+        optimizer = make([small])
+        for _ in range(3):
+            optimizer.step(towards(0.5, small, []))
+        large = Tensor(enlarged(small.data), requires_grad=True)
+        calls = iter(range(100))
+
+        def overshooting(array, calls=calls):
+            return enlarged(array) * (-1 if next(calls) % 2 else 1)
+
+        twin = optimizer.resized([large], overshooting)
+        if isinstance(twin, optim.Adam):
+            assert (twin.square[0] >= 0).all()
+        else:
+            assert optimizer.moves and not twin.moves and not twin.curvatures
+
+
+def test_resized_says_what_does_not_fit():
+    small, large = Tensor(np.ones((1, 2, 2, 3)), requires_grad=True), Tensor(np.ones((1, 4, 4, 3)), requires_grad=True)
+    optimizer = optim.Adam([small])
+    with pytest.raises(InputError, match=r"resized: resize gives shape \(1, 2, 2, 3\); expected \(1, 4, 4, 3\)"):
+        optimizer.resized([large], lambda array: array)
+    with pytest.raises(InputError, match="resized: parameters are 2; expected 1, as before"):
+        optimizer.resized([large, large], enlarged)
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.LBFGS])
+@pytest.mark.parametrize("bounds", [(1, 0), (0, 0), (math.nan, 1)])
+def test_bounds_are_low_and_high(make, bounds):
+    with pytest.raises(InputError, match=r"optimizer: bounds is .*; expected \(low, high\)"):
+        make([Tensor(np.ones(2), requires_grad=True)], bounds=bounds)

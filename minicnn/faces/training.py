@@ -177,8 +177,8 @@ def train_encoder(
         return Step(loss, rate, title, {**shown, "distance": _mean_distance(encodings.data)})
 
     with frozen_layers(encoder, plan.frozen):
-        rule = {"momentum": plan.momentum, "weight_decay": plan.weight_decay}
-        optimizer = optim.SGD(trainee.parameters(), nesterov=True, **rule)
+        parameters = trainee.parameters()
+        optimizer = optim.SGD(parameters, momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True)
         take_steps(
             trainee,
             optimizer,

@@ -1,0 +1,8 @@
+"""Optimizers: they read `.grad` and move `.data` in place."""
+
+from minicnn.optim.adam import Adam
+from minicnn.optim.lbfgs import LBFGS
+from minicnn.optim.optimizer import Optimizer
+from minicnn.optim.sgd import SGD
+
+__all__ = ["LBFGS", "SGD", "Adam", "Optimizer"]

@@ -1,0 +1,53 @@
+"""Adam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from minicnn.kernels import pixel_step
+from minicnn.optim.optimizer import EVERYWHERE, Optimizer, check_bounds
+from minicnn.tensor import Tensor
+
+
+class Adam(Optimizer):
+    """Adaptive moments: the mean gradient over the root of its mean square. Source: Kingma & Ba 2015, algorithm 1.
+
+    bounds: (low, high) that parameters are clipped to after each step, as the pixels of a picture are.
+    """
+
+    # The rate stays when a picture is resized: a step is a mean over a root, in which the size cancels.
+    _powers: ClassVar = {"mean": 1, "square": 2}
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float = 1e-3,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        bounds: tuple[float, float] = EVERYWHERE,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.beta1, self.beta2, self.eps, self.weight_decay = beta1, beta2, eps, weight_decay
+        self.bounds = check_bounds(bounds)
+        self.mean = [np.zeros_like(p.data) for p in self.parameters]
+        self.square = [np.zeros_like(p.data) for p in self.parameters]
+
+    def _memories(self) -> dict[str, list[np.ndarray]]:
+        return {"mean": self.mean, "square": self.square}
+
+    def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
+        if self.weight_decay and parameter.ndim > 1:
+            gradient = gradient + self.weight_decay * parameter.data
+        # Both moments start at zero and are too small at first; the bias corrections are scalars, applied to the rate.
+        root = math.sqrt(1 - self.beta2**self.steps)
+        rate, eps = self.learning_rate * root / (1 - self.beta1**self.steps), self.eps * root
+        move = pixel_step.implementation(parameter.data).move
+        rule = rate, eps, self.beta1, self.beta2, *self.bounds
+        move(parameter.data, gradient, self.mean[index], self.square[index], *rule)

@@ -1,0 +1,280 @@
+"""L-BFGS: Newton's method, with the curvature told from the last few steps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from minicnn import buffers
+from minicnn.errors import InputError
+from minicnn.optim.line_search import Trial, strong_wolfe
+from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds
+from minicnn.tensor import Tensor
+
+PIECE = 256  # numbers that are multiplied and added in their own precision; the sums are added in float64
+FLAT = 1e-10  # share of |s| |y| that sᵀy must exceed for a pair to tell of a curvature
+SCALARS = ("steps", "evaluations", "finished", "cost")
+
+
+class LBFGS(Optimizer):
+    """Limited-memory BFGS with a strong Wolfe line search. Source: Nocedal & Wright 2006, algorithms 7.4 and 7.5.
+
+    learning_rate: how far the first trial takes the number that it moves most, while no curvature is known; later the
+    first trial is as far as the curvature says. history: how many moves s, and changes y of the gradient, it remembers.
+    trials: how often a step may evaluate the cost; nearly always once is enough.
+    bounds: (low, high) of every parameter, as of the pixels of a picture.
+
+    Nobody else may move the parameters, and the cost must be one function throughout: cost and gradient of the point
+    it stands on are remembered, and not computed again. `reset` forgets them.
+    evaluations: of the cost, so far. finished: that steepest descent found no lower cost; further steps do nothing.
+
+    Bounds are kept by projection (Bertsekas 1982, "Projected Newton methods for optimization problems with simple
+    constraints"). Numbers at a bound that the gradient pushes out of the box are left out, before the curvature is
+    applied and after: a positive definite matrix is one in every subspace, so the others still go down. What the
+    curvature then pushes out at a bound is against the gradient there, and to leave it out only steepens the descent.
+    Trials are clipped, and their slope counts what still moves there. Such a path has kinks on which no step may meet
+    the Wolfe conditions, so a pair is kept only where sᵀy is positive.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float = 1.0,
+        *,
+        history: int = 10,
+        trials: int = 20,
+        bounds: tuple[float, float] = EVERYWHERE,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        for name, value in {"history": history, "trials": trials}.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(f"LBFGS: {name} is {value!r}; expected an integer of at least 1")
+        self.history, self.trials = history, trials
+        self.bounds = check_bounds(bounds)
+        self.evaluations = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the curvature, and the cost and gradient of this point."""
+        self.moves: list[np.ndarray] = []  # s, the oldest first
+        self.changes: list[np.ndarray] = []  # y, of the gradient over the same step
+        self.curvatures: list[float] = []  # sᵀy
+        self.cost, self.gradient = math.nan, np.empty(0)  # of the point it stands on; no gradient: not known yet
+        self.finished = False
+        self._spare: tuple[np.ndarray, np.ndarray] | None = None  # where the next pair is formed
+
+    def step(self, evaluate: Evaluate | None = None) -> float:
+        """Go down once. Returns the cost that it went down from, the very number that evaluate() gave at that point.
+
+        evaluate() sets each parameter's `.grad` anew and returns the cost. It is called at each point that is tried,
+        of which the last need not be the one where the parameters are left.
+        """
+        if evaluate is None:
+            raise InputError("LBFGS.step: evaluate is None; expected a function that sets gradients, returns the cost")
+        self.steps += 1
+        if not self.gradient.size:
+            self._place(self._copied())  # into the box
+            self.cost, self.gradient = self._evaluate(evaluate)
+        before = self.cost
+        if self.finished or not math.isfinite(before):
+            return before
+        origin = self._copied()
+        found = self._search(evaluate, origin)
+        if found is None and self.moves:  # the curvature misled; steepest descent does not
+            self.moves, self.changes, self.curvatures = [], [], []
+            found = self._search(evaluate, origin)
+        if found is None:
+            self._place(origin)
+            self.finished = True
+        else:
+            self._remember(origin, found)
+            self.cost, self.gradient = found.cost, found.gradient
+        return before
+
+    def _search(self, evaluate: Evaluate, origin: np.ndarray) -> Trial | None:
+        """A better point in the direction that the curvature tells, and the parameters moved there; or None."""
+        direction = self._direction(origin)
+        slope = dot(self.gradient, direction)
+        if not -math.inf < slope < 0:
+            return None
+        last = 0.0
+
+        def attempt(length: float) -> Trial:
+            nonlocal last
+            last = length
+            self._place(origin, direction, length)
+            cost, gradient = self._evaluate(evaluate)
+            return Trial(length, cost, dot(gradient, self._inward(self._point(), direction)), gradient)
+
+        length = 1.0 if self.moves else self.learning_rate / float(np.abs(direction).max())
+        found = strong_wolfe(attempt, Trial(0.0, self.cost, slope, self.gradient), length, trials=self.trials)
+        if found is not None and found.length != last:
+            self._place(origin, direction, found.length)
+        return found
+
+    def _direction(self, point: np.ndarray) -> np.ndarray:
+        """−H g, where H is the inverse of the curvature as far as it is known: the two loops of algorithm 7.4."""
+        descent = np.negative(self.gradient, out=buffers.empty_like(self.gradient))
+        inward = self._inward(point, descent)
+        if not self.moves:
+            return inward
+        direction = buffers.empty_like(descent)
+        direction[:] = inward
+        add = _addition(direction)
+        pairs = list(zip(self.moves, self.changes, self.curvatures, strict=True))
+        shares = []
+        for s, y, curvature in reversed(pairs):
+            shares.append(dot(s, direction) / curvature)
+            add(y, direction, a=-shares[-1])
+        direction *= pairs[-1][2] / dot(pairs[-1][1], pairs[-1][1])
+        for (s, y, curvature), share in zip(pairs, reversed(shares), strict=True):
+            add(s, direction, a=share - dot(y, direction) / curvature)
+        if inward is not descent:
+            direction[inward != descent] = 0
+        return self._inward(point, direction)
+
+    def _inward(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """The direction without what it pushes out of the box at a bound; itself where there are no bounds."""
+        if self.bounds == EVERYWHERE:
+            return direction
+        low, high = self.bounds
+        outward = (point <= low) & (direction < 0)
+        outward |= (point >= high) & (direction > 0)
+        inside = buffers.empty_like(direction)
+        np.multiply(direction, ~outward, out=inside)
+        return inside
+
+    def _remember(self, origin: np.ndarray, found: Trial) -> None:
+        """Keep what the step tells of the curvature, in the memory of the oldest pair."""
+        s, y = self._spare or (np.empty_like(origin), np.empty_like(origin))
+        np.subtract(self._point(), origin, out=s)
+        np.subtract(found.gradient, self.gradient, out=y)
+        if self.bounds != EVERYWHERE:  # of what a bound held, y tells no curvature that the others will meet
+            y *= s != 0
+        self._spare = s, y
+        curvature = dot(s, y)
+        if not curvature > FLAT * math.sqrt(dot(s, s) * dot(y, y)):
+            return
+        self._spare = None
+        if len(self.moves) == self.history:
+            self._spare = self.moves.pop(0), self.changes.pop(0)
+            self.curvatures.pop(0)
+        self.moves.append(s)
+        self.changes.append(y)
+        self.curvatures.append(curvature)
+
+    # --- the parameters as one vector ----------------------------------------------------------------------------
+
+    def _evaluate(self, evaluate: Evaluate) -> tuple[float, np.ndarray]:
+        self.evaluations += 1
+        cost = float(evaluate())
+        gradient = self._empty()
+        for part, parameter in self._parts(gradient):
+            part[...] = 0 if parameter.grad is None else parameter.grad
+        return cost if math.isfinite(dot(gradient, gradient)) else math.nan, gradient
+
+    def _place(self, origin: np.ndarray, direction: np.ndarray | None = None, length: float = 0.0) -> None:
+        """Set the parameters to origin + length · direction, clipped to the box."""
+        for part, parameter in self._parts(origin):
+            parameter.data[...] = part
+        if direction is not None:
+            for part, parameter in self._parts(direction):
+                parameter.data += part * length
+        if self.bounds != EVERYWHERE:
+            for parameter in self.parameters:
+                np.clip(parameter.data, *self.bounds, out=parameter.data)
+
+    def _point(self) -> np.ndarray:
+        """The parameters as they are: a view where there is one, else a copy."""
+        return self.parameters[0].data.reshape(-1) if len(self.parameters) == 1 else self._copied()
+
+    def _copied(self) -> np.ndarray:
+        vector = self._empty()
+        for part, parameter in self._parts(vector):
+            part[...] = parameter.data
+        return vector
+
+    def _empty(self) -> np.ndarray:
+        size = sum(parameter.size for parameter in self.parameters)
+        return buffers.empty((size,), np.result_type(*(parameter.dtype for parameter in self.parameters)))
+
+    def _parts(self, vector: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """(part of the vector in its shape, parameter) of every parameter."""
+        start = 0
+        for parameter in self.parameters:
+            yield vector[start : start + parameter.size].reshape(parameter.shape), parameter
+            start += parameter.size
+
+    # --- stopping and going on -----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As Optimizer.state; there are as many moves.N and changes.N as there are pairs by now."""
+        pairs = {f"moves.{i}": s for i, s in enumerate(self.moves)}
+        pairs |= {f"changes.{i}": y for i, y in enumerate(self.changes)}
+        scalars = {name: np.asarray(getattr(self, name)) for name in SCALARS}
+        return {**scalars, "gradient": self.gradient, "curvatures": np.asarray(self.curvatures), **pairs}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Put back what state() gave."""
+        count = np.size(state.get("curvatures", ()))
+        vectors = [f"{name}.{i}" for name in ("moves", "changes") for i in range(count)]
+        size = sum(parameter.size for parameter in self.parameters)
+        if (
+            state.keys() != {*SCALARS, "gradient", "curvatures", *vectors}
+            or count > self.history
+            or any(state[name].shape != () for name in SCALARS)
+            or any(state[name].shape != (size,) for name in vectors)
+            or state["gradient"].shape not in ((size,), (0,))
+        ):
+            raise self._foreign()
+        self.reset()
+        self.steps, self.evaluations = int(state["steps"]), int(state["evaluations"])
+        self.finished, self.cost, self.gradient = (
+            bool(state["finished"]),
+            float(state["cost"]),
+            state["gradient"].copy(),
+        )
+        self.moves = [state[f"moves.{i}"].copy() for i in range(count)]
+        self.changes = [state[f"changes.{i}"].copy() for i in range(count)]
+        self.curvatures = [float(curvature) for curvature in state["curvatures"]]
+
+    def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
+        """As Optimizer.resized: moves stay moves of pixels, changes of the gradient are divided as it is, so that the
+        curvature sᵀy, how the cost bends along a move, stays what it is too. The cost is another function now, so that
+        of this point is forgotten.
+        """
+        twin = copy.copy(self)
+        twin._take(parameters, self.parameters)
+        twin.reset()
+        for s, y in zip(self.moves, self.changes, strict=True):
+            pair = twin._empty(), twin._empty()
+            for power, (old, new) in enumerate(zip((s, y), pair, strict=True)):
+                sources, targets = self._parts(old), twin._parts(new)
+                for (source, before), (target, after) in zip(sources, targets, strict=True):
+                    target[...] = carried(source, before, after, resize, power)
+            if (curvature := dot(*pair)) > 0:
+                twin.moves.append(pair[0])
+                twin.changes.append(pair[1])
+                twin.curvatures.append(curvature)
+        return twin
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """aᵀb of two vectors: short pieces in their own precision, and the sum of these in float64. An error that grew with
+    the number of pixels would soon be larger than the curvature sought.
+    """
+    whole = a.size - a.size % PIECE
+    with np.errstate(over="ignore", invalid="ignore"):  # who asks looks whether it is a number
+        pieces = np.vecdot(a[:whole].reshape(-1, PIECE), b[:whole].reshape(-1, PIECE))
+        return float(pieces.sum(dtype=np.float64)) + float(np.vecdot(a[whole:], b[whole:]))
+
+
+def _addition(vector: np.ndarray) -> Callable[..., Any]:
+    """add(x, vector, a=a): vector += a · x in place and in one pass."""
+    from scipy.linalg.blas import get_blas_funcs
+
+    return get_blas_funcs("axpy", (vector,))

@@ -1,0 +1,60 @@
+"""Gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+import numpy as np
+
+from minicnn.kernels import sgd_step
+from minicnn.optim.optimizer import EVERYWHERE, Optimizer, Resize, check_bounds
+from minicnn.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: v = momentum · v + g, p −= rate · v. Source: Sutskever et al. 2013.
+
+    weight_decay: adds weight_decay · p to the gradient of every parameter with two axes or more (weights, not biases).
+    nesterov: look ahead by one momentum step.
+    bounds: (low, high) that parameters are clipped to after each step, as the pixels of a picture are.
+    """
+
+    _powers: ClassVar = {"velocity": 1}
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float = 0.01,
+        *,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        bounds: tuple[float, float] = EVERYWHERE,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
+        self.bounds = check_bounds(bounds)
+        self.velocity = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
+
+    def _memories(self) -> dict[str, list[np.ndarray]]:
+        return {"velocity": self.velocity}
+
+    def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
+        decay = self.weight_decay if parameter.ndim > 1 else 0.0
+        if self.momentum:
+            move = sgd_step.implementation(parameter.data).move
+            rule = float(self.learning_rate), self.momentum, decay, self.nesterov
+            move(parameter.data, gradient, self.velocity[index], *rule)
+        else:
+            parameter.data -= self.learning_rate * (gradient + decay * parameter.data)
+        if self.bounds != EVERYWHERE:
+            np.clip(parameter.data, *self.bounds, out=parameter.data)
+
+    def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
+        """As Optimizer.resized. The rate grows as gradients shrink, so that pixels go on at the speed they had."""
+        twin = super().resized(parameters, resize)
+        twin.learning_rate = (
+            self.learning_rate * sum(p.size for p in twin.parameters) / sum(p.size for p in self.parameters)
+        )
+        return twin
