@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from minicnn.cli.style_presets import ListPresets
+
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
@@ -18,12 +20,13 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--weights", metavar="NAME|PATH", default="tiny_vgg", help="trained weights: a catalogue name or an HDF5 file"
     )
-    parser.add_argument("--preset", metavar="P", help="course or gatys; left out, the recipe that suits the weights")
+    parser.add_argument("--preset", metavar="P", help="a name of --list-presets; left out, what suits the weights")
+    parser.add_argument("--list-presets", action=ListPresets, help="explain the presets in a table, and leave")
     parser.add_argument("--size", type=int, default=512, metavar="N", help="the long side in pixels (default: 512)")
     parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: the recipe's)")
     parser.add_argument("--optimizer", metavar="O", help="adam, or gd for plain gradient descent")
     parser.add_argument("--learning-rate", type=float, metavar="R", help="the size of a step (default: the recipe's)")
-    parser.add_argument("--init", metavar="I", help="start from content, noise or blend (default: the recipe's)")
+    parser.add_argument("--init", metavar="I", help="a start of --list-presets (default: the recipe's)")
     parser.add_argument("--alpha", type=float, metavar="A", help="the weight of the content cost")
     parser.add_argument("--beta", type=float, metavar="B", help="the weight of the style cost")
     parser.add_argument("--total-variation", type=float, metavar="T", help="the weight of smoothness")

@@ -28,7 +28,6 @@ RECIPE = StyleRecipe(
     content_layers={"block4_conv2": 1.0},
     style_layers={f"block{block}_conv1": 0.2 for block in range(1, 6)},
     pooling="avg",
-    preprocessing="vgg",
     learning_rate=0.02,
     steps=200,
 )

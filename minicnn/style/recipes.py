@@ -22,7 +22,7 @@ LBFGS: Mapping[str, Any] = {"optimizer": "lbfgs", "learning_rate": 0.1}
 
 PRESETS: Mapping[str, StyleRecipe] = {
     "course": StyleRecipe(
-        summary="deeplearning.ai, Art Generation, its first version (TensorFlow 1), pictures of 400×300",
+        summary="deeplearning.ai's Art Generation as first given (TensorFlow 1), pictures of 400×300",
         content_layers={"block4_conv2": 1.0},
         style_layers=FIFTHS,
         alpha=10.0,
@@ -35,7 +35,7 @@ PRESETS: Mapping[str, StyleRecipe] = {
         clamp="end",
     ),
     "course-tf2": StyleRecipe(
-        summary="deeplearning.ai, Art Generation, its second version (TensorFlow 2), pictures of 400×400",
+        summary="deeplearning.ai's Art Generation since then (TensorFlow 2), pictures of 400×400",
         content_layers={"block5_conv4": 1.0},
         style_layers=FIFTHS,
         alpha=10.0,
@@ -127,7 +127,7 @@ PRESETS: Mapping[str, StyleRecipe] = {
         **LBFGS,
     ),
     "pytorch": StyleRecipe(
-        summary="Neural Transfer Using PyTorch, the tutorial: layers before their ReLU",
+        summary="the PyTorch tutorial: layers before their ReLU",
         content_layers={"block2_conv2.linear": 1.0},
         style_layers=dict.fromkeys(
             (f"block{layer}.linear" for layer in ("1_conv1", "1_conv2", "2_conv1", "2_conv2", "3_conv1")), 1.0
@@ -143,7 +143,7 @@ PRESETS: Mapping[str, StyleRecipe] = {
         **LBFGS,
     ),
     "keras": StyleRecipe(
-        summary="Neural style transfer, the Keras example; its rate, which falls with time, stands still here",
+        summary="the Keras example, but for its rate, which falls with time there",
         content_layers={"block5_conv2": 1.0},
         style_layers=FIFTHS,
         content_form="sum",

@@ -35,9 +35,11 @@ class Start:
 
 STARTS: Mapping[str, Start] = {
     "content": Start("the content", keep=1.0),
-    "noise": Start("white noise", uniform=0.5, middle=0.5),
-    "mean-colour": Start("the mean colour, and noise to begin with", normal=0.001 / 256),
-    "faint-noise": Start("the mean colour, and faint noise", normal=0.256 / 255),
-    "blend": Start("the course's: .6·U(−20, 20)/255 + .4·content, about the mean colour", keep=0.4, uniform=12 / 255),
-    "jitter": Start("the course's in TensorFlow 2: content + U(−¼, ¼)", keep=1.0, uniform=0.25),
+    "noise": Start("white noise: uniform from black to white", uniform=0.5, middle=0.5),
+    "mean-colour": Start("the mean colour, and normal noise of 4e-6", normal=0.001 / 256),
+    "faint-noise": Start("the mean colour, and normal noise of 0.001", normal=0.256 / 255),
+    "blend": Start(
+        "0.4 of the content and 0.6 of uniform noise up to ±20/255, about the mean colour", keep=0.4, uniform=12 / 255
+    ),
+    "jitter": Start("the content and uniform noise up to ±0.25", keep=1.0, uniform=0.25),
 }

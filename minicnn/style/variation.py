@@ -77,7 +77,7 @@ VARIATION_FORMS: Mapping[str, VariationForm] = {
     "mean-squared": VariationForm("mean d²", lambda image: total_variation(image, power=2) / image.size),
     "half-squared": VariationForm("½Σ(dx²+dy²)", lambda image: steepness(image).sum() * 0.5),
     "rounded": VariationForm("Σ(dx²+dy²)^1.25", lambda image: ops.power(steepness(image), 1.25).sum()),
-    "means": VariationForm("mean dx² + mean dy²", mean_of_each),
+    "means": VariationForm("(mean dx² + mean dy²)", mean_of_each),
     "nine-point": VariationForm("mean d² of 9 points", nine_point),
 }
 
