@@ -34,7 +34,7 @@ class Extent:
 
     @property
     def energy(self) -> float:
-        """Σ target²."""
+        """Σ target², a constant: no gradient flows to the target by it."""
         return max(float(np.sum(np.square(self.target.data))), 1e-12)
 
     @property
@@ -66,7 +66,7 @@ class ContentForm(NamedTuple):
 class StyleForm(NamedTuple):
     """A cost is factor(extent) · distance(target, generated features). formula: all of it, for the eye.
 
-    distance: "Σ (ΔG)²" of mean Gram matrices unless said otherwise, which is Σ (ΔG)² / M² where sizes are the same.
+    The formulas are of raw Gram matrices and pictures of one size; gram_distance has the 1 / M² in it.
     """
 
     formula: str

@@ -1,27 +1,61 @@
 """One row for each differentiable function of this room; see minicnn/op_cases.py."""
 
+from typing import Any
+
+import numpy as np
+
 from minicnn.op_cases import OpCase, distinct, normal
 from minicnn.style import costs
+from minicnn.style.variation import VARIATION_FORMS, variation
+from minicnn.style.wasserstein import overlap
 
+FEATURES = normal((1, 3, 4, 5))
 PAIR = normal((1, 3, 4, 5), (1, 3, 4, 5))
+OTHER_SIZE = normal((1, 3, 4, 5), (1, 2, 4, 5))
+IMAGE_SIZE: dict[str, Any] = {"image_size": (6, 8)}
 
 
 def _style_cost(style, generated):
     return costs.style_cost({"a": style, "b": style}, {"a": generated, "b": generated}, {"a": 0.2, "b": 0.3})
 
 
+def _from_fixed(cost, form):
+    """The cost from a constant target: the forms that divide by its energy take no gradient to it."""
+    target = np.random.default_rng(5).standard_normal((1, 3, 4, 5))
+    return lambda generated: cost(target, generated, form=form)
+
+
 def _total_cost(content, style):
     return costs.total_cost(content, style, alpha=3, beta=8)
 
 
+def _covariances(random: np.random.Generator) -> tuple[np.ndarray, ...]:
+    clouds = random.standard_normal((2, 4, 9))
+    return tuple(cloud @ cloud.T / 9 for cloud in clouds)
+
+
+def _overlap(a, b):
+    """Finite differences move one entry of a pair; only of symmetric matrices is the gradient what it says."""
+    return overlap((a + a.transpose((1, 0))) / 2, (b + b.transpose((1, 0))) / 2)
+
+
 CASES: tuple[OpCase, ...] = (
-    OpCase("content_cost", PAIR, call=costs.content_cost),
-    OpCase("content_cost", PAIR, options={"form": "gatys"}, name="gatys", call=costs.content_cost),
+    *(
+        OpCase("content_cost", PAIR, (), {"form": form}, form, costs.content_cost)
+        for form in ("course", "gatys", "sum")
+    ),
     OpCase("layer_style_cost", PAIR, call=costs.layer_style_cost),
-    OpCase("layer_style_cost", normal((1, 3, 4, 5), (1, 2, 4, 5)), name="other-size", call=costs.layer_style_cost),
+    *(
+        OpCase("layer_style_cost", OTHER_SIZE, (), {"form": form, **IMAGE_SIZE}, form, costs.layer_style_cost)
+        for form in ("mean", "johnson", "keras", "wasserstein")
+    ),
+    OpCase("content_cost", FEATURES, name="relative", call=_from_fixed(costs.content_cost, "relative")),
+    OpCase("layer_style_cost", FEATURES, name="relative", call=_from_fixed(costs.layer_style_cost, "relative")),
     OpCase("style_cost", PAIR, call=_style_cost),
     OpCase("total_cost", normal((), ()), call=_total_cost),
     OpCase("total_variation", distinct((1, 3, 4, 2)), call=costs.total_variation),
     OpCase("total_variation", normal((1, 3, 4, 2)), options={"power": 2}, name="squared", call=costs.total_variation),
-    OpCase("gram_matrix", normal((1, 3, 4, 5)), call=costs.gram_matrix),
+    *(OpCase("variation", distinct((1, 4, 3, 2)), (form,), {}, form, variation) for form in VARIATION_FORMS),
+    OpCase("overlap", _covariances, call=_overlap),
+    OpCase("gram_matrix", FEATURES),
 )

@@ -8,7 +8,9 @@ from tensorflow_random import tensorflow_normal
 
 from minicnn import Tensor, gradcheck, style
 from minicnn.errors import InputError
+from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS
 from minicnn.style.op_cases import CASES
+from minicnn.style.variation import VARIATION_FORMS, variation
 
 
 def course_draws(shape, count):
@@ -53,8 +55,71 @@ def test_costs_equal_their_formulas_in_numpy():
     assert style.content_cost(s, g, form="gatys").item() == pytest.approx(np.sum((s - g) ** 2) / 2, rel=1e-12)
     weighted = style.style_cost({"a": s, "b": s}, {"a": g, "b": s}, layers={"a": 0.2, "b": 5})
     assert weighted.item() == pytest.approx(0.2 * by_hand, rel=1e-12)
-    rough = np.abs(np.diff(g, axis=1)).sum() + np.abs(np.diff(g, axis=2)).sum()
-    assert style.total_variation(g).item() == pytest.approx(rough, rel=1e-12)
+
+
+def test_equivalences_of_the_forms():
+    """What style.md says of them: each system's number from another's."""
+    s, g = np.random.default_rng(1).standard_normal((2, 1, 5, 6, 4))
+    gatys, mean, johnson = (style.layer_style_cost(s, g, form=form).item() for form in ("gatys", "mean", "johnson"))
+    assert johnson == pytest.approx(4 / 4**2 * gatys, rel=1e-12)  # 4 / N²
+    assert mean == pytest.approx(4 * gatys, rel=1e-12)
+    assert 1e3 / 4**2 * mean == pytest.approx(1000 * johnson, rel=1e-12)  # with Leon Gatys' weight 1000 / N²
+    # The course's form is Gatys' with raw Gram matrices, which the form for different sizes equals where they match.
+    raw = np.sum((np.einsum("nhwc,nhwd->cd", g, g) - np.einsum("nhwc,nhwd->cd", s, s)) ** 2)
+    assert gatys == pytest.approx(raw / (4 * 4**2 * 30**2), rel=1e-12)
+    keras = style.layer_style_cost(s, g, form="keras", image_size=(10, 12)).item()
+    assert keras == pytest.approx(raw / (4 * 3**2 * 120**2), rel=1e-12)
+
+
+def test_wasserstein_equals_its_formula():
+    """W₂² = |Δμ|² + tr(A + B − 2 (AB)^½), of means and covariances over the positions, by SciPy's root."""
+    from scipy.linalg import sqrtm
+
+    generator = np.random.default_rng(2)
+    s, g = generator.standard_normal((1, 5, 6, 4)), 2 * generator.standard_normal((1, 3, 9, 4)) + 1
+    a, b = (np.cov(x.reshape(-1, 4).T, bias=True) + 1e-4 * np.eye(4) for x in (s, g))
+    means = [x.reshape(-1, 4).mean(axis=0) for x in (s, g)]
+    expected = np.mean((means[0] - means[1]) ** 2) + np.trace(a + b - 2 * sqrtm(a @ b).real) / 4
+    assert style.layer_style_cost(s, g, form="wasserstein").item() == pytest.approx(expected, rel=1e-9)
+    assert style.layer_style_cost(s, s, form="wasserstein").item() == pytest.approx(0, abs=1e-9)
+
+
+def test_wasserstein_stands_channels_that_never_fire_and_few_positions():
+    flat = np.zeros((1, 1, 2, 8), np.float32)
+    flat[..., :3] = np.random.default_rng(0).random((1, 1, 2, 3)) * 300
+    generated = Tensor(flat[:, :, ::-1] * 0.5, requires_grad=True)
+    style.layer_style_cost(flat, generated, form="wasserstein").backward()
+    assert np.isfinite(generated.grad).all() and np.abs(generated.grad).max() > 0
+
+
+def test_total_variation_in_every_form():
+    x = np.random.default_rng(0).standard_normal((1, 5, 6, 3))
+    dy, dx = np.diff(x, axis=1), np.diff(x, axis=2)
+    both = dx[:, :-1] ** 2 + dy[:, :, :-1] ** 2
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    falling, rising = padded[:, 1:, 1:] - padded[:, :-1, :-1], padded[:, 1:, :-1] - padded[:, :-1, 1:]
+    expected = {
+        "absolute": np.abs(dx).sum() + np.abs(dy).sum(),
+        "mean-absolute": (np.abs(dx).sum() + np.abs(dy).sum()) / x.size,
+        "mean-squared": (np.sum(dx**2) + np.sum(dy**2)) / x.size,
+        "half-squared": both.sum() / 2,
+        "rounded": np.sum(both**1.25),
+        "means": np.mean(dx**2) + np.mean(dy**2),
+        "nine-point": 2
+        * (
+            np.sum(dx**2) / x.size / 3 + np.sum(dy**2) / x.size / 3 + np.mean(falling**2) / 12 + np.mean(rising**2) / 12
+        ),
+    }
+    assert {form: variation(x, form).item() for form in VARIATION_FORMS} == pytest.approx(expected, rel=1e-12)
+    assert style.total_variation(x).item() == pytest.approx(expected["absolute"], rel=1e-12)
+
+
+@pytest.mark.parametrize("form", VARIATION_FORMS)
+def test_a_flat_picture_is_smooth_in_every_form_and_pulled_nowhere(form):
+    flat = Tensor(np.full((1, 3, 3, 1), 0.5), requires_grad=True)
+    cost = variation(flat, form)
+    cost.backward()
+    assert cost.item() == 0 and not flat.grad.any()
 
 
 def test_a_style_of_another_size_is_compared_by_its_mean_gram():
@@ -75,7 +140,10 @@ def test_gradients_agree_with_finite_differences(case, backend):
 
 def test_every_cost_has_a_row():
     differentiable = {name for name in style.__all__ if name not in {"StyleResult", "presets", "transfer"}}
-    assert differentiable == {case.op for case in CASES}
+    assert differentiable | {"variation", "overlap"} == {case.op for case in CASES}
+    assert {case.name for case in CASES if case.op == "variation"} == set(VARIATION_FORMS)
+    assert {case.name for case in CASES if case.op == "content_cost"} >= set(CONTENT_FORMS) - {"mean"}  # as "course"
+    assert {case.name for case in CASES if case.op == "layer_style_cost"} >= set(STYLE_FORMS) - {"gatys"}  # "" has it
 
 
 @pytest.mark.parametrize(
@@ -88,6 +156,16 @@ def test_every_cost_has_a_row():
         (lambda: style.style_cost({}, {}, {}), "layers is empty"),
         (lambda: style.style_cost({"a": 1}, {"a": 1}, {"b": 1.0}), "layer 'b'"),
         (lambda: style.total_variation(np.zeros((1, 1, 4, 3))), "image has shape"),
+        (
+            lambda: style.content_cost(np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 3)), form="l1"),
+            "form is 'l1'; expected",
+        ),
+        (
+            lambda: style.layer_style_cost(*np.ones((2, 1, 2, 2, 3)), form="gram"),
+            "form is 'gram'; expected one of gatys",
+        ),
+        (lambda: style.layer_style_cost(*np.ones((2, 1, 2, 2, 3)), form="keras"), "image_size is missing"),
+        (lambda: variation(np.zeros((1, 4, 4, 3)), "l1"), "variation_form is 'l1'; expected one of absolute"),
         (lambda: style.gram_matrix(np.zeros((3, 2))), "features have shape"),
     ],
 )
