@@ -16,10 +16,11 @@ __version__ = "0.1.0"
 _LATER = {
     "frozen": "minicnn.nn",
     "gradcheck": "minicnn.gradient_checking",
+    "record": "minicnn.tape",
 }
 _ROOMS = (
     *("datasets", "faces", "hdf5", "images", "models", "nn"),
-    *("ops", "optim", "style", "training", "visualize", "zoo"),
+    *("ops", "optim", "style", "tape", "training", "visualize", "zoo"),
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "frozen",
     "gradcheck",
     "no_grad",
+    "record",
     "set_threads",
     "use_backend",
     *_ROOMS,

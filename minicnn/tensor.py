@@ -26,6 +26,8 @@ from minicnn.errors import InputError
 from minicnn.kernels import addition as addition_kernels
 
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("recording", default=True)
+# What looks on as ops run: the Tape of a `with minicnn.record():`, or None.
+watching: contextvars.ContextVar[Any] = contextvars.ContextVar("watching", default=None)
 
 
 @contextmanager
@@ -305,7 +307,9 @@ def _sum_to(gradient: np.ndarray, shape: tuple) -> np.ndarray:
     return gradient.sum(axis=(*range(extra), *stretched)).reshape(shape)
 
 
-def op(function: Callable | None = None, *, inputs: int | None = None, adds: bool = False) -> Callable:
+def op(
+    function: Callable | None = None, *, inputs: int | None = None, adds: bool = False, fuses: dict | None = None
+) -> Callable:
     """Make an operation on Tensors of a function on arrays that returns (result, backward).
 
     The array inputs are the function's positional parameters, or the first `inputs` of them where others follow.
@@ -315,9 +319,11 @@ def op(function: Callable | None = None, *, inputs: int | None = None, adds: boo
 
     adds: the op has one array input, and its `backward` takes a second argument, None or an array that it adds the
     gradient to in place: what other uses of that input have given.
+
+    fuses: {keyword: {its value: the op that it joins to this one}}. Where a tape records, they run one by one.
     """
     if function is None:
-        return functools.partial(op, inputs=inputs, adds=adds)
+        return functools.partial(op, inputs=inputs, adds=adds, fuses=fuses)
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -342,6 +348,10 @@ def op(function: Callable | None = None, *, inputs: int | None = None, adds: boo
         arrays = [s.data if isinstance(s, Tensor) else _constant(s, function.__name__) for s in sources]
         if len(arrays) == 1:
             arrays[0] = np.asarray(arrays[0])
+        tape = watching.get()
+        if tape is not None:
+            joined = _part(options, fuses or {})
+            step = tape.begin(apply, sources, arrays, rest, options)
         data, backward = function(*arrays, *rest, **options)
         result = Tensor(data)
         if any(needs):
@@ -349,11 +359,21 @@ def op(function: Callable | None = None, *, inputs: int | None = None, adds: boo
             origins = tuple((s._node or s) if n else None for s, n in zip(sources, needs, strict=True))
             shapes = tuple((a.shape, a.dtype) if n else (None, None) for a, n in zip(arrays, needs, strict=True))
             result._node = Node(function.__name__, _named(backward, function.__name__), origins, shapes, adds)
+        if tape is not None:
+            step.finish(result)
+            for following in joined:
+                result = following(result)
         return result
 
     visible = [p for p in parameters if p.name != "needs"]
     apply.__signature__ = signature.replace(parameters=visible)  # type: ignore[attr-defined]
     return apply
+
+
+def _part(options: dict, fuses: dict) -> list[Callable]:
+    """The ops that these options join to one, taken out of them."""
+    chosen = [(key, options[key]) for key in fuses if isinstance(options.get(key), str)]
+    return [fuses[key][options.pop(key)] for key, value in chosen if value in fuses[key]]
 
 
 def _constant(value: Any, name: str) -> Any:

@@ -50,7 +50,7 @@ def relu(x):
     return y, backward
 
 
-@op
+@op(fuses={"activation": {"relu": relu}})
 def residual(x, change, *, scale=1.0, activation=None, needs):
     """x + scale · change, and ReLU of it when activation="relu": the end of a residual block, in one pass.
 

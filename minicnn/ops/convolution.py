@@ -7,11 +7,12 @@ from minicnn.errors import InputError
 from minicnn.kernels import locally_connected as locally_connected_kernels
 from minicnn.kernels.conv import fused
 from minicnn.kernels.geometry import slide
-from minicnn.ops.activations import at_relu
+from minicnn.ops.activations import at_relu, relu
+from minicnn.ops.pooling import halve
 from minicnn.tensor import op
 
 
-@op
+@op(fuses={"activation": {"relu": relu}, "pool": {"avg": halve}})
 def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, pool=None, needs):
     """Convolve x with the filters w, add b, and apply ReLU when activation="relu".
 

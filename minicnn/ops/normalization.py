@@ -8,11 +8,11 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.kernels import batch_norm as batch_norm_kernels
 from minicnn.kernels import local_response_norm as local_response_kernels
-from minicnn.ops.activations import at_relu, relu_rule
+from minicnn.ops.activations import at_relu, relu, relu_rule
 from minicnn.tensor import op
 
 
-@op
+@op(fuses={"activation": {"relu": relu}})
 def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistics=None, activation=None, needs):
     """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis); with ReLU when
     activation="relu".

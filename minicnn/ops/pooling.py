@@ -39,6 +39,11 @@ def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
     return kernels.avg_forward(x, window, count_include_pad), backward
 
 
+def halve(x):
+    """The means of 2×2, which a convolution can form on the way out."""
+    return avg_pool(x, 2)
+
+
 @op(inputs=1)
 def l2_pool(x, size, *, stride=None, padding=0):
     """√(Σ x²) over each window; stride defaults to size, and padding adds nothing.

@@ -1,0 +1,77 @@
+"""minicnn step SCRIPT.py: run a program, then walk through every operation that it did, forward and backward."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+DESCRIPTION = """Run SCRIPT.py with every operation recorded, then step through them: forward and backward, and back
+again. Commands are read from the terminal or from a pipe; `help` lists them."""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "step", help="run a program and step through its operations, forward and backward", description=DESCRIPTION
+    )
+    parser.add_argument("script", metavar="SCRIPT.py", help="the program, which finds its arguments in sys.argv")
+    parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given")
+    parser.add_argument(
+        "--backend",
+        default="numpy",
+        metavar="B",
+        help="whose kernels run: numpy, which can be read (default), or numba",
+    )
+    parser.add_argument(
+        "--most", type=int, default=5000, metavar="N", help="stop the program after so many operations (default: 5000)"
+    )
+    parser.add_argument("--page", metavar="PATH", help="write the page as well, and ask for no commands")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from minicnn.errors import MissingFileError
+    from minicnn.tape import record
+
+    script = Path(arguments.script)
+    if not script.is_file():
+        raise MissingFileError(f"step: SCRIPT.py is {arguments.script}; there is no such file")
+    tape = record(backend=arguments.backend, most=arguments.most)
+    variables = _run_recorded(script, arguments.arguments, tape)
+    tape.name_by(variables)
+    if arguments.page:
+        tape.save_html(arguments.page)
+        print(f"wrote {arguments.page}: {len(tape)} operations")
+    else:
+        tape.step()
+
+
+def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
+    """Run it as `python SCRIPT.py` would. However it ends, what was recorded until then can be stepped through."""
+    source = script.read_bytes()
+    variables: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), "__builtins__": __builtins__}
+    before = sys.argv, sys.path
+    sys.argv, sys.path = [str(script), *given], [str(script.resolve().parent), *sys.path]
+    try:
+        code = compile(source, str(script), "exec")
+        with tape:
+            exec(code, variables)
+    except SystemExit as stopped:
+        if stopped.code:
+            print(f"{script.name} ended with status {stopped.code}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{script.name} was interrupted", file=sys.stderr)
+    except BaseException as problem:
+        if not tape.moments:
+            raise
+        if len(tape) >= tape.most:
+            print(f"{script.name} was stopped after {len(tape)} operations; --most takes more", file=sys.stderr)
+        else:
+            own = problem.__traceback__.tb_next if problem.__traceback__ else None  # without this file's frame
+            traceback.print_exception(problem.with_traceback(own))
+    finally:
+        sys.argv, sys.path = before
+        sys.stdout.flush()
+    return variables

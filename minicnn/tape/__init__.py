@@ -1,0 +1,15 @@
+"""The tape microscope: every operation recorded, to be stepped through, asked for its reasons, and looked at.
+
+with minicnn.record() as tape:
+    loss = …
+    loss.backward()
+tape.show()                      a table
+tape.step()                      forward and backward, operation by operation
+tape.why(w, (1, 0, 2, 0))        the products whose sum is this element of w's gradient
+tape.pixel(y, (0, 2, 3, 1))      one output of a convolution, every way it is computed
+tape.save_html("tape.html")      all of it in a page
+"""
+
+from minicnn.tape.recording import Step, Tape, Value, record
+
+__all__ = ["Step", "Tape", "Value", "record"]

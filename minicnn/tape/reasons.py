@@ -1,0 +1,179 @@
+"""Why is this gradient what it is? Because it is a sum of products, and here they are.
+
+By the chain rule, dL/dx[i] = Σ_j dL/dy[j] · ∂y[j]/∂x[i] over everything y that was made of x. What came back to y is on
+the tape; ∂y[j]/∂x[i] is, for a product, the other factor.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from minicnn.errors import InputError
+from minicnn.tape import products, text
+from minicnn.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minicnn.tape.recording import Step, Tape, Value
+
+SHOWN = 12  # products that are printed one by one
+
+
+@dataclass(frozen=True)
+class Product:
+    """upstream · factor: the gradient of the step's output at `at`, times what y[at] gains where x[index] grows by one.
+
+    of, position: where the factor was read, as x[0, 1, 2, 0]; of is None where it is a slope that the op worked out.
+    at is None for what could not be told apart any further: the sum of many.
+    """
+
+    value: float
+    step: Step
+    at: tuple[int, ...] | None
+    upstream: float
+    factor: float
+    of: str | None = None
+    position: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One element of a gradient: its value, the products whose sum it is, largest first, and what they leave over.
+
+    began: the gradient with which backward began here. now: what tensor.grad holds today, where that differs.
+    zeros: how many products are zero, because no gradient came back to where they stand.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    gradient: float
+    products: list[Product]
+    began: float = 0.0
+    now: float | None = None
+    zeros: int = 0
+
+    @property
+    def total(self) -> float:
+        """The sum of the products, added up without rounding in between."""
+        return math.fsum([self.began, *(p.value for p in self.products)])
+
+    @property
+    def remainder(self) -> float:
+        """What they do not account for: rounding, or uses of the tensor that were not recorded."""
+        return self.gradient - self.total
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def explain(tape: Tape, tensor: Tensor | str, index: Any) -> Explanation:
+    """See Tape.why."""
+    value = tape.find(tensor, asked_by="why")
+    index = _element(value, index)
+    gradient = value.gradient
+    if gradient is None:
+        raise InputError(f"why: {value.name} has no gradient on this tape; {_reason(value)}")
+    found: list[Product] = []
+    zeros = 0
+    for step, which in value.uses:
+        if step.gradients and step.gradients[which] is not None:
+            more, nothing = products.of_use(step, which, index)
+            found += more
+            zeros += nothing
+    found.sort(key=lambda product: -abs(product.value))
+    element = float(gradient[index])
+    began = 0.0
+    if not found and not zeros and value.made_by is not None:
+        began = element
+    now = None
+    if isinstance(tensor, Tensor) and tensor.grad is not None and value.made_by is None:
+        held = float(tensor.grad[index]) if tensor.grad.shape == gradient.shape else None
+        now = held if held is not None and not math.isclose(held, element, rel_tol=1e-6, abs_tol=0) else None
+    return Explanation(value.name, index, element, found, began, now, zeros)
+
+
+def _element(value: Value, index: Any) -> tuple[int, ...]:
+    """The index as a tuple of ints from 0, one an axis."""
+    shape = value.array.shape
+    entries = index if isinstance(index, (tuple, list)) else (index,)
+    try:
+        numbers = tuple(operator.index(i) for i in entries)
+    except TypeError:
+        numbers = None
+    if (
+        numbers is None
+        or len(numbers) != len(shape)
+        or any(not -n <= i < n for i, n in zip(numbers, shape, strict=True))
+    ):
+        raise InputError(
+            f"why: index is {index!r}; expected {_expected(shape)} for {value.name} {text.shape(value.array)}"
+        )
+    return tuple(i % n for i, n in zip(numbers, shape, strict=True))
+
+
+def _expected(shape: tuple[int, ...]) -> str:
+    return f"{len(shape)} ints" if shape else "()"
+
+
+def _reason(value: Value) -> str:
+    if not value.wants_gradient:
+        return "it wants none (requires_grad is False)"
+    if not value.uses and value.made_by is None:
+        return "no operation used it"
+    return "backward has not come by"
+
+
+def _lines(why: Explanation) -> list[str]:
+    head = f"{text.place(why.name + '.grad', why.index)} = {text.number(why.gradient, 10)}"
+    if why.began:
+        return [f"{head}   backward began here"]
+    steps = list(dict.fromkeys(product.step for product in why.products))
+    where = "; ".join(f"{step.output.name} = {step.name}(…) at {step.lines[-1]}" for step in steps[:3])
+    plural = "product" if len(why.products) == 1 else "products"
+    lines = [head, f"  the sum of {len(why.products)} {plural}{', in ' + where if where else ''}"]
+    rows = [_row(product) for product in why.products[:SHOWN]]
+    rest = why.products[SHOWN:]
+    sums = text.signed(math.fsum(p.value for p in rest)), text.signed(0), text.signed(why.total)
+    widths = [max([len(row[i]) for row in rows], default=0) for i in range(4)]
+    widths[0] = max(widths[0], *map(len, sums))
+    for value, upstream, at, factor, source in rows:
+        product = f"{upstream:>{widths[1]}} {at:<{widths[2]}} × {factor:>{widths[3]}} {source}"
+        lines.append(f"  {value:>{widths[0]}} = {product}".rstrip())
+    if rest:
+        lines.append(f"  {sums[0]:>{widths[0]}}   {len(rest)} more, none larger")
+    if why.zeros:
+        lines.append(f"  {sums[1]:>{widths[0]}}   {why.zeros} more are zero, because no gradient came back there")
+    lines.append(f"  {sums[2]:>{widths[0]}}   their sum; remainder {text.number(why.remainder, 2)}")
+    if abs(why.remainder) > 1e-3 * max(abs(why.gradient), abs(why.total)):
+        lines.append("  much is left over: the tensor was also used where no tape recorded")
+    if why.now is not None:
+        lines.append(
+            f"  {why.name}.grad holds {text.number(why.now, 10)} by now: other backwards added to it, or it was set"
+        )
+    largest = next((p for p in why.products if p.at is not None and p.step.output.uses), None)
+    if largest is not None and largest.at is not None:
+        lines.append(f'  next: tape.why("{largest.step.output.name}", {largest.at})')
+    return lines
+
+
+def _row(product: Product) -> tuple[str, str, str, str, str]:
+    output = product.step.output.name
+    if product.at is None:
+        return text.signed(product.value), "", f"many of {output}.grad", "", f"their slopes in {product.step.name}"
+    if product.of is not None:
+        source = text.place(product.of, product.position)
+    else:
+        source = "" if product.factor in (1, -1) else f"slope of {product.step.name}"
+    upstream = text.place(f"{output}.grad", product.at)
+    return (
+        text.signed(product.value),
+        text.number(product.upstream, 5),
+        upstream,
+        text.number(product.factor, 5),
+        source,
+    )

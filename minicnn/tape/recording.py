@@ -1,0 +1,341 @@
+"""What a tape keeps of each operation, forward and backward. It keeps copies: whatever an optimizer does to the weights
+afterwards, the tape still knows what they were.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from minicnn.backend import current_backend, use_backend
+from minicnn.errors import InputError
+from minicnn.tape import frames
+from minicnn.tensor import Tensor, _sum_to, watching
+
+MOST = 10_000  # operations on one tape: a training loop that somebody forgot would fill the memory
+
+
+@dataclass(eq=False)
+class Value:
+    """An array that operations took or gave.
+
+    name: the variable or parameter that held it, or one made of the operation, such as conv_1.
+    made_by: the Step that gave it; None for what came from outside.
+    uses: (step, which of its inputs) for every operation that took it.
+    """
+
+    array: np.ndarray
+    name: str
+    made_by: Step | None = None
+    wants_gradient: bool = False
+    named: bool = False
+    uses: list[tuple[Step, int]] = field(default_factory=list)
+
+    @property
+    def gradient(self) -> np.ndarray | None:
+        """What backward found, over all uses; None where it has not come by."""
+        return self.gradient_until(None)
+
+    def gradient_until(self, moment: int | None) -> np.ndarray | None:
+        """The gradient after so many moments of the tape; None means all of them."""
+        if self.made_by is not None:
+            return self.made_by.cotangent if _happened(self.made_by, moment) else None
+        total = None
+        for step, which in sorted(self.uses, key=lambda use: use[0].backward_moment or 0):
+            part = step.gradients[which] if _happened(step, moment) else None
+            if part is not None:
+                total = part if total is None else total + part
+        return total
+
+
+def _happened(step: Step, moment: int | None) -> bool:
+    return step.backward_moment is not None and (moment is None or step.backward_moment < moment)
+
+
+@dataclass(eq=False)
+class Step:
+    """One operation: what went in, what came out, and, once backward has come by, the gradients.
+
+    cotangent: the gradient of the output. gradients: one for each input, in its shape; None where none was wanted.
+    backward: the op's own closure. context: in which it ran, for the rule by which gradients pass a ReLU.
+    """
+
+    number: int
+    op: Callable
+    inputs: list[Value]
+    parameters: list[str]
+    arguments: dict[str, Any]
+    lines: list[frames.Line]
+    began: float = 0.0
+    milliseconds: float = 0.0
+    output: Value = None  # type: ignore[assignment]  # there is one as soon as the op has finished
+    backward: Callable | None = None
+    context: contextvars.Context | None = None
+    cotangent: np.ndarray | None = None
+    gradients: list[np.ndarray | None] = field(default_factory=list)
+    unsummed: list[np.ndarray | None] = field(default_factory=list)  # before broadcasting was undone
+    backward_milliseconds: float = 0.0
+    backward_moment: int | None = None
+    _tape: Tape = field(default=None, repr=False)  # type: ignore[assignment]
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.op.__name__.strip("_")
+
+    def finish(self, result: Tensor) -> None:
+        """Keep the result; called by @op."""
+        self.milliseconds = 1000 * (time.perf_counter() - self.began)
+        self._tape._add(self, result)
+        if result._node is not None:
+            self.backward = result._node.backward
+            result._node.backward, result._node.adds = _watched(self), False
+
+    def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
+        """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""
+        assert self.backward is not None and self.context is not None
+        return _as_list(self.context.run(self.backward, cotangent))
+
+    def _came_back(self, cotangent: np.ndarray, gradients: list, milliseconds: float) -> None:
+        self.cotangent, self.backward_milliseconds = cotangent, milliseconds
+        self.context = contextvars.copy_context()
+        self.unsummed = gradients
+        self.gradients = [
+            None if g is None or not v.wants_gradient else _sum_to(g, v.array.shape).astype(v.array.dtype, copy=False)
+            for g, v in zip(gradients, self.inputs, strict=True)
+        ]
+        self._tape._came_back(self)
+
+
+def _watched(step: Step) -> Callable:
+    """The closure, which also tells the tape. It gives copies away: the engine may add to a gradient in place."""
+
+    def backward(cotangent: np.ndarray) -> tuple:
+        assert step.backward is not None
+        cotangent = np.array(cotangent)
+        began = time.perf_counter()
+        gradients = _as_list(step.backward(cotangent))
+        step._came_back(cotangent, gradients, 1000 * (time.perf_counter() - began))
+        return tuple(None if g is None else np.array(g) for g in gradients)
+
+    return backward
+
+
+def _as_list(gradients: Any) -> list[np.ndarray | None]:
+    return list(gradients) if isinstance(gradients, tuple) else [gradients]
+
+
+class Tape:
+    """What ran inside `with minicnn.record() as tape:`, in order. `steps` are the operations; `moments` all that
+    happened, (step, whether it was its backward).
+    """
+
+    def __init__(self, backend: str | None = "numpy", most: int = MOST) -> None:
+        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+            raise InputError(f"record: most is {most!r}; expected an integer of at least 1")
+        self.backend, self.most = backend, most
+        self.steps: list[Step] = []
+        self.values: list[Value] = []
+        self.moments: list[tuple[Step, bool]] = []
+        self._of: weakref.WeakKeyDictionary[Tensor, list[Value]] = weakref.WeakKeyDictionary()  # what it held in turn
+        self._taken: dict[str, int] = {}
+        self._open = ExitStack()
+
+    # -- recording ------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Tape:
+        if watching.get() is self:
+            raise InputError("record: this tape is already recording")
+        if self.backend is not None:
+            self._open.enter_context(use_backend(self.backend))
+        self.backend = current_backend()
+        self._open.callback(watching.reset, watching.set(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        caller = inspect.currentframe()
+        if caller is not None and caller.f_back is not None:
+            self.name_by(frames.own_variables(caller.f_back))
+
+    def begin(
+        self, op: Callable, sources: Sequence[Any], arrays: list, rest: Sequence[Any], options: dict[str, Any]
+    ) -> Step:
+        """An op is about to run; called by @op. Puts the tape's copies in the place of its arrays."""
+        if len(self.steps) >= self.most:
+            raise InputError(f"record: the tape holds {self.most} operations and takes no more; see record(most=…)")
+        stack = frames.callers()
+        inputs = []
+        for i, source in enumerate(sources):
+            value = self._value(source, arrays[i], stack)
+            inputs.append(value)
+            if isinstance(source, Tensor):
+                arrays[i] = value.array
+        names = [p.name for p in inspect.signature(op).parameters.values()]
+        parameters = names[: len(inputs)] if len(inputs) <= len(names) else []
+        if len(parameters) != len(inputs) or "parts" in parameters:  # of a variable number
+            parameters = [f"{names[0]}[{i}]" for i in range(len(inputs))]
+        arguments = dict(zip(names[len(inputs) :], rest, strict=False))
+        arguments |= {key: value for key, value in options.items() if key != "needs"}
+        step = Step(len(self.steps) + 1, op, inputs, parameters, arguments, frames.lines(stack), _tape=self)
+        step.began = time.perf_counter()
+        return step
+
+    def _value(self, source: Any, array: Any, stack: list[FrameType]) -> Value:
+        """The Value of an operand: a known one as long as the array has not changed since."""
+        if not isinstance(source, Tensor):
+            shown = _number(array) if np.ndim(array) == 0 else self._free(frames.name_of(source, stack) or "constant")
+            value = Value(np.array(array), shown, named=True)
+            self.values.append(value)
+            return value
+        *_, known = self._of.get(source, [None])
+        if known is not None and _same(known.array, source.data):
+            if not known.named and (name := frames.name_of(source, stack)):
+                self._rename(known, name)
+            return known
+        name = source.name or frames.name_of(source, stack)
+        value = Value(np.array(source.data), self._free(name or "tensor"), None, source.requires_grad, bool(name))
+        self._of.setdefault(source, []).append(value)
+        self.values.append(value)
+        return value
+
+    def _add(self, step: Step, result: Tensor) -> None:
+        step.output = Value(np.array(result.data), self._free(step.name, 1), step, result.requires_grad)
+        step.gradients = step.unsummed = [None] * len(step.inputs)
+        self._of[result] = [step.output]
+        self.values.append(step.output)
+        self.steps.append(step)
+        self.moments.append((step, False))
+        for which, value in enumerate(step.inputs):
+            value.uses.append((step, which))
+
+    def _came_back(self, step: Step) -> None:
+        step.backward_moment = len(self.moments)
+        self.moments.append((step, True))
+
+    def name_by(self, variables: dict[str, Any]) -> None:
+        """Call results by the variables that hold them."""
+        for name, tensor in variables.items():
+            if isinstance(tensor, Tensor) and not name.startswith("_"):
+                for value in self._of.get(tensor, ()):
+                    if not value.named:
+                        self._rename(value, name)
+
+    def _rename(self, value: Value, name: str) -> None:
+        value.name, value.named = self._free(name), True
+
+    def _free(self, name: str, first: int = 0) -> str:
+        """The name, or with a number behind it: x, x_2, x_3 for what a variable held one after the other."""
+        while True:
+            count = self._taken[name] = self._taken.get(name, 0) + 1
+            free = name if count == 1 and not first else f"{name}_{count}"
+            if free == name or free not in self._taken:
+                self._taken.setdefault(free, 1)
+                return free
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def find(self, what: Tensor | str, *, asked_by: str = "find") -> Value:
+        """The Value of a Tensor, or of a name that show() prints. Of a Tensor that changed meanwhile, the last with a
+        gradient.
+        """
+        if isinstance(what, Tensor):
+            values = self._of.get(what)
+            if values is None:
+                name = f" {what.name!r}" if what.name else ""
+                raise InputError(
+                    f"{asked_by}: tensor{name} {what.shape} is not on this tape; no operation took or gave it"
+                )
+            return next((value for value in reversed(values) if value.gradient is not None), values[-1])
+        for value in reversed(self.values):
+            if value.name == what:
+                return value
+        known = ", ".join(dict.fromkeys(v.name for v in self.values if not _is_number(v)))
+        raise InputError(f"{asked_by}: tensor is {what!r}; the tape knows {known or 'nothing yet'}")
+
+    def show(self) -> None:
+        """Print a table of the operations: shapes, values, gradients, and the line that called each."""
+        print(self)
+
+    def __str__(self) -> str:
+        from minicnn.tape.table import table_of
+
+        return table_of(self)
+
+    def step(self) -> None:
+        """Step through the tape in the terminal; `help` there tells the commands."""
+        from minicnn.tape.stepping import Stepper
+
+        Stepper(self).cmdloop()
+
+    def why(self, tensor: Tensor | str, index: Any) -> Any:
+        """An Explanation of one element of a gradient: the products whose sum it is, largest first.
+
+        tensor: a Tensor that an operation on this tape took or gave, or its name. index: of one element.
+        """
+        from minicnn.tape.reasons import explain
+
+        return explain(self, tensor, index)
+
+    def pixel(self, tensor: Tensor | str, index: Any) -> Any:
+        """One element of a convolution's output, every way it is computed: by loops, as a row and a column of im2col,
+        and where the compiled kernels put it.
+        """
+        from minicnn.tape.pixels import pixel_of
+
+        return pixel_of(self, tensor, index)
+
+    def html(self) -> str:
+        """The page: one file that needs nothing else, not even a network."""
+        from minicnn.tape.page import page_of
+
+        return page_of(self)
+
+    def save_html(self, path: str | Path) -> None:
+        """Write the page, to be opened in any browser. The keys ← and → step through it."""
+        from minicnn.tape.page import save
+
+        save(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        from minicnn.tape.page import for_notebook
+
+        return for_notebook(self)
+
+
+def record(*, backend: str | None = "numpy", most: int = MOST) -> Tape:
+    """A Tape, which records inside `with minicnn.record() as tape:`; a backward afterwards is recorded, too.
+
+    backend: whose kernels run inside; "numpy" is the one to read and to step into, None the one in use.
+    Convolutions run one thing after the other there: products, ReLU, pooling.
+    most: how many operations the tape takes; one more raises InputError.
+    """
+    return Tape(backend, most)
+
+
+def _same(known: np.ndarray, now: np.ndarray) -> bool:
+    return known.dtype == now.dtype and np.array_equal(known, now, equal_nan=now.dtype.kind == "f")
+
+
+def _number(array: Any) -> str:
+    return "none" if array is None else f"{np.asarray(array).item():.6g}"
+
+
+def _is_number(value: Value) -> bool:
+    return value.array.ndim == 0 and value.made_by is None

@@ -1,0 +1,66 @@
+"""What tape.show() prints."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from minicnn.tape import text
+
+if TYPE_CHECKING:
+    from minicnn.tape.recording import Step, Tape
+
+HEAD = ("#", "operation", "shape", "values", "gradient", "called at")
+NARROWEST, WIDEST = 80, 160
+
+
+def table_of(tape: Tape) -> str:
+    """One row an operation, in columns as wide as they need and the screen has."""
+    if not tape.steps:
+        return "tape: nothing recorded; run operations inside `with minicnn.record() as tape:`"
+    rows = [HEAD, *(_row(step) for step in tape)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD) - 1)]
+    widths[1] = min(widths[1], 44)
+    room = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST) - sum(widths) - 2 * len(widths)
+    lines = [summary(tape)]
+    for row in rows:
+        cells = [
+            f"{row[0]:>{widths[0]}}",
+            *(f"{text.elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
+        ]
+        place = row[-1].partition("  ")[0]  # of the program; its text only where there is room
+        lines.append("  ".join([*cells, text.elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
+    return "\n".join(lines)
+
+
+def summary(tape: Tape) -> str:
+    """How much there is."""
+    back = sum(step.backward_moment is not None for step in tape)
+    spent = sum(step.milliseconds + step.backward_milliseconds for step in tape)
+    arrays = {id(a): a.nbytes for v in tape.values for a in (v.array,)}
+    kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
+    walked = f"{back} of them walked back" if back else "backward has not come by"
+    return (
+        f"tape: {len(tape)} operations, {walked} · backend {tape.backend} · "
+        f"{text.milliseconds(spent)} · {text.size(kept)} kept"
+    )
+
+
+def _row(step: Step) -> tuple[str, ...]:
+    line = step.lines[-1] if step.lines else None
+    called = f"{line}  {line.text}".rstrip() if line else ""
+    gradient = text.spread(step.cotangent) if step.backward_moment is not None else "·"
+    return (
+        str(step.number),
+        equation(step),
+        text.shape(step.output.array),
+        text.spread(step.output.array),
+        gradient,
+        called,
+    )
+
+
+def equation(step: Step) -> str:
+    """y = conv(x, w, b)."""
+    taken = ", ".join(value.name for value in step.inputs if value.name != "none")
+    return f"{step.output.name} = {step.name}({taken})"

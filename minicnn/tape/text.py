@@ -1,0 +1,64 @@
+"""Numbers, positions and arrays as text."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """In so many significant digits, with a true minus sign."""
+    return f"{float(value):.{digits}g}".replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 9) -> str:
+    """A term of a sum: its sign, always, and so many digits."""
+    return f"{float(value):+.{digits}f}".replace("-", MINUS) if 1e-4 <= abs(value) < 1e6 else _scientific(value, digits)
+
+
+def _scientific(value: float, digits: int) -> str:
+    return f"{float(value):+.{digits - 2}e}".replace("-", MINUS) if value else f"{0:+.{digits}f}"
+
+
+def place(name: str, index: tuple[int, ...]) -> str:
+    """w[1, 0, 2, 0]; the name alone for a scalar."""
+    return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
+
+
+def shape(array: np.ndarray) -> str:
+    """(2, 3, 4), and "scalar" where there is one number."""
+    return f"({', '.join(map(str, array.shape))}{',' if array.ndim == 1 else ''})" if array.ndim else "scalar"
+
+
+def spread(array: np.ndarray | None) -> str:
+    """A scalar's value; of more, the smallest and the largest, or what keeps one from saying so."""
+    if array is None:
+        return ""
+    if array.size == 0:
+        return "empty"
+    if array.ndim == 0 or array.size == 1:
+        return number(array.item())
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        return f"{bad} not finite"
+    return f"{number(array.min(), 3)} … {number(array.max(), 3)}"
+
+
+def milliseconds(value: float) -> str:
+    """1.23 ms."""
+    return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "bytes" else f"{count} bytes"
+        count /= 1000  # type: ignore[assignment]
+    return f"{count:.3g} GB"
+
+
+def elided(text: str, width: int) -> str:
+    """At most so many columns of it."""
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

@@ -1,0 +1,228 @@
+"""What a tape keeps, that it costs nothing when off, and that it changes nothing when on."""
+
+import timeit
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
+from minicnn.op_cases import CASES
+from minicnn.tape import Tape
+from minicnn.tensor import op
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def small_net(random):
+    """x, w, b and a scalar made of them by a fused convolution."""
+    x = Tensor(random.standard_normal((2, 6, 6, 3)), requires_grad=True)
+    w = Tensor(random.standard_normal((3, 3, 3, 4)), requires_grad=True)
+    b = Tensor(random.standard_normal(4), requires_grad=True)
+
+    def loss():
+        return ops.sum(ops.square(ops.conv(x, w, b, padding=1, activation="relu", pool="avg")))
+
+    return (x, w, b), loss
+
+
+def test_a_fused_convolution_is_taken_apart_and_its_gradients_stay(random):
+    leaves, loss = small_net(random)
+    with minicnn.use_backend("numpy"):
+        expected = loss()
+        expected.backward()
+    plain = [leaf.grad for leaf in leaves]
+    for leaf in leaves:
+        leaf.grad = None
+    with minicnn.record() as tape:
+        seen = loss()
+        seen.backward()
+    assert [step.name for step in tape] == ["conv", "relu", "avg_pool", "square", "sum"]
+    assert np.isclose(seen.item(), expected.item(), rtol=1e-12)
+    for leaf, gradient in zip(leaves, plain, strict=True):
+        assert np.allclose(leaf.grad, gradient, rtol=1e-10, atol=1e-12)
+        assert np.array_equal(tape.find(leaf).gradient, leaf.grad)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_op_gives_the_same_on_a_tape(case):
+    inputs = case.draw(np.random.default_rng(1))
+    results = []
+    for record in (True, False):
+        tensors = [Tensor(array.copy(), requires_grad=True) for array in inputs]
+        with minicnn.use_backend("numpy"):
+            if record:
+                with minicnn.record() as tape:
+                    y = case.function(*tensors)
+                    y.backward(np.cos(np.arange(y.size)).reshape(y.shape))
+                assert len(tape) >= 1 and tape.find(y).gradient is not None
+            else:
+                y = case.function(*tensors)
+                y.backward(np.cos(np.arange(y.size)).reshape(y.shape))
+        results.append((y.data, [t.grad for t in tensors]))
+    (recorded, gradients), (plain, expected) = results
+    assert np.allclose(recorded, plain, rtol=1e-12, atol=1e-12)
+    for gradient, other in zip(gradients, expected, strict=True):
+        assert (gradient is None) == (other is None)
+        assert gradient is None or np.allclose(gradient, other, rtol=1e-9, atol=1e-12)
+
+
+def test_batch_norm_and_residual_are_taken_apart(random):
+    x = Tensor(random.standard_normal((4, 3)))
+    with minicnn.record() as tape:
+        norm = nn.BatchNorm(3, activation="relu")
+        ops.residual(norm(x), x, activation="relu")
+    assert [step.name for step in tape] == ["batch_norm", "relu", "residual", "relu"]
+    with minicnn.record(), pytest.raises(InputError, match="activation is 'tanh'; expected None or \"relu\""):
+        ops.residual(x, x, activation="tanh")
+
+
+def test_the_readable_kernels_run_unless_told_otherwise(random):
+    _, loss = small_net(random)
+    with minicnn.record():
+        assert backend.current_backend() == "numpy"
+        loss()
+    assert backend.current_backend() == "numba"
+    with minicnn.use_backend("numpy"), minicnn.record(backend=None):
+        assert backend.current_backend() == "numpy"
+    with minicnn.record(backend="numba"):
+        assert backend.current_backend() == "numba"
+
+
+def test_a_tape_owns_what_it_records(random):
+    (x, w, b), loss = small_net(random)
+    optimizer = optim.SGD([x, w, b], 0.1)
+    before = w.data.copy()
+    with minicnn.record() as tape:
+        y = loss()
+    y.backward()  # after the block, and still on the tape
+    gradient = w.grad.copy()
+    with minicnn.use_backend("numpy"):
+        optimizer.step()
+    optimizer.zero_grad()
+    x.data[:] = np.nan
+    assert np.array_equal(tape.find("w").array, before)
+    assert np.array_equal(tape.find(w).gradient, gradient)
+    assert abs(tape.why(w, (0, 0, 0, 0)).remainder) <= 1e-12
+
+
+def test_a_parameter_that_moved_is_another_value():
+    w = Tensor(np.ones(2), requires_grad=True)
+    with minicnn.record() as tape:
+        for _ in range(3):
+            ops.sum(w * 3.0).backward()
+            w.data -= w.grad
+    assert [tape.find(name).array.tolist() for name in ("w", "w_2", "w_3")] == [[1, 1], [-2, -2], [-8, -8]]
+    assert tape.find("w").gradient.tolist() == [3, 3]
+
+
+def test_names_are_those_of_the_program(random):
+    model = nn.Sequential(nn.Conv2d(3, 2, 3, name="first", seed=0), nn.ReLU())
+    pictures = random.standard_normal((1, 5, 5, 3)).astype(np.float32)
+    with minicnn.record() as tape:
+        hidden = model(pictures)
+        loss = (hidden * 2.0).sum()
+    assert [value.name for value in tape.steps[0].inputs] == ["tensor", "first.w", "first.b"]
+    assert [step.output.name for step in tape] == ["conv_1", "hidden", "mul_1", "loss"]
+    assert tape.find(loss) is tape.find("loss") is tape.steps[-1].output
+    assert all(step.lines[-1].file == __file__ for step in tape)
+    assert "hidden = model(pictures)" in tape.steps[0].lines[-1].text
+    assert "self._convolve" in tape.steps[0].lines[0].text or "ops.conv" in tape.steps[0].lines[0].text
+
+
+def test_without_gradients_there_is_only_forward(random):
+    _, loss = small_net(random)
+    with minicnn.record() as tape, no_grad():
+        loss()
+    assert len(tape.moments) == len(tape) == 5
+    assert "backward has not come by" in str(tape)
+    with pytest.raises(InputError, match="b has no gradient on this tape"):
+        tape.why("b", 0)
+
+
+def test_an_op_of_ones_own_is_recorded():
+    @op
+    def softsign(x):
+        """x / (1 + |x|), elementwise."""
+        scale = 1 + np.abs(x)
+        return x / scale, lambda dy: dy / scale**2
+
+    x = Tensor([-2.0, 0.5], requires_grad=True)
+    with minicnn.record() as tape:
+        softsign(x).sum().backward()
+    assert tape.steps[0].name == "softsign"
+    assert np.isclose(tape.why(x, 1).total, 1 / 1.5**2)
+
+
+def test_the_table_says_it_all(random, capsys):
+    _, loss = small_net(random)
+    with minicnn.record() as tape:
+        loss().backward()
+    tape.show()
+    shown = capsys.readouterr().out
+    assert "tape: 5 operations, 5 of them walked back · backend numpy" in shown
+    assert "conv_1 = conv(x, w, b)" in shown and "(2, 6, 6, 4)" in shown and "test_recording.py:" in shown
+    assert max(map(len, shown.splitlines())) <= 160
+    assert "nothing recorded" in str(Tape())
+
+
+def test_a_tape_that_is_full_says_so(random):
+    _, loss = small_net(random)
+    with minicnn.record(most=3) as tape, pytest.raises(InputError, match=r"holds 3 operations .* record\(most"):
+        loss()
+    assert len(tape) == 3
+    with pytest.raises(InputError, match="most is 0; expected an integer of at least 1"):
+        minicnn.record(most=0)
+    with pytest.raises(InputError, match="name is 'abacus'"), minicnn.record(backend="abacus"):
+        pass
+    with minicnn.record() as tape, pytest.raises(InputError, match="already recording"), tape:
+        pass
+
+
+def test_what_is_not_on_the_tape_is_named(random):
+    with minicnn.record() as tape:
+        x = Tensor(np.ones(3), name="x")
+        x + 1.0
+    with pytest.raises(InputError, match=r"tensor 'elsewhere' \(2,\) is not on this tape"):
+        tape.find(Tensor(np.ones(2), name="elsewhere"))
+    with pytest.raises(InputError, match="tensor is 'y'; the tape knows x, add_1"):
+        tape.find("y")
+
+
+def test_recordings_may_be_nested(random):
+    _, loss = small_net(random)
+    with minicnn.record() as outer:
+        loss()
+        with minicnn.record() as inner:
+            loss()
+        loss()
+    assert (len(outer), len(inner)) == (10, 5)
+
+
+@pytest.mark.thorough
+def test_recording_costs_nothing_when_off():
+    """One look at a ContextVar and two comparisons: next to the microseconds of the smallest op."""
+    x = Tensor(np.ones(1))
+    whole = min(timeit.repeat(lambda: ops.neg(x), number=2000, repeat=5)) / 2000
+    from minicnn.tensor import watching
+
+    def look():
+        tape = watching.get()
+        if tape is not None:
+            raise AssertionError
+        if tape is not None:
+            raise AssertionError
+
+    def nothing():
+        pass
+
+    cost = min(timeit.repeat(look, number=20_000, repeat=5)) - min(timeit.repeat(nothing, number=20_000, repeat=5))
+    assert cost / 20_000 < 0.05 * whole
+
+
+def test_the_room_loads_when_it_is_used(fresh_python):
+    program = "import sys, minicnn; minicnn.Tensor(1.0) + 1; print('minicnn.tape' in sys.modules)"
+    assert fresh_python(program + "\nminicnn.record(); print('numba' in sys.modules)").split() == ["False", "False"]

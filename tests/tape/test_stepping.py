@@ -1,0 +1,158 @@
+"""`minicnn step` over a pipe, and the stepper that it opens."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import Tensor, cli, ops
+from minicnn.tape.stepping import Stepper, _index
+
+PROGRAM = """
+import sys
+import numpy as np
+from minicnn import Tensor, ops
+
+x = Tensor(np.arange(4.0))
+w = Tensor(np.array([1.0, -2.0, 3.0, -4.0]), requires_grad=True)
+hidden = ops.relu(x * w)
+loss = (hidden + w).sum()
+loss.backward()
+w.data -= w.grad
+print("given", sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(PROGRAM, encoding="utf-8")
+    return path
+
+
+def answers(tape, *commands):
+    """What a stepper says to each of these commands."""
+    out = io.StringIO()
+    Stepper(tape, stdin=io.StringIO("\n".join(commands) + "\n"), stdout=out).cmdloop()
+    return out.getvalue().split("(tape) ")
+
+
+@pytest.fixture
+def tape():
+    x = Tensor(np.arange(4.0))
+    w = Tensor(np.array([1.0, -2.0, 3.0, -4.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        hidden = ops.relu(x * w)
+        loss = (hidden + w).sum()
+        loss.backward()
+    return tape
+
+
+def test_over_a_pipe(script):
+    commands = "next\nbreak relu\nwatch w.grad\ncontinue\nbackward\nprint w.grad[1:]\nlast\nprint w.grad[1:]\nquit\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "minicnn", "step", str(script), "--flag"],
+        input=commands, capture_output=True, encoding="utf-8", timeout=100,
+        env={**__import__("os").environ, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, *said = done.stdout.split("(tape) ")
+    assert "given ['--flag']" in first and "tape: 4 operations, 4 of them walked back" in first
+    assert "1 forward  mul_1 = mul(x, w)" in first and "net.py:8  hidden = ops.relu(x * w)" in first
+    assert "2 forward  hidden = relu(mul_1)" in said[0]
+    assert "will stop at relu" in said[1] and "watch w.grad: not there yet" in said[2]
+    assert "3 backward of  add_1 = add(hidden, w)" in said[3] and "watch w.grad (4,): 1 … 1" in said[3]
+    assert "[1. 1. 1.]" in said[5]
+    assert "1 backward of  mul_1" in said[6] and "[1. 3. 1.]" in said[7]
+
+
+def test_forward_and_back_again(tape):
+    said = answers(tape, "n 2", "p", "", "p", "last", "n", "goto 2", "b", "f", "first")
+    heads = [answer.splitlines()[-5 if "\n" not in answer else 0].strip() for answer in said[1:-1]]
+    assert heads[0].startswith("3 forward  add_1") and heads[1].startswith("2 forward  hidden")
+    assert heads[2].startswith("1 forward") and heads[3] == "that is before the beginning"
+    assert heads[4].startswith("1 backward") and heads[5] == "that is the end"
+    assert heads[6].startswith("2 forward") and heads[7].startswith("2 backward of  hidden = relu(mul_1)")
+    assert heads[8].startswith("2 forward") and heads[9].startswith("1 forward")
+
+
+def test_breaks_and_watches(tape):
+    said = answers(
+        tape, "break add", "c", "c", "c", "clear", "first", "watch w.grad[1]", "c", "c", "c", "watch", "break"
+    )
+    assert "3 forward" in said[2] and "3 backward" in said[3] and "nothing stopped it" in said[4]
+    assert "3 backward" in said[8] and "watch w.grad[1] scalar: 1" in said[8]
+    assert "nothing stopped it" in said[9]  # w[1] is negative: nothing more comes back
+    assert "watched: w.grad[1]" in said[11] and "breaks: none" in said[12]
+
+
+def test_looking(tape):
+    said = answers(
+        tape, "print w[::2]", "print hidden", "why w[2]", "list", "show", "source", "help", "goto 4", "print hidden[-1]"
+    )
+    assert "[1. 3.]" in said[1] and "hidden is not there yet" in said[2]
+    assert "w.grad[2] = 3" in said[3] and "→   1  mul_1 = mul(x, w)" in said[4]
+    assert "tape: 4 operations" in said[5] and "def mul(x, y" in said[6] and "watch NAME.grad" in said[7]
+    assert "hidden[-1] scalar" in said[9]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("fly", "'fly' is no command"),
+        ("goto 99", "operation is '99'; expected 1 … 4"),
+        ("next far", "N is 'far'"),
+        ("break conv", "'conv' is not on this tape; it has add, mul, relu, sum"),
+        ("watch v.grad", "tensor is 'v'; the tape knows x, w"),
+        ("print w[9]", "reaches outside of w (4,)"),
+        ("print w[__import__('os')]", "is no index"),
+        ("print w[0", "the tape knows"),
+        ("print", "a name is missing"),
+        ("why w", "expected 1 ints for w (4,)"),
+        ("why x[0]", "x has no gradient on this tape; it wants none"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_not_the_end(tape, command, answer):
+    said = answers(tape, command, "n")
+    assert answer in said[1] and len(said[1].strip().splitlines()) == 1
+    assert "2 forward" in said[2]
+
+
+def test_an_index_is_read_and_not_run():
+    assert _index("0, :, -1") == (0, slice(None), -1)
+    assert _index("1:3, ::2, ...") == (slice(1, 3), slice(None, None, 2), ...)
+    assert _index("") == () and _index("4") == 4
+
+
+def test_a_program_that_fails_can_be_stepped_through_as_far_as_it_came(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "broken.py"
+    path.write_text(
+        "from minicnn import Tensor\nx = Tensor([1.0])\ny = x + 1\nraise ValueError('too far')\n", encoding="utf-8"
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert cli.main(["step", str(path)]) == 0
+    seen = capsys.readouterr()
+    assert "ValueError: too far" in seen.err and "step.py" not in seen.err
+    assert "1 forward  y = add(x, 1)" in seen.out
+
+
+def test_what_cannot_be_stepped_through(tmp_path, capsys):
+    assert cli.main(["step", str(tmp_path / "none.py")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    empty = tmp_path / "empty.py"
+    empty.write_text("print('nothing')\n", encoding="utf-8")
+    assert cli.main(["step", str(empty)]) == 2
+    assert "step: the tape is empty" in capsys.readouterr().err
+
+
+def test_a_long_program_is_stopped(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "endless.py"
+    path.write_text("from minicnn import Tensor\nx = Tensor([1.0])\nwhile True:\n    x = x + 1\n", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("last\n"))
+    assert cli.main(["step", "--most", "20", str(path)]) == 0
+    seen = capsys.readouterr()
+    assert "endless.py was stopped after 20 operations; --most takes more" in seen.err
+    assert "20 forward" in seen.out

@@ -1,0 +1,151 @@
+"""Every gradient of every op is the sum of the products that `why` names, and they stand where it says."""
+
+import math
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import InputError, Tensor, ops
+from minicnn.op_cases import CASES
+from minicnn.tape import products
+
+
+def recorded(case, seed=0):
+    """(tape, its leaves) of an op's row with a random cotangent."""
+    leaves = [
+        Tensor(array, requires_grad=True, name=f"input{i}")
+        for i, array in enumerate(case.draw(np.random.default_rng(seed)))
+    ]
+    with minicnn.record() as tape:
+        y = case.function(*leaves)
+        y.backward(np.random.default_rng(1).standard_normal(y.shape))
+    return tape, leaves
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_products_sum_to_the_gradient(case):
+    tape, leaves = recorded(case)
+    for leaf in leaves:
+        gradient = tape.find(leaf).gradient
+        if gradient is None:
+            continue
+        index = np.unravel_index(np.argmax(np.abs(gradient)), gradient.shape)
+        why = tape.why(leaf, index)
+        assert why.gradient == leaf.grad[index]
+        assert abs(why.remainder) <= 1e-12 * max(1, abs(why.gradient))
+        sizes = [abs(product.value) for product in why.products]
+        assert sizes == sorted(sizes, reverse=True)
+        for product in why.products:
+            assert product.at is not None  # on shapes this small, nothing is left undivided
+            assert product.upstream == product.step.cotangent[product.at]
+            assert math.isclose(product.upstream * product.factor, product.value, rel_tol=1e-12, abs_tol=1e-300)
+            if product.of is not None:
+                assert tape.find(product.of).array[product.position] == product.factor
+
+
+RULED = [case for case in CASES if case.op in (*products.RULES, *products.ELEMENTWISE)]
+# Asking runs a convolution hundreds of times.
+QUICK = [pytest.param(c, marks=() if c.op != "conv" or c.name == "strided" else pytest.mark.thorough) for c in RULED]
+
+
+@pytest.mark.parametrize("case", QUICK, ids=lambda case: str(case))
+def test_rules_find_what_the_op_itself_says(case):
+    """The rules of convolutions and products against the way that needs no rule."""
+    tape, leaves = recorded(case)
+    for leaf in leaves:
+        for step, which in tape.find(leaf).uses:
+            if step.gradients[which] is None:
+                continue
+            index = tuple(n // 2 for n in leaf.shape)
+            by_rule, _ = products.of_use(step, which, index)
+            by_asking, _ = products._probed(step, which, index)
+            found = {p.at: p.value for p in by_rule if abs(p.value) > 1e-14}
+            expected = {p.at: p.value for p in by_asking if abs(p.value) > 1e-14}
+            assert found.keys() == expected.keys()
+            assert all(math.isclose(found[at], expected[at], rel_tol=1e-9, abs_tol=1e-14) for at in found)
+
+
+def test_a_convolution_by_hand():
+    x = Tensor(np.arange(9.0).reshape(1, 3, 3, 1))
+    w = Tensor(np.ones((2, 2, 1, 1)), requires_grad=True)
+    with minicnn.record() as tape:
+        y = ops.conv(x, w)
+        y.backward(np.array([1.0, 10, 100, 0]).reshape(1, 2, 2, 1))
+    why = tape.why(w, (1, 0, 0, 0))
+    #  w[1, 0] meets x[1, 0] = 3, x[1, 1] = 4, x[2, 0] = 6 and x[2, 1] = 7
+    assert [(p.value, p.at, p.of, p.position) for p in why.products] == [
+        (600.0, (0, 1, 0, 0), "x", (0, 2, 0, 0)),
+        (40.0, (0, 0, 1, 0), "x", (0, 1, 1, 0)),
+        (3.0, (0, 0, 0, 0), "x", (0, 1, 0, 0)),
+    ]
+    assert (why.gradient, why.total, why.remainder, why.zeros) == (643, 643, 0, 1)
+    shown = str(why)
+    assert shown.splitlines()[0] == "w.grad[1, 0, 0, 0] = 643"
+    assert "the sum of 3 products, in y = conv(…) at test_why.py:" in shown
+    assert "+600.000000000 = 100 y.grad[0, 1, 0, 0] × 6 x[0, 2, 0, 0]" in shown
+    assert "1 more are zero" in shown and "remainder 0" in shown
+
+
+def test_every_use_of_a_tensor_counts():
+    w = Tensor(np.array([2.0, 3.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        square = w * w
+        loss = (square + 5.0 * w).sum()
+        loss.backward()
+    why = tape.why(w, 1)
+    assert sorted(p.value for p in why.products) == [3, 3, 5]
+    assert {p.step.output.name for p in why.products} == {"square", "mul_2"}
+    assert "backward began here" in str(tape.why(loss, ()))
+    assert tape.why(loss, ()).remainder == 0
+
+
+def test_uses_outside_of_the_tape_are_a_remainder():
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        y = w * 3.0
+        z = y * 2.0
+    (z + y * 4.0).sum().backward()
+    why = tape.why(y, 0)
+    assert (why.gradient, why.total, why.remainder) == (6, 2, 4)
+    assert "used where no tape recorded" in str(why)
+
+
+def test_what_the_tensor_holds_by_now_is_told():
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    (w * 7.0).sum().backward()
+    with minicnn.record() as tape:
+        (w * 3.0).sum().backward()
+    assert tape.why(w, 0).gradient == 3
+    assert "w.grad holds 10 by now" in str(tape.why(w, 0))
+
+
+def test_many_terms_are_summed_in_blocks(monkeypatch):
+    monkeypatch.setattr(products, "PROBES", 20)
+    x = Tensor(np.random.default_rng(0).standard_normal((40, 3)), requires_grad=True)
+    with minicnn.record() as tape:
+        ops.softmax(x, axis=0).backward(np.random.default_rng(1).standard_normal((40, 3)))
+    why = tape.why(x, (4, 1))
+    assert any(p.at is None for p in why.products)
+    assert abs(why.remainder) < 1e-12
+    assert "many of softmax_1.grad" in str(why)
+
+
+def test_float32_leaves_a_remainder_of_its_precision():
+    random = np.random.default_rng(0)
+    x = Tensor(random.standard_normal((2, 9, 9, 8)).astype(np.float32))
+    w = Tensor(random.standard_normal((3, 3, 8, 4)).astype(np.float32), requires_grad=True)
+    with minicnn.record() as tape:
+        ops.sum(ops.square(ops.conv(x, w))).backward()
+    why = tape.why(w, (0, 1, 2, 3))
+    assert 0 < abs(why.remainder) < 1e-5 * sum(abs(p.value) for p in why.products)
+
+
+@pytest.mark.parametrize("index", [(0,), (0, 5), (0.5, 0), "ab", (0, 0, 0), None])
+def test_an_index_that_names_no_element(index):
+    w = Tensor(np.ones((2, 3)), requires_grad=True)
+    with minicnn.record() as tape:
+        w.sum().backward()
+    with pytest.raises(InputError, match=r"why: index is .*; expected 2 ints for w \(2, 3\)"):
+        tape.why(w, index)
+    assert tape.why(w, (-1, -1)).index == (1, 2)
