@@ -118,9 +118,11 @@ def differences(recipe: StyleRecipe, model: Network) -> list[str]:
     if recipe.preprocessing is not None:
         theirs = preprocessing(recipe.preprocessing).ordered(model.preprocessing.order)
         if theirs != model.preprocessing:
-            notes.append(f"the recipe has pictures enter as {theirs}, {model.card.name} as given {model.preprocessing}")
+            notes.append(
+                f"the recipe's preprocessing is {theirs}, that of {model.card.name} as given {model.preprocessing}"
+            )
         elif theirs != (known := preprocessing(model.card.preprocessing)):
-            notes.append(f"{model.card.name} knows pictures as {known}; the recipe has them enter as {theirs}")
+            notes.append(f"the recipe's preprocessing is {theirs}; {model.card.name} has learned with {known}")
     return notes
 
 
