@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from minicnn import buffers
+from minicnn import backend, buffers
 from minicnn.errors import InputError
 from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds
@@ -117,25 +117,31 @@ class LBFGS(Optimizer):
         return found
 
     def _direction(self, point: np.ndarray) -> np.ndarray:
-        """−H g, where H is the inverse of the curvature as far as it is known: the two loops of algorithm 7.4."""
+        """−H g within the box, where H is the inverse of the curvature as far as it is known."""
         descent = np.negative(self.gradient, out=buffers.empty_like(self.gradient))
         inward = self._inward(point, descent)
         if not self.moves:
             return inward
         direction = buffers.empty_like(descent)
         direction[:] = inward
-        add = _addition(direction)
-        pairs = list(zip(self.moves, self.changes, self.curvatures, strict=True))
-        shares = []
-        for s, y, curvature in reversed(pairs):
-            shares.append(dot(s, direction) / curvature)
-            add(y, direction, a=-shares[-1])
-        direction *= pairs[-1][2] / dot(pairs[-1][1], pairs[-1][1])
-        for (s, y, curvature), share in zip(pairs, reversed(shares), strict=True):
-            add(s, direction, a=share - dot(y, direction) / curvature)
+        self._two_loops(direction)
         if inward is not descent:
             direction[inward != descent] = 0
         return self._inward(point, direction)
+
+    def _two_loops(self, q: np.ndarray) -> None:
+        """q = H q, in place. Algorithm 7.4."""
+        add = _addition(q)
+        pairs = list(zip(self.moves, self.changes, self.curvatures, strict=True))
+        shares = []
+        # A pass over one vector is too short for BLAS to gather its threads, above all where others want them.
+        with backend.blas_on_one_thread:
+            for s, y, curvature in reversed(pairs):
+                shares.append(dot(s, q) / curvature)
+                add(y, q, a=-shares[-1])
+            q *= pairs[-1][2] / dot(pairs[-1][1], pairs[-1][1])
+            for (s, y, curvature), share in zip(pairs, reversed(shares), strict=True):
+                add(s, q, a=share - dot(y, q) / curvature)
 
     def _inward(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """The direction without what it pushes out of the box at a bound; itself where there are no bounds."""
