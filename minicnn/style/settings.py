@@ -122,7 +122,10 @@ def differences(recipe: StyleRecipe, model: Network) -> list[str]:
                 f"the recipe's preprocessing is {theirs}, that of {model.card.name} as given {model.preprocessing}"
             )
         elif theirs != (known := preprocessing(model.card.preprocessing)):
-            notes.append(f"the recipe's preprocessing is {theirs}; {model.card.name} has learned with {known}")
+            notes.append(
+                f"the recipe's preprocessing is {theirs}; {model.card.name} has learned with {known}, and its own "
+                "recipe may suit it better: the constants of this one belong to other weights"
+            )
     return notes
 
 
