@@ -17,4 +17,8 @@ class LoadError(InputError):
 
 
 class GradcheckError(AssertionError):
-    """An analytic gradient and finite differences disagree."""
+    """An analytic gradient and finite differences disagree. report: the GradcheckReport, where there is one."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report

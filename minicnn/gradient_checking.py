@@ -3,80 +3,32 @@
 For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, element by element, with
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
+
+What is wrong is then explained: gradient_patterns.py looks at the numbers, gradient_causes.py asks f again.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from minicnn.backend import BACKENDS, current_backend, use_backend
 from minicnn.errors import GradcheckError, InputError
+from minicnn.gradient_causes import causes, gradient_of, nodes_of
+from minicnn.gradient_differences import Differences, Index, Unsettled, unsettled
+from minicnn.gradient_patterns import Evidence
+from minicnn.gradient_reports import Finding, GradcheckReport, InputReport
 from minicnn.tensor import Tensor
 
 EVERY_ELEMENT = 2000  # tensors up to this size are checked whole, larger ones by a sample and a random direction
 
-
-@dataclass
-class InputReport:
-    """What was found for one input: how many entries were checked, which are wrong, and the worst of them."""
-
-    name: str
-    shape: tuple[int, ...]
-    checked: int = 0
-    wrong: list[tuple[int, ...]] = field(default_factory=list)
-    worst: tuple[tuple[int, ...], float, float] | None = None  # index, analytic, numeric
-    worst_excess: float = -math.inf
-    direction: tuple[float, float] | None = None  # analytic, numeric, along a random direction
-    direction_ok: bool = True
-
-    @property
-    def ok(self) -> bool:
-        return not self.wrong and self.direction_ok
-
-    def __str__(self) -> str:
-        label = f"{self.name} {self.shape}"
-        if self.ok:
-            return f"{label}: {self.checked}/{self.checked} ok"
-        lines = [f"{label}: {len(self.wrong)}/{self.checked} entries wrong"]
-        if self.wrong and self.worst is not None:
-            index, analytic, numeric = self.worst
-            difference = abs(analytic - numeric)
-            relative = difference / max(abs(analytic), abs(numeric), 1e-300)
-            at = ", ".join(map(str, index))
-            lines.append(
-                f"worst {self.name}[{at}]   analytic {analytic:.6g}   numeric {numeric:.6g}   "
-                f"abs {difference:.1e}   rel {relative:.1e}"
-            )
-        if not self.direction_ok and self.direction is not None:
-            analytic, numeric = self.direction
-            lines.append(f"along a random direction   analytic {analytic:.6g}   numeric {numeric:.6g}")
-        return "\n  ".join(lines)
-
-
-@dataclass
-class GradcheckReport:
-    """The outcome for every input; truthy when all gradients agree."""
-
-    inputs: list[InputReport]
-    eps: float
-    dtype: str
-
-    @property
-    def ok(self) -> bool:
-        return all(i.ok for i in self.inputs)
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __str__(self) -> str:
-        verdict = "passed" if self.ok else "FAILED"
-        return "\n  ".join([f"gradcheck {verdict}   {self.dtype}  eps {self.eps:g}", *map(str, self.inputs)])
+__all__ = ["EVERY_ELEMENT", "Finding", "GradcheckReport", "InputReport", "Unsettled", "gradcheck"]
 
 
 def gradcheck(
@@ -94,57 +46,41 @@ def gradcheck(
     the differences are to mean anything. eps: the step h. An entry is right when |analytic − numeric| ≤
     atol + rtol · |numeric|. Up to 2,000 elements a tensor are all checked; larger ones by a stratified sample and a
     random direction.
-    Raises GradcheckError with a report when a gradient is wrong, or when f gives two results for one input.
+
+    Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
+    ones is returned, its verdict is "inconclusive", and as a condition it is false.
+    Raises GradcheckError with the report, also as its `report`, when a gradient is wrong; and when f or its backward
+    gives two results for one input or writes into what it is given.
     """
     arrays = _arrays(inputs)
+    names = _names(f, inputs, len(arrays))
     # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves as the cotangent.
     random = np.random.default_rng(seed).spawn(1)[0]
-    copies = [a.copy() for a in arrays]  # f never sees the caller's arrays, so they cannot be left changed
-    tensors = [Tensor(a, requires_grad=True) for a in copies]
-    y = f(*tensors)
-    if not isinstance(y, Tensor):
-        raise InputError(f"gradcheck: f returned {type(y).__name__}; expected a Tensor")
-    cotangent = random.standard_normal(y.shape).astype(y.dtype)
-    value = y.data.copy()
-    if not np.array_equal(value, _value(f, copies), equal_nan=True):
-        raise GradcheckError("gradcheck: f gave two results for the same inputs; fix its random numbers with a seed")
-    if y.requires_grad:
-        y.backward(cotangent)
+    y, gradients, cotangent = _analytic(f, arrays, names, random)
+    differences = Differences(f, arrays, cotangent, eps)
+    _repeats(differences.value, y.numpy())
+    shown = _described(f, names, y)
 
-    def difference(index: int, direction: np.ndarray) -> float:
-        """Central difference of Σ u · f along `direction` of one input."""
-        ends = []
-        for step in (eps, -eps):
-            moved = [a + step * direction if i == index else a for i, a in enumerate(copies)]
-            ends.append(_value(f, moved))
-        # Subtract first, then weigh: the large common part of both ends cancels exactly.
-        return float(np.sum(cotangent * (ends[0] - ends[1])) / (2 * eps))
-
-    names = _names(f, inputs, len(arrays))
-    reports = []
-    for number, (array, tensor) in enumerate(zip(copies, tensors, strict=True)):
-        analytic = np.zeros_like(array) if tensor.grad is None else tensor.grad
+    reports, evidences = [], []
+    for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
+        analytic = np.zeros_like(array) if gradient is None else gradient
         report = InputReport(names[number], array.shape)
-        for index in _chosen(array, random):
-            unit = np.zeros_like(array)
-            unit[index] = 1
-            _compare(report, index, float(analytic[index]), difference(number, unit), atol, rtol)
-        if array.size > EVERY_ELEMENT:
-            direction = random.standard_normal(array.shape).astype(array.dtype)
-            pair = float(np.sum(analytic * direction)), difference(number, direction)
-            report.direction = pair
-            scale = float(np.sqrt(np.sum(np.square(analytic * direction))))
-            report.direction_ok = abs(pair[0] - pair[1]) <= atol + rtol * max(abs(pair[1]), scale)
+        pairs = _compare_entries(report, differences, number, analytic, atol, rtol, random)
         reports.append(report)
-    result = GradcheckReport(reports, eps, str(y.dtype))
-    if not result.ok:
-        raise GradcheckError(str(result))
+        evidences.append((analytic, pairs))
+    result = GradcheckReport(reports, eps, str(y.dtype), shown, current_backend())
+    if result.failed:
+        _explain(result, f, differences, gradients, evidences, atol, rtol)
+        raise GradcheckError(str(result), result)
     return result
 
 
+# --- what is asked -------------------------------------------------------------------------------------------------
+
+
 def _arrays(inputs: Any) -> list[np.ndarray]:
-    several = isinstance(inputs, Sequence) and not isinstance(inputs, np.ndarray)
-    arrays = [i.data if isinstance(i, Tensor) else np.asarray(i) for i in (inputs if several else [inputs])]
+    """Copies: f never sees the caller's arrays, so they cannot be left changed."""
+    arrays = [i.data if isinstance(i, Tensor) else np.asarray(i) for i in _several(inputs)]
     if not arrays:
         raise InputError("gradcheck: inputs is empty; expected at least one array")
     for number, array in enumerate(arrays):
@@ -155,42 +91,298 @@ def _arrays(inputs: Any) -> list[np.ndarray]:
                 f"gradcheck: input {number} is {array.dtype}; differences of this precision say little, use float64",
                 stacklevel=3,
             )
-    return arrays
+    return [array.copy() for array in arrays]
+
+
+def _several(inputs: Any) -> Sequence[Any]:
+    return inputs if isinstance(inputs, Sequence) and not isinstance(inputs, np.ndarray) else [inputs]
 
 
 def _names(f: Callable[..., Tensor], inputs: Any, count: int) -> list[str]:
     """What the report calls each input: the Tensor's own name, or else f's parameter."""
-    several = isinstance(inputs, Sequence) and not isinstance(inputs, np.ndarray)
-    values = inputs if several else [inputs]
     try:
         parameters = inspect.signature(f).parameters.values()
         called = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     except (TypeError, ValueError):  # some callables of C have no signature
         called = []
     called += [f"input {number}" for number in range(len(called), count)]
-    return [(v.name if isinstance(v, Tensor) else None) or n for v, n in zip(values, called, strict=False)]
+    values = zip(_several(inputs), called, strict=False)
+    return [(value.name if isinstance(value, Tensor) else None) or name for value, name in values]
 
 
-def _value(f: Callable[..., Tensor], arrays: list[np.ndarray]) -> np.ndarray:
-    return f(*(Tensor(a.copy()) for a in arrays)).data
+def _described(f: Callable[..., Tensor], names: list[str], y: Tensor) -> str:
+    """conv(x, w; padding 1). A function without a name is called by the op that made its result."""
+    options: dict[str, Any] = {}
+    while isinstance(f, functools.partial):
+        options, f = {**f.keywords, **options}, f.func
+    name = getattr(f, "__name__", "<lambda>")
+    if name == "<lambda>":
+        name = y._node.name if y._node is not None and len(nodes_of(y)) == 1 else "f"
+    settings = ", ".join(f"{key} {value}" for key, value in options.items())
+    return f"{name}({', '.join(names)}{'; ' * bool(settings)}{settings})"
 
 
-def _chosen(array: np.ndarray, random: np.random.Generator) -> list[tuple[int, ...]]:
+# --- the analytic side -----------------------------------------------------------------------------------------------
+
+
+def _analytic(
+    f: Callable[..., Tensor], arrays: list[np.ndarray], names: list[str], random: np.random.Generator
+) -> tuple[Tensor, list[np.ndarray | None], np.ndarray]:
+    """The result, the gradient to each input and the cotangent they are for; twice, to see whether they repeat."""
+    y, tensors = _forward(f, arrays)
+    _unchanged("f writes into its input", tensors, arrays, names)
+    cotangent = random.standard_normal(y.shape).astype(y.dtype)
+    first, second = (_backward(f, arrays, names, cotangent, y) for _ in range(2))
+    for name, one, other in zip(names, first, second, strict=True):
+        both = one is not None and other is not None
+        if not (np.array_equal(one, other, equal_nan=True) if both else one is other):  # type: ignore[arg-type]
+            raise GradcheckError(f"gradcheck: backward gave two gradients to {name} for the same inputs")
+    return y, first, cotangent
+
+
+def _forward(f: Callable[..., Tensor], arrays: list[np.ndarray]) -> tuple[Tensor, list[Tensor]]:
+    tensors = [Tensor(array.copy(), requires_grad=True) for array in arrays]
+    y = f(*tensors)
+    if not isinstance(y, Tensor):
+        raise InputError(f"gradcheck: f returned {type(y).__name__}; expected a Tensor")
+    return y, tensors
+
+
+def _backward(
+    f: Callable[..., Tensor], arrays: list[np.ndarray], names: list[str], cotangent: np.ndarray, before: Tensor
+) -> list[np.ndarray | None]:
+    y, tensors = _forward(f, arrays)
+    _repeats(y.numpy(), before.numpy())
+    given = cotangent.copy()
+    if y.requires_grad:
+        y.backward(given)
+        _unchanged("backward writes into the input", tensors, arrays, names)
+        if not np.array_equal(given, cotangent):
+            raise GradcheckError(
+                "gradcheck: backward writes into dy, which others may still need; write dy = dy * …, not dy *= …"
+            )
+    return [gradient_of(tensor) for tensor in tensors]
+
+
+def _repeats(result: np.ndarray, before: np.ndarray) -> None:
+    if not np.array_equal(result, before, equal_nan=True):
+        raise GradcheckError("gradcheck: f gave two results for the same inputs; fix its random numbers with a seed")
+
+
+def _unchanged(what: str, tensors: list[Tensor], arrays: list[np.ndarray], names: list[str]) -> None:
+    for name, tensor, array in zip(names, tensors, arrays, strict=True):
+        if not np.array_equal(tensor.numpy(), array, equal_nan=True):
+            raise GradcheckError(f"gradcheck: {what} {name}; let it work on a copy")
+
+
+# --- the comparison --------------------------------------------------------------------------------------------------
+
+
+def _compare_entries(
+    report: InputReport,
+    differences: Differences,
+    number: int,
+    analytic: np.ndarray,
+    atol: float,
+    rtol: float,
+    random: np.random.Generator,
+) -> dict[Index, float]:
+    """Fill in the report; returns the difference at each checked place."""
+    numeric: dict[Index, float] = {}
+
+    def compare(index: Index) -> None:
+        found, value = differences.slopes(number, index), float(analytic[index])
+        numeric[index] = found.central
+        allowed = atol + rtol * abs(found.central)
+        excess = abs(value - found.central) - allowed
+        report.checked += 1
+        if not excess <= 0:  # written so that NaN is wrong
+            doubt = unsettled(differences, number, index, value, found, allowed)
+            if doubt is not None:
+                report.inconclusive.append(doubt)
+                return
+            report.wrong.append(index)
+        if math.isnan(excess) or excess > report.worst_excess:
+            report.worst = index, value, found.central
+            report.worst_excess = math.inf if math.isnan(excess) else excess
+
+    for index in _chosen(analytic, random):
+        compare(index)
+    if analytic.size > EVERY_ELEMENT:
+        _compare_along(report, differences, number, analytic, atol, rtol, random)
+        if not report.direction_ok and not report.wrong:
+            index = _found_by_halving(differences, number, analytic, random)
+            if index not in numeric:
+                compare(index)
+    settled = {index: n for index, n in numeric.items() if index not in {doubt.index for doubt in report.inconclusive}}
+    if settled:
+        errors = [abs(float(analytic[index]) - slope) for index, slope in settled.items()]
+        report.worst_relative = max(errors) / max(max(map(abs, settled.values())), 1e-300) if max(errors) else 0.0
+    return numeric
+
+
+def _chosen(array: np.ndarray, random: np.random.Generator) -> list[Index]:
     """All indices of a small array; of a large one, one drawn from each of as many equal runs."""
     if array.size <= EVERY_ELEMENT:
         flat = np.arange(array.size)
     else:
         edges = np.linspace(0, array.size, EVERY_ELEMENT // 10 + 1).astype(int)
         flat = random.integers(edges[:-1], edges[1:])
-    return [tuple(map(int, np.unravel_index(i, array.shape))) for i in flat]
+    return [_index(int(i), array) for i in flat]
 
 
-def _compare(
-    report: InputReport, index: tuple[int, ...], analytic: float, numeric: float, atol: float, rtol: float
+def _index(flat: int, array: np.ndarray) -> Index:
+    return tuple(map(int, np.unravel_index(flat, array.shape)))
+
+
+def _compare_along(
+    report: InputReport,
+    differences: Differences,
+    number: int,
+    analytic: np.ndarray,
+    atol: float,
+    rtol: float,
+    random: np.random.Generator,
 ) -> None:
-    report.checked += 1
-    excess = abs(analytic - numeric) - (atol + rtol * abs(numeric))
-    if not excess <= 0:  # written so that NaN is wrong
-        report.wrong.append(index)
-    if math.isnan(excess) or excess > report.worst_excess:
-        report.worst, report.worst_excess = (index, analytic, numeric), math.inf if math.isnan(excess) else excess
+    direction = random.standard_normal(analytic.shape).astype(analytic.dtype)
+    report.direction = float(np.sum(analytic * direction)), differences.along(number, direction)
+    scale = float(np.sqrt(np.sum(np.square(analytic * direction))))
+    gap = abs(report.direction[0] - report.direction[1])
+    report.direction_ok = gap <= atol + rtol * max(abs(report.direction[1]), scale)
+
+
+def _found_by_halving(
+    differences: Differences, number: int, analytic: np.ndarray, random: np.random.Generator
+) -> Index:
+    """A wrong element that the sample missed: of the two halves of what is left, take the one that is more wrong."""
+    direction = random.standard_normal(analytic.size)
+    low, high = 0, analytic.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        gaps = []
+        for begin, end in ((low, middle), (middle, high)):
+            part = np.zeros(analytic.size, analytic.dtype)
+            part[begin:end] = direction[begin:end]
+            part = part.reshape(analytic.shape)
+            gap = abs(differences.along(number, part) - float(np.sum(analytic[part != 0] * part[part != 0])))
+            gaps.append(math.inf if math.isnan(gap) else gap)
+        low, high = (low, middle) if gaps[0] >= gaps[1] else (middle, high)
+    return _index(low, analytic)
+
+
+# --- the explanation -------------------------------------------------------------------------------------------------
+
+
+def _explain(
+    result: GradcheckReport,
+    f: Callable[..., Tensor],
+    differences: Differences,
+    gradients: list[np.ndarray | None],
+    evidences: list[tuple[np.ndarray, dict[Index, float]]],
+    atol: float,
+    rtol: float,
+) -> None:
+    accused = [number for number, report in enumerate(result.inputs) if report.wrong]
+    for number in accused:
+        report, (analytic, numeric) = result.inputs[number], evidences[number]
+        if gradients[number] is None:
+            report.findings = [_without_gradient(f, differences, number, report.name)]
+        else:
+            evidence = _evidence(result, differences, number, analytic, numeric, atol, rtol)
+            report.findings = causes(evidence, differences, number, f)
+        report.notes.append(_not_a_kink(differences, number, report, atol, rtol))
+    if not accused:
+        return
+    first = result.inputs[accused[0]]
+    assert first.worst is not None
+    result.first_bad_backend = _first_bad_backend(f, differences, accused[0], first, atol, rtol)
+    bad = result.first_bad_backend
+    earlier = _before(bad)
+    if earlier:
+        result.notes.append(
+            f"first bad backend: {bad} ({' and '.join(earlier)} pass{'es' * (len(earlier) == 1)}): compare the kernels"
+        )
+    else:
+        result.notes.append(f"first bad backend: {bad}, the definition itself: look at the backward, not at a kernel")
+    result.notes.append(f"next: tape.why({first.name}, {first.worst[0]})")
+
+
+def _evidence(
+    result: GradcheckReport,
+    differences: Differences,
+    number: int,
+    analytic: np.ndarray,
+    numeric: dict[Index, float],
+    atol: float,
+    rtol: float,
+) -> Evidence:
+    report = result.inputs[number]
+    doubtful = {doubt.index for doubt in report.inconclusive}
+    settled = sorted(index for index in numeric if index not in doubtful)
+    wrong = set(report.wrong)
+    slopes = np.array([numeric[index] for index in settled])
+    flat = [int(np.ravel_multi_index(index, analytic.shape)) if index else 0 for index in settled]
+    names = [found.name for found in result.inputs]
+    return Evidence(
+        name=report.name,
+        x=differences.arrays[number],
+        analytic=analytic,
+        places=np.array(flat),
+        numeric=slopes,
+        allowed=atol + rtol * np.abs(slopes),
+        wrong=np.array([index in wrong for index in settled]),
+        y=differences.value,
+        cotangent=differences.cotangent,
+        others={
+            name: array for i, (name, array) in enumerate(zip(names, differences.arrays, strict=True)) if i != number
+        },
+    )
+
+
+def _without_gradient(f: Callable[..., Tensor], differences: Differences, number: int, name: str) -> Finding:
+    tensors = [Tensor(array.copy(), requires_grad=True) for array in differences.arrays]
+    y = f(*tensors)
+    users = [node.name for node in nodes_of(y) if any(source is tensors[number] for source in node.inputs)]
+    if users:
+        return Finding("zeros", f"{name} gets no gradient: the backward of {', '.join(users)} returns None for it")
+    return Finding(
+        "zeros", f"{name} gets no gradient: the tape never saw it (.data, .detach() or no_grad() on the way)"
+    )
+
+
+def _not_a_kink(differences: Differences, number: int, report: InputReport, atol: float, rtol: float) -> str:
+    """What the difference at the worst entry is for larger and smaller steps."""
+    assert report.worst is not None
+    index, _, numeric = report.worst
+    steps = [differences.eps * factor for factor in (100, 10, 1, 0.1)]
+    slopes = [differences.slopes(number, index, step) for step in steps]
+    spread = max(abs(slope.central - numeric) for slope in slopes)
+    if spread <= atol + rtol * abs(numeric):
+        return f"not a kink: the numeric value is the same for h = {steps[0]:.0e} … {steps[-1]:.0e}"
+    told = ", ".join(f"{slope.central:.4g}" for slope in slopes)
+    return f"the numeric value is {told} for h = {', '.join(f'{step:.0e}' for step in steps)}: it depends on the step"
+
+
+def _before(backend: str) -> tuple[str, ...]:
+    """The backends that are easier to read than this one."""
+    return BACKENDS[: BACKENDS.index(backend)] if backend in BACKENDS else BACKENDS
+
+
+def _first_bad_backend(
+    f: Callable[..., Tensor], differences: Differences, number: int, report: InputReport, atol: float, rtol: float
+) -> str:
+    """The first backend, from the readable one up, on which some of the wrong entries are wrong as well."""
+    some = report.wrong[:: max(1, len(report.wrong) // 8)]
+    for name in _before(current_backend()):
+        with use_backend(name):
+            y, tensors = _forward(f, differences.arrays)
+            if y.requires_grad:
+                y.backward(differences.cotangent.copy())
+            gradient = gradient_of(tensors[number])
+            there = Differences(f, differences.arrays, differences.cotangent, differences.eps)
+            for index in some:
+                numeric = there.slopes(number, index).central
+                analytic = 0.0 if gradient is None else float(gradient[index])
+                if not abs(analytic - numeric) <= atol + rtol * abs(numeric):
+                    return name
+    return current_backend()

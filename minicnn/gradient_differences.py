@@ -1,0 +1,113 @@
+"""Finite differences of a function of arrays, one element at a time, and whether they can be believed.
+
+A difference says little where the function has a kink within the step, or where rounding is as large as what it moves.
+Both show in the slopes to the left and to the right: on a smooth function these differ by h · f″, which is next to
+nothing and halves with the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Index = tuple[int, ...]
+
+
+class Slopes(NamedTuple):
+    """Of Σ u · f along one element: to the left of it, to the right, and centrally, across both."""
+
+    left: float
+    right: float
+    central: float
+
+
+class Differences:
+    """f without its tape: what it gives when one element moves. `arrays` are never written to."""
+
+    def __init__(self, f: Callable[..., Any], arrays: Sequence[np.ndarray], cotangent: np.ndarray, eps: float) -> None:
+        self.f, self.arrays, self.cotangent, self.eps = f, list(arrays), cotangent, eps
+        self.value = self._at(0, self.arrays[0])
+
+    def _at(self, number: int, moved: np.ndarray) -> np.ndarray:
+        from minicnn.tensor import Tensor
+
+        arrays = [moved if i == number else array for i, array in enumerate(self.arrays)]
+        return self.f(*map(Tensor, arrays)).numpy()
+
+    def _ends(self, number: int, index: Index, step: float) -> tuple[np.ndarray, np.ndarray, float]:
+        """f a step further, a step back, and how far these are apart, as the element's own dtype rounds it."""
+        ahead, behind = self.arrays[number].copy(), self.arrays[number].copy()
+        ahead[index] += step
+        behind[index] -= step
+        apart = float(ahead[index] - behind[index])
+        return self._at(number, ahead), self._at(number, behind), apart or 2 * step
+
+    def slopes(self, number: int, index: Index, step: float | None = None) -> Slopes:
+        """Of input `number` at `index`. Subtract first, then weigh: the large common part cancels exactly."""
+        ahead, behind, apart = self._ends(number, index, self.eps if step is None else step)
+        right = self._weighed(ahead - self.value)
+        left = self._weighed(self.value - behind)
+        central = self._weighed(ahead - behind)
+        return Slopes(2 * left / apart, 2 * right / apart, central / apart)
+
+    def row(self, number: int, index: Index) -> np.ndarray:
+        """How every element of the result moves with this one: a row of the transposed Jacobian, in f's shape."""
+        ahead, behind, apart = self._ends(number, index, self.eps)
+        return (ahead - behind) / apart
+
+    def along(self, number: int, direction: np.ndarray) -> float:
+        """The central slope along a direction of one input."""
+        here = self.arrays[number]
+        ahead, behind = self._at(number, here + self.eps * direction), self._at(number, here - self.eps * direction)
+        return self._weighed(ahead - behind) / (2 * self.eps)
+
+    def rounding(self, step: float) -> float:
+        """About how much of a slope over this step is rounding."""
+        exactness = np.finfo(self.value.dtype).eps
+        return float(4 * exactness * np.sum(np.abs(self.cotangent * self.value)) / step)
+
+    def _weighed(self, difference: np.ndarray) -> float:
+        return float(np.sum(self.cotangent * difference))
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """An element at which differences decide nothing: where, its value, and the slopes to both sides."""
+
+    index: Index
+    value: float
+    left: float
+    right: float
+    why: str  # "a kink" or "rounding"
+
+    def text(self, name: str) -> str:
+        at = f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
+        sides = f"slope {self.left:.4g} on its left and {self.right:.4g} on its right"
+        return f"inconclusive at {at} = {self.value:.3g}: {self.why}, {sides}"
+
+
+def unsettled(
+    differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
+) -> Unsettled | None:
+    """Whether the slopes about this element leave room for the analytic gradient, though the central one does not.
+
+    They do when it lies between the slopes to either side, and these do not come together with the step as those of a
+    smooth function do. A gradient outside all slopes is wrong even at a kink.
+    """
+    if not abs(found.right - found.left) > allowed / 2:
+        return None  # as smooth as can be
+    h = differences.eps
+    pairs = [found, *(differences.slopes(number, index, step) for step in (h / 2, h / 4, 2 * h))]
+    everything = [slope for pair in pairs for slope in pair]
+    if not min(everything) - allowed / 2 <= analytic <= max(everything) + allowed / 2:
+        return None
+    gaps = [pair.right - pair.left for pair in pairs]
+    noise = differences.rounding(h / 4)
+    if all(abs(gaps[0] * part - gap) <= 0.1 * abs(gaps[0]) for part, gap in ((0.5, gaps[1]), (0.25, gaps[2]))):
+        return None  # a curve, which a smaller step straightens
+    why = "rounding" if max(map(abs, gaps[:3])) <= noise else "a kink"
+    value = float(differences.arrays[number][index])
+    return Unsettled(index, value, found.left, found.right, why)
