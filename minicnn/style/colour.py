@@ -1,0 +1,130 @@
+"""Keeping the content's colours: what is done to the style picture before a run, and to the result after it.
+
+Pictures are floats (H, W, 3), RGB in [0, 1].
+Source: Gatys, Bethge, Hertzmann & Shechtman 2016, "Preserving color in neural artistic style transfer".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from minicnn.errors import InputError
+from minicnn.images import Picture, as_image
+
+Match = Callable[[np.ndarray, np.ndarray], Picture]
+
+# Brightness, and orange against blue, and purple against green: NTSC 1953, as Smith & Fink 1977 give it.
+RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
+FLAT = 1e-6  # variance below which there is nothing to stretch: that of rounding to 8 bits
+
+
+@dataclass(frozen=True)
+class ColourKeeper:
+    """before(style, content) is the style picture to use; after(result, content) is the picture to show."""
+
+    summary: str
+    before: Match
+    after: Match
+
+
+def luminance(image: np.ndarray, reference: np.ndarray) -> Picture:
+    """The brightness of the image in the colours of the reference, pixel by pixel: its Y with the reference's I and Q.
+
+    Both are of one size. Where a brightness cannot have the colour, the colour becomes paler until it can: the
+    brightness is where the style lies.
+    """
+    image, reference = _pictures("luminance", image, reference)
+    if image.shape != reference.shape:
+        raise InputError(f"luminance: image has shape {image.shape}, reference {reference.shape}; not equal")
+    brightness = image @ RGB_TO_YIQ[0]
+    colour = reference - (reference @ RGB_TO_YIQ[0])[..., None]  # the RGB of (0, I, Q)
+    return _picture(brightness[..., None] + colour * _room(brightness, colour)[..., None])
+
+
+def _room(brightness: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """How much of a colour, 1 at most, may be added to a brightness without leaving [0, 1]."""
+    tiny = np.finfo(np.float64).tiny
+    up = (1 - brightness) / np.maximum(colour.max(axis=-1), tiny)
+    down = brightness / np.maximum(-colour.min(axis=-1), tiny)
+    return np.clip(np.minimum(up, down), 0, 1)
+
+
+def luminance_match(image: np.ndarray, reference: np.ndarray) -> Picture:
+    """The image in grey, its brightness shifted and stretched to the mean and deviation of the reference's.
+
+    Gatys et al. 2016, section 4: a style transferred in brightness alone, whatever its colours.
+    """
+    ours, theirs = (picture @ RGB_TO_YIQ[0] for picture in _pictures("luminance_match", image, reference))
+    stretch = theirs.std() / ours.std() if ours.var() > FLAT else 0.0
+    grey = (ours - ours.mean()) * stretch + theirs.mean()
+    return _picture(np.repeat(grey[..., None], 3, axis=-1))
+
+
+def histogram_match(image: np.ndarray, reference: np.ndarray) -> Picture:
+    """Each channel of the image with the histogram of the reference's: its n-th darkest value becomes theirs.
+
+    Exact for pictures of one size in which no value occurs twice. Values that are equal stay equal, at the mean of the
+    places they share, so that an even surface stays one.
+    """
+    image, reference = _pictures("histogram_match", image, reference)
+    matched = [_ranked(image[..., channel], reference[..., channel]) for channel in range(3)]
+    return _picture(np.stack(matched, axis=-1))
+
+
+def _ranked(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    share = (np.cumsum(counts) - counts / 2) / values.size  # of the pixels, that lie below the middle of these
+    targets = np.sort(reference, axis=None)
+    return np.interp(share, (np.arange(targets.size) + 0.5) / targets.size, targets)[place].reshape(values.shape)
+
+
+def affine_match(image: np.ndarray, reference: np.ndarray) -> Picture:
+    """A(x − μ) + μ_r with A = Σ_r^½ Σ^−½: the image with the mean and the covariance of the reference's colours.
+
+    The roots are symmetric, as Gatys et al. 2016 choose: they turn colours least. A colour that does not vary in the
+    image does not come to vary.
+    """
+    image, reference = _pictures("affine_match", image, reference)
+    ours, theirs = image.reshape(-1, 3), reference.reshape(-1, 3)
+    transform = _power(np.cov(theirs.T, bias=True), 0.5) @ _power(np.cov(ours.T, bias=True), -0.5)
+    return _picture(((ours - ours.mean(0)) @ transform.T + theirs.mean(0)).reshape(image.shape))
+
+
+def _power(covariance: np.ndarray, exponent: float) -> np.ndarray:
+    """The symmetric power of a covariance; nothing along its flat axes."""
+    variances, axes = np.linalg.eigh(covariance)
+    kept = variances > FLAT
+    return (axes[:, kept] * variances[kept] ** exponent) @ axes[:, kept].T
+
+
+def _as_it_is(image: np.ndarray, _: np.ndarray) -> Picture:
+    return _picture(image)
+
+
+KEEPERS: Mapping[str, ColourKeeper] = {
+    "luminance": ColourKeeper("brightness of the result, colours of the content", luminance_match, luminance),
+    "histogram": ColourKeeper("the style in the content's colours, matched by rank", histogram_match, _as_it_is),
+    "affine": ColourKeeper(
+        "the style in the content's colours, matched by mean and covariance", affine_match, _as_it_is
+    ),
+}
+
+
+def colour_keeper(mode: str) -> ColourKeeper:
+    """What a mode, "luminance", "histogram" or "affine", does before a run and after it."""
+    if mode not in KEEPERS:
+        raise InputError(f"keep_colours is {mode!r}; expected one of {', '.join(KEEPERS)}")
+    return KEEPERS[mode]
+
+
+def _pictures(name: str, image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ours, theirs = as_image(image, name=f"{name}: image"), as_image(reference, name=f"{name}: reference")
+    return ours.astype(np.float64), theirs.astype(np.float64)
+
+
+def _picture(values: np.ndarray) -> Picture:
+    return np.clip(values, 0, 1).astype(np.float32)
