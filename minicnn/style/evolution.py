@@ -1,0 +1,215 @@
+"""Watching a picture come into being: observers that style.transfer calls after every step, and what they write.
+
+An observer is any on_step(step, image, costs), as `style.transfer` describes it; `together` makes one of several.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minicnn import images
+from minicnn.errors import InputError, MissingFileError
+from minicnn.training import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+Observer = Callable[[int, np.ndarray, Mapping[str, float]], Any]
+
+COLOURS = 256  # of a GIF's palette
+HOLD = 2000  # milliseconds that the last picture of an animation is shown
+STYLE = "style "  # before the layer's name, in the costs
+
+
+def together(*observers: Observer | None) -> Observer:
+    """One observer that calls each in turn; None is nobody."""
+    present = [observer for observer in observers if observer is not None]
+
+    def on_step(step: int, image: np.ndarray, costs: Mapping[str, float]) -> None:
+        for observer in present:
+            observer(step, image, costs)
+
+    return on_step
+
+
+class Frames:
+    """Writes every n-th picture into a folder: 00010.png, 00020.png, … The folder is made where it is missing."""
+
+    def __init__(self, folder: images.PathLike, *, every: int = 10, suffix: str = ".png") -> None:
+        self.folder, self.every, self.suffix = Path(folder), _count("frames: every", every), suffix
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise InputError(f"frames: folder {str(folder)!r} cannot be made ({problem.strerror})") from problem
+        images.check_target(self._path(0))
+
+    def __call__(self, step: int, image: np.ndarray, costs: Mapping[str, float]) -> None:
+        if step % self.every == 0:
+            images.save(self._path(step), image)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:05d}{self.suffix}"
+
+
+class Preview:
+    """Keeps one file up to date, for an image viewer that watches it: never half of a picture, since a whole file takes
+    the place of the last.
+
+    every: steps between two pictures; None goes by the clock alone. seconds: at least between two pictures, so that
+    writing does not hold up a fast run.
+    """
+
+    def __init__(self, path: images.PathLike, *, every: int | None = None, seconds: float | None = None) -> None:
+        self.path = images.check_target(path)
+        self.every = 1 if every is None else _count("preview: every", every)
+        self.seconds = (2.0 if every is None else 0.0) if seconds is None else seconds
+        if not (isinstance(self.seconds, int | float) and 0 <= self.seconds < math.inf):
+            raise InputError(f"preview: seconds is {seconds!r}; expected a number of at least 0")
+        self._last = -math.inf
+
+    def __call__(self, step: int, image: np.ndarray, costs: Mapping[str, float]) -> None:
+        if step % self.every == 0 and time.monotonic() - self._last >= self.seconds:
+            images.save(self.path, image)
+            self._last = time.monotonic()
+
+
+class Animation:
+    """Collects pictures for a GIF of at most `frames` frames, whatever the number of steps; write() makes the file.
+
+    side: pixels of the long side. milliseconds: that a frame is shown; the last is held for two seconds.
+    Most happens in the first steps, so their pictures lie closer: the steps grow in a geometric series from one to the
+    next, which steps=N, as many as the run will have, lays out. What is kept in memory are frames at their final size.
+    """
+
+    def __init__(
+        self,
+        path: images.PathLike,
+        *,
+        steps: int,
+        frames: int = 40,
+        side: int = 320,
+        milliseconds: int = 100,
+        start: np.ndarray | None = None,
+    ) -> None:
+        self.path = _gif(path)
+        self.side, self.milliseconds = _count("animation: side", side), _count("animation: milliseconds", milliseconds)
+        self.steps = _spread(_count("animation: steps", steps), _count("animation: frames", frames))
+        self.pictures: list[np.ndarray] = []
+        if start is not None:
+            self._keep(start)
+
+    def __call__(self, step: int, image: np.ndarray, costs: Mapping[str, float]) -> None:
+        if step in self.steps:
+            self._keep(image)
+
+    def _keep(self, image: np.ndarray) -> None:
+        """In 8 bits and no larger than the animation."""
+        height, width = image.shape[:2]
+        scale = self.side / max(height, width)
+        if scale < 1:
+            image = images.resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+        self.pictures.append(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+
+    def write(self, last: np.ndarray | None = None) -> Path | None:
+        """Write the GIF, ending with `last` where it is given (the result, say). None where there is no picture."""
+        if last is not None:
+            self._keep(last)
+        if not self.pictures:
+            return None
+        first, *rest = _with_palettes(self.pictures)
+        shown = [self.milliseconds] * len(rest) + [HOLD]
+        content = io.BytesIO()
+        first.save(content, "GIF", save_all=True, append_images=rest, duration=shown, loop=0, optimize=False)
+        with replacing(self.path) as file:
+            file.write(content.getvalue())
+        return self.path
+
+
+def _spread(steps: int, frames: int) -> frozenset[int]:
+    """About so many of the steps 1 … steps, the last among them, each further from the one before it."""
+    return frozenset(np.unique(np.rint(np.geomspace(1, steps, min(frames, steps))).astype(int)).tolist())
+
+
+def _with_palettes(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
+    """Each picture in 256 colours of its own, its errors spread over the neighbours."""
+    from PIL import Image
+
+    return [
+        (colours := Image.fromarray(picture)).quantize(
+            COLOURS,
+            palette=colours.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1),
+            dither=Image.Dither.FLOYDSTEINBERG,
+        )
+        for picture in pictures
+    ]
+
+
+def _gif(path: images.PathLike) -> Path:
+    target = Path(path)
+    if target.suffix.lower() != ".gif":
+        raise InputError(f"animation: path {str(target)!r} has suffix {target.suffix!r}; expected .gif")
+    if not target.parent.is_dir():
+        raise MissingFileError(f"animation: path {str(target)!r} is in a folder that does not exist")
+    return target
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
+    return value
+
+
+def plot_losses(history: Sequence[Mapping[str, float]], *, title: str = "") -> Figure:
+    """How each part of the cost falls, and beside it the style's cost in each layer, with a line a layer.
+
+    history: as of StyleResult. A part that is absent or not above zero has no place on a logarithmic scale.
+    Returns a matplotlib Figure, which is not shown.
+    """
+    if not history:
+        raise InputError("plot_losses: history is empty; expected the costs of one iterate at least")
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(name for costs in history for name in costs if name != "step"))
+    layers = [name for name in names if name.startswith(STYLE)]
+    parts = [name for name in names if name not in layers]
+    figure = Figure(figsize=(11, 4), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    steps = [costs.get("step", i) for i, costs in enumerate(history)]
+    inks = {"total": "#222222", "style": "#c8553d", "content": "#2f6690", "total_variation": "#8a9a5b"}
+    for name in parts:
+        left.plot(steps, _positive(history, name), color=inks.get(name), label=name.replace("_", " "))
+    for i, name in enumerate(layers):
+        ink = colormaps["viridis"](i / max(len(layers) - 1, 1) * 0.9)
+        right.plot(steps, _positive(history, name), color=ink, label=name.removeprefix(STYLE))
+    for axes, heading in ((left, "cost"), (right, "style, layer by layer")):
+        axes.set(yscale="log", xlabel="step", title=heading)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=9)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _positive(history: Sequence[Mapping[str, float]], name: str) -> np.ndarray:
+    costs = np.array([float(entry.get(name, math.nan)) for entry in history])
+    return np.where(costs > 0, costs, np.nan)
+
+
+def save_figure(figure: Figure, path: images.PathLike) -> None:
+    """As PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
