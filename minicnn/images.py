@@ -118,17 +118,22 @@ def resize(image: npt.NDArray[np.floating], height: int, width: int) -> Picture:
 
     Lanczos in floating point: no rounding to 8 bits on the way. Raises InputError.
     """
-    from PIL import Image
-
     _check_size((height, width), "resize: (height, width)")
     _check_values(image, "resize: image")
     if image.ndim != 3:
         raise InputError(f"resize: image has shape {image.shape}; expected (height, width, channels)")
-    planes = np.ascontiguousarray(np.moveaxis(image, 2, 0), dtype=np.float32)
-    shape = (int(width), int(height))  # Pillow counts across first
-    resized = [Image.fromarray(plane).resize(shape, Image.Resampling.LANCZOS) for plane in planes]
     # Lanczos has negative lobes: beside a sharp edge it overshoots black and white.
-    return np.clip(np.stack([np.asarray(plane) for plane in resized], axis=2), 0, 1)
+    return np.clip(resample(image, int(height), int(width)), 0, 1)
+
+
+def resample(array: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.float32]:
+    """(h, w, channels) floats of any sign and size at (height, width, channels), by Lanczos, as they come out."""
+    from PIL import Image
+
+    planes = np.ascontiguousarray(np.moveaxis(array, 2, 0), dtype=np.float32)
+    shape = (width, height)  # Pillow counts across first
+    resized = [Image.fromarray(plane).resize(shape, Image.Resampling.LANCZOS) for plane in planes]
+    return np.stack([np.asarray(plane) for plane in resized], axis=2)
 
 
 def _read(path: PathLike, name: str) -> Picture:

@@ -10,6 +10,8 @@ import math
 import os
 import signal
 import threading
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -137,7 +139,7 @@ def take_steps(
     model.train()
     bar = tqdm(total=steps, initial=done, unit="batch", disable=not progress, mininterval=1.0)
     smooth: dict[str, float] = {}
-    with _interrupts_wait() as interrupted, bar:
+    with interrupts_wait() as interrupted, bar:
         for number in range(done, steps):
             optimizer.zero_grad()
             now = step(number)
@@ -162,7 +164,7 @@ def take_steps(
 
 
 @contextmanager
-def _interrupts_wait() -> Iterator[Callable[[], bool]]:
+def interrupts_wait() -> Iterator[Callable[[], bool]]:
     """Ctrl-C waits for the end of the step, so that no checkpoint holds half of one; a second Ctrl-C does not wait."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield lambda: False
@@ -238,7 +240,7 @@ def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, p
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, Any] = dict(file)
-    except (ValueError, OSError, EOFError) as problem:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         raise InputError(f"resume: {str(path)!r} is no checkpoint ({problem})") from None
     found, wanted = arrays.pop("plan", np.zeros(0, np.uint8)).tobytes(), _fingerprint(plan)
     if found != wanted:

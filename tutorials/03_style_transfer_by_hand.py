@@ -437,7 +437,7 @@ assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a
 # **Where to look in the source**
 #
 # - `minicnn/style/costs.py`: each cost in a few lines, as you wrote them.
-# - `minicnn/style/objective.py` at `class Objective` and `minicnn/style/loop.py` at `_descend`: your loop.
+# - `minicnn/style/objective.py` at `class Objective` and `minicnn/style/loop.py` at `descend`: your loop.
 # - `minicnn/models/tiny.py` and `minicnn/models/vgg.py`: the network that looks.
 # - `minicnn/ops/losses.py` at `gram_matrix`: its backward is a matrix product, too.
 #

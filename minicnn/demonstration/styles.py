@@ -11,7 +11,7 @@ import numpy as np
 from minicnn import images, models
 from minicnn.datasets.paintings import PAINTINGS
 from minicnn.demonstration.files import picture, save_figure
-from minicnn.style.loop import StyleResult, transfer
+from minicnn.style import StyleResult, transfer
 
 SIZE = 256
 STEPS = 150

@@ -67,7 +67,7 @@ class LBFGS(Optimizer):
         self.finished = False
         self._spare: tuple[np.ndarray, np.ndarray] | None = None  # where the next pair is formed
 
-    def step(self, evaluate: Evaluate | None = None) -> float:
+    def step(self, evaluate: Evaluate | None = None) -> float:  # type: ignore[override]
         """Go down once. Returns the cost that it went down from, the very number that evaluate() gave at that point.
 
         evaluate() sets each parameter's `.grad` anew and returns the cost. It is called at each point that is tried,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar, Self, overload
 
 import numpy as np
 
@@ -41,6 +41,12 @@ class Optimizer:
         """Forget the gradients collected so far."""
         for parameter in self.parameters:
             parameter.grad = None
+
+    @overload
+    def step(self) -> None: ...
+
+    @overload
+    def step(self, evaluate: Evaluate) -> float: ...
 
     def step(self, evaluate: Evaluate | None = None) -> float | None:
         """Move every parameter that has a gradient.

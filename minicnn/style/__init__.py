@@ -8,12 +8,14 @@ from minicnn.style.costs import (
     total_cost,
     total_variation,
 )
-from minicnn.style.loop import StyleResult, transfer
+from minicnn.style.manifests import from_manifest
 from minicnn.style.recipes import presets
+from minicnn.style.transferring import StyleResult, transfer
 
 __all__ = [
     "StyleResult",
     "content_cost",
+    "from_manifest",
     "gram_matrix",
     "layer_style_cost",
     "presets",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from minicnn.style.recipes import preset as preset_named
 from minicnn.style.starts import STARTS
 from minicnn.style.variation import VARIATION_FORMS
 
-OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam,
     "gd": optim.SGD,
     "sgd": optim.SGD,
@@ -65,6 +65,10 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
     recipe = dataclasses.replace(recipe, **changes)
     if not isinstance(recipe.steps, int) or isinstance(recipe.steps, bool) or recipe.steps < 1:
         raise InputError(f"transfer: steps is {recipe.steps!r}; expected an integer of at least 1")
+    if recipe.coarsest == 0:  # a caller's way to say None
+        recipe = dataclasses.replace(recipe, coarsest=None)
+    if recipe.coarsest is not None and (not isinstance(recipe.coarsest, int) or recipe.coarsest < 16):
+        raise InputError(f"transfer: coarsest is {recipe.coarsest!r}; expected an integer of at least 16, or 0")
     for name in ("alpha", "beta", "total_variation", "learning_rate"):
         if not _is_weight(getattr(recipe, name)):
             raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected a number of at least 0")

@@ -4,33 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
+from toy_network import RECIPE, toy
 
 from minicnn import Tensor, images, models, style
 from minicnn.errors import InputError
-from minicnn.models.card import ModelCard, StyleRecipe
-from minicnn.models.vgg import VGG
 from minicnn.style.objective import Objective
-
-RECIPE = StyleRecipe(
-    summary="for these tests",
-    content_layers={"block2_conv1": 1.0},
-    style_layers={"block1_conv1": 0.5, "block2_conv1": 0.5},
-    style_form="relative",
-    alpha=0.1,
-    beta=1.0,
-    total_variation=0.1,
-    learning_rate=0.02,
-    steps=8,
-)
-CARD = ModelCard(
-    name="toy", input_size=(16, 16), preprocessing="none", recipe=RECIPE,
-    style_layers=("block1_conv1", "block2_conv1"), content_layer="block2_conv1",
-)  # fmt: skip
 
 
 @pytest.fixture
 def model():
-    return VGG(CARD, (4, 6), (1, 1), seed=0)
+    return toy()
 
 
 @pytest.fixture

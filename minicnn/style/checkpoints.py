@@ -1,0 +1,75 @@
+"""A run kept in a file, so that one that was killed goes on to the same picture, bit for bit."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicnn.errors import InputError, MissingFileError
+from minicnn.training import replacing
+
+EVERY = 10.0  # seconds: what is lost at worst
+
+
+class Checkpoint:
+    """The file at `path`. settings: plain data that, with the arrays, decides the result; a file that was written under
+    others is refused.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        if not path.parent.is_dir():
+            raise MissingFileError(f"checkpoint {str(path)!r} is in a folder that does not exist")
+        self.path, self.settings = path, json.loads(json.dumps(settings))
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time to write again."""
+        return time.monotonic() - self._written >= EVERY
+
+    def write(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Replace the file: it is the old one or the new one, whatever happens meanwhile."""
+        text = json.dumps({"settings": self.settings, "facts": facts})
+        with replacing(self.path) as file:
+            np.savez(file, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+        self._written = time.monotonic()
+
+    def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(facts, arrays) as they were written. Raises MissingFileError, and InputError for what is of another run."""
+        if not self.path.is_file():
+            raise MissingFileError(f"resume: no checkpoint {str(self.path)!r}; start without resume")
+        try:
+            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as file:
+                arrays: dict[str, np.ndarray] = dict(file)
+            written = json.loads(arrays.pop("text").tobytes())
+            settings, facts = written["settings"], written["facts"]
+        except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
+            raise InputError(f"resume: {str(self.path)!r} is no checkpoint of a style transfer ({problem})") from None
+        for name, wanted in self.settings.items():
+            if (was := settings.get(name)) != wanted:
+                difference = _difference(name, was, wanted)
+                raise InputError(f"resume: {str(self.path)!r} is of another run, {difference}; start without resume")
+        return facts, arrays
+
+    def remove(self) -> None:
+        """The run is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+def _difference(name: str, was: Any, wanted: Any) -> str:
+    """Where two settings differ, down to the part that does."""
+    if isinstance(was, dict) and isinstance(wanted, dict):
+        part = next(key for key in [*wanted, *was] if was.get(key) != wanted.get(key))
+        return _difference(f"{name}: {part}", was.get(part), wanted.get(part))
+    return f"{name} {_short(was)} where {_short(wanted)} is asked for"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "…"

@@ -1,0 +1,134 @@
+"""What was run, as plain data: enough to say whether a picture can be made again, and to make it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minicnn
+from minicnn import machine, models, nn
+from minicnn.errors import InputError, MissingFileError
+from minicnn.models.card import Preprocessing, StyleRecipe
+from minicnn.models.network import Network
+from minicnn.training import replacing
+
+
+def of_picture(source: Any, picture: np.ndarray) -> dict[str, Any]:
+    """A picture that went in. source: as the caller gave it; a file is known by its bytes, an array by its pixels."""
+    if isinstance(source, str | os.PathLike):
+        return {"path": os.fspath(source), "sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest()}
+    pixels = np.ascontiguousarray(picture)
+    return {"shape": list(pixels.shape), "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
+
+
+def of_styles(given: Any, styles: Sequence[tuple[np.ndarray, float]]) -> list[dict[str, Any]]:
+    """Every style that went in, with its weight. given: as the caller gave them; styles: as settings.style_pictures."""
+    sources = given if isinstance(given, list | tuple) else [given]
+    sources = [source[0] if isinstance(source, tuple) else source for source in sources]
+    return [
+        of_picture(source, picture) | {"weight": weight}
+        for source, (picture, weight) in zip(sources, styles, strict=True)
+    ]
+
+
+def of_weights(model: nn.Module) -> str:
+    """The SHA-256 of the parameters and running statistics, by name: the same whatever file they came from."""
+    digest = hashlib.sha256()
+    for name, array in sorted([*((n, p.data) for n, p in model.named_parameters()), *model.named_state()]):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on."""
+    libraries = {name: machine.version(name) or "none" for name in ("numpy", "numba", "scipy", "pillow")}
+    return {"minicnn": minicnn.__version__, "python": platform.python_version(), **libraries}
+
+
+def write(path: Path, manifest: dict[str, Any]) -> None:
+    """As JSON, whole or not at all."""
+    with replacing(path) as file:
+        file.write((json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A manifest that was written here. Raises MissingFileError, or InputError for anything else."""
+    if not Path(path).is_file():
+        raise MissingFileError(f"manifest {os.fspath(path)!r} does not exist")
+    try:
+        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as problem:
+        raise InputError(f"manifest {os.fspath(path)!r} is no JSON file ({problem})") from None
+    return manifest
+
+
+def of_model(model: Network) -> dict[str, Any]:
+    """The network that looked at the pictures: its name, its parts that a recipe may swap, the file of its weights."""
+    return {
+        "name": model.card.name,
+        "pooling": model.pooling,
+        "stride": model.stride,
+        "preprocessing": dataclasses.asdict(model.preprocessing),
+        "weights": model.load_report.path if model.load_report else None,
+        "sha256": of_weights(model),
+    }
+
+
+def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The arguments with which `transfer` makes the picture of a manifest again, bit for bit.
+
+    Pictures are looked for where they were, and beside the manifest; weights also by their name. Raises InputError
+    where one of them is not what it was then, and MissingFileError, LoadError.
+    """
+    manifest = read(path)
+    try:
+        recipe = {k: v for k, v in manifest["recipe"].items() if k != "summary"}
+        asked = {name: manifest[name] for name in ("preset", "init", "seed", "size", "style_scale")}
+        wanted = manifest["model"]
+        if isinstance(asked["init"], dict):
+            raise InputError(f"manifest {os.fspath(path)!r}: the run began with a picture of its own; pass it as init")
+        content = _found(manifest["content"], Path(path))
+        styles = [(_found(style, Path(path)), style["weight"]) for style in manifest["styles"]]
+        model = models.from_weights(_weights_of(wanted))
+        if (actual := of_weights(model)) != wanted["sha256"]:
+            raise InputError(
+                f"manifest {os.fspath(path)!r}: {wanted['name']} has other weights now "
+                f"(SHA-256 {actual[:12]}…; expected {wanted['sha256'][:12]}…)"
+            )
+        model.adapt(StyleRecipe(**manifest["recipe"] | {part: wanted[part] for part in ("pooling", "stride")}))
+        model.preprocessing = Preprocessing(**wanted["preprocessing"])
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise InputError(f"manifest {os.fspath(path)!r} is none of a style transfer ({problem!r})") from None
+    return {"content": content, "style": styles, "model": model, **asked, **recipe}
+
+
+def _weights_of(wanted: dict[str, Any]) -> str:
+    """The file of weights, where it is still there; else their name in the catalogue."""
+    file = wanted["weights"]
+    if file is None:
+        raise InputError(f"manifest: {wanted['name']} came from no file of weights, so it cannot be made again")
+    return file if Path(file).is_file() else wanted["name"]
+
+
+def _found(source: dict[str, Any], manifest: Path) -> Path:
+    """The file that a picture came from, unchanged."""
+    if "path" not in source:
+        raise InputError(
+            f"manifest {str(manifest)!r}: a picture came from memory and no file, so it cannot be read again"
+        )
+    given = Path(source["path"])
+    for place in (given, manifest.parent / given, manifest.parent / given.name):
+        if place.is_file():
+            if hashlib.sha256(place.read_bytes()).hexdigest() != source["sha256"]:
+                raise InputError(f"manifest {str(manifest)!r}: {str(place)!r} is not the picture that it was then")
+            return place
+    raise MissingFileError(f"manifest {str(manifest)!r}: picture {str(given)!r} does not exist")

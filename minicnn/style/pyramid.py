@@ -1,0 +1,41 @@
+"""From coarse to fine: a picture is begun small, where a step costs little and a brush stroke is large, and goes on
+in larger ones. Source: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn.images import resample
+
+Size = tuple[int, int]
+
+
+def sizes(height: int, width: int, coarsest: int | None) -> list[Size]:
+    """(height, width) from the smallest to that of the picture: halves of it, as long as the long side keeps
+    `coarsest` pixels or more. None is the picture's own size alone.
+    """
+    found = [(height, width)]
+    while coarsest is not None and max(height, width) >= 2 * coarsest and min(height, width) >= 2:
+        height, width = (height + 1) // 2, (width + 1) // 2
+        found.insert(0, (height, width))
+    return found
+
+
+def shares(steps: int, levels: int) -> list[int]:
+    """The steps of each size: as many at each, and what does not divide at the first, where they cost least."""
+    share, left = divmod(steps, levels)
+    return [share + left if level == 0 else share for level in range(levels)]
+
+
+def resampled(image: np.ndarray, size: Size) -> np.ndarray:
+    """A copy of an array (1, H, W, 3) at another size, not clipped: an optimizer's memory may have any sign."""
+    if image.shape[1:3] == size:
+        return image.copy()
+    return resample(image[0], *size)[None]
+
+
+def scaled(image: np.ndarray, factor: float) -> np.ndarray:
+    """A picture (H, W, 3) with sides `factor` times as long, at least one pixel."""
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    return np.clip(resampled(image[None], (height, width))[0], 0, 1)

@@ -1,0 +1,96 @@
+"""A style transfer under way: one size of the picture after another, and all that the next step depends on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn import optim
+from minicnn.models.card import StyleRecipe
+from minicnn.models.network import Network
+from minicnn.style import pyramid
+from minicnn.style.loop import descend
+from minicnn.style.objective import Objective
+from minicnn.style.settings import OPTIMIZERS
+from minicnn.style.trace import Trace
+from minicnn.tensor import Tensor
+
+Styles = Sequence[tuple[np.ndarray, float]]
+
+
+class Run:
+    """content, start: (H, W, 3). styles: (picture, weight) of each. sizes: of the picture, from coarse to fine.
+
+    image: the iterate, (1, H, W, 3), at the size that the run has come to. trace: what was seen on the way.
+    """
+
+    def __init__(
+        self, model: Network, recipe: StyleRecipe, content: np.ndarray, styles: Styles, start: np.ndarray
+    ) -> None:
+        self.model, self.recipe, self.content, self.styles = model, recipe, content, styles
+        height, width, _ = content.shape
+        # Too few steps for all sizes go to the largest.
+        self.sizes = pyramid.sizes(height, width, recipe.coarsest)[-recipe.steps :]
+        self.steps = pyramid.shares(recipe.steps, len(self.sizes))
+        self.level = 0
+        self.trace = Trace()
+        self.image = Tensor(pyramid.resampled(start[None], self.sizes[0]), requires_grad=True)
+        self.optimizer = self._optimizer()
+
+    def finish(self, then: Callable[[], None]) -> None:
+        """Go on to the last step of the largest size. then() is called after every step."""
+        while True:
+            descend(self._objective(), self.image, self.optimizer, self.trace, self.steps[self.level], then)
+            if self.level == len(self.sizes) - 1:
+                return
+            self._enlarge()
+
+    @property
+    def result(self) -> np.ndarray:
+        """The picture of lowest cost so far, (H, W, 3); of a coarse size, brought to that of the content."""
+        best = self.trace.best if self.trace.best is not None else self.image.data[0]
+        return np.clip(pyramid.resampled(best[None], self.sizes[-1])[0], 0, 1)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(plain data, arrays): with them another Run of the same pictures goes on where this one is."""
+        arrays = {f"optimizer.{name}": array for name, array in self.optimizer.state().items()}
+        arrays["image"] = self.image.data
+        if self.trace.best is not None:
+            arrays["best"] = self.trace.best
+        rate = self.optimizer.learning_rate  # gradient descent changes it from size to size
+        return {"level": self.level, "learning_rate": rate, "trace": self.trace.state()}, arrays
+
+    def load_state(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Put back what state() gave."""
+        self.level = facts["level"]
+        self.trace.load_state(facts["trace"], arrays.get("best"))
+        self.image = Tensor(arrays["image"], requires_grad=True)
+        self.optimizer = self._optimizer()
+        self.optimizer.learning_rate = facts["learning_rate"]
+        self.optimizer.load_state(
+            {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
+        )
+
+    def _objective(self) -> Objective:
+        """The cost at this size: content and styles shrink alike, so that brush strokes keep their share of it."""
+        size = self.sizes[self.level]
+        factor = max(size) / max(self.sizes[-1])
+        content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
+        styles = [(pyramid.scaled(picture, factor), weight) for picture, weight in self.styles]
+        return Objective(self.model, self.recipe, content, styles)
+
+    def _enlarge(self) -> None:
+        """Go on at the next size, with the optimizer's memory enlarged as the picture is."""
+        self.level += 1
+        size = self.sizes[self.level]
+        self.image = Tensor(pyramid.resampled(self.image.data, size), requires_grad=True)
+        self.optimizer = self.optimizer.resized([self.image], lambda array: pyramid.resampled(array, size))
+        self.trace.begin_size()
+
+    def _optimizer(self) -> optim.Optimizer:
+        recipe = self.recipe
+        bounds = (0.0, 1.0) if recipe.clamp == "step" else (-math.inf, math.inf)
+        return OPTIMIZERS[recipe.optimizer]([self.image], recipe.learning_rate, bounds=bounds)

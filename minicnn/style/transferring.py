@@ -1,0 +1,171 @@
+"""Style transfer from two pictures to a third: what is asked for, the run, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from minicnn import models
+from minicnn.errors import InputError
+from minicnn.images import as_image
+from minicnn.models.network import Network
+from minicnn.nn import frozen
+from minicnn.style import manifests
+from minicnn.style.checkpoints import Checkpoint
+from minicnn.style.running import Run
+from minicnn.style.settings import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
+from minicnn.style.trace import Diverged
+from minicnn.training import interrupts_wait
+
+OnStep = Callable[[int, np.ndarray, dict[str, float]], Any]
+GREY = 0.02  # a picture whose values deviate less from their mean shows nothing
+
+
+@dataclasses.dataclass
+class StyleResult:
+    """image: float32 (H, W, 3) in [0, 1], the iterate of lowest cost. history: the costs of iterates 0, 1, 2, …
+
+    manifest: what was run, as plain data: style.from_manifest makes the same picture from it.
+    """
+
+    image: np.ndarray
+    history: list[dict[str, Any]]
+    manifest: dict[str, Any]
+
+
+def transfer(
+    content: Any,
+    style: Any,
+    *,
+    model: Network | None = None,
+    preset: str | None = None,
+    size: int | None = None,
+    steps: int | None = None,
+    optimizer: str | None = None,
+    init: str | np.ndarray | None = None,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+    learning_rate: float | None = None,
+    style_scale: float | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool | None = None,
+    **changes: Any,
+) -> StyleResult:
+    """Paint the content of one picture in the style of another, or of several. Source: Gatys, Ecker & Bethge 2015.
+
+    content, style: a path, or floats (H, W, 3) in [0, 1]; they may differ in size. style may be a list of pictures, or
+    of (picture, weight), which are mixed in these shares.
+    model: the network that looks at the pictures, as it is (model.adapt(recipe) makes it pool as a recipe wants); None
+    is tiny_vgg, adapted.
+    preset: a name of style.presets(); None is the recipe of the model's card.
+    size: the long side in pixels of all pictures; None leaves them as they are. style_scale: the long side of a style
+    over that of the content instead; the larger, the larger its strokes.
+    steps, optimizer ("adam", "lbfgs", or "gd" for plain gradient descent), learning_rate: instead of the recipe's.
+    init: a name of style.starts.STARTS, such as "content", "noise" or "blend", or a picture to start from.
+    seed: of the noise.
+    on_step(step, image, costs): called after every step with the picture after it, a read-only view that is valid
+    during the call, and the costs that the step went down from. From coarse to fine, pictures come in each size.
+    checkpoint: a file to keep the run in, every ten seconds and when interrupted. resume: go on from it.
+    progress: a bar with the costs; None shows one on a terminal only.
+    changes: any other field of StyleRecipe, such as alpha, total_variation, coarsest or style_layers={name: weight}.
+    Ctrl-C finishes the step and ends the run; the result then is the best picture so far, and likewise when the cost
+    becomes NaN on the way.
+    """
+    if model is None:
+        model = models.tiny_vgg()
+        model.adapt(choose_recipe(model, preset))
+    recipe, notes = fit_layers(choose_recipe(model, preset), model)
+    recipe = changed(recipe, steps=steps, optimizer=optimizer, learning_rate=learning_rate, **changes)
+    notes += differences(recipe, model)
+    picture = as_image(content, name="transfer: content", size=size)
+    styles = style_pictures(style, picture, size=size, style_scale=style_scale)
+    init = recipe.start if init is None else init
+    start = start_from(init, picture, model, np.random.default_rng(seed))
+    settings = {
+        "content": manifests.of_picture(content, picture),
+        "styles": manifests.of_styles(style, styles),
+        "model": manifests.of_model(model),
+        "preset": preset,
+        "recipe": dataclasses.asdict(recipe),
+        "init": init if isinstance(init, str) else manifests.of_picture(init, start),
+        "seed": seed,
+        "size": size,
+        "style_scale": style_scale,
+    }
+    kept = Checkpoint(Path(checkpoint), settings) if checkpoint is not None else None
+    began = time.monotonic()
+    with frozen(model):
+        run = Run(model, recipe, picture, styles, start)
+        if resume:
+            if kept is None:
+                raise InputError("transfer: resume is True without a checkpoint; expected its path")
+            run.load_state(*kept.read())
+        interrupted, trouble = _go(run, kept, on_step, progress)
+    if kept is not None and not interrupted:
+        kept.remove()
+    image = run.result
+    manifest = {
+        "versions": manifests.versions(),
+        **settings,
+        "sizes": [list(size) for size in run.sizes],
+        "seconds": round(time.monotonic() - began, 1),
+        "evaluations": run.trace.evaluations,
+        "notes": [*notes, *trouble, *_greyness(image, picture)],
+        "interrupted": interrupted,
+        "history": run.trace.history,
+    }
+    return StyleResult(image, run.trace.history, manifest)
+
+
+def _go(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress: bool | None) -> tuple[bool, list[str]]:
+    """Finish the run. Whether Ctrl-C ended it, and what else did."""
+    trace, recipe = run.trace, run.recipe
+    bar = tqdm(
+        total=sum(run.steps),
+        initial=trace.steps,
+        unit="step",
+        desc="style",
+        disable=None if progress is None else not progress,
+    )
+    with interrupts_wait() as interrupted, bar:
+
+        def then() -> None:
+            costs = trace.last
+            bar.update()
+            bar.set_postfix(J=f"{costs['total']:.4g}", content=f"{costs['content']:.3g}", style=f"{costs['style']:.3g}")
+            if on_step is not None:
+                view = run.image.data[0].view()
+                view.flags.writeable = False
+                on_step(trace.steps, view, costs)
+            if kept is not None and (kept.due() or interrupted()):
+                kept.write(*run.state())
+            if interrupted():
+                raise KeyboardInterrupt
+
+        try:
+            run.finish(then)
+        except KeyboardInterrupt:
+            return True, []
+        except Diverged as divergence:
+            advice = f"try a learning_rate below {recipe.learning_rate:g}"
+            if trace.best is None:
+                raise InputError(f"transfer: {divergence}; {advice}") from None
+            return False, [f"{divergence}, and the best picture before it was kept; {advice}"]
+    return False, []
+
+
+def _greyness(image: np.ndarray, content: np.ndarray) -> list[str]:
+    if image.std() >= GREY or content.std() < GREY:
+        return []
+    return [
+        f"the picture is nearly one grey (its values deviate by {image.std():.3f} from their mean); "
+        "try init='content', a smaller total_variation or another learning_rate"
+    ]

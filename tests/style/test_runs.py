@@ -1,0 +1,286 @@
+"""Around the loop: sizes from coarse to fine, runs that were killed, runs made again, and runs that go wrong."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_network import toy
+
+import minicnn
+from minicnn import hdf5, images, models, style
+from minicnn.errors import InputError, MissingFileError
+from minicnn.style import manifests, pyramid
+from minicnn.style.trace import Trace
+
+OPTIMIZERS = {"adam": 0.02, "lbfgs": 0.05, "gd": 0.5}
+
+
+@pytest.fixture
+def model():
+    return toy()
+
+
+@pytest.fixture
+def pictures():
+    coarse = np.random.default_rng(0).random((2, 9, 10, 3), dtype=np.float32)
+    return np.stack([images.resize(picture, 34, 40) for picture in coarse])
+
+
+def ctrl_c(step, image, costs):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+# --- from coarse to fine ---------------------------------------------------------------------------------------
+
+
+def test_sizes_are_halves_down_to_the_coarsest():
+    assert pyramid.sizes(300, 512, 128) == [(75, 128), (150, 256), (300, 512)]
+    assert pyramid.sizes(512, 301, 200) == [(256, 151), (512, 301)]
+    assert pyramid.sizes(100, 80, 128) == [(100, 80)]
+    assert pyramid.sizes(100, 80, None) == [(100, 80)]
+
+
+def test_every_size_has_its_share_of_the_steps():
+    assert pyramid.shares(150, 3) == [50, 50, 50]
+    assert pyramid.shares(11, 3) == [5, 3, 3]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_goes_from_coarse_to_fine(model, pictures, optimizer):
+    seen = []
+
+    def watch(step, image, costs):
+        seen.append((step, image.shape))
+
+    how = {"model": model, "optimizer": optimizer, "learning_rate": OPTIMIZERS[optimizer], "init": "noise"}
+    result = style.transfer(*pictures, **how, coarsest=20, steps=25, on_step=watch)
+    assert result.manifest["sizes"] == [[17, 20], [34, 40]]
+    assert [shape for _, shape in seen] == [(17, 20, 3)] * 13 + [(34, 40, 3)] * 12
+    assert [step for step, _ in seen] == list(range(1, 26))
+    assert result.image.shape == (34, 40, 3)
+    fine = [row["total"] for row in result.history[14:]]
+    alone = style.transfer(*pictures, **how, steps=1).history
+    assert fine[0] < alone[0]["total"]  # what was done when small need not be done again
+    assert fine[-1] < fine[0]
+
+
+def test_few_steps_are_taken_at_the_largest_size(model, pictures):
+    result = style.transfer(*pictures, model=model, coarsest=16, steps=1)
+    assert result.manifest["sizes"] == [[34, 40]]
+
+
+# --- optimizers in one loop ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clamp", ["step", "end"])
+def test_lbfgs_goes_lower_than_adam_in_as_many_evaluations(model, pictures, clamp):
+    lbfgs = style.transfer(*pictures, model=model, steps=20, optimizer="lbfgs", learning_rate=0.05, clamp=clamp)
+    evaluations = lbfgs.manifest["evaluations"]
+    adam = style.transfer(*pictures, model=model, steps=evaluations, learning_rate=0.02, clamp=clamp)
+    assert lbfgs.history[-1]["total"] < adam.history[-1]["total"]
+    totals = [row["total"] for row in lbfgs.history]
+    assert [row["step"] for row in lbfgs.history] == list(range(21))
+    assert all(later < earlier for earlier, later in itertools.pairwise(totals))
+    assert lbfgs.image.min() >= 0
+    assert lbfgs.image.max() <= 1
+
+
+def test_a_trace_tells_iterates_from_trials():
+    trace = Trace()
+    picture = np.zeros((1, 1, 3), np.float32)
+    for cost in (9.0, 11.0, 5.0, 7.0):  # from 9 a step tries 11, 5 and 7 and goes to 5
+        trace.look(picture + cost, {"total": cost})
+    trace.took_a_step(9.0)
+    trace.look(picture + 4, {"total": 4.0})
+    trace.took_a_step(5.0)
+    trace.look(picture + 4, {"total": 4.0})
+    trace.arrived()
+    assert [row["total"] for row in trace.history] == [9.0, 5.0, 4.0]
+    assert trace.best[0, 0, 0] == 4
+    assert trace.evaluations == 6
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------
+
+
+def test_a_cost_that_becomes_nan_on_the_way_leaves_the_best_picture_and_advice(model, pictures, monkeypatch):
+    cost = style.objective.Objective.__call__
+    calls = itertools.count()
+
+    def breaking(objective, image):
+        if next(calls) == 4:
+            image.data[:] = np.nan
+        return cost(objective, image)
+
+    monkeypatch.setattr(style.objective.Objective, "__call__", breaking)
+    result = style.transfer(*pictures, model=model, steps=50)
+    (note,) = [note for note in result.manifest["notes"] if "nan" in note]
+    assert "step 4" in note
+    assert "learning_rate below 0.02" in note
+    assert np.isfinite(result.image).all()
+    assert len(result.history) == 4
+
+
+def test_a_grey_picture_comes_with_advice(model, pictures):
+    how = {"alpha": 0.0, "beta": 0.0, "total_variation": 1e4, "variation_form": "means", "optimizer": "lbfgs"}
+    result = style.transfer(*pictures, model=model, init="noise", steps=40, **how)
+    assert "grey" in result.manifest["notes"][-1]
+    assert not any("grey" in note for note in style.transfer(*pictures, model=model, steps=2).manifest["notes"])
+
+
+# --- nothing lost ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("stop", [2, 5, 7])  # in the first size, at its end, in the second
+def test_a_run_that_was_stopped_goes_on_to_the_same_picture(model, pictures, tmp_path, optimizer, stop):
+    how = {"model": model, "steps": 9, "coarsest": 20, "optimizer": optimizer, "init": "noise"}
+    how |= {"learning_rate": OPTIMIZERS[optimizer]}
+    whole = style.transfer(*pictures, **how)
+
+    def interrupt(step, image, costs):
+        if step == stop:
+            ctrl_c(step, image, costs)
+
+    kept = tmp_path / "run.checkpoint"
+    half = style.transfer(*pictures, **how, checkpoint=kept, on_step=interrupt)
+    assert half.manifest["interrupted"]
+    assert half.image.shape == whole.image.shape
+    rest = style.transfer(*pictures, **how, checkpoint=kept, resume=True)
+    np.testing.assert_array_equal(rest.image, whole.image)
+    assert rest.history == whole.history
+    assert not kept.exists()
+
+
+def test_a_killed_process_goes_on_to_the_same_picture(pictures, tmp_path):
+    for name, picture in zip(("content", "painting"), pictures, strict=True):
+        images.save(tmp_path / f"{name}.png", picture)
+    program = (
+        "import sys, time\n"
+        "from minicnn import style\n"
+        "from minicnn.style import checkpoints\n"
+        "from toy_network import toy\n"
+        "checkpoints.EVERY = 0\n"
+        "slow = lambda *_: time.sleep(0.05)\n"
+        "style.transfer('content.png', 'painting.png', model=toy(), steps=80, checkpoint='kept', on_step=slow)\n"
+    )
+    paths = [str(Path(minicnn.__file__).parents[1]), str(Path(__file__).parent)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    victim = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
+    kept, files = tmp_path / "kept", (tmp_path / "content.png", tmp_path / "painting.png")
+    deadline = time.monotonic() + 100
+    while not kept.exists() and victim.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    victim.kill()
+    assert victim.wait() != 0
+    # The settings know the pictures by their names, as the killed process did.
+    before = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        how = {"model": toy(), "steps": 80}
+        rest = style.transfer("content.png", "painting.png", **how, checkpoint="kept", resume=True)
+        whole = style.transfer("content.png", "painting.png", **how)
+    finally:
+        os.chdir(before)
+    assert files[0].exists()
+    np.testing.assert_array_equal(rest.image, whole.image)
+
+
+def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictures, tmp_path):
+    kept = tmp_path / "kept"
+
+    def interrupt(step, image, costs):
+        raise KeyboardInterrupt
+
+    style.transfer(*pictures, model=model, steps=5, checkpoint=kept, on_step=interrupt)
+    assert not kept.exists()  # the step was not finished, so nothing is new
+    style.transfer(*pictures, model=model, steps=5, checkpoint=kept, on_step=ctrl_c)
+    with pytest.raises(InputError, match=r"another run, recipe: alpha 0\.1 where 0\.2 is asked for"):
+        style.transfer(*pictures, model=model, steps=5, alpha=0.2, checkpoint=kept, resume=True)
+    with pytest.raises(InputError, match="content: sha256"):
+        style.transfer(pictures[1], pictures[1], model=model, steps=5, checkpoint=kept, resume=True)
+    with pytest.raises(MissingFileError, match="no checkpoint"):
+        style.transfer(*pictures, model=model, checkpoint=tmp_path / "none", resume=True)
+    with pytest.raises(InputError, match="without a checkpoint"):
+        style.transfer(*pictures, model=model, resume=True)
+    content = kept.read_bytes()
+    for broken in (b"", b"no archive", content[: len(content) // 2], content[:-30]):
+        kept.write_bytes(broken)
+        with pytest.raises(InputError, match="is no checkpoint") as caught:
+            style.transfer(*pictures, model=model, steps=5, checkpoint=kept, resume=True)
+        assert "\n" not in str(caught.value)
+
+
+# --- made again ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(pictures, tmp_path, monkeypatch):
+    """A picture made from files in the folder that is now the current one, and its manifest in a file."""
+    monkeypatch.chdir(tmp_path)
+    for name, picture in zip(("content", "painting"), pictures, strict=True):
+        images.save(f"{name}.png", picture)
+    model = models.tiny_vgg()
+    styles = [("painting.png", 2.0), ("content.png", 1.0)]
+    result = style.transfer(
+        "content.png", styles, model=model, preset="johnson", size=32, steps=3, init="noise", seed=5, style_scale=0.7
+    )
+    manifests.write(Path("made.json"), result.manifest)
+    return result
+
+
+def test_a_manifest_makes_the_same_picture_again(made):
+    again = style.transfer(**style.from_manifest("made.json"))
+    np.testing.assert_array_equal(again.image, made.image)
+    assert again.history == made.history
+    assert json.loads(Path("made.json").read_text(encoding="utf-8")) == json.loads(json.dumps(made.manifest))
+
+
+def test_a_manifest_finds_its_pictures_beside_it(made, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert style.from_manifest("../made.json")["content"] == Path("../content.png")
+
+
+def test_a_manifest_tells_what_has_changed(made, pictures):
+    images.save("painting.png", pictures[0])
+    with pytest.raises(InputError, match=r"'painting\.png' is not the picture that it was"):
+        style.from_manifest("made.json")
+    Path("painting.png").unlink()
+    with pytest.raises(MissingFileError, match=r"painting\.png' does not exist"):
+        style.from_manifest("made.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": 3}', "\0", "[" * 100_000])
+def test_what_is_no_manifest_is_refused_in_one_line(tmp_path, text):
+    (tmp_path / "odd.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="manifest") as caught:
+        style.from_manifest(tmp_path / "odd.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_no_file_cannot_be_made_again(model, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images.save("content.png", pictures[0])
+    result = style.transfer("content.png", "content.png", model=model, steps=1)
+    manifests.write(Path("made.json"), result.manifest)
+    with pytest.raises(InputError, match="came from no file of weights"):
+        style.from_manifest("made.json")
+
+
+def test_weights_are_known_by_what_they_are_and_not_by_their_file(tmp_path):
+    model = models.tiny_vgg()
+    hdf5.save(model, tmp_path / "copy.h5")
+    copy = models.tiny_vgg(tmp_path / "copy.h5")
+    assert manifests.of_weights(copy) == manifests.of_weights(model)
+    copy.parameters()[0].data = copy.parameters()[0].data + 1e-3
+    assert manifests.of_weights(copy) != manifests.of_weights(model)
