@@ -6,6 +6,7 @@ import atexit
 import contextvars
 import functools
 import importlib
+import importlib.util
 import itertools
 import os
 import threading
@@ -18,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 
-BACKENDS = ("numpy", "numba")
+BACKENDS = ("numpy", "numba")  # of host arrays
 
 _chosen: contextvars.ContextVar[str] = contextvars.ContextVar("backend", default="numba")
 
@@ -28,13 +30,17 @@ _chosen: contextvars.ContextVar[str] = contextvars.ContextVar("backend", default
 class use_backend:
     """Choose the kernels for host arrays: "numpy" (readable, the definition) or "numba" (fast, the default).
 
+    "cuda": new Tensors live on the GPU; host arrays that are there already are computed by "numba". What lives on a GPU
+    is computed there whatever is chosen. Raises InputError, with what is missing, where no GPU can be used.
     A plain call switches from here on; `with use_backend("numpy"):` switches back at the end of the block.
     The choice belongs to the current thread (a ContextVar).
     """
 
     def __init__(self, name: str) -> None:
-        if name not in BACKENDS:
-            raise InputError(f"use_backend: name is {name!r}; expected one of {', '.join(BACKENDS)}")
+        if name not in (*BACKENDS, "cuda"):
+            raise InputError(f"use_backend: name is {name!r}; expected one of {', '.join((*BACKENDS, 'cuda'))}")
+        if name == "cuda":
+            devices.check_device("cuda")
         self._token = _chosen.set(name)
 
     def __enter__(self) -> use_backend:
@@ -45,17 +51,31 @@ class use_backend:
 
 
 def current_backend() -> str:
-    """The name of the backend that host arrays use now."""
+    """The name of the backend that was chosen last: it says how host arrays are computed, and where Tensors begin."""
     return _chosen.get()
+
+
+def new_device() -> str:
+    """Where new Tensors live."""
+    return "cuda" if _chosen.get() == "cuda" else "cpu"
 
 
 def implementation(package: str, array: np.ndarray) -> ModuleType:
     """The module of `package` (minicnn.kernels.conv, …) that computes on `array`: the one choice, made here.
 
-    Compiled kernels exist for float32 and float64; every other dtype takes the definition.
+    Compiled kernels exist for float32 and float64; every other dtype takes the definition. So does, on a GPU, what has
+    no kernel there: NumPy's functions dispatch on CuPy's arrays.
     """
-    name = _chosen.get() if array.dtype in (np.float32, np.float64) else "numpy"
-    return _load(package, name)
+    compiled = array.dtype in (np.float32, np.float64)
+    if devices.device_of(array) == "cuda":
+        return _load(package, "cuda" if compiled and _exists(f"{package}.on_cuda") else "numpy")
+    name = _chosen.get()
+    return _load(package, ("numba" if name == "cuda" else name) if compiled else "numpy")
+
+
+@functools.cache
+def _exists(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 @functools.cache

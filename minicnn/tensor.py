@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import backend, devices
 from minicnn.errors import InputError
 from minicnn.kernels import addition as addition_kernels
 
@@ -43,7 +44,8 @@ def no_grad() -> Iterator[None]:
 class Tensor:
     """An n-dimensional array that can carry a gradient.
 
-    data: anything NumPy makes an array of; an array keeps its dtype and is not copied.
+    data: anything NumPy makes an array of; an array keeps its dtype and is not copied. It decides where the Tensor
+    lives: in this machine's memory, or on the GPU, where use_backend("cuda") lets new ones begin.
     requires_grad: collect d(loss)/d(self) in `.grad` during backward. Needs a floating-point dtype.
     name: shown in messages and files.
     """
@@ -53,6 +55,8 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         self.data: np.ndarray = data.data if isinstance(data, Tensor) else _array(data, "Tensor")
+        if devices.device_of(self.data) != backend.new_device() == "cuda":
+            self.data = devices.move(self.data, "cuda")
         if self.data.dtype.kind not in "fiub":
             raise InputError(f"Tensor: data has dtype {self.data.dtype}; expected numbers")
         if requires_grad and self.data.dtype.kind != "f":
@@ -66,11 +70,14 @@ class Tensor:
     dtype = property(lambda self: self.data.dtype)
     ndim = property(lambda self: self.data.ndim)
     size = property(lambda self: self.data.size)
+    device = property(lambda self: devices.device_of(self.data))
 
     def __repr__(self) -> str:
         made_by = f", made by {self._node.name}" if self._node else ", requires_grad" if self.requires_grad else ""
         label = f" {self.name!r}" if self.name else ""
-        return f"Tensor{label}({np.array2string(self.data, threshold=20, precision=4)}, {self.dtype}{made_by})"
+        place = "" if self.device == "cpu" else f", on {self.device}"
+        values = np.array2string(devices.to_host(self.data), threshold=20, precision=4)
+        return f"Tensor{label}({values}, {self.dtype}{place}{made_by})"
 
     def __len__(self) -> int:
         return len(self.data)
@@ -86,18 +93,22 @@ class Tensor:
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
-        """The values as a NumPy array (no copy)."""
-        return self.data
+        """The values as a NumPy array: no copy, unless they live on a GPU."""
+        return devices.to_host(self.data)
 
     def detach(self) -> Tensor:
         """The same values, with no memory of how they were made."""
         return Tensor(self.data)
 
     def to(self, device: str) -> Tensor:
-        """The same Tensor on another device. Here there is one: "cpu"."""
-        if device != "cpu":
-            raise InputError(f"to: device is {device!r}; this version of minicnn computes on 'cpu' only")
-        return self
+        """The values on a device, "cpu" or "cuda": self if it lives there, otherwise a new leaf."""
+        devices.check_device(device)
+        if device == self.device:
+            return self
+        moved = Tensor.__new__(Tensor)  # wherever new ones begin
+        moved.data, moved.grad = devices.move(self.data, device), None
+        moved.requires_grad, moved.name, moved._node = self.requires_grad, self.name, None
+        return moved
 
     def retain_grad(self) -> Tensor:
         """Keep `.grad` of this intermediate result in the next backward; returns self."""
@@ -117,7 +128,8 @@ class Tensor:
             if self.size != 1:
                 raise InputError(f"backward: self has shape {self.shape}; pass a gradient like it, or reduce first")
             gradient = np.ones_like(self.data)
-        gradient = np.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
+        gradient = gradient.data if isinstance(gradient, Tensor) else gradient
+        gradient = devices.as_array(devices.beside(gradient, self.data), self.dtype)
         if gradient.shape != self.shape:
             raise InputError(f"backward: gradient has shape {gradient.shape}; expected {self.shape}")
         if self._node is None:
@@ -286,14 +298,14 @@ def _overlaps(part: np.ndarray, others: list, closure: Callable) -> bool:
     """Whether anybody may still look into this gradient, so that nothing can be added to it in place."""
     kept = list(inspect.getclosurevars(closure).nonlocals.values())
     kept += [item for group in kept if isinstance(group, (tuple, list)) for item in group]
-    arrays = (other for other in [*others, *kept] if isinstance(other, np.ndarray))
-    return not part.flags.writeable or any(np.may_share_memory(part, other) for other in arrays)
+    arrays = (other for other in [*others, *kept] if devices.is_array(other))
+    return not devices.writeable(part) or any(np.may_share_memory(part, other) for other in arrays)
 
 
 def _deposit(leaf: Tensor, gradient: np.ndarray) -> None:
     """Accumulate in a leaf, which owns its gradient: a closure may hand the same array to several."""
     if leaf.grad is None:
-        leaf.grad = np.array(gradient)
+        leaf.grad = gradient.copy() if devices.device_of(gradient) == "cuda" else np.array(gradient)
     else:
         leaf.grad += gradient
 
@@ -347,7 +359,9 @@ def op(
             options["needs"] = needs
         arrays = [s.data if isinstance(s, Tensor) else _constant(s, function.__name__) for s in sources]
         if len(arrays) == 1:
-            arrays[0] = np.asarray(arrays[0])
+            arrays[0] = devices.as_array(arrays[0])
+        elif not all(type(array) is np.ndarray for array in arrays):
+            arrays = _on_one_device(arrays, sources, names or [p.name for p in parameters], function.__name__)
         tape = watching.get()
         if tape is not None:
             joined = _part(options, fuses or {})
@@ -381,12 +395,25 @@ def _constant(value: Any, name: str) -> Any:
     if value is None or type(value) in (int, float):
         return value
     array = _array(value, name)
-    return array.item() if array.ndim == 0 else array
+    return array.item() if array.ndim == 0 and devices.device_of(array) == "cpu" else array
+
+
+def _on_one_device(arrays: list, sources: tuple, names: list[str], op_name: str) -> list:
+    """The operands where the Tensors among them live: a constant goes there, two Tensors have to be there."""
+    places = [devices.device_of(array) for array in arrays]
+    if "cuda" not in places:
+        return arrays
+    tensors = [i for i, source in enumerate(sources) if isinstance(source, Tensor)]
+    if any(places[i] == "cpu" for i in tensors):
+        called = names if len(names) == len(arrays) else [f"{names[0]}[{i}]" for i in range(len(arrays))]
+        where = ", ".join(f"{called[i]} lives on {places[i]!r}" for i in tensors)
+        raise InputError(f"{op_name}: {where}; move one by .to(device), or a whole model by model.to(device)")
+    return [devices.move(a, "cuda") if isinstance(a, np.ndarray) else a for a in arrays]
 
 
 def _array(value: Any, name: str) -> np.ndarray:
     try:
-        return np.asarray(value)
+        return devices.as_array(value)
     except ValueError:
         raise InputError(f"{name}: a list is ragged; expected rows of equal length") from None
 
@@ -501,12 +528,14 @@ def _check_matmul(x: np.ndarray, y: np.ndarray) -> None:
 def getitem(x, index):
     """x[index], with any NumPy index; an element that is picked twice collects both gradients."""
     index = index.data if isinstance(index, Tensor) else index
+    if devices.device_of(x) == "cuda":
+        index = tuple(devices.beside(i, x) if isinstance(i, np.ndarray) else i for i in _as_tuple(index))
     shape, dtype = x.shape, x.dtype
 
     picks_once = all(isinstance(i, (int, slice, type(None), type(...))) for i in _as_tuple(index))
 
     def backward(dy):
-        dx = np.zeros(shape, dtype)
+        dx = np.zeros_like(dy, dtype, shape=shape)
         if picks_once:
             dx[index] = dy
         else:
@@ -582,7 +611,7 @@ def reshape(x, shape):
 @op(inputs=1)
 def transpose(x, axes=None):
     """Axes in another order; reversed when `axes` is left out."""
-    back = None if axes is None else np.argsort([a % x.ndim for a in axes])
+    back = None if axes is None else tuple(np.argsort([a % x.ndim for a in axes]).tolist())
 
     def backward(dy):
         return np.transpose(dy, back)

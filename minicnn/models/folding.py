@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minicnn import nn, ops
+from minicnn import devices, nn, ops
 from minicnn.kernels.memory import Memory
 from minicnn.tensor import Tensor
 
@@ -47,7 +47,7 @@ def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Ten
     if norm.training or convolution.activation or any(p.requires_grad for p in parameters):
         return None
     sources = [*(p.data for p in parameters), norm.mean, norm.variance]
-    if any(array.flags.writeable for array in sources):
+    if any(map(devices.writeable, sources)):
         return None
     both = _memory.look_up(sources, lambda *_: fold(convolution, norm))
 

@@ -67,7 +67,7 @@ class Network(nn.Module):
         wanted = list(dict.fromkeys(layers))
         for name in wanted:
             self.check_layer(name)
-        x = self._enter(x if isinstance(x, Tensor) else Tensor(x))
+        x = self._enter(self.take(x))
         taps = Taps(wanted)
         if wanted:
             with reading(taps), suppress(Enough):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import Window
 from minicnn.kernels.memory import forget
@@ -22,13 +23,25 @@ class Module:
     training: bool = True
 
     def __call__(self, x: Any) -> Tensor:
-        y = self.forward(x if isinstance(x, Tensor) else Tensor(x))
+        y = self.forward(self.take(x))
         if (observe := summary.observer.get()) is not None:
             observe(self, y)
         return y
 
     def forward(self, x: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} defines no forward")
+
+    def take(self, x: Any) -> Tensor:
+        """x as a Tensor. An array goes where the module's parameters are; a Tensor stays where its owner put it."""
+        if isinstance(x, Tensor):
+            return x
+        return Tensor(x) if (device := self.device) is None else Tensor(x).to(device)
+
+    @property
+    def device(self) -> str | None:
+        """Where the parameters live, "cpu" or "cuda"; None for a module without any."""
+        first = next(self._walk(Tensor, ""), None)
+        return None if first is None else first[1].device
 
     def window(self) -> Window | None:
         """What slides over the input, by which summary() tells receptive fields; None for a layer without a window."""
@@ -60,7 +73,7 @@ class Module:
 
     def _walk(self, kind: type, prefix: str) -> Iterator[tuple[str, Any]]:
         for key, value in vars(self).items():
-            if isinstance(value, kind):
+            if isinstance(value, kind) or (kind is np.ndarray and devices.is_array(value)):
                 yield prefix + key, value
         for name, child in self.children():
             yield from child._walk(kind, f"{prefix}{name}.")
@@ -94,9 +107,15 @@ class Module:
         return self.train(False)
 
     def to(self, device: str) -> Module:
-        """Move every parameter to a device. Returns self."""
+        """Move every parameter and running statistic to a device, "cpu" or "cuda". Returns self.
+
+        Optimizers are made afterwards: theirs is beside what they move.
+        """
+        devices.check_device(device)
         for parameter in self.parameters():
-            parameter.data = parameter.to(device).data
+            parameter.data, parameter.grad = devices.move(parameter.data, device), None
+        for name, array in list(self.named_state()):
+            self.set_state(name, devices.move(array, device))
         return self
 
     def summary(self, input_shape: tuple[int, ...] = (1, 32, 32, 3)) -> str:
@@ -124,7 +143,7 @@ def frozen(model: Module) -> Iterator[Module]:
     """
     before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     arrays = [*(parameter.data for parameter, _ in before), *(array for _, array in model.named_state())]
-    arrays = [array for array in arrays if array.flags.writeable]
+    arrays = [array for array in arrays if devices.device_of(array) == "cpu" and array.flags.writeable]
     try:
         for parameter, _ in before:
             parameter.requires_grad = False

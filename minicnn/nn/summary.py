@@ -52,7 +52,7 @@ class _Fields:
 def table_of(model: Module, input_shape: tuple[int, ...]) -> str:
     """One row a layer, in the order in which an input of zeros runs through them; then the totals."""
     rows = [("layer", "output shape", "parameters", "field")]
-    x = Tensor(np.zeros(input_shape, np.float32), requires_grad=True)
+    x = Tensor(model.take(np.zeros(input_shape, np.float32)).data, requires_grad=True)
     fields = _Fields(x)
     counted: set[int] = set()
 

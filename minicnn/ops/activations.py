@@ -4,6 +4,7 @@ import contextvars
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.kernels import rectify as rectify_kernels
 from minicnn.kernels import residual as residual_kernels
@@ -164,7 +165,7 @@ def dropout(x, rate, *, training=True, seed=None):
     if not training or rate == 0:
         return x, lambda dy: dy
     keep = np.random.default_rng(seed).random(x.shape) >= rate
-    factor = keep.astype(x.dtype) / x.dtype.type(1 - rate)
+    factor = devices.beside(keep.astype(x.dtype) / x.dtype.type(1 - rate), x)
 
     def backward(dy):
         return dy * factor

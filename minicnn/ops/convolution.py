@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn import backend
+from minicnn import backend, devices
 from minicnn.errors import InputError
 from minicnn.kernels import locally_connected as locally_connected_kernels
 from minicnn.kernels.conv import fused
@@ -53,11 +53,11 @@ MOST_PREPARED = 1024
 
 def _prepare(x, w, b, *options):
     """(kernels, dtype): checked and chosen once for arrays of such shapes and dtypes."""
-    if not (isinstance(x, np.ndarray) and isinstance(w, np.ndarray)):
+    if not (devices.is_array(x) and devices.is_array(w)):
         _check(x, w, b, 1, None, None)  # which says what they are
     of_b = None if b is None else np.shape(b)
     # repr tells 1 from True, which are equal.
-    key = backend.current_backend(), x.shape, x.dtype, w.shape, w.dtype, of_b, repr(options)
+    key = backend.current_backend(), devices.device_of(x), x.shape, x.dtype, w.shape, w.dtype, of_b, repr(options)
     if (known := _prepared.get(key)) is not None:
         return known
     stride, padding, dilation, groups, activation, pool = options
@@ -93,7 +93,7 @@ def _check(x, w, b, groups, activation, pool):
 
 def _check_floats(name, x, w, shapes):
     for what, array in (("x", x), ("w", w)):
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        if not devices.is_array(array) or array.dtype.kind != "f":
             kind = getattr(array, "dtype", type(array).__name__)
             raise InputError(f"{name}: {what} has dtype {kind}; expected a floating-point array")
     if x.ndim not in (3, 4, 5):
@@ -105,7 +105,7 @@ def _check_floats(name, x, w, shapes):
 def _sum_of_rows(array):
     """Sum over all axes but the last, as a matrix product: BLAS is exacter here than adding row by row."""
     rows = array.reshape(-1, array.shape[-1])
-    return np.ones(len(rows), array.dtype) @ rows
+    return np.ones_like(rows, shape=len(rows)) @ rows
 
 
 @op

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.kernels import gram as gram_kernels
+from minicnn.ops.math import quotient
 from minicnn.tensor import Tensor, op
 
 
@@ -14,7 +16,7 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
     The target is 1 at the label; `smoothing` takes so much of it and spreads it over all classes alike, so that a
     network is not driven to certainty (Szegedy et al. 2016, section 7).
     """
-    labels = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise InputError(
             f"cross_entropy: labels have shape {labels.shape} and dtype {labels.dtype}; "
@@ -24,8 +26,9 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
         raise InputError(f"cross_entropy: labels must be one or more integers in 0 … {logits.shape[1] - 1}")
     if not 0 <= smoothing < 1:
         raise InputError(f"cross_entropy: smoothing is {smoothing!r}; expected a number from 0 to below 1")
-    target = np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
-    target[np.arange(len(labels)), labels] += 1 - smoothing
+    classes = devices.beside(np.arange(logits.shape[1]), logits)
+    spread = logits.dtype.type(smoothing / logits.shape[1])
+    target = (labels[:, None] == classes) * logits.dtype.type(1 - smoothing) + spread
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
@@ -33,14 +36,14 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
         return (np.exp(log_softmax) - target) * (dy / len(labels))
 
     # Where the target is zero, nothing is added, not even of a logit of −∞.
-    costs = np.multiply(target, log_softmax, out=np.zeros_like(target), where=target > 0)
+    costs = target * np.where(target > 0, log_softmax, 0)
     return -costs.sum(axis=1).mean(), backward
 
 
 @op(inputs=1)
 def binary_cross_entropy(logits, labels):
     """Mean of −y log σ(x) − (1 − y) log(1 − σ(x)), without overflow. labels y: numbers in [0, 1] of logits' shape."""
-    labels = np.asarray(labels.data if isinstance(labels, Tensor) else labels).astype(logits.dtype)
+    labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits).astype(logits.dtype)
     if labels.shape != logits.shape or labels.size == 0:
         raise InputError(f"binary_cross_entropy: labels have shape {labels.shape}; expected {logits.shape}, as logits")
     if not (labels >= 0).all() or not (labels <= 1).all():
@@ -85,8 +88,7 @@ def pairwise_distances(x, y, *, squared):
     distances = squares if squared else np.sqrt(squares)
 
     def backward(dd):
-        root_slope = None if squared else np.divide(dd, distances, out=np.zeros_like(dd), where=distances > 0)
-        slope = 2 * dd if root_slope is None else root_slope
+        slope = 2 * dd if squared else quotient(dd, distances)
         dx = slope.sum(axis=1)[:, None] * x - slope @ y
         dy = slope.sum(axis=0)[:, None] * y - slope.T @ x
         return dx, dy

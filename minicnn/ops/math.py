@@ -77,6 +77,12 @@ def minimum(x, y, *, needs):
     return np.minimum(x, y), backward
 
 
+def quotient(x, y):
+    """x / y of arrays, and 0 where y is: for slopes at a place where there is none."""
+    nowhere = y == 0
+    return np.where(nowhere, 0, x / np.where(nowhere, 1, y))
+
+
 def _won(dz, larger, smaller):
     """The cotangent where `larger` is larger, and half of it where the two are equal."""
     return np.where(np.equal(larger, smaller), dz / 2, dz * np.greater(larger, smaller))

@@ -33,7 +33,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     if activation not in (None, "relu"):
         raise InputError(f'batch_norm: activation is {activation!r}; expected None or "relu"')
     # Copies: backward works out again where the ReLU was active, and by then an optimizer may have moved beta.
-    gamma, beta, mean, variance = (a if a is None else np.array(a, x.dtype) for a in (gamma, beta, mean, variance))
+    gamma, beta, mean, variance = (a if a is None else a.astype(x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])
     kernels = batch_norm_kernels.implementation(x)
     if training:

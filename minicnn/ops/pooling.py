@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.kernels import pool as pool_kernels
 from minicnn.kernels.geometry import slide
+from minicnn.ops.math import quotient
 from minicnn.tensor import op
 
 
@@ -56,14 +58,13 @@ def l2_pool(x, size, *, stride=None, padding=0):
     y = np.sqrt(kernels.avg_forward(x * x, window, True) * x.dtype.type(window.taps))
 
     def backward(dy):
-        share = np.divide(dy, y, out=np.zeros_like(y), where=y != 0)
-        return x * (kernels.avg_gradient(share, spatial, window, True) * x.dtype.type(window.taps))
+        return x * (kernels.avg_gradient(quotient(dy, y), spatial, window, True) * x.dtype.type(window.taps))
 
     return y, backward
 
 
 def _window(name, x, size, stride, padding):
-    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+    if not devices.is_array(x) or x.dtype.kind != "f":
         kind = getattr(x, "dtype", type(x).__name__)
         raise InputError(f"{name}: x has dtype {kind}; expected a floating-point array")
     if x.ndim not in (3, 4, 5):

@@ -1,0 +1,138 @@
+"""Convolution on a GPU, a thread an output. Read this first, then tiled.py.
+
+A kernel is what one thread does. Thousands run it at once, and each finds out by cuda.grid(1) which number it has, and
+so which element of the result is its own. No element is written by two threads, so none has to wait for another.
+
+It is right, and slow: neighbours read nearly the same pixels, and each reads them for itself from the GPU's memory. For
+every multiplication two numbers come from there, and the multipliers wait.
+"""
+
+import numpy as np
+from numba import cuda
+
+from minicnn import devices
+from minicnn.kernels.conv.cuda import filters, steps, volumes
+
+THREADS = 16 if devices.simulated() else 128  # of a block; the simulator runs them one after the other
+
+
+def forward(x, w, b, window, groups=1, relu=False):
+    y = np.empty_like(x, shape=(len(x), *window.output, w.shape[-1]), order="C")
+    bias = np.zeros_like(y, shape=w.shape[-1]) if b is None else devices.contiguous(b.astype(y.dtype, copy=False))
+    blocks = devices.blocks_for(y.size, THREADS)
+    devices.launch(_forward, blocks, THREADS, volumes(x), filters(w), bias, *steps(window), groups, relu, volumes(y))
+    return y
+
+
+def gradient_to_input(dy, w, spatial, window, groups=1):
+    dx = np.empty_like(dy, shape=(len(dy), *spatial, w.shape[-2] * groups), order="C")
+    blocks = devices.blocks_for(dx.size, THREADS)
+    devices.launch(_gradient_to_input, blocks, THREADS, volumes(dy), filters(w), *steps(window), groups, volumes(dx))
+    return dx
+
+
+def gradient_to_filters(dy, x, window, groups=1):
+    dw = np.empty_like(dy, shape=(*window.size, x.shape[-1] // groups, dy.shape[-1]), order="C")
+    blocks = devices.blocks_for(dw.size, THREADS)
+    devices.launch(_gradient_to_filters, blocks, THREADS, volumes(dy), volumes(x), *steps(window), groups, filters(dw))
+    return dw
+
+
+@cuda.jit
+def _forward(x, w, b, stride, dilation, before, groups, relu, y):
+    """One y[n, o, j]: the sum over taps and channels, as it stands in the contract."""
+    number = cuda.grid(1)
+    if number >= y.size:  # the last block has threads to spare
+        return
+    # The number written with one digit a dimension, the last one first. Neighbouring threads have neighbouring output
+    # channels j: they read the same pixels of x, and neighbouring numbers of w, which come in one go.
+    outputs = y.shape[4]
+    j, rest = number % outputs, number // outputs
+    o2, rest = rest % y.shape[3], rest // y.shape[3]
+    o1, rest = rest % y.shape[2], rest // y.shape[2]
+    o0, n = rest % y.shape[1], rest // y.shape[1]
+    channels = w.shape[3]
+    first = j // (outputs // groups) * channels  # of the input channels that this output sees
+    total = b[j]
+    for k0 in range(w.shape[0]):
+        p0 = o0 * stride[0] + k0 * dilation[0] - before[0]
+        if p0 < 0 or p0 >= x.shape[1]:
+            continue  # padding: a product with zero
+        for k1 in range(w.shape[1]):
+            p1 = o1 * stride[1] + k1 * dilation[1] - before[1]
+            if p1 < 0 or p1 >= x.shape[2]:
+                continue
+            for k2 in range(w.shape[2]):
+                p2 = o2 * stride[2] + k2 * dilation[2] - before[2]
+                if p2 < 0 or p2 >= x.shape[3]:
+                    continue
+                for c in range(channels):
+                    total += x[n, p0, p1, p2, first + c] * w[k0, k1, k2, c, j]
+    if relu and total < 0:  # a NaN stays one
+        total = b.dtype.type(0)
+    y[n, o0, o1, o2, j] = total
+
+
+@cuda.jit
+def _gradient_to_input(dy, w, stride, dilation, before, groups, dx):
+    """One dx[n, p, c]. A thread asks which outputs saw its pixel, and through which taps, and gathers from them.
+
+    The other way round, a thread an output that adds to every pixel it saw, many threads would add to one number at
+    once: a race, or atomic additions, whose order and so whose rounding changes from run to run.
+    """
+    number = cuda.grid(1)
+    if number >= dx.size:
+        return
+    all_channels = dx.shape[4]
+    c, rest = number % all_channels, number // all_channels
+    p2, rest = rest % dx.shape[3], rest // dx.shape[3]
+    p1, rest = rest % dx.shape[2], rest // dx.shape[2]
+    p0, n = rest % dx.shape[1], rest // dx.shape[1]
+    channels, outputs = w.shape[3], w.shape[4] // groups
+    first = c // channels * outputs  # of the outputs that see this input channel
+    total = dx.dtype.type(0)
+    for k0 in range(w.shape[0]):
+        o0 = p0 + before[0] - k0 * dilation[0]  # o · stride, if the tap is to hit
+        if o0 < 0 or o0 % stride[0] or o0 // stride[0] >= dy.shape[1]:
+            continue
+        for k1 in range(w.shape[1]):
+            o1 = p1 + before[1] - k1 * dilation[1]
+            if o1 < 0 or o1 % stride[1] or o1 // stride[1] >= dy.shape[2]:
+                continue
+            for k2 in range(w.shape[2]):
+                o2 = p2 + before[2] - k2 * dilation[2]
+                if o2 < 0 or o2 % stride[2] or o2 // stride[2] >= dy.shape[3]:
+                    continue
+                for j in range(first, first + outputs):
+                    dyj = dy[n, o0 // stride[0], o1 // stride[1], o2 // stride[2], j]
+                    total += dyj * w[k0, k1, k2, c % channels, j]
+    dx[n, p0, p1, p2, c] = total
+
+
+@cuda.jit
+def _gradient_to_filters(dy, x, stride, dilation, before, groups, dw):
+    """One dw[k, c, j]: the sum over all positions of all pictures, the longest loop for the fewest threads."""
+    number = cuda.grid(1)
+    if number >= dw.size:
+        return
+    outputs, channels = dw.shape[4], dw.shape[3]
+    j, rest = number % outputs, number // outputs
+    c, rest = rest % channels, rest // channels
+    k2, rest = rest % dw.shape[2], rest // dw.shape[2]
+    k1, k0 = rest % dw.shape[1], rest // dw.shape[1]
+    at = j // (outputs // groups) * channels + c
+    total = dw.dtype.type(0)
+    for n in range(dy.shape[0]):
+        for o0 in range(dy.shape[1]):
+            p0 = o0 * stride[0] + k0 * dilation[0] - before[0]
+            if p0 < 0 or p0 >= x.shape[1]:
+                continue
+            for o1 in range(dy.shape[2]):
+                p1 = o1 * stride[1] + k1 * dilation[1] - before[1]
+                if p1 < 0 or p1 >= x.shape[2]:
+                    continue
+                for o2 in range(dy.shape[3]):
+                    p2 = o2 * stride[2] + k2 * dilation[2] - before[2]
+                    if 0 <= p2 < x.shape[3]:
+                        total += x[n, p0, p1, p2, at] * dy[n, o0, o1, o2, j]
+    dw[k0, k1, k2, c, j] = total

@@ -1,0 +1,164 @@
+"""The threads of a simulated block, one at a time: from barrier to barrier, each in turn.
+
+Numba's simulator starts a thread of Python for each and lets the interpreter switch as it likes, which is slow, and
+which nobody can repeat. Here a kernel becomes a generator that yields where it waits at a barrier: all threads of a
+block run to their first barrier, one after the other, then all to the next. Shared memory begins as NaN in every block.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numba.core.types import Type
+from numba.cuda.simulator import kernel as simulator
+from numba.cuda.simulator import kernelapi
+from numba.np.numpy_support import as_dtype
+
+from minicnn.simulation import threads
+from minicnn.simulation.threads import Race
+
+
+def take_over() -> None:
+    """Replace the simulator's own."""
+    simulator.BlockManager = Block
+    kernelapi.FakeCUDAShared.array = _shared_array
+
+
+class Block:
+    """One block of a launch, as the simulator wants it: built for each, and run once."""
+
+    def __init__(self, function: Callable, grid: tuple, block: tuple, debug: bool) -> None:
+        self.function, self.shape = function, block
+        self.phase = 0  # barriers passed
+        self.launch = simulator._get_kernel_context()
+        if not hasattr(self.launch, "blocks"):  # the first block of this launch
+            self.launch.blocks = list(np.ndindex(*grid))[::-1]  # taken from the end
+            self.launch.watched = {}
+            if threads.order:
+                threads.order.shuffle(self.launch.blocks)
+
+    def run(self, _: tuple, *arguments: Any) -> None:
+        """Run the next block of the launch, in the order that was drawn for them."""
+        self.place = self.launch.blocks.pop()
+        self.launch.running = self
+        self.launch.shared._allocations.clear()
+        arguments = tuple(self._bare(i, argument) for i, argument in enumerate(arguments))
+        kernel = _in_turns(self.function)
+        here: Any = threading.current_thread()  # of which the simulator asks who is running
+        here.blockIdx = simulator.Dim3(*self.place)
+        alive = [(point, simulator.Dim3(*point), kernel(*arguments)) for point in np.ndindex(*self.shape)]
+        while alive:
+            if threads.order:
+                threads.order.shuffle(alive)
+            waiting = []
+            for thread in alive:
+                here.place, here.threadIdx, steps = thread
+                if next(steps, "done") != "done":
+                    waiting.append(thread)
+            if waiting and len(waiting) < len(alive):
+                name = self.function.__name__
+                raise Race(f"{name}: some threads of a block wait at a barrier that others never reach")
+            alive = waiting
+            self.phase += 1
+
+    def _bare(self, number: int, argument: Any) -> Any:
+        """A kernel's argument without what the simulator wraps it in, and watched if that is wanted."""
+        if not isinstance(argument, simulator.FakeWithinKernelCUDAArray):
+            return argument
+        array = argument.__dict__["_item"]._ary
+        if not threads.watching:
+            return array
+        known = self.launch.watched
+        if number not in known:
+            known[number] = Watched(array, f"argument {number}", self.launch)
+        return known[number]
+
+
+@functools.cache
+def _in_turns(function: Callable) -> Callable:
+    """The kernel as a generator that yields at each cuda.syncthreads(), with its names and its lines as they were."""
+    if function.__closure__:  # what is compiled anew would not find these
+        raise TypeError(f"{function.__name__}: a simulated kernel stands at the top of its file, not in a function")
+    lines, first = inspect.getsourcelines(function)
+    tree = ast.parse(textwrap.dedent("".join(lines)))
+    ast.increment_lineno(tree, first - 1)
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    definition.decorator_list = []
+    definition = _Yields().visit(definition)
+    definition.body.append(ast.parse("if False: yield").body[0])  # a generator, barriers or not
+    code = compile(ast.fix_missing_locations(tree), function.__code__.co_filename, "exec")
+    compiled = next(constant for constant in code.co_consts if inspect.iscode(constant))
+    return FunctionType(compiled, function.__globals__, function.__name__)
+
+
+class _Yields(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        if ast.unparse(node) == "cuda.syncthreads()":
+            return ast.copy_location(ast.Expr(ast.Yield()), node)
+        return node
+
+
+class Watched:
+    """An array of which is noted who touched which element, and when."""
+
+    def __init__(self, array: np.ndarray, name: str, launch: Any) -> None:
+        self.array, self.name, self.launch = array, name, launch
+        self.shape, self.size, self.ndim, self.dtype = array.shape, array.size, array.ndim, array.dtype
+        self.writes: dict[Any, tuple] = {}
+        self.reads: dict[Any, set[tuple]] = {}
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: Any) -> Any:
+        me = self._who(index)
+        if index in self.writes:
+            self._compare(index, self.writes[index], me, "writes", "reads")
+        self.reads.setdefault(index, set()).add(me)
+        return self.array[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        me = self._who(index)
+        if index in self.writes:
+            self._compare(index, self.writes[index], me, "writes", "writes")
+        for reader in self.reads.pop(index, ()):
+            self._compare(index, reader, me, "reads", "writes")
+        self.writes[index] = me
+        self.array[index] = value
+
+    def _who(self, index: Any) -> tuple:
+        indices = index if isinstance(index, tuple) else (index,)
+        if len(indices) != self.ndim or any(i < 0 for i in indices):
+            raise IndexError(f"{self.name} of shape {self.shape} was asked for [{index}]")
+        block = self.launch.running
+        return block.place, block.phase, threading.current_thread().place  # type: ignore[attr-defined]
+
+    def _compare(self, index: Any, one: tuple, other: tuple, did: str, does: str) -> None:
+        """Whether two threads may have touched an element: in one block with a barrier between, and not otherwise."""
+        if one[::2] == other[::2] or (one[0] == other[0] and one[1] != other[1]):
+            return
+        raise Race(
+            f"{self.name}[{index}]: thread {one[2]} of block {one[0]} {did} it and thread {other[2]} of block "
+            f"{other[0]} {does} it, with no barrier between"
+        )
+
+
+def _shared_array(self: Any, shape: Any, dtype: Any) -> Any:
+    """cuda.shared.array: one for each line that asks for it, as in Numba's simulator, but never as it was left."""
+    line = sys._getframe(1).f_code.co_filename, sys._getframe(1).f_lineno
+    if line not in self._allocations:
+        dtype = as_dtype(dtype) if isinstance(dtype, Type) else np.dtype(dtype)
+        array = np.full(shape, np.nan if dtype.kind == "f" else np.iinfo(dtype).max, dtype)
+        launch = simulator._get_kernel_context()
+        self._allocations[line] = Watched(array, "shared memory", launch) if threads.watching else array
+    return self._allocations[line]

@@ -1,0 +1,104 @@
+"""Convolution by the naive and by the tiled kernels, held to the definition."""
+
+import numpy as np
+import pytest
+from both_devices import assert_same, there
+
+from minicnn import backend
+from minicnn.kernels import conv
+from minicnn.kernels.conv import on_cuda, on_numpy
+from minicnn.kernels.conv.cuda import naive, tiled
+from minicnn.kernels.geometry import slide
+
+KERNELS = pytest.mark.parametrize("kernels", [naive, tiled], ids=["naive", "tiled"])
+# spatial, size, C_in, C_out, groups, options
+CASES = {
+    "a signal with an uneven border": ((7,), (3,), 2, 3, 1, {"padding": ((1, 2),)}),
+    "a picture in steps of two": ((5, 4), (3, 2), 3, 5, 1, {"stride": 2, "padding": 1}),
+    "groups and holes": ((6, 5), (2, 3), 4, 6, 2, {"dilation": (2, 1), "padding": (1, 0)}),
+    "a volume": ((3, 4, 2), (2, 3, 1), 2, 1, 1, {"stride": (1, 2, 1), "padding": (0, 1, 2)}),
+    "one pixel": ((1, 1), (1, 1), 1, 1, 1, {}),
+}
+
+
+def of_case(spatial, size, channels_in, channels_out, groups, options, dtype=np.float64, seed=0, pictures=2):
+    window = slide("conv", spatial, size, **options)
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((pictures, *spatial, channels_in)).astype(dtype)
+    w = random.standard_normal((*size, channels_in // groups, channels_out)).astype(dtype)
+    b = random.standard_normal(channels_out).astype(dtype)
+    dy = random.standard_normal((pictures, *window.output, channels_out)).astype(dtype)
+    return window, x, w, b, dy
+
+
+def hold(kernels, case, **options):
+    window, x, w, b, dy = of_case(*case, **options)
+    groups = case[4]
+    device_x, device_w, device_b, device_dy = there(x, w, b, dy)
+    for relu in (False, True):
+        found = kernels.forward(device_x, device_w, device_b, window, groups, relu)
+        assert_same(found, on_numpy.forward(x, w, b, window, groups, relu))
+    found = kernels.gradient_to_input(device_dy, device_w, x.shape[1:-1], window, groups)
+    assert_same(found, on_numpy.gradient_to_input(dy, w, x.shape[1:-1], window, groups))
+    found = kernels.gradient_to_filters(device_dy, device_x, window, groups)
+    assert_same(found, on_numpy.gradient_to_filters(dy, x, window, groups))
+
+
+@KERNELS
+@pytest.mark.parametrize("case", list(CASES))
+def test_equals_the_definition(kernels, case):
+    hold(kernels, CASES[case])
+
+
+@KERNELS
+def test_float32_stays_float32(kernels):
+    hold(kernels, CASES["groups and holes"], dtype=np.float32, pictures=1)
+
+
+@KERNELS
+def test_without_a_bias_and_on_arrays_that_are_not_contiguous(kernels):
+    window, x, w, _, dy = of_case(*CASES["a picture in steps of two"])
+    x = there(x[..., ::-1].copy())[..., ::-1]
+    found = kernels.forward(x, there(w.swapaxes(0, 1).copy()).swapaxes(0, 1), None, window)
+    window, x, *_ = of_case(*CASES["a picture in steps of two"])
+    assert_same(found, on_numpy.forward(x, w, None, window))
+    found = kernels.gradient_to_input(there(dy)[:, ::-1][:, ::-1], there(w), x.shape[1:-1], window)
+    assert_same(found, on_numpy.gradient_to_input(dy, w, x.shape[1:-1], window))
+
+
+@KERNELS
+def test_a_nan_is_shown_and_not_hidden_by_relu(kernels):
+    window, x, w, b, _ = of_case(*CASES["a picture in steps of two"])
+    x[0, 2, 2, 1] = np.nan
+    wanted = np.isnan(on_numpy.forward(x, w, b, window, 1, True))
+    found = kernels.forward(*there(x, w, b), window, 1, True)
+    assert wanted.any()
+    np.testing.assert_array_equal(np.isnan(found._memory), wanted)
+
+
+def test_the_tiled_kernels_are_chosen_for_the_gpu():
+    x = there(np.zeros((1, 2, 2, 1), np.float32))
+    assert conv.implementation(x) is on_cuda and on_cuda.forward is tiled.forward
+    assert backend.implementation("minicnn.kernels.addition", x).__name__.endswith("on_numpy")
+    assert conv.implementation(there(np.zeros((1, 2, 2, 1), np.float16))) is on_numpy
+
+
+def drawn_case(seed):
+    random = np.random.default_rng(seed)
+    rank = 1 + seed % 3
+    size = tuple(random.integers(1, 4, rank).tolist())
+    dilation = tuple(random.integers(1, 3, rank).tolist())
+    groups = int(random.choice([1, 1, 2, 3]))
+    padding = tuple(tuple(pair) for pair in random.integers(0, 3, (rank, 2)).tolist())
+    spans = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
+    spatial = tuple(int(max(1, s - sum(p)) + random.integers(0, 4)) for s, p in zip(spans, padding, strict=True))
+    options = {"stride": tuple(random.integers(1, 4, rank).tolist()), "dilation": dilation, "padding": padding}
+    channels = groups * int(random.integers(1, 4)), groups * int(random.integers(1, 4))
+    return spatial, size, *channels, groups, options
+
+
+@pytest.mark.thorough
+@KERNELS
+@pytest.mark.parametrize("seed", range(12))
+def test_drawn_shapes_equal_the_definition(kernels, seed):
+    hold(kernels, drawn_case(seed), seed=seed, dtype=(np.float64, np.float32)[seed % 2], pictures=1 + seed % 2)
