@@ -64,15 +64,22 @@ def luminance_match(image: np.ndarray, reference: np.ndarray) -> Picture:
     return _picture(np.repeat(grey[..., None], 3, axis=-1))
 
 
-def histogram_match(image: np.ndarray, reference: np.ndarray) -> Picture:
-    """Each channel of the image with the histogram of the reference's: its n-th darkest value becomes theirs.
+def histogram_match(image: np.ndarray, reference: np.ndarray, *, rotations: int = 8) -> Picture:
+    """The colours of the image as often as those of the reference: along some axes through the space of colours, one
+    after the other, its n-th lowest value becomes theirs. The channels are the last axes, so their histograms are exact
+    for pictures of one size in which no value occurs twice.
 
-    Exact for pictures of one size in which no value occurs twice. Values that are equal stay equal, at the mean of the
-    places they share, so that an even surface stays one.
+    Channel by channel alone, the pairs of colours in a stained glass would stay what they are. Values that are equal
+    stay equal, at the mean of the places they share, so that an even surface stays one.
+    Source: Pitié, Kokaram & Dahyot 2005, "N-dimensional probability density function transfer".
     """
     image, reference = _pictures("histogram_match", image, reference)
-    matched = [_ranked(image[..., channel], reference[..., channel]) for channel in range(3)]
-    return _picture(np.stack(matched, axis=-1))
+    random = np.random.default_rng(0)
+    turns = [np.linalg.qr(random.standard_normal((3, 3)))[0] for _ in range(rotations)]
+    for turn in [*turns, np.eye(3)]:
+        ours, theirs = image @ turn, reference @ turn
+        image = np.stack([_ranked(ours[..., axis], theirs[..., axis]) for axis in range(3)], axis=-1) @ turn.T
+    return _picture(image)
 
 
 def _ranked(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -107,10 +114,8 @@ def _as_it_is(image: np.ndarray, _: np.ndarray) -> Picture:
 
 KEEPERS: Mapping[str, ColourKeeper] = {
     "luminance": ColourKeeper("brightness of the result, colours of the content", luminance_match, luminance),
-    "histogram": ColourKeeper("the style in the content's colours, matched by rank", histogram_match, _as_it_is),
-    "affine": ColourKeeper(
-        "the style in the content's colours, matched by mean and covariance", affine_match, _as_it_is
-    ),
+    "histogram": ColourKeeper("the style in the content's colours, each as often as there", histogram_match, _as_it_is),
+    "affine": ColourKeeper("the style in the content's colours, by their mean and covariance", affine_match, _as_it_is),
 }
 
 
