@@ -52,6 +52,69 @@ def load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
+def resident_memory() -> int | None:
+    """Bytes of memory that this process holds now; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])  # Linux has it
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        said = _said_by("ps", "-o", "rss=", "-p", str(os.getpid()))  # macOS, in KiB
+        return int(said) * 1024 if said.isdigit() else None
+
+
+def available_memory() -> int | None:
+    """Bytes that programs may still take without the system swapping or ending one; None where it does not tell."""
+    found = [bytes_ for bytes_ in (_available_in_system(), _left_in_container()) if bytes_ is not None]
+    return min(found, default=None)
+
+
+def _available_in_system() -> int | None:
+    listed = Path("/proc/meminfo")
+    if listed.is_file():  # Linux
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+        return None
+    if sys.platform == "darwin":
+        pages = {
+            name: int(count.strip().rstrip("."))
+            for name, _, count in (line.partition(":") for line in _said_by("vm_stat").splitlines())
+            if count.strip().rstrip(".").isdigit()
+        }
+        size = _said_by("sysctl", "-n", "hw.pagesize")
+        idle = sum(pages.get(f"Pages {kind}", 0) for kind in ("free", "inactive", "speculative", "purgeable"))
+        return idle * int(size) if idle and size.isdigit() else None
+    return _available_in_windows() if sys.platform == "win32" else None
+
+
+def _available_in_windows() -> int | None:
+    import ctypes
+
+    class Status(ctypes.Structure):
+        """MEMORYSTATUSEX."""
+
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in ("physical", "available", "a", "b", "c", "d", "e")),
+        )
+
+    status = Status(length=ctypes.sizeof(Status))
+    known = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
+    return status.available if known else None
+
+
+def _left_in_container() -> int | None:
+    """What a Linux container (cgroup v2) may still take; files it has read can be dropped again."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (int((group / name).read_text(encoding="utf-8")) for name in ("memory.max", "memory.current"))
+        files = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
+        return limit - used + int(files.get("inactive_file", 0))
+    except (OSError, ValueError):  # "max": no limit
+        return None
+
+
 def version(library: str) -> str | None:
     """The version of an installed library, without importing it; None where it is not installed."""
     try:

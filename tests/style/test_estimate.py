@@ -1,0 +1,162 @@
+"""What a run will take, counted, against what networks and processes then do."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from minicnn import machine, models
+from minicnn.errors import InputError
+from minicnn.models.card import StyleRecipe
+from minicnn.style import estimate as estimates
+from minicnn.style.estimate import Estimate, estimate, products, refuse, run_bytes, step_bytes, works
+
+GB = 10**9
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = models.tiny_vgg(None)
+    return model.adapt(model.card.recipe)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (37, 50)])
+@pytest.mark.parametrize("name", ["tiny_vgg", "squeezenet"])
+def test_the_shapes_counted_are_those_of_the_network(name, size):
+    model = getattr(models, name)(None)
+    taps = model.adapt(model.card.recipe).card.style_layers
+    counted = {n: work for work in works(model, taps, size) for n in work.names}
+    seen = model.features(np.zeros((1, *size, 3), np.float32), taps)
+    for tap in taps:
+        assert (counted[tap].result, counted[tap].channels) == (seen[tap].data.nbytes, seen[tap].shape[-1])
+    above = [n for n in model.layer_names if n not in counted]
+    assert above and not set(above) & set(taps)  # nothing above the highest is counted
+
+
+def test_products_of_a_convolution_by_hand():
+    model = models.tiny_vgg(None)
+    recipe = StyleRecipe("", content_layers={"block1_conv2": 1.0}, style_layers={"block1_conv1": 1.0})
+    first, second = works(model, ["block1_conv1", "block1_conv2"], (10, 12))
+    assert (first.products, second.products) == (120 * 27 * 32, 120 * 9 * 32 * 32)
+    assert products(model, recipe, (10, 12)) == 2 * (first.products + second.products) + 2 * 120 * 32 * 32
+    assert first.kept == 120 * 32 // 8  # a bit of ReLU an element
+
+
+def test_a_step_holds_at_least_what_is_compared(network):
+    recipe = network.card.recipe
+    for size in ((64, 64), (128, 128)):
+        compared = [w for w in works(network, recipe.style_layers, size) if set(w.names) & set(recipe.style_layers)]
+        assert step_bytes(network, recipe, size) > sum(work.result for work in compared)
+    small, large = (step_bytes(network, recipe, (size, size)) for size in (256, 512))
+    assert large == pytest.approx(4 * small, rel=0.02)
+
+
+def test_what_else_a_run_holds_is_counted(network):
+    recipe, size = network.card.recipe, (128, 96)
+    picture = 128 * 96 * 3 * 4
+    plain = run_bytes(network, recipe, size)
+    assert plain - run_bytes(network, dataclasses.replace(recipe, optimizer="gd"), size) == picture
+    assert run_bytes(network, dataclasses.replace(recipe, optimizer="lbfgs"), size) > plain + 20 * picture
+    assert run_bytes(network, recipe, size, [(16, 16, 3)]) == plain + 16 * 16 * 3 * 4
+    assert (
+        run_bytes(network, recipe, size, [(512, 512, 3)]) > 2 * plain - estimates.SCRATCH
+    )  # a large style is the most
+
+
+def test_seconds_are_those_of_a_small_step_by_its_products(network, monkeypatch):
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 0.5)
+    recipe = dataclasses.replace(network.card.recipe, steps=100)
+    found = estimate(network, recipe, np.zeros((160, 80, 3), np.float32), [(np.zeros((64, 64, 3), np.float32), 1.0)])
+    assert (found.size, found.steps) == (160, 100) and found.seconds == pytest.approx(0.5 * 101.5)
+    larger = estimate(network, recipe, np.zeros((320, 160, 3), np.float32), [(np.zeros((64, 64, 3), np.float32), 1.0)])
+    assert larger.seconds == pytest.approx(4 * found.seconds, rel=0.02)
+
+
+def test_a_real_estimate(network):
+    content, style = np.random.default_rng(0).random((2, 48, 64, 3), np.float32)
+    recipe = dataclasses.replace(network.card.recipe, steps=10)
+    found = estimate(network, recipe, content, [(style, 1.0)])
+    assert 0 < found.seconds < 600 and found.fits and found.fitting == 64
+    held = machine.resident_memory()
+    if held is not None:
+        assert 0.5 * held < found.memory < 3 * held
+    assert str(found).startswith("64 px, 10 steps: about ")
+    refuse(found)
+
+
+@pytest.mark.parametrize("free", [2 * GB, 20 * GB])
+def test_what_does_not_fit_is_refused_with_the_size_that_does(network, monkeypatch, free):
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 1.0)
+    monkeypatch.setattr(estimates.images, "resize", lambda image, height, width: image[:height, :width])  # quick
+    monkeypatch.setattr(machine, "available_memory", lambda: free)
+    monkeypatch.setattr(machine, "resident_memory", lambda: 200 << 20)
+    recipe, style = network.card.recipe, [(np.zeros((32, 32, 3), np.float32), 1.0)]
+
+    def at(size):
+        return estimate(network, recipe, np.broadcast_to(np.float32(0.5), (size, size // 2, 3)), style)
+
+    too_large = at(8000)
+    assert not too_large.fits and 500 < too_large.fitting < 8000
+    with pytest.raises(InputError, match=rf"transfer: size 8000 takes about .* GB .*: --size {too_large.fitting} fits"):
+        refuse(too_large)
+    assert at(too_large.fitting - 2).fits and not at(too_large.fitting + 10).fits
+
+
+def test_nothing_fits_where_there_is_no_memory():
+    with pytest.raises(InputError, match="no size fits: close other programs"):
+        refuse(Estimate(memory=GB, seconds=1.0, size=256, steps=10, free=GB // 10, fitting=0))
+    refuse(Estimate(memory=GB, seconds=1.0, size=256, steps=10, free=None, fitting=256))  # a system that does not tell
+
+
+@pytest.mark.parametrize(
+    ("seconds", "memory", "text"),
+    [
+        (4.24, 3 * 10**8, "4.2 s, 300 MB"),
+        (75, GB, "75 s, 1.0 GB"),
+        (600, 12 * GB, "10 min, 12.0 GB"),
+        (9000, GB, "2.5 h"),
+    ],
+)
+def test_the_line(seconds, memory, text):
+    line = str(Estimate(memory=memory, seconds=seconds, size=512, steps=200, free=None, fitting=512))
+    assert line.startswith(f"512 px, 200 steps: about {text}")
+
+
+def test_the_machine_tells_its_memory():
+    held = machine.resident_memory()
+    ballast = np.ones(32 << 20, np.uint8)
+    if held is not None:
+        assert machine.resident_memory() >= held + ballast.nbytes / 2
+    free = machine.available_memory()
+    assert free is None or free > 10**6
+
+
+RUN = """
+import json, sys
+import numpy as np
+import minicnn
+from minicnn import models
+from minicnn.bench import children
+from minicnn.style.estimate import estimate
+
+model = getattr(models, sys.argv[1])()
+size = int(sys.argv[2])
+content, style = np.random.default_rng(0).random((2, size, size, 3), np.float32)
+recipe = __import__("dataclasses").replace(model.adapt(model.card.recipe).card.recipe, steps=3, optimizer=sys.argv[3])
+found = estimate(model, recipe, content, [(style, 1.0)])
+minicnn.style.transfer(content, style, model=model, steps=3, optimizer=sys.argv[3], progress=False)
+peak = children.peak_memory()
+print(json.dumps([found.memory, None if peak is None else peak * 2**20]))
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("size", [128, 448])
+@pytest.mark.parametrize("name", ["tiny_vgg", "squeezenet"])
+def test_a_process_holds_what_was_estimated(name, size, optimizer, fresh_python):
+    expected, peak = json.loads(fresh_python(RUN, name, size, optimizer, timeout=280).splitlines()[-1])
+    if peak is None:
+        pytest.skip("this system does not tell a process its peak memory")
+    assert expected == pytest.approx(peak, rel=0.25)
