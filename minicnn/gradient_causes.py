@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.gradient_differences import Differences
-from minicnn.gradient_patterns import Evidence, _listed, entrywise, misplaced, where
+from minicnn.gradient_patterns import Evidence, entrywise, listed, misplaced, where
 from minicnn.gradient_reports import Finding
 from minicnn.tensor import Node, Tensor
 
@@ -95,7 +95,7 @@ class Questions:
             for kept in itertools.combinations(range(len(parts)), count):
                 whole = np.sum([parts[i][1] for i in kept], axis=0)
                 if evidence.gives(whole.ravel()[evidence.at]).all():
-                    names = _listed([parts[i][0] for i in kept])
+                    names = listed([parts[i][0] for i in kept])
                     return Finding(
                         "fan-out",
                         f"missing accumulation at fan-out: {evidence.name} is used {len(parts)} times, and its "
@@ -160,7 +160,7 @@ class Questions:
         which = _place(rank, axes, at)
         aligned = (1,) * (rank - evidence.x.ndim) + evidence.x.shape
         broadcast = len(aligned) == rank and all(n in (1, m) for n, m in zip(aligned, evidence.y.shape, strict=True))
-        along = f"ax{'i' if len(axes) == 1 else 'e'}s {_listed(list(axes))}"
+        along = f"ax{'i' if len(axes) == 1 else 'e'}s {listed(list(axes))}"
         if broadcast and all(aligned[axis] == 1 for axis in axes):
             return Finding(
                 "broadcast",
@@ -216,7 +216,7 @@ class Questions:
                 return Finding(
                     "kernel",
                     "unflipped kernel: the gradient to the input of a convolution slides the kernel that is reversed "
-                    f"along each of its axes; here it is not (axes {_listed(list(axes))} of {evidence.name})",
+                    f"along each of its axes; here it is not (axes {listed(list(axes))} of {evidence.name})",
                 )
         return None
 
@@ -258,7 +258,7 @@ def _versions(array: np.ndarray, name: str) -> Iterator[tuple[str, str, np.ndarr
     for count in range(len(long), 0, -1):
         for axes in itertools.combinations(long, count):
             text = (
-                f"unflipped kernel: {right} {name} reversed along ax{'i' if count == 1 else 'e'}s {_listed(list(axes))}"
+                f"unflipped kernel: {right} {name} reversed along ax{'i' if count == 1 else 'e'}s {listed(list(axes))}"
             )
             yield "kernel", text, np.flip(array, axes)
 

@@ -17,11 +17,14 @@ Index = tuple[int, ...]
 
 
 class Slopes(NamedTuple):
-    """Of Σ u · f along one element: to the left of it, to the right, and centrally, across both."""
+    """Of Σ u · f along one element: to the left of it, to the right, and centrally, across both; and how much of that
+    may be the rounding of what moved.
+    """
 
     left: float
     right: float
     central: float
+    rounding: float
 
 
 class Differences:
@@ -51,7 +54,9 @@ class Differences:
         right = self._weighed(ahead - self.value)
         left = self._weighed(self.value - behind)
         central = self._weighed(ahead - behind)
-        return Slopes(2 * left / apart, 2 * right / apart, central / apart)
+        moved = np.abs(self.cotangent * self.value)[ahead != behind].sum()
+        rounding = 4 * float(np.finfo(self.value.dtype).eps * moved)
+        return Slopes(2 * left / apart, 2 * right / apart, central / apart, rounding / abs(apart))
 
     def row(self, number: int, index: Index) -> np.ndarray:
         """How every element of the result moves with this one: a row of the transposed Jacobian, in f's shape."""
@@ -63,11 +68,6 @@ class Differences:
         here = self.arrays[number]
         ahead, behind = self._at(number, here + self.eps * direction), self._at(number, here - self.eps * direction)
         return self._weighed(ahead - behind) / (2 * self.eps)
-
-    def rounding(self, step: float) -> float:
-        """About how much of a slope over this step is rounding."""
-        exactness = np.finfo(self.value.dtype).eps
-        return float(4 * exactness * np.sum(np.abs(self.cotangent * self.value)) / step)
 
     def _weighed(self, difference: np.ndarray) -> float:
         return float(np.sum(self.cotangent * difference))
@@ -92,22 +92,41 @@ class Unsettled:
 def unsettled(
     differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
 ) -> Unsettled | None:
-    """Whether the slopes about this element leave room for the analytic gradient, though the central one does not.
+    """Whether the slopes about this element leave room for the analytic gradient, though the central one does not."""
+    if _within_rounding(differences, number, index, analytic, found, allowed):
+        why = "rounding"
+    elif _kinked(differences, number, index, analytic, found, allowed):
+        why = "a kink"
+    else:
+        return None
+    return Unsettled(index, float(differences.arrays[number][index]), found.left, found.right, why)
 
-    They do when it lies between the slopes to either side, and these do not come together with the step as those of a
-    smooth function do. A gradient outside all slopes is wrong even at a kink.
+
+def _within_rounding(
+    differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
+) -> bool:
+    """Whether rounding explains the error, for this step and for larger ones, which it harms less."""
+    if not abs(analytic - found.central) <= allowed + found.rounding:
+        return False
+    larger = (differences.slopes(number, index, factor * differences.eps) for factor in (10, 100))
+    return all(abs(analytic - slopes.central) <= allowed + slopes.rounding for slopes in larger)
+
+
+def _kinked(
+    differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
+) -> bool:
+    """Whether the gradient lies between the slopes to either side, and these do not come together with the step as
+    those of a smooth function do. A gradient outside all slopes is wrong even at a kink.
     """
     if not abs(found.right - found.left) > allowed / 2:
-        return None  # as smooth as can be
+        return False  # as smooth as can be
     h = differences.eps
     pairs = [found, *(differences.slopes(number, index, step) for step in (h / 2, h / 4, 2 * h))]
-    everything = [slope for pair in pairs for slope in pair]
+    everything = [slope for pair in pairs for slope in (pair.left, pair.right)]
     if not min(everything) - allowed / 2 <= analytic <= max(everything) + allowed / 2:
-        return None
+        return False
     gaps = [pair.right - pair.left for pair in pairs]
-    noise = differences.rounding(h / 4)
-    if all(abs(gaps[0] * part - gap) <= 0.1 * abs(gaps[0]) for part, gap in ((0.5, gaps[1]), (0.25, gaps[2]))):
-        return None  # a curve, which a smaller step straightens
-    why = "rounding" if max(map(abs, gaps[:3])) <= noise else "a kink"
-    value = float(differences.arrays[number][index])
-    return Unsettled(index, value, found.left, found.right, why)
+    straightens = all(
+        abs(gaps[0] * part - gap) <= 0.1 * abs(gaps[0]) for part, gap in zip((0.5, 0.25), gaps[1:3], strict=True)
+    )
+    return not straightens

@@ -86,7 +86,7 @@ def names_of_axes(name: str, shape: tuple[int, ...]) -> list[str]:
         return [*OF_FILTERS[rank], "c_in", "c_out"]
     if name in PICTURES and rank in OF_PICTURES:
         return ["N", *OF_PICTURES[rank], "C"]
-    return [f"axis {axis}" for axis in range(rank)]
+    return [f"the index along axis {axis}" if rank > 1 else "the index" for axis in range(rank)]
 
 
 def where(evidence: Evidence) -> str:
@@ -247,7 +247,7 @@ def _transposed(evidence: Evidence) -> Finding | None:
         mended = analytic.reshape([evidence.x.shape[axis] for axis in order]).transpose(np.argsort(order))
         if order != tuple(range(rank)) and evidence.mends_all(mended):
             swapped = [axis for axis, place in enumerate(order) if axis != place]
-            return Finding("transpose", f"the gradient is transposed: its axes {_listed(swapped)} are in another order")
+            return Finding("transpose", f"the gradient is transposed: its axes {listed(swapped)} are in another order")
     return None
 
 
@@ -257,8 +257,9 @@ def _reversed(evidence: Evidence) -> Finding | None:
     for count in range(len(long), 0, -1):
         for axes in itertools.combinations(long, count):
             if evidence.mends_all(np.flip(evidence.analytic, axes)):
-                along = _listed([names[axis].removeprefix("axis ") for axis in axes])
-                word = "axes " if names[axes[0]].startswith("axis ") else ""
+                named = names[0] in ("N", *OF_FILTERS[3], *OF_FILTERS[4], *OF_FILTERS[5])
+                along = listed([names[axis] for axis in axes] if named else list(axes))
+                word = "" if named else "axes "
                 return Finding(
                     "kernel",
                     f"the gradient is reversed along {word}{along}: a kernel not flipped, or flipped once more",
@@ -269,7 +270,6 @@ def _reversed(evidence: Evidence) -> Finding | None:
 def _shifted(evidence: Evidence) -> Finding | None:
     """An index that is off by one or two: a padding cut off at the wrong end, a loop that starts too late."""
     shape = evidence.x.shape
-    names = names_of_axes(evidence.name, shape)
     for axis, by in itertools.product(range(len(shape)), (1, -1, 2, -2)):
         if shape[axis] < abs(by) + 3:
             continue
@@ -278,12 +278,10 @@ def _shifted(evidence: Evidence) -> Finding | None:
         moved = np.roll(evidence.analytic, -by, axis).ravel()[evidence.places]
         fits = np.abs(moved - evidence.numeric) <= evidence.allowed
         if fits[known].all() and evidence.mends(moved[evidence.wrong])[known[evidence.wrong]].sum() >= 3:
-            return Finding(
-                "shift", f"the gradient is shifted by {by} along {names[axis]}: an index or a padding is off"
-            )
+            return Finding("shift", f"the gradient is shifted by {by} along axis {axis}: an index or a padding is off")
     return None
 
 
-def _listed(things: list) -> str:
+def listed(things: list) -> str:
     *first, last = map(str, things)
     return f"{', '.join(first)} and {last}" if first else last

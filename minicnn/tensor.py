@@ -267,10 +267,18 @@ def _hand_on(
     waiting: list,
 ) -> None:
     """Add each gradient to the cotangent of what made that input, or deposit it in a leaf."""
-    for source, part, (shape, dtype) in zip(inputs, gradients, shapes, strict=True):
+    if len(gradients) != len(inputs):
+        count = f"{len(gradients)} gradient{'s' * (len(gradients) != 1)}"
+        raise InputError(f"{_called(closure)}: returned {count}; expected a tuple of {len(inputs)}, one for each input")
+    for number, (source, part, (shape, dtype)) in enumerate(zip(inputs, gradients, shapes, strict=True)):
         if source is None or part is None:
             continue
-        part = _sum_to(part, shape).astype(dtype, copy=False)
+        try:
+            part = _sum_to(part, shape).astype(dtype, copy=False)
+        except (AttributeError, ValueError):
+            what = f"has shape {part.shape}" if devices.is_array(part) else f"is a {type(part).__name__}"
+            whose = f"{_called(closure)}: the gradient to input {number}"
+            raise InputError(f"{whose} {what}; expected an array of its shape {shape}") from None
         if isinstance(source, Tensor):
             _deposit(source, part)
             continue
@@ -285,6 +293,10 @@ def _hand_on(
             alone = True
         if alone:
             ours.add(source)
+
+
+def _called(closure: Callable) -> str:
+    return getattr(getattr(closure, "__code__", None), "co_qualname", "backward")
 
 
 def _key(node: Node) -> tuple[int, int]:
@@ -366,7 +378,13 @@ def op(
         if tape is not None:
             joined = _part(options, fuses or {})
             step = tape.begin(apply, sources, arrays, rest, options)
-        data, backward = function(*arrays, *rest, **options)
+        made = function(*arrays, *rest, **options)
+        if type(made) is not tuple or len(made) != 2 or not inspect.isfunction(made[1]):
+            raise InputError(
+                f"{function.__name__}: returned {type(made).__name__}; expected a pair: the result, and a function "
+                "that takes the cotangent of the result and returns the gradient to each input"
+            )
+        data, backward = made
         result = Tensor(data)
         if any(needs):
             result.requires_grad = True

@@ -536,7 +536,7 @@ plt.show()
 # 2. Comment out the line that clears the gradients. What does the cost do?
 # 3. Write `@op def cube(x)` and check it. Then multiply its gradient by 1.01, by 1.001, by 1.0001: how wrong may it be
 #    before `gradcheck` notices? Which of its arguments decides?
-# 4. Run `gradcheck(ops.abs, np.array([1e-7, 1.0]))`. Nobody made a mistake, and yet it fails. Why?
+# 4. Run `gradcheck(ops.abs, np.array([1e-7, 1.0]))`. Nobody made a mistake, and yet it does not pass. Why?
 # 5. Fit the spirals with 8 hidden units instead of 32, or with `ops.tanh` instead of `softsign`.
 #
 # **Where to look in the source**

@@ -1,0 +1,79 @@
+"""minicnn gradcheck: every operation's gradient against finite differences, on every backend."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minicnn.gradient_survey import Outcome
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "gradcheck",
+        help="check every operation's gradient against finite differences, on every backend",
+        description="Check gradients against finite differences, and explain those that are wrong. A number in the "
+        "table is max |analytic - numeric| / max |numeric|. The exit status is 1 when a gradient is wrong, else 0. "
+        "For an operation of your own, call minicnn.gradcheck in Python.",
+    )
+    parser.add_argument("ops", nargs="*", metavar="OP", help="operations, such as conv, or rows, such as conv-2d")
+    parser.add_argument(
+        "--backend", action="append", default=[], metavar="NAME", help="only on this one; may be repeated"
+    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="check N draws of the inputs (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from minicnn import gradient_survey
+
+    rows = gradient_survey.rows(arguments.ops)
+    backends, missing = gradient_survey.backends(arguments.backend)
+    began, found = time.perf_counter(), []
+    width = max(len(row.name) for row in rows)
+    line = f"{{:<{width}}}  {{:>7}}{'  {:>12}' * len(backends)}".format
+    if not arguments.json:
+        print(line("row", "entries", *backends))
+    progress = tqdm(
+        gradient_survey.survey(rows, backends, seeds=arguments.seeds), total=len(rows), disable=None, leave=False
+    )
+    for outcomes in progress:
+        found += outcomes
+        if not arguments.json:
+            entries = max(outcome.entries for outcome in outcomes)
+            progress.write(line(outcomes[0].row, entries, *map(_cell, outcomes)), file=sys.stdout)
+    failed = [outcome for outcome in found if outcome.verdict == "FAILED"]
+    if arguments.json:
+        print(json.dumps({"rows": [_facts(outcome) for outcome in found], "not_tried": missing}, indent=1))
+        return 1 if failed else 0
+    for outcome in found:
+        if outcome.report:
+            print(f"\n{outcome.report}")
+    print(f"\n{_sum(found, len(rows))} in {time.perf_counter() - began:.0f} s")
+    for why in missing.values():
+        print(f"not tried: {why}")
+    return 1 if failed else 0
+
+
+def _cell(outcome: Outcome) -> str:
+    return f"{outcome.worst:.1e}" if outcome.verdict == "passed" else outcome.verdict
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    """As JSON can hold it, which has no infinity."""
+    facts = asdict(outcome)
+    return {**facts, "worst": facts["worst"] if facts["worst"] < float("inf") else None}
+
+
+def _sum(found: list[Outcome], rows: int) -> str:
+    counts = {verdict: sum(o.verdict == verdict for o in found) for verdict in ("passed", "FAILED", "inconclusive")}
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return f"{rows} row{'s' * (rows != 1)} on {len(found) // rows} backend{'s' * (len(found) != rows)}: {told}"

@@ -1,0 +1,68 @@
+"""minicnn gradcheck: its table, its JSON, its exit status."""
+
+import json
+
+import pytest
+
+from minicnn import gradient_survey, ops
+from minicnn.cli import main
+from minicnn.op_cases import OpCase, normal
+from minicnn.tensor import op
+
+
+@op
+def forgetful_square(x):
+    return x * x, lambda dy: dy * x
+
+
+@pytest.fixture
+def bad_row(monkeypatch):
+    bad = OpCase("square", normal((3, 4)), name="bad", call=forgetful_square)
+    monkeypatch.setitem(gradient_survey.ROOMS, "", (*gradient_survey.ROOMS[""], bad))
+
+
+def test_a_row_of_every_differentiable_function_is_known():
+    names = [row.name for row in gradient_survey.rows()]
+    assert len({*names}) == len(names) > 100
+    assert {row.op for row in gradient_survey.rows()} >= {*ops.__all__, "triplet_loss", "style_cost"}
+
+
+def test_one_operation_gives_a_table(capsys):
+    assert main(["gradcheck", "relu", "max_pool-2d", "style.gram_matrix", "--backend", "numpy"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["row", "entries", "numpy"]
+    assert [line.split()[:2] for line in lines[:3]] == [
+        ["relu", "12"],
+        ["max_pool-2d", "120"],
+        ["style.gram_matrix", "60"],
+    ]
+    assert all(float(line.split()[2]) < 1e-6 for line in lines[:3])
+    assert lines[4].startswith("3 rows on 1 backend: 3 passed in ")
+
+
+def test_a_wrong_gradient_is_explained_and_the_status_is_1(bad_row, capsys):
+    assert main(["gradcheck", "square", "--backend", "numpy"]) == 1
+    said = capsys.readouterr().out
+    assert "gradcheck FAILED square-bad(x)   backend numpy" in said
+    assert "ratio 0.500" in said and "1 passed, 1 FAILED" in said
+
+
+def test_json_says_the_same(bad_row, capsys):
+    assert main(["gradcheck", "square", "--backend", "numpy", "--json"]) == 1
+    good, bad = json.loads(capsys.readouterr().out)["rows"]
+    assert (good["row"], good["verdict"], good["report"]) == ("square", "passed", "")
+    assert (bad["verdict"], bad["patterns"], bad["entries"]) == ("FAILED", ["ratio"], 12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["konv"], "op is 'konv'; expected an operation or a row of it, such as conv"),
+        (["relu", "--backend", "abacus"], "name is 'abacus'"),
+        (["relu", "--seeds", "0"], "seeds is 0; expected at least 1"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(arguments, message, capsys):
+    assert main(["gradcheck", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1

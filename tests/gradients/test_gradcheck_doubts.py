@@ -1,0 +1,245 @@
+"""Where differences decide nothing gradcheck says so: at kinks, jumps, under rounding. And no healthy op is accused."""
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from minicnn.backend import use_backend
+from minicnn.errors import GradcheckError
+from minicnn.gradient_checking import gradcheck
+from minicnn.gradient_survey import rows
+from minicnn.tensor import Tensor, op
+
+BACKENDS = ("numpy", "numba")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled():
+    with use_backend("numpy"):
+        yield
+
+
+def scaled(function, factor):
+    """The function, with its gradient times a factor."""
+
+    @op
+    def wrong(x):
+        return function(x), lambda dy: factor * dy * np.sign(x)
+
+    return wrong
+
+
+# Kinks
+
+
+@pytest.mark.parametrize("near", [3e-8, -9e-7, 3.4e-7, 0.0])
+@pytest.mark.parametrize(
+    "kinked", [ops.relu, ops.abs, lambda x: ops.maximum(x, np.zeros(3)), lambda x: ops.clip(x, 0, 3)]
+)
+def test_at_a_kink_the_verdict_is_inconclusive(kinked, near):
+    report = gradcheck(kinked, np.array([1.0, near, -2.0]))
+    if report.ok:  # the convention of maximum and abs at 0 is the mean of both slopes, which is what a difference sees
+        assert near == 0
+        return
+    assert report.verdict == "inconclusive" and not report.failed and not report
+    assert [doubt.index for doubt in report.inputs[0].inconclusive] == [(1,)]
+    assert f"inconclusive at x[1] = {near:.3g}: a kink" in str(report)
+    assert "2/3 ok, 1 inconclusive" in str(report)
+
+
+def test_beside_a_kink_there_is_no_doubt():
+    assert gradcheck(ops.relu, np.array([2e-6, -2e-6, 1.0])).verdict == "passed"
+
+
+def test_a_tie_of_a_maximum_is_a_kink():
+    report = gradcheck(lambda x: ops.max_pool(x, 2), np.array([1.0, 1.0 + 3e-8, 0.0, 5.0]).reshape(1, 4, 1))
+    assert [doubt.index for doubt in report.inputs[0].inconclusive] == [(0, 0, 0), (0, 1, 0)]
+
+
+def test_a_jump_decides_nothing():
+    @op
+    def step(x):
+        return np.where(x > 0, 1.0, 0.0), lambda dy: 0 * dy
+
+    assert gradcheck(step, np.array([3e-8, 1.0])).verdict == "inconclusive"
+
+
+def test_a_gradient_outside_both_slopes_is_wrong_even_at_a_kink():
+    with pytest.raises(GradcheckError, match="1/3 entries wrong"):
+        gradcheck(
+            lambda x: x * 0.5 + scaled(np.abs, 1.0)(x) * 0.0 + _at_zero(x, 7.0), np.array([1.0, 3e-8, -2.0]), seed=1
+        )
+
+
+def _at_zero(x, value):
+    @op
+    def relu(x):
+        return np.maximum(x, 0), lambda dy: dy * np.where(np.abs(x) < 1e-6, value, x > 0)
+
+    return relu(x)
+
+
+def test_a_kink_excuses_no_other_entry():
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(scaled(np.abs, 2.0), np.array([1.0, 3e-8, -2.0]))
+    (report,) = caught.value.report.inputs
+    assert report.wrong == [(0,), (2,)] or report.wrong == [(0,), (1,), (2,)]
+    assert caught.value.report.verdict == "FAILED"
+
+
+def test_rounding_decides_nothing():
+    report = gradcheck(lambda x: x + 1e9, np.array([1.0, 2.0, 3.0]))
+    assert report.verdict == "inconclusive"
+    assert "rounding" in str(report)
+    wrong = op(lambda x: (x + 1e9, lambda dy: -dy))
+    with pytest.raises(GradcheckError, match="3/3 entries wrong"):  # larger steps tell
+        gradcheck(wrong, np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_curve_is_no_kink():
+    @op
+    def steep(x):
+        return np.exp(300 * x), lambda dy: 0 * x
+
+    with pytest.raises(GradcheckError, match="3/3 entries wrong"):
+        gradcheck(steep, np.array([0.01, 0.02, 0.03]))
+
+
+def test_a_failure_says_that_it_is_not_a_kink():
+    with pytest.raises(GradcheckError, match="not a kink: the numeric value is the same for h = 1e-04 … 1e-07"):
+        gradcheck(scaled(np.abs, 2.0), np.array([1.0, -2.0]))
+
+
+# What a backward may not do
+
+
+def test_a_backward_that_writes_into_dy_is_refused():
+    @op
+    def relu(x):
+        def backward(dy):
+            dy *= x > 0
+            return dy
+
+        return np.maximum(x, 0), backward
+
+    with pytest.raises(GradcheckError, match="backward writes into dy"):
+        gradcheck(relu, np.array([1.0, -2.0]))
+
+
+def test_a_backward_that_writes_into_the_input_is_refused():
+    @op
+    def square(x):
+        def backward(dy):
+            x[...] *= 2
+            return dy * x
+
+        return x * x, backward
+
+    with pytest.raises(GradcheckError, match="backward writes into the input x"):
+        gradcheck(square, np.array([1.0, -2.0]))
+
+
+def test_two_gradients_for_one_input_are_refused():
+    random = np.random.default_rng(0)
+
+    @op
+    def square(x):
+        return x * x, lambda dy: 2 * dy * x + 1e-12 * random.standard_normal(x.shape)
+
+    with pytest.raises(GradcheckError, match="backward gave two gradients to x"):
+        gradcheck(square, np.array([1.0, -2.0]))
+
+
+# The report
+
+
+def test_the_report_tells_backend_precision_options_and_what_to_do_next():
+    with use_backend("numpy"), pytest.raises(GradcheckError) as caught:
+        gradcheck(scaled(np.abs, 2.0), [Tensor(np.array([1.0, -2.0]), name="height")])
+    message = str(caught.value)
+    assert "FAILED wrong(height)   backend numpy  float64  eps 1e-06" in message
+    assert "first bad backend: numpy" in message and "next: tape.why(height, (0,))" in message
+
+
+def test_a_kernel_that_is_wrong_on_one_backend_is_told_from_a_wrong_formula():
+    from planted_bugs import BUGS, inputs_of
+
+    bug = BUGS["wrong on numba"]
+    with (
+        use_backend("numba"),
+        pytest.raises(GradcheckError, match=r"first bad backend: numba \(numpy passes\)") as caught,
+    ):
+        gradcheck(bug.make(True), inputs_of(bug, 0))
+    assert caught.value.report.first_bad_backend == "numba"
+    with use_backend("numpy"):
+        assert gradcheck(bug.make(True), inputs_of(bug, 0))
+
+
+def test_a_pattern_of_most_entries_is_told_with_their_share():
+    @op
+    def square(x):
+        factor = np.full(x.shape, -2.0)
+        factor[0, :2] = 7.0, -5.0
+        return x * x, lambda dy: factor * dy * x
+
+    with pytest.raises(GradcheckError, match="10 of 12 wrong entries: each has the opposite sign"):
+        gradcheck(square, np.random.default_rng(0).standard_normal((3, 4)))
+
+
+def test_what_has_no_pattern_gets_no_name():
+    noise = np.random.default_rng(3).standard_normal((3, 4))
+
+    @op
+    def square(x):
+        return x * x, lambda dy: 2 * dy * x + noise
+
+    with pytest.raises(GradcheckError, match="pattern: none that is known") as caught:
+        gradcheck(square, np.random.default_rng(0).standard_normal((3, 4)))
+    assert [finding.kind for finding in caught.value.report.findings] == ["unknown"]
+
+
+def test_parts_that_an_engine_overwrites_are_named(monkeypatch):
+    def overwrite(leaf, gradient):
+        leaf.grad = np.array(gradient)
+
+    monkeypatch.setattr("minicnn.tensor._deposit", overwrite)
+    with pytest.raises(GradcheckError, match="x is used 2 times, and its gradient holds only what") as caught:
+        gradcheck(lambda x: ops.exp(x) + ops.tanh(x), np.array([0.5, 1.0, -0.3]))
+    assert [finding.kind for finding in caught.value.report.findings] == ["fan-out"]
+
+
+def test_a_large_gradient_is_explained_from_its_sample():
+    @op
+    def square(x):
+        return x * x, lambda dy: -2 * dy * x
+
+    with pytest.raises(GradcheckError, match="200/200 sampled entries wrong") as caught:
+        gradcheck(square, np.random.default_rng(0).standard_normal((60, 50)))
+    assert [finding.kind for finding in caught.value.report.findings] == ["sign"]
+
+
+def test_the_one_wrong_entry_among_thousands_is_found():
+    @op
+    def square(x):
+        def backward(dy):
+            dx = 2 * dy * x
+            dx[17, 33] += 1
+            return dx
+
+        return x * x, backward
+
+    with pytest.raises(GradcheckError, match=r"worst x\[17, 33\]"):
+        gradcheck(square, np.random.default_rng(0).standard_normal((60, 50)))
+
+
+# No healthy op is called wrong
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
+def test_no_healthy_row_is_called_wrong(row, backend):
+    with use_backend(backend):
+        for seed in range(100):
+            assert not gradcheck(row.function(), list(row.case.draw(np.random.default_rng(seed))), seed=seed).failed

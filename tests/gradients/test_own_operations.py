@@ -1,0 +1,69 @@
+"""An operation of one's own: what is wrong with it is said in its own words, and the README shows what it says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minicnn import Tensor, gradcheck, ops
+from minicnn.errors import GradcheckError, InputError
+from minicnn.tensor import op
+
+X, B = np.ones((3, 4)), np.ones(4)
+
+
+def pair(backward):
+    """x + b, with this backward."""
+
+    @op
+    def plus(x, b):
+        return x + b, lambda dy: backward(dy)
+
+    return plus
+
+
+@pytest.mark.parametrize("made", [lambda x: x * x, lambda x: (x * x, 2 * x), lambda x: (x, x, x)])
+def test_an_op_that_returns_no_pair_is_told_what_to_return(made):
+    @op
+    def square(x):
+        return made(x)
+
+    with pytest.raises(InputError, match=r"square: returned \w+; expected a pair: the result, and a function"):
+        square(X)
+
+
+@pytest.mark.parametrize(
+    ("backward", "message"),
+    [
+        (lambda dy: dy, "plus.backward: returned 1 gradient; expected a tuple of 2, one for each input"),
+        (lambda dy: [dy, dy], "plus.backward: returned 1 gradient; expected a tuple of 2"),
+        (lambda dy: (dy, dy, dy), "plus.backward: returned 3 gradients; expected a tuple of 2"),
+        (
+            lambda dy: (dy, dy.sum(axis=0)[:, None]),
+            "gradient to input 1 has shape (4, 1); expected an array of its shape",
+        ),
+        (lambda dy: (dy[0], dy), "gradient to input 0 has shape (4,); expected an array of its shape (3, 4)"),
+        (lambda dy: (2.0, dy), "gradient to input 0 is a float; expected an array"),
+        (lambda dy: (Tensor(dy), dy), "gradient to input 0 is a Tensor; expected an array"),
+    ],
+)
+def test_a_backward_that_returns_nonsense_is_told_what_was_expected(backward, message):
+    with pytest.raises(InputError) as caught:
+        gradcheck(pair(backward), [X, B])
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_gradient_may_be_left_out_and_may_be_as_large_as_the_result():
+    x, b = Tensor(X, requires_grad=True), Tensor(B, requires_grad=True)
+    pair(lambda dy: (None, dy))(x, b).sum().backward()
+    assert x.grad is None and b.grad.tolist() == [3, 3, 3, 3]
+    assert gradcheck(lambda x, b: ops.exp(pair(lambda dy: (dy, dy))(x, b)), [X, B])
+
+
+def test_the_readme_shows_what_is_printed(fresh_python):
+    lines = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    section = lines.split("### Check a gradient")[1]
+    code, shown = section.split("```python")[1].split("```")[0], section.split("```text\n")[1].split("```")[0]
+    printed = fresh_python(f"import minicnn\nimport numpy as np\nfrom minicnn.tensor import op\n{code}")
+    assert printed == shown
+    assert "FAILED" in shown and GradcheckError.__name__ in code
