@@ -53,12 +53,12 @@ FORMULAS: dict[str, tuple[str, str]] = {
     "dropout": ("y = x ⊙ keep / (1 − rate)", "x̄ = ȳ ⊙ keep / (1 − rate)"),
     "residual": ("y = x + scale · change", "x̄ = ȳ,  c̄hange = scale · ȳ"),
     "conv": (
-        "y[n,o,j] = b[j] + Σₖ Σ꜀ x[n, o·stride + k·dilation − before, c] · w[k,c,j]",
+        "y[n,o,j] = b[j] + Σ x[n, o·stride + k·dilation − before, c] · w[k,c,j]  over k and c",
         "x̄ = Σ ȳ[o]·w[k] over the (o, k) that touch a pixel\n"
         "w̄[k,c,j] = Σ over n, o of x[…] · ȳ[n,o,j]\nb̄[j] = Σ over n, o of ȳ[n,o,j]",
     ),
     "locally_connected": (
-        "y[n,o,j] = b[o,j] + Σₖ Σ꜀ x[n, o·stride + k, c] · w[o,k,c,j]",
+        "y[n,o,j] = b[o,j] + Σ x[n, o·stride + k, c] · w[o,k,c,j]  over k and c",
         "as conv, with filters of its own at every place: w̄[o,k,c,j] = Σ over n of x[…] · ȳ[n,o,j]",
     ),
     "max_pool": ("y = the largest x under each window", "x̄ = ȳ at the winner, zero elsewhere"),

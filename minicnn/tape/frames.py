@@ -14,6 +14,7 @@ import minicnn
 
 PACKAGE = Path(minicnn.__file__).parent
 ENGINE = tuple(str(PACKAGE / name) for name in ("tensor.py", "ops", "tape"))
+LAYERS = tuple(str(PACKAGE / name) for name in ("nn", "models"))  # they call ops for somebody else
 DEEP = 40  # frames that are looked at
 
 
@@ -49,8 +50,8 @@ def is_own(frame: FrameType) -> bool:
 
 
 def lines(stack: list[FrameType]) -> list[Line]:
-    """Where the op was called; and if that was in minicnn, also where the user's program called that."""
-    nearest = stack[:1]
+    """Where the op was asked for; and if that was in minicnn, also where the user's program asked for that."""
+    nearest = [frame for frame in stack if not frame.f_code.co_filename.startswith(LAYERS)][:1]
     own = next((frame for frame in stack if is_own(frame)), None)
     return [_line(frame) for frame in dict.fromkeys([*nearest, *([own] if own else [])])]
 

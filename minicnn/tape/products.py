@@ -161,9 +161,9 @@ def _conv(step: Step, which: int, index: tuple[int, ...]) -> Terms:
     seen = np.all((ahead % window.stride == 0) & (o >= 0) & (o < window.output), axis=1)
     pairs = _grid([np.flatnonzero(seen), np.arange(group * outputs, (group + 1) * outputs)])
     tap, outputs_seen = pairs[:, 0], pairs[:, 1]
-    picture, channel = np.full(len(pairs), n), np.full(len(pairs), c)
-    at = np.column_stack([picture, o[tap], outputs_seen])
-    return _read(step, 1, at, np.column_stack([taps[tap], channel, outputs_seen]))
+    alike = np.ones(len(pairs), int)
+    at = np.column_stack([alike * n, o[tap], outputs_seen])
+    return _read(step, 1, at, np.column_stack([taps[tap], alike * c, outputs_seen]))
 
 
 def _bias(step: Step, index: tuple[int, ...]) -> Terms:

@@ -74,7 +74,7 @@ class Explanation:
 def explain(tape: Tape, tensor: Tensor | str, index: Any) -> Explanation:
     """See Tape.why."""
     value = tape.find(tensor, asked_by="why")
-    index = _element(value, index)
+    index = element("why", value, index)
     gradient = value.gradient
     if gradient is None:
         raise InputError(f"why: {value.name} has no gradient on this tape; {_reason(value)}")
@@ -86,19 +86,17 @@ def explain(tape: Tape, tensor: Tensor | str, index: Any) -> Explanation:
             found += more
             zeros += nothing
     found.sort(key=lambda product: -abs(product.value))
-    element = float(gradient[index])
-    began = 0.0
-    if not found and not zeros and value.made_by is not None:
-        began = element
+    total = float(gradient[index])
+    began = total if not found and not zeros and value.made_by is not None else 0.0
     now = None
     if isinstance(tensor, Tensor) and tensor.grad is not None and value.made_by is None:
         held = float(tensor.grad[index]) if tensor.grad.shape == gradient.shape else None
-        now = held if held is not None and not math.isclose(held, element, rel_tol=1e-6, abs_tol=0) else None
-    return Explanation(value.name, index, element, found, began, now, zeros)
+        now = held if held is not None and not math.isclose(held, total, rel_tol=1e-6, abs_tol=0) else None
+    return Explanation(value.name, index, total, found, began, now, zeros)
 
 
-def _element(value: Value, index: Any) -> tuple[int, ...]:
-    """The index as a tuple of ints from 0, one an axis."""
+def element(asked_by: str, value: Value, index: Any) -> tuple[int, ...]:
+    """The index of one element as a tuple of ints from 0, one an axis."""
     shape = value.array.shape
     entries = index if isinstance(index, (tuple, list)) else (index,)
     try:
@@ -110,9 +108,8 @@ def _element(value: Value, index: Any) -> tuple[int, ...]:
         or len(numbers) != len(shape)
         or any(not -n <= i < n for i, n in zip(numbers, shape, strict=True))
     ):
-        raise InputError(
-            f"why: index is {index!r}; expected {_expected(shape)} for {value.name} {text.shape(value.array)}"
-        )
+        expected = f"{_expected(shape)} for {value.name} {text.shape(value.array)}"
+        raise InputError(f"{asked_by}: index is {index!r}; expected {expected}")
     return tuple(i % n for i, n in zip(numbers, shape, strict=True))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.backend import current_backend, use_backend
 from minicnn.errors import InputError
 from minicnn.tape import frames
@@ -81,6 +82,7 @@ class Step:
     output: Value = None  # type: ignore[assignment]  # there is one as soon as the op has finished
     backward: Callable | None = None
     context: contextvars.Context | None = None
+    device: str = "cpu"
     cotangent: np.ndarray | None = None
     gradients: list[np.ndarray | None] = field(default_factory=list)
     unsummed: list[np.ndarray | None] = field(default_factory=list)  # before broadcasting was undone
@@ -95,7 +97,7 @@ class Step:
 
     def finish(self, result: Tensor) -> None:
         """Keep the result; called by @op."""
-        self.milliseconds = 1000 * (time.perf_counter() - self.began)
+        self.milliseconds, self.device = 1000 * (time.perf_counter() - self.began), result.device
         self._tape._add(self, result)
         if result._node is not None:
             self.backward = result._node.backward
@@ -104,7 +106,8 @@ class Step:
     def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
         """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""
         assert self.backward is not None and self.context is not None
-        return _as_list(self.context.run(self.backward, cotangent))
+        gradients = _as_list(self.context.run(self.backward, devices.move(cotangent, self.device)))
+        return [None if g is None else devices.to_host(g) for g in gradients]
 
     def _came_back(self, cotangent: np.ndarray, gradients: list, milliseconds: float) -> None:
         self.cotangent, self.backward_milliseconds = cotangent, milliseconds
@@ -122,11 +125,13 @@ def _watched(step: Step) -> Callable:
 
     def backward(cotangent: np.ndarray) -> tuple:
         assert step.backward is not None
-        cotangent = np.array(cotangent)
+        cotangent = cotangent.copy()
         began = time.perf_counter()
         gradients = _as_list(step.backward(cotangent))
-        step._came_back(cotangent, gradients, 1000 * (time.perf_counter() - began))
-        return tuple(None if g is None else np.array(g) for g in gradients)
+        milliseconds = 1000 * (time.perf_counter() - began)
+        kept = [None if g is None else devices.to_host(g) for g in gradients]
+        step._came_back(devices.to_host(cotangent), kept, milliseconds)
+        return tuple(None if g is None else g.copy() for g in gradients)
 
     return backward
 
@@ -180,7 +185,7 @@ class Tape:
             value = self._value(source, arrays[i], stack)
             inputs.append(value)
             if isinstance(source, Tensor):
-                arrays[i] = value.array
+                arrays[i] = value.array if source.device == "cpu" else source.data.copy()
         names = [p.name for p in inspect.signature(op).parameters.values()]
         parameters = names[: len(inputs)] if len(inputs) <= len(names) else []
         if len(parameters) != len(inputs) or "parts" in parameters:  # of a variable number
@@ -195,22 +200,25 @@ class Tape:
         """The Value of an operand: a known one as long as the array has not changed since."""
         if not isinstance(source, Tensor):
             shown = _number(array) if np.ndim(array) == 0 else self._free(frames.name_of(source, stack) or "constant")
-            value = Value(np.array(array), shown, named=True)
+            value = Value(np.array(devices.to_host(array)), shown, named=True)
             self.values.append(value)
             return value
         *_, known = self._of.get(source, [None])
-        if known is not None and _same(known.array, source.data):
+        data = devices.to_host(source.data)
+        if known is not None and _same(known.array, data):
             if not known.named and (name := frames.name_of(source, stack)):
                 self._rename(known, name)
             return known
         name = source.name or frames.name_of(source, stack)
-        value = Value(np.array(source.data), self._free(name or "tensor"), None, source.requires_grad, bool(name))
+        value = Value(np.array(data), self._free(name or "tensor"), None, source.requires_grad, bool(name))
         self._of.setdefault(source, []).append(value)
         self.values.append(value)
         return value
 
     def _add(self, step: Step, result: Tensor) -> None:
-        step.output = Value(np.array(result.data), self._free(step.name, 1), step, result.requires_grad)
+        step.output = Value(
+            np.array(devices.to_host(result.data)), self._free(step.name, 1), step, result.requires_grad
+        )
         step.gradients = step.unsummed = [None] * len(step.inputs)
         self._of[result] = [step.output]
         self.values.append(step.output)

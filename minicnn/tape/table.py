@@ -47,7 +47,7 @@ def summary(tape: Tape) -> str:
 
 
 def _row(step: Step) -> tuple[str, ...]:
-    line = step.lines[-1] if step.lines else None
+    line = step.lines[0] if step.lines else None
     called = f"{line}  {line.text}".rstrip() if line else ""
     gradient = text.spread(step.cotangent) if step.backward_moment is not None else "·"
     return (

@@ -124,8 +124,7 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
     outputs, width = y.shape[-1] // groups, columns(y.itemsize)
     count = _panels(outputs, width)
     pictures = _pictures(x, reading)
-    block = BLOCK_BYTES * sum(where.count for where in reading.parts) // (x.nbytes * ROWS) * ROWS
-    block = max(4 * ROWS, min(BLOCK, block))
+    block = outputs_a_block(x.nbytes, sum(where.count for where in reading.parts))
     ranges, packing, shares = [], [], []
     packed: dict[bytes, np.ndarray] = {}  # by the taps
     for where in sorted(reading.parts, key=lambda where: -where.count):
@@ -154,6 +153,11 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
         backend.parallel(_pack, packing, filters, turned)
     if ranges:
         backend.parallel(_forward_range, ranges, *common)
+
+
+def outputs_a_block(nbytes, outputs):
+    """How many go through a panel before the next is fetched, of an input of so many bytes."""
+    return max(4 * ROWS, min(BLOCK, BLOCK_BYTES * outputs // (nbytes * ROWS) * ROWS))
 
 
 def _pictures(x, reading):

@@ -1,0 +1,109 @@
+"""One output of a convolution: its products, its row and column, its block."""
+
+import math
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import InputError, Tensor, ops
+from minicnn.kernels.conv import on_numpy
+from minicnn.tape import pixels
+from minicnn.tape.products import window_of
+
+CASES = {
+    "same": ((2, 5, 6, 3), (3, 3, 3, 4), {"padding": "same"}),
+    "strided, dilated": ((1, 9, 8, 2), (3, 2, 2, 3), {"stride": (2, 1), "dilation": (1, 2), "padding": 1}),
+    "groups": ((1, 4, 4, 4), (2, 2, 2, 6), {"groups": 2}),
+    "signal": ((2, 9, 2), (3, 2, 4), {"stride": 2}),
+    "volume": ((1, 3, 4, 3, 2), (2, 2, 2, 2, 3), {"padding": 1}),
+}
+
+
+def recorded(name, bias=True):
+    random = np.random.default_rng(0)
+    x_shape, w_shape, options = CASES[name]
+    x, w = Tensor(random.standard_normal(x_shape)), Tensor(random.standard_normal(w_shape))
+    with minicnn.record() as tape:
+        ops.conv(x, w, random.standard_normal(w_shape[-1]) if bias else None, **options)
+    return tape, tape.steps[0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_products_sum_to_it(name):
+    tape, step = recorded(name)
+    y = step.output.array
+    for flat in (0, y.size // 2, y.size - 1):
+        index = tuple(map(int, np.unravel_index(flat, y.shape)))
+        pixel = tape.pixel("conv_1", index)
+        assert math.isclose(pixel.total, y[index], rel_tol=1e-12, abs_tol=1e-12)
+        x, w = (value.array for value in step.inputs[:2])
+        assert all(tap.x == x[tap.at_x] and tap.w == w[tap.at_w] for tap in pixel.taps)
+        assert len(pixel.taps) + pixel.padding == w[..., 0].size
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_row_of_im2col_holds_what_the_loops_read(name):
+    tape, step = recorded(name)
+    y, x, window = step.output.array, step.inputs[0].array, window_of(step)
+    index = tuple(n // 2 for n in y.shape)
+    pixel = tape.pixel("conv_1", index)
+    patches = on_numpy.im2col(x, window).reshape(pixel.place.rows, window.taps, x.shape[-1])
+    channels = pixel.place.depth // window.taps
+    first = index[-1] // (y.shape[-1] // pixel.groups) * channels
+    row = patches[pixel.row, :, first : first + channels].ravel()
+    read = [tap.x for tap in pixel.taps]
+    assert np.allclose(row[row != 0], read)  # padding is the zeros
+    assert pixel.column == index[-1] and (pixel.place.rows, pixel.place.columns) == (y.size // y.shape[-1], y.shape[-1])
+
+
+def test_the_text_tells_every_way(capsys):
+    tape, _ = recorded("same")
+    shown = str(tape.pixel("conv_1", (1, 0, 2, 3)))
+    first, *_ = shown.splitlines()
+    assert first.startswith("conv_1[1, 0, 2, 3] = ") and "18 products of x and w; 9 more meet padding" in first
+    assert "n = 1, o = (0, 2), j = 3" in shown and "x[1, 0, 1, 0] × w[1, 0, 0, 3]" in shown
+    assert "row 32 of 60 patches × column 3 of 4 filters, 27 numbers each" in shown
+    assert "compiled (on_numba.py): block 0 of 1, sum 8 of" in shown
+
+
+def test_winograd_is_named_where_it_computes():
+    x, w = Tensor(np.ones((1, 32, 32, 16), np.float32)), Tensor(np.ones((3, 3, 16, 32), np.float32))
+    with minicnn.record() as tape:
+        y = ops.conv(x, w, padding=1)
+    assert "output (1, 2) of the 4×4 of tile (2, 1)" in str(tape.pixel(y, (0, 9, 6, 0)))
+
+
+def test_a_block_is_the_one_that_the_kernel_forms(monkeypatch):
+    """A kernel that is watched: outputs of one block are those between two fetches of a panel."""
+    from minicnn.kernels.conv import on_numba
+
+    monkeypatch.setattr(on_numba, "BLOCK_BYTES", 1 << 10)
+    x, w = Tensor(np.ones((1, 20, 20, 3))), Tensor(np.ones((3, 3, 3, 2)))
+    with minicnn.record() as tape:
+        y = ops.conv(x, w)
+    place = tape.pixel(y, (0, 10, 0, 1)).place
+    block = place.block
+    assert block == on_numba.outputs_a_block(x.data.nbytes, 18 * 18) < 18 * 18
+    assert f"block {180 // block} of {-(-324 // block)}" in str(tape.pixel(y, (0, 10, 0, 1)))
+
+
+def test_the_gpu_says_which_thread(monkeypatch):
+    kernel = types.ModuleType("kernel")
+    kernel.tilings = lambda: [("one each", 0, 0, 1, 1, 128, "27 pairs"), ("tiles", 16, 16, 2, 4)]
+    monkeypatch.setattr(pixels.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, pixels.CUDA, kernel)
+    tape, _ = recorded("same")
+    shown = str(tape.pixel("conv_1", (1, 4, 5, 3))).splitlines()  # row 59, column 3: number 239
+    assert shown[-2].endswith("CUDA, one each: block 1, thread 111; 27 pairs")
+    assert shown[-1].endswith("CUDA, tiles: block (3, 0), thread (x 0, y 5)")
+
+
+def test_what_has_no_such_pixel():
+    tape, _ = recorded("same")
+    with pytest.raises(InputError, match="pixel: x is not made on this tape; expected the output of a convolution"):
+        tape.pixel("x", (0, 0, 0, 0))
+    with pytest.raises(InputError, match=r"pixel: index is \(0, 9, 0, 0\); expected 4 ints for conv_1 \(2, 5, 6, 4\)"):
+        tape.pixel("conv_1", (0, 9, 0, 0))
