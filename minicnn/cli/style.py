@@ -3,67 +3,148 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from minicnn.cli.style_presets import ListPresets
+from minicnn.errors import InputError
+
+if TYPE_CHECKING:
+    from minicnn.style import StyleResult
+    from minicnn.style.transferring import Job
+
+SIZE = 512  # pixels of the long side, unless told otherwise
+# What goes on to `transfer` under its own name.
+OPTIONS = (
+    *("preset", "size", "seed", "alpha", "beta", "total_variation", "style_scale", "keep_colours"),
+    *("steps", "optimizer", "learning_rate", "init", "levels"),
+)
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "style",
         help="paint a photograph in the style of a picture",
-        description="Paint CONTENT in the style of STYLE. Ctrl-C keeps the best picture so far.",
+        usage="minicnn style CONTENT STYLE [STYLE …] -o OUT [options]",
+        description="Paint CONTENT in the style of STYLE, or of several mixed. Ctrl-C keeps the best picture so far; "
+        "the same command with --resume goes on from there, also after a crash. Beside OUT lies its manifest, "
+        "a .json file from which --from makes the same picture again.",
     )
-    parser.add_argument("content", metavar="CONTENT", help="the picture that says what is seen")
-    parser.add_argument("style", metavar="STYLE", help="the picture that says how it is painted")
+    parser.add_argument("content", metavar="CONTENT", nargs="?", help="the picture that says what is seen")
+    parser.add_argument("style", metavar="STYLE", nargs="*", help="the picture that says how it is painted, or several")
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a .png, .jpg or .webp file to write")
-    parser.add_argument(
-        "--weights", metavar="NAME|PATH", default="tiny_vgg", help="trained weights: a catalogue name or an HDF5 file"
-    )
-    parser.add_argument("--preset", metavar="P", help="a name of --list-presets; left out, what suits the weights")
-    parser.add_argument("--list-presets", action=ListPresets, help="explain the presets in a table, and leave")
-    parser.add_argument("--size", type=int, default=512, metavar="N", help="the long side in pixels (default: 512)")
-    parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: the recipe's)")
-    parser.add_argument("--optimizer", metavar="O", help="adam, or gd for plain gradient descent")
-    parser.add_argument("--learning-rate", type=float, metavar="R", help="the size of a step (default: the recipe's)")
-    parser.add_argument("--init", metavar="I", help="a start of --list-presets (default: the recipe's)")
-    parser.add_argument("--alpha", type=float, metavar="A", help="the weight of the content cost")
-    parser.add_argument("--beta", type=float, metavar="B", help="the weight of the style cost")
-    parser.add_argument("--total-variation", type=float, metavar="T", help="the weight of smoothness")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise (default: 0)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="where to compute: cpu")
+    parser.add_argument("--size", type=int, metavar="N", help=f"the long side in pixels (default: {SIZE})")
+    parser.add_argument("--seed", type=int, metavar="S", help="of the noise (default: 0)")
+    parser.add_argument("--device", default="cpu", metavar="D", help="where to compute: cpu or cuda (default: cpu)")
+    _add_costs(parser.add_argument_group("what is made small"))
+    _add_descent(parser.add_argument_group("how it is made small"))
+    _add_looks(parser.add_argument_group("to look at"))
+    _add_safety(parser.add_argument_group("so that nothing is lost"))
     parser.set_defaults(run=run)
 
 
+def _add_costs(group: Any) -> None:
+    group.add_argument("--weights", metavar="NAME|PATH", help="trained weights: a name or a file (default: tiny_vgg)")
+    group.add_argument("--preset", metavar="P", help="constants of another system (default: what suits the weights)")
+    group.add_argument("--list-presets", action=ListPresets, help="explain the presets in a table, and leave")
+    group.add_argument("--alpha", type=float, metavar="A", help="the weight of the content cost")
+    group.add_argument("--beta", type=float, metavar="B", help="the weight of the style cost")
+    group.add_argument("--total-variation", type=float, metavar="T", help="the weight of smoothness")
+    group.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="of several styles (default: alike)")
+    group.add_argument(
+        "--style-scale", type=float, metavar="F", help="styles F times as large as CONTENT: so are their brush strokes"
+    )
+    group.add_argument("--keep-colours", metavar="C", help="of CONTENT, by luminance, histogram or affine map")
+
+
+def _add_descent(group: Any) -> None:
+    group.add_argument("--steps", type=int, metavar="N", help="optimizer steps of all sizes (default: the recipe's)")
+    group.add_argument("--optimizer", metavar="O", help="adam, lbfgs, or gd for plain gradient descent")
+    group.add_argument("--learning-rate", type=float, metavar="R", help="the size of a step (default: the recipe's)")
+    group.add_argument("--init", metavar="I", help="a start of --list-presets (default: the recipe's)")
+    group.add_argument(
+        "--levels", type=int, metavar="N", help="sizes from coarse to fine, each twice the one before; 1 is one size"
+    )
+
+
+def _add_looks(group: Any) -> None:
+    group.add_argument("--preview", metavar="FILE", help="a picture that is replaced as the run goes on")
+    group.add_argument("--gif", metavar="FILE", help="the run as a film")
+    group.add_argument("--frames", metavar="DIR", help="every tenth picture of the run")
+    group.add_argument("--plot", metavar="FILE", help="the costs over the steps, and every layer's")
+
+
+def _add_safety(group: Any) -> None:
+    group.add_argument("--resume", action="store_true", help="go on where a run that was stopped or killed had come to")
+    group.add_argument("--from", dest="manifest", metavar="JSON", help="make the picture of this manifest again")
+    group.add_argument("--anyway", action="store_true", help="begin even if memory is not expected to suffice")
+
+
 def run(arguments: argparse.Namespace) -> None:
-    from minicnn import images, models
-    from minicnn.style import transfer
+    from minicnn import images
+    from minicnn.style import evolution, manifests
+    from minicnn.style.estimate import estimate, refuse
+    from minicnn.style.transferring import prepare
+
+    out = images.check_target(arguments.out)
+    if arguments.plot:
+        images.check_target(arguments.plot)
+    job = prepare(**_asked(arguments))
+    expected = estimate(job.model, job.recipe, job.content, job.styles)
+    print(expected, file=sys.stderr)
+    if not arguments.anyway:
+        refuse(expected)
+    film = evolution.Animation(arguments.gif, steps=job.recipe.steps, start=job.start) if arguments.gif else None
+    preview = evolution.Preview(arguments.preview) if arguments.preview else None
+    frames = evolution.Frames(arguments.frames) if arguments.frames else None
+    watch = evolution.together(film, preview, frames)
+    result = job.run(watch, checkpoint=out.with_suffix(".checkpoint"), resume=arguments.resume)
+    images.save(out, result.image)
+    manifests.write(out.with_suffix(".json"), result.manifest)
+    if film is not None:
+        film.write(result.image)
+    if arguments.plot:
+        title = f"{Path(arguments.content or out).stem}, {job.model.card.name}"
+        evolution.save_figure(evolution.plot_losses(result.history, title=title), arguments.plot)
+    _say(out, job, result)
+
+
+def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `transfer`: those of a manifest, or of the recipe that suits the weights; and those given."""
+    from minicnn import models
+    from minicnn.style import from_manifest
     from minicnn.style.settings import choose_recipe
 
-    images.check_target(arguments.out)
-    content = images.load(arguments.content, size=arguments.size)
-    style = images.load(arguments.style, size=arguments.size)
-    model = models.from_weights(arguments.weights)
+    given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
+    if arguments.manifest:
+        if arguments.content or arguments.weights:
+            raise InputError("style: --from brings its own pictures and weights; expected neither beside it")
+        return from_manifest(arguments.manifest) | given
+    if not arguments.style:
+        raise InputError("style: STYLE is missing; expected CONTENT and STYLE, two pictures, or --from a manifest")
+    styles: list[Any] = arguments.style
+    if (weights := arguments.style_weights) is not None:
+        if len(weights) != len(styles):
+            raise InputError(f"style: --style-weights are {len(weights)}; expected one for each STYLE, {len(styles)}")
+        styles = list(zip(styles, weights, strict=True))
+    model = models.from_weights(arguments.weights or "tiny_vgg")
     model.to(arguments.device)
     model.adapt(choose_recipe(model, arguments.preset))
-    result = transfer(
-        content,
-        style,
-        model=model,
-        preset=arguments.preset,
-        steps=arguments.steps,
-        optimizer=arguments.optimizer,
-        init=arguments.init,
-        seed=arguments.seed,
-        learning_rate=arguments.learning_rate,
-        alpha=arguments.alpha,
-        beta=arguments.beta,
-        total_variation=arguments.total_variation,
-    )
-    images.save(arguments.out, result.image)
+    return {"content": arguments.content, "style": styles, "model": model, "size": SIZE, **given}
+
+
+def _say(out: Path, job: Job, result: StyleResult) -> None:
     for note in result.manifest["notes"]:
         print(f"note: {note}")
-    steps = len(result.history) - 1
-    first, lowest = result.history[0]["total"], min(h["total"] for h in result.history)
-    stopped = ", interrupted" if result.manifest["interrupted"] else ""
-    print(f"{arguments.out}: {model.card.name}, {steps} steps{stopped}, J {first:.4g} → {lowest:.4g}")
+    if result.manifest["interrupted"]:
+        print("interrupted: the same command with --resume goes on from here")
+    steps = [row["step"] for row in result.history]
+    totals = [row["total"] for row in result.history[_last_size(steps) :]]
+    fall = f", J {totals[0]:.4g} → {min(totals):.4g}" if totals else ""
+    print(f"{out}: {job.model.card.name}, {max(steps, default=0)} steps{fall}")
+
+
+def _last_size(steps: list[int]) -> int:
+    """Where in a history the last size begins: a step that ends one size begins the next, so it is there twice."""
+    return max((i for i in range(1, len(steps)) if steps[i] == steps[i - 1]), default=0)

@@ -108,8 +108,7 @@ class StyleRecipe:
     leaves them as they are. TV is of the picture as preprocessing scales it: up to 1, 255 or 256.
     start: a name of style.starts.STARTS. learning_rate: in units of the picture's [0, 1].
     clamp: "step", when the picture is brought back to [0, 1] after every step; "end", when only the result is.
-    coarsest: from coarse to fine, the least pixels on the long side to begin with; the picture is doubled, and each
-    size gets as many of the steps. None is one size.
+    levels: from coarse to fine, how many sizes of the picture, each twice the one before and with as many of the steps.
     """
 
     summary: str
@@ -129,7 +128,7 @@ class StyleRecipe:
     learning_rate: float = 0.02
     steps: int = 200
     clamp: str = "step"
-    coarsest: int | None = None
+    levels: int = 1
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ RECIPE = StyleRecipe(
     pooling="avg",
     learning_rate=0.03,
     steps=150,
+    levels=2,
 )
 
 CARD = ModelCard(

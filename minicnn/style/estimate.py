@@ -20,6 +20,7 @@ from minicnn.kernels.winograd.filters import BUDGET
 from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
+from minicnn.style import pyramid
 from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
@@ -80,7 +81,7 @@ def estimate(
     long = max(height, width)
     small = _scaled(content.shape, min(1.0, SMALL / long))
     seconds = _seconds_of_a_step(model, recipe, images.resize(content, *small), styles[0])
-    seconds *= products(model, recipe, (height, width)) / products(model, recipe, small)
+    seconds *= products(model, recipe, (height, width)) / products(model, recipe, small)  # of a step at full size
     held = machine.resident_memory() or TYPICAL
     base = held - _touched(model, recipe, small)
     shapes = [picture.shape for picture, _ in styles]
@@ -98,7 +99,11 @@ def estimate(
             middle = (low + high) // 2
             low, high = (middle, high) if needed(middle / long) <= SHARE * free else (low, middle)
         fitting = low
-    looks = recipe.steps + 1 + len(styles) / 2  # the last iterate is looked at, and each style once
+    sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
+    steps = pyramid.shares(recipe.steps, len(sizes))
+    # At each size the last iterate is looked at, and each style once.
+    parts = [each_height * each_width / (height * width) for each_height, each_width in sizes]
+    looks = sum((count + 1 + len(styles) / 2) * part for count, part in zip(steps, parts, strict=True))
     return Estimate(needed(1.0), seconds * looks, long, recipe.steps, free, fitting)
 
 

@@ -92,7 +92,7 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     manifest = read(path)
     try:
         recipe = {k: v for k, v in manifest["recipe"].items() if k != "summary"}
-        asked = {name: manifest[name] for name in ("preset", "init", "seed", "size", "style_scale")}
+        asked = {name: manifest[name] for name in ("preset", "init", "seed", "size", "style_scale", "keep_colours")}
         wanted = manifest["model"]
         if isinstance(asked["init"], dict):
             raise InputError(f"manifest {os.fspath(path)!r}: the run began with a picture of its own; pass it as init")

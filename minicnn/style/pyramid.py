@@ -11,12 +11,15 @@ from minicnn.images import resample
 Size = tuple[int, int]
 
 
-def sizes(height: int, width: int, coarsest: int | None) -> list[Size]:
-    """(height, width) from the smallest to that of the picture: halves of it, as long as the long side keeps
-    `coarsest` pixels or more. None is the picture's own size alone.
+SMALLEST = 16  # pixels of the short side, below which a network sees little
+
+
+def sizes(height: int, width: int, levels: int) -> list[Size]:
+    """(height, width) of each level, from the smallest to the picture's own; each is twice the one before. Fewer where
+    the smallest would be too small to see anything.
     """
     found = [(height, width)]
-    while coarsest is not None and max(height, width) >= 2 * coarsest and min(height, width) >= 2:
+    while len(found) < levels and min(height, width) >= 2 * SMALLEST:
         height, width = (height + 1) // 2, (width + 1) // 2
         found.insert(0, (height, width))
     return found

@@ -32,8 +32,7 @@ class Run:
     ) -> None:
         self.model, self.recipe, self.content, self.styles = model, recipe, content, styles
         height, width, _ = content.shape
-        # Too few steps for all sizes go to the largest.
-        self.sizes = pyramid.sizes(height, width, recipe.coarsest)[-recipe.steps :]
+        self.sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
         self.steps = pyramid.shares(recipe.steps, len(self.sizes))
         self.level = 0
         self.trace = Trace()

@@ -63,12 +63,10 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
         if name not in known:
             raise InputError(f"transfer: {name!r} is unknown; a recipe has {', '.join(sorted(known - {'summary'}))}")
     recipe = dataclasses.replace(recipe, **changes)
-    if not isinstance(recipe.steps, int) or isinstance(recipe.steps, bool) or recipe.steps < 1:
-        raise InputError(f"transfer: steps is {recipe.steps!r}; expected an integer of at least 1")
-    if recipe.coarsest == 0:  # a caller's way to say None
-        recipe = dataclasses.replace(recipe, coarsest=None)
-    if recipe.coarsest is not None and (not isinstance(recipe.coarsest, int) or recipe.coarsest < 16):
-        raise InputError(f"transfer: coarsest is {recipe.coarsest!r}; expected an integer of at least 16, or 0")
+    for name in ("steps", "levels"):
+        value = getattr(recipe, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"transfer: {name} is {value!r}; expected an integer of at least 1")
     for name in ("alpha", "beta", "total_variation", "learning_rate"):
         if not _is_weight(getattr(recipe, name)):
             raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected a number of at least 0")

@@ -17,7 +17,7 @@ class Diverged(Exception):
 
 class Trace:
     """history: {"step": n, part of the cost: its value} of iterate after iterate, at each size from its first to its
-    last; where a run goes from coarse to fine, with the "size" of the picture.
+    last; the step that ends one size begins the next, and is there twice.
 
     best, lowest: the picture of lowest cost at this size, and that cost. An optimizer may look at pictures between two
     iterates: they count for `best`, and in `evaluations`, but are not iterates.

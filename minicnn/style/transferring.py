@@ -15,11 +15,13 @@ from tqdm import tqdm
 from minicnn import models
 from minicnn.errors import InputError
 from minicnn.images import as_image
+from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.nn import frozen
 from minicnn.style import manifests
 from minicnn.style.checkpoints import Checkpoint
-from minicnn.style.running import Run
+from minicnn.style.colour import ColourKeeper, colour_keeper
+from minicnn.style.running import Run, Styles
 from minicnn.style.settings import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
 from minicnn.style.trace import Diverged
 from minicnn.training import interrupts_wait
@@ -52,12 +54,10 @@ def transfer(
     init: str | np.ndarray | None = None,
     seed: int = 0,
     on_step: OnStep | None = None,
-    learning_rate: float | None = None,
-    style_scale: float | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool | None = None,
-    **changes: Any,
+    **others: Any,
 ) -> StyleResult:
     """Paint the content of one picture in the style of another, or of several. Source: Gatys, Ecker & Bethge 2015.
 
@@ -66,25 +66,45 @@ def transfer(
     model: the network that looks at the pictures, as it is (model.adapt(recipe) makes it pool as a recipe wants); None
     is tiny_vgg, adapted.
     preset: a name of style.presets(); None is the recipe of the model's card.
-    size: the long side in pixels of all pictures; None leaves them as they are. style_scale: the long side of a style
-    over that of the content instead; the larger, the larger its strokes.
-    steps, optimizer ("adam", "lbfgs", or "gd" for plain gradient descent), learning_rate: instead of the recipe's.
+    size: the long side in pixels of all pictures; None leaves them as they are.
+    steps, optimizer ("adam", "lbfgs", or "gd" for plain gradient descent): instead of the recipe's.
     init: a name of style.starts.STARTS, such as "content", "noise" or "blend", or a picture to start from.
     seed: of the noise.
     on_step(step, image, costs): called after every step with the picture after it, a read-only view that is valid
     during the call, and the costs that the step went down from. From coarse to fine, pictures come in each size.
     checkpoint: a file to keep the run in, every ten seconds and when interrupted. resume: go on from it.
     progress: a bar with the costs; None shows one on a terminal only.
-    changes: any other field of StyleRecipe, such as alpha, total_variation, coarsest or style_layers={name: weight}.
+    others: style_scale, the long side of a style over that of the content: the larger, the larger its strokes;
+    keep_colours of the content, "luminance", "histogram" or "affine" (see style.colour); and any other field of
+    StyleRecipe, such as alpha, learning_rate, total_variation, levels or style_layers={name: weight}.
     Ctrl-C finishes the step and ends the run; the result then is the best picture so far, and likewise when the cost
-    becomes NaN on the way.
+    becomes NaN on the way. Raises InputError.
     """
+    asked: dict[str, Any] = {"model": model, "preset": preset, "size": size, "steps": steps, "optimizer": optimizer}
+    job = prepare(content, style, **asked, init=init, seed=seed, **others)
+    return job.run(on_step, checkpoint=checkpoint, resume=resume, progress=progress)
+
+
+def prepare(
+    content: Any,
+    style: Any,
+    *,
+    model: Network | None = None,
+    preset: str | None = None,
+    size: int | None = None,
+    init: str | np.ndarray | None = None,
+    seed: int = 0,
+    style_scale: float | None = None,
+    keep_colours: str | None = None,
+    **changes: Any,
+) -> Job:
+    """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))
     recipe, notes = fit_layers(choose_recipe(model, preset), model)
-    recipe = changed(recipe, steps=steps, optimizer=optimizer, learning_rate=learning_rate, **changes)
-    notes += differences(recipe, model)
+    recipe = changed(recipe, **changes)
+    keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
     styles = style_pictures(style, picture, size=size, style_scale=style_scale)
     init = recipe.start if init is None else init
@@ -99,43 +119,66 @@ def transfer(
         "seed": seed,
         "size": size,
         "style_scale": style_scale,
+        "keep_colours": keep_colours,
     }
-    kept = Checkpoint(Path(checkpoint), settings) if checkpoint is not None else None
-    began = time.monotonic()
-    with frozen(model):
-        run = Run(model, recipe, picture, styles, start)
-        if resume:
-            if kept is None:
-                raise InputError("transfer: resume is True without a checkpoint; expected its path")
-            run.load_state(*kept.read())
-        interrupted, trouble = _go(run, kept, on_step, progress)
-    if kept is not None and not interrupted:
-        kept.remove()
-    image = run.result
-    manifest = {
-        "versions": manifests.versions(),
-        **settings,
-        "sizes": [list(size) for size in run.sizes],
-        "seconds": round(time.monotonic() - began, 1),
-        "evaluations": run.trace.evaluations,
-        "notes": [*notes, *trouble, *_greyness(image, picture)],
-        "interrupted": interrupted,
-        "history": run.trace.history,
-    }
-    return StyleResult(image, run.trace.history, manifest)
+    if keeper is not None:
+        styles = [(keeper.before(each, picture), weight) for each, weight in styles]
+    return Job(model, recipe, picture, styles, start, keeper, settings, notes + differences(recipe, model))
 
 
-def _go(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress: bool | None) -> tuple[bool, list[str]]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+    """A style transfer that is ready to run. settings: what decides the result, as plain data. notes: what a user
+    should know of how the recipe fits the network.
+    """
+
+    model: Network
+    recipe: StyleRecipe
+    content: np.ndarray
+    styles: Styles
+    start: np.ndarray
+    keeper: ColourKeeper | None
+    settings: dict[str, Any]
+    notes: list[str]
+
+    def run(
+        self,
+        on_step: OnStep | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        progress: bool | None = None,
+    ) -> StyleResult:
+        """Make the picture. Arguments are those of `transfer`."""
+        kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
+        began = time.monotonic()
+        with frozen(self.model):
+            run = Run(self.model, self.recipe, self.content, self.styles, self.start)
+            if resume:
+                if kept is None:
+                    raise InputError("transfer: resume is True without a checkpoint; expected its path")
+                run.load_state(*kept.read())
+            interrupted, trouble = _finish(run, kept, on_step, progress)
+        if kept is not None and not interrupted:
+            kept.remove()
+        image = self.keeper.after(run.result, self.content) if self.keeper else run.result
+        manifest = {
+            "versions": manifests.versions(),
+            **self.settings,
+            "sizes": [list(size) for size in run.sizes],
+            "seconds": round(time.monotonic() - began, 1),
+            "evaluations": run.trace.evaluations,
+            "notes": [*self.notes, *trouble, *_greyness(image, self.content)],
+            "interrupted": interrupted,
+            "history": run.trace.history,
+        }
+        return StyleResult(image, run.trace.history, manifest)
+
+
+def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress: bool | None) -> tuple[bool, list[str]]:
     """Finish the run. Whether Ctrl-C ended it, and what else did."""
-    trace, recipe = run.trace, run.recipe
-    bar = tqdm(
-        total=sum(run.steps),
-        initial=trace.steps,
-        unit="step",
-        desc="style",
-        disable=None if progress is None else not progress,
-    )
-    with interrupts_wait() as interrupted, bar:
+    trace, shown = run.trace, {"unit": "step", "desc": "style", "disable": None if progress is None else not progress}
+    with interrupts_wait() as interrupted, tqdm(total=sum(run.steps), initial=trace.steps, **shown) as bar:
 
         def then() -> None:
             costs = trace.last
@@ -155,7 +198,7 @@ def _go(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress: boo
         except KeyboardInterrupt:
             return True, []
         except Diverged as divergence:
-            advice = f"try a learning_rate below {recipe.learning_rate:g}"
+            advice = f"try a learning_rate below {run.recipe.learning_rate:g}"
             if trace.best is None:
                 raise InputError(f"transfer: {divergence}; {advice}") from None
             return False, [f"{divergence}, and the best picture before it was kept; {advice}"]

@@ -40,11 +40,11 @@ def ctrl_c(step, image, costs):
 # --- from coarse to fine ---------------------------------------------------------------------------------------
 
 
-def test_sizes_are_halves_down_to_the_coarsest():
-    assert pyramid.sizes(300, 512, 128) == [(75, 128), (150, 256), (300, 512)]
-    assert pyramid.sizes(512, 301, 200) == [(256, 151), (512, 301)]
-    assert pyramid.sizes(100, 80, 128) == [(100, 80)]
-    assert pyramid.sizes(100, 80, None) == [(100, 80)]
+def test_sizes_are_halves_of_the_picture():
+    assert pyramid.sizes(300, 512, 3) == [(75, 128), (150, 256), (300, 512)]
+    assert pyramid.sizes(512, 301, 2) == [(256, 151), (512, 301)]
+    assert pyramid.sizes(100, 80, 1) == [(100, 80)]
+    assert pyramid.sizes(100, 80, 9) == [(25, 20), (50, 40), (100, 80)]
 
 
 def test_every_size_has_its_share_of_the_steps():
@@ -60,7 +60,7 @@ def test_every_optimizer_goes_from_coarse_to_fine(model, pictures, optimizer):
         seen.append((step, image.shape))
 
     how = {"model": model, "optimizer": optimizer, "learning_rate": OPTIMIZERS[optimizer], "init": "noise"}
-    result = style.transfer(*pictures, **how, coarsest=20, steps=25, on_step=watch)
+    result = style.transfer(*pictures, **how, levels=2, steps=25, on_step=watch)
     assert result.manifest["sizes"] == [[17, 20], [34, 40]]
     assert [shape for _, shape in seen] == [(17, 20, 3)] * 13 + [(34, 40, 3)] * 12
     assert [step for step, _ in seen] == list(range(1, 26))
@@ -72,7 +72,7 @@ def test_every_optimizer_goes_from_coarse_to_fine(model, pictures, optimizer):
 
 
 def test_few_steps_are_taken_at_the_largest_size(model, pictures):
-    result = style.transfer(*pictures, model=model, coarsest=16, steps=1)
+    result = style.transfer(*pictures, model=model, levels=3, steps=1)
     assert result.manifest["sizes"] == [[34, 40]]
 
 
@@ -141,7 +141,7 @@ def test_a_grey_picture_comes_with_advice(model, pictures):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("stop", [2, 5, 7])  # in the first size, at its end, in the second
 def test_a_run_that_was_stopped_goes_on_to_the_same_picture(model, pictures, tmp_path, optimizer, stop):
-    how = {"model": model, "steps": 9, "coarsest": 20, "optimizer": optimizer, "init": "noise"}
+    how = {"model": model, "steps": 9, "levels": 2, "optimizer": optimizer, "init": "noise"}
     how |= {"learning_rate": OPTIMIZERS[optimizer]}
     whole = style.transfer(*pictures, **how)
 
