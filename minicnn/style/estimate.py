@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ def estimate(
 ) -> Estimate:
     """What a run of this recipe on these pictures will take. content: (H, W, 3); styles: (picture, weight) of each.
 
-    Two steps are made at a small size; that loads what the run will need, too, so that it is counted.
+    Some steps are made at a small size, for a second; that loads what the run will need, too, so that it is counted.
+    What an earlier run has left idle in this process counts as held, though it will be used again.
     """
     height, width = content.shape[:2]
     long = max(height, width)
@@ -113,21 +115,21 @@ TYPICAL = 350 << 20  # bytes of a process that has styled a small picture, for s
 def _seconds_of_a_step(
     model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]
 ) -> float:
-    """The quicker of two steps, after one in which kernels are loaded or compiled."""
+    """The median over about a second, after a step in which kernels are loaded or compiled."""
     picture, weight = style
     small = images.resize(picture, *_scaled(picture.shape, min(1.0, SMALL / max(picture.shape[:2]))))
-    seconds = []
+    seconds: list[float] = []
     with nn.frozen(model):
         objective = Objective(model, recipe, content, [(small, weight)])
         image = Tensor(content[None].copy(), requires_grad=True)
         optimizer = optim.Adam([image], 1e-3, bounds=(0.0, 1.0))
-        for _ in range(3):
+        while len(seconds) < 4 or (sum(seconds[1:]) < 1.0 and len(seconds) < 16):
             start = time.perf_counter()
             optimizer.zero_grad()
             objective(image)[0].backward()
             optimizer.step()
             seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])
+    return statistics.median(seconds[1:])
 
 
 def _scaled(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
