@@ -6,6 +6,7 @@ Letters: y is the result, a bar means the gradient of the loss by what is under 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -109,6 +110,7 @@ def formula_of(step: Step) -> tuple[str, str]:
     return said.split("\n\n")[0].strip() or f"{step.name}, which says nothing of itself", "as its source says"
 
 
+@functools.cache
 def source_of(op: Callable) -> str:
     """The op's source: its forward with its backward inside. Empty where it was typed at a prompt."""
     try:

@@ -79,6 +79,7 @@ def _data(tape: Tape) -> dict[str, Any]:
     values = list(dict.fromkeys([v for step in steps for v in (*step.inputs, step.output)]))
     number = {id(value): i for i, value in enumerate(values)}
     moments = [(step, back) for step, back in tape.moments if id(step) in shown]
+    moment = {(id(step), back): i for i, (step, back) in enumerate(moments)}
     arrays = _Arrays(values, steps)
     sources: dict[str, int] = {}
     reasons = _reasons(tape, values)
@@ -98,8 +99,8 @@ def _data(tape: Tape) -> dict[str, Any]:
                 "backMilliseconds": step.backward_milliseconds,
                 "formula": formula_of(step),
                 "source": sources.setdefault(source, len(sources)) if source else None,
-                "forward": moments.index((step, False)),
-                "back": moments.index((step, True)) if step.backward_moment is not None else None,
+                "forward": moment[id(step), False],
+                "back": moment.get((id(step), True)),
                 "cotangent": arrays.of(step.cotangent),
                 "gradients": [arrays.of(_whole(g, v, step)) for g, v in zip(step.gradients, step.inputs, strict=True)],
                 "conv": pixels.for_page(step) if step.name == "conv" else None,

@@ -6,6 +6,7 @@ Each of them adds up the same products; they differ in who meets whom, where, an
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import math
@@ -44,6 +45,7 @@ class Tiling:
     reads: str = ""
 
 
+@functools.cache
 def tilings() -> list[Tiling]:
     """Those of the CUDA kernels, which say so themselves: on_cuda.tilings(), one row of Tiling's fields a kernel. None
     where there is no such backend.

@@ -165,7 +165,8 @@ def _row(product: Product) -> tuple[str, str, str, str, str]:
     if product.of is not None:
         source = text.place(product.of, product.position)
     else:
-        source = "" if product.factor in (1, -1) else f"slope of {product.step.name}"
+        plain = product.step.op.__module__.startswith("minicnn.") and product.factor in (1, -1)  # as of a sum
+        source = "" if plain else f"slope of {product.step.name}"
     upstream = text.place(f"{output}.grad", product.at)
     return (
         text.signed(product.value),

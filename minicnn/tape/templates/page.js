@@ -30,6 +30,7 @@ function go(moment) {
   code.querySelector("summary").textContent = `the source of ${step.op}, forward and backward`;
   code.querySelector("pre").textContent = step.source === null ? "" : tape.sources[step.source];
   showGraph(now);
+  document.querySelector("article").scrollTop = 0;
   clearTimeout(noted);
   if (location.protocol !== "about:") noted = setTimeout(() => history.replaceState(null, "", `#${now + 1}`), 300);
 }
