@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
+
 SMALLEST = 1 << 18  # bytes; the allocator keeps smaller blocks at hand by itself
 ARENA = 1 << 30  # bytes of an arena, or four times what is first asked of it; the system backs only what is written
 LINE = 64  # bytes of a cache line: to store across the border of two takes twice as long
@@ -138,12 +140,18 @@ class BufferPool:
 
 
 _pool = BufferPool()
-empty = _pool.empty
+
+
+def empty(shape: tuple[int, ...], dtype: Any, like: Any = None) -> np.ndarray:
+    """A contiguous array of undefined content, on the device of `like`, an array; CuPy has a pool of its own."""
+    if devices.device_of(like) == "cuda":
+        return np.empty_like(like, dtype, shape=shape, order="C")
+    return _pool.empty(shape, dtype)
 
 
 def empty_like(array: np.ndarray) -> np.ndarray:
-    """A contiguous array of undefined content with the shape and dtype of another."""
-    return empty(array.shape, array.dtype)
+    """A contiguous array of undefined content with the shape and dtype of another, on its device."""
+    return empty(array.shape, array.dtype, like=array)
 
 
 if hasattr(os, "register_at_fork"):  # there is no fork on Windows

@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from minicnn import nn, ops, optim
+from minicnn import devices, nn, ops, optim
 from minicnn.errors import InputError, MissingFileError
 from minicnn.tensor import Tensor, no_grad
 
@@ -203,7 +203,7 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_
     with no_grad():
         for start in range(0, len(images), batch_size):
             x = images[start : start + batch_size].astype(np.float32) / np.float32(255)
-            right += int(np.sum(model(x).data.argmax(axis=1) == labels[start : start + batch_size]))
+            right += int(np.sum(model(x).numpy().argmax(axis=1) == labels[start : start + batch_size]))
     return right / len(images)
 
 
@@ -212,7 +212,7 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_
 
 def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any, step: int) -> None:
     """Write everything that the next step depends on. The file is complete or absent: written beside, then renamed."""
-    arrays = _state(model, optimizer)
+    arrays = {name: devices.to_host(array) for name, array in _state(model, optimizer).items()}
     arrays["plan"] = np.frombuffer(_fingerprint(plan), np.uint8)
     arrays["step"] = np.asarray(step)
     with replacing(path) as file:
@@ -251,9 +251,9 @@ def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, p
     if arrays.keys() != mine.keys() or any(arrays[k].shape != mine[k].shape for k in mine):
         raise InputError(f"resume: {str(path)!r} holds another network")
     for name, parameter in model.named_parameters():
-        parameter.data = arrays[f"model.{name}"]
-    for name, _ in list(model.named_state()):
-        model.set_state(name, arrays[f"state.{name}"])
+        parameter.data = devices.beside(arrays[f"model.{name}"], parameter.data)
+    for name, array in list(model.named_state()):
+        model.set_state(name, devices.beside(arrays[f"state.{name}"], array))
     optimizer.load_state({k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")})
     return step
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.tensor import Tensor
 
 
 def as_array(value: Any) -> np.ndarray:
-    """The values of a Tensor, or anything NumPy makes an array of."""
-    return np.asarray(value.data if isinstance(value, Tensor) else value)
+    """The values of a Tensor where they live, or anything NumPy makes an array of."""
+    return devices.as_array(value.data if isinstance(value, Tensor) else value)
 
 
 def as_floats(value: Any) -> np.ndarray:
     """As an array of floats: integers become float64, for their differences could wrap around."""
-    array = np.asarray(value)
+    array = devices.as_array(value)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats
+from minicnn.ops.math import quotient
 from minicnn.tensor import Tensor, op
 
 
@@ -83,8 +85,7 @@ METRICS: dict[str, Callable[..., Tensor]] = {"squared_l2": squared_l2, "l2": l2,
 
 def divided(vectors, lengths):
     """vectors / lengths along the last axis, and 0 where the length is 0: there is no direction there."""
-    lengths = np.asarray(lengths)[..., None]
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return quotient(vectors, devices.as_array(lengths)[..., None])
 
 
 def _pair(f, g):

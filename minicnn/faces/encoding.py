@@ -43,7 +43,7 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
     """
     card = card_of(encoder)
     with _evaluating(encoder), nn.frozen(encoder), no_grad():
-        batches = [encoder(batch).data for batch in _batches(images, batch_size, card)]
+        batches = [encoder(batch).numpy() for batch in _batches(images, batch_size, card)]
     encodings = np.concatenate(batches) if batches else np.empty((0, card.embedding or 0))
     if encodings.shape[1:] != (card.embedding,):
         raise InputError(f"encode: {card.name} gives {encodings.shape}; its card says (N, {card.embedding})")

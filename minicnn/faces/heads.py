@@ -14,6 +14,7 @@ import numpy as np
 from minicnn import nn, ops
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_floats, is_count
+from minicnn.ops.math import quotient
 from minicnn.tensor import Tensor, op
 
 
@@ -35,7 +36,7 @@ def chi_square(f, g):
     difference, total = f - g, f + g
 
     def part(x):
-        return np.divide(x, total, out=np.zeros_like(total), where=total > 0)
+        return quotient(x, total)
 
     def backward(dz):
         slope = dz * part(difference)

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats, is_number
 from minicnn.faces.distances import divided
 from minicnn.kernels import triplet as triplet_kernels
+from minicnn.ops.math import quotient
 from minicnn.tensor import op
 
 REDUCTIONS = ("sum", "mean", "active", "none")
@@ -51,7 +53,7 @@ def triplet_loss(anchor, positive, negative, *, margin=0.2, reduction="sum", squ
     loss, slope = _cost("triplet_loss", near - far, margin, reduction)
 
     def backward(dy):
-        weight = np.asarray(dy * slope)[..., None]
+        weight = devices.as_array(dy * slope)[..., None]
         pull = weight * (2 * to_positive if squared else divided(to_positive, near))
         push = weight * (2 * to_negative if squared else divided(to_negative, far))
         return pull - push, -pull, push
@@ -67,20 +69,21 @@ def batch_triplet_loss(embeddings, triplets, *, margin=0.2, reduction="sum", squ
     No encoding is copied for each of its triplets: the loss is one of the (N, N) distances d of the batch, and
     ∂L/∂eᵢ = Σⱼ (∂L/∂dᵢⱼ + ∂L/∂dⱼᵢ) · 2(eᵢ − eⱼ), for plain distances (eᵢ − eⱼ) / dᵢⱼ.
     """
-    triplets = as_array(triplets)
+    triplets = devices.beside(as_array(triplets), embeddings)
     count = _check_batch("batch_triplet_loss", embeddings, triplets)
     a, p, n = triplets.astype(np.int64).T
-    d = triplet_kernels.implementation(embeddings).distances(embeddings, squared)
+    kernels = triplet_kernels.implementation(embeddings)
+    d = kernels.distances(embeddings, squared)
     loss, slope = _cost("batch_triplet_loss", d[a, p] - d[a, n], margin, reduction)
 
     def backward(dy):
         weight = dy * slope
         dd = np.bincount(a * count + p, weight, count * count) - np.bincount(a * count + n, weight, count * count)
         dd = dd.reshape(count, count)
-        weights = 2 * (dd + dd.T) if squared else np.divide(dd + dd.T, d, out=np.zeros_like(d), where=d > 0)
-        return weights.sum(axis=1)[:, None] * embeddings - weights @ embeddings
+        weights = 2 * (dd + dd.T) if squared else quotient(dd + dd.T, d)
+        return kernels.pull(weights, embeddings)
 
-    return np.asarray(loss, embeddings.dtype), backward
+    return devices.as_array(loss, embeddings.dtype), backward
 
 
 @op(inputs=2)
@@ -94,13 +97,13 @@ def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
     One person: ∂L/∂f = f − g.  Two: ∂L/∂f = −(margin − d) (f − g) / d.  ∂L/∂g = −∂L/∂f.
     Source: Hadsell, Chopra & LeCun 2006, equation 4.
     """
-    same = as_array(same)
+    same = devices.beside(as_array(same), f)
     if np.shape(f) != np.shape(g) or not np.shape(f) or same.shape != np.shape(f)[:-1]:
         raise InputError(
             f"contrastive_loss: f has shape {np.shape(f)}, g {np.shape(g)}, same {same.shape}; "
             "expected (N, D), (N, D) and (N,)"
         )
-    if not np.isin(same, (0, 1)).all():
+    if not ((same == 0) | (same == 1)).all():
         raise InputError("contrastive_loss: same holds other values than 0 and 1; expected 1 for pairs of one person")
     if not is_number(margin, least=0):
         raise InputError(f"contrastive_loss: margin is {margin!r}; expected a number of 0 or more")
@@ -113,7 +116,7 @@ def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
     def backward(dy):
         # d² / 2 has the gradient f − g, with no kink at 0.
         slope = np.where(same[..., None], difference, -excess[..., None] * divided(difference, d))
-        df = np.asarray(dy * share)[..., None] * slope
+        df = devices.as_array(dy * share)[..., None] * slope
         return df, -df
 
     return loss, backward
@@ -145,7 +148,7 @@ def _reduce(name, terms, reduction):
         raise InputError(f"{name}: reduction is {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
     if reduction == "none":
         return terms, terms.dtype.type(1)
-    count = {"sum": 1, "mean": terms.size, "active": np.count_nonzero(terms)}[reduction]
+    count = {"sum": 1, "mean": terms.size, "active": int(np.count_nonzero(terms))}[reduction]
     share = terms.dtype.type(1 / max(count, 1))
     return terms.sum() * share, share
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import nn
+from minicnn import devices, nn
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
 from minicnn.kernels import triplet as triplet_kernels
@@ -40,6 +40,8 @@ def mine_triplets(
     margin: 0 or more. squared: False for plain distances; it and margin should be those of the loss. Distances are
     reckoned in float64. seed: of the random ones; in a loop pass a generator, so that every step draws anew.
 
+    Where embeddings live on a GPU, triplets do too.
+
     It may find nothing, (0, 3). A person with one picture here is a negative of others. Raises InputError for one
     person alone, for a batch in which nobody has two pictures, and for embeddings that are not finite.
     Source: Schroff, Kalenichenko & Philbin 2015 (FaceNet); Hermans, Beyer & Leibe 2017; facenet.py.
@@ -51,7 +53,7 @@ def mine_triplets(
     embeddings, people = _checked(embeddings, labels)
     random = np.random.default_rng(seed)
     if strategy == "random":
-        return _random_negatives(people, random)
+        return devices.beside(_random_negatives(people, random), embeddings)
     kernels = triplet_kernels.implementation(embeddings)
     d = kernels.distances(embeddings, squared)
     if strategy == "batch-hard":
@@ -66,7 +68,9 @@ def mine_triplets(
         "random-active": (-math.inf, margin),
     }
     found = kernels.triplets(d, people, *bands[strategy])
-    return _one_a_pair(found, random) if strategy == "random-active" else found
+    if strategy == "random-active":  # drawn on the host, where the generator is
+        return devices.beside(_one_a_pair(devices.to_host(found), random), found)
+    return found
 
 
 def _random_negatives(people: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -89,7 +93,7 @@ def _one_a_pair(triplets: np.ndarray, random: np.random.Generator) -> np.ndarray
 
 def _checked(embeddings: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """The embeddings as an array, and the people numbered from 0."""
-    embeddings, labels = as_array(embeddings), as_array(labels)
+    embeddings, labels = as_array(embeddings), devices.to_host(as_array(labels))
     if embeddings.ndim != 2 or embeddings.dtype.kind != "f" or 0 in embeddings.shape:
         raise InputError(
             f"mine_triplets: embeddings have shape {embeddings.shape} and dtype {embeddings.dtype}; "

@@ -149,7 +149,7 @@ def train_encoder(
     if len(names) < 2:
         raise InputError(f"face train: data hold one person alone, {names[0]!s}; expected two or more")
     sampler = PeopleSampler(people, people=min(plan.people, len(names)), pictures=plan.pictures, seed=plan.seed)
-    trainee = Trainee(encoder, plan, len(names))
+    trainee = Trainee(encoder, plan, len(names)).to(encoder.device or "cpu")
     batch_size = min(plan.people * plan.pictures, len(images))
     batches = len(images) // batch_size
     monitor = CollapseMonitor(plan.margin)
@@ -236,7 +236,8 @@ def _pair_loss(
     """Every pair of one person in the batch, and as many of two: half of them the nearest there are."""
     first, second = np.triu_indices(len(people), 1)
     same = people[first] == people[second]
-    d = distance(encodings.data[first], encodings.data[second])
+    found = encodings.numpy()
+    d = distance(found[first], found[second])
     others = np.flatnonzero(~same)
     count = min(int(same.sum()), len(others))
     nearest = others[np.argsort(d[others], kind="stable")[: count // 2]]
@@ -244,7 +245,7 @@ def _pair_loss(
     drawn = random.choice(rest, min(count - len(nearest), len(rest)), replace=False)
     chosen = np.concatenate([np.flatnonzero(same), nearest, drawn])
     logits = head(encodings[first[chosen]], encodings[second[chosen]])
-    right = float(np.mean((logits.data > 0) == same[chosen]))
+    right = float(np.mean((logits.numpy() > 0) == same[chosen]))
     return ops.binary_cross_entropy(logits, same[chosen]), {"right": right}
 
 

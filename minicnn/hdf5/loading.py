@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import LoadError
 from minicnn.hdf5.files import listing_of, named, opened
 from minicnn.hdf5.layouts import OWN, Contents, contents
@@ -98,12 +99,12 @@ def load(model: Module, path: str | os.PathLike[str], *, strict: bool = True, ig
     """
     with opened(path) as file:
         arrays, report = read(model, file, os.fspath(path), strict, ignore)
-    parameters = dict(model.named_parameters())
+    parameters, device = dict(model.named_parameters()), model.device or "cpu"
     for name, array in arrays.items():
         if name in parameters:
-            parameters[name].data = array
+            parameters[name].data = devices.move(array, device)
         else:
-            model.set_state(name, array)
+            model.set_state(name, devices.move(array, device))
     return report
 
 

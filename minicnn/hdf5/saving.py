@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import nn
+from minicnn import devices, nn
 from minicnn.errors import InputError, MissingFileError
 from minicnn.hdf5.layouts import OWN
 from minicnn.hdf5.listing import one_line
@@ -59,7 +59,7 @@ def save(
     target = Path(path)
     if not target.parent.is_dir():
         raise MissingFileError(f"save: path {str(target)!r} is in a folder that does not exist")
-    arrays = {name: _stored(name, array, dtype) for name, array in arrays_of(model).items()}
+    arrays = {name: _stored(name, devices.to_host(array), dtype) for name, array in arrays_of(model).items()}
     content = LAYOUTS[layout](model, arrays, target)
     content.groups[""] = {"model": title(model), "dtype": dtype} | content.groups[""] | _checked(attributes or {})
     # In the same folder, because a rename is atomic only within one file system.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class Module:
         """Batch norm uses its running statistics, dropout does nothing. Returns self."""
         return self.train(False)
 
-    def to(self, device: str) -> Module:
+    def to(self, device: str) -> Self:
         """Move every parameter and running statistic to a device, "cpu" or "cuda". Returns self.
 
         Optimizers are made afterwards: theirs is beside what they move.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn import buffers, devices
+from minicnn import buffers
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor, op
 
@@ -20,9 +20,7 @@ def _concat(*parts, axis):
     try:
         whole = list(shapes[0])
         whole[axis] = sum(shape[axis] for shape in shapes)
-        fits = devices.device_of(parts[0]) == "cpu"
-        out = buffers.empty(tuple(whole), np.result_type(*parts)) if fits else None
-        y = np.concatenate(parts, axis=axis, out=out)
+        y = np.concatenate(parts, axis=axis, out=buffers.empty(tuple(whole), np.result_type(*parts), like=parts[0]))
     except (ValueError, IndexError):
         raise InputError(f"concat: shapes {shapes} do not join along axis {axis}") from None
     edges = np.cumsum([shape[axis] for shape in shapes])[:-1].tolist()

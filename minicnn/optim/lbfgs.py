@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from minicnn import backend, buffers
+from minicnn import backend, buffers, devices
 from minicnn.errors import InputError
 from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds
@@ -206,7 +206,8 @@ class LBFGS(Optimizer):
 
     def _empty(self) -> np.ndarray:
         size = sum(parameter.size for parameter in self.parameters)
-        return buffers.empty((size,), np.result_type(*(parameter.dtype for parameter in self.parameters)))
+        dtype = np.result_type(*(parameter.dtype for parameter in self.parameters))
+        return buffers.empty((size,), dtype, like=self.parameters[0].data)
 
     def _parts(self, vector: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(part of the vector in its shape, parameter) of every parameter."""
@@ -242,11 +243,14 @@ class LBFGS(Optimizer):
         self.finished, self.cost, self.gradient = (
             bool(state["finished"]),
             float(state["cost"]),
-            state["gradient"].copy(),
+            self._taken(state["gradient"]),
         )
-        self.moves = [state[f"moves.{i}"].copy() for i in range(count)]
-        self.changes = [state[f"changes.{i}"].copy() for i in range(count)]
+        self.moves = [self._taken(state[f"moves.{i}"]) for i in range(count)]
+        self.changes = [self._taken(state[f"changes.{i}"]) for i in range(count)]
         self.curvatures = [float(curvature) for curvature in state["curvatures"]]
+
+    def _taken(self, vector: np.ndarray) -> np.ndarray:
+        return devices.beside(vector.copy(), self.parameters[0].data)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
         """As Optimizer.resized: moves stay moves of pixels, changes of the gradient are divided as it is, so that the
@@ -273,6 +277,8 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
     """aᵀb of two vectors: short pieces in their own precision, and the sum of these in float64. An error that grew with
     the number of pixels would soon be larger than the curvature sought.
     """
+    if devices.device_of(a) == "cuda":
+        return float(np.sum(a * b, dtype=np.float64))
     whole = a.size - a.size % PIECE
     with np.errstate(over="ignore", invalid="ignore"):  # who asks looks whether it is a number
         pieces = np.vecdot(a[:whole].reshape(-1, PIECE), b[:whole].reshape(-1, PIECE))
@@ -281,6 +287,8 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 
 def _addition(vector: np.ndarray) -> Callable[..., Any]:
     """add(x, vector, a=a): vector += a · x in place and in one pass."""
+    if devices.device_of(vector) == "cuda":
+        return lambda x, y, a: np.add(y, a * x, out=y)
     from scipy.linalg.blas import get_blas_funcs
 
     return get_blas_funcs("axpy", (vector,))

@@ -9,6 +9,7 @@ from typing import ClassVar, Self, overload
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor
 
@@ -80,7 +81,7 @@ class Optimizer:
         self.steps = int(state["steps"])
         for name, memory in self._memories().items():
             for i, array in enumerate(memory):
-                array[...] = state[f"{name}.{i}"]
+                array[...] = devices.beside(state[f"{name}.{i}"], array)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
         """This optimizer, with all that it remembers, for a larger (or smaller) version of its parameters.
@@ -105,7 +106,7 @@ class Optimizer:
 
 def carried(array: np.ndarray, old: Tensor, new: Tensor, resize: Resize, power: int) -> np.ndarray:
     """What a memory of `old` is for `new`. power: of the gradient."""
-    result = np.array(resize(array.reshape(old.shape)), new.dtype, order="C")
+    result = resize(array.reshape(old.shape)).astype(new.dtype, order="C")
     if result.shape != new.shape:
         raise InputError(f"resized: resize gives shape {result.shape}; expected {new.shape}, as the parameter")
     result *= (old.size / new.size) ** power

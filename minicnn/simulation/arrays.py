@@ -15,9 +15,10 @@ import numpy as np
 # Functions of NumPy that CuPy has as well, and that minicnn may call on either's arrays. Look there before adding one.
 DISPATCHED = frozenset(
     """all any argmax argmin argsort ascontiguousarray atleast_1d bincount broadcast_to clip concatenate copyto
-    count_nonzero cumsum diff dot einsum empty_like expand_dims flatnonzero flip full_like isin max may_share_memory
-    mean min moveaxis nonzero ones_like outer pad ravel repeat reshape roll sort split square squeeze stack sum swapaxes
-    take tensordot transpose tril triu var vdot where zeros_like sliding_window_view""".split()  # noqa: SIM905  (a column of names would be no clearer)
+    count_nonzero cumsum diff dot eigh einsum empty_like expand_dims eye flatnonzero flip full_like isin max
+    may_share_memory mean min moveaxis ndim nonzero ones_like outer pad ravel repeat reshape result_type roll
+    shape size sliding_window_view sort split square squeeze stack sum swapaxes take tensordot transpose tril
+    triu var vdot where zeros_like""".split()  # noqa: SIM905
 )
 METHODS = """all any argmax argmin argsort astype clip copy cumsum fill max mean min nonzero prod ravel repeat reshape
     squeeze std sum swapaxes take transpose var view""".split()  # noqa: SIM905

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import minicnn
-from minicnn import machine, models, nn
+from minicnn import devices, machine, models, nn
 from minicnn.errors import InputError, MissingFileError
 from minicnn.models.card import Preprocessing, StyleRecipe
 from minicnn.models.network import Network
@@ -44,7 +44,7 @@ def of_weights(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, array in sorted([*((n, p.data) for n, p in model.named_parameters()), *model.named_state()]):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        digest.update(np.ascontiguousarray(devices.to_host(array)).data)
     return digest.hexdigest()
 
 

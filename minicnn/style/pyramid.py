@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minicnn import devices
 from minicnn.images import resample
 
 Size = tuple[int, int]
@@ -32,10 +33,12 @@ def shares(steps: int, levels: int) -> list[int]:
 
 
 def resampled(image: np.ndarray, size: Size) -> np.ndarray:
-    """A copy of an array (1, H, W, 3) at another size, not clipped: an optimizer's memory may have any sign."""
+    """A copy of an array (1, H, W, 3) at another size, not clipped: an optimizer's memory may have any sign. What lives
+    on a GPU is resampled on the host, once a size, and goes back.
+    """
     if image.shape[1:3] == size:
         return image.copy()
-    return resample(image[0], *size)[None]
+    return devices.beside(resample(devices.to_host(image[0]), *size)[None], image)
 
 
 def scaled(image: np.ndarray, factor: float) -> np.ndarray:

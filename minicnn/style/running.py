@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import optim
+from minicnn import devices, optim
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.style import pyramid
@@ -24,7 +24,8 @@ Styles = Sequence[tuple[np.ndarray, float]]
 class Run:
     """content, start: (H, W, 3). styles: (picture, weight) of each. sizes: of the picture, from coarse to fine.
 
-    image: the iterate, (1, H, W, 3), at the size that the run has come to. trace: what was seen on the way.
+    image: the iterate, (1, H, W, 3), at the size that the run has come to, where the model lives. trace: what was seen
+    on the way.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Run:
         self.steps = pyramid.shares(recipe.steps, len(self.sizes))
         self.level = 0
         self.trace = Trace()
-        self.image = Tensor(pyramid.resampled(start[None], self.sizes[0]), requires_grad=True)
+        self.image = self._leaf(pyramid.resampled(start[None], self.sizes[0]))
         self.optimizer = self._optimizer()
 
     def finish(self, then: Callable[[], None]) -> None:
@@ -50,7 +51,7 @@ class Run:
     @property
     def result(self) -> np.ndarray:
         """The picture of lowest cost so far, (H, W, 3); of a coarse size, brought to that of the content."""
-        best = self.trace.best if self.trace.best is not None else self.image.data[0]
+        best = devices.to_host(self.trace.best if self.trace.best is not None else self.image.data[0])
         return np.clip(pyramid.resampled(best[None], self.sizes[-1])[0], 0, 1)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -60,18 +61,22 @@ class Run:
         if self.trace.best is not None:
             arrays["best"] = self.trace.best
         rate = self.optimizer.learning_rate  # gradient descent changes it from size to size
+        arrays = {name: devices.to_host(array) for name, array in arrays.items()}
         return {"level": self.level, "learning_rate": rate, "trace": self.trace.state()}, arrays
 
     def load_state(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Put back what state() gave."""
         self.level = facts["level"]
         self.trace.load_state(facts["trace"], arrays.get("best"))
-        self.image = Tensor(arrays["image"], requires_grad=True)
+        self.image = self._leaf(arrays["image"])
         self.optimizer = self._optimizer()
         self.optimizer.learning_rate = facts["learning_rate"]
         self.optimizer.load_state(
             {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
         )
+
+    def _leaf(self, image: np.ndarray) -> Tensor:
+        return Tensor(devices.move(image, self.model.device or "cpu"), requires_grad=True)
 
     def _objective(self) -> Objective:
         """The cost at this size: content and styles shrink alike, so that brush strokes keep their share of it."""
@@ -85,7 +90,7 @@ class Run:
         """Go on at the next size, with the optimizer's memory enlarged as the picture is."""
         self.level += 1
         size = self.sizes[self.level]
-        self.image = Tensor(pyramid.resampled(self.image.data, size), requires_grad=True)
+        self.image = self._leaf(pyramid.resampled(self.image.data, size))
         self.optimizer = self.optimizer.resized([self.image], lambda array: pyramid.resampled(array, size))
         self.trace.begin_size()
 

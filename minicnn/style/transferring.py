@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from minicnn import models
+from minicnn import devices, models
 from minicnn.errors import InputError
 from minicnn.images import as_image
 from minicnn.models.card import StyleRecipe
@@ -185,7 +185,7 @@ def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress:
             bar.update()
             bar.set_postfix(J=f"{costs['total']:.4g}", content=f"{costs['content']:.3g}", style=f"{costs['style']:.3g}")
             if on_step is not None:
-                view = run.image.data[0].view()
+                view = devices.to_host(run.image.data[0]).view()
                 view.flags.writeable = False
                 on_step(trace.steps, view, costs)
             if kept is not None and (kept.due() or interrupted()):

@@ -25,7 +25,7 @@ def im2col(x, window):
 def col2im(patches, spatial, window):
     """The transpose of im2col: add each patch back to the place that it was taken from. (N, *spatial, C)."""
     padded = [b + n + a for b, n, a in zip(window.before, spatial, window.after, strict=True)]
-    x = np.zeros((patches.shape[0], *padded, patches.shape[-1]), patches.dtype)
+    x = np.zeros_like(patches, shape=(patches.shape[0], *padded, patches.shape[-1]))
     everywhere = (slice(None),) * (1 + len(spatial))
     for tap in np.ndindex(*window.size):
         starts = [k * d for k, d in zip(tap, window.dilation, strict=True)]

@@ -24,14 +24,14 @@ def _crop(padded, spatial, window):
 
 def _zeros_padded(dy, spatial, window):
     sizes = [b + n + a for b, n, a in zip(window.before, spatial, window.after, strict=True)]
-    return np.zeros((dy.shape[0], *sizes, dy.shape[-1]), dy.dtype)
+    return np.zeros_like(dy, shape=(dy.shape[0], *sizes, dy.shape[-1]))
 
 
 def max_forward(x, window):
-    padded, real = _pad(x, window, 0), _pad(np.ones(x.shape, bool), window, False)
-    y = np.zeros((x.shape[0], *window.output, x.shape[-1]), x.dtype)
-    switches = np.zeros(y.shape, switch_dtype(window))
-    empty = np.ones(y.shape, bool)  # where no pixel has been seen: the first one wins, even if it is −∞
+    padded, real = _pad(x, window, 0), _pad(np.ones_like(x, bool), window, False)
+    y = np.zeros_like(x, shape=(x.shape[0], *window.output, x.shape[-1]))
+    switches = np.zeros_like(y, switch_dtype(window))
+    empty = np.ones_like(y, bool)  # where no pixel has been seen: the first one wins, even if it is −∞
     for number, tap in enumerate(np.ndindex(*window.size)):
         candidate, is_pixel = _view_of_tap(padded, tap, window), _view_of_tap(real, tap, window)
         shows_nan = np.isnan(candidate) & ~np.isnan(y)  # a NaN is shown, not hidden
@@ -49,24 +49,24 @@ def max_gradient(dy, switches, spatial, window):
     return _crop(padded, spatial, window)
 
 
-def _divisor(spatial, window, count_padding, dtype):
-    """How many elements each output averages: (1, *output, 1)."""
+def _divisor(spatial, window, count_padding, like):
+    """How many elements each output averages: (1, *output, 1), of the kind of another array."""
     if count_padding:
-        return np.full((1, *window.output, 1), window.taps, dtype)
-    inside = _pad(np.ones((1, *spatial, 1), dtype), window, 0)
-    return np.sum([_view_of_tap(inside, tap, window) for tap in np.ndindex(*window.size)], axis=0, dtype=dtype)
+        return np.full_like(like, window.taps, shape=(1, *window.output, 1))
+    inside = _pad(np.ones_like(like, shape=(1, *spatial, 1)), window, 0)
+    return sum(_view_of_tap(inside, tap, window) for tap in np.ndindex(*window.size))
 
 
 def avg_forward(x, window, count_padding):
     padded = _pad(x, window, 0)
-    total = np.zeros((x.shape[0], *window.output, x.shape[-1]), x.dtype)
+    total = np.zeros_like(x, shape=(x.shape[0], *window.output, x.shape[-1]))
     for tap in np.ndindex(*window.size):
         total += _view_of_tap(padded, tap, window)
-    return total / _divisor(x.shape[1:-1], window, count_padding, x.dtype)
+    return total / _divisor(x.shape[1:-1], window, count_padding, x)
 
 
 def avg_gradient(dy, spatial, window, count_padding):
-    share = dy / _divisor(spatial, window, count_padding, dy.dtype)
+    share = dy / _divisor(spatial, window, count_padding, dy)
     padded = _zeros_padded(dy, spatial, window)
     for tap in np.ndindex(*window.size):
         _view_of_tap(padded, tap, window)[...] += share

@@ -11,6 +11,7 @@ labels (N,) int64, one number a person.
     hardest(d, labels) -> positives, negatives    (N,) each: the furthest other picture of the anchor's person, and the
                                                   nearest of anybody else; of equals the first, -1 for none
     triplets(d, labels, low, high) -> (T, 3)      int64, all with low ≤ gap < high, in the order of a, then p, then n
+    pull(weights, x) -> dx                        dxᵢ = Σⱼ weightsᵢⱼ (xᵢ − xⱼ), (N, D): how a cost of distances moves x
 """
 
 from types import ModuleType

@@ -4,6 +4,9 @@ import numpy as np
 from numba import njit
 
 from minicnn import backend
+from minicnn.kernels.triplet.on_numpy import pull
+
+__all__ = ["distances", "hardest", "pull", "triplets"]
 
 LEAST = 1 << 16  # comparisons a thread makes at least
 

@@ -17,6 +17,10 @@ def hardest(d, labels):
     return np.where(others_of_one.any(axis=1), farthest, -1), np.where(same.all(axis=1), -1, nearest)
 
 
+def pull(weights, x):
+    return weights.sum(axis=1)[:, None] * x - weights @ x
+
+
 def triplets(d, labels, low, high):
     found = []
     for anchor, row in enumerate(d):

@@ -1,0 +1,115 @@
+"""The smaller kernels on the simulated GPU, held to their definitions: Gram, triplets, pixel step, rectifier."""
+
+import numpy as np
+import pytest
+from both_devices import assert_same, there
+
+from minicnn.kernels import gram, pixel_step, rectify, triplet
+from minicnn.kernels.gram import on_cuda as gram_on_cuda
+from minicnn.kernels.pixel_step import on_cuda as pixel_step_on_cuda
+from minicnn.kernels.rectify import on_cuda as rectify_on_cuda
+from minicnn.kernels.triplet import on_cuda as triplet_on_cuda
+
+each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+
+
+def definition(room):
+    return room.implementation(np.zeros(1, np.int8))
+
+
+def drawn(*shapes, dtype=np.float64, seed=0):
+    random = np.random.default_rng(seed)
+    return [random.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+@each_dtype
+@pytest.mark.parametrize("shape", [(2, 11, 5), (1, 23, 3), (1, 1, 1)])
+def test_gram(shape, dtype):
+    features, dgram, total = drawn(shape, (shape[0], shape[2], shape[2]), shape, dtype=dtype)
+    found = gram_on_cuda.forward(there(features))
+    assert_same(found, definition(gram).forward(features))
+    np.testing.assert_array_equal(found._memory, np.swapaxes(found._memory, 1, 2))  # symmetric to the last bit
+    wanted = definition(gram).gradient(dgram, features)
+    assert_same(gram_on_cuda.gradient(*there(dgram, features)), wanted)
+    device_total = there(total)
+    assert gram_on_cuda.gradient(*there(dgram, features), device_total) is device_total  # in place
+    assert_same(device_total, total + wanted)
+    strided = there(np.stack([total, total], axis=-1))[..., 0]
+    gram_on_cuda.gradient(*there(dgram, features), strided)
+    assert_same(strided, total + wanted)
+
+
+@each_dtype
+@pytest.mark.parametrize("shape", [(7, 5), (9, 1), (2, 6)])
+def test_distances(shape, dtype):
+    (x,) = drawn(shape, dtype=dtype)
+    x[-1] = x[0]
+    for squared in (True, False):
+        found = triplet_on_cuda.distances(there(x), squared)
+        assert_same(found, definition(triplet).distances(x, squared))
+        np.testing.assert_array_equal(found._memory, found._memory.T)
+        assert found._memory[0, -1] == 0
+
+
+@pytest.mark.parametrize("count", [5, 19])
+def test_the_hardest_of_each_anchor(count):
+    """Many distances are equal, so that it shows whether the first of them is taken."""
+    random = np.random.default_rng(count)
+    d = random.integers(0, 3, (count, count)).astype(np.float64)
+    for labels in (random.integers(0, 4, count), np.zeros(count, np.int64), np.arange(count)):
+        positives, negatives = triplet_on_cuda.hardest(*there(d, labels))
+        wanted = definition(triplet).hardest(d, labels)
+        assert_same(positives, wanted[0])
+        assert_same(negatives, wanted[1])
+
+
+def test_triplets_in_a_band():
+    random = np.random.default_rng(0)
+    d, labels = random.integers(0, 5, (8, 8)).astype(np.float64), random.integers(0, 3, 8)
+    for low, high in ((-np.inf, np.inf), (-np.inf, 1), (0, 2), (90, 91)):
+        found = triplet_on_cuda.triplets(*there(d, labels), low, high)
+        assert_same(found, definition(triplet).triplets(d, labels, low, high))
+
+
+@each_dtype
+def test_how_a_cost_of_distances_moves_encodings(dtype):
+    weights, x = drawn((7, 7), (7, 5))
+    x = x.astype(dtype)
+    wanted = definition(triplet).pull(weights, x)
+    assert_same(triplet_on_cuda.pull(*there(weights, x)), wanted.astype(dtype), tolerance=1e-5)
+    by_differences = sum(weights[:, [j]] * (x - x[j]) for j in range(7))
+    np.testing.assert_allclose(wanted, by_differences, rtol=1e-5)
+
+
+@each_dtype
+def test_a_pixel_step(dtype):
+    p, g, mean, square = drawn(*[(1, 5, 3, 3)] * 4, dtype=dtype)
+    square = square**2
+    rule = 0.3, 1e-3, 0.9, 0.99, -0.5, 0.5
+    on_device = there(p, g, mean, square)
+    for _ in range(3):
+        definition(pixel_step).move(p, g, mean, square, *rule)
+        pixel_step_on_cuda.move(*on_device, *rule)
+    for found, wanted in zip(on_device, (p, g, mean, square), strict=True):
+        assert_same(found, wanted)
+    assert np.abs(p).max() == dtype(0.5)  # some were clipped
+    strided = there(np.stack([p, p], axis=-1))[..., 0]
+    pixel_step_on_cuda.move(strided, *on_device[1:], *rule)
+    definition(pixel_step).move(p, g, mean, square, *rule)
+    assert_same(strided, p)
+    p[0], on_device[0]._memory[0] = np.nan, np.nan
+    pixel_step_on_cuda.move(*on_device, *rule)
+    assert np.isnan(on_device[0]._memory).all()
+
+
+@each_dtype
+@pytest.mark.parametrize("channels", [1, 8, 11])
+def test_marks_of_the_rectifier(channels, dtype):
+    y, dy = drawn((2, 3, channels), (2, 3, channels), dtype=dtype)
+    y[0, 0] = 0
+    y[0, 1, 0] = np.nan
+    marks = rectify_on_cuda.mark(there(y))
+    assert_same(marks, definition(rectify).mark(y))
+    wanted = definition(rectify).marked_gradient(dy, definition(rectify).mark(y))
+    assert_same(rectify_on_cuda.marked_gradient(there(dy), marks), wanted)
+    assert_same(rectify_on_cuda.gradient(*there(dy, y)), definition(rectify).gradient(dy, y))
