@@ -101,8 +101,13 @@ class BufferPool:
         free = sum(stop - start for start, stop in [*idle, *(extent for _, *extent in self._returned)])
         return sum(arena.size for arena in self._arenas) - free
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """An array of undefined content, as np.empty makes them, that begins at a cache line."""
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any = None) -> np.ndarray:
+        """An array of undefined content, as np.empty makes them, that begins at a cache line.
+
+        like: an array; where it lives on a GPU, this one does too, and is CuPy's, which has a pool of its own.
+        """
+        if devices.device_of(like) == "cuda":
+            return np.empty_like(like, dtype, shape=shape, order="C")
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if size < SMALLEST:
@@ -140,13 +145,7 @@ class BufferPool:
 
 
 _pool = BufferPool()
-
-
-def empty(shape: tuple[int, ...], dtype: Any, like: Any = None) -> np.ndarray:
-    """A contiguous array of undefined content, on the device of `like`, an array; CuPy has a pool of its own."""
-    if devices.device_of(like) == "cuda":
-        return np.empty_like(like, dtype, shape=shape, order="C")
-    return _pool.empty(shape, dtype)
+empty = _pool.empty
 
 
 def empty_like(array: np.ndarray) -> np.ndarray:
