@@ -19,7 +19,7 @@ _LATER = {
     "record": "minicnn.tape",
 }
 _ROOMS = (
-    *("datasets", "faces", "hdf5", "images", "models", "nn"),
+    *("datasets", "faces", "hdf5", "images", "learn", "models", "nn"),
     *("ops", "optim", "style", "tape", "training", "visualize", "zoo"),
 )
 

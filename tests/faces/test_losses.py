@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from tensorflow_random import tensorflow_normal
 
 from minicnn import Tensor, faces, gradcheck, nn, ops, use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.faces import centres, distances, heads, losses
 from minicnn.faces.op_cases import CASES, TRIPLETS
 from minicnn.hdf5 import load, save
+from minicnn.learn.tensorflow_random import tensorflow_normal
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_backend = pytest.mark.parametrize("backend", ["numpy", "numba"])

@@ -1,22 +1,14 @@
 """The costs against the course's numbers, against NumPy, and against finite differences."""
 
-import random
-
 import numpy as np
 import pytest
-from tensorflow_random import tensorflow_normal
 
 from minicnn import Tensor, gradcheck, style
 from minicnn.errors import InputError
+from minicnn.learn.tensorflow_random import course_draws
 from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS
 from minicnn.style.op_cases import CASES
 from minicnn.style.variation import VARIATION_FORMS, variation
-
-
-def course_draws(shape, count):
-    """What `tf.random.set_seed(1)` and `count` draws of mean 1 and deviation 4 give."""
-    seeds = random.Random(1)
-    return [tensorflow_normal(shape, 1, seeds.randint(0, 2**31 - 1)) * 4 + 1 for _ in range(count)]
 
 
 def test_content_cost_gives_the_courses_number():

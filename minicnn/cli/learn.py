@@ -1,0 +1,97 @@
+"""minicnn learn list|start|check|hint|solution: exercises that say what is right, what is wrong, and where to look."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from minicnn.cli.text import WIDTH
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "learn",
+        help="exercises that check themselves",
+        description="Exercises: write a function, and be told what is right, what is wrong, and where to look. "
+        "What you have solved is kept in your own folder; MINICNN_LEARN names another.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    _action(actions, "list", "say which exercises there are, and what was solved", list_exercises)
+
+    action = _action(actions, "start", "write a file with the task and a hole", start, takes_name=True)
+    action.add_argument("--to", metavar="FILE", help="the file, or a folder for it (default: NAME.py, here)")
+
+    action = _action(actions, "check", "try your file: what is right, what is wrong", check)
+    action.add_argument("name", metavar="NAME", help="an exercise, or its file")
+    action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py, here)")
+    action.add_argument("--seconds", type=float, default=10, metavar="S", help="how long it may run (default: 10)")
+
+    action = _action(
+        actions, "hint", "the next of three hints, from a question to nearly the code", hint, takes_name=True
+    )
+    action.add_argument("--tier", type=int, metavar="N", help="hint 1, 2 or 3 (default: the next one)")
+
+    _action(actions, "solution", "how the function can be written", solution, takes_name=True)
+
+
+def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    if takes_name:
+        parser.add_argument("name", metavar="NAME", help="an exercise of minicnn learn list")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def list_exercises(_: argparse.Namespace) -> None:
+    from minicnn import learn
+
+    rows = learn.exercises()
+    print(rows)
+    unsolved = [row for row in rows if row.state != "solved"]
+    if unsolved:
+        print(f"\nTo begin one: minicnn learn start {unsolved[0].name}")
+
+
+def start(arguments: argparse.Namespace) -> None:
+    from minicnn import learn
+
+    path = learn.start(arguments.name, arguments.to)
+    print(f"{path} is there, with the task and a hole. Then: {_check_of(arguments.name, path)}")
+
+
+def check(arguments: argparse.Namespace) -> int:
+    from minicnn import learn
+
+    name, file = arguments.name, arguments.file
+    if file is None and name.endswith(".py"):  # the file alone, which bears the exercise's name
+        name, file = Path(name).stem, name
+    verdict = learn.check_file(name, file, seconds=arguments.seconds)
+    print(verdict)
+    rest = [row.name for row in learn.exercises() if row.state != "solved"]
+    if not verdict:
+        print(f"\nA hint: minicnn learn hint {name}")
+    elif rest:
+        print(f"\nThe next one: minicnn learn start {rest[0]}")
+    else:
+        print("\nThat was the last one: all are solved.")
+    return 0 if verdict else 1
+
+
+def hint(arguments: argparse.Namespace) -> None:
+    from minicnn import learn
+
+    print(textwrap.fill(learn.hint(arguments.name, arguments.tier), WIDTH - 1))
+
+
+def solution(arguments: argparse.Namespace) -> None:
+    from minicnn import learn
+
+    sys.stdout.write(learn.solution(arguments.name))
+
+
+def _check_of(name: str, path: Path) -> str:
+    return f"minicnn learn check {name}" + (f" {path}" if path != Path(f"{name}.py") else "")

@@ -1,0 +1,80 @@
+"""What runs in the process of a learner's file: python -m minicnn.learn.candidate NAME FILE VERDICT SECONDS."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from minicnn.learn import catalogue
+from minicnn.learn.judging import collect, judge, prepare, where
+from minicnn.learn.verdict import Verdict
+
+
+class Refused(Exception):
+    """The file holds nothing that can be judged, and why."""
+
+
+def main(name: str, file: str, verdict: str, seconds: str) -> None:
+    """Judge a file and write the verdict, as JSON."""
+    exercise = catalogue.find(name)
+    target, stopped = Path(verdict), Path(verdict).with_name("stopped.txt")
+    try:
+        with limit(float(seconds), stopped):
+            function = load(name, file)
+        trials = prepare(exercise)
+        with limit(float(seconds), stopped):
+            outcomes = collect(exercise, trials, function)
+        found = judge(exercise, trials, outcomes)
+    except Refused as problem:
+        found = Verdict(name, False, (), [str(problem)])
+    write(found, target)
+
+
+def load(name: str, file: str) -> Callable[..., Any]:
+    """The function of this name in a file, whose other lines run, too."""
+    sys.dont_write_bytecode = True
+    sys.path.append(str(Path(file).parent))
+    specification = importlib.util.spec_from_file_location("learner", file)
+    if specification is None or specification.loader is None:
+        raise Refused(f"{Path(file).name} does not end in .py")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except (Exception, SystemExit) as problem:
+        raise Refused(f"{where(problem, file)}.") from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise Refused(f"{Path(file).name} defines no function {name}.")
+    return function
+
+
+@contextmanager
+def limit(seconds: float, stopped: Path) -> Iterator[None]:
+    """Inside the block, what takes longer ends the process, and where every thread was is written to a file.
+
+    A thread of the interpreter's own watches, so it does not matter what the learner's code is busy with.
+    """
+    with stopped.open("w") as file:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def write(found: Verdict, target: Path) -> None:
+    """In one go, so that a process that is stopped leaves none."""
+    beside = target.with_suffix(".part")
+    beside.write_text(json.dumps(found.as_data()), encoding="utf-8")
+    os.replace(beside, target)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

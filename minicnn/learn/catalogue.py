@@ -1,0 +1,35 @@
+"""All exercises, in the order in which they are best done."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+
+from minicnn.errors import InputError
+from minicnn.learn.exercise import Exercise
+
+COURSE = (
+    "gram_matrix",
+    "compute_content_cost",
+    "compute_layer_style_cost",
+    "triplet_loss",
+)
+OWN = ("conv_forward",)
+NAMES = (*COURSE, *OWN)
+
+
+@functools.cache
+def find(name: str) -> Exercise:
+    """The exercise of this name. Raises InputError, with the name that may be meant."""
+    if name not in NAMES:
+        near = difflib.get_close_matches(str(name), NAMES, 1)
+        known = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}"
+        raise InputError(f"learn: no exercise {name!r}; {known}")
+    exercise: Exercise = importlib.import_module(f"minicnn.learn.tasks.{name}").EXERCISE
+    return exercise
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise."""
+    return [find(name) for name in NAMES]

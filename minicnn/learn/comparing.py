@@ -1,0 +1,58 @@
+"""Whether a value is the one expected, and if not, in a few words how it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def difference(expected: Any, value: Any, tolerance: float) -> str | None:
+    """None where they agree: arrays within tolerance · max|expected|, all else exactly. Otherwise what is wrong."""
+    if not isinstance(expected, np.ndarray) or not isinstance(value, np.ndarray):
+        if type(expected) is type(value) and expected == value:
+            return None
+        return f"expected {_short(expected)}, got {_short(value)}"
+    if expected.shape != value.shape:
+        return f"expected {_shape(expected)}, got {_shape(value)}"
+    if not expected.size:
+        return None
+    wrong = ~(np.abs(expected - value.astype(float)) <= tolerance * max(float(np.abs(expected).max()), 1e-12))
+    if not wrong.any():
+        return None
+    if not expected.ndim:
+        return f"expected {_short(expected)}, got {_short(value)}"
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = f"[{', '.join(map(str, first))}]"
+    text = f"at {place} expected {_short(expected[first])}, got {_short(value[first])}"
+    return f"{text}; {np.count_nonzero(wrong)} of {wrong.size} numbers are wrong"
+
+
+def common_factor(pairs: Iterable[tuple[Any, Any]]) -> float | None:
+    """The one number, not 1, by which all values are too large, if there is one. pairs: (expected, value)."""
+    ratios = []
+    for expected, value in pairs:
+        if not isinstance(expected, np.ndarray) or not isinstance(value, np.ndarray) or expected.shape != value.shape:
+            return None
+        scale = np.abs(expected).max(initial=0)
+        counts = np.abs(expected) > 1e-3 * scale
+        ratios.append(value[counts].astype(float) / expected[counts])
+        if (np.abs(value[~counts]) > 1e-2 * max(scale, 1e-12)).any():
+            return None
+    flat = np.concatenate([np.ravel(ratio) for ratio in ratios]) if ratios else np.empty(0)
+    if not flat.size or not np.isfinite(flat).all() or np.ptp(flat) > 1e-4 * abs(flat[0]) or abs(flat[0] - 1) < 1e-4:
+        return None
+    return float(flat[0]) if abs(flat[0]) > 1e-9 else None
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray | np.generic):
+        if np.ndim(value):
+            return f"an array of shape {np.shape(value)}"
+        return f"{value.item():.7g}" if np.asarray(value).dtype.kind == "f" else str(value.item())
+    return repr(value)
+
+
+def _shape(array: np.ndarray) -> str:
+    return f"shape {array.shape}" if array.ndim else "a single number"

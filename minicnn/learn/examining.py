@@ -1,0 +1,118 @@
+"""A learner's file runs in a process of its own: it may loop forever, exit or print, and only says so."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import linecache
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import minicnn
+from minicnn.errors import InputError, MissingFileError
+from minicnn.learn.exercise import Exercise
+from minicnn.learn.verdict import Verdict
+
+KEPT = 2000  # characters of what it prints
+SETTING_UP = 120  # seconds besides the learner's, for drawing faces on a slow machine
+
+
+def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
+    """The verdict on a file. seconds: how long the learner's part may run. Raises InputError."""
+    if not (isinstance(seconds, float | int) and math.isfinite(seconds) and seconds > 0):
+        raise InputError(f"learn check: seconds is {seconds!r}; expected a number above 0")
+    if not file.is_file():
+        kind = "is no file" if file.exists() else "does not exist"
+        raise MissingFileError(f"learn check: {file} {kind}; to begin one: minicnn learn start {exercise.name}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        said = Path(folder) / "verdict.json"
+        command = [sys.executable, "-P", "-m", "minicnn.learn.candidate", exercise.name, str(file.resolve())]
+        status, printed = _run([*command, str(said), str(seconds)], _environment(exercise), seconds + SETTING_UP)
+        found = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else None
+        stopped = _line_of(Path(folder) / "stopped.txt", file)
+    if found is not None:
+        return Verdict.from_data({**found, "printed": printed})
+    if stopped is not None:
+        why = f"It is still running after {seconds:g} s{stopped}. Does a loop never end? --seconds N waits longer."
+    elif status == -1:
+        why = "It could not be stopped from inside, and was ended."
+    else:
+        why = f"The process ended, with status {status}, before it was judged: does something in {file.name} exit?"
+    return Verdict(exercise.name, False, (), [why], printed)
+
+
+def examine_source(exercise: Exercise, function: Callable[..., Any], seconds: float = 10) -> Verdict:
+    """The verdict on a function whose source is run elsewhere, under the exercise's imports."""
+    check_callable(exercise.name, function)
+    try:
+        source = textwrap.dedent(inspect.getsource(getattr(function, "py_func", getattr(function, "fn", function))))
+    except (OSError, TypeError):
+        raise InputError(
+            f"learn check: the source of {exercise.name} is not to be found; write it to a file, and use check_file"
+        ) from None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / f"{exercise.name}.py"
+        file.write_text(f"{exercise.imports}\n\n\n{source}", encoding="utf-8")
+        return examine(exercise, file, seconds)
+
+
+def check_callable(name: str, function: Any) -> None:
+    """Raise InputError for what is no function."""
+    if not callable(function):
+        raise InputError(f"learn check: function is a {type(function).__name__}; expected your {name}, a function")
+
+
+def _line_of(stopped: Path, file: Path) -> str | None:
+    """Where the file was when its time was up, from what the process wrote then; None if it was not up."""
+    text = stopped.read_text(encoding="utf-8", errors="replace") if stopped.is_file() else ""
+    if "Timeout" not in text:
+        return None
+    lines = re.findall(rf'File ".*{re.escape(file.name)}", line (\d+)', text)
+    if not lines:
+        return ""
+    line = linecache.getline(str(file), int(lines[0])).strip()
+    return f", in line {lines[0]} of {file.name}" + (f": {line:.60}" if line else "")
+
+
+def _environment(exercise: Exercise) -> dict[str, str]:
+    """With this very minicnn, with the simulated GPU where it is wanted, and with what the learner's files import."""
+    paths = [str(Path(minicnn.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    simulated = {"NUMBA_ENABLE_CUDASIM": "1"} if exercise.simulated else {}
+    utf8 = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **utf8, **simulated}
+
+
+def _run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[int, str]:
+    """(exit status, the beginning of what was printed). It reads on when it has enough, or the writer would wait."""
+    printed: list[bytes] = []
+
+    def read() -> None:
+        assert process.stdout is not None
+        while block := os.read(process.stdout.fileno(), 1 << 16):
+            if sum(map(len, printed)) <= 4 * KEPT:
+                printed.append(block)
+
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        status = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        status = -1
+    finally:
+        process.kill()  # also when Ctrl-C was pressed
+        process.wait()
+        reader.join(5)
+    text = b"".join(printed).decode("utf-8", "replace").replace("\r\n", "\n").rstrip()
+    return status, text if len(text) <= KEPT else f"{text[:KEPT]}\n… and more"

@@ -1,0 +1,63 @@
+"""What an exercise is: a function to write, cases to try it on, and the slips that are known by what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from minicnn.learn.observing import Observe, answer
+
+
+@dataclass(frozen=True)
+class Case:
+    """One trial. title: what is tried, as a learner reads it. arguments(): the inputs, made anew for every call.
+
+    expected: {part: value}, published or worked out elsewhere, of the parts that have one; the others are the
+    solution's. tolerance: of max|Δ| / max|expected|.
+    """
+
+    title: str
+    arguments: Callable[[], Sequence[Any]]
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A wrong answer that is known. hint: what is said of it, and it says where to look and not what to write.
+
+    answer: a function that makes the mistake: who computes what it computes has made it, too. raises: or else, a part
+    of what is said by the error that the mistake ends in.
+    """
+
+    name: str
+    hint: str
+    answer: Callable[..., Any] | None = None
+    raises: str | None = None
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function to write. Its docstring is the task, its body the solution, and a file to begin with is all but that.
+
+    title: a line. lecture: of the course. lesson: the file in tutorials/ that teaches it, without .py.
+    imports: the lines that stand above the function. observe: how a function is called, and what is looked at.
+    hints: three, from a question to nearly the code. simulated: it runs on the simulated GPU.
+    """
+
+    function: Callable[..., Any]
+    title: str
+    lecture: str
+    lesson: str
+    imports: str
+    cases: Sequence[Case]
+    slips: Sequence[Slip]
+    hints: tuple[str, str, str]
+    observe: Observe = field(default_factory=answer)
+    simulated: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function's."""
+        return self.function.__name__

@@ -1,0 +1,117 @@
+"""How a function is called, and what is looked at in its answer: {part: value}, for one part or several."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn.tensor import Tensor
+
+Seen = Mapping[str, Any]
+Observe = Callable[[Callable[..., Any], Sequence[Any]], Seen]
+
+
+class Unfit(Exception):
+    """An answer that cannot be compared at all: the line says what it is and what was expected."""
+
+
+def answer(*parts: str) -> Observe:
+    """The value that is returned; with several `parts`, a tuple of so many. Inputs shall stay as they were."""
+
+    def observe(function: Callable[..., Any], arguments: Sequence[Any]) -> Seen:
+        returned = call(function, arguments)
+        if len(parts) < 2:
+            return {"": comparable(returned, "what you return")}
+        if not isinstance(returned, tuple | list) or len(returned) != len(parts):
+            raise Unfit(f"expected {len(parts)} values, ({', '.join(parts)}), got {told(returned)}")
+        return {part: comparable(value, part) for part, value in zip(parts, returned, strict=True)}
+
+    return observe
+
+
+def answer_and_gradients(*inputs: str) -> Observe:
+    """The Tensor that is returned, and the gradients that flow from it to `inputs`, the arguments that want one."""
+
+    def observe(function: Callable[..., Any], arguments: Sequence[Any]) -> Seen:
+        returned = call(function, arguments)
+        if isinstance(returned, np.ndarray | np.generic | float | int):
+            raise Unfit(f"got {told(returned)}, expected a Tensor: from plain numbers no gradient can flow back")
+        if not isinstance(returned, Tensor):
+            raise Unfit(f"expected a Tensor, got {told(returned)}")
+        seen = {"": comparable(returned, "what you return")}
+        if not returned.requires_grad:
+            raise Unfit("the Tensor you return has no memory of its inputs, so no gradient can flow back to them")
+        # Never all ones, with which much that is wrong would pass.
+        returned.backward(np.cos(np.arange(returned.size, dtype=returned.dtype)).reshape(returned.shape))
+        for name, tensor in zip(inputs, (t for t in _tensors(arguments) if t.requires_grad), strict=True):
+            seen[f"the gradient to {name}"] = np.zeros_like(tensor.data) if tensor.grad is None else tensor.grad
+        return seen
+
+    return observe
+
+
+def call(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """function(*arguments), which shall leave them as they are."""
+    before = [np.array(array) for array in _arrays(arguments)]
+    returned = function(*arguments)
+    if not all(np.array_equal(one, other) for one, other in zip(before, _arrays(arguments), strict=True)):
+        raise Unfit(f"it changes {_changed(function, before, arguments)}, which it was given to read")
+    return returned
+
+
+def comparable(value: Any, what: str) -> Any:
+    """A copy of a value as it is compared: an array, a truth value, a name, or None. Raises Unfit for anything else."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    try:
+        array = np.array(value.numpy() if isinstance(value, Tensor) else value)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "fiub":
+        raise Unfit(f"{what} is {told(value)}, expected {'numbers' if np.ndim(array) else 'a number or an array'}")
+    return array
+
+
+def told(value: Any) -> str:
+    """A value in a few words."""
+    if value is None:
+        return "None; is there a `return`?"
+    if isinstance(value, Tensor | np.ndarray):
+        return f"{'a Tensor' if isinstance(value, Tensor) else 'an array'} of shape {value.shape}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, bool | int | float | str | np.generic):
+        return f"{value!s:.40}"
+    return f"a {type(value).__name__}"
+
+
+def _arrays(arguments: Sequence[Any]) -> Iterator[np.ndarray]:
+    for value in arguments:
+        if isinstance(value, Tensor | np.ndarray):
+            yield value.data if isinstance(value, Tensor) else value
+        elif isinstance(value, list | tuple | dict):
+            yield from _arrays([*value.values()] if isinstance(value, dict) else value)
+
+
+def _tensors(arguments: Sequence[Any]) -> Iterator[Tensor]:
+    for value in arguments:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple | dict):
+            yield from _tensors([*value.values()] if isinstance(value, dict) else value)
+
+
+def _changed(function: Callable[..., Any], before: list[np.ndarray], arguments: Sequence[Any]) -> str:
+    """The name of the first argument that is no longer what it was."""
+    names, number = list(inspect.signature(function).parameters), 0
+    for name, value in zip(names, arguments, strict=False):
+        for array in _arrays([value]):
+            if not np.array_equal(array, before[number]):
+                return name
+            number += 1
+    return "an argument"

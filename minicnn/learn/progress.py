@@ -1,0 +1,91 @@
+"""What a learner has done so far: a small file in the user's own folder, so that exercises may lie anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from minicnn.errors import InputError
+from minicnn.learn.exercise import Exercise
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of one exercise. hints: how many were read, 0 to 3. tries: of how many checks. seen: whether its solution was."""
+
+    solved: bool = False
+    tries: int = 0
+    hints: int = 0
+    seen: bool = False
+
+    def __str__(self) -> str:
+        if self.solved:
+            return "solved"
+        if self.seen:
+            return "seen"
+        return f"{self.tries} tr{'y' if self.tries == 1 else 'ies'}" if self.tries else ""
+
+
+def place() -> Path:
+    """The file: exercises.json in the folder that MINICNN_LEARN names, or else in the user's data folder."""
+    import platformdirs
+
+    chosen = os.environ.get("MINICNN_LEARN")
+    folder = Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("minicnn", appauthor=False))
+    return folder / "exercises.json"
+
+
+def read() -> dict[str, Progress]:
+    """{name: Progress} of what was tried. Raises InputError for a file that holds something else."""
+    try:
+        found = json.loads(place().read_text(encoding="utf-8"))
+        return {name: Progress(**{**asdict(Progress()), **entry}) for name, entry in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise InputError(f"learn: {place()} is not a record of exercises; move it away to begin a new one") from None
+
+
+def note(name: str, **changes: bool | int) -> None:
+    """Keep changes of an exercise's Progress. Raises InputError where the file cannot be written."""
+    _write({**(known := read()), name: replace(known.get(name, Progress()), **changes)})  # type: ignore[arg-type]
+
+
+def _write(known: Mapping[str, Progress]) -> None:
+    target = place()
+    text = json.dumps({name: asdict(entry) for name, entry in known.items()}, indent=1)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=target.parent, suffix=".part")
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(beside, target)
+    except OSError as problem:
+        raise InputError(
+            f"learn: {target} cannot be written: {problem.strerror or problem}; MINICNN_LEARN names another folder"
+        ) from None
+
+
+def note_try(name: str, right: bool) -> None:
+    """Count a check. What cannot be kept is no reason not to say what is right: it is only warned of."""
+    try:
+        known = read().get(name, Progress())
+        note(name, tries=known.tries + 1, solved=known.solved or right)
+    except InputError as problem:
+        warnings.warn(f"progress is not kept: {problem}", stacklevel=3)
+
+
+def next_hint(exercise: Exercise, tier: int | None = None) -> str:
+    """The hint of a tier, 1 to 3, or the first that was not read; the last one again when all were."""
+    known = read().get(exercise.name, Progress())
+    if tier is None:
+        tier = min(known.hints + 1, len(exercise.hints))
+    if tier not in range(1, len(exercise.hints) + 1):
+        raise InputError(f"learn hint: tier is {tier!r}; expected 1, 2 or 3")
+    note(exercise.name, hints=max(known.hints, tier))
+    return f"Hint {tier} of {len(exercise.hints)}. {exercise.hints[tier - 1]}"

@@ -1,0 +1,1 @@
+"""The exercises, a file each. minicnn.learn.catalogue says in which order."""

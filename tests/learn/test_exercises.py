@@ -1,0 +1,62 @@
+"""Every checker against wrong answers, each of which gets its own hint, and against right ones, which all pass."""
+
+import inspect
+
+import pytest
+from mutants import MUTANTS
+from right_answers import RIGHT
+
+from minicnn import learn
+from minicnn.learn import catalogue, files
+
+SLOW = {"verify", "who_is_it"}  # they draw twelve people first
+
+
+def marked(name, *values, slow=False):
+    marks = pytest.mark.thorough if slow or name in SLOW else ()
+    return pytest.param(name, *values, marks=marks, id="-".join([name, *map(str, values[-1:])]))
+
+
+def compiled(name, source):
+    """The function of this name in a text."""
+    namespace = {}
+    exec(compile(source, name, "exec"), namespace)
+    return namespace[name]
+
+
+def mutated(name, old, new):
+    source = files.solution(catalogue.find(name))
+    body = source.rindex('"""')  # the docstring may say the same
+    assert old in source[body:], f"{name}: the solution has no {old!r}"
+    return source[:body] + source[body:].replace(old, new)
+
+
+ALL_MUTANTS = [
+    marked(name, *mutant, slow=number > 0) for name, mutants in MUTANTS.items() for number, mutant in enumerate(mutants)
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "slip"), ALL_MUTANTS)
+def test_a_wrong_answer_is_rejected_with_its_own_hint(name, old, new, slip):
+    verdict = learn.check(name, compiled(name, mutated(name, old, new)))
+    assert not verdict
+    (hint,) = [known.hint for known in catalogue.find(name).slips if known.name == slip]
+    assert hint in verdict.advice
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in catalogue.NAMES])
+def test_right_answers_are_accepted_however_they_are_written(name):
+    first, second = RIGHT[name]
+    for answer in (first, second, compiled(name, files.solution(catalogue.find(name)))):
+        verdict = learn.check(name, answer)
+        assert verdict, verdict
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_has_all_that_an_exercise_has(name):
+    exercise = catalogue.find(name)
+    assert exercise.name == name and inspect.getdoc(exercise.function)
+    assert len({slip.hint for slip in exercise.slips}) == len(exercise.slips) >= 5
+    assert len({slip for _, _, slip in MUTANTS[name]}) >= 5
+    assert len({case.title for case in exercise.cases}) == len(exercise.cases)
+    assert len(exercise.hints) == 3 and len(exercise.lecture) <= 43
