@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
 FLOAT = 4  # bytes
-SMALL = 160  # pixels of the long side of the picture that is styled to see how fast this machine is
+SMALL = (128, 256)  # pixels of the long side of the pictures that are styled to see how fast this machine is
 SHARE = 0.9  # of the free memory that a run may take; the rest is for what the system does meanwhile
 # Bytes that compiled kernels work in, whatever the size of the picture (kernels/winograd: SHARED, and the transforms
 # of the largest filters while they are turned).
@@ -81,9 +80,8 @@ def estimate(
     """
     height, width = content.shape[:2]
     long = max(height, width)
-    small = _scaled(content.shape, min(1.0, SMALL / long))
-    seconds = _seconds_of_a_step(model, recipe, images.resize(content, *small), styles[0])
-    seconds *= products(model, recipe, (height, width)) / products(model, recipe, small)  # of a step at full size
+    small = _scaled(content.shape, min(1.0, SMALL[-1] / long))
+    seconds = _seconds_of_a_step(model, recipe, content, styles[0])  # at full size
     held = machine.resident_memory() or TYPICAL
     base = held - _touched(model, recipe, small)
     shapes = [picture.shape for picture, _ in styles]
@@ -115,21 +113,38 @@ TYPICAL = 350 << 20  # bytes of a process that has styled a small picture, for s
 def _seconds_of_a_step(
     model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]
 ) -> float:
-    """The median over about a second, after a step in which kernels are loaded or compiled."""
+    """From two small sizes, of which the line through (multiply-adds, seconds) is followed to the full one: a step has
+    its share of work that does not grow with the picture.
+    """
+    height, width = content.shape[:2]
+    points = []
+    for side in SMALL:
+        size = _scaled(content.shape, min(1.0, side / max(height, width)))
+        points.append((products(model, recipe, size), _seconds_at(model, recipe, images.resize(content, *size), style)))
+    (fewer, shorter), (more, longer) = points
+    full = products(model, recipe, (height, width))
+    if more <= fewer or longer <= shorter:  # the picture is that small, or the machine was busy
+        return longer * full / more
+    slope = (longer - shorter) / (more - fewer)
+    return min(longer + slope * (full - more), longer * full / more)
+
+
+def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]) -> float:
+    """The quicker of two steps, after one in which kernels are loaded or compiled."""
     picture, weight = style
-    small = images.resize(picture, *_scaled(picture.shape, min(1.0, SMALL / max(picture.shape[:2]))))
+    small = images.resize(picture, *_scaled(picture.shape, min(1.0, max(content.shape) / max(picture.shape))))
     seconds: list[float] = []
     with nn.frozen(model):
         objective = Objective(model, recipe, content, [(small, weight)])
         image = Tensor(content[None].copy(), requires_grad=True)
         optimizer = optim.Adam([image], 1e-3, bounds=(0.0, 1.0))
-        while len(seconds) < 4 or (sum(seconds[1:]) < 1.0 and len(seconds) < 16):
+        for _ in range(3):
             start = time.perf_counter()
             optimizer.zero_grad()
             objective(image)[0].backward()
             optimizer.step()
             seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+    return min(seconds[1:])
 
 
 def _scaled(shape: tuple[int, ...], scale: float) -> tuple[int, int]:

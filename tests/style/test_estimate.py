@@ -64,17 +64,23 @@ def test_what_else_a_run_holds_is_counted(network):
     )  # a large style is the most
 
 
-def test_seconds_are_those_of_a_small_step_by_its_products(network, monkeypatch):
-    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 0.5)
+def test_seconds_follow_the_line_through_two_small_sizes(network, monkeypatch):
     recipe = dataclasses.replace(network.card.recipe, steps=100, levels=1)
-    found = estimate(network, recipe, np.zeros((160, 80, 3), np.float32), [(np.zeros((64, 64, 3), np.float32), 1.0)])
-    assert (found.size, found.steps) == (160, 100) and found.seconds == pytest.approx(0.5 * 101.5)
-    larger = estimate(network, recipe, np.zeros((320, 160, 3), np.float32), [(np.zeros((64, 64, 3), np.float32), 1.0)])
-    assert larger.seconds == pytest.approx(4 * found.seconds, rel=0.02)
+
+    def seconds_at(model, recipe, content, style):
+        return 0.1 + 1e-9 * products(model, recipe, content.shape[:2])
+
+    monkeypatch.setattr(estimates, "_seconds_at", seconds_at)
+    content, style = np.zeros((600, 300, 3), np.float32), np.zeros((64, 64, 3), np.float32)
+    found = estimate(network, recipe, content, [(style, 1.0)])
+    a_step = seconds_at(network, recipe, content, style)
+    assert (found.size, found.steps) == (600, 100)
+    assert found.seconds == pytest.approx(a_step * 101.5)
     halves = dataclasses.replace(recipe, levels=2)  # half of the steps cost a quarter
-    content, style = np.zeros((160, 80, 3), np.float32), np.zeros((64, 64, 3), np.float32)
     quick = estimate(network, halves, content, [(style, 1.0)])
     assert quick.seconds == pytest.approx(5 / 8 * found.seconds, rel=0.02)
+    small = estimate(network, recipe, content[:100, :100], [(style, 1.0)])
+    assert small.seconds == pytest.approx(101.5 * seconds_at(network, recipe, content[:100, :100], style))
 
 
 def test_a_real_estimate(network):
