@@ -11,7 +11,20 @@ from collections.abc import Sequence
 import minicnn
 from minicnn.errors import InputError
 
-COMMANDS = ("demo", "style", "face", "see", "step", "gradcheck", "learn", "train", "weights", "bench", "doctor")
+COMMANDS = (
+    "demo",
+    "style",
+    "face",
+    "see",
+    "step",
+    "gradcheck",
+    "tutorial",
+    "learn",
+    "train",
+    "weights",
+    "bench",
+    "doctor",
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -143,7 +143,7 @@ class Browser:
         self.run("0")
         found = [e for e in self.events if e.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
         urls = [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
-        return [*found, *(url for url in urls if not url.startswith("file:"))]
+        return [*found, *(url for url in urls if not url.startswith(("file:", "data:")))]
 
     def close(self) -> None:
         """End the process that was started."""

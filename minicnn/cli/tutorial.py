@@ -1,0 +1,149 @@
+"""minicnn tutorial list|open|notebook|html: the lessons, as a map, a file to step through, notebooks, or a site."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minicnn.lessons import Lesson, Row
+
+WIDTHS = (20, 18, 14, 16, 24)  # of the columns of the map: a hundred with what stands between them
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "tutorial",
+        help="lessons to step through, as notebooks, or as a site",
+        description="Lessons: Python files in cells that run, explain, and keep what they promise.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    which = "a lesson's number, its name, or a part of it"
+
+    action = _action(actions, "list", "say what belongs to each lecture: lesson, figure, command, exercise", show)
+    action.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+
+    action = _action(actions, "open", "copy a lesson to the current folder, to run it and to change it", open_lesson)
+    action.add_argument("name", metavar="NAME", help=which)
+    action.add_argument("--to", metavar="FILE", help="the file, or a folder for it (default: here)")
+
+    action = _action(actions, "notebook", "make notebooks of lessons", notebook)
+    action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
+    action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="where (default: minicnn-lessons)")
+    action.add_argument("--run", action="store_true", dest="execute", help="run them, so that they show what comes out")
+
+    action = _action(actions, "html", "run lessons and make a site of them, which needs no network", html)
+    action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
+    action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="where (default: minicnn-lessons)")
+
+
+def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    parser.set_defaults(run=run)
+    return parser
+
+
+# list
+
+
+def show(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import ENGINE, LECTURES, lessons
+
+    everything = lessons()
+    if arguments.json:
+        facts = [
+            {"name": lesson.name, "title": lesson.title, "about": lesson.about, "path": str(lesson.path)}
+            for lesson in everything
+        ]
+        rows = {"lectures": LECTURES, "engine": ENGINE}
+        tables = {key: [row._asdict() for row in value] for key, value in rows.items()}
+        print(json.dumps({"lessons": facts, **tables}, indent=1, ensure_ascii=False))
+        return
+    topics = {lesson.topic: lesson for lesson in everything}
+    print("\n".join(_map("The course, by lecture", LECTURES, topics)), end="\n\n")
+    print("\n".join(_map("The engine, by part", ENGINE, topics)), end="\n\n")
+    placed = {row.lesson for row in (*LECTURES, *ENGINE)}
+    if others := [lesson for lesson in everything if lesson.topic not in placed]:
+        print("\n".join(["And besides", *(f"  {lesson.name}: {lesson.title}" for lesson in others)]), end="\n\n")
+    print("Figures are what the lesson draws. To step through one: minicnn tutorial open NUMBER.")
+    print("To begin an exercise: minicnn learn start NAME.")
+
+
+def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator[str]:
+    yield title.upper()
+    yield from _lines("", "lesson", "figure", "minicnn …", ["exercise"])
+    for row in rows:
+        lesson = topics[row.lesson]
+        label = f"{lesson.number or ''} {lesson.topic.replace('_', ' ')}".strip()
+        yield from _lines(row.lecture, label, row.figure.replace("_", " "), row.command, row.exercises)
+
+
+def _lines(lecture: str, lesson: str, figure: str, command: str, exercises: Iterable[str]) -> Iterator[str]:
+    """One row of the map, in as many lines as its fullest cell takes."""
+    texts = zip((lecture, lesson, figure, command), WIDTHS[:4], strict=True)
+    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ") for text, width in texts)
+    for cells in zip_longest(*wrapped, exercises, fillvalue=""):
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
+
+
+# open
+
+
+def open_lesson(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import copy
+
+    path = copy(arguments.name, arguments.to)
+    print(f"{path}: yours to change. Run it, or step through it, or open it in an editor that shows cells:")
+    print(f"  python {path}")
+    print(f"  python -m pdb {path}")
+
+
+# notebook, html
+
+
+def notebook(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import notebooks, shelf
+
+    notebooks.need("tutorial notebook", "jupytext", *(("nbclient", "ipykernel") if arguments.execute else ()))
+    lessons = shelf.chosen(arguments.names)
+    with _progress(lessons if arguments.execute else []) as step:
+        paths = notebooks.write(lessons, Path(arguments.to), execute=arguments.execute, step=step)
+    for path in paths:
+        print(path)
+    print(f"To open them: jupyter lab {arguments.to}")
+
+
+def html(arguments: argparse.Namespace) -> int:
+    from minicnn.lessons import notebooks, pages, shelf
+
+    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel")
+    lessons = shelf.chosen(arguments.names)
+    with _progress(lessons) as step:
+        failed = pages.build(lessons, Path(arguments.to), step=step, say=_say)
+    print(f"{len(lessons) - len(failed)} of {len(lessons)} lessons: open {Path(arguments.to) / 'index.html'}")
+    return 1 if failed else 0
+
+
+@contextmanager
+def _progress(lessons: Sequence[Lesson]) -> Iterator[Callable[[], None]]:
+    """A bar over the cells of all lessons, and what moves it by one. None is drawn where nobody looks."""
+    from tqdm import tqdm
+
+    from minicnn.lessons.notebooks import notebook_of
+
+    cells = sum(len(notebook_of(lesson).cells) for lesson in lessons)
+    with tqdm(total=cells, unit="cell", disable=None if cells else True, leave=False) as bar:
+        yield lambda: bar.update() and None
+
+
+def _say(line: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(f"minicnn: {line}", file=sys.stderr)

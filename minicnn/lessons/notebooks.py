@@ -1,0 +1,137 @@
+"""A lesson as a notebook, to be opened or to be run. jupytext reads the cells, nbclient runs them in a kernel.
+
+Two tags say what a reader should find out before it is told:
+
+    # %% tags=["predict"]             a cell to predict: its code is seen, what comes out is folded
+    # %% [markdown] tags=["answer"]   folded as a whole, be it text or code
+
+A page has a button there, and JupyterLab a bar to click; an editor shows everything, and it is up to the reader.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from minicnn.errors import InputError
+from minicnn.lessons.shelf import PACKAGE, Lesson
+
+SECONDS = 600  # for one cell: lessons take some ten for all of theirs
+# Figures are seen on a projector, so they have twice the dots. A kernel that others could listen to says so each time.
+KERNEL = ["--InlineBackend.figure_formats=retina", "--IPKernelApp.log_level=40"]
+
+
+class LessonError(InputError):
+    """A lesson did not run through. The message names it, and the cell."""
+
+
+def need(what: str, *libraries: str) -> None:
+    """Raises InputError where one of the libraries of the extra `teach` is missing."""
+    for library in libraries:
+        try:
+            importlib.import_module(library)
+        except ImportError:
+            raise InputError(f"{what} needs {library}: pip install 'minicnn[teach]'") from None
+
+
+def notebook_of(lesson: Lesson) -> Any:
+    """Its cells as a notebook that has not been run."""
+    import jupytext
+
+    notebook = jupytext.reads(lesson.source, fmt="py:percent")
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+        "title": lesson.title,
+    }
+    for i, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{i + 1}"  # so that the same lesson is always the same file
+        tags = cell.metadata.get("tags", [])
+        if "answer" in tags:
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        elif "predict" in tags:
+            cell.metadata["jupyter"] = {"outputs_hidden": True}
+    return notebook
+
+
+def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) -> None:
+    """Run all cells in a kernel and keep what comes out. step(): called after each. Raises LessonError."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    at = [0]
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONPATH": os.pathsep.join(paths),  # the minicnn that is running, be it installed or a checkout's
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    with tempfile.TemporaryDirectory(prefix="minicnn-lesson-") as place:  # for the pictures that lessons write
+        client = NotebookClient(
+            notebook,
+            timeout=SECONDS,
+            kernel_name="python3",
+            extra_arguments=KERNEL,
+            resources={"metadata": {"path": place}},
+            on_cell_start=lambda cell, cell_index: at.__setitem__(0, cell_index),
+            on_cell_complete=lambda cell, cell_index: step(),
+        )
+        try:
+            client.execute(env=environment)
+        except CellExecutionError as problem:
+            said = " ".join(f"{problem.ename}: {problem.evalue}".split())
+        except CellTimeoutError:
+            said = f"still running after {SECONDS} s"
+        except DeadKernelError:
+            said = "its process ended"
+        else:
+            return
+    source = notebook.cells[at[0]].source.strip().partition("\n")[0]
+    raise LessonError(f"tutorial: {lesson.name} failed in cell {at[0] + 1}, which begins {source!r}: {said}")
+
+
+def write(
+    lessons: Sequence[Lesson], to: Path, *, execute: bool = False, step: Callable[[], None] = lambda: None
+) -> list[Path]:
+    """Write a notebook of each lesson into a folder and return their paths. execute: with what comes out.
+
+    Never writes over another file, which may hold somebody's work. Raises InputError, and LessonError.
+    """
+    import jupytext
+
+    paths = [to / f"{lesson.name}.ipynb" for lesson in lessons]
+    for path in paths:
+        if path.exists():
+            raise InputError(f"tutorial notebook: {path} is there already, and may hold your work; --to names another")
+    make_folder(to)
+    for lesson, path in zip(lessons, paths, strict=True):
+        notebook = notebook_of(lesson)
+        if execute:
+            run(lesson, notebook, step)
+        put(path, jupytext.writes(notebook, fmt="ipynb") + "\n")
+    return paths
+
+
+def make_folder(path: Path) -> None:
+    """Raises InputError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"tutorial: to {str(path)!r} cannot be made a folder ({problem.strerror})") from None
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file beside, then put it in its place."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.replace(path)
+    except OSError as problem:
+        raise InputError(f"tutorial: {path} cannot be written ({problem.strerror})") from None
+    finally:
+        beside.unlink(missing_ok=True)

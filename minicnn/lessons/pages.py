@@ -1,0 +1,95 @@
+"""A site of the lessons: an index and a page each, with what their cells did. Every page is one file that needs nothing
+else, not even a network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import minicnn
+from minicnn.lessons.course import ENGINE, LECTURES
+from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
+from minicnn.lessons.shelf import Lesson
+from minicnn.lessons.shelf import lessons as all_lessons
+
+TEMPLATES = Path(__file__).parent / "templates"
+HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
+SAVED = re.compile(r"""["'/]([\w-]+)\.png["']""")
+
+
+def build(
+    lessons: Sequence[Lesson],
+    to: Path,
+    *,
+    step: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = print,
+) -> list[LessonError]:
+    """Run the lessons and write their pages, then the index of all pages that are there.
+
+    A lesson that does not run through has no page; the others go on, and what is returned says which failed and where.
+    """
+    make_folder(to)
+    exporter, failed = _exporter(), []
+    for lesson in lessons:
+        notebook = notebook_of(lesson)
+        try:
+            run(lesson, notebook, step)
+        except LessonError as problem:
+            failed.append(problem)
+            say(str(problem))
+            continue
+        put(to / f"{lesson.name}.html", _page(exporter, lesson, notebook, _neighbours(lesson, lessons, to)))
+    put(to / "index.html", _index(exporter, to))
+    return failed
+
+
+def _exporter() -> Any:
+    from nbconvert.exporters import HTMLExporter
+
+    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], template_name="lesson")
+    exporter.exclude_anchor_links = False
+    return exporter
+
+
+def _page(exporter: Any, lesson: Lesson, notebook: Any, neighbours: tuple[Lesson | None, Lesson | None]) -> str:
+    for cell in notebook.cells:
+        if figure := SAVED.search(cell.source):
+            cell.metadata["figure"] = figure[1].replace("_", " ")
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
+    body, _ = exporter.from_notebook_node(notebook)
+    return exporter.environment.get_template("lesson.html.j2").render(
+        title=lesson.title,
+        lesson=lesson,
+        body=body,
+        sections=HEADING.findall(body),
+        folds="<details>" in body,
+        previous=neighbours[0],
+        next=neighbours[1],
+    )
+
+
+def _neighbours(lesson: Lesson, chosen: Sequence[Lesson], to: Path) -> tuple[Lesson | None, Lesson | None]:
+    """The lessons before and after it, of those that are being made or have been before."""
+    row = [other for other in all_lessons() if other in chosen or _made(other, to)]
+    at = row.index(lesson)
+    return (row[at - 1] if at else None), (row[at + 1] if at + 1 < len(row) else None)
+
+
+def _made(lesson: Lesson, to: Path) -> bool:
+    return (to / f"{lesson.name}.html").is_file()
+
+
+def _index(exporter: Any, to: Path) -> str:
+    lessons = all_lessons()
+    return exporter.environment.get_template("contents.html.j2").render(
+        title="Lessons",
+        lessons=lessons,
+        names={name: lesson for lesson in lessons for name in (lesson.name, lesson.topic)},
+        pages={lesson.name for lesson in lessons if _made(lesson, to)},
+        lectures=LECTURES,
+        engine=ENGINE,
+        version=minicnn.__version__,
+    )

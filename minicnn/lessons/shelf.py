@@ -1,0 +1,101 @@
+"""The lessons that there are, each known by its number, its name, or enough of its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from minicnn.errors import InputError, MissingFileError
+
+PACKAGE = Path(__file__).parents[1]
+TITLE = re.compile(r"(?:Lesson \d+: *)?(.*)")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A file in tutorials/. Its first cell is its title, a heading, and the paragraph that says what it is about."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Of the file, without .py: 08_triplets."""
+        return self.path.stem
+
+    @property
+    def number(self) -> int | None:
+        """8; None for a page that belongs to no place in the row."""
+        digits = self.name.partition("_")[0]
+        return int(digits) if digits.isdigit() else None
+
+    @property
+    def topic(self) -> str:
+        """The name without its number: triplets."""
+        return self.name.partition("_")[2] if self.number is not None else self.name
+
+    @property
+    def source(self) -> str:
+        """The whole file."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def title(self) -> str:
+        """As the heading says it, without "Lesson 8"."""
+        found = TITLE.fullmatch(self._opening[0].lstrip("# "))
+        assert found
+        return found[1][:1].upper() + found[1][1:]
+
+    @property
+    def about(self) -> str:
+        """The first paragraph, in Markdown."""
+        paragraph: list[str] = []
+        for line in self._opening[1:]:
+            if line:
+                paragraph.append(line)
+            elif paragraph:
+                break
+        return " ".join(paragraph)
+
+    @property
+    def _opening(self) -> list[str]:
+        """The lines of the first cell, without their #."""
+        _, opening, *_ = re.split(r"^# %%.*\n", self.source, maxsplit=2, flags=re.MULTILINE)
+        return [line.removeprefix("#").strip() for line in opening.strip().splitlines()]
+
+
+def folder() -> Path:
+    """Where the lessons lie. An installed package has them inside, a checkout beside it."""
+    inside = PACKAGE / "shipped" / "tutorials"
+    return inside if inside.is_dir() else PACKAGE.parent / "tutorials"
+
+
+def lessons() -> list[Lesson]:
+    """All of them: those with a number in its order, then the others. Raises MissingFileError where there is none."""
+    found = [Lesson(path) for path in folder().glob("*.py")]
+    if not found:
+        raise MissingFileError(f"tutorial: no lessons in {folder()}; install minicnn again")
+    return sorted(found, key=lambda lesson: (lesson.number is None, lesson.name))
+
+
+def find(name: str) -> Lesson:
+    """The lesson of a number ("8"), a name ("08_triplets", "triplets") or a part of one that no other has ("trip").
+
+    Raises InputError where there is none, or more than one.
+    """
+    wanted = name.removesuffix(".py").lower()
+    everything = lessons()
+    exact = [lesson for lesson in everything if wanted in (lesson.name, lesson.topic)]
+    by_number = [lesson for lesson in everything if wanted.isdigit() and lesson.number == int(wanted)]
+    found = exact or by_number or [lesson for lesson in everything if wanted and wanted in lesson.name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"tutorial: {name!r} may be {' or '.join(lesson.name for lesson in found)}; say which")
+    raise InputError(f"tutorial: there is no lesson {name!r}; minicnn tutorial list names them all")
+
+
+def chosen(names: Iterable[str]) -> list[Lesson]:
+    """The lessons of these names, each once; of none, all."""
+    return list(dict.fromkeys(find(name) for name in names)) or lessons()

@@ -1,0 +1,178 @@
+"""Notebooks and the site: cells and tags arrive, answers are folded, and a browser finds nothing wrong."""
+
+import base64
+import html.parser
+import io
+import json
+import re
+
+import pytest
+
+pytest.importorskip("jupytext", reason="needs the extra teach: pip install 'minicnn[teach]'")
+
+from minicnn import lessons
+from minicnn.cli import main
+from minicnn.lessons import pages, shelf
+
+LESSON = """# %% [markdown]
+# # Lesson 1: dots
+#
+# How *many* dots are there? <b>& so on</b>
+
+# %%
+import matplotlib.pyplot as plt
+dots = [1, 2]
+
+# %% [markdown]
+# ## Count
+# Before you look: how many?
+
+# %% tags=["predict"]
+print(len(dots), "dots & < more")
+
+# %% [markdown] tags=["answer"]
+# Two.
+
+# %% tags=["answer"]
+plt.plot(dots)
+plt.savefig("two_dots.png")
+plt.show()
+
+# %% [markdown]
+# ## Next
+#
+# | a | b |
+# |---|---|
+# | 1 | 2 |
+
+# %%
+dots
+"""
+
+
+@pytest.fixture
+def school(tmp_path, monkeypatch):
+    """A package with two lessons of its own: one runs, one does not."""
+    folder = tmp_path / "minicnn" / "shipped" / "tutorials"
+    folder.mkdir(parents=True)
+    (folder / "01_dots.py").write_text(LESSON, encoding="utf-8")
+    broken = '# %% [markdown]\n# # Lesson 2: broken\n#\n# Alas.\n\n# %%\nx = 1\nassert x == 2, "not two"\n'
+    (folder / "02_broken.py").write_text(broken, encoding="utf-8")
+    monkeypatch.setattr(shelf, "PACKAGE", tmp_path / "minicnn")
+    monkeypatch.setattr(pages, "LECTURES", (lessons.Row("Dots", "dots", "two_dots", "demo", ("count",)),))
+    monkeypatch.setattr(pages, "ENGINE", ())
+    return tmp_path
+
+
+def test_a_notebook_has_the_cells_and_hides_the_answers(school, capsys):
+    assert main(["tutorial", "notebook", "dots", "--to", str(school / "made")]) == 0
+    path = school / "made" / "01_dots.ipynb"
+    assert str(path) in capsys.readouterr().out
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4 and notebook["metadata"]["kernelspec"]["name"] == "python3"
+    cells = notebook["cells"]
+    assert [c["cell_type"][0] for c in cells] == list("mcmcmcmc")
+    assert [c["metadata"].get("jupyter") for c in cells[2:6]] == [
+        None,
+        {"outputs_hidden": True},
+        *[{"source_hidden": True, "outputs_hidden": True}] * 2,
+    ]
+    assert not any(c.get("outputs") for c in cells)
+    before = path.read_bytes()
+    assert main(["tutorial", "notebook", "dots", "--to", str(school / "made")]) == 2  # it may hold somebody's work
+    assert "is there already" in capsys.readouterr().err and path.read_bytes() == before
+
+
+class Reader(html.parser.HTMLParser):
+    """What stands in a page, and how deep in folds."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.depth, self.seen, self.links, self.pictures, self.ids = 0, [], [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        facts = dict(attributes)
+        self.depth += tag == "details"
+        self.links += [facts["href"]] if "href" in facts else []
+        self.pictures += [(facts, self.depth)] if tag == "img" else []
+        self.ids |= {facts["id"]} if "id" in facts else set()
+
+    def handle_endtag(self, tag):
+        self.depth -= tag == "details"
+
+    def handle_data(self, data):
+        self.seen.append((data, self.depth))
+
+    def depth_of(self, text):
+        (depth,) = {depth for data, depth in self.seen if text in data}
+        return depth
+
+
+def broken_links(folder):
+    """(page, link) of links that lead nowhere, or away."""
+    pages = {path.name: Reader(path.read_text(encoding="utf-8")) for path in folder.glob("*.html")}
+    found = []
+    for name, page in pages.items():
+        for link in page.links:
+            to, _, anchor = link.partition("#")
+            target = pages.get(to or name)
+            if not link.startswith("data:") and (target is None or (anchor and anchor not in target.ids)):
+                found.append((name, link))
+    return found
+
+
+@pytest.mark.thorough  # starts kernels
+@pytest.mark.timeout(300)
+def test_a_site_is_made_and_what_fails_is_named(school, capsys):
+    pytest.importorskip("ipykernel", reason="needs the extra teach")
+    from PIL import Image
+
+    assert main(["tutorial", "html", "--to", str(school / "site")]) == 1
+    told = capsys.readouterr()
+    assert "02_broken failed in cell 2, which begins 'x = 1': AssertionError: not two" in told.err
+    assert "1 of 2 lessons" in told.out
+    site = school / "site"
+    assert {path.name for path in site.iterdir()} == {"index.html", "01_dots.html"}
+    text = (site / "01_dots.html").read_text(encoding="utf-8")
+    page = Reader(text)
+    assert page.depth == 0
+    assert page.depth_of("dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
+    assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]\n") == 0
+    ((picture, depth),) = page.pictures
+    assert depth == 1 and picture["alt"] == "two dots"
+    image = Image.open(io.BytesIO(base64.b64decode(picture["src"].partition(",")[2])))
+    assert image.width > 1.5 * int(picture["width"])  # dots enough for a projector
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
+    index = (site / "index.html").read_text(encoding="utf-8")
+    assert "How <em>many</em> dots" in index and "02_broken.html" not in index and "minicnn demo" in index
+    assert broken_links(site) == []
+    assert not list(school.glob("**/two_dots.png"))  # what lessons write goes with them
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1800)
+def test_the_whole_site_without_a_network_in_a_browser(tmp_path, browser, capsys):
+    """On a desktop, a phone and in the dark: nothing is complained of, asked for or wider than the window."""
+    pytest.importorskip("ipykernel", reason="needs the extra teach")
+    site = tmp_path / "site"
+    assert main(["tutorial", "html", "--to", str(site)]) == 0, capsys.readouterr().err
+    assert broken_links(site) == []
+    pages = sorted(site.glob("*.html"))
+    assert len(pages) == len(lessons.lessons()) + 1
+    for page in pages:
+        for width, dark in ((1280, False), (390, False), (1280, True)):
+            browser.open(page, width, 900, dark=dark)
+            assert browser.complaints() == [], page.name
+            assert browser.run("document.documentElement.scrollWidth") <= width, page.name
+            broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+            assert browser.run(broken) == 0, page.name
+        light = browser.run("getComputedStyle(document.body).backgroundColor")
+        assert light == "rgb(22, 23, 27)"  # it is dark now
+    with_answers = [page for page in pages if "<button" in page.read_text(encoding="utf-8")]
+    assert with_answers
+    browser.open(with_answers[0])
+    closed = "document.querySelectorAll('main > details:not(.contents):not([open])').length"
+    assert browser.run(closed) > 0
+    browser.click("#answers")
+    assert browser.run(closed) == 0 and browser.text("#answers") == "Hide the answers"

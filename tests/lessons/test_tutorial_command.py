@@ -1,0 +1,140 @@
+"""minicnn tutorial: the map tells the truth, copies spoil nothing, and what is missing is named."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from minicnn import lessons
+from minicnn.cli import main, parser
+from minicnn.errors import InputError
+from minicnn.lessons import shelf
+
+ROWS = [*lessons.LECTURES, *lessons.ENGINE]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# The map
+
+
+def test_the_map_has_the_eleven_lectures_in_their_order():
+    titles = [row.lecture for row in lessons.LECTURES]
+    assert len(titles) == len(set(titles)) == 11
+    assert titles[0].startswith("What is face") and titles[5].startswith("What is neural") and "1D" in titles[-1]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.lecture)
+def test_what_the_map_names_is_there(row, capsys):
+    source = lessons.find(row.lesson).source
+    assert re.search(rf'["/\']{row.figure}\.png["\']', source), f"{row.lesson} draws no {row.figure}.png"
+    options = re.findall(r"--\S+", row.command)
+    words = [word for word in row.command.split() if word not in options]
+    with pytest.raises(SystemExit) as stopped:  # with 0, after its help
+        parser().parse_args([*words, "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    assert all(option in said for option in options)
+
+
+def test_every_exercise_is_on_the_map():
+    from minicnn import learn
+
+    ours = {row.name for row in learn.exercises()}
+    assert ours <= {name for row in ROWS for name in row.exercises}
+
+
+def test_the_map_is_shown_in_a_hundred_columns(capsys):
+    assert main(["tutorial", "list"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 100
+    for text in ("Triplet loss", "8 triplets", "face train", "triplet_loss", "notes_that_differ", "tutorial open"):
+        assert text in said
+
+
+def test_the_map_for_programs(capsys):
+    assert main(["tutorial", "list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["lectures"]) == 11 and found["lectures"][3]["exercises"][0] == "triplet_loss"
+    first = found["lessons"][0]
+    assert first["name"] == "01_tensors_and_the_tape" and first["title"] == "Tensors and the tape"
+    assert first["about"].startswith("A neural network learns by asking one question") and Path(first["path"]).is_file()
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["8", "08", "triplets", "08_triplets", "08_triplets.py", "TRIP"])
+def test_a_lesson_has_several_names(name):
+    assert lessons.find(name).name == "08_triplets"
+
+
+def test_a_name_that_is_none_or_several():
+    with pytest.raises(InputError, match="no lesson 'quintuplets'; minicnn tutorial list"):
+        lessons.find("quintuplets")
+    with pytest.raises(InputError, match=r"'co' may be .* or .*; say which"):
+        lessons.find("co")
+    with pytest.raises(InputError, match="no lesson ''"):
+        lessons.find("")
+
+
+def test_lessons_are_found_inside_an_installed_package(tmp_path, monkeypatch):
+    inside = tmp_path / "minicnn" / "shipped" / "tutorials"
+    inside.mkdir(parents=True)
+    monkeypatch.setattr(shelf, "PACKAGE", tmp_path / "minicnn")
+    with pytest.raises(InputError, match="no lessons in"):
+        lessons.lessons()
+    (inside / "01_dots.py").write_text("# %% [markdown]\n# # Lesson 1: dots\n#\n# One dot.\n", encoding="utf-8")
+    (lesson,) = lessons.lessons()
+    assert (lesson.number, lesson.topic, lesson.title, lesson.about) == (1, "dots", "Dots", "One dot.")
+
+
+# open
+
+
+def test_open_copies_a_lesson_and_says_how_to_run_it(here, capsys):
+    assert main(["tutorial", "open", "tensors"]) == 0
+    copy = here / "01_tensors_and_the_tape.py"
+    assert copy.read_text(encoding="utf-8") == lessons.find("1").source
+    assert "python -m pdb 01_tensors_and_the_tape.py" in capsys.readouterr().out
+
+
+def test_open_never_writes_over_a_file(here, capsys):
+    mine = here / "01_tensors_and_the_tape.py"
+    mine.write_text("my work", encoding="utf-8")
+    assert main(["tutorial", "open", "1"]) == 2
+    assert "01_tensors_and_the_tape.py is there already" in capsys.readouterr().err
+    assert mine.read_text(encoding="utf-8") == "my work"
+    (here / "other").mkdir()
+    assert main(["tutorial", "open", "1", "--to", "other"]) == 0
+    assert (here / "other" / mine.name).is_file()
+    assert main(["tutorial", "open", "1", "--to", "nowhere/x.py"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+# notebook and html
+
+
+@pytest.mark.parametrize("action", ["notebook", "html"])
+def test_what_is_not_installed_is_said_in_one_line(action, here, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    assert main(["tutorial", action, "1"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"minicnn: tutorial {action} needs jupytext: pip install 'minicnn[teach]'\n"
+    assert not list(here.iterdir())
+
+
+def test_answers_are_marked_after_questions_only():
+    """A fold must have something to expect before it."""
+    for lesson in lessons.lessons():
+        markers = re.findall(r"^# %%(.*)$", lesson.source, re.MULTILINE)
+        assert "answer" not in markers[0] and "predict" not in markers[0], lesson.name
+        assert all(re.fullmatch(r'( \[markdown\])?( tags=\["(answer|predict)"\])?', marker) for marker in markers), (
+            lesson.name
+        )
