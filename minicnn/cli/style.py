@@ -83,6 +83,7 @@ def _add_safety(group: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from minicnn import images
+    from minicnn.backend import compiled_before
     from minicnn.style import evolution, manifests
     from minicnn.style.estimate import estimate, refuse
     from minicnn.style.transferring import prepare
@@ -91,6 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plot:
         images.check_target(arguments.plot)
     job = prepare(**_asked(arguments))
+    if not compiled_before():
+        print("compiling the kernels, once on this machine; later runs start at once", file=sys.stderr)
     expected = estimate(job.model, job.recipe, job.content, job.styles)
     print(expected, file=sys.stderr)
     if not arguments.anyway:
