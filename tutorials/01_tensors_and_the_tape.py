@@ -344,10 +344,11 @@ except GradcheckError as found:
 # ## Why all ones lie
 #
 # To check an operation with many outputs, we weigh them and add them up. It is tempting to weigh each with one, that
-# is, to check `softmax(x).sum()`. Watch what happens with an operation whose gradient is nonsense: always zero.
+# is, to check `softmax(x).sum()`. Here is an operation whose gradient is nonsense: always zero. **Predict**:
+# is it found out?
 
 
-# %%
+# %% tags=["predict"]
 @op
 def lazy_softmax(x):
     """The right values; a backward that always says: nothing changes."""
@@ -365,7 +366,7 @@ report = gradcheck(lambda x: lazy_softmax(x).sum(), logits)
 print("weighed with ones:", report)
 assert report.ok
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # It passes! The outputs of softmax always sum to one, so their sum *does not* change, whatever x does. Zero is the
 # right answer to the wrong question. Weigh the outputs with random numbers and there is no such luck. That is what
 # gradcheck does by itself when you give it a function with many outputs.

@@ -133,14 +133,17 @@ assert np.allclose(gram_matrix(A)[0], [63.1888, -26.72128, -7.73202], rtol=3e-6)
 assert np.allclose(gram_matrix(one_row_a_channel(Tensor(one))).data, style.gram_matrix(Tensor(one)).data[0], rtol=1e-5)
 
 # %% [markdown]
-# Does it really forget the places? Shuffle them. The content cost is up in arms, the Gram matrix does not move.
+# Does it really forget the places? Shuffle them. **Predict**: what does the content cost say, what the Gram matrix?
 
-# %%
+# %% tags=["predict"]
 shuffled = np.random.default_rng(0).permutation(one.reshape(16, 3)).reshape(one.shape)
 before, after = (gram_matrix(one_row_a_channel(Tensor(features))).data for features in (one, shuffled))
 print(f"content cost of shuffling the places: {content_cost(Tensor(one), Tensor(shuffled)).item():.3f}")
 print(f"largest change of the Gram matrix:    {np.abs(after - before).max():.6f}")
 assert np.allclose(before, after, rtol=1e-5)
+
+# %% [markdown] tags=["answer"]
+# The content cost is up in arms, the Gram matrix does not move.
 
 # %% [markdown]
 # ## The style cost

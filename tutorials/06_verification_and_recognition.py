@@ -100,9 +100,10 @@ assert 0.007 < far < 0.013 and val > 0.95
 # ## The same threshold at a door of K
 #
 # Now galleries of 1 to 300 people, one picture of each, and a thousand strangers. A stranger gets in when the *nearest*
-# of all is within the threshold.
+# of all is within the threshold. **Predict**: how many of a hundred strangers get in, where three hundred people are
+# enrolled?
 
-# %%
+# %% tags=["predict"]
 SIZES = (1, 3, 10, 30, 100, 300)
 everybody = people(max(SIZES))
 enrolled, at_door = encode(pictures(everybody)), encode(pictures(people(1000)))
@@ -113,9 +114,10 @@ for K, share in let_in.items():
     assert abs(share - rate_in_gallery(0.01, K)) < 0.08
 assert let_in[300] > 0.85
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Nobody made the network worse, nobody touched the threshold. There are only more people a stranger may resemble.
-#
+
+# %% [markdown]
 # ## A threshold for the gallery
 #
 # So ask for less at each comparison: a FAR of 1 − 0.99^(1/K), about 1% / K. `calibration.for_gallery(K)` finds that

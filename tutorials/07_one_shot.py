@@ -87,16 +87,19 @@ assert 0.25 < by_softmax.mean() < 0.6
 # %% [markdown]
 # ## It knows everybody
 #
-# Now a stranger comes. Softmax divides 100 % among the four. There is no fifth place for "nobody", so somebody gets
-# most of it, and often nearly all.
+# Now a stranger comes. Softmax divides 100 % among the four; there is no fifth place for "nobody". **Predict**: will it
+# divide them evenly?
 
-# %%
+# %% tags=["predict"]
 strangers, _ = doodles.album(200, 1, seed=random)
 sure = np.concatenate([softmax_of(model, strangers[:40]).max(axis=1) for model in models])
 print(
     f"how sure softmax is of a stranger: {np.median(sure):.0%} in the middle; above 90% for {np.mean(sure > 0.9):.0%}"
 )
 assert np.median(sure) > 0.6 and np.mean(sure > 0.9) > 0.1
+
+# %% [markdown] tags=["answer"]
+# Somebody gets most of it, and often nearly all. Softmax was never asked whether it knows this person.
 
 # %% [markdown]
 # ## The fifth employee

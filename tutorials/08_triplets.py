@@ -274,9 +274,9 @@ def learn(encoder, batch, people, optimizer, strategy, margin, source):
 
 # %% [markdown]
 # What is α for? Let us do without. Eight people, and encodings of three numbers, so that we can look at them: points on
-# a globe. Every triplet of a batch takes part.
+# a globe. Every triplet of a batch takes part. **Predict**: where on the globe will eight people end up?
 
-# %%
+# %% tags=["predict"]
 few, few_names = doodles.album(people=8, each=60, seed=random)
 batches = faces.PeopleSampler(few_names, people=8, pictures=4)
 monitor = faces.CollapseMonitor(margin=0.0, patience=5)
@@ -303,7 +303,7 @@ print("typical distance:", {name: f"{value:.3f}" for name, value in typical.item
 assert typical["α = 0"] < 0.02 and typical["α = 0.2"] > 0.7
 assert right_neighbours(globes["α = 0.2"], few_names) > 0.6
 
-# %%
+# %% tags=["answer"]
 fig, panels = plt.subplots(1, 3, figsize=(13, 4.9), subplot_kw={"projection": "3d"})
 fig.subplots_adjust(left=0, right=1, top=0.88, bottom=0, wspace=-0.05)
 longitude, latitude = np.meshgrid(np.linspace(0, 2 * np.pi, 25), np.linspace(-np.pi / 2, np.pi / 2, 13))
@@ -317,14 +317,15 @@ for ax, (name, points) in zip(panels, globes.items(), strict=True):
 fig.savefig("collapse.png", dpi=150)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Without a margin the network has found a perfect answer to the question we asked: put everybody on one point. Then all
 # distances are zero, ‖A − P‖² ≤ ‖A − N‖² holds, and nobody can complain. The loss fell as it should! Look at the loss
 # alone, and you will not see it; that is what the monitor's other two numbers are for.
 #
 # With α the point does not pay: every triplet would cost α. Look at step 40, though. That run came close to the point
 # as well, its loss was nearly α, and it took a while to get away.
-#
+
+# %% [markdown]
 # ## Most triplets teach nothing
 #
 # P people with K pictures each make P·K anchors, each with K − 1 positives, each with (P − 1)·K negatives:

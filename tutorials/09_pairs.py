@@ -203,9 +203,9 @@ plt.show()
 # ## What chi-square refuses
 #
 # All this rests on f and g being 0 or more. The encodings of lesson 8 are not, they are points all around a sphere.
-# What would χ² make of them?
+# **Predict** what χ² makes of them.
 
-# %%
+# %% tags=["predict"]
 for a, b in ((0.5, 0.4), (0.5, -0.4), (0.5, -0.49), (0.4, -0.5)):
     print(f"f = {a}, g = {b:5}: (f − g)² = {(a - b) ** 2:.2f}, (f − g)² / (f + g) = {(a - b) ** 2 / (a + b):7.2f}")
 try:
@@ -215,10 +215,11 @@ except InputError as refusal:
     print(f"\n{refusal}")
     assert "0 or more" in str(refusal)
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # A tiny move of g multiplies the "distance" by ten, and one more step makes it *negative*: nearer than the same picture
 # twice. So χ² wants an encoder that ends with a ReLU, as DeepFace's does.
-#
+
+# %% [markdown]
 # ## Train the twins
 #
 # Now for pictures. Eighty doodled people; an encoder that ends with a ReLU, so that every head may sit on it. A batch

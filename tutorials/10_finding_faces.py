@@ -80,10 +80,10 @@ assert np.allclose(whole.shifts.reshape(-1, 4), one_by_one.shifts.reshape(-1, 4)
 
 # %% [markdown]
 # It is no approximation. A convolution does the same to every place, so the twelve pixels under an output are all that
-# it can see; the first layer's outputs are just not computed again for each window that contains them. Count: how much
-# larger are the windows together than the picture?
+# it can see; the first layer's outputs are just not computed again for each window that contains them. **Predict**: how
+# much larger are the windows together than the picture?
 
-# %%
+# %% tags=["predict"]
 pixels = len(corners) * CELL**2 / (small.shape[0] * small.shape[1])
 print(f"every pixel lies in {pixels:.0f} windows")
 assert 15 < pixels < 36  # (12 / 2)² in the middle, fewer at the edge

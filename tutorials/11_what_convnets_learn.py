@@ -184,9 +184,11 @@ for i, unit in enumerate(chosen.units):
 # Here is a test that Julius Adebayo and others thought of (2018). Replace the weights of the *last* convolution with
 # noise. The unit now means something else altogether, so a picture of what it looks for must change, too. We look at
 # one place, in the middle, and before the unit's own ReLU, so that it has something to say either way.
+#
+# **Predict**: which method's pictures change most, the ugly ones or the beautiful ones?
 
 
-# %%
+# %% tags=["predict"]
 def likeness(a, b):
     """The mean correlation of how strong two stacks of maps are, pixel by pixel."""
     a, b = (np.abs(maps).max(axis=3).reshape(len(maps), -1) for maps in (a, b))
@@ -211,11 +213,12 @@ assert same["gradient"] < same["deconvnet"] < same["guided"]
 pictures = [sample[0], *(plots.signed(maps["guided"][0]) for maps in (trained, shuffled))]
 show(pictures, ["a face", "guided, trained", "guided, last layer shuffled"], "sanity.png", inches=3)
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # The maps that please the eye hardly notice that the unit means something else now: they draw the edges that lower
 # layers found, whoever asks. Read them as "what of the picture came up to here", not as "why". The gradient is ugly,
 # and honest: it is the derivative, whatever that looks like.
-#
+
+# %% [markdown]
 # Where honesty should also be readable, one can add up gradients along a way (*integrated gradients*, whose parts add
 # up to what the unit says), average them over noisy copies (*SmoothGrad*), look where a deep layer's channels lie
 # (*Grad-CAM*), or simply cover the picture piece by piece and see when the unit falls silent (*occlusion*). All four

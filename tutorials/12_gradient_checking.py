@@ -56,7 +56,7 @@ def my_conv(x, w):
 # **Predict**, before you go on: is it right? Both gradients? Here is a first test, the kind that people do. Two layers
 # shall learn what two other layers do. If a gradient were wrong, the loss would not go down, would it?
 
-# %%
+# %% tags=["predict"]
 pictures = [Tensor(random.standard_normal((12, 12))) for _ in range(8)]
 teacher = [random.standard_normal((3, 3)) for _ in range(2)]
 wanted = [slide(slide(picture.data, teacher[0]), teacher[1]) for picture in pictures]
@@ -83,8 +83,11 @@ with_my_conv = train(my_conv)
 print(f"loss {with_my_conv[0]:.1f} → {with_my_conv[-1]:.1f}")
 assert with_my_conv[-1] < 0.1 * with_my_conv[0]
 
+# %% [markdown] tags=["answer"]
+# It goes down. Most people would stop here.
+
 # %% [markdown]
-# It goes down. Most people would stop here. Now ask finite differences: move one number of the input by a millionth, to
+# Now ask finite differences: move one number of the input by a millionth, to
 # either side, and see how far the result moves.
 
 # %%
@@ -210,7 +213,7 @@ plt.show()
 # Three more that you will meet. **Predict** the report of each before you run it: which input, which pattern?
 
 
-# %%
+# %% tags=["predict"]
 @op
 def add_bias(x, b):
     return x + b, lambda dy: (dy, dy[0])  # b serves every row of x

@@ -143,10 +143,11 @@ assert np.isclose(by_hand, y.data[3, 0, 4, 1]) and pixel.padding == 3
 # ## A wrong gradient, caught
 #
 # Somebody writes an operation, the mean of neighbours, and forgets on the way back that a mean divides. `gradcheck`
-# says that it is wrong. The microscope says *what* it does.
+# says that it is wrong. The microscope says *what* it does. **Predict** the slope that it finds,
+# and the one it should find.
 
 
-# %%
+# %% tags=["predict"]
 @op
 def mean_of_pairs(x):
     """(x[0] + x[1]) / 2, (x[2] + x[3]) / 2, … along the last axis."""
@@ -171,9 +172,10 @@ print(slope)
 (product,) = slope.products
 assert product.at == (0, 1) and np.isclose(product.factor, 1)  # ∂y[0, 1]/∂x[0, 3]: it should be a half
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # One product, from the right place, with the slope 1. Move x[0, 3] by one and the mean moves by a half: so here it is.
-#
+
+# %% [markdown]
 # ## The page
 #
 # `save_html` writes all of it as one file for the browser, which needs no network: the graph, every array as a heat

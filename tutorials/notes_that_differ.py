@@ -92,7 +92,8 @@ assert np.isclose(per_channel, 4 * channels * (H * W) ** 2)
 # Whoever writes ½ must divide α by 96 here to get our picture, and by two million at a layer of VGG with 128 × 128 × 64
 # features. So ½ and 1/(4 · n_H · n_W · n_C) are both right, α = 10 is not the same in both, and a weight without its
 # constant means nothing. (`minicnn.style` has them all: `content_cost(…, form="gatys")`.)
-#
+
+# %% [markdown]
 # ## Sum or mean
 #
 # The triplet loss of the slide and of the exercise is a sum over the triplets. Most programs take the mean, so that the
@@ -125,7 +126,8 @@ assert same > 1 and style.layer_style_cost(S, S).item() == 0
 # %% [markdown] tags=["answer"]
 # It is a misprint. Without k′ all columns are alike, and which channels fire *together* is forgotten. The cost is not
 # even zero for the style itself, so no picture can ever have that style. Test a formula where you know the answer.
-#
+
+# %% [markdown]
 # ## σ inside or outside
 #
 # The head that compares two encodings is a logistic regression on |f_k − g_k|:
@@ -156,7 +158,8 @@ assert np.allclose(ops.sigmoid(head(f, g)).data, outside)  # the head leaves the
 # ŷ shall be a probability, and only what leaves a σ lies between 0 and 1. Inside, the σ squeezes |f_k − g_k|, which is
 # never negative, to between ½ and 1: equal features already count ½ each, and b has to make up for 64 of them. A
 # misprint.
-#
+
+# %% [markdown]
 # ## G := G − dG
 #
 # The slide has no learning rate. Is one of 1 meant?

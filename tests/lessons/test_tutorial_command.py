@@ -130,11 +130,14 @@ def test_what_is_not_installed_is_said_in_one_line(action, here, monkeypatch, ca
     assert not list(here.iterdir())
 
 
-def test_answers_are_marked_after_questions_only():
-    """A fold must have something to expect before it."""
-    for lesson in lessons.lessons():
-        markers = re.findall(r"^# %%(.*)$", lesson.source, re.MULTILINE)
-        assert "answer" not in markers[0] and "predict" not in markers[0], lesson.name
-        assert all(re.fullmatch(r'( \[markdown\])?( tags=\["(answer|predict)"\])?', marker) for marker in markers), (
-            lesson.name
-        )
+@pytest.mark.parametrize("lesson", lessons.lessons(), ids=lambda lesson: lesson.name)
+def test_folds_hide_answers_and_no_more(lesson):
+    """A fold has a question before it and holds no heading, or who reads on would miss a part."""
+    _, *cells = re.split(r"^# %%", lesson.source, flags=re.MULTILINE)
+    markers = [cell.partition("\n")[0] for cell in cells]
+    for i, (marker, cell) in enumerate(zip(markers, cells, strict=True)):
+        if "predict" in marker:
+            assert "[markdown]" not in marker, "text has nothing that comes out: tag it as an answer"
+            assert "?" in cells[i - 1] or "**Predict**" in cells[i - 1], f"no question before: {cell[:200]}"
+        if "answer" in marker:
+            assert i and "\n# #" not in cell, f"a heading is hidden: {cell[:200]}"
