@@ -130,7 +130,8 @@ def test_the_package_is_typed():
 def module_of(requirement: str) -> str:
     """What one imports of it: "pillow>=10.3" gives "PIL"."""
     name = re.split(r"[^\w-]", requirement)[0].lower()
-    return {"pillow": "PIL", "scikit-learn": "sklearn"}.get(name, name.replace("-", "_"))
+    others = {"pillow": "PIL", "scikit-learn": "sklearn", "cupy-cuda13x": "cupy", "numba-cuda": "numba"}
+    return others.get(name, name.replace("-", "_"))
 
 
 def imported() -> dict[str, str]:
