@@ -13,6 +13,7 @@
 
 # %%
 import time
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -388,6 +389,21 @@ print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
 # Four powers of ten lie between the first way and the other two, for the same formula and the same numbers. The third
 # never holds more than a block of the matrix, which saves time and, above all, memory.
 #
+# ## The fourth way: a thread an output
+#
+# A GPU has thousands of multipliers, and runs thousands of threads that all do the same for another output. What such
+# a thread does can be said in Python, too. It is one body of the loops above, without the loops over n and o: the
+# GPU is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it.
+# Lesson 14 runs it in slow motion.
+
+# %%
+path = Path(on_numba.__file__).parent / "cuda" / "naive.py"
+source = path.read_text(encoding="utf-8")
+kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
+print(kernel)
+assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
+
+# %% [markdown]
 # **Try it**
 #
 # 1. Step into `ops.conv` with a debugger: `_check`, `slide`, then `on_numpy.forward`. Stop in `im2col` and look at
@@ -404,6 +420,7 @@ print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
 # - `minicnn/kernels/conv/__init__.py`: the contract, one formula and three functions.
 # - `minicnn/kernels/conv/naive.py`, `on_numpy.py`, `on_numba.py`: the three ways. In the last, read
 #   `gradient_to_input`: the turned filter; `places.py` has the tables, and what a stride does to them.
+# - `minicnn/kernels/conv/cuda/`: the fourth, `naive.py`, and beside it `tiled.py`, whose threads share what they read.
 # - `minicnn/kernels/geometry.py`: output sizes, "same", receptive fields.
 # - `minicnn/ops/convolution.py`: the operation that puts a convolution on the tape.
 #

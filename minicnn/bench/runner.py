@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 import minicnn
-from minicnn import backend, machine
-from minicnn.bench import pytorch, tables
+from minicnn import backend, devices, machine
+from minicnn.bench import on_cuda, pytorch, tables
 from minicnn.bench.children import ChildFailed
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Report, Row, Table
@@ -31,6 +31,13 @@ SECTIONS = {
     "faces": "finding_faces",
     "start": "cold_start",
 }
+# The same for a GPU; the first holds every kernel to float64, and the others are worth nothing without it.
+CUDA_SECTIONS = {
+    "check": "cuda_check",
+    "layers": "cuda_layers",
+    "pools": "cuda_bandwidth",
+    "steps": "cuda_steps",
+}
 ROUNDS, QUICK_ROUNDS = 5, 2
 
 
@@ -40,13 +47,17 @@ def run(
     quick: bool = False,
     rounds: int | None = None,
     out: Path | None = None,
+    device: str = "cpu",
     say: Callable[[str], None] = tqdm.write,
 ) -> Report:
     """Measure, and tell every row to `say`. However it ends, what was measured until then is written to `out`.
 
-    only: names of SECTIONS, all when empty; rounds: None for the usual number.
+    only: names of SECTIONS, all when empty; rounds: None for the usual number. device: "cuda" measures CUDA_SECTIONS.
+    Raises InputError where that device is missing, with what is.
     """
-    _check(only, rounds, out)
+    devices.check_device(device)
+    known = SECTIONS if device == "cpu" else CUDA_SECTIONS
+    _check(only, known, rounds, out)
     torch = pytorch.load(backend.threads())
     rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     plan = Plan(rounds, quick, torch, turn=0.01 if quick else 0.05)
@@ -61,10 +72,11 @@ def run(
     report = Report(datetime.datetime.now().astimezone().isoformat(timespec="seconds"), machine.describe(), conditions)
     for line in tables.opening(report):
         say(line)
-    names = [name for name in SECTIONS if not only or name in only]
-    sections = {name: importlib.import_module(f"minicnn.bench.{SECTIONS[name]}").section(plan) for name in names}
+    names = [name for name in known if not only or name in only]
+    sections = {name: importlib.import_module(f"minicnn.bench.{known[name]}").section(plan) for name in names}
+    beside = torch is not None if device == "cpu" else on_cuda.placed(torch) is not None
     try:
-        _fill(report, sections, torch is not None, say)
+        _fill(report, sections, beside, say)
         report.complete = True
     finally:
         rows = sum(len(table.rows) for table in report.tables.values())
@@ -74,11 +86,11 @@ def run(
     return report
 
 
-def _check(only: Sequence[str], rounds: int | None, out: Path | None) -> None:
+def _check(only: Sequence[str], known: Iterable[str], rounds: int | None, out: Path | None) -> None:
     """Refuse before the minutes of work what would fail after them."""
     for name in only:
-        if name not in SECTIONS:
-            raise InputError(f"bench: only is {name!r}; expected one of {', '.join(SECTIONS)}")
+        if name not in known:
+            raise InputError(f"bench: only is {name!r}; expected one of {', '.join(known)}")
     if rounds is not None and rounds < 1:
         raise InputError(f"bench: rounds is {rounds}; expected at least 1")
     if out is not None and not out.absolute().parent.is_dir():

@@ -20,8 +20,9 @@ def add(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="sections to measure: style, memory, layers, encoders, training, triplets, shapes, pools, search, "
-        "faces, start (default: all)",
+        "faces, start; with --device cuda check, layers, pools, steps (default: all)",
     )
+    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, quick 2)")
     parser.add_argument("--out", default="bench.json", metavar="FILE", help="every row, as JSON (default: bench.json)")
@@ -36,4 +37,5 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.markdown is not None:
         print(tables.markdown(Report.read(Path(arguments.markdown))))
         return
-    runner.run(arguments.only, quick=arguments.quick, rounds=arguments.rounds, out=Path(arguments.out))
+    options = {"quick": arguments.quick, "rounds": arguments.rounds, "device": arguments.device}
+    runner.run(arguments.only, out=Path(arguments.out), **options)

@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
         parser.add_argument(f"--{phase}", nargs=2, metavar=("EPOCHS", "RATE"), help=f"epochs and peak rate of {about}")
     parser.add_argument("--batch", nargs=2, type=int, metavar=("P", "K"), help="P people with K pictures each")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")
+    parser.add_argument("--device", default="cpu", metavar="D", help="where to train: cpu or cuda (default: cpu)")
     parser.add_argument("--checkpoint-every", type=int, default=50, metavar="N", help="steps (default: 50)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -54,14 +55,16 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from minicnn import devices
     from minicnn.faces.training import train_encoder
     from minicnn.models import tiny_face
 
+    devices.check_device(arguments.device)
     plan = _plan(arguments)
     out = Path(arguments.out)
     checkpoint = out.with_suffix(".checkpoint.npz")
     _check(arguments, out, checkpoint)
-    encoder = _encoder(arguments, plan)
+    encoder = _encoder(arguments, plan).to(arguments.device)
     progress = not arguments.json
     start = time.monotonic()
     images, labels, test_images, test_labels = _faces(arguments, encoder, out, progress)
@@ -79,6 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
         progress=progress,
     )
     figures["minutes"] = round((time.monotonic() - start) / 60, 1)
+    encoder.to("cpu")
+    if head is not None:
+        head.to("cpu")
     if not arguments.init:
         encoder = tiny_face.fold(cast("VGG", encoder))
     shipped = _write(encoder, head, out, _attributes(arguments, plan, {}))  # so that no later trouble loses the work

@@ -58,7 +58,10 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Callable, _: Any, arguments: Any, options: Any) -> Any:
         if function.__name__ not in DISPATCHED:
             raise TypeError(f"np.{function.__name__} is not known to work on CuPy's arrays")
-        return _wrapped(function(*_bare(arguments), **_bare(options)))
+        result = _wrapped(function(*_bare(arguments), **_bare(options)))
+        if function is np.empty_like:  # what nobody writes to shall show
+            result._memory.fill(np.nan if result.dtype.kind == "f" else np.iinfo(result.dtype).max)
+        return result
 
     def __getitem__(self, index: Any) -> SimulatedArray:
         return _wrapped(self._memory[_bare(index)])

@@ -1,0 +1,183 @@
+"""Every kernel of the GPU on fresh random numbers, held to float64 on the CPU. A time of a wrong kernel tells nothing.
+
+Outputs are poisoned: what a kernel allocates is memory that was full of NaN a moment before, so that an element which
+it forgets to write shows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minicnn import devices
+from minicnn.bench.plan import Plan, Section
+from minicnn.bench.report import Row
+from minicnn.errors import InputError
+from minicnn.kernels import gram, pixel_step, pool, rectify, triplet
+from minicnn.kernels.conv import on_numpy as conv_definition
+from minicnn.kernels.conv.cuda import naive, tiled
+from minicnn.kernels.geometry import slide
+
+MOST = 1e-5  # max|Δ| / max|reference| of float32; forward and back, and whatever is summed
+POISONS = 3  # arrays of NaN that are given back to the pool before a kernel runs
+
+Check = Callable[[np.random.Generator], tuple[Callable[..., Any], list[np.ndarray], Callable[..., Any]]]
+
+
+def section(plan: Plan) -> Section:
+    """Relative errors in parts per million. Raises InputError at the first kernel that is wrong."""
+    measurements = [(name, partial(measure, name, check)) for name, check in checks(plan)]
+    return Section("Error against float64", measurements, limit="of allowed", rival="")
+
+
+def measure(name: str, check: Check) -> Row:
+    """The largest error of one kernel on numbers that nobody has seen before."""
+    seed = int.from_bytes(os.urandom(4), "little")
+    kernel, arrays, definition = check(np.random.default_rng(seed))
+    wanted = _listed(definition(*(a.astype(np.float64) if a.dtype == np.float32 else a.copy() for a in arrays)))
+    moved = [devices.move(array, "cuda") for array in arrays]
+    _poison([np.shape(array) for array in wanted], moved[0])
+    found = [devices.to_host(array) for array in _listed(kernel(*moved))]
+    error = max(_error(f, w) for f, w in zip(found, wanted, strict=True))
+    if not error <= MOST:
+        raise InputError(f"bench: the kernel {name} is wrong on this GPU, by {error:.2g} (seed {seed})")
+    return Row(name, "ppm", error * 1e6, details={"of_limit": error / MOST, "seed": seed})
+
+
+def checks(plan: Plan) -> Iterator[tuple[str, Check]]:
+    """(name, check) of every kernel; a check draws the kernel, its arrays, and its definition."""
+    small = devices.simulated()
+    shapes: dict[str, tuple[Any, Any, dict[str, Any], int]] = {
+        "1-D": ((7,) if small else (1000,), (3,), {"padding": 1, "dilation": 2, "stride": 2}, 2),
+        "2-D": ((4, 5) if small else (61, 45), (3, 3), {"padding": "same"}, 1),
+        "2-D in groups": ((5, 4) if small else (61, 45), (3, 2), {"padding": 1, "stride": (2, 1)}, 2),
+        "3-D": ((3, 3, 2) if small else (17, 19, 23), (2, 3, 1), {"padding": (0, 1, 0), "stride": (1, 2, 1)}, 1),
+    }
+    for kind, kernels in (("naive", naive), ("tiled", tiled)):
+        for name, (spatial, size, options, groups) in shapes.items():
+            window = slide("bench", spatial, size, **options)
+            channels = (2, 2) if small else (24, 36)
+            for way in ("forward", "gradient_to_input", "gradient_to_filters"):
+                call = partial(_convolution, kernels, way, window, spatial, channels, groups)
+                yield f"conv {kind} {way.replace('_', ' ')} {name}", call
+    windows = {"2-D": slide("bench", (5, 4) if small else (63, 50), 3, stride=2, padding=1)}
+    windows["3-D"] = slide("bench", (3, 4, 3) if small else (17, 18, 19), 2)
+    for name, window in windows.items():
+        for kind in ("max", "avg"):
+            yield f"{kind} pool {name}", partial(_pooling, kind, window, (5, 4) if name == "2-D" else (3, 4, 3), small)
+    yield "gram", partial(_gram, (2, 9, 5) if small else (2, 5000, 100))
+    yield "distances, mining and pull", partial(_triplets, (7, 5) if small else (300, 128))
+    yield "pixel step", partial(_pixel_step, 50 if small else 100_003)
+    yield "marks of the rectifier", partial(_marks, (3, 11) if small else (4099, 67))
+
+
+def _normal(random: np.random.Generator, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+    return [random.standard_normal(shape, np.float32) for shape in shapes]
+
+
+def _convolution(
+    kernels: Any,
+    way: str,
+    window: Any,
+    spatial: tuple,
+    channels: tuple[int, int],
+    groups: int,
+    random: np.random.Generator,
+) -> tuple:
+    inputs, outputs = channels
+    x, w, b, dy = _normal(
+        random,
+        (2, *spatial, inputs),
+        (*window.size, inputs // groups, outputs),
+        (outputs,),
+        (2, *window.output, outputs),
+    )
+    arrays, rest = {
+        "forward": ([x, w, b], (window, groups, True)),
+        "gradient_to_input": ([dy, w], (spatial, window, groups)),
+        "gradient_to_filters": ([dy, x], (window, groups)),
+    }[way]
+    kernel, definition = getattr(kernels, way), getattr(conv_definition, way)
+    return lambda *a: kernel(*a, *rest), arrays, lambda *a: definition(*a, *rest)
+
+
+def _pooling(kind: str, window: Any, spatial: tuple, small: bool, random: np.random.Generator) -> tuple:
+    spatial = spatial if small else {2: (63, 50), 3: (17, 18, 19)}[len(window.size)]
+    x, dy = _normal(random, (2, *spatial, 5), (2, *window.output, 5))
+
+    def both(x: Any, dy: Any) -> tuple:
+        kernels = pool.implementation(x if devices.device_of(x) == "cuda" else np.zeros(1, np.int8))
+        if kind == "max":
+            y, switches = kernels.max_forward(x, window)
+            return y, switches, kernels.max_gradient(dy, switches, spatial, window)
+        return kernels.avg_forward(x, window, False), kernels.avg_gradient(dy, spatial, window, False)
+
+    return both, [x, dy], both
+
+
+def _kernels_for(room: Any, array: Any) -> Any:
+    """The GPU's kernels for its arrays, and the definition for all others."""
+    return room.implementation(array if devices.device_of(array) == "cuda" else np.zeros(1, np.int8))
+
+
+def _gram(shape: tuple[int, int, int], random: np.random.Generator) -> tuple:
+    def both(features: Any, dgram: Any) -> tuple:
+        kernels = _kernels_for(gram, features)
+        return kernels.forward(features), kernels.gradient(dgram, features)
+
+    return both, _normal(random, shape, (shape[0], shape[2], shape[2])), both
+
+
+def _triplets(shape: tuple[int, int], random: np.random.Generator) -> tuple:
+    labels = random.integers(0, shape[0] // 3, shape[0])
+
+    def both(x: Any, weights: Any, labels: Any) -> tuple:
+        kernels = _kernels_for(triplet, x)
+        d = kernels.distances(x, True)
+        found = kernels.hardest(d, labels), kernels.triplets(d, labels, 0.0, 1.0)
+        return d, *found[0], found[1], kernels.pull(weights, x)
+
+    return both, [*_normal(random, shape, (shape[0], shape[0])), labels], both
+
+
+def _pixel_step(count: int, random: np.random.Generator) -> tuple:
+    p, g, mean, square = _normal(random, *[(count,)] * 4)
+
+    def both(p: Any, g: Any, mean: Any, square: Any) -> tuple:
+        _kernels_for(pixel_step, p).move(p, g, mean, square, 0.1, 1e-3, 0.9, 0.99, -1.0, 1.0)
+        return p, mean, square
+
+    return both, [p, g, mean, square**2], both
+
+
+def _marks(shape: tuple[int, int], random: np.random.Generator) -> tuple:
+    def both(y: Any, dy: Any) -> tuple:
+        kernels = _kernels_for(rectify, y)
+        marks = kernels.mark(y)
+        return marks, kernels.marked_gradient(dy, marks)
+
+    return both, _normal(random, shape, shape), both
+
+
+def _listed(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, tuple) else [values]
+
+
+def _poison(shapes: list[tuple], like: Any) -> None:
+    """Leave NaN in the memory that the next arrays of these shapes will be given: the pool hands out what came back."""
+    for dtype in (np.float32, np.float64):
+        held = [np.full_like(like, np.nan, dtype, shape=shape) for shape in shapes for _ in range(POISONS)]
+        del held
+
+
+def _error(found: np.ndarray, wanted: np.ndarray) -> float:
+    """max|Δ| / max|reference|; of whole numbers 0 if they are the same, else infinite. NaN for a NaN."""
+    if found.shape != wanted.shape:
+        return np.inf
+    if wanted.dtype.kind != "f":
+        return 0.0 if np.array_equal(found, wanted) else np.inf
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())

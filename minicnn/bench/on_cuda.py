@@ -1,0 +1,116 @@
+"""What the measurements on a GPU share: PyTorch with its tensors there, sides that wait for the GPU, and its limits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from minicnn import devices
+from minicnn.bench.plan import Plan
+from minicnn.bench.report import Row
+from minicnn.bench.turns import Side, compare
+
+PRECISIONS = {"float32": False, "TF32": True}  # whether PyTorch may round factors to TF32, as its convolutions do
+
+
+@dataclass(frozen=True)
+class PlacedTorch:
+    """PyTorch, where what is made from numbers or arrays lies on the GPU; on the host, where the GPU is simulated."""
+
+    torch: ModuleType
+    place: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("zeros", "empty", "rand", "tensor", "full"):
+            return functools.partial(getattr(self.torch, name), device=self.place)
+        return getattr(self.torch, name)
+
+    def from_numpy(self, array: np.ndarray) -> Any:
+        """A tensor on the GPU."""
+        return self.torch.from_numpy(array).to(self.place)
+
+    def run(self, call: Callable[..., Any], tf32: bool) -> Callable[..., None]:
+        """The call with TF32 allowed or not, until the GPU has done it."""
+
+        def run(*arguments: Any) -> None:
+            self.torch.backends.cudnn.allow_tf32 = self.torch.backends.cuda.matmul.allow_tf32 = tf32
+            call(*arguments)
+            if self.place == "cuda":
+                self.torch.cuda.synchronize()
+
+        return run
+
+
+def placed(torch: ModuleType | None) -> PlacedTorch | None:
+    """PyTorch on the GPU; None where it is not installed or was built without CUDA."""
+    if torch is None or not (devices.simulated() or torch.cuda.is_available()):
+        return None
+    return PlacedTorch(torch, "cpu" if devices.simulated() else "cuda")
+
+
+def waiting(call: Callable[..., Any]) -> Callable[..., None]:
+    """The call, until the GPU has done it."""
+
+    def run(*arguments: Any) -> None:
+        call(*arguments)
+        devices.synchronize()
+
+    return run
+
+
+def compare_there(
+    plan: Plan, name: str, ours: Side, theirs: Callable[[PlacedTorch], Side], precision: str, **options: Any
+) -> Row:
+    """compare() on the GPU. theirs(torch): PyTorch's side. precision: a key of PRECISIONS. options: as of compare()."""
+    torch = placed(plan.torch)
+    side = None
+    if torch:
+        side = theirs(torch)
+        side = Side(torch.run(side.run, PRECISIONS[precision]), side.prepare)
+    return compare(plan, f"{name}, {precision}", Side(waiting(ours.run), ours.prepare), side, **options)
+
+
+def there(*shape: int, seed: int = 0) -> Any:
+    """Normal random numbers, float32, on the GPU."""
+    return devices.move(np.random.default_rng(seed).standard_normal(shape, np.float32), "cuda")
+
+
+def product(plan: Plan) -> Row:
+    """A product of two square float32 matrices by CuPy, in GFLOP/s: the limit of every convolution that is one."""
+    size = 8 if devices.simulated() else 1024 if plan.quick else 8192
+
+    def measure() -> Row:
+        a, b = there(size, size), there(size, size, seed=1)
+
+        def theirs(torch: PlacedTorch) -> Side:
+            x, y = (torch.from_numpy(devices.to_host(array)) for array in (a, b))
+            return Side(lambda: torch.mm(x, y))
+
+        ours = Side(lambda: a @ b)
+        return compare_there(plan, f"product {size}²", ours, theirs, "float32", unit="GFLOP/s", amount=2 * size**3)
+
+    return plan.once("cuda product", measure)
+
+
+def copying(plan: Plan) -> Row:
+    """Reading one large array and writing another, in GB/s of both: the limit of what computes little."""
+    count = 64 if devices.simulated() else (32 if plan.quick else 512) << 20
+
+    def measure() -> Row:
+        source = there(count)
+        target = np.empty_like(source)
+
+        def theirs(torch: PlacedTorch) -> Side:
+            a, b = torch.from_numpy(devices.to_host(source)), torch.zeros(count)
+            return Side(lambda: b.copy_(a))
+
+        ours = Side(lambda: np.copyto(target, source))
+        amount = 2 * source.nbytes
+        return compare_there(plan, f"copy {count >> 18} MiB", ours, theirs, "float32", unit="GB/s", amount=amount)
+
+    return plan.once("cuda copying", measure)
