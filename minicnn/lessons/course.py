@@ -52,6 +52,7 @@ LECTURES = (
 ENGINE = (
     Row("Automatic differentiation", "tensors_and_the_tape", "tape", "step", ("conv_gradient",)),
     Row("Convolution", "convolution_four_ways", "im2col", "bench", ("conv_forward", "im2col")),
+    Row("Pooling", "pooling", "tolerance", "gradcheck max_pool-2d", ("max_pool_gradient",)),
     Row("Fast convolution", "winograd", "one_tile", "bench"),
     Row("Trained weights", "vgg_and_weights_from_hdf5", "vgg19", "weights inspect"),
     Row("Finding faces", "finding_faces", "lesson_10_cascade", "face detect"),
