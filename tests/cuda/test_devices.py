@@ -19,6 +19,7 @@ except InputError as problem:
     WHY_NOT = str(problem)
 
 on_a_gpu = pytest.mark.skipif(bool(WHY_NOT), reason=f"needs a GPU: {WHY_NOT}")
+with_cupy = pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="needs CuPy: pip install '.[cuda]'")
 without_a_gpu = pytest.mark.skipif(not WHY_NOT, reason="there is a GPU")
 
 
@@ -180,7 +181,8 @@ def test_an_op_of_each_kind_runs_there():
     assert diagnosis._error_of_convolution("cuda") < 1e-4
 
 
-@on_a_gpu
+@pytest.mark.thorough
+@with_cupy
 def test_cupy_has_every_function_that_may_be_dispatched():
     import cupy
 
@@ -191,7 +193,7 @@ def test_cupy_has_every_function_that_may_be_dispatched():
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="needs CuPy: pip install '.[cuda]'")
+@with_cupy
 def test_without_a_driver_the_line_says_so():
     """With everything installed, in a process that sees no GPU."""
     program = "from minicnn import devices; devices.check_device('cuda')"

@@ -183,7 +183,7 @@ def test_a_style_step(unwatched):
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
-    [{"optimizer": "lbfgs", "steps": 3}, {"optimizer": "gd", "steps": 2}, {"steps": 4, "coarsest": 8}],
+    [{"optimizer": "lbfgs", "steps": 3}, {"optimizer": "gd", "steps": 2}, {"steps": 4, "levels": 2}],
     ids=["lbfgs", "gd", "coarse to fine"],
 )
 def test_more_ways_to_a_style(options, tmp_path, unwatched):
