@@ -5,6 +5,7 @@ afterwards, the tape still knows what they were.
 from __future__ import annotations
 
 import contextvars
+import difflib
 import inspect
 import time
 import weakref
@@ -24,6 +25,7 @@ from minicnn.tape import frames
 from minicnn.tensor import Tensor, _sum_to, watching
 
 MOST = 10_000  # operations on one tape: a training loop that somebody forgot would fill the memory
+NAMED = 12  # names that a message lists
 
 
 @dataclass(eq=False)
@@ -69,6 +71,7 @@ class Step:
 
     cotangent: the gradient of the output. gradients: one for each input, in its shape; None where none was wanted.
     backward: the op's own closure. context: in which it ran, for the rule by which gradients pass a ReLU.
+    outer: the same operation on the tape around this one.
     """
 
     number: int
@@ -88,6 +91,7 @@ class Step:
     unsummed: list[np.ndarray | None] = field(default_factory=list)  # before broadcasting was undone
     backward_milliseconds: float = 0.0
     backward_moment: int | None = None
+    outer: Step | None = field(default=None, repr=False)
     _tape: Tape = field(default=None, repr=False)  # type: ignore[assignment]
 
     @property
@@ -97,11 +101,16 @@ class Step:
 
     def finish(self, result: Tensor) -> None:
         """Keep the result; called by @op."""
-        self.milliseconds, self.device = 1000 * (time.perf_counter() - self.began), result.device
-        self._tape._add(self, result)
-        if result._node is not None:
-            self.backward = result._node.backward
-            result._node.backward, result._node.adds = _watched(self), False
+        milliseconds, node = 1000 * (time.perf_counter() - self.began), result._node
+        own = node.backward if node is not None else None
+        steps = [self]
+        while (outer := steps[-1].outer) is not None:
+            steps.append(outer)
+        for step in steps:
+            step.milliseconds, step.device, step.backward = milliseconds, result.device, own
+            step._tape._add(step, result)
+        if node is not None:
+            node.backward, node.adds = _watched(own, steps), False
 
     def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
         """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""
@@ -120,17 +129,17 @@ class Step:
         self._tape._came_back(self)
 
 
-def _watched(step: Step) -> Callable:
-    """The closure, which also tells the tape. It gives copies away: the engine may add to a gradient in place."""
+def _watched(own: Callable, steps: list[Step]) -> Callable:
+    """The closure, which also tells the tapes. It gives copies away: the engine may add to a gradient in place."""
 
     def backward(cotangent: np.ndarray) -> tuple:
-        assert step.backward is not None
         cotangent = cotangent.copy()
         began = time.perf_counter()
-        gradients = _as_list(step.backward(cotangent))
+        gradients = _as_list(own(cotangent))
         milliseconds = 1000 * (time.perf_counter() - began)
         kept = [None if g is None else devices.to_host(g) for g in gradients]
-        step._came_back(devices.to_host(cotangent), kept, milliseconds)
+        for step in steps:
+            step._came_back(devices.to_host(cotangent), kept, milliseconds)
         return tuple(None if g is None else g.copy() for g in gradients)
 
     return backward
@@ -141,8 +150,8 @@ def _as_list(gradients: Any) -> list[np.ndarray | None]:
 
 
 class Tape:
-    """What ran inside `with minicnn.record() as tape:`, in order. `steps` are the operations; `moments` all that
-    happened, (step, whether it was its backward).
+    """What ran inside `with minicnn.record() as tape:`, in order, also what another tape in there recorded. `steps` are
+    the operations; `moments` all that happened, (step, whether it was its backward).
     """
 
     def __init__(self, backend: str | None = "numpy", most: int = MOST) -> None:
@@ -155,12 +164,17 @@ class Tape:
         self._of: weakref.WeakKeyDictionary[Tensor, list[Value]] = weakref.WeakKeyDictionary()  # what it held in turn
         self._taken: dict[str, int] = {}
         self._open = ExitStack()
+        self._around: Tape | None = None  # the tape that recorded when this one began
 
     # -- recording ------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Tape:
-        if watching.get() is self:
-            raise InputError("record: this tape is already recording")
+        outer = around = watching.get()
+        while outer is not None:
+            if outer is self:
+                raise InputError("record: this tape is already recording; for a part of it, ask minicnn.record() anew")
+            outer = outer._around
+        self._around = around
         if self.backend is not None:
             self._open.enter_context(use_backend(self.backend))
         self.backend = current_backend()
@@ -169,6 +183,7 @@ class Tape:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+        self._around = None
         caller = inspect.currentframe()
         if caller is not None and caller.f_back is not None:
             self.name_by(frames.own_variables(caller.f_back))
@@ -179,6 +194,7 @@ class Tape:
         """An op is about to run; called by @op. Puts the tape's copies in the place of its arrays."""
         if len(self.steps) >= self.most:
             raise InputError(f"record: the tape holds {self.most} operations and takes no more; see record(most=…)")
+        outer = self._around.begin(op, sources, list(arrays), rest, options) if self._around is not None else None
         stack = frames.callers()
         inputs = []
         for i, source in enumerate(sources):
@@ -192,7 +208,9 @@ class Tape:
             parameters = [f"{names[0]}[{i}]" for i in range(len(inputs))]
         arguments = dict(zip(names[len(inputs) :], rest, strict=False))
         arguments |= {key: value for key, value in options.items() if key != "needs"}
-        step = Step(len(self.steps) + 1, op, inputs, parameters, arguments, frames.lines(stack), _tape=self)
+        step = Step(
+            len(self.steps) + 1, op, inputs, parameters, arguments, frames.lines(stack), outer=outer, _tape=self
+        )
         step.began = time.perf_counter()
         return step
 
@@ -271,11 +289,22 @@ class Tape:
                     f"{asked_by}: tensor{name} {what.shape} is not on this tape; no operation took or gave it"
                 )
             return next((value for value in reversed(values) if value.gradient is not None), values[-1])
+        if not isinstance(what, str):
+            raise InputError(
+                f"{asked_by}: tensor is a {type(what).__name__}; expected a Tensor, or a name as in show()"
+            )
         for value in reversed(self.values):
             if value.name == what:
                 return value
-        known = ", ".join(dict.fromkeys(v.name for v in self.values if not _is_number(v)))
-        raise InputError(f"{asked_by}: tensor is {what!r}; the tape knows {known or 'nothing yet'}")
+        raise InputError(f"{asked_by}: tensor is {what!r}; the tape knows {self._known_like(what)}")
+
+    def _known_like(self, name: str) -> str:
+        """The names on the tape; of many, those most like this one."""
+        known = list(dict.fromkeys(v.name for v in self.values if not _is_number(v)))
+        if len(known) <= NAMED:
+            return ", ".join(known) or "nothing yet"
+        told = list(dict.fromkeys([*difflib.get_close_matches(name, known, NAMED // 2), *known]))[:NAMED]
+        return f"{', '.join(told)} and {len(known) - NAMED} more"
 
     def show(self) -> None:
         """Print a table of the operations: shapes, values, gradients, and the line that called each."""

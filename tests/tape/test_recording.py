@@ -189,6 +189,17 @@ def test_what_is_not_on_the_tape_is_named(random):
         tape.find(Tensor(np.ones(2), name="elsewhere"))
     with pytest.raises(InputError, match="tensor is 'y'; the tape knows x, add_1"):
         tape.find("y")
+    with pytest.raises(InputError, match="why: tensor is a ndarray; expected a Tensor, or a name"):
+        tape.why(np.ones(3), 0)
+
+
+def test_of_many_names_the_likely_ones_are_told():
+    with minicnn.record() as tape:
+        for number in range(40):
+            Tensor(np.ones(1), name=f"layer{number}.w") + 1.0
+    with pytest.raises(InputError, match=r"knows layer39\.w, .* and 68 more$") as told:
+        tape.find("layer39.v")
+    assert len(str(told.value)) < 250
 
 
 def test_recordings_may_be_nested(random):
@@ -198,7 +209,25 @@ def test_recordings_may_be_nested(random):
         with minicnn.record() as inner:
             loss()
         loss()
-    assert (len(outer), len(inner)) == (10, 5)
+    assert (len(outer), len(inner)) == (15, 5)
+
+
+def test_each_of_two_nested_tapes_explains_the_gradient(random):
+    (_, w, _), loss = small_net(random)
+    with minicnn.record() as outer:
+        ops.neg(w)
+        with minicnn.record() as inner:
+            loss().backward()
+            with pytest.raises(InputError, match="this tape is already recording"), outer:
+                pass
+    assert [len(tape.moments) for tape in (outer, inner)] == [11, 10]
+    for tape in (outer, inner):
+        why = tape.why(w, (1, 0, 2, 3))
+        assert why.gradient == w.grad[1, 0, 2, 3] and abs(why.remainder) <= 1e-12
+        for step in tape:
+            if step.backward_moment is not None:
+                step.run_backward(step.cotangent)  # what `why` asks; it is no moment of any tape
+    assert [len(tape.moments) for tape in (outer, inner)] == [11, 10]
 
 
 @pytest.mark.thorough
