@@ -120,7 +120,7 @@ def _compiled_kernels() -> dict[str, Any]:
     """Where Numba keeps what it compiled, and how much of it is there already."""
     from numba import config
 
-    kernels = list(_kernels())
+    kernels = list(compiled_kernels())
     folders = sorted({Path(kernel.stats.cache_path) for kernel in kernels})
     there = [any(Path(k.stats.cache_path).glob(_index_file(k))) for k in kernels]
     chosen = os.environ.get("NUMBA_CACHE_DIR")
@@ -135,7 +135,7 @@ def _compiled_kernels() -> dict[str, Any]:
     }
 
 
-def _kernels() -> Iterator[Any]:
+def compiled_kernels() -> Iterator[Any]:
     """Every compiled function of minicnn.kernels."""
     from minicnn import kernels
 

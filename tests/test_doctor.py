@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 
 import pytest
 
-from minicnn import backend, diagnosis, machine, zoo
+from minicnn import backend, diagnosis, machine, rehearsal, zoo
 from minicnn.cli import main
 
 
@@ -75,7 +76,7 @@ def test_a_check_that_fails_is_told_and_the_others_go_on(monkeypatch, capsys, tm
         raise OSError("the disk\nis on fire")
 
     monkeypatch.setattr(machine, "blas_libraries", fail)
-    monkeypatch.setattr(diagnosis, "_kernels", fail)
+    monkeypatch.setattr(diagnosis, "compiled_kernels", fail)
     monkeypatch.setattr(zoo.places, "PACKAGE", tmp_path / "minicnn")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -137,3 +138,51 @@ except InputError as problem:
 """
     said = fresh_python(NO_PLACE + program)
     assert "NUMBA_CACHE_DIR" in said and said.count("\n") == 1
+
+
+# Compiling before class
+
+
+def test_compile_rehearses_every_scene_and_says_how_long_it_took(monkeypatch, capsys):
+    played = []
+    scenes = [rehearsal.Scene(name, lambda name=name: played.append(name)) for name in ("one", "two")]
+    monkeypatch.setattr(rehearsal, "scenes", lambda: scenes)
+    assert main(["doctor", "--compile", "--json"]) == 0
+    said = capsys.readouterr()
+    assert played == ["one", "two"] and json.loads(said.out)["works"]
+    assert re.search(r"\d+ kernels ready, \d+ versions compiled, \d+ s", said.err)
+
+
+AFTERWARDS = """
+import warnings
+import numpy as np
+from minicnn import diagnosis, models, ops, optim, style
+from minicnn.cli import main
+from minicnn.datasets.paintings import PAINTINGS
+
+warnings.simplefilter("ignore")
+painting = PAINTINGS["woodcut_wave"](96)
+style.transfer(painting[:80], painting, steps=3)
+style.transfer(painting, painting, steps=3, preset="course", optimizer="lbfgs", levels=2)
+encoder = models.tiny_facenet()
+encoder(np.random.default_rng(0).random((5, *encoder.card.input_size, 3), np.float32))
+model = models.tiny.build(batch_norm=True)
+model.train()
+optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+ops.cross_entropy(model(np.ones((6, 32, 32, 3), np.float32)), np.arange(6)).backward()
+optimizer.step()
+assert main(["gradcheck", "conv", "max_pool", "gram_matrix"]) == 0
+for kernel in diagnosis.compiled_kernels():
+    for signature in kernel.stats.cache_misses:
+        print("COMPILED", kernel.py_func.__name__, signature)
+"""
+
+
+@pytest.mark.thorough  # compiles everything: two minutes of a processor
+@pytest.mark.timeout(1200)
+def test_after_compile_nothing_is_compiled(tmp_path, monkeypatch, fresh_python):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    program = "from minicnn.cli import main; import sys; sys.exit(main(['doctor', '--compile', '--json']))"
+    kernels = json.loads(fresh_python(program, timeout=900))["compiled_kernels"]
+    assert kernels["compiled"] == kernels["kernels"] >= 60
+    assert "COMPILED" not in fresh_python(AFTERWARDS, timeout=300)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
@@ -17,12 +19,15 @@ def add(commands: Any) -> None:
         "The exit status is 0 when the default backend works, else 1.",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON, to be read by a program or sent along")
+    parser.add_argument("--compile", action="store_true", help="first compile every kernel, so that no class waits")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from minicnn.diagnosis import diagnose
 
+    if arguments.compile:
+        _compile()
     findings = diagnose()
     if arguments.json:
         print(json.dumps(findings, indent=1))
@@ -32,6 +37,24 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name if name != label else '':<12}{text}".rstrip())
             label = name
     return 0 if findings["works"] else 1
+
+
+def _compile() -> None:
+    """Rehearse everything, with a bar on standard error, where --json does not reach."""
+    from tqdm import tqdm
+
+    from minicnn import rehearsal
+
+    began, scenes = time.perf_counter(), rehearsal.scenes()
+    with tqdm(scenes, unit="scene", disable=None, leave=False) as bar:
+        for scene in bar:
+            bar.set_description(scene.title)
+            scene.play()
+    kernels, anew = rehearsal.compiled()
+    print(
+        f"minicnn: {kernels} kernels ready, {anew} versions compiled, {time.perf_counter() - began:.0f} s",
+        file=sys.stderr,
+    )
 
 
 def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

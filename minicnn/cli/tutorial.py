@@ -88,7 +88,7 @@ def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator
 def _lines(lecture: str, lesson: str, figure: str, command: str, exercises: Iterable[str]) -> Iterator[str]:
     """One row of the map, in as many lines as its fullest cell takes."""
     texts = zip((lecture, lesson, figure, command), WIDTHS[:4], strict=True)
-    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ") for text, width in texts)
+    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) for text, width in texts)
     for cells in zip_longest(*wrapped, exercises, fillvalue=""):
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 

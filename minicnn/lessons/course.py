@@ -25,7 +25,7 @@ LECTURES = (
     Row("What is face recognition?", "verification_and_recognition", "one_to_many", "face identify", ("who_is_it",)),
     Row("One shot learning", "one_shot", "one_shot", "face enroll", ("verify",)),
     Row("Siamese network", "pairs", "twins", "face verify", ("pair_head",)),
-    Row("Triplet loss", "triplets", "triplet_gradient", "face train", ("triplet_loss", "batch_hard_mining")),
+    Row("Triplet loss", "triplets", "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
     Row(
         "Face verification and binary classification", "pairs", "chi_square", "face calibrate", ("pair_head", "verify")
     ),
@@ -52,10 +52,11 @@ LECTURES = (
 ENGINE = (
     Row("Automatic differentiation", "tensors_and_the_tape", "tape", "step", ("conv_gradient",)),
     Row("Convolution", "convolution_four_ways", "im2col", "bench", ("conv_forward", "im2col")),
-    Row("Pooling", "pooling", "tolerance", "gradcheck max_pool-2d", ("max_pool_gradient",)),
+    Row("Pooling", "pooling", "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
     Row("Fast convolution", "winograd", "one_tile", "bench"),
+    Row("Kernels for a GPU", "a_cuda_kernel_step_by_step", "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", "vgg_and_weights_from_hdf5", "vgg19", "weights inspect"),
     Row("Finding faces", "finding_faces", "lesson_10_cascade", "face detect"),
-    Row("Checking gradients", "gradient_checking", "faces_of_bugs", "gradcheck", ("max_pool_gradient",)),
+    Row("Checking gradients", "gradient_checking", "faces_of_bugs", "gradcheck", ("conv_gradient",)),
     Row("Explaining a gradient", "the_tape_microscope", "who_wants_it", "step"),
 )

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-pytest.importorskip("jupytext", reason="needs the extra teach: pip install 'minicnn[teach]'")
+pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
 
 from minicnn import lessons
 from minicnn.cli import main
@@ -125,7 +125,7 @@ def broken_links(folder):
 @pytest.mark.thorough  # starts kernels
 @pytest.mark.timeout(300)
 def test_a_site_is_made_and_what_fails_is_named(school, capsys):
-    pytest.importorskip("ipykernel", reason="needs the extra teach")
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
     from PIL import Image
 
     assert main(["tutorial", "html", "--to", str(school / "site")]) == 1
@@ -154,7 +154,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
 @pytest.mark.timeout(1800)
 def test_the_whole_site_without_a_network_in_a_browser(tmp_path, browser, capsys):
     """On a desktop, a phone and in the dark: nothing is complained of, asked for or wider than the window."""
-    pytest.importorskip("ipykernel", reason="needs the extra teach")
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
     site = tmp_path / "site"
     assert main(["tutorial", "html", "--to", str(site)]) == 0, capsys.readouterr().err
     assert broken_links(site) == []

@@ -50,6 +50,14 @@ def test_every_exercise_is_on_the_map():
     assert ours <= {name for row in ROWS for name in row.exercises}
 
 
+@pytest.mark.parametrize("row", lessons.LECTURES, ids=lambda row: row.lecture)
+def test_the_readme_has_the_map(row):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (line,) = [line for line in readme.splitlines() if line.startswith(f"| {row.lecture} |")]
+    for text in (f"(tutorials/{lessons.find(row.lesson).name}.py)", f"`{row.command}`", *row.exercises):
+        assert text in line, f"README.md's map and minicnn/lessons/course.py differ: {line}"
+
+
 def test_the_map_is_shown_in_a_hundred_columns(capsys):
     assert main(["tutorial", "list"]) == 0
     said = capsys.readouterr().out
@@ -126,7 +134,7 @@ def test_what_is_not_installed_is_said_in_one_line(action, here, monkeypatch, ca
     monkeypatch.setitem(sys.modules, "jupytext", None)
     assert main(["tutorial", action, "1"]) == 2
     said = capsys.readouterr().err
-    assert said == f"minicnn: tutorial {action} needs jupytext: pip install 'minicnn[teach]'\n"
+    assert said == f"minicnn: tutorial {action} needs jupytext: pip install jupytext nbconvert jupyterlab\n"
     assert not list(here.iterdir())
 
 

@@ -1,0 +1,153 @@
+"""What a class will ask of the compiled kernels, asked once before it: everything, on inputs as small as can be.
+
+A kernel is compiled when it first meets a kind of argument: float32 or float64, arrays that may be written to or not.
+So a list of kernels will not do; the operations are rehearsed, and then the work that joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn import models, nn, op_cases, ops, optim
+from minicnn.backend import use_backend
+from minicnn.diagnosis import compiled_kernels
+from minicnn.faces import batch_triplet_loss, mine_triplets
+from minicnn.faces import op_cases as faces_cases
+from minicnn.models import tiny, tiny_face
+from minicnn.models.network import Network
+from minicnn.op_cases import OpCase
+from minicnn.style import op_cases as style_cases
+from minicnn.style import transfer
+from minicnn.tensor import Tensor, no_grad
+
+
+class Scene(NamedTuple):
+    """title: what is rehearsed. play(): does it."""
+
+    title: str
+    play: Callable[[], object]
+
+
+def scenes() -> list[Scene]:
+    """All of them. They need the default backend and no weights but the shipped ones."""
+    return [
+        Scene("operations in float64", partial(_operations, np.float64)),
+        Scene("operations in float32", partial(_operations, np.float32)),
+        *(Scene(f"style transfer, {name}", partial(_style, **options)) for name, options in STYLES.items()),
+        *(Scene(f"{name} sees", partial(_see, build)) for name, build in NETWORKS.items()),
+        Scene("tiny_vgg learns", partial(_learn, partial(tiny.build, batch_norm=True), _classify)),
+        Scene("tiny_facenet learns", partial(_learn, partial(tiny_face.build, batch_norm=True), _compare)),
+        Scene("nn4_small2 learns", partial(_learn, models.nn4_small2, _compare)),
+        Scene("pictures of units", _pictures),
+        Scene("finding faces", _find),
+    ]
+
+
+STYLES: dict[str, dict] = {
+    "Adam": {"optimizer": "adam", "total_variation": 0.5},
+    "L-BFGS": {"optimizer": "lbfgs"},
+    "gradient descent": {"optimizer": "gd"},
+    "preset course": {"preset": "course"},
+}
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "tiny_vgg": models.tiny_vgg,
+    "tiny_facenet": models.tiny_facenet,
+    "squeezenet": models.squeezenet,
+    "nn4_small2": models.nn4_small2,
+    "inception_resnet_v1": models.inception_resnet_v1,
+    "deepface": models.deepface,
+}
+
+
+def _operations(dtype: type[np.floating]) -> None:
+    """Every row of every room's op_cases, forward and backward, with inputs that may be written to and that may not."""
+    for case in (*op_cases.CASES, *faces_cases.CASES, *style_cases.CASES):
+        for frozen in (False, True):
+            _operation(case, dtype, frozen)
+
+
+def _operation(case: OpCase, dtype: type[np.floating], frozen: bool) -> None:
+    inputs = [array.astype(dtype) for array in case.draw(np.random.default_rng(0))]
+    for array in inputs[1:]:  # filters, which `minicnn.frozen` makes read-only
+        array.flags.writeable = not frozen
+    leaves = [Tensor(array, requires_grad=i == 0 or not frozen) for i, array in enumerate(inputs)]
+    with use_backend("numba"):
+        result = case.function(*leaves)
+        for part in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(part, Tensor):
+                part.sum().backward()
+
+
+def _style(**options: object) -> None:
+    random = np.random.default_rng(0)
+    content, style = random.random((2, 48, 48, 3), np.float32)
+    transfer(content, style, steps=2, **options)  # type: ignore[arg-type]
+
+
+def _batch(model: Network, count: int) -> np.ndarray:
+    return np.random.default_rng(0).random((count, *model.card.input_size, 3), np.float32)
+
+
+def _see(build: Callable[[], Network]) -> None:
+    """One picture, and two; frozen, as many are encoded, and with a gradient to the picture."""
+    model = build()
+    model.eval()
+    for count in (1, 2):
+        with nn.frozen(model), no_grad():
+            model(_batch(model, count))
+        with no_grad():
+            model(_batch(model, count))
+
+
+def _learn(build: Callable[[], Network], loss_of: Callable[[Tensor], Tensor]) -> None:
+    model = build()
+    model.train()
+    for optimizer in (
+        optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4, nesterov=True),
+        optim.Adam(model.parameters(), 1e-3),
+    ):
+        optimizer.zero_grad()
+        loss_of(model(Tensor(_batch(model, 4)))).backward()
+        optimizer.step()
+
+
+def _classify(logits: Tensor) -> Tensor:
+    return ops.cross_entropy(logits, np.arange(4))
+
+
+def _compare(encodings: Tensor) -> Tensor:
+    triplets = mine_triplets(encodings, np.array([0, 0, 1, 1]), strategy="batch-hard", margin=0.2)
+    return batch_triplet_loss(encodings, triplets)
+
+
+def _pictures() -> None:
+    from minicnn import visualize
+
+    model = models.tiny_vgg()
+    pieces = _batch(model, 2)
+    visualize.saliency(model, "block2_conv1", pieces, unit=0)
+    visualize.guided_backprop(model, "block2_conv1", pieces, unit=0)
+    visualize.top_patches(model, "block2_conv1", pieces, units=[0])
+
+
+def _find() -> None:
+    """What finding faces is made of: three networks, and windows that are cut out and resized."""
+    from minicnn.faces.detection import crops
+
+    model = models.mtcnn(None)
+    model.eval()
+    picture = np.random.default_rng(0).random((48, 64, 3), np.float32)
+    with nn.frozen(model):
+        model.judge(picture[None])
+        for stage, size in ((model.refinement, 24), (model.output, 48)):
+            stage.judge(crops(picture, np.array([[4.0, 4, 30, 30], [-2, -2, 20, 20]]), size))
+
+
+def compiled() -> tuple[int, int]:
+    """(kernels that have been compiled or read from the disk in this process, how often one had to be compiled)."""
+    kernels = list(compiled_kernels())
+    return sum(bool(kernel.signatures) for kernel in kernels), sum(sum(k.stats.cache_misses.values()) for k in kernels)
