@@ -145,19 +145,19 @@ def test_the_machine_tells_its_memory():
 
 
 RUN = """
-import json, sys
+import dataclasses, json, sys
 import numpy as np
 import minicnn
 from minicnn import models
 from minicnn.bench import children
 from minicnn.style.estimate import estimate
 
-model = getattr(models, sys.argv[1])()
-size = int(sys.argv[2])
+name, size, optimizer = sys.argv
+model, size = getattr(models, name)(), int(size)
 content, style = np.random.default_rng(0).random((2, size, size, 3), np.float32)
-recipe = __import__("dataclasses").replace(model.adapt(model.card.recipe).card.recipe, steps=3, optimizer=sys.argv[3])
+recipe = dataclasses.replace(model.adapt(model.card.recipe).card.recipe, steps=3, optimizer=optimizer)
 found = estimate(model, recipe, content, [(style, 1.0)])
-minicnn.style.transfer(content, style, model=model, steps=3, optimizer=sys.argv[3], progress=False)
+minicnn.style.transfer(content, style, model=model, steps=3, optimizer=optimizer, progress=False)
 peak = children.peak_memory()
 print(json.dumps([found.memory, None if peak is None else peak * 2**20]))
 """
