@@ -24,7 +24,7 @@ from minicnn.gradient_causes import causes, gradient_of, nodes_of
 from minicnn.gradient_differences import Differences, Index, Unsettled, unsettled
 from minicnn.gradient_patterns import Evidence
 from minicnn.gradient_reports import Finding, GradcheckReport, InputReport
-from minicnn.tensor import Tensor
+from minicnn.tensor import Tensor, watching
 
 EVERY_ELEMENT = 2000  # tensors up to this size are checked whole, larger ones by a sample and a random direction
 
@@ -47,6 +47,8 @@ def gradcheck(
     atol + rtol · |numeric|. Up to 2,000 elements a tensor are all checked; larger ones by a stratified sample and a
     random direction.
 
+    On a tape of minicnn.record() this is one forward and one backward: with the report's cotangent, by its names.
+
     Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
     ones is returned, its verdict is "inconclusive", and as a condition it is false.
     Raises GradcheckError with the report, also as its `report`, when a gradient is wrong; and when f or its backward
@@ -54,6 +56,29 @@ def gradcheck(
     """
     arrays = _arrays(inputs)
     names = _names(f, inputs, len(arrays))
+    tape = watching.get()
+    token = watching.set(None)
+    try:
+        result, cotangent = _checked(f, arrays, names, eps, atol, rtol, seed)
+    finally:
+        watching.reset(token)
+    if tape is not None:
+        _record(f, arrays, names, cotangent)
+    if result.failed:
+        raise GradcheckError(str(result), result)
+    return result
+
+
+def _checked(
+    f: Callable[..., Tensor],
+    arrays: list[np.ndarray],
+    names: list[str],
+    eps: float,
+    atol: float,
+    rtol: float,
+    seed: int,
+) -> tuple[GradcheckReport, np.ndarray]:
+    """The report, explained if it has to be, and the cotangent that it is about."""
     # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves as the cotangent.
     random = np.random.default_rng(seed).spawn(1)[0]
     y, gradients, cotangent = _analytic(f, arrays, names, random)
@@ -71,8 +96,14 @@ def gradcheck(
     result = GradcheckReport(reports, eps, str(y.dtype), shown, current_backend())
     if result.failed:
         _explain(result, f, differences, gradients, evidences, atol, rtol)
-        raise GradcheckError(str(result), result)
-    return result
+    return result, cotangent
+
+
+def _record(f: Callable[..., Tensor], arrays: list[np.ndarray], names: list[str], cotangent: np.ndarray) -> None:
+    """One pass for the tape that looks on, which is to show what was checked and not its thousand repetitions."""
+    y = f(*(Tensor(a.copy(), requires_grad=True, name=name) for a, name in zip(arrays, names, strict=True)))
+    if y.requires_grad:
+        y.backward(cotangent.copy())
 
 
 # --- what is asked -------------------------------------------------------------------------------------------------
@@ -303,8 +334,9 @@ def _explain(
             f"first bad backend: {bad} ({' and '.join(earlier)} pass{'es' * (len(earlier) == 1)}): compare the kernels"
         )
     else:
-        result.notes.append(f"first bad backend: {bad}, the definition itself: look at the backward, not at a kernel")
-    result.notes.append(f"next: tape.why({first.name}, {first.worst[0]})")
+        result.notes.append(f"first bad backend: {bad}, the definition: look at the backward, not at a kernel")
+    result.notes.append("next: run it again, inside `with minicnn.record() as tape:`, and then")
+    result.notes.append(f'      print(tape.why("{first.name}", {first.worst[0]}))')
 
 
 def _evidence(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass, field
 
 from minicnn.gradient_differences import Index, Unsettled
 
-WIDTH = 118
+WIDTH = 80  # of a terminal that nobody made wider
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class InputReport:
         return f"{label}: {self.checked}/{of} ok"
 
     def __str__(self) -> str:
-        return "\n  ".join([self.summary(), *self.details()])
+        return "\n".join(_wrapped([self.summary(), *(f"  {line}" for line in self.details())]))
 
     def details(self) -> list[str]:
         """Everything but the summary, a line each."""
@@ -66,8 +67,8 @@ class InputReport:
             difference = abs(analytic - numeric)
             relative = difference / max(abs(analytic), abs(numeric), 1e-300)
             lines.append(
-                f"worst {self.place(index)}   analytic {analytic:.6g}   numeric {numeric:.6g}   "
-                f"abs {difference:.1e}   rel {relative:.1e}"
+                f"worst {self.place(index)}   analytic {analytic:.6g}   numeric {numeric:.6g}  "
+                f"abs {difference:.1e}  rel {relative:.1e}"
             )
         if not self.direction_ok and self.direction is not None:
             analytic, numeric = self.direction
@@ -125,7 +126,18 @@ class GradcheckReport:
                 lines += [found.summary(), *(f"  {line}" for line in found.details())]
         lines += _joined([found.summary() for found in self.inputs if found.ok])
         lines += self.notes
-        return "\n  ".join(lines)
+        return "\n".join(_wrapped([lines[0], *(f"  {line}" for line in lines[1:])]))
+
+
+def _wrapped(lines: list[str]) -> list[str]:
+    """What is too long goes on below, further in. Words, and so names and numbers, stay whole."""
+    wrapped: list[str] = []
+    for line in lines:
+        inner = " " * (len(line) - len(line.lstrip()) + 4)
+        wrapped += textwrap.wrap(
+            line, WIDTH, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return wrapped
 
 
 def _joined(pieces: list[str]) -> list[str]:

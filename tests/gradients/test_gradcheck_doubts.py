@@ -160,7 +160,8 @@ def test_the_report_tells_backend_precision_options_and_what_to_do_next():
         gradcheck(scaled(np.abs, 2.0), [Tensor(np.array([1.0, -2.0]), name="height")])
     message = str(caught.value)
     assert "FAILED wrong(height)   backend numpy  float64  eps 1e-06" in message
-    assert "first bad backend: numpy" in message and "next: tape.why(height, (0,))" in message
+    assert "first bad backend: numpy" in message and 'print(tape.why("height", (0,)))' in message
+    assert all(len(line) <= 80 for line in message.splitlines())
 
 
 def test_a_kernel_that_is_wrong_on_one_backend_is_told_from_a_wrong_formula():
@@ -205,9 +206,10 @@ def test_parts_that_an_engine_overwrites_are_named(monkeypatch):
         leaf.grad = np.array(gradient)
 
     monkeypatch.setattr("minicnn.tensor._deposit", overwrite)
-    with pytest.raises(GradcheckError, match="x is used 2 times, and its gradient holds only what") as caught:
+    with pytest.raises(GradcheckError) as caught:
         gradcheck(lambda x: ops.exp(x) + ops.tanh(x), np.array([0.5, 1.0, -0.3]))
-    assert [finding.kind for finding in caught.value.report.findings] == ["fan-out"]
+    (finding,) = caught.value.report.findings
+    assert finding.kind == "fan-out" and "x is used 2 times, and its gradient holds only what" in finding.text
 
 
 def test_a_large_gradient_is_explained_from_its_sample():

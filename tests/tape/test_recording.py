@@ -156,6 +156,19 @@ def test_an_op_of_ones_own_is_recorded():
     assert np.isclose(tape.why(x, 1).total, 1 / 1.5**2)
 
 
+def test_of_a_gradcheck_the_tape_keeps_the_pass_that_the_report_is_about():
+    @op
+    def bias(x, b):
+        return x + b, lambda dy: (dy, dy.mean(axis=0))
+
+    with minicnn.record() as tape, pytest.raises(minicnn.GradcheckError) as caught:
+        minicnn.gradcheck(bias, [np.ones((3, 2)), Tensor(np.ones(2), name="offset")])
+    assert [(step.name, back) for step, back in tape.moments] == [("bias", False), ("bias", True)]
+    index, analytic, _ = caught.value.report.inputs[1].worst
+    assert tape.why("offset", index).gradient == analytic and tape.steps[0].inputs[0].name == "x"
+    assert "test_recording.py" in str(tape)
+
+
 def test_the_table_says_it_all(random, capsys):
     _, loss = small_net(random)
     with minicnn.record() as tape:
