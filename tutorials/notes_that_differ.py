@@ -88,7 +88,7 @@ per_channel = compare("style: 1/C", both / channels, layer)
 assert np.isclose(per_channel, 4 * channels * (H * W) ** 2)
 
 # %% [markdown] tags=["answer"]
-# No, if you know of it. A factor that is the same for every picture does not move the minimum; it moves the weights.
+# No, if the weights go with them. A factor that is the same for every picture moves no minimum; it is a part of α or β.
 # Whoever writes ½ must divide α by 96 here to get our picture, and by two million at a layer of VGG with 128 × 128 × 64
 # features. So ½ and 1/(4 · n_H · n_W · n_C) are both right, α = 10 is not the same in both, and a weight without its
 # constant means nothing. (`minicnn.style` has them all: `content_cost(…, form="gatys")`.)
