@@ -229,19 +229,23 @@ def _compiled(pixel: Pixel) -> list[str]:
 
 
 def _threads(pixel: Pixel) -> list[str]:
-    return [f"  CUDA, {t.name}: {thread_of(t, pixel.row, pixel.column, pixel.place.columns)}" for t in tilings()]
+    row, column, columns = pixel.row, pixel.column, pixel.place.columns
+    return [f"  CUDA, {t.name}: {thread_of(t, row, column, columns, pixel.groups)}" for t in tilings()]
 
 
-def thread_of(tiling: Tiling, row: int, column: int, columns: int) -> str:
-    """Which block and thread forms the output in this row and column, and what that reads."""
+def thread_of(tiling: Tiling, row: int, column: int, columns: int, groups: int = 1) -> str:
+    """Which block and thread forms the output in this row and column, and what that reads. Groups have tiles of their
+    own, one layer of blocks each.
+    """
     if tiling.flat:
         block, thread = divmod(row * columns + column, tiling.flat)
         where = f"block {block}, thread {thread}"
     else:
+        layer, column = divmod(column, columns // groups)
         down, across = row // tiling.rows, column // tiling.columns
         y, x = row % tiling.rows // tiling.rows_each, column % tiling.columns // tiling.columns_each
-        where = f"block ({down}, {across}), thread (x {x}, y {y})"
-    return f"{where}; {tiling.reads}" if tiling.reads else where
+        where = f"block (x {down}, y {across}, z {layer}), thread (x {x}, y {y})"
+    return f"{where}; reads {tiling.reads}" if tiling.reads else where
 
 
 def for_page(step: Step) -> dict[str, Any]:

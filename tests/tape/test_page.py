@@ -11,6 +11,7 @@ import pytest
 import minicnn
 from minicnn import InputError, Tensor, ops
 from minicnn.tape import page, pictures
+from minicnn.tape.pixels import tilings
 
 ROOM = 2_000_000  # bytes that a page may have
 
@@ -131,6 +132,9 @@ def test_one_pixel_every_way(browser, net):
     assert "12 products, and 6 that meet padding" in text
     assert "Row 1 of the 9 patches that im2col lays out, times column 2 of the 3 filters: 18 numbers each" in text
     assert "Block 0 of 1, and in it group 0" in text and "this one is number 1" in text
+    if tilings():
+        assert "Block 0, thread 5. It reads a number of x" in text  # number 1 · 3 + 2
+        assert "Block (x 0, y 0, z 0), thread (x 2, y 1). It reads a number of x" in text
     assert browser.run("maps[0].marks([0, 0, 1, 0]) && !maps[0].marks([0, 3, 1, 0])")  # what it reads is framed
     browser.press("ArrowRight")
     assert not browser.run("document.getElementById('pixel').checkVisibility()")

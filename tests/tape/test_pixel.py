@@ -98,8 +98,22 @@ def test_the_gpu_says_which_thread(monkeypatch):
     monkeypatch.setattr(pixels, "tilings", pixels.tilings.__wrapped__)
     tape, _ = recorded("same")
     shown = str(tape.pixel("conv_1", (1, 4, 5, 3))).splitlines()  # row 59, column 3: number 239
-    assert shown[-2].endswith("CUDA, one each: block 1, thread 111; 27 pairs")
-    assert shown[-1].endswith("CUDA, tiles: block (3, 0), thread (x 0, y 5)")
+    assert shown[-2].endswith("CUDA, one each: block 1, thread 111; reads 27 pairs")
+    assert shown[-1].endswith("CUDA, tiles: block (x 3, y 0, z 0), thread (x 0, y 5)")
+
+
+def test_the_kernels_for_the_gpu_say_how_they_share_the_work():
+    pytest.importorskip("numba.cuda")
+    from minicnn.kernels.conv.cuda import naive, tiled
+
+    one, tile = pixels.tilings()
+    assert (one.name, one.flat, tile.name, tile.rows, tile.columns) == (
+        "naive", naive.THREADS, "tiled", tiled.SIDE, tiled.SIDE,
+    )  # fmt: skip
+    tape, _ = recorded("groups")  # 9 positions, 2 groups of 3 filters
+    shown = str(tape.pixel("conv_1", (0, 2, 1, 4))).splitlines()
+    assert "  CUDA, naive: block 0, thread 46; reads a number of x and one of w for each product" in shown[-2]
+    assert "  CUDA, tiled: block (x 0, y 0, z 1), thread (x 1, y 7); reads" in shown[-1]
 
 
 def test_what_has_no_such_pixel():

@@ -85,7 +85,7 @@ function showPixel(section, step, index, pointAt) {
   node("p", compiledText(step.conv, number, o, j), compiled);
   for (const tiling of step.conv.tilings) {
     const thread = way(ways, `CUDA, ${tiling.name}`, "kernels/conv/cuda");
-    node("p", threadText(tiling, number, j, columns), thread);
+    node("p", threadText(tiling, number, j, columns, step.conv.groups), thread);
   }
   pointAt(found);
 }
@@ -110,15 +110,17 @@ function compiledText({ place, groups }, row, o, j) {
   return `Block ${block} of ${Math.ceil(place.rows / place.block)}, and in it group ${Math.floor(inside / place.group)}, whose ${place.group} outputs are summed in registers: this one is number ${inside % place.group}. ${filters}.`;
 }
 
-function threadText(tiling, row, column, columns) {
+function threadText(tiling, row, column, columns, groups) {
   const reads = tiling.reads ? ` It reads ${tiling.reads}.` : "";
   if (tiling.flat) {
     const number = row * columns + column;
     return `Block ${Math.floor(number / tiling.flat)}, thread ${number % tiling.flat}.${reads}`;
   }
+  const each = columns / groups, layer = Math.floor(column / each);
+  column %= each;
   const down = Math.floor(row / tiling.rows), across = Math.floor(column / tiling.columns);
   const y = Math.floor(row % tiling.rows / tiling.rows_each), x = Math.floor(column % tiling.columns / tiling.columns_each);
-  return `Block (${down}, ${across}), thread (x ${x}, y ${y}).${reads}`;
+  return `Block (x ${down}, y ${across}, z ${layer}), thread (x ${x}, y ${y}).${reads}`;
 }
 
 // The product of two matrices, with the row and the column that meet.

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from both_devices import assert_same, there
 
-from minicnn import backend
+from minicnn import backend, devices
 from minicnn.kernels import conv
 from minicnn.kernels.conv import on_cuda, on_numpy
 from minicnn.kernels.conv.cuda import naive, tiled
 from minicnn.kernels.geometry import slide
+from minicnn.tape.pixels import Tiling, thread_of
 
 KERNELS = pytest.mark.parametrize("kernels", [naive, tiled], ids=["naive", "tiled"])
 # spatial, size, C_in, C_out, groups, options
@@ -48,6 +49,27 @@ def hold(kernels, case, **options):
 @pytest.mark.parametrize("case", list(CASES))
 def test_equals_the_definition(kernels, case):
     hold(kernels, CASES[case])
+
+
+@KERNELS
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_tape_names_the_block_that_computes_an_output(kernels, groups, monkeypatch):
+    """Where only the first block of each group runs, exactly the outputs are there that it is said to form."""
+    window, x, w, b, _ = of_case((3, 4), (1, 1), 2, 12, groups, {}, pictures=1)
+    x, w, b = there(x, w, b)
+    launch = kernels.devices.launch
+    monkeypatch.setattr(
+        kernels.devices,
+        "launch",
+        lambda kernel, blocks, *rest: launch(kernel, 1 if kernels is naive else (1, 1, blocks[2]), *rest),
+    )
+    written = np.isfinite(devices.to_host(kernels.forward(x, w, b, window, groups)).reshape(12, 12))  # else poison
+    assert 0 < written.sum() < written.size
+    (tiling,) = (Tiling(*row) for row in on_cuda.tilings() if row[0] == kernels.__name__.rpartition(".")[2])
+    told = [[thread_of(tiling, row, column, 12, groups) for column in range(12)] for row in range(12)]
+    first = ("block 0,",) if tiling.flat else tuple(f"block (x 0, y 0, z {layer})" for layer in range(groups))
+    assert np.array_equal(written, [[where.startswith(first) for where in row] for row in told])
+    assert len({told[row][column] for row, column in np.argwhere(written)}) == written.sum()  # a thread each
 
 
 @KERNELS
