@@ -334,7 +334,7 @@ def _explain(
             f"first bad backend: {bad} ({' and '.join(earlier)} pass{'es' * (len(earlier) == 1)}): compare the kernels"
         )
     else:
-        result.notes.append(f"first bad backend: {bad}, the definition: look at the backward, not at a kernel")
+        result.notes.append(f"first bad backend: {bad}, the definition: the backward is wrong, not a kernel")
     result.notes.append("next: run it again, inside `with minicnn.record() as tape:`, and then")
     result.notes.append(f'      print(tape.why("{first.name}", {first.worst[0]}))')
 
