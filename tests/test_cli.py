@@ -66,6 +66,10 @@ def test_style_takes_a_file_of_weights(pictures, capsys):
         ({"--init": "grey"}, "init is 'grey'"),
         ({"--device": "tpu"}, "device is 'tpu'"),
         ({"--alpha": "-1"}, "alpha is -1"),
+        ({"--size": "4"}, "pixels, too small for tiny_vgg"),
+        ({"--style-scale": "0.01"}, "style is 1×1 pixels, too small for tiny_vgg"),
+        ({"--style-weights": "-1"}, "--style-weights are [-1.0]"),
+        ({"--preview": "painting.png"}, "--preview 'painting.png' is one of the pictures to read"),
     ],
 )
 def test_style_refuses_nonsense_in_one_line_and_exits_2(pictures, monkeypatch, capsys, change, message):

@@ -91,6 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
     out = images.check_target(arguments.out)
     if arguments.plot:
         images.check_target(arguments.plot)
+    _spare_what_goes_in(arguments)
     job = prepare(**_asked(arguments))
     if not compiled_before():
         print("compiling the kernels, once on this machine; later runs start at once", file=sys.stderr)
@@ -113,6 +114,15 @@ def run(arguments: argparse.Namespace) -> None:
     _say(out, job, result)
 
 
+def _spare_what_goes_in(arguments: argparse.Namespace) -> None:
+    """Raise InputError where a picture would be written over one that is read."""
+    read = [path for path in (arguments.content, *arguments.style) if path and Path(path).exists()]
+    for option in ("out", "plot", "preview", "gif"):
+        path = getattr(arguments, option)
+        if path and Path(path).exists() and any(Path(path).samefile(each) for each in read):
+            raise InputError(f"style: --{option} {path!r} is one of the pictures to read; expected another file")
+
+
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `transfer`: those of a manifest, or of the recipe that suits the weights; and those given."""
     from minicnn import models
@@ -130,6 +140,8 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     if (weights := arguments.style_weights) is not None:
         if len(weights) != len(styles):
             raise InputError(f"style: --style-weights are {len(weights)}; expected one for each STYLE, {len(styles)}")
+        if not (min(weights) >= 0 and sum(weights) > 0):  # so written, NaN is refused too
+            raise InputError(f"style: --style-weights are {weights}; expected shares of at least 0, and one above it")
         styles = list(zip(styles, weights, strict=True))
     model = models.from_weights(arguments.weights or "tiny_vgg")
     model.to(arguments.device)

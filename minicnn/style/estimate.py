@@ -26,6 +26,7 @@ from minicnn.tensor import Tensor
 
 FLOAT = 4  # bytes
 SMALL = (128, 256)  # pixels of the long side of the pictures that are styled to see how fast this machine is
+SHORT = 48  # pixels of their short side, at least
 SHARE = 0.9  # of the free memory that a run may take; the rest is for what the system does meanwhile
 # Bytes that compiled kernels work in, whatever the size of the picture (kernels/winograd: SHARED, and the transforms
 # of the largest filters while they are turned).
@@ -39,7 +40,7 @@ PICTURES = 10
 class Estimate:
     """memory: bytes that the process will hold at most. seconds: of all steps. free: bytes that the machine has left
     for it, those it holds already included; None where the system does not tell. fitting: the long side in pixels that
-    would fit, at most `size`.
+    would fit, at most `size`; 0 where not even a small picture does.
     """
 
     memory: int
@@ -80,13 +81,14 @@ def estimate(
     """
     height, width = content.shape[:2]
     long = max(height, width)
-    small = _scaled(content.shape, min(1.0, SMALL[-1] / long))
+    small = _small(content.shape, SMALL[-1])
     seconds = _seconds_of_a_step(model, recipe, content, styles[0])  # at full size
     held = machine.resident_memory() or TYPICAL
     base = held - _touched(model, recipe, small)
-    shapes = [picture.shape for picture, _ in styles]
 
     def needed(scale: float) -> int:
+        """With content and styles that much smaller, as another --size would have them."""
+        shapes = [_scaled(style.shape, min(1.0, max(scale, SHORT / min(style.shape[:2])))) for style, _ in styles]
         return base + run_bytes(model, recipe, _scaled(content.shape, scale), shapes)
 
     free = machine.available_memory()
@@ -94,7 +96,9 @@ def estimate(
         free += held
     fitting = long
     if free is not None and needed(1.0) > SHARE * free:
-        low, high = 0, long
+        low, high = min(SMALL[0], long), long
+        if needed(low / long) > SHARE * free:
+            low = high = 0
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if needed(middle / long) <= SHARE * free else (low, middle)
@@ -119,7 +123,7 @@ def _seconds_of_a_step(
     height, width = content.shape[:2]
     points = []
     for side in SMALL:
-        size = _scaled(content.shape, min(1.0, side / max(height, width)))
+        size = _small(content.shape, side)
         points.append((products(model, recipe, size), _seconds_at(model, recipe, images.resize(content, *size), style)))
     (fewer, shorter), (more, longer) = points
     full = products(model, recipe, (height, width))
@@ -132,7 +136,7 @@ def _seconds_of_a_step(
 def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]) -> float:
     """The quicker of two steps, after one in which kernels are loaded or compiled."""
     picture, weight = style
-    small = images.resize(picture, *_scaled(picture.shape, min(1.0, max(content.shape) / max(picture.shape))))
+    small = images.resize(picture, *_small(picture.shape, max(content.shape)))
     seconds: list[float] = []
     with nn.frozen(model):
         objective = Objective(model, recipe, content, [(small, weight)])
@@ -145,6 +149,11 @@ def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style:
             optimizer.step()
             seconds.append(time.perf_counter() - start)
     return min(seconds[1:])
+
+
+def _small(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """With a long side of so many pixels, and a short one that a network can still see."""
+    return _scaled(shape, min(1.0, max(side / max(shape[:2]), SHORT / min(shape[:2]))))
 
 
 def _scaled(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
@@ -181,6 +190,15 @@ def works(model: Network, layers: Iterable[str], size: tuple[int, int]) -> list[
         if not wanted:
             break
     return found
+
+
+def check_size(name: str, picture: np.ndarray, model: Network, recipe: StyleRecipe) -> None:
+    """Raise InputError where nothing would be left of a picture (H, W, 3) at the layers of a recipe."""
+    height, width = picture.shape[:2]
+    try:
+        works(model, _layers(recipe), (height, width))
+    except InputError as problem:
+        raise InputError(f"{name} is {width}×{height} pixels, too small for {model.card.name} ({problem})") from None
 
 
 Shape = tuple[int, int, int]

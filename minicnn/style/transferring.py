@@ -21,6 +21,7 @@ from minicnn.nn import frozen
 from minicnn.style import manifests
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
+from minicnn.style.estimate import check_size
 from minicnn.style.running import Run, Styles
 from minicnn.style.settings import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
 from minicnn.style.trace import Diverged
@@ -107,6 +108,8 @@ def prepare(
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
     styles = style_pictures(style, picture, size=size, style_scale=style_scale)
+    for name, each in (("content", picture), *(("style", style) for style, _ in styles)):
+        check_size(f"transfer: {name}", each, model, recipe)
     init = recipe.start if init is None else init
     start = start_from(init, picture, model, np.random.default_rng(seed))
     settings = {

@@ -114,6 +114,22 @@ def test_what_does_not_fit_is_refused_with_the_size_that_does(network, monkeypat
     assert at(too_large.fitting - 2).fits and not at(too_large.fitting + 10).fits
 
 
+def test_a_size_fits_for_the_styles_too(network, monkeypatch):
+    """--size is that of all pictures: a large style does not mean that nothing fits."""
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 1.0)
+    monkeypatch.setattr(machine, "available_memory", lambda: 2 * GB)
+    monkeypatch.setattr(machine, "resident_memory", lambda: 200 << 20)
+    large = np.broadcast_to(np.float32(0.5), (12000, 12000, 3))
+    assert 500 < estimate(network, network.card.recipe, large, [(large, 1.0)]).fitting < 8000
+    monkeypatch.setattr(machine, "available_memory", lambda: 1 << 20)
+    assert estimate(network, network.card.recipe, large, [(large, 1.0)]).fitting == 0
+
+
+def test_a_long_narrow_picture_is_measured_at_a_size_that_can_be_seen():
+    assert estimates._small((60, 6000, 3), 256) == (48, 4800)
+    assert estimates._small((600, 800, 3), 256) == (192, 256)
+
+
 def test_nothing_fits_where_there_is_no_memory():
     with pytest.raises(InputError, match="no size fits: close other programs"):
         refuse(Estimate(memory=GB, seconds=1.0, size=256, steps=10, free=GB // 10, fitting=0))
