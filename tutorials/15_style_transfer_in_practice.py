@@ -57,7 +57,7 @@ show({"photograph": photograph, "sky": sky, "window": window}, "pictures.png", "
 # **Predict**: from block 1 to block 5, how does the error of the pixels grow? Is there a block from which she cannot
 # be recognised? And the cost that we minimise, does that grow, too?
 
-# %%
+# %% tags=["predict"]
 content_alone = {"alpha": 1.0, "beta": 0.0, "total_variation": 0.0, "content_form": "relative", "init": "noise"}
 restored, pixel_errors, costs_left = {}, [], []
 for layer in BLOCKS:
@@ -81,10 +81,10 @@ assert all(earlier < later for earlier, later in pairwise(pixel_errors))
 assert pixel_errors[0] < 0.03 and pixel_errors[4] > 10 * pixel_errors[0]
 assert costs_left[4] < costs_left[1]  # the worst picture of them all satisfies its layer better than the second best
 
-# %%
+# %% tags=["answer"]
 show({"photograph\n": photograph, **restored}, "restored.png", "Content alone, from each block")
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Block 1 gives the photograph back, to a few parts in a hundred. At block 2 the colours of even surfaces go, at block
 # 3 all colours, at block 4 lines remain and a face, at block 5 not even that. Yet block 5 is content: to it, the last
 # picture *is* the photograph, its features are off by less than a tenth. That is the whole trick of style transfer. A
@@ -92,14 +92,15 @@ show({"photograph\n": photograph, **restored}, "restored.png", "Content alone, f
 #
 # **What went wrong here?** If your picture is worse at block 1 than 0.03, look at the start: `init="content"` would
 # begin at the answer and prove nothing, and with Adam instead of L-BFGS 25 steps are too few.
-#
+
+# %% [markdown]
 # ## One style layer, or five?
 #
 # Now the reverse: no content (`alpha=0`), and the style of the sky, from noise, at one layer only. Then at all five.
 #
 # **Predict**: a picture made for block 5 alone, which sees large pieces: will it have the sky's colours?
 
-# %%
+# %% tags=["predict"]
 made = {}
 for name, layers in {
     "block 1 alone": BLOCKS[:1],
@@ -137,7 +138,7 @@ own = {"block 1 alone": 0, "block 3 alone": 2, "block 5 alone": 4}
 assert all(row[i] < 1.5 * table[:, i].min() for row, i in zip(alone, own.values(), strict=True))  # they did their job
 assert (alone.max(axis=1) > 4 * together.max()).all()  # and each left another layer far from the sky
 
-# %%
+# %% tags=["answer"]
 figure, panels = plt.subplots(1, 6, figsize=(15, 3.1), layout="constrained", width_ratios=[1, 1, 1, 1, 1, 1.7])
 for ax, (name, picture) in zip(panels, {"the sky": sky, **made}.items(), strict=False):
     ax.imshow(picture, interpolation="lanczos")
@@ -146,7 +147,7 @@ for ax, (name, picture) in zip(panels, {"the sky": sky, **made}.items(), strict=
 heat = panels[5]
 heat.imshow(np.log10(table), cmap="magma_r", aspect="auto")
 for (row, column), cost in np.ndenumerate(table):
-    heat.text(column, row, f"{cost:.3f}", ha="center", va="center", color="white" if cost > 0.03 else INK, fontsize=9)
+    heat.text(column, row, f"{cost:.3f}", ha="center", va="center", color="white" if cost > 0.015 else INK, fontsize=9)
 heat.set_xticks(range(5), [f"block {block}" for block in (1, 2, 3, 4, 5)], fontsize=9)
 heat.set_yticks(range(4), list(made), fontsize=9)
 heat.spines[:].set_visible(False)
@@ -154,12 +155,13 @@ heat.set_title("style cost that is left, as a share of the sky's own", fontsize=
 figure.savefig("layers.png", dpi=120)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Block 1 alone: the right colours in crumbs. Block 5 alone: the right bends in any colour, and grit, of which five
 # blocks up nothing is to be seen. Each single layer is content with its own row of the sky, and another layer finds the
 # picture several times worse than the one made for all five: the worst number of that row is small. Nobody wins but
 # nobody is ignored. That is why recipes take a layer from every block.
-#
+
+# %% [markdown]
 # ## Gram, covariance, correlation
 #
 # The Gram matrix asks which channels respond *together*. Statistics has two relatives of it. With F the features, one
@@ -198,7 +200,7 @@ def statistic(name, features):
 # **Predict**: the window, made brighter everywhere by 0.2; the window with half the contrast; its pixels shuffled. Nine
 # answers: which statistic notices which? Look at the first convolution before its ReLU, where everything is linear.
 
-# %%
+# %% tags=["predict"]
 plain = 0.5 * window + 0.25  # with room to both sides
 versions = {
     "brighter": plain + 0.2,
@@ -226,16 +228,17 @@ assert abs(changes["half the contrast", "covariance"] - 0.75) < 1e-3  # a square
 assert changes["half the contrast", "correlation"] < 1e-2
 assert min(changes["shuffled", name] for name in STATISTICS) > 0.05
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Covariance is blind to brightness, correlation to brightness and contrast, and nobody is blind to shuffled *pixels*.
 # (Lesson 3 shuffled the *features*, and the Gram matrix did not move. A filter of 3×3 pixels is why this differs.)
-#
+
+# %% [markdown]
 # After the ReLU and deeper these are rules of thumb: where a channel is cut off depends on the brightness. So paint
 # with each. The cost is that of lesson 3 but for its statistic, and the loop is yours.
 #
 # **Predict**: three pictures, each made for one statistic and judged by all three. Who wins each of the contests?
 
-# %%
+# %% tags=["predict"]
 STYLE_LAYERS = dict(zip(BLOCKS, (0.1, 0.2, 0.4, 0.4, 0.4), strict=True))
 CONTENT_LAYER = "block3_conv2"
 content = seen(photograph, [CONTENT_LAYER])[CONTENT_LAYER]
@@ -295,16 +298,17 @@ for layer in BLOCKS:
 print("μμᵀ over the Gram matrix, in squares:", ", ".join(f"{share:.0%}" for share in means_alone))
 assert min(means_alone) > 0.3
 
-# %%
+# %% tags=["answer"]
 show({"photograph": photograph, "window": window, **painted}, "statistics.png", "The same loop, three statistics")
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # All three paint, so there is nothing holy about the Gram matrix. And did you predict that each wins its own contest?
 # The one made for Gram loses badly by the other two measures, while they do about as well by Gram. The reason is in the
 # last line. After a ReLU nothing is negative, so channels have large means, and μμᵀ is a large part of the Gram matrix.
 # A picture comes near it by the right means, the right colours on the whole, before it has the right *pattern*.
 # Covariance takes that part away, and the pattern is all that is left to be judged by.
-#
+
+# %% [markdown]
 # ## What α/β does
 #
 # J = α·J_content + β·J_style, so only the ratio counts.
@@ -312,7 +316,7 @@ show({"photograph": photograph, "window": window, **painted}, "statistics.png", 
 # **Predict**: as α/β falls from 100 to 0.01, what do content and style cost, each without its weight? Where does it
 # stop to matter?
 
-# %%
+# %% tags=["predict"]
 RATIOS = (100, 10, 1, 0.1, 0.01)
 strip, content_costs, style_costs = {}, [], []
 for ratio in RATIOS:
@@ -326,15 +330,16 @@ assert all(a < b for a, b in pairwise(content_costs))
 assert all(a > b for a, b in pairwise(style_costs[:4]))
 assert style_costs[0] > 5 * style_costs[2] and style_costs[2] < 2 * style_costs[4]  # then style has all it can get
 
-# %%
+# %% tags=["answer"]
 show(strip, "ratios.png", "From the photograph to the window")
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # A seesaw, but not an even one. From 100 to 1 the style gains a lot for a little content. Below 1 it has nearly all
 # that it can get in so many steps, and only content is lost. The knee is where a recipe's ratio belongs.
 #
 # α/β = 1 here and the course's 10/40 cannot be compared: the costs of these networks and forms have different units.
-#
+
+# %% [markdown]
 # ## L-BFGS, Adam, plain gradient descent
 #
 # All three get the same gradient, and one evaluation of it costs nearly all the time. What differs is what they make
@@ -344,7 +349,7 @@ show(strip, "ratios.png", "From the photograph to the window")
 #
 # **Predict** the order after equal time. And what happens to plain descent with a rate three times too large?
 
-# %%
+# %% tags=["predict"]
 RATES = {"lbfgs": 1.0, "adam": 0.03, "gd": 100.0, "gd, too fast": 300.0}
 races, finals = {}, {}
 for name, rate in RATES.items():
@@ -366,7 +371,7 @@ for name, rate in RATES.items():
 assert finals["lbfgs"] < finals["adam"] and finals["lbfgs"] < finals["gd"]
 assert finals["gd, too fast"] > 2 * finals["gd"]
 
-# %%
+# %% tags=["answer"]
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for (name, race), colour in zip(races.items(), (INK, BLUE, GREEN, RED), strict=True):
     ax.plot(race[:, 0], race[:, 1], color=colour, lw=2, label=f"{name}, J = {finals[name]:.3f} at the end")
@@ -376,13 +381,14 @@ ax.legend(frameon=False)
 figure.savefig("optimizers.png", dpi=120)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # L-BFGS wins, and needs no rate. Plain descent does better than its reputation *if* you find its rate: 100 was picked
 # from 3, 30, 100 and 300, which cost four runs, while three times too much makes it jump about. Adam's 0.03 suits every
 # network and every cost, because Adam does not see how steep the cost is; that is why it is the default.
 #
 # Does the lowest cost look best? Often, but costs know nothing of beauty.
-#
+
+# %% [markdown]
 # ## From coarse to fine
 #
 # A network has a window, so a brush stroke cannot be longer than it sees. Halve the picture and the stroke is twice as
@@ -391,7 +397,7 @@ plt.show()
 # **Predict**: with as many steps in all, which one has the lower cost at full size? And which one would still look
 # painted from across the room, say at half the size?
 
-# %%
+# %% tags=["predict"]
 LARGE = 160
 portrait = images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=(LARGE * 6 // 5, LARGE))[:LARGE]
 large_window = PAINTINGS["stained_glass"](LARGE)
@@ -416,14 +422,15 @@ assert near[1] < near[2]
 assert far[2] < 0.7 * far[1]
 assert seconds[2] < seconds[1]
 
-# %%
-show({"portrait\n\n": portrait, **sizes}, "levels.png", "One size, and two")
+# %% tags=["answer"]
+show({"portrait\n": portrait, **sizes}, "levels.png", "One size, and two")
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # One size reaches the lower cost, as it should: all its steps were spent on it. And still the other picture is painted
 # more boldly, and in less time, for the cost at full size does not see what the coarse steps did. Two numbers that
 # disagree about which picture is better: one measures what was optimised, the other what was meant.
-#
+
+# %% [markdown]
 # **Exercises**
 #
 # 1. Restore the photograph from block 4 *with* `total_variation=0.5`. The pixels' error falls. Does the layer know
