@@ -17,7 +17,10 @@ def add(commands: Any) -> None:
         "step", help="run a program and step through its operations, forward and backward", description=DESCRIPTION
     )
     parser.add_argument("script", metavar="SCRIPT.py", help="the program, which finds its arguments in sys.argv")
-    parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given")
+    given = parser.add_argument(
+        "arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given"
+    )
+    given.required = False  # else a missing SCRIPT.py is told as two things that are missing
     parser.add_argument(
         "--backend",
         default="numpy",
@@ -32,12 +35,14 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from minicnn.errors import MissingFileError
+    from minicnn.errors import InputError, MissingFileError
     from minicnn.tape import record
 
     script = Path(arguments.script)
     if not script.is_file():
         raise MissingFileError(f"step: SCRIPT.py is {arguments.script}; there is no such file")
+    if arguments.page and Path(arguments.page).resolve() == script.resolve():
+        raise InputError(f"step: --page is {arguments.page}, the program itself; expected another file")
     tape = record(backend=arguments.backend, most=arguments.most)
     variables = _run_recorded(script, arguments.arguments, tape)
     tape.name_by(variables)
@@ -50,6 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
     """Run it as `python SCRIPT.py` would. However it ends, what was recorded until then can be stepped through."""
+    from minicnn.errors import InputError
+
     source = script.read_bytes()
     variables: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), "__builtins__": __builtins__}
     before = sys.argv, sys.path
@@ -65,7 +72,7 @@ def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
         print(f"{script.name} was interrupted", file=sys.stderr)
     except BaseException as problem:
         if not tape.moments:
-            raise
+            raise InputError(f"step: {_told(problem, script)}; no operation ran before") from problem
         if len(tape) >= tape.most:
             print(f"{script.name} was stopped after {len(tape)} operations; --most takes more", file=sys.stderr)
         else:
@@ -75,3 +82,16 @@ def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
         sys.argv, sys.path = before
         sys.stdout.flush()
     return variables
+
+
+def _told(problem: BaseException, script: Path) -> str:
+    """In one line, with the line of the program that it came from."""
+    file, line = str(script), None
+    if isinstance(problem, SyntaxError) and problem.filename == file:
+        line, message = problem.lineno, problem.msg
+    else:
+        for frame, number in traceback.walk_tb(problem.__traceback__):
+            line = number if frame.f_code.co_filename == file else line
+        message = (str(problem).splitlines() or [""])[0]
+    where = f"{script.name}:{line}" if line else script.name
+    return f"{where} raised {type(problem).__name__}{': ' * bool(message)}{message}"

@@ -63,14 +63,16 @@ def _line(frame: FrameType) -> Line:
 
 def name_of(tensor: Any, stack: list[FrameType]) -> str | None:
     """What the program calls a tensor or an array: block1_conv1.w for what a layer on the way here holds, else a
-    variable of the user's own nearest function.
+    variable of the user's own nearest function, which may hold the array that a layer made the tensor of.
     """
     for frame in stack:
         owner = frame.f_locals.get("self")
         if owner is not None and (name := _attribute(owner, tensor)):
             return name
         if is_own(frame):
-            return next((k for k, v in own_variables(frame).items() if v is tensor), None)
+            held = own_variables(frame).items()
+            array = getattr(tensor, "data", None)
+            return next((k for k, v in held if v is tensor), next((k for k, v in held if v is array), None))
     return None
 
 

@@ -64,8 +64,22 @@ class Explanation:
         """What they do not account for: rounding, or uses of the tensor that were not recorded."""
         return self.gradient - self.total
 
+    @property
+    def next(self) -> tuple[str, tuple[int, ...]] | None:
+        """The element to ask about next: where the largest product came from."""
+        largest = next((p for p in self.products if p.at is not None and p.step.output.uses), None)
+        return (largest.step.output.name, largest.at) if largest is not None and largest.at is not None else None
+
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return self.told('tape.why("{name}", {index})')
+
+    def told(self, question: str) -> str:
+        """As text. question: how the next one is asked here, with {name}, {index} and {place} to be filled in."""
+        lines = _lines(self)
+        if self.next is not None:
+            name, index = self.next
+            lines.append("  next: " + question.format(name=name, index=index, place=text.place(name, index)))
+        return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
@@ -108,13 +122,13 @@ def element(asked_by: str, value: Value, index: Any) -> tuple[int, ...]:
         or len(numbers) != len(shape)
         or any(not -n <= i < n for i, n in zip(numbers, shape, strict=True))
     ):
-        expected = f"{_expected(shape)} for {value.name} {text.shape(value.array)}"
+        expected = f"{_expected(shape)} for {value.name} {text.shape(value.array)}, counted from 0"
         raise InputError(f"{asked_by}: index is {index!r}; expected {expected}")
     return tuple(i % n for i, n in zip(numbers, shape, strict=True))
 
 
 def _expected(shape: tuple[int, ...]) -> str:
-    return f"{len(shape)} ints" if shape else "()"
+    return f"{len(shape)} integer{'s' * (len(shape) > 1)}" if shape else "()"
 
 
 def _reason(value: Value) -> str:
@@ -152,9 +166,6 @@ def _lines(why: Explanation) -> list[str]:
         lines.append(
             f"  {why.name}.grad holds {text.number(why.now, 10)} by now: other backwards added to it, or it was set"
         )
-    largest = next((p for p in why.products if p.at is not None and p.step.output.uses), None)
-    if largest is not None and largest.at is not None:
-        lines.append(f'  next: tape.why("{largest.step.output.name}", {largest.at})')
     return lines
 
 

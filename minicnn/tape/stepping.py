@@ -162,7 +162,7 @@ class Stepper(cmd.Cmd):
 
     def do_why(self, argument: str) -> None:
         value, _, index = self.reference(argument)
-        self.say(str(self.tape.why(value.name, () if index is None else index)))
+        self.say(self.tape.why(value.name, () if index is None else index).told("why {place}"))
 
     def do_pixel(self, argument: str) -> None:
         value, _, index = self.reference(argument)
@@ -292,7 +292,8 @@ def _backward_lines(step: Step, moment: int) -> list[str]:
 
 
 def _called(step: Step) -> list[str]:
-    return [f"    {line}  {text.elided(line.text, 90)}".rstrip() for line in reversed(step.lines)]
+    room = max(shutil.get_terminal_size().columns, 80)
+    return [text.elided(f"    {line}  {line.text}".rstrip(), room) for line in reversed(step.lines)]
 
 
 def _value_line(value: Value, mark: str = " ") -> str:

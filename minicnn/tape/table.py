@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 HEAD = ("#", "operation", "shape", "values", "gradient", "called at")
 NARROWEST, WIDEST = 80, 160
+SHORTEST = 22  # columns of an operation, where there is little room
 
 
 def table_of(tape: Tape) -> str:
@@ -22,6 +23,10 @@ def table_of(tape: Tape) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD) - 1)]
     widths[1] = min(widths[1], 44)
     room = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST) - sum(widths) - 2 * len(widths)
+    place = max(len(row[-1].partition("  ")[0]) for row in rows)
+    if room < place:  # what was called where is worth more than all of what it was called with
+        shorter = max(widths[1] - (place - room), min(widths[1], SHORTEST))
+        room, widths[1] = room + widths[1] - shorter, shorter
     lines = [summary(tape)]
     for row in rows:
         cells = [
@@ -41,8 +46,7 @@ def summary(tape: Tape) -> str:
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
     walked = f"{back} of them walked back" if back else "backward has not come by"
     return (
-        f"tape: {len(tape)} operations, {walked} · backend {tape.backend} · "
-        f"{text.milliseconds(spent)} · {text.size(kept)} kept"
+        f"tape: {len(tape)} operations, {walked} · {tape.backend} · {text.milliseconds(spent)} · {text.size(kept)} kept"
     )
 
 

@@ -120,5 +120,7 @@ def test_what_has_no_such_pixel():
     tape, _ = recorded("same")
     with pytest.raises(InputError, match="pixel: x is not made on this tape; expected the output of a convolution"):
         tape.pixel("x", (0, 0, 0, 0))
-    with pytest.raises(InputError, match=r"pixel: index is \(0, 9, 0, 0\); expected 4 ints for conv_1 \(2, 5, 6, 4\)"):
+    with pytest.raises(
+        InputError, match=r"pixel: index is \(0, 9, 0, 0\); expected 4 integers for conv_1 \(2, 5, 6, 4\)"
+    ):
         tape.pixel("conv_1", (0, 9, 0, 0))

@@ -125,7 +125,7 @@ def test_names_are_those_of_the_program(random):
     with minicnn.record() as tape:
         hidden = model(pictures)
         loss = (hidden * 2.0).sum()
-    assert [value.name for value in tape.steps[0].inputs] == ["tensor", "first.w", "first.b"]
+    assert [value.name for value in tape.steps[0].inputs] == ["pictures", "first.w", "first.b"]
     assert [step.output.name for step in tape] == ["conv_1", "hidden", "mul_1", "loss"]
     assert tape.find(loss) is tape.find("loss") is tape.steps[-1].output
     assert all(step.lines[-1].file == __file__ for step in tape)
@@ -175,7 +175,7 @@ def test_the_table_says_it_all(random, capsys):
         loss().backward()
     tape.show()
     shown = capsys.readouterr().out
-    assert "tape: 5 operations, 5 of them walked back · backend numpy" in shown
+    assert "tape: 5 operations, 5 of them walked back · numpy" in shown
     assert "conv_1 = conv(x, w, b)" in shown and "(2, 6, 6, 4)" in shown and "test_recording.py:" in shown
     assert max(map(len, shown.splitlines())) <= 160
     assert "nothing recorded" in str(Tape())

@@ -111,7 +111,7 @@ def test_looking(tape):
         ("print w[__import__('os')]", "is no index"),
         ("print w[0", "the tape knows"),
         ("print", "a name is missing"),
-        ("why w", "expected 1 ints for w (4,)"),
+        ("why w", "expected 1 integer for w (4,), counted from 0"),
         ("why x[0]", "x has no gradient on this tape; it wants none"),
     ],
 )
@@ -146,6 +146,48 @@ def test_what_cannot_be_stepped_through(tmp_path, capsys):
     empty.write_text("print('nothing')\n", encoding="utf-8")
     assert cli.main(["step", str(empty)]) == 2
     assert "step: the tape is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import math\n\nmath.sqrt(-1)\n", "step: bad.py:3 raised ValueError: "),
+        ("def f():\n    raise RuntimeError\nf()\n", "step: bad.py:2 raised RuntimeError; no operation ran before"),
+        ("x = (\n", "step: bad.py:1 raised SyntaxError: "),
+        ("import nowhere_at_all\n", "step: bad.py:1 raised ModuleNotFoundError: No module named 'nowhere_at_all'; no"),
+    ],
+)
+def test_a_program_that_fails_at_once_is_told_in_one_line(program, told, tmp_path, capsys):
+    path = tmp_path / "bad.py"
+    path.write_text(program, encoding="utf-8")
+    assert cli.main(["step", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+
+
+def test_the_page_does_not_overwrite_the_program(script, capsys):
+    assert cli.main(["step", "--page", str(script), str(script)]) == 2
+    assert "the program itself" in capsys.readouterr().err and script.read_text(encoding="utf-8") == PROGRAM
+
+
+def test_a_missing_script_is_all_that_is_missing(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["step"])
+    assert "the following arguments are required: SCRIPT.py\n" in capsys.readouterr().err
+
+
+def test_a_program_that_records_for_itself_is_seen_whole(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import minicnn\nfrom minicnn import Tensor\nw = Tensor([2.0, 3.0], requires_grad=True)\n"
+        "with minicnn.record() as tape:\n    y = w * w\n    y.sum().backward()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO("why w[1]\nq\n"))
+    assert cli.main(["step", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "1 forward  y = mul(w, w)" in said and "w.grad[1] = 6" in said
+    assert "next: why y[1]" in said and "tape.why" not in said
 
 
 def test_a_long_program_is_stopped(tmp_path, monkeypatch, capsys):

@@ -146,6 +146,6 @@ def test_an_index_that_names_no_element(index):
     w = Tensor(np.ones((2, 3)), requires_grad=True)
     with minicnn.record() as tape:
         w.sum().backward()
-    with pytest.raises(InputError, match=r"why: index is .*; expected 2 ints for w \(2, 3\)"):
+    with pytest.raises(InputError, match=r"why: index is .*; expected 2 integers for w \(2, 3\)"):
         tape.why(w, index)
     assert tape.why(w, (-1, -1)).index == (1, 2)
