@@ -60,7 +60,7 @@ def start(arguments: argparse.Namespace) -> None:
     from minicnn import learn
 
     path = learn.start(arguments.name, arguments.to)
-    print(f"{path} is there, with the task and a hole. Then: {_check_of(arguments.name, path)}")
+    print(f"wrote {path}: the task, and a hole\nTo try it: {_check_of(arguments.name, path)}")
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -10,12 +10,27 @@ from minicnn.errors import InputError
 from minicnn.learn.exercise import Exercise
 
 COURSE = (
-    "gram_matrix",
-    "compute_content_cost",
-    "compute_layer_style_cost",
     "triplet_loss",
+    "verify",
+    "who_is_it",
+    "compute_content_cost",
+    "gram_matrix",
+    "compute_layer_style_cost",
+    "compute_style_cost",
+    "total_cost",
+    "train_step",
 )
-OWN = ("conv_forward",)
+OWN = (
+    "conv_forward",
+    "conv_gradient",
+    "im2col",
+    "max_pool_gradient",
+    "receptive_field",
+    "deconvnet_relu",
+    "pair_head",
+    "batch_hard",
+    "content_kernel",
+)
 NAMES = (*COURSE, *OWN)
 
 
@@ -23,7 +38,7 @@ NAMES = (*COURSE, *OWN)
 def find(name: str) -> Exercise:
     """The exercise of this name. Raises InputError, with the name that may be meant."""
     if name not in NAMES:
-        near = difflib.get_close_matches(str(name), NAMES, 1)
+        near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
         known = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}"
         raise InputError(f"learn: no exercise {name!r}; {known}")
     exercise: Exercise = importlib.import_module(f"minicnn.learn.tasks.{name}").EXERCISE

@@ -18,7 +18,9 @@ def difference(expected: Any, value: Any, tolerance: float) -> str | None:
         return f"expected {_shape(expected)}, got {_shape(value)}"
     if not expected.size:
         return None
-    wrong = ~(np.abs(expected - value.astype(float)) <= tolerance * max(float(np.abs(expected).max()), 1e-12))
+    value = value.astype(float)
+    allowed = tolerance * max(float(np.abs(expected[np.isfinite(expected)]).max(initial=0)), 1e-12)
+    wrong = ~((np.abs(expected - value) <= allowed) | (np.isnan(expected) & np.isnan(value)))
     if not wrong.any():
         return None
     if not expected.ndim:

@@ -23,6 +23,7 @@ from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
 
 KEPT = 2000  # characters of what it prints
+NEVER_ENDED = 1000  # no status that a process ends with
 SETTING_UP = 120  # seconds besides the learner's, for drawing faces on a slow machine
 
 
@@ -43,7 +44,7 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
         return Verdict.from_data({**found, "printed": printed})
     if stopped is not None:
         why = f"It is still running after {seconds:g} s{stopped}. Does a loop never end? --seconds N waits longer."
-    elif status == -1:
+    elif status == NEVER_ENDED:
         why = "It could not be stopped from inside, and was ended."
     else:
         why = f"The process ended, with status {status}, before it was judged: does something in {file.name} exit?"
@@ -101,18 +102,16 @@ def _run(command: list[str], environment: dict[str, str], seconds: float) -> tup
             if sum(map(len, printed)) <= 4 * KEPT:
                 printed.append(block)
 
-    process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        status = -1
-    finally:
-        process.kill()  # also when Ctrl-C was pressed
-        process.wait()
-        reader.join(5)
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = NEVER_ENDED
+        finally:
+            process.kill()  # also when Ctrl-C was pressed
+            reader.join(5)  # it ends with the pipe, unless a child of the learner's holds that open
     text = b"".join(printed).decode("utf-8", "replace").replace("\r\n", "\n").rstrip()
     return status, text if len(text) <= KEPT else f"{text[:KEPT]}\n… and more"

@@ -41,20 +41,21 @@ class Slip:
 class Exercise:
     """A function to write. Its docstring is the task, its body the solution, and a file to begin with is all but that.
 
-    title: a line. lecture: of the course. lesson: the file in tutorials/ that teaches it, without .py.
-    imports: the lines that stand above the function. observe: how a function is called, and what is looked at.
+    title: a line. lecture: of the course. read: the file that teaches it, a lesson for most. imports: the lines that
+    stand above the function; decorator: the line right above it. observe: how it is called, and what is looked at.
     hints: three, from a question to nearly the code. simulated: it runs on the simulated GPU.
     """
 
     function: Callable[..., Any]
     title: str
     lecture: str
-    lesson: str
+    read: str
     imports: str
     cases: Sequence[Case]
     slips: Sequence[Slip]
     hints: tuple[str, str, str]
     observe: Observe = field(default_factory=answer)
+    decorator: str = ""
     simulated: bool = False
 
     @property

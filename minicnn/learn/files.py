@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import os
-import textwrap
 from pathlib import Path
 
 from minicnn.errors import InputError
@@ -13,7 +12,7 @@ from minicnn.learn.exercise import Exercise
 
 HEAD = '''"""Exercise {name}: {title}.
 
-Lecture: {lecture}. Lesson: tutorials/{lesson}.py.
+Lecture: {lecture}. To read: {read}.
 
 Write the function below, then try it:    minicnn learn check {name}
 Stuck? There are three hints:             minicnn learn hint {name}
@@ -55,15 +54,15 @@ def start(exercise: Exercise, to: str | os.PathLike[str] | None = None) -> Path:
 
 
 def _head(exercise: Exercise) -> str:
-    fields = ("name", "title", "lecture", "lesson", "imports")
+    fields = ("name", "title", "lecture", "read", "imports")
     return HEAD.format(**{field: getattr(exercise, field) for field in fields})
 
 
 def _parts(exercise: Exercise) -> tuple[str, str]:
-    """(decorators, signature and docstring; the body)."""
-    function = getattr(exercise.function, "py_func", exercise.function)
-    lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
+    """(decorator, signature and docstring; the body)."""
+    lines = inspect.getsource(exercise.function).splitlines(keepends=True)
     definition = ast.parse("".join(lines)).body[0]
     assert isinstance(definition, ast.FunctionDef)
     end = definition.body[0].end_lineno
-    return "".join(lines[:end]), "".join(lines[end:])
+    above = f"{exercise.decorator}\n" if exercise.decorator else ""
+    return above + "".join(lines[:end]), "".join(lines[end:])

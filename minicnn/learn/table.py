@@ -16,7 +16,7 @@ class Entry(NamedTuple):
     name: str
     title: str
     lecture: str
-    lesson: str
+    read: str
     state: str
 
 
@@ -27,7 +27,7 @@ class Table(tuple[Entry, ...]):
     def of(cls, exercises: Sequence[Exercise], known: Mapping[str, Progress]) -> Table:
         """A row for each."""
         states = (str(known.get(exercise.name, Progress())) for exercise in exercises)
-        return cls(Entry(e.name, e.title, e.lecture, e.lesson, s) for e, s in zip(exercises, states, strict=True))
+        return cls(Entry(e.name, e.title, e.lecture, e.read, s) for e, s in zip(exercises, states, strict=True))
 
     def __str__(self) -> str:
         course = [entry for entry in self if entry.name in COURSE]

@@ -42,7 +42,7 @@ EXERCISE = Exercise(
     function=conv_forward,
     title="a filter slides over pictures",
     lecture="One layer of a ConvNet (week 1)",
-    lesson="02_convolution_four_ways",
+    read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
     cases=(
         Case(

@@ -1,0 +1,86 @@
+"""minicnn learn, as a learner uses it: list, start, check, hint, solution, and what was solved."""
+
+import subprocess
+import sys
+
+import pytest
+
+from minicnn import learn
+from minicnn.cli import main
+from minicnn.learn import catalogue
+
+
+def said(capsys, *arguments, status=0):
+    assert main(["learn", *arguments]) == status
+    text = capsys.readouterr().out
+    assert all(len(line) < 80 for line in text.splitlines())
+    return text
+
+
+def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert "0 of 18 solved" in said(capsys, "list")
+    assert "minicnn learn check total_cost" in said(capsys, "start", "total_cost")
+    file = tmp_path / "total_cost.py"
+    task = file.read_text(encoding="utf-8")
+    assert "raise NotImplementedError" in task and "return alpha *" not in task and "α · J_content" in task
+    file.write_text(task.replace("raise NotImplementedError", "return 0"), encoding="utf-8")
+    first = said(capsys, "check", "total_cost.py", status=1)
+    assert "not yet; 0 of 4" in first and "A hint: minicnn learn hint total_cost" in first
+    assert "1 try" in said(capsys, "list")
+    hints = [said(capsys, "hint", "total_cost") for _ in range(4)]
+    assert [hint[:11] for hint in hints] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    solution = "return alpha * J_content + beta * J_style"
+    file.write_text(task.replace("raise NotImplementedError", solution), encoding="utf-8")
+    last = said(capsys, "check", "total_cost")
+    assert "right, in all 4 cases" in last and "The next one: minicnn learn start triplet_loss" in last
+    text = said(capsys, "list")
+    assert "1 of 18 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
+
+
+def test_start_writes_over_nothing(tmp_path, capsys):
+    file = tmp_path / "im2col.py"
+    assert main(["learn", "start", "im2col", "--to", str(tmp_path)]) == 0
+    file.write_text("mine", encoding="utf-8")
+    assert main(["learn", "start", "im2col", "--to", str(file)]) == 2
+    assert "is there already, and may hold your work" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == "mine"
+    assert main(["learn", "start", "im2col", "--to", str(tmp_path / "no" / "im2col.py")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_a_file_to_begin_with_is_python_with_a_hole(name, tmp_path):
+    text = learn.start(name, tmp_path).read_text(encoding="utf-8")
+    compile(text, name, "exec")
+    assert text.count("raise NotImplementedError") == 1 and f"def {name}(" in text and '"""' in text
+    solution = learn.solution(name)
+    compile(solution, name, "exec")
+    assert "raise NotImplementedError" not in solution
+    assert learn.exercises()[catalogue.NAMES.index(name)].state == "seen"
+
+
+def test_bad_input_is_one_line(capsys):
+    assert main(["learn", "hint", "total_cost", "--tier", "4"]) == 2
+    assert capsys.readouterr().err == "minicnn: learn hint: tier is 4; expected 1, 2 or 3\n"
+    assert main(["learn", "start", "triplet_los"]) == 2
+    assert "did you mean triplet_loss?" in capsys.readouterr().err
+
+
+def test_all_exercises_show_as_a_table():
+    table = learn.exercises()
+    assert len(table) == 18 and len(catalogue.COURSE) == len(catalogue.OWN) == 9
+    assert str(table) == repr(table) and max(map(len, str(table).splitlines())) < 80
+
+
+@pytest.mark.thorough
+def test_a_kernel_of_a_notebook_is_tried_in_a_process_of_its_own(tmp_path):
+    """In which the GPU is simulated, though here it is not."""
+    file = tmp_path / "kernel.py"
+    file.write_text(learn.solution("content_kernel"), encoding="utf-8")
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import kernel; from minicnn import learn\n"
+    program += "print(learn.check('content_kernel', kernel.content_kernel))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, encoding="utf-8", timeout=200
+    )
+    assert "right, in all 3 cases" in done.stdout, done.stderr

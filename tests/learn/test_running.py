@@ -1,0 +1,133 @@
+"""A learner's file may raise, loop forever, exit or print: each is told in one line, with its own line's number."""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from minicnn import Tensor, learn
+from minicnn.errors import InputError, MissingFileError
+from minicnn.learn import catalogue, examining
+
+TOTAL = "def total_cost(J_content, J_style, alpha=10, beta=40):\n"
+
+
+@pytest.fixture
+def verdict_on(tmp_path):
+    def verdict(text, name="total_cost", **options):
+        file = tmp_path / "mine.py"
+        file.write_text(text, encoding="utf-8")
+        return learn.check_file(name, file, **options)
+
+    return verdict
+
+
+def test_a_loop_that_never_ends_is_stopped_in_its_line_while_it_prints(verdict_on):
+    found = verdict_on(TOTAL + "    while True:\n        print('round and round')\n", seconds=1)
+    assert not found
+    (why,) = found.advice
+    assert "still running after 1 s, in line 3 of mine.py" in why or "in line 2 of mine.py" in why
+    assert "round and round" in found.printed and len(found.printed) < 2100 and found.printed.endswith("… and more")
+
+
+def test_what_is_printed_is_shown_beside_a_right_answer(verdict_on):
+    text = "import sys\n" + TOTAL + "    print('content', J_content, '– all of it')\n"
+    found = verdict_on(text + "    return J_content * alpha + J_style * beta\n")
+    assert found and "content 0.2 – all of it" in found.printed and "It printed:" in str(found)
+
+
+FILES = {
+    "a loop when it is loaded": ("while True:\n    pass\n", "still running after 1 s, in line"),
+    "it ends the process": ("import os\n" + TOTAL + "    os._exit(3)\n", "ended, with status 3, before it was judged"),
+    "it exits when loaded": ("import sys\nsys.exit()\n", "line 2 of mine.py ends the program"),
+    "no Python": ("def total_cost(:\n", "line 1 of mine.py is not Python"),
+    "no function": ("answer = 42\n", "mine.py defines no function total_cost"),
+    "it asks": (TOTAL + "    return input('J? ')\n", "line 2 of mine.py raises EOFError"),
+    "what it imports is not there": ("import nowhere_at_all\n", "line 1 of mine.py raises ModuleNotFoundError"),
+    "not begun": (TOTAL + "    raise NotImplementedError\n", "line 2 of mine.py is still the hole"),
+    "a recursion without end": (TOTAL + "    return total_cost(J_content, J_style)\n", "raises RecursionError"),
+    "a sleep": ("import time\n" + TOTAL + "    time.sleep(60)\n", "in line 3 of mine.py: time.sleep(60)"),
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("text", "said"), FILES.values(), ids=FILES)
+def test_a_file_that_cannot_be_judged_says_why_in_one_line(verdict_on, text, said):
+    found = verdict_on(text, seconds=1)
+    assert not found and said in found.advice[0] and "\n" not in found.advice[0]
+    assert "Traceback" not in str(found)
+
+
+def raises(J_content, J_style, alpha=10, beta=40):
+    return alpha / (beta - beta)
+
+
+def exits(J_content, J_style, alpha=10, beta=40):
+    sys.exit("enough")
+
+
+def changes(embeddings, labels):
+    embeddings *= 2
+    return labels
+
+
+ODD = {
+    "raises": ("total_cost", raises, "raises ZeroDivisionError: division by zero   in   return alpha / (beta - beta)"),
+    "exits": ("total_cost", exits, "ends the program: an exercise returns its answer and goes on"),
+    "returns nothing": ("total_cost", lambda c, s, a=10, b=40: None, "expected 34, got None"),
+    "text": ("total_cost", lambda c, s, a=10, b=40: "34", "expected 34, got '34'"),
+    "a row": ("total_cost", lambda c, s, a=10, b=40: [a * c + b * s], "expected a single number, got shape (1,)"),
+    "objects": ("total_cost", lambda c, s, a=10, b=40: {"J": 34}, "what you return is a dict, expected a number"),
+    "ragged": ("im2col", lambda x, size, stride=1: [[1], [1, 2]], "what you return is a list of 2, expected"),
+    "one of two": ("conv_gradient", lambda dy, x, w: x, "expected 3 values, (dx, dw, db), got an array of shape"),
+    "too few": ("total_cost", lambda c: c, "raises TypeError"),
+    "changes": ("batch_hard", changes, "it changes embeddings, which it was given to read"),
+    "NaN": ("pair_head", lambda f, g, w, b: np.full(len(f), np.nan), "got nan"),
+    "another shape": ("gram_matrix", lambda A: A @ A.T @ A, "expected shape (2, 2), got shape (2, 3)"),
+    "off the tape": ("gram_matrix", lambda A: Tensor(A.data @ A.data.T), "no memory of its inputs"),
+    "NumPy's numbers": ("gram_matrix", lambda A: A.data @ A.data.T, "from plain numbers no gradient can flow back"),
+    "NumPy's functions": ("gram_matrix", lambda A: np.square(A), "minicnn.ops has the same ones"),
+}
+
+
+@pytest.mark.parametrize(("name", "function", "said"), ODD.values(), ids=ODD)
+def test_an_answer_of_another_kind_is_told_in_one_line(name, function, said):
+    found = learn.check(name, function)
+    assert not found and said in " ".join([row.text for row in found.rows] + list(found.advice))
+
+
+def test_a_factor_that_is_no_known_slip_is_named():
+    found = learn.check("total_cost", lambda c, s, a=10, b=40: 3 * (a * c + b * s))
+    assert "Every number is 3 times what is expected." in found.advice
+
+
+def test_two_slips_at_once_both_have_their_hint():
+    def conv_gradient(dy, x, w):
+        dx, dw, _ = catalogue.find("conv_gradient").function(dy, x, w)
+        return -dx, dw, dy.mean(axis=(0, 1, 2))
+
+    slips = {slip.name: slip.hint for slip in catalogue.find("conv_gradient").slips}
+    assert set(learn.check("conv_gradient", conv_gradient).advice) == {slips["signs"], slips["db a mean"]}
+
+
+def test_bad_arguments_get_one_line(tmp_path):
+    with pytest.raises(InputError, match="no exercise 'gram'; did you mean gram_matrix"):
+        learn.check("gram", len)
+    with pytest.raises(InputError, match="function is a int; expected your total_cost, a function"):
+        learn.check("total_cost", 34)
+    with pytest.raises(MissingFileError, match=r"nothing\.py does not exist; to begin one: minicnn learn start"):
+        learn.check_file("total_cost", tmp_path / "nothing.py")
+    with pytest.raises(InputError, match="seconds is nan; expected a number above 0"):
+        examining.examine(catalogue.find("total_cost"), tmp_path, float("nan"))
+    with pytest.raises(InputError, match="the source of content_kernel is not to be found"):
+        learn.check("content_kernel", eval("lambda a, b, partial: None"))
+
+
+def test_progress_that_cannot_be_kept_is_only_warned_of(tmp_path, monkeypatch):
+    (tmp_path / "exercises.json").write_text("[1, 2", encoding="utf-8")
+    monkeypatch.setenv("MINICNN_LEARN", str(tmp_path))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert learn.check("total_cost", lambda c, s, a=10, b=40: a * c + b * s)
+    assert "is not a record of exercises; move it away" in str(said[0].message)
