@@ -38,6 +38,7 @@ def scenes() -> list[Scene]:
     return [
         Scene("operations in float64", partial(_operations, np.float64)),
         Scene("operations in float32", partial(_operations, np.float32)),
+        Scene("large sums", _sums),
         *(Scene(f"style transfer, {name}", partial(_style, **options)) for name, options in STYLES.items()),
         *(Scene(f"{name} sees", partial(_see, build)) for name, build in NETWORKS.items()),
         Scene("tiny_vgg learns", partial(_learn, partial(tiny.build, batch_norm=True), _classify)),
@@ -80,6 +81,14 @@ def _operation(case: OpCase, dtype: type[np.floating], frozen: bool) -> None:
         for part in result if isinstance(result, tuple | list) else [result]:
             if isinstance(part, Tensor):
                 part.sum().backward()
+
+
+def _sums() -> None:
+    """Where a large result is used twice, a kernel adds what comes back."""
+    for dtype in (np.float32, np.float64):
+        x = Tensor(np.zeros((512, 512), dtype), requires_grad=True)
+        y = ops.relu(x)
+        (y * y + y).sum().backward()
 
 
 def _style(**options: object) -> None:

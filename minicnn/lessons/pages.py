@@ -32,17 +32,23 @@ def build(
     A lesson that does not run through has no page; the others go on, and what is returned says which failed and where.
     """
     make_folder(to)
-    exporter, failed = _exporter(), []
-    for lesson in lessons:
-        notebook = notebook_of(lesson)
-        try:
-            run(lesson, notebook, step)
-        except LessonError as problem:
-            failed.append(problem)
-            say(str(problem))
-            continue
-        put(to / f"{lesson.name}.html", _page(exporter, lesson, notebook, _neighbours(lesson, lessons, to)))
-    put(to / "index.html", _index(exporter, to))
+    exporter, done, failed = _exporter(), {}, []
+    try:
+        for lesson in lessons:
+            notebook = notebook_of(lesson)
+            try:
+                run(lesson, notebook, step)
+            except LessonError as problem:
+                failed.append(problem)
+                say(str(problem))
+                (to / f"{lesson.name}.html").unlink(missing_ok=True)  # of a time when it did
+            else:
+                done[lesson] = notebook
+    finally:  # also what was done before Ctrl-C; pages name their neighbours, so all have to be known
+        row = [lesson for lesson in all_lessons() if lesson in done or _made(lesson, to)]
+        for lesson, notebook in done.items():
+            put(to / f"{lesson.name}.html", _page(exporter, lesson, notebook, row))
+        put(to / "index.html", _index(exporter, to))
     return failed
 
 
@@ -54,10 +60,11 @@ def _exporter() -> Any:
     return exporter
 
 
-def _page(exporter: Any, lesson: Lesson, notebook: Any, neighbours: tuple[Lesson | None, Lesson | None]) -> str:
+def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -> str:
+    """row: the lessons that have pages, this one among them."""
+    at = row.index(lesson)
     for cell in notebook.cells:
-        if figure := SAVED.search(cell.source):
-            cell.metadata["figure"] = figure[1].replace("_", " ")
+        cell.metadata["figures"] = SAVED.findall(cell.source)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     body, _ = exporter.from_notebook_node(notebook)
     return exporter.environment.get_template("lesson.html.j2").render(
@@ -66,16 +73,9 @@ def _page(exporter: Any, lesson: Lesson, notebook: Any, neighbours: tuple[Lesson
         body=body,
         sections=HEADING.findall(body),
         folds="<details>" in body,
-        previous=neighbours[0],
-        next=neighbours[1],
+        previous=row[at - 1] if at else None,
+        next=row[at + 1] if at + 1 < len(row) else None,
     )
-
-
-def _neighbours(lesson: Lesson, chosen: Sequence[Lesson], to: Path) -> tuple[Lesson | None, Lesson | None]:
-    """The lessons before and after it, of those that are being made or have been before."""
-    row = [other for other in all_lessons() if other in chosen or _made(other, to)]
-    at = row.index(lesson)
-    return (row[at - 1] if at else None), (row[at + 1] if at + 1 < len(row) else None)
 
 
 def _made(lesson: Lesson, to: Path) -> bool:

@@ -83,6 +83,13 @@ def test_a_notebook_has_the_cells_and_hides_the_answers(school, capsys):
     assert "is there already" in capsys.readouterr().err and path.read_bytes() == before
 
 
+def test_a_folder_that_cannot_be_made(school, capsys):
+    (school / "file").write_text("", encoding="utf-8")
+    for action in ("notebook", "html"):
+        assert main(["tutorial", action, "dots", "--to", str(school / "file")]) == 2
+        assert "cannot be made a folder" in capsys.readouterr().err
+
+
 class Reader(html.parser.HTMLParser):
     """What stands in a page, and how deep in folds."""
 
@@ -138,7 +145,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     page = Reader(text)
     assert page.depth == 0
     assert page.depth_of("dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
-    assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]\n") == 0
+    assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]") == 0
     ((picture, depth),) = page.pictures
     assert depth == 1 and picture["alt"] == "two dots"
     image = Image.open(io.BytesIO(base64.b64decode(picture["src"].partition(",")[2])))
@@ -146,7 +153,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
     index = (site / "index.html").read_text(encoding="utf-8")
     assert "How <em>many</em> dots" in index and "02_broken.html" not in index and "minicnn demo" in index
-    assert broken_links(site) == []
+    assert broken_links(site) == [] and "01_dots.html#two_dots" in Reader(index).links
     assert not list(school.glob("**/two_dots.png"))  # what lessons write goes with them
 
 
