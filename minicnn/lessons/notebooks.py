@@ -90,9 +90,23 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
         except DeadKernelError:
             said = "its process ended"
         else:
+            for cell in notebook.cells:
+                if "outputs" in cell:
+                    cell.outputs = _joined(cell.outputs)
             return
     source = notebook.cells[at[0]].source.strip().partition("\n")[0]
     raise LessonError(f"tutorial: {lesson.name} failed in cell {at[0] + 1}, which begins {source!r}: {said}")
+
+
+def _joined(outputs: Sequence[Any]) -> list[Any]:
+    """What is printed arrives in pieces, as time goes on; neighbours become one."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and "stream" == output.output_type == joined[-1].output_type and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def write(

@@ -28,6 +28,9 @@ dots = [1, 2]
 # Before you look: how many?
 
 # %% tags=["predict"]
+import time
+print("counting", flush=True)
+time.sleep(0.4)
 print(len(dots), "dots & < more")
 
 # %% [markdown] tags=["answer"]
@@ -144,7 +147,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     text = (site / "01_dots.html").read_text(encoding="utf-8")
     page = Reader(text)
     assert page.depth == 0
-    assert page.depth_of("dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
+    assert page.depth_of("counting\n2 dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
     assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]") == 0
     ((picture, depth),) = page.pictures
     assert depth == 1 and picture["alt"] == "two dots"
