@@ -46,13 +46,14 @@ LECTURES = (
         "style --list-presets",
         ("gram_matrix", "compute_layer_style_cost", "compute_style_cost"),
     ),
-    Row("1D and 3D generalizations", "convolution_four_ways", "im2col", "gradcheck conv-1d", ("conv_forward",)),
+    Row("1D and 3D generalizations", "convnets_on_ecg", "from_14_to_10", "gradcheck conv-1d", ("conv_forward",)),
 )
 
 ENGINE = (
     Row("Automatic differentiation", "tensors_and_the_tape", "tape", "step", ("conv_gradient",)),
     Row("Convolution", "convolution_four_ways", "im2col", "bench", ("conv_forward", "im2col")),
     Row("Pooling", "pooling", "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
+    Row("Convolution of volumes", "convnets_on_volumes", "slices", "gradcheck conv-3d"),
     Row("Fast convolution", "winograd", "one_tile", "bench"),
     Row("Kernels for a GPU", "a_cuda_kernel_step_by_step", "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", "vgg_and_weights_from_hdf5", "vgg19", "weights inspect"),

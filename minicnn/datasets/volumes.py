@@ -1,0 +1,97 @@
+"""Boxes of numbers, drawn: pieces of lung as a CT scanner would see them, and films of a moving ball. For lessons only:
+nothing that learns from them may be let near a diagnosis.
+
+    >>> scans, labels = volumes.lungs(100, seed=0)         # (100, 14, 14, 14, 1); 1 for a nodule, 0 for a vessel
+    >>> films, directions = volumes.films(100, seed=0)     # (100, 14, 14, 14, 1): depth is time
+
+A nodule is a ball, a vessel a tube. In the middle slice both are the same disc, on purpose: what tells them apart is
+whether it goes on in the slices above and below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn.errors import InputError
+
+Seed = int | np.random.Generator | None
+
+SIZE = 14  # voxels a side: the course's
+MILLIMETRES = 1.5  # a voxel's side
+AIR, TISSUE, WALL = -1.0, 0.4, 0.6  # in thousands of Hounsfield units, roughly: lung, vessel or nodule, chest wall
+NOISE = 0.12  # in the same unit, of every voxel
+FINDINGS = ("vessel", "nodule")
+DIRECTIONS = ("left", "right", "up", "down")
+
+
+def lungs(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces of lung (count, 14, 14, 14, 1), depth, height, width; and what is in the middle of each, numbers into
+    FINDINGS, in turn.
+
+    float32, in thousands of Hounsfield units. Around the finding run other vessels, and at times a piece of the chest's
+    ellipsoid wall. Raises InputError.
+    """
+    random, labels = _begin("lungs", count, seed, len(FINDINGS))
+    return np.stack([_lung(bool(label), random) for label in labels]), labels
+
+
+def films(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
+    """Films (count, 14 frames, 14, 14, 1) of a ball that moves; and where to, numbers into DIRECTIONS, in turn.
+
+    float32, from 0 to 1 and noise. Where the ball is in the middle frame says nothing of its direction. Raises
+    InputError.
+    """
+    random, labels = _begin("films", count, seed, len(DIRECTIONS))
+    steps = np.array([(0, -1), (0, 1), (-1, 0), (1, 0)])[labels] * random.uniform(0.25, 0.5, (count, 1))
+    middles = random.uniform(4.5, 8.5, (count, 2))
+    times = np.arange(SIZE) - (SIZE - 1) / 2
+    places = middles[:, None] + steps[:, None] * times[:, None]  # (count, frames, 2)
+    rows, columns = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
+    down, right = places[..., 0, None, None], places[..., 1, None, None]
+    ball = _inside(np.hypot(rows - down, columns - right) - random.uniform(1.4, 2.2, (count, 1, 1, 1)))
+    return (ball + random.normal(0, NOISE, ball.shape)).astype(np.float32)[..., None], labels
+
+
+def _begin(name: str, count: int, seed: Seed, kinds: int) -> tuple[np.random.Generator, np.ndarray]:
+    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
+        raise InputError(f"{name}: count is {count!r}; expected a whole number of at least 1")
+    return np.random.default_rng(seed), np.arange(count) % kinds
+
+
+def _lung(nodule: bool, random: np.random.Generator) -> np.ndarray:
+    """(14, 14, 14, 1). Distances are in voxels, below zero inside."""
+    voxels = np.stack(np.meshgrid(*[np.arange(SIZE) - (SIZE - 1) / 2] * 3, indexing="ij"), axis=-1)
+    middle = random.uniform(-1.5, 1.5, 3) * (0.2, 1, 1)  # nearly in the middle slice
+    radius = random.uniform(1.4, 2.6)
+    if nodule:
+        shape = np.linalg.norm(voxels - middle, axis=-1) - radius
+    else:
+        lean = random.uniform(0, 0.6) * _turned(random)
+        shape = _tube(voxels, middle, np.array([1.0, *lean]), radius)
+    for _ in range(random.integers(1, 4)):  # other vessels, thinner, that keep away from the middle
+        along = random.standard_normal(3)
+        away = np.cross(along, random.standard_normal(3))
+        point = middle + away / np.linalg.norm(away) * random.uniform(radius + 2.0, 7.0)
+        shape = np.minimum(shape, _tube(voxels, point, along, random.uniform(0.6, 1.1)))
+    scan = AIR + (TISSUE - AIR) * _inside(shape)
+    if random.uniform() < 0.4:
+        centre = np.append(random.uniform(-3, 3), -7.5 * _turned(random))
+        lung = np.linalg.norm((voxels - centre) / (22.0, 13.5, 13.5), axis=-1) - 1  # the ellipsoid, seen from inside
+        scan += (WALL - scan) * _inside(-13.5 * lung)
+    return (scan + random.normal(0, NOISE, scan.shape)).astype(np.float32)[..., None]
+
+
+def _turned(random: np.random.Generator) -> np.ndarray:
+    """A direction in the plane of a slice."""
+    angle = random.uniform(0, 2 * np.pi)
+    return np.array([np.sin(angle), np.cos(angle)])
+
+
+def _tube(voxels: np.ndarray, point: np.ndarray, along: np.ndarray, radius: float) -> np.ndarray:
+    """The distance from the surface of an endless tube through a point."""
+    return np.linalg.norm(np.cross(voxels - point, along / np.linalg.norm(along)), axis=-1) - radius
+
+
+def _inside(distance: np.ndarray) -> np.ndarray:
+    """1 inside, 0 outside, and an edge as soft as a voxel."""
+    return 0.5 - 0.5 * np.tanh(2 * distance)
