@@ -102,15 +102,15 @@ class Step:
     def finish(self, result: Tensor) -> None:
         """Keep the result; called by @op."""
         milliseconds, node = 1000 * (time.perf_counter() - self.began), result._node
-        own = node.backward if node is not None else None
         steps = [self]
         while (outer := steps[-1].outer) is not None:
             steps.append(outer)
         for step in steps:
-            step.milliseconds, step.device, step.backward = milliseconds, result.device, own
+            step.milliseconds, step.device = milliseconds, result.device
+            step.backward = node.backward if node is not None else None
             step._tape._add(step, result)
-        if node is not None:
-            node.backward, node.adds = _watched(own, steps), False
+        if node is not None and node.backward is not None:
+            node.backward, node.adds = _watched(node.backward, steps), False
 
     def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
         """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""

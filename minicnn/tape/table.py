@@ -23,9 +23,9 @@ def table_of(tape: Tape) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD) - 1)]
     widths[1] = min(widths[1], 44)
     room = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST) - sum(widths) - 2 * len(widths)
-    place = max(len(row[-1].partition("  ")[0]) for row in rows)
-    if room < place:  # what was called where is worth more than all of what it was called with
-        shorter = max(widths[1] - (place - room), min(widths[1], SHORTEST))
+    wanted = max(len(row[-1].partition("  ")[0]) for row in rows)
+    if room < wanted:  # the line that called it is worth more than all that it was called with
+        shorter = max(widths[1] - (wanted - room), min(widths[1], SHORTEST))
         room, widths[1] = room + widths[1] - shorter, shorter
     lines = [summary(tape)]
     for row in rows:
@@ -45,9 +45,8 @@ def summary(tape: Tape) -> str:
     arrays = {id(a): a.nbytes for v in tape.values for a in (v.array,)}
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
     walked = f"{back} of them walked back" if back else "backward has not come by"
-    return (
-        f"tape: {len(tape)} operations, {walked} · {tape.backend} · {text.milliseconds(spent)} · {text.size(kept)} kept"
-    )
+    operations = f"{len(tape)} operation{'s' * (len(tape) != 1)}"
+    return f"tape: {operations}, {walked} · {tape.backend} · {text.milliseconds(spent)} · {text.size(kept)} kept"
 
 
 def _row(step: Step) -> tuple[str, ...]:
