@@ -21,7 +21,7 @@ from minicnn.nn import frozen
 from minicnn.style import manifests
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
-from minicnn.style.estimate import check_size
+from minicnn.style.counting import check_size
 from minicnn.style.running import Run, Styles
 from minicnn.style.settings import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
 from minicnn.style.trace import Diverged

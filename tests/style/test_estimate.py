@@ -11,7 +11,8 @@ from minicnn import machine, models
 from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 from minicnn.style import estimate as estimates
-from minicnn.style.estimate import Estimate, estimate, products, refuse, run_bytes, step_bytes, works
+from minicnn.style.counting import SCRATCH, products, run_bytes, step_bytes, works
+from minicnn.style.estimate import Estimate, estimate, refuse
 
 GB = 10**9
 
@@ -60,9 +61,7 @@ def test_what_else_a_run_holds_is_counted(network):
     assert plain - run_bytes(network, dataclasses.replace(recipe, optimizer="gd"), size) == picture
     assert run_bytes(network, dataclasses.replace(recipe, optimizer="lbfgs"), size) > plain + 20 * picture
     assert run_bytes(network, recipe, size, [(16, 16, 3)]) == plain + 16 * 16 * 3 * 4
-    assert (
-        run_bytes(network, recipe, size, [(512, 512, 3)]) > 2 * plain - estimates.SCRATCH
-    )  # a large style is the most
+    assert run_bytes(network, recipe, size, [(512, 512, 3)]) > 2 * plain - SCRATCH  # a large style is the most
 
 
 def test_seconds_follow_the_line_through_two_small_sizes(network, monkeypatch):

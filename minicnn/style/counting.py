@@ -1,0 +1,230 @@
+"""What the layers of a step have to do, counted from their shapes: multiply-adds, and bytes held at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.errors import InputError
+from minicnn.kernels import winograd
+from minicnn.kernels.geometry import slide
+from minicnn.kernels.winograd.filters import BUDGET
+from minicnn.models.blocks import Branches, Chain
+from minicnn.models.card import StyleRecipe
+from minicnn.models.network import Network
+
+FLOAT = 4  # bytes
+# Bytes that compiled kernels work in, whatever the size of the picture (kernels/winograd: SHARED, and the transforms
+# of the largest filters while they are turned).
+SCRATCH = 48 << 20
+# Pictures that a run holds besides the optimizer's: content, start, iterate, best, gradient, as the network wants it,
+# and its total variation's differences.
+PICTURES = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """A layer as counted, in bytes: its input and its result; what it keeps for the backward pass; what it needs
+    besides, on the way forward and back; its filters as they are remembered. products: multiply-adds forward.
+    """
+
+    names: tuple[str, ...]
+    source: int
+    result: int
+    channels: int
+    kept: int = 0
+    forward: int = 0
+    backward: int = 0
+    filters: int = 0
+    products: int = 0
+
+
+def works(model: Network, layers: Iterable[str], size: tuple[int, int]) -> list[Work]:
+    """What the layers up to the last of those named have to do for a picture of this size, (height, width)."""
+    wanted = {name.removesuffix(".linear") for name in layers}
+    found: list[Work] = []
+    for work, _ in _walk(model.body, (*size, 3), wanted):
+        found.append(work)
+        wanted -= set(work.names)
+        if not wanted:
+            break
+    return found
+
+
+def check_size(name: str, picture: np.ndarray, model: Network, recipe: StyleRecipe) -> None:
+    """Raise InputError where nothing would be left of a picture (H, W, 3) at the layers of a recipe."""
+    height, width = picture.shape[:2]
+    try:
+        works(model, _layers(recipe), (height, width))
+    except InputError as problem:
+        raise InputError(f"{name} is {width}×{height} pixels, too small for {model.card.name} ({problem})") from None
+
+
+Shape = tuple[int, int, int]
+
+
+def _walk(layers: Sequence[nn.Module], shape: Shape, wanted: set[str]) -> Iterator[tuple[Work, Shape]]:
+    """(work, shape of the result) of each layer, and of what is computed together once."""
+    skip = False
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        if skip:
+            skip = False
+        elif isinstance(layer, Chain):
+            steps = list(_walk(layer.layers, shape, wanted))
+            for work, shape in steps[:-1]:
+                yield work, shape
+            work, shape = steps[-1]
+            yield dataclasses.replace(work, names=(*work.names, layer.name or "")), shape
+        elif isinstance(layer, Branches):
+            work, shape = _branches(layer, shape, wanted)
+            yield work, shape
+        elif isinstance(layer, nn.Conv2d):
+            halved = (
+                isinstance(following, nn.AvgPool2d)
+                and (following.size, following.stride, following.padding) == (2, 2, 0)
+                and layer.name not in wanted
+            )
+            work, shape = _convolution(layer, shape, halved)
+            if halved:
+                assert following is not None
+                work, skip = dataclasses.replace(work, names=(*work.names, following.name or "")), True
+            yield work, shape
+        elif isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+            work, shape = _pool(layer, shape)
+            yield work, shape
+        else:  # what has no window gives something like what it takes
+            size = FLOAT * math.prod(shape)
+            yield Work((layer.name or "",), size, size, shape[-1], kept=size), shape
+
+
+def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Shape]:
+    w = layer.w
+    window = slide("conv", shape[:2], w.shape[:2], stride=layer.stride, dilation=layer.dilation, padding=layer.padding)
+    positions, outputs = math.prod(window.output), w.shape[-1]
+    full = FLOAT * positions * outputs
+    tiled = winograd.suits((1, *shape), w.shape, window, layer.groups)
+    result = tuple(length // 2 for length in window.output) if halved else window.output
+    return Work(
+        (layer.name or "",),
+        source=FLOAT * math.prod(shape),
+        result=FLOAT * math.prod(result) * outputs,
+        channels=outputs,
+        kept=positions * -(-outputs // 8) if layer.activation else 0,
+        # Otherwise ReLU and mean follow one by one, and the cotangent goes the same way back.
+        forward=0 if tiled or not halved else full,
+        backward=0 if tiled else full * (2 if halved else 1),
+        # U of a tile's 36 numbers for 9 taps; otherwise the filters in panels, and once more turned.
+        filters=4 * w.data.nbytes if tiled else 2 * w.data.nbytes,
+        products=positions * window.taps * w.shape[-2] * outputs,
+    ), (*result, outputs)
+
+
+def _pool(layer: nn.MaxPool2d | nn.AvgPool2d, shape: Shape) -> tuple[Work, Shape]:
+    window = slide("pool", shape[:2], layer.size, stride=layer.stride, padding=layer.padding)
+    count = math.prod(window.output) * shape[-1]
+    kept = count if isinstance(layer, nn.MaxPool2d) else 0  # which element won, in a byte
+    return (
+        Work((layer.name or "",), FLOAT * math.prod(shape), FLOAT * count, shape[-1], kept=kept),
+        (*window.output, shape[-1]),  # type: ignore[return-value]
+    )
+
+
+def _branches(layer: Branches, shape: Shape, wanted: set[str]) -> tuple[Work, Shape]:
+    """As one piece of work: all results lie beside each other, and then once more as one."""
+    inner = [list(_walk([branch], shape, wanted)) for branch in layer.branches]
+    each = [work for steps in inner for work, _ in steps]
+    ends = [steps[-1][1] for steps in inner]
+    channels = sum(end[-1] for end in ends)
+    source, result = FLOAT * math.prod(shape), FLOAT * math.prod(ends[0][:2]) * channels
+    return (
+        Work(
+            (layer.name or "", *(name for work in each for name in work.names)),
+            source=source,
+            result=result,
+            channels=channels,
+            kept=sum(work.kept for work in each),
+            forward=result + max(work.forward for work in each),
+            backward=source + result + max(work.backward for work in each),  # cotangents are cut apart
+            filters=sum(work.filters for work in each),
+            products=sum(work.products for work in each),
+        ),
+        (*ends[0][:2], channels),
+    )
+
+
+def products(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
+    """Multiply-adds of a step: each layer's forward and once more for its gradient, and the Gram matrices'."""
+    counted = works(model, _layers(recipe), size)
+    convolutions = 2 * sum(work.products for work in counted)
+    return convolutions + sum(2 * (work.result // FLOAT) * work.channels for work in counted if _taps(work, recipe)[1])
+
+
+def step_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
+    """The most that a step's features, cotangents and what is kept for the backward pass take at a time."""
+    counted = works(model, _layers(recipe), size)
+    most = kept = features = 0
+    behind: list[tuple[int, int]] = []  # kept and features up to each layer
+    for work in counted:  # forward: a feature that is compared stays, the others go once they have been read
+        most = max(most, kept + features + work.source + work.forward + work.result)
+        content, style = _taps(work, recipe)
+        kept += work.kept
+        features += work.result * (content + style > 0)
+        behind.append((kept, features + work.result * content))
+    differences = sum(work.result for work in counted if _taps(work, recipe)[0])
+    most = max(most, kept + features + 2 * differences)
+    for work, (kept, features) in zip(reversed(counted), reversed(behind), strict=True):
+        own = work.result if any(_taps(work, recipe)) else 0
+        most = max(
+            most, kept + features + work.result + own, kept + features - own + work.result + work.backward + work.source
+        )
+    return most
+
+
+def run_bytes(
+    model: Network, recipe: StyleRecipe, size: tuple[int, int], styles: Sequence[tuple[int, ...]] = ()
+) -> int:
+    """What a run adds to the process: a step, what is remembered throughout, and pictures."""
+    counted = works(model, _layers(recipe), size)
+    picture = FLOAT * 3 * math.prod(size)
+    targets = sum(work.result for work in counted if _taps(work, recipe)[0])
+    grams = sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
+    filters = min(sum(work.filters for work in counted), BUDGET)
+    looked_at = [_forward_bytes(model, recipe, (shape[0], shape[1])) for shape in styles]
+    pictures = (PICTURES + _vectors(recipe)) * picture + sum(FLOAT * math.prod(shape) for shape in styles)
+    return max([step_bytes(model, recipe, size), *looked_at]) + targets + grams + filters + pictures + SCRATCH
+
+
+def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
+    """Of a style, which is looked at once: nothing is kept but the features that are compared."""
+    most = features = 0
+    for work in works(model, recipe.style_layers, size):
+        most = max(most, features + work.source + work.forward + work.result)
+        features += work.result * _taps(work, recipe)[1]
+    return most
+
+
+def touched_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
+    """What a small step has left in the pool of buffers, to be used again."""
+    return step_bytes(model, recipe, size) + SCRATCH
+
+
+def _vectors(recipe: StyleRecipe) -> int:
+    """How many arrays like the picture an optimizer holds."""
+    return {"adam": 2, "lbfgs": 2 * 10 + 8}.get(recipe.optimizer, 1)
+
+
+def _layers(recipe: StyleRecipe) -> list[str]:
+    return [*recipe.style_layers, *recipe.content_layers]
+
+
+def _taps(work: Work, recipe: StyleRecipe) -> tuple[bool, bool]:
+    """Whether a layer is compared with the content, and with the style."""
+    return tuple(  # type: ignore[return-value]
+        any(name.removesuffix(".linear") in work.names for name in layers)
+        for layers in (recipe.content_layers, recipe.style_layers)
+    )
