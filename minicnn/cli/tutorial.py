@@ -69,7 +69,7 @@ def show(arguments: argparse.Namespace) -> None:
     topics = {lesson.topic: lesson for lesson in everything}
     print("\n".join(_map("The course, by lecture", LECTURES, topics)), end="\n\n")
     print("\n".join(_map("The engine, by part", ENGINE, topics)), end="\n\n")
-    placed = {row.lesson for row in (*LECTURES, *ENGINE)}
+    placed = {topic for row in (*LECTURES, *ENGINE) for topic in row.lessons}
     if others := [lesson for lesson in everything if lesson.topic not in placed]:
         print("\n".join(["And besides", *(f"  {lesson.name}: {lesson.title}" for lesson in others)]), end="\n\n")
     print("Figures are what the lesson draws. To step through one: minicnn tutorial open NUMBER.")
@@ -78,19 +78,22 @@ def show(arguments: argparse.Namespace) -> None:
 
 def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator[str]:
     yield title.upper()
-    yield from _lines("", "lesson", "figure", "minicnn …", ["exercise"])
+    yield from _lines("", ["lesson"], "figure", "minicnn …", ["exercise"])
     for row in rows:
-        lesson = topics[row.lesson]
-        label = f"{lesson.number or ''} {lesson.topic.replace('_', ' ')}".strip()
-        yield from _lines(row.lecture, label, row.figure.replace("_", " "), row.command, row.exercises)
+        labels = [f"{topics[topic].number or ''} {topic.replace('_', ' ')}".strip() for topic in row.lessons]
+        yield from _lines(row.lecture, labels, row.figure.replace("_", " "), row.command, row.exercises)
 
 
-def _lines(lecture: str, lesson: str, figure: str, command: str, exercises: Iterable[str]) -> Iterator[str]:
+def _lines(lecture: str, lessons: Iterable[str], figure: str, command: str, exercises: Iterable[str]) -> Iterator[str]:
     """One row of the map, in as many lines as its fullest cell takes."""
-    texts = zip((lecture, lesson, figure, command), WIDTHS[:4], strict=True)
-    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) for text, width in texts)
+    texts = zip(([lecture], lessons, [figure], [command]), WIDTHS[:4], strict=True)
+    wrapped = ([line for text in cell for line in _wrapped(text, width)] for cell, width in texts)
     for cells in zip_longest(*wrapped, exercises, fillvalue=""):
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 # open

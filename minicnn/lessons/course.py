@@ -10,54 +10,72 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """lecture: its title, or a part of the engine. lesson: its file's name without number and .py. figure: the picture
-    that the lesson draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
+    """lecture: its title, or a part of the engine. lessons: their files' names without number and .py. figure: what the
+    first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
     """
 
     lecture: str
-    lesson: str
+    lessons: tuple[str, ...]
     figure: str
     command: str
     exercises: tuple[str, ...] = ()
 
 
 LECTURES = (
-    Row("What is face recognition?", "verification_and_recognition", "one_to_many", "face identify", ("who_is_it",)),
-    Row("One shot learning", "one_shot", "one_shot", "face enroll", ("verify",)),
-    Row("Siamese network", "pairs", "twins", "face verify", ("pair_head",)),
-    Row("Triplet loss", "triplets", "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
+    Row("What is face recognition?", ("verification_and_recognition",), "one_to_many", "face identify", ("who_is_it",)),
+    Row("One shot learning", ("one_shot",), "one_shot", "face enroll", ("verify",)),
+    Row("Siamese network", ("pairs",), "twins", "face verify", ("pair_head",)),
+    Row("Triplet loss", ("triplets",), "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
     Row(
-        "Face verification and binary classification", "pairs", "chi_square", "face calibrate", ("pair_head", "verify")
+        "Face verification and binary classification",
+        ("pairs",),
+        "chi_square",
+        "face calibrate",
+        ("pair_head", "verify"),
     ),
-    Row("What is neural style transfer?", "style_transfer_by_hand", "style_transfer", "style", ("train_step",)),
+    Row(
+        "What is neural style transfer?",
+        ("style_transfer_by_hand", "style_transfer_in_practice"),
+        "style_transfer",
+        "style",
+        ("train_step",),
+    ),
     Row(
         "What are deep ConvNets learning?",
-        "what_convnets_learn",
+        ("what_convnets_learn",),
         "wishes",
         "see story",
         ("receptive_field", "deconvnet_relu"),
     ),
-    Row("Cost function", "style_transfer_by_hand", "style_transfer", "style --plot", ("total_cost",)),
-    Row("Content cost function", "style_transfer_by_hand", "style_transfer", "see invert", ("compute_content_cost",)),
+    Row("Cost function", ("style_transfer_by_hand",), "style_transfer", "style --plot", ("total_cost",)),
+    Row(
+        "Content cost function", ("style_transfer_by_hand",), "style_transfer", "see invert", ("compute_content_cost",)
+    ),
     Row(
         "Style cost function",
-        "style_transfer_by_hand",
+        ("style_transfer_by_hand",),
         "gram_matrices",
         "style --list-presets",
         ("gram_matrix", "compute_layer_style_cost", "compute_style_cost"),
     ),
-    Row("1D and 3D generalizations", "convnets_on_ecg", "from_14_to_10", "gradcheck conv-1d", ("conv_forward",)),
+    Row(
+        "1D and 3D generalizations",
+        ("convnets_on_ecg", "convnets_on_volumes"),
+        "from_14_to_10",
+        "gradcheck conv-1d",
+        ("conv_forward",),
+    ),
 )
 
 ENGINE = (
-    Row("Automatic differentiation", "tensors_and_the_tape", "tape", "step", ("conv_gradient",)),
-    Row("Convolution", "convolution_four_ways", "im2col", "bench", ("conv_forward", "im2col")),
-    Row("Pooling", "pooling", "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
-    Row("Convolution of volumes", "convnets_on_volumes", "slices", "gradcheck conv-3d"),
-    Row("Fast convolution", "winograd", "one_tile", "bench"),
-    Row("Kernels for a GPU", "a_cuda_kernel_step_by_step", "threads", "doctor", ("content_kernel",)),
-    Row("Trained weights", "vgg_and_weights_from_hdf5", "vgg19", "weights inspect"),
-    Row("Finding faces", "finding_faces", "lesson_10_cascade", "face detect"),
-    Row("Checking gradients", "gradient_checking", "faces_of_bugs", "gradcheck", ("conv_gradient",)),
-    Row("Explaining a gradient", "the_tape_microscope", "who_wants_it", "step"),
+    Row("Automatic differentiation", ("tensors_and_the_tape",), "tape", "step", ("conv_gradient",)),
+    Row("Convolution", ("convolution_four_ways",), "im2col", "bench", ("conv_forward", "im2col")),
+    Row("Pooling", ("pooling",), "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
+    Row("Convolution of volumes", ("convnets_on_volumes",), "slices", "gradcheck conv-3d"),
+    Row("Fast convolution", ("winograd",), "one_tile", "bench"),
+    Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
+    Row("Trained weights", ("vgg_and_weights_from_hdf5",), "vgg19", "weights inspect"),
+    Row("Finding faces", ("finding_faces",), "lesson_10_cascade", "face detect"),
+    Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
+    Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
 )

@@ -62,7 +62,7 @@ def school(tmp_path, monkeypatch):
     broken = '# %% [markdown]\n# # Lesson 2: broken\n#\n# Alas.\n\n# %%\nx = 1\nassert x == 2, "not two"\n'
     (folder / "02_broken.py").write_text(broken, encoding="utf-8")
     monkeypatch.setattr(shelf, "PACKAGE", tmp_path / "minicnn")
-    monkeypatch.setattr(pages, "LECTURES", (lessons.Row("Dots", "dots", "two_dots", "demo", ("count",)),))
+    monkeypatch.setattr(pages, "LECTURES", (lessons.Row("Dots", ("dots",), "two_dots", "demo", ("count",)),))
     monkeypatch.setattr(pages, "ENGINE", ())
     return tmp_path
 
