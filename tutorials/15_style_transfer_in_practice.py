@@ -119,7 +119,7 @@ for name, layers in {
         style_form="relative",
         init="noise",
         optimizer="lbfgs",
-        steps=25,
+        steps=20,
         levels=1,
     ).image
 
@@ -260,7 +260,7 @@ def style_distance(name, features):
     return total
 
 
-def paint(name, steps=30):
+def paint(name, steps=20):
     image = Tensor(photograph[None].copy(), requires_grad=True)
     optimizer = optim.Adam([image], learning_rate=0.03, bounds=(0, 1))
     size = float(np.sum(np.square(content.data)))
@@ -320,7 +320,7 @@ show({"photograph": photograph, "window": window, **painted}, "statistics.png", 
 RATIOS = (100, 10, 1, 0.1, 0.01)
 strip, content_costs, style_costs = {}, [], []
 for ratio in RATIOS:
-    found = style.transfer(photograph, window, model=network, alpha=float(ratio), beta=1.0, steps=30, levels=1)
+    found = style.transfer(photograph, window, model=network, alpha=float(ratio), beta=1.0, steps=20, levels=1)
     strip[f"α/β = {ratio:g}"] = found.image
     content_costs.append(found.history[-1]["content"] / ratio)
     style_costs.append(found.history[-1]["style"])
@@ -360,13 +360,13 @@ for name, rate in RATES.items():
         model=network,
         optimizer=name.split(",")[0],
         learning_rate=rate,
-        steps=30,
+        steps=25,
         levels=1,
         on_step=lambda _, __, costs, race=race, began=began: race.append((time.process_time() - began, costs["total"])),
     )
     races[name], finals[name] = np.array(race), found.history[-1]["total"]
     print(f"{name:13} {found.manifest['evaluations']} evaluations, {race[-1][0]:.1f} s: J = {finals[name]:.4f}")
-    assert found.manifest["evaluations"] <= 36  # so equal steps are nearly equal time
+    assert found.manifest["evaluations"] <= 30  # so equal steps are nearly equal time
 
 assert finals["lbfgs"] < finals["adam"] and finals["lbfgs"] < finals["gd"]
 assert finals["gd, too fast"] > 2 * finals["gd"]
@@ -398,7 +398,7 @@ plt.show()
 # painted from across the room, say at half the size?
 
 # %% tags=["predict"]
-LARGE = 160
+LARGE = 128
 portrait = images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=(LARGE * 6 // 5, LARGE))[:LARGE]
 large_window = PAINTINGS["stained_glass"](LARGE)
 
@@ -412,7 +412,7 @@ def across_the_room(picture):
 sizes, near, far, seconds = {}, {}, {}, {}
 for levels in (1, 2):
     began = time.process_time()
-    found = style.transfer(portrait, large_window, model=network, steps=30, levels=levels)
+    found = style.transfer(portrait, large_window, model=network, steps=24, levels=levels)
     seconds[levels], near[levels] = time.process_time() - began, found.history[-1]["total"]
     far[levels] = across_the_room(found.image)
     sizes[f"levels={levels}\nJ {near[levels]:.3f}, from afar {far[levels]:.3f}"] = found.image
