@@ -429,6 +429,10 @@ show({"portrait\n": portrait, **sizes}, "levels.png", "One size, and two")
 # One size reaches the lower cost, as it should: all its steps were spent on it. And still the other picture is painted
 # more boldly, and in less time, for the cost at full size does not see what the coarse steps did. Two numbers that
 # disagree about which picture is better: one measures what was optimised, the other what was meant.
+#
+# **What went wrong?** Her face. In 64 pixels, where the second picture began, eyes and mouth had no room, and what the
+# coarse steps painted over, no fine step brings back: content is compared deep in the network, which forgot details in
+# the first cell of this lesson. At 512 pixels half the size is room enough. More levels are for larger pictures.
 
 # %% [markdown]
 # **Exercises**
