@@ -62,7 +62,8 @@ def _write_strip(path: Path, iterates: dict[int, np.ndarray]) -> None:
         axes = figure.add_axes((i / len(iterates), 0, 0.985 / len(iterates), height / (height + 34)))
         axes.imshow(image, interpolation="none", aspect="auto")
         axes.set_axis_off()
-        axes.set_title(f"step {step}" if step else "start", fontsize=13, pad=6)
+        smaller = "" if image.shape[0] == height else f", {image.shape[0]} px"  # from coarse to fine
+        axes.set_title(f"step {step}{smaller}" if step else "start", fontsize=13, pad=6)
     save_figure(figure, path)
 
 
