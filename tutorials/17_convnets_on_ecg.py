@@ -220,7 +220,7 @@ for ax, answer, title in zip(panels, (said, said_far), ("sees 0.64 s", "sees 2.2
         if table[i, j] > 0.005:
             ax.text(j, i, f"{table[i, j]:.0%}", ha="center", va="center", color="white" if table[i, j] > 0.5 else INK)
     ax.set_title(f"{title}: {np.mean(answer == their_labels):.0%} right", loc="left")
-    ax.set_xticks(range(5), [kind.replace(" ", "\n") for kind in KINDS])
+    ax.set_xticks(range(5), ["normal", "premature\nbeat", "no P\nwave", "wide\nQRS", "irregular\nrhythm"])
     ax.set(xlabel="answer")
     ax.spines[:].set_visible(False)
 panels[0].set_yticks(range(5), KINDS)
@@ -244,7 +244,7 @@ third = third.data[:, 4:-4]  # (N, 92, 16), where the 32 samples lie within the 
 fig, panels = plt.subplots(2, 8, figsize=(12.5, 3.6), layout="constrained", sharex=True, sharey=True)
 for unit, ax in enumerate(panels.flat):
     places, loudest = third[:, :, unit].argmax(axis=1) + 4, third[:, :, unit].max(axis=1)
-    for i in np.argsort(-loudest)[:9]:
+    for i in np.argsort(-loudest)[: 9 * (loudest.max() > 0)]:
         start = 4 * places[i] - 14
         ax.plot(np.arange(32) / RATE, others[i, start : start + 32, 0], color=BLUE, lw=1, alpha=0.6)
     if loudest.max() == 0:
@@ -257,8 +257,9 @@ fig.savefig("units_of_the_third_layer.png", dpi=130)
 plt.show()
 
 # %% [markdown]
-# Nobody named the waves to it. There are units for the steep side of R, for the dip behind it, for a QRS that is too
-# wide, for what lies between the beats.
+# Nobody named the waves to it. There are units for the steep side of R and the dip behind it, for a QRS that is too
+# wide, and some for a *flat line and then* a QRS: a detector of something that is missing. Some say nothing at all;
+# their ReLU died in training, and nobody would have noticed without looking.
 #
 # And the whole network? *Which part of the recording did it?* Cover a fifth of a second with a straight line, and see
 # by how much the right answer's lead over the second best falls. Move on.
@@ -278,11 +279,10 @@ def evidence(model, signal, kind, width=20, step=4):
     for row, start in zip(covered, starts, strict=True):
         row[start : start + width, 0] = np.linspace(row[start, 0], row[start + width - 1, 0], width)
     falls = leads(model, signal[None], kind) - leads(model, covered, kind)
-    total, count = np.zeros(400), np.zeros(400)
+    total = np.zeros(400)
     for start, fall in zip(starts, falls, strict=True):
         total[start : start + width] += fall
-        count[start : start + width] += 1
-    return total / np.maximum(count, 1)
+    return total / (width // step)
 
 
 # %%
@@ -299,9 +299,9 @@ fig.savefig("evidence.png", dpi=130)
 plt.show()
 
 # %% [markdown]
-# The premature beat is the premature beat; a wide QRS is seen at the QRS; a missing P cannot be covered, as it is not
-# there, so the network answers by what surrounds the gap. And the irregular rhythm depends on *pairs* of beats, those
-# with an odd distance. That is the picture of a network that measures intervals.
+# The premature beat is the premature beat; a wide QRS is seen at the QRS; a missing P at the flat line before the beat,
+# with the beat. And the irregular rhythm depends on *neighbours*, on beats whose distance is odd. Cover one of them,
+# and there is no distance left to measure.
 #
 # ## What went wrong
 #

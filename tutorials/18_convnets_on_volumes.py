@@ -203,9 +203,11 @@ for direction, row in enumerate(panels):
     axis = 1 if direction < 2 else 2  # look along the rows, or along the columns
     from_aside = films[direction, :, :, :, 0].max(axis=axis)
     row[6].imshow(from_aside if direction < 2 else from_aside.T, cmap="gray", vmin=-0.2, vmax=1.1)
-    row[6].set_title("time ↓, place →" if direction < 2 else "place ↓, time →", fontsize=9)
+    row[6].set_ylabel("time ↓" if direction < 2 else "place ↓")
     row[0].set_ylabel(volumes.DIRECTIONS[direction], color=BLUE, weight="bold")
     row[5].set_axis_off()
+panels[0, 6].set_title("from aside")
+for row in panels:
     for ax in row:
         ax.set(xticks=[], yticks=[])
 fig.savefig("films.png", dpi=120)

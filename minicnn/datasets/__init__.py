@@ -1,1 +1,1 @@
-"""Pictures to learn from and to paint with."""
+"""Pictures to learn from and to paint with; heartbeats, scans and films."""
