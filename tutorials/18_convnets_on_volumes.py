@@ -252,10 +252,10 @@ plt.show()
 # ## What went wrong
 #
 # Nothing, and that should worry you: 100% is the sign of a question made for the answer. Real nodules hang on vessels,
-# vessels bend, and slices of a real scan are often thicker than they are wide. And a 3-D ConvNet that looks at a whole
-# scan of 512×512×300 voxels has fifty times the work for every layer. In practice people cut boxes around what a
-# cheaper network points at, take a few slices as channels ("2.5-D"), or split a filter of 3×3×3 into 3×3 in the slice
-# and 3 across (R(2+1)D, Tran et al. 2018).
+# vessels bend, and slices of a real scan are often thicker than they are wide. And a whole scan has 512×512×300 voxels:
+# the first layer's 16 channels alone take five gigabytes. In practice people cut boxes around what a cheaper network
+# points at, take a few slices as channels ("2.5-D"), or split a filter of 3×3×3 into 3×3 in the slice and 3 across
+# (R(2+1)D, Tran et al. 2018).
 #
 # ## What you have now
 #
