@@ -74,6 +74,7 @@ def fresh_python(tmp_path):
         # The same minicnn as in this process, be it installed or the checkout's.
         paths = [str(Path(minicnn.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+        environment["MINICNN_LEARN"] = str(tmp_path / "learn")  # never the progress of whoever runs the tests
         command = [sys.executable, *(f"-W{w}" for w in WARNINGS), "-c", OFFLINE + program]
         command += [str(argument) for argument in arguments]
         try:

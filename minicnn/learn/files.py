@@ -10,9 +10,10 @@ from pathlib import Path
 from minicnn.errors import InputError
 from minicnn.learn.exercise import Exercise
 
-HEAD = '''"""Exercise {name}: {title}.
+HEAD = '''"""Exercise {name}: {title}
 
-Lecture: {lecture}. To read: {read}.
+The lecture: {lecture}
+To read:     {read}
 
 Write the function below, then try it:    minicnn learn check {name}
 Stuck? There are three hints:             minicnn learn hint {name}

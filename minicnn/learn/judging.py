@@ -20,12 +20,17 @@ from minicnn.learn.observing import Seen, Unfit
 from minicnn.learn.verdict import Row, Verdict
 
 # What is said of errors that have the same cause in every exercise.
+_NUMPY = "NumPy's functions take no Tensors. minicnn.ops has the same ones, and they remember the way back."
+_COMPARED = (
+    "Tensors are not compared by < and >, so Python's max and min, and NumPy's clip, do not take them. ops.maximum, "
+    "ops.minimum and ops.clip do; or take .data, the values, where no gradient shall flow."
+)
 EVERYWHERE = (
-    Slip("ufunc", "NumPy's functions take no Tensors; minicnn.ops has the same ones, which remember the way back.",
-         raises="does not support ufuncs"),
-    Slip("numpy", "NumPy's functions take no Tensors; minicnn.ops has the same ones, which remember the way back.",
-         raises="got an unexpected keyword argument 'dtype'"),
-)  # fmt: skip
+    Slip("ufunc", _NUMPY, raises="does not support ufuncs"),
+    Slip("NumPy", _NUMPY, raises="got an unexpected keyword argument 'dtype'"),
+    Slip("NumPy's product", _NUMPY, raises="implementation for Tensor"),
+    Slip("compared", _COMPARED, raises="not supported between instances of"),
+)
 
 
 class Trial(NamedTuple):
@@ -101,7 +106,8 @@ def _advice(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outc
             yield slip.hint
     if not any(outcome.seen for outcome in outcomes):
         return
-    unexplained = {part for part in trials[0].expected if _is_wrong(part, trials, outcomes)}
+    raised = any(outcome.seen is None for outcome in outcomes)
+    unexplained = {part for part in trials[0].expected if raised or _is_wrong(part, trials, outcomes)}
     for slip in exercise.slips:
         if slip.answer is not None and unexplained:
             explained = _explained(slip.answer, unexplained, exercise, trials, outcomes)
@@ -150,7 +156,7 @@ def _as_compared(value: Any) -> Any:
 
 
 def where(problem: BaseException, file: str) -> str:
-    """One line for an error: its line in the learner's file, what that says, and what is wrong."""
+    """An error in a line: where it is in the learner's file and what is wrong; below it, what stands there."""
     name = Path(file).name
     if isinstance(problem, SyntaxError) and problem.filename == file:
         return f"line {problem.lineno} of {name} is not Python: {problem.msg}"
@@ -163,7 +169,7 @@ def where(problem: BaseException, file: str) -> str:
     if isinstance(problem, NotImplementedError) and not problem.args:
         return f"line {number} of {name} is still the hole: write the function in its place"
     line = linecache.getline(file, number or 0).strip()
-    return f"line {number} of {name} raises {_said(problem)}" + (f"   in   {line:.60}" if line else "")
+    return f"line {number} of {name} raises {_said(problem)}" + (f"\n    {line:.64}" if line else "")
 
 
 def _said(problem: BaseException) -> str:

@@ -36,7 +36,7 @@ class Verdict:
         return self.right
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self._sum()}", ""]
+        lines = [f"{self.name}: {self._sum()}", *([""] if self.rows else [])]
         for row in self.rows:
             lines += _wrapped("right  " if row.right else "WRONG  ", row.case)
             lines += _wrapped(" " * 9, row.text) if row.text else []
@@ -66,4 +66,10 @@ class Verdict:
 
 def _wrapped(begin: str, text: str) -> list[str]:
     """The text within WIDTH columns, further lines under the first."""
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {begin}", subsequent_indent="  " + " " * len(begin))
+    lines = []
+    for number, line in enumerate(text.splitlines()):  # a second one is the learner's own, with its indent
+        indent = " " * (len(line) - len(line.lstrip()))
+        first = begin if number == 0 else " " * len(begin)
+        under = "  " + " " * len(begin) + indent
+        lines += textwrap.wrap(line.lstrip(), WIDTH, initial_indent=f"  {first}{indent}", subsequent_indent=under)
+    return lines

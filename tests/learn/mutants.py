@@ -19,6 +19,7 @@ MUTANTS = {
         ("A @ A.T", "(A - ops.mean(A, axis=1, keepdims=True)) @ (A - ops.mean(A, axis=1, keepdims=True)).T", "centred"),
         ("A @ A.T", "ops.square(A).sum()", "summed"),
         ("A @ A.T", "ops.square(A).sum(axis=-1)", "diagonal only"),
+        ("A @ A.T", "A * A.T", "elementwise with itself turned over"),
     ],
     "compute_content_cost": [
         ("4 * H", "H", "no quarter"),
@@ -45,6 +46,8 @@ MUTANTS = {
         ("(padding, padding), (padding, padding)", "(0, 2 * padding), (0, 2 * padding)", "padded after"),
         ("tensordot(window, w,", "tensordot(window, w.swapaxes(0, 1),", "turned"),
         ("K = len(w)", "K, stride = len(w), 1", "stride ignored"),
+        ("((0, 0), (padding, padding), (padding, padding), (0, 0))", "padding", "everything padded"),
+        ("(size - K) // stride + 1", "(size - K) // stride", "last windows missing"),
     ],
     "verify": [
         ("return dist, bool(dist <=", "dist = dist**2\n    return dist, bool(dist <=", "squared"),
@@ -103,6 +106,8 @@ MUTANTS = {
         ("dy.sum(axis=(0, 1, 2))", "dy.sum(axis=(1, 2))[0]", "db of one picture"),
         ('dw += np.einsum("nf,npqc->pqcf", here, x[:, i : i + K, j : j + K])', 'dw += np.einsum("nf,npqc->npqcf", here, x[:, i : i + K, j : j + K])[-1]', "dw of the last picture"),
         ("return dx,", "return -dx,", "signs"),
+        ('"nf,pqcf->npqc", here, w)', '"nf,pqcf->npqc", np.ones_like(here), w)', "dx without dy"),
+        ("dy.sum(axis=(0, 1, 2))", "dy.sum(axis=(0, 1, 2)) * w.shape[-1]", "db once for each filter"),
     ],
     "im2col": [
         ("np.stack(windows, axis=1)", "np.stack(windows, axis=1).transpose(0, 1, 4, 2, 3)", "channels first"),
@@ -113,6 +118,7 @@ MUTANTS = {
         ("rows, columns = (", "stride = 1\n    rows, columns = (", "stride ignored"),
         ("np.stack(windows, axis=1)", "np.stack(windows, axis=1)[:, :, ::-1, ::-1]", "flipped"),
         ("rows, columns = (", "stride = size\n    rows, columns = (", "blocks"),
+        ("(length - size) // stride + 1", "(length - 1 - size) // stride + 1", "last windows missing"),
     ],
     "max_pool_gradient": [
         ("column, c] += dy", "column, c] = dy", "overlaps lost"),
@@ -131,6 +137,7 @@ MUTANTS = {
         ("in layers", "in reversed(layers)", "from behind"),
         ("return field", "return field * field", "squared"),
         ("field, step = 1, 1", "field, step = 0, 1", "one too few"),
+        ("        field += (size - 1) * step", "        field = field * stride + size - 1", "field times stride"),
     ],
     "deconvnet_relu": [
         ("return np.maximum(g, 0)", "return np.where(x > 0, g, 0)", "deconvnet looks at x"),
@@ -160,6 +167,7 @@ MUTANTS = {
         (" & ~np.eye(len(labels), dtype=bool)", "", "its own positive"),
         ("        if positive[a].any()\n", "", "lonely anchors"),
         ("return np.array(triplets)", "d = distances\n    return np.array([max(triplets, key=lambda t: d[t[0], t[1]] - d[t[0], t[2]])])", "one for the batch"),
+        ("    triplets = [\n", "    return np.array([(a, np.argmax(distances[a] * same[a]), np.argmin(distances[a] * ~same[a])) for a in range(len(labels))])\n    triplets = [\n", "zeros are near"),
     ],
     "content_kernel": [
         ("    if i < a.size:\n        shared[thread] = ", "    if True:\n        shared[thread] = ", "no guard"),
@@ -171,5 +179,8 @@ MUTANTS = {
         ("(a[i] - b[i]) ** 2", "abs(a[i] - b[i])", "unsquared"),
         ("        half //= 2", "        half = 0", "one round"),
         ("    half = THREADS // 2", "    half = 0", "first thread alone"),
+        ("        if thread < half:\n            shared", "        if True:\n            shared", "beyond the shared memory"),
+        ("    half = THREADS // 2", "    half = THREADS", "beyond the shared memory"),
+        ("partial[cuda.blockIdx.x]", "partial[i + 1]", "partial by threads"),
     ],
 }  # fmt: skip

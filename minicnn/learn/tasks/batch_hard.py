@@ -137,6 +137,11 @@ EXERCISE = Exercise(
             lambda embeddings, labels: _itself(embeddings, labels),
         ),
         Slip(
+            "zeros are near",
+            "Where you rule somebody out, you leave a distance of 0, and nothing is nearer than 0.",
+            lambda embeddings, labels: _ruled_out_by_zero(embeddings, labels),
+        ),
+        Slip(
             "lonely anchors",
             "Somebody with a single picture became an anchor. Who should be the positive?",
             _chosen(_furthest, _nearest, alone=True),
@@ -162,3 +167,9 @@ def _itself(embeddings, labels):
     d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
     same = labels[:, None] == labels
     return np.array([(a, _furthest(d[a], same[a]), _nearest(d[a], ~same[a])) for a in range(len(labels))])
+
+
+def _ruled_out_by_zero(embeddings, labels):
+    d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
+    same = labels[:, None] == labels
+    return np.array([(a, (d[a] * same[a]).argmax(), (d[a] * ~same[a]).argmin()) for a in range(len(labels))])

@@ -125,7 +125,18 @@ EXERCISE = Exercise(
             "no guard",
             "In the last block there are more threads than numbers, and they reach for numbers that are not there. On "
             "a GPU nobody says so: they read somebody else's memory.",
-            raises="is out of bounds",
+            raises="is out of bounds for axis 0 with size 21",
+        ),
+        Slip(
+            "beyond the shared memory",
+            "A thread reaches beyond the shared memory, which has a place for each thread of the block and no more. "
+            "Who adds whose number, and who has nothing to add?",
+            raises=f"is out of bounds for axis 0 with size {THREADS}",
+        ),
+        Slip(
+            "partial by threads",
+            "partial has an element for each block, not for each thread. Which block is this?",
+            raises="is out of bounds for axis 0 with size 1",
         ),
         Slip(
             "no barrier",

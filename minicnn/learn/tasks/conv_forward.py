@@ -89,6 +89,16 @@ EXERCISE = Exercise(
             _padded_after,
         ),
         Slip(
+            "everything padded",
+            "Without padding you are right. With padding, channels and pictures grow as well: what is there to pad?",
+            lambda x, w, b, stride=1, padding=0: conv_forward(np.pad(x, padding), w, b, stride),
+        ),
+        Slip(
+            "last windows missing",
+            "The last row and column are missing. Does a window fit there that ends where the picture ends?",
+            lambda x, w, b, stride=1, padding=0: conv_forward(x, w, b, stride, padding)[:, :-1, :-1],
+        ),
+        Slip(
             "turned",
             "Rows and columns of the filter are exchanged. Which axis of w goes with which of x?",
             lambda x, w, b, stride=1, padding=0: conv_forward(x, w.transpose(1, 0, 2, 3), b, stride, padding),

@@ -102,6 +102,16 @@ EXERCISE = Exercise(
             _but(lambda dx, dw, db, dy, x, w: (dx, conv_gradient(dy[-1:], x[-1:], w)[1], db)),
         ),
         Slip(
+            "dx without dy",
+            "Your dx adds up filters, whatever arrives from above. How much does each number of y matter to the loss?",
+            _but(lambda dx, dw, db, dy, x, w: (conv_gradient(np.ones_like(dy), x, w)[0], dw, db)),
+        ),
+        Slip(
+            "db once for each filter",
+            "With one filter your db is right, with three it is three times too large: in which loop does it stand?",
+            _but(lambda dx, dw, db, dy, x, w: (dx, dw, db * len(db))),
+        ),
+        Slip(
             "signs",
             "Your dx has the wrong sign everywhere.",
             _but(lambda dx, dw, db, dy, x, w: (-dx, dw, db)),

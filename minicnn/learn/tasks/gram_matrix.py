@@ -55,6 +55,11 @@ EXERCISE = Exercise(
             lambda A: A * A,
         ),
         Slip(
+            "elementwise with itself turned over",
+            "`*` multiplies number by number, as far as the shapes allow it. That is no product of matrices.",
+            lambda A: A * A.T,
+        ),
+        Slip(
             "divided by places",
             "That is a mean over the places. A good idea for pictures of different sizes, but this formula has no "
             "division in it; the style cost divides later.",

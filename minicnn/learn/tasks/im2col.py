@@ -97,6 +97,12 @@ EXERCISE = Exercise(
             lambda x, size, stride=1: im2col(x, size),
         ),
         Slip(
+            "last windows missing",
+            "The last windows of each row and column are missing. Does a window fit there that ends where the picture "
+            "ends?",
+            lambda x, size, stride=1: im2col(x[:, :-1, :-1], size, stride),
+        ),
+        Slip(
             "flipped",
             "Inside each window you begin at the bottom right.",
             lambda x, size, stride=1: _windows(x, size, stride)[:, :, :, ::-1, ::-1].reshape(

@@ -1,5 +1,7 @@
 """Exercise: how much of the picture a unit sees."""
 
+import functools
+
 from minicnn.learn.exercise import Case, Exercise, Slip
 
 
@@ -85,6 +87,12 @@ EXERCISE = Exercise(
             "from behind",
             "You go through the layers from the last to the first with a rule for the other direction.",
             lambda layers: receptive_field(layers[::-1]),
+        ),
+        Slip(
+            "field times stride",
+            "You stretch the field itself by the stride. What a unit sees does not grow by stepping further; what "
+            "grows is the way from one unit to its neighbour.",
+            lambda layers: functools.reduce(lambda field, layer: field * layer[1] + layer[0] - 1, layers, 1),
         ),
         Slip(
             "squared",

@@ -90,6 +90,7 @@ def _observed(function, arguments):
         "J of three steps": np.array(costs),
         "the picture after them": comparable(picture, "generated_image"),
         "a gradient for the weights": wanted,
+        "pixels outside of [0, 1]": bool((picture.data < 0).any() or (picture.data > 1).any()),
     }
 
 

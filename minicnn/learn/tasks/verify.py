@@ -43,7 +43,7 @@ EXERCISE = Exercise(
     title="is this the person they say they are?",
     lecture="What is face recognition?",
     read="tutorials/06_verification_and_recognition.py",
-    imports=f"import numpy as np\n\nfrom minicnn.faces import encode\n\nTHRESHOLD = {THRESHOLD}",
+    imports=f"import numpy as np\n\nfrom minicnn.faces import encode\n\nTHRESHOLD = {THRESHOLD}  # τ",
     observe=answer("dist", "door_open"),
     cases=(
         _case("Ada, who says that she is Ada", "Ada", 1, "Ada"),

@@ -55,7 +55,7 @@ EXERCISE = Exercise(
     title="who is this, if it is anybody we know?",
     lecture="One shot learning",
     read="tutorials/07_one_shot.py",
-    imports=f"import numpy as np\n\nfrom minicnn.faces import encode\n\nTHRESHOLD = {THRESHOLD}",
+    imports=f"import numpy as np\n\nfrom minicnn.faces import encode\n\nTHRESHOLD = {THRESHOLD}  # τ",
     observe=answer("min_dist", "identity"),
     cases=(
         _case("Ada", "Ada", 1),
