@@ -1,6 +1,7 @@
 """Every checker against wrong answers, each of which gets its own hint, and against right ones, which all pass."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 from mutants import MUTANTS
@@ -9,6 +10,7 @@ from right_answers import RIGHT
 from minicnn import learn
 from minicnn.learn import catalogue, files
 
+TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 SLOW = {"verify", "who_is_it", "content_kernel"}  # they draw twelve people first, or start a process
 
 
@@ -66,3 +68,4 @@ def test_has_all_that_an_exercise_has(name):
     assert len({slip for _, _, slip in MUTANTS[name]}) >= 5
     assert len({case.title for case in exercise.cases}) == len(exercise.cases)
     assert len(exercise.hints) == 3 and len(exercise.lecture) <= 43
+    assert (TUTORIALS.parent / exercise.read).is_file()
