@@ -378,7 +378,7 @@ fig, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
 for (kind, run), colour in zip(race.items(), (RED, BLUE), strict=True):
     ax.plot(*run.T, "o-", color=colour, ms=3.5, lw=2)
     ax.annotate(kind, run[-1], (6, 3), textcoords="offset points", color=colour, weight="bold", va="bottom")
-ax.set(xlabel="seconds of training", xlim=(0, 1.2 * threes[-1, 0]))
+ax.set(xlabel="seconds of training", xlim=(0, 1.2 * threes[-1, 0]), ylim=(None, 0.96))
 ax.yaxis.set_major_formatter("{x:.0%}")
 ax.set_title("Strangers' pairs in the right order, epoch by epoch", loc="left")
 ax.grid(alpha=0.25)

@@ -1,0 +1,157 @@
+"""A picture photographed a second time, from a screen or from paper: what somebody holds before a camera instead of
+a face.
+
+    >>> from minicnn.datasets import replays
+    >>> again = replays.rephotograph(picture, seed=7)  # a medium, its grid, glare and tilt from a seed
+    >>> by_hand = replays.rephotograph(picture, replays.Replay("print", pitch=2.0, strength=0.8))
+
+A screen shows stripes of red, green and blue, and a camera whose pixels are nearly as wide sees slow waves in them,
+moiré. Paper shows dots of three inks, larger where it is darker. Both are flat, so they are seen in perspective and
+throw light back.
+
+What it is: a model of a few causes, to learn and to test with. What it is not: the world's screens, printers and
+cameras. What tells these replays from faces says nothing of real ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minicnn import images
+from minicnn.errors import InputError
+
+MEDIA = ("screen", "print")
+FINER = 3  # a camera's pixel is the mean of FINER × FINER places on the paper
+SCREENS = (15.0, 75.0, 0.0)  # degrees of the dots of cyan, magenta and yellow, so that they do not lie on each other
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What lies between a picture and the camera that takes it again. Raises InputError."""
+
+    medium: str = "screen"
+    pitch: float = 1.3  # pixels of the camera from one of the medium's pixels or dots to the next
+    strength: float = 0.5  # of its stripes or dots: 0 where a lens out of focus blurs them away, 1 in full
+    angle: float = 3.0  # degrees that the medium is turned against the camera
+    tilt: tuple[float, float] = (0.0, 0.0)  # how much farther its right and its lower edge are away, in parts
+    glare: float = 0.0  # of a lamp in the glass or the gloss; 1 is white
+    tint: float = 0.0  # −1 yellow as paper, 1 blue as a screen
+    scene: int = field(default=0, repr=False)  # the seed of where the glare lies and how the stripes begin
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (  # so written, NaN is refused too
+            ("medium", self.medium in MEDIA, f"one of {', '.join(MEDIA)}"),
+            ("pitch", 0.2 <= self.pitch <= 50, "0.2 to 50 pixels"),
+            ("strength", 0 <= self.strength <= 1, "0 to 1"),
+            ("angle", abs(self.angle) <= 180, "degrees from -180 to 180"),
+            ("tilt", max(abs(part) for part in self.tilt) <= 0.5, "two parts from -0.5 to 0.5"),
+            ("glare", 0 <= self.glare <= 1, "0 to 1"),
+            ("tint", abs(self.tint) <= 1, "-1 to 1"),
+        ):
+            if not holds:
+                raise InputError(f"Replay: {name} is {getattr(self, name)!r}; expected {expected}")
+
+
+def draw(seed: int | np.random.Generator | None = None) -> Replay:
+    """A medium and circumstances, such as somebody with a telephone or a sheet of paper has them."""
+    random = np.random.default_rng(seed)
+    medium = str(random.choice(MEDIA))
+    return Replay(
+        medium,
+        pitch=float(random.uniform(0.9, 2.2) if medium == "screen" else random.uniform(1.6, 2.6)),
+        strength=float(random.uniform(0.15, 0.7)),
+        angle=float(random.uniform(-12, 12)),
+        tilt=(float(random.uniform(-0.12, 0.12)), float(random.uniform(-0.12, 0.12))),
+        glare=float(max(0, random.uniform(-0.3, 0.5))),
+        tint=float(random.uniform(0, 0.6) if medium == "screen" else random.uniform(-0.7, 0)),
+        scene=int(random.integers(2**63)),
+    )
+
+
+def rephotograph(
+    picture: np.ndarray, how: Replay | None = None, *, seed: int | np.random.Generator | None = None
+) -> np.ndarray:
+    """The picture (H, W, 3), taken again: of the same shape and kind, floats in [0, 1] or uint8.
+
+    how: None draws it from `seed`. Raises InputError.
+    """
+    if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+        got = getattr(picture, "shape", type(picture).__name__)
+        raise InputError(f"rephotograph: picture is {got}; expected an array (H, W, 3)")
+    shown = images.as_floats(picture, "rephotograph: picture")
+    how = draw(seed) if how is None else how
+    random = np.random.default_rng(how.scene)
+    taken = _screen(shown, how, random) if how.medium == "screen" else _print(shown, how)
+    taken = taken * (1 + 0.12 * how.tint * np.array([-1, 0, 1], np.float32))
+    taken = np.clip(_with_glare(taken, how.glare, random), 0, 1).astype(np.float32)
+    return np.rint(255 * taken).astype(np.uint8) if picture.dtype == np.uint8 else taken.astype(picture.dtype)
+
+
+def _screen(shown: np.ndarray, how: Replay, random: np.random.Generator) -> np.ndarray:
+    """Columns of red, green and blue behind one another, and dark rows between the pixels; taken at single places, so
+    that stripes finer than two pixels of the camera turn into waves.
+    """
+    across, down = _places(shown.shape[:2], how, 1)
+    light = _at(shown, across, down)
+    x, y = _turned(across, down, how.angle)
+    phase = random.uniform(0, 2 * math.pi, 2)
+    columns = np.stack([x / how.pitch + colour / 3 for colour in range(3)], axis=-1)
+    stripes = 1 + 0.4 * how.strength * np.cos(2 * math.pi * columns + phase[0])
+    rows = 1 + 0.2 * how.strength * np.cos(2 * math.pi * y / how.pitch + phase[1])
+    return light * stripes * rows[..., None]
+
+
+def _print(shown: np.ndarray, how: Replay) -> np.ndarray:
+    """A dot covers as much of its cell as its ink is to take of the light. Source: amplitude-modulated halftone."""
+    across, down = _places(shown.shape[:2], how, FINER)
+    wanted = _at(shown, across, down)
+    paper = np.empty_like(wanted)
+    for ink, degrees in enumerate(SCREENS):
+        x, y = _turned(across, down, how.angle + degrees)
+        hill = (2 + np.cos(2 * math.pi * x / how.pitch) + np.cos(2 * math.pi * y / how.pitch)) / 4
+        bare = 0.5 + 0.5 * np.tanh(4 * (wanted[..., ink] - hill))  # a soft edge: paper drinks
+        paper[..., ink] = wanted[..., ink] + how.strength * (bare - wanted[..., ink])
+    height, width = shown.shape[:2]
+    seen = paper.reshape(height, FINER, width, FINER, 3).mean(axis=(1, 3))
+    return 0.08 + 0.84 * seen  # neither ink is black nor paper white
+
+
+def _places(size: tuple[int, int], how: Replay, finer: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where on the medium, in pixels of the picture, the camera looks: (H·finer, W·finer) each, x and y."""
+    height, width = size
+    down, across = np.meshgrid(
+        np.arange(0.5, height * finer, dtype=np.float32) / finer,
+        np.arange(0.5, width * finer, dtype=np.float32) / finer,
+        indexing="ij",
+    )
+    x, y = across / width - 0.5, down / height - 0.5
+    depth = 1 - how.tilt[0] * x - how.tilt[1] * y  # what is farther away is smaller: more of it fits into a pixel
+    return (x / depth + 0.5) * width, (y / depth + 0.5) * height
+
+
+def _turned(x: np.ndarray, y: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return cosine * x + sine * y, cosine * y - sine * x
+
+
+def _at(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The picture at places, bilinear; beyond its edge it goes on as at the edge."""
+    height, width = picture.shape[:2]
+    column, row = np.clip(x - 0.5, 0, width - 1), np.clip(y - 0.5, 0, height - 1)
+    left, top = column.astype(int), row.astype(int)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    along, below = (column - left)[..., None], (row - top)[..., None]
+    upper = (1 - along) * picture[top, left] + along * picture[top, right]
+    return (1 - below) * upper + below * ((1 - along) * picture[bottom, left] + along * picture[bottom, right])
+
+
+def _with_glare(picture: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:
+    """A lamp's soft oval somewhere, on top of what is there."""
+    height, width = picture.shape[:2]
+    (x, y), (wide, tall) = random.uniform(0.1, 0.9, 2), random.uniform(0.12, 0.35, 2)
+    down, across = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
+    spot = amount * np.exp(-((((across - x) / wide) ** 2 + ((down - y) / tall) ** 2) / 2))
+    return 1 - (1 - picture) * (1 - spot[..., None])

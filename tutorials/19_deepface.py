@@ -1,0 +1,256 @@
+# %% [markdown]
+# # Lesson 19: why DeepFace pools once and shares nothing in L4 to L6
+#
+# Every ConvNet of this course pools again and again, and every filter looks everywhere. DeepFace (Taigman, Yang,
+# Ranzato and Wolf 2014) does neither. It turns the face into place, pools *once*, and from its fourth layer on gives
+# every place of the picture filters of its own. The paper says why in a sentence each. Here you ask for numbers.
+#
+# Three questions: how many pixels of an eye's place does each pooling cost? What are filters worth that are not shared,
+# at the same number of multiplications? And what becomes of them when nobody has turned the face into place?
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from minicnn import Tensor, models, nn, no_grad, ops, optim
+from minicnn.datasets.alignment import TEMPLATES, similarity, transform
+from minicnn.datasets.synthetic_faces import Population
+
+random = np.random.default_rng(0)
+INK, BLUE, RED, GREY = "#222222", "#2f6690", "#c8553d", "#777777"
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
+
+PEOPLE, EACH = 24, 10
+album = Population(seed=0, size=64).pictures(PEOPLE, EACH, threads=2)
+print(f"{len(album.images)} pictures of {PEOPLE} drawn people, and where the eyes, the nose and the mouth are in each")
+
+# %% [markdown]
+# ## Into place, or not
+#
+# `similarity` finds the turn, scale and shift that bring five landmarks nearest to a template, and `transform` applies
+# it (lesson 10). What a bad detector would do is the same with some turn, scale and shift left over.
+
+
+# %%
+def placed(number, size, *, zoom=1.0, turn=0.0, scale=0.0, shift=0.0):
+    """A face brought into place, (size, size, 3), give or take some degrees, a share of its size, and pixels; and the
+    map (2, 3) that did it. zoom: 1 has the hair in it, 1.35 ends at the brows.
+    """
+    template = size * (0.5 + zoom * (TEMPLATES["portrait"] - (0.5, 0.5 + 0.1 * (zoom > 1))))
+    into_place = similarity(album.landmarks[number], template)
+    angle, factor = np.deg2rad(random.uniform(-turn, turn)), 1 + random.uniform(-scale, scale)
+    left_over = factor * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = left_over @ (into_place[:, 2] - size / 2) + size / 2 + random.uniform(-shift, shift, 2)
+    matrix = np.column_stack([left_over @ into_place[:, :2], moved])
+    return transform(album.images[number], matrix, size), matrix
+
+
+# %% [markdown]
+# ## What a pooling forgets
+#
+# The paper fears that a second and a third max pooling would lose the exact place of small things. So ask for a place.
+# The features are those of one convolution, sixteen channels of `tiny_facenet`'s first, pooled 0 to 4 times; nothing
+# else changes. From them a *linear* map has to say where the eye on the left is (its middle; drawn faces have no corner
+# marked). A linear map can use what lies open in the features, and nothing that would have to be worked out.
+#
+# There are more features than pictures, so the map is found by ridge regression in its dual form, K = AAᵀ: as many
+# unknowns as pictures. Eighteen people to learn from, six others to test with, each face up to 3 pixels out of place.
+
+# %%
+POOLINGS, RIDGE = range(5), 0.1
+
+
+def faces_and_eyes(numbers):
+    """Faces (N, 64, 64, 3) in [0, 1], and where the left eye is, (N, 2) in pixels."""
+    found = [placed(number, 64, shift=3) for number in numbers]
+    eyes = [matrix[:, :2] @ album.landmarks[n][0] + matrix[:, 2] for n, (_, matrix) in zip(numbers, found, strict=True)]
+    return np.stack([face for face, _ in found]).astype(np.float32) / 255, np.array(eyes)
+
+
+def regress(features, targets, new_features):
+    """What a linear map, found on features (N, …) and targets (N, 2), says of new features."""
+    a, b = (f.reshape(len(f), -1) for f in (features, new_features))
+    middle = a.mean(axis=0)
+    a, b = a - middle, b - middle
+    gram = (a @ a.T).astype(float)
+    dual = np.linalg.solve(
+        gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), targets - targets.mean(axis=0)
+    )
+    return (b @ a.T) @ dual + targets.mean(axis=0)
+
+
+learning = np.flatnonzero(album.people < 18)
+testing = np.flatnonzero(album.people >= 18)
+faces, eyes = faces_and_eyes(np.repeat(learning, 2))
+new_faces, new_eyes = faces_and_eyes(testing)
+model, layer = models.tiny_facenet(), "block1_conv1"
+with no_grad():
+    features, new_features = (Tensor(model.features(x, [layer])[layer].data[..., ::2]) for x in (faces, new_faces))
+guess = np.linalg.norm(new_eyes - eyes.mean(axis=0), axis=1).mean()
+print(f"always the same place: {guess:.2f} pixels off")
+maps, errors = [], []
+for poolings in POOLINGS:
+    said = regress(features.data, eyes, new_features.data)
+    errors.append(np.linalg.norm(said - new_eyes, axis=1).mean())
+    maps.append(new_features.data[0])
+    side = features.shape[1]
+    print(
+        f"{poolings} poolings: {side:2}×{side:<2} places, a step of {64 // side:2} pixels; the eye {errors[-1]:.2f} off"
+    )
+    with no_grad():
+        features, new_features = ops.max_pool(features, 2), ops.max_pool(new_features, 2)
+assert errors[1] < 1.1 * errors[0]  # the first costs nothing
+assert errors[4] > 1.2 * errors[1] and errors[4] > errors[3] > errors[2]  # the last are dear
+assert errors[0] < 0.75 * guess
+
+# %%
+figure, axes = plt.subplots(1, 6, figsize=(13, 3), layout="constrained")
+axes[0].imshow(new_faces[0], extent=(0, 64, 64, 0))
+axes[0].plot(*new_eyes[0], "+", color="#ffd60a", ms=12, mew=2)
+axes[0].set_title("where is the eye?")
+channel = int(np.argmax(maps[0].std(axis=(0, 1))))
+for poolings, axis in zip(POOLINGS, axes[1:], strict=True):
+    axis.imshow(maps[poolings][..., channel], cmap="magma", extent=(0, 64, 64, 0), interpolation="nearest")
+    axis.plot(*new_eyes[0], "+", color="white", ms=12, mew=2)
+    words = "no pooling" if not poolings else "1 pooling" if poolings == 1 else f"{poolings} poolings"
+    axis.set_title(f"{words}\n{errors[poolings]:.2f} px off", color=RED if errors[poolings] > 1.2 * errors[0] else INK)
+for axis in axes:
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+figure.savefig("poolings.png", dpi=130)
+plt.show()
+
+# %% [markdown]
+# One pooling is free: there are four times fewer numbers to work on, and the eye is where it was. Two cost next to
+# nothing here, for sixteen channels together still know more than a step of 4 pixels. Then it begins to hurt, and after
+# four you might nearly guess. A network that asks "is there a cat?" does not mind. One that lives by the distance
+# between two eyes does.
+#
+# ## Filters of one's own
+#
+# A convolution shares its filters because an edge may be anywhere. In a face that was put into place, an eye may not be
+# anywhere. DeepFace's L4 to L6 are *locally connected*: the same windows, the same multiplications, but each place has
+# its own weights: 64 times as many in the second such layer below.
+#
+# So the budget is equal in what it costs to run: four networks with the same first layer and one pooling, the same
+# multiplications, the same pictures in the same order, the same number of steps. Half of them share filters behind the
+# pooling, half do not; and half see faces in place, half see them up to 25° turned, 20% too large or too small, and 4
+# of 32 pixels off. Their task is DeepFace's: which of the people they were trained on is this? On pictures that are
+# new.
+
+# %%
+SIZE, EPOCHS, BATCH, CHANNELS = 32, 16, 28, 4
+NUISANCE = {"in place": {}, "as they come": {"turn": 25, "scale": 0.2, "shift": 4}}
+crops = {
+    name: np.stack([placed(n, SIZE, zoom=1.35, **how)[0] for n in range(len(album.images))]).astype(np.float32) / 255
+    - 0.5
+    for name, how in NUISANCE.items()
+}
+number_of = np.arange(len(album.images)) % EACH
+rows, unseen = np.flatnonzero(number_of < 7), np.flatnonzero(number_of >= 7)
+
+
+def network(shared, seed):
+    """C1, M2, then two layers with filters that are shared or not, then the people."""
+    source = np.random.default_rng(seed)
+
+    def layer(kernel, size):
+        how = {"activation": "relu", "seed": source}
+        if shared:
+            return nn.Conv2d(CHANNELS, CHANNELS, kernel, **how)
+        return nn.LocallyConnected2d(CHANNELS, CHANNELS, kernel, input_size=size, **how)
+
+    return nn.Sequential(
+        nn.Conv2d(3, CHANNELS, 5, activation="relu", seed=source),  # 28×28
+        nn.MaxPool2d(2),  # 14×14
+        layer(5, 14),  # 10×10
+        layer(3, 10),  # 8×8
+        nn.Flatten(),
+        nn.Linear(8 * 8 * CHANNELS, PEOPLE, seed=source),
+    )
+
+
+def train(shared, pictures, seed):
+    """The share of right answers about unseen pictures, and the network."""
+    trained, source = network(shared, seed), np.random.default_rng(seed)
+    optimizer = optim.Adam(trained.parameters(), learning_rate=0.002)
+    for _ in range(EPOCHS):
+        order = source.permutation(rows)
+        for batch in np.split(order, len(order) // BATCH):
+            x = np.roll(pictures[batch], source.integers(-1, 2, 2), axis=(1, 2))
+            x = x * source.uniform(0.8, 1.2, (BATCH, 1, 1, 1)).astype(np.float32)  # another exposure
+            loss = ops.cross_entropy(trained(Tensor(x)), album.people[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    with no_grad():
+        answers = trained(Tensor(pictures[unseen])).data.argmax(axis=1)
+    return np.mean(answers == album.people[unseen]), trained  # of 72
+
+
+shares = {}
+for name, pictures in crops.items():
+    for shared in (True, False):
+        runs = [train(shared, pictures, seed) for seed in (0, 1)]
+        shares[name, shared] = np.array([share for share, _ in runs])
+        weights = sum(parameter.size for parameter in runs[0][1].parameters())
+        kind = "shared" if shared else "its own"
+        both = " and ".join(f"{share:.0%}" for share in shares[name, shared])
+        print(f"faces {name:13} filters {kind:8} {weights:7,} weights: {both} right; by luck {1 / PEOPLE:.0%}")
+mean = {key: share.mean() for key, share in shares.items()}
+gain = {name: mean[name, False] - mean[name, True] for name in crops}
+print(f"not to share is worth {gain['in place']:+.0%} in place, {gain['as they come']:+.0%} as they come")
+assert min(gain.values()) > 0.05
+assert all(mean["in place", shared] > mean["as they come", shared] + 0.1 for shared in (True, False))
+
+# %%
+figure, axes = plt.subplot_mosaic(
+    [["bars", "in place"], ["bars", "as they come"]], figsize=(11, 4.4), layout="constrained"
+)
+for place, name in enumerate(crops):
+    for offset, shared, colour in ((-0.2, True, GREY), (0.2, False, BLUE)):
+        axes["bars"].bar(place + offset, mean[name, shared], 0.36, color=colour)
+        axes["bars"].plot([place + offset] * 2, shares[name, shared], "o", color=INK, ms=4)
+        label = f"{mean[name, shared]:.0%}\n{'shared' if shared else 'its own'}"
+        axes["bars"].text(place + offset, 0.02, label, ha="center", color="white", weight="bold")
+    row = (crops[name][[0, 10, 21, 32, 43, 54]] + 0.5).transpose(1, 0, 2, 3).reshape(SIZE, -1, 3)
+    axes[name].imshow(row)
+    axes[name].set_title(f"faces {name}", loc="left")
+    axes[name].set_axis_off()
+axes["bars"].set_xticks((0, 1), crops)
+axes["bars"].yaxis.set_major_formatter("{x:.0%}")
+axes["bars"].set_title("New pictures named rightly", loc="left")
+figure.savefig("shared_or_not.png", dpi=130)
+plt.show()
+
+# %% [markdown]
+# Both help, and they add up: the best is a face in place, looked at by filters of their own. Four filters that must
+# serve hair, eyes and chins alike are too few; four at each place are plenty, at the same number of multiplications.
+# Did you expect that faces as they come gain nothing from it? So did we. But 25 degrees do not bring a chin to where
+# the eyes are: even these faces are roughly in place. (It is 72 pictures and two seeds; do not read the last five per
+# cent.)
+#
+# What it costs: weights. DeepFace's three such layers hold 73 of the encoder's 102 million, and could be filled because
+# there were four million pictures. And they take pictures of one size only, for a filter belongs to a place.
+#
+# Later networks share again. They are deeper, they see more pictures, and detectors got good enough at putting faces
+# into place that what is left is learned. You met one in lesson 10.
+#
+# ## What you have now
+#
+# - Pooling throws the place away step by step. One step is free, four are not.
+# - Filters of one's own are for pictures in which places mean something. They cost weights, not multiplications.
+# - Alignment helps any network, and it is done once, by geometry, and not learned by every filter.
+#
+# **Try it**
+#
+# 1. Pool by `ops.avg_pool` instead. Is the mean a better witness of the place than the maximum?
+# 2. Let the linear map say where the tip of the nose is, or a corner of the mouth. Which is hardest to find, and why?
+# 3. Give the network that shares as many *weights* as the other: more channels. Does it catch up, and at what cost?
+# 4. Take two pictures of each person to learn from, then seven. From when on do filters of one's own pay?
+# 5. Pool a second time, behind C1. What does it cost faces in place, and what faces as they come?
+#
+# **Where to look in the source**
+#
+# - `minicnn/ops/convolution.py` at `locally_connected`; `minicnn/kernels/locally_connected/`: one filter a place.
+# - `minicnn/models/deep_face.py`: the real thing, and `minicnn/datasets/alignment.py`, which brings faces into place.

@@ -1,0 +1,238 @@
+# %% [markdown]
+# # Lesson 20: a distance is not a liveness check
+#
+# A door knows Ada's face, and Ada's face is on the web. Somebody holds a telephone with her picture before the camera.
+# Is that Ada? By every measure of the last lessons it is: an encoder was trained to be blind to light, grain and
+# colour, and a screen adds nothing else.
+#
+# In this lesson you photograph drawn faces a second time, from screens and from paper, see a door open to them, and
+# train a network of two layers that tells them from faces. Then you fool it. That is the point: what you build here is
+# a *demonstration, not a protection*. It knows the replays that it was shown.
+#
+# Open `minicnn/datasets/replays.py` beside this lesson.
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from minicnn import Tensor, faces, models, nn, no_grad, ops, optim
+from minicnn.datasets import replays
+from minicnn.datasets.replays import Replay
+from minicnn.datasets.synthetic_faces import Population
+
+random = np.random.default_rng(0)
+INK, BLUE, RED, GREY = "#222222", "#2f6690", "#c8553d", "#777777"
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
+
+PEOPLE, EACH = 24, 6
+album = Population(seed=0, size=64).pictures(range(1000, 1000 + PEOPLE), EACH, threads=2)
+who = album.people - 1000
+print(f"{len(album.images)} pictures of {PEOPLE} drawn people")
+
+# %% [markdown]
+# ## Taken again
+#
+# A screen is stripes of red, green and blue. A camera looks at it with pixels about as wide, and where the two grids
+# fall in and out of step there are slow waves, *moiré*. Printed paper is dots of ink, large where it is dark. Both are
+# flat and mostly seen a little from the side, and a lamp may shine back from them.
+
+# %%
+MEDIA = {
+    "the picture": None,
+    "a screen": Replay("screen", pitch=1.4, strength=0.5),
+    "glare, and from the side": Replay("screen", pitch=1.9, strength=0.3, glare=0.6, tilt=(0.3, 0.1), scene=2),
+    "a coarse print": Replay("print", pitch=2.6, strength=0.7),
+    "a fine print": Replay("print", pitch=1.6, strength=0.5, tint=-0.5),
+}
+figure, axes = plt.subplots(1, len(MEDIA), figsize=(13, 3), layout="constrained")
+for axis, (name, how) in zip(axes, MEDIA.items(), strict=True):
+    shown = album.images[EACH * 7]
+    axis.imshow(shown if how is None else replays.rephotograph(shown, how), interpolation="nearest")
+    axis.set_title(name)
+    axis.set_axis_off()
+figure.savefig("replays.png", dpi=130)
+plt.show()
+
+# %% [markdown]
+# ## The door opens
+#
+# Everybody is enrolled with one picture. The threshold comes from the other pictures, so that one pair of two people in
+# a hundred passes. Then comes a second picture of each person: first in the flesh, then on a screen or on paper.
+
+# %%
+encoder = models.tiny_facenet()
+number = np.arange(len(album.images)) % EACH
+codes = faces.encode(encoder, album.images)
+first, second = np.triu_indices(len(codes), 1)
+apart = number[first] * number[second] > 1  # the enrolled picture and the visitor's are left out
+pairs = first[apart], second[apart]
+calibration = faces.calibrate(
+    faces.distance(codes[pairs[0]], codes[pairs[1]]), who[pairs[0]] == who[pairs[1]], target_far=0.01
+)
+door = faces.Gallery(encoder, threshold=calibration)
+for person, badge in enumerate(album.images[number == 0]):
+    door.enroll(f"person {person}", badge)
+
+in_the_flesh = album.images[number == 1]
+held_up = np.stack([replays.rephotograph(picture, seed=random) for picture in in_the_flesh])
+for name, visitors in (("in the flesh", in_the_flesh), ("held up", held_up)):
+    answers = [door.verify(picture, f"person {person}") for person, picture in enumerate(visitors)]
+    opened = np.mean([bool(answer) for answer in answers])
+    typical = np.median([answer.distance for answer in answers])
+    print(
+        f"{name:12} distance {typical:.2f} in the middle, threshold {calibration.threshold:.2f}: opens to {opened:.0%}"
+    )
+print("\n", door.verify(held_up[1], "person 1"))
+assert opened > 0.6 and typical < calibration.threshold  # of those held up
+
+# %% [markdown]
+# The door did nothing wrong. It was asked *who*, and answered. Nobody had asked *what*.
+#
+# ## Two layers
+#
+# What to look at is not the face, it is the grain. So the network is small and looks closely: two convolutions, the
+# second on steps of 2, and then the mean over all places, because grain is everywhere. Before them every pixel loses
+# the mean of its neighbourhood: what is left of a face then are its edges, and grain. The network is trained with
+# pieces of 32×32 pixels from anywhere in a picture, half of them of replays, and tested with people and replays that it
+# has not seen.
+
+# %%
+PIECE, BATCH, EPOCHS = 32, 24, 24
+learning, testing = np.flatnonzero(who < 16), np.flatnonzero(who >= 16)
+
+
+shown_again = {n: [replays.rephotograph(album.images[n], seed=random) for _ in range(2)] for n in learning}
+
+
+def pieces(numbers, source):
+    """Of pictures and of their replays, cut somewhere: (2N, PIECE, PIECE, 3) about 0, and 1 for a replay."""
+    cut = []
+    for picture in (*album.images[numbers], *(shown_again[n][source.integers(2)] for n in numbers)):
+        top, left = source.integers(0, 65 - PIECE, 2)
+        cut.append(picture[top : top + PIECE, left : left + PIECE])
+    return np.stack(cut).astype(np.float32) / 128 - 1, np.repeat([0.0, 1.0], len(numbers)).astype(np.float32)
+
+
+class Liveness(nn.Module):
+    """Logits of "this is a replay", (N,), for pictures of any size."""
+
+    def __init__(self):
+        source = np.random.default_rng(0)
+        self.first = nn.Conv2d(3, 12, 5, activation="relu", seed=source)
+        self.second = nn.Conv2d(12, 24, 3, stride=2, activation="relu", seed=source)
+        self.last = nn.Linear(24, 1, initial="glorot", seed=source)
+
+    def forward(self, x):
+        grain = 4 * (x - ops.avg_pool(x, 3, stride=1, padding=1))
+        return self.last(self.second(self.first(grain)).mean(axis=(1, 2))).reshape(-1)
+
+    def replayed(self, pictures):
+        """The probability of a replay, (N,), of uint8 pictures."""
+        with no_grad():
+            return ops.sigmoid(self(Tensor(np.asarray(pictures, np.float32) / 128 - 1))).data
+
+
+liveness, source = Liveness(), np.random.default_rng(0)
+optimizer = optim.Adam(liveness.parameters(), learning_rate=0.01)
+start = time.perf_counter()
+for epoch in range(EPOCHS):
+    optimizer.learning_rate = 0.01 * (1 - epoch / EPOCHS)
+    losses = []
+    for chosen in np.split(source.permutation(learning), len(learning) // BATCH):
+        x, is_replay = pieces(chosen, source)
+        loss = ops.binary_cross_entropy(liveness(Tensor(x)), is_replay)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    if epoch % 6 == 5:
+        print(f"epoch {epoch + 1:2}: loss {np.mean(losses):.3f}")
+print(f"{time.perf_counter() - start:.1f} s for {sum(p.size for p in liveness.parameters()):,} numbers")
+
+live = liveness.replayed(album.images[testing])
+again = np.stack([replays.rephotograph(album.images[n], seed=random) for n in testing])
+replayed = liveness.replayed(again)
+accuracy = (np.mean(live < 0.5) + np.mean(replayed >= 0.5)) / 2
+print(
+    f"new people: {np.mean(live < 0.5):.0%} of the faces pass, {np.mean(replayed >= 0.5):.0%} of the replays are caught"
+)
+assert accuracy > 0.9
+
+# %% [markdown]
+# Nine of ten and more, in seconds. It is tempting to put this behind a door.
+#
+# ## Fooled
+#
+# Whoever wants to get in does not draw replays by chance. He takes a finer screen, and a lens a little out of focus: no
+# stripes reach the camera. Or he prints so finely that the dots blend. Neither is in what the network has learned, and
+# it has no idea of what a face is that it could fall back on.
+
+# %%
+ATTACKS = {
+    "a screen out of focus": Replay("screen", strength=0.0, tint=0.2, tilt=(0.05, 0.0)),
+    "a very fine screen": Replay("screen", pitch=0.5, strength=0.3),
+    "a very fine print": Replay("print", pitch=1.0, strength=0.3),
+}
+shown, shares = {}, {}
+own = [f"person {person}" for person in who[testing]]
+for name, how in ATTACKS.items():
+    shown[name] = np.stack([replays.rephotograph(album.images[n], how) for n in testing])
+    caught = np.mean(liveness.replayed(shown[name]) >= 0.5)
+    opened = np.mean([bool(door.verify(picture, person)) for picture, person in zip(shown[name], own, strict=True)])
+    shares[name] = caught
+    print(f"{name:22} caught {caught:4.0%}; the door opens to {opened:.0%}")
+    assert caught < 0.3 and opened > 0.8
+
+# %%
+figure, (left, *examples) = plt.subplots(1, 4, figsize=(13, 3.4), width_ratios=(2.4, 1, 1, 1), layout="constrained")
+bins = np.linspace(0, 1, 21)
+fooled = liveness.replayed(shown["a screen out of focus"])
+for values, colour, label, height in (
+    (live, BLUE, "faces", 0.92),
+    (replayed, RED, "replays like those it learned", 0.8),
+    (fooled, INK, "a screen out of focus", 0.68),
+):
+    filled = {"color": colour, "alpha": 0.55} if colour != INK else {"color": INK, "histtype": "step", "lw": 2}
+    left.hist(values, bins, weights=np.full(len(values), 1 / len(values)), **filled)
+    left.text(0.5, height, label, color=colour, weight="bold", ha="center", transform=left.transAxes)
+left.set(xlabel="probability of a replay", xlim=(0, 1))
+left.yaxis.set_major_formatter("{x:.0%}")
+left.set_title("New people", loc="left")
+one = int(np.argmin(np.abs(live - 0.05)))
+clearest = int(np.argmax(replayed))
+for axis, picture, words, colour in (
+    (examples[0], album.images[testing[one]], f"a face: {live[one]:.2f}", BLUE),
+    (examples[1], again[clearest], f"a replay: {replayed[clearest]:.2f}", RED),
+    (examples[2], shown["a screen out of focus"][one], f"a replay: {fooled[one]:.2f}", RED),
+):
+    axis.imshow(picture, interpolation="nearest")
+    axis.set_title(words, color=colour)
+    axis.set_axis_off()
+figure.savefig("liveness.png", dpi=130)
+plt.show()
+
+# %% [markdown]
+# The one on the right is as much a replay as the one in the middle. So say of such a network what it is: it recognizes
+# the replays of this lesson. Real systems ask for more than one picture: a movement that was not known before, depth,
+# light of a colour that changes, a second camera in the infrared. And they are attacked, and get better, and are
+# attacked. `minicnn face` does none of this, and says so.
+#
+# ## What you have now
+#
+# - An encoder that is blind to light and grain is blind to screens. A distance says who, and never what.
+# - Grain tells: two layers learn it from a hundred pictures.
+# - What they learned is a list of known attacks. The attack that matters is the one that is not on it.
+#
+# **Try it**
+#
+# 1. Teach the network the three attacks as well. Which can it learn, and from which is there nothing to learn?
+# 2. Leave the subtraction of the neighbourhood out. What else does the network look at then, and how much later?
+# 3. Show it drawn faces of another size, brought to 64 pixels. Is the grain of resizing a replay?
+# 4. Save the replays as JPEG of quality 60 and load them again. Who is caught now, replays or faces?
+# 5. Go up the gradient: change a replay by at most 2/255 a pixel until it passes. How few steps are enough?
+#
+# **Where to look in the source**
+#
+# - `minicnn/datasets/replays.py`: the second photograph. `minicnn/faces/safety.py`: what `minicnn face` will not say.
