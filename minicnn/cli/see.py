@@ -1,4 +1,4 @@
-"""minicnn see: story, patches, deconv, guided, saliency, gradcam, occlusion, invert, style, maximize, filters, map."""
+"""see: story, patches, deconv, guided, saliency, gradcam, occlusion, invert, style, maximize, filters, map; diagram."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ METHODS = {
     "gradcam": "where in a picture a unit looks, by a layer's channels (Selvaraju et al. 2017)",
     "occlusion": "where in a picture a unit looks, by covering it piece by piece",
 }
+DIAGRAMS = {
+    "siamese": "three pictures, one network, two distances",
+    "triplet": "anchor, positive and negative before training and after it",
+    "pair-head": "verification as a binary classification",
+    "style": "C + S → G",
+    "gram": "a volume, unrolled, and its Gram matrix",
+    "1d": "14×1 by 16 filters of 5×1",
+    "3d": "14×14×14×1 by 16 filters of 5×5×5",
+}
 
 
 def add(commands: Any) -> None:
@@ -42,6 +51,9 @@ def add(commands: Any) -> None:
     filters = _action(actions, "filters", "the filters of a convolution, or what a layer says of a picture", _filters)
     filters.add_argument("layer", metavar="LAYER", nargs="?", help="left out, the first convolution")
     filters.add_argument("--image", metavar="FILE", help="show what the layer's channels say of this picture instead")
+    diagram = _action(actions, "diagram", "a lecture's figure, drawn from a model", None, weights=False)
+    diagram.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {what}" for name, what in DIAGRAMS.items()))
+    diagram.set_defaults(run=_diagram)
 
 
 def _action(actions: Any, name: str, what: str, draw: Any, *, weights: bool = True) -> argparse.ArgumentParser:
@@ -139,6 +151,15 @@ def run(arguments: argparse.Namespace) -> None:
     figure: Figure = arguments.draw(model, arguments)
     plots.save(figure, arguments.out)
     print(f"{arguments.out}: {model.card.name}")
+
+
+def _diagram(arguments: argparse.Namespace) -> None:
+    from minicnn import images
+    from minicnn.visualize import diagrams, plots
+
+    images.check_target(arguments.out)
+    plots.save(diagrams.diagram(arguments.name), arguments.out)
+    print(f"{arguments.out}: {arguments.name}, {DIAGRAMS[arguments.name]}")
 
 
 def _story(model: Network, arguments: argparse.Namespace) -> Figure:
