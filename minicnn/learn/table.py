@@ -32,9 +32,9 @@ class Table(tuple[Entry, ...]):
     def __str__(self) -> str:
         course = [entry for entry in self if entry.name in COURSE]
         own = [entry for entry in self if entry.name not in COURSE]
-        lines = ["  exercise                  lecture                                     so far"]
+        lines = ["  exercise                 lecture                                     so far"]
         for title, entries in (("The course's", course), ("Our own", own)):
-            lines += ["", title, *(f"  {e.name:<24}  {e.lecture:<42}  {e.state}".rstrip() for e in entries)]
+            lines += ["", title, *(f"  {e.name:<24} {e.lecture:<43} {e.state}".rstrip() for e in entries)]
         solved = sum(entry.state == "solved" for entry in self)
         return "\n".join([*lines, "", f"{solved} of {len(self)} solved"])
 

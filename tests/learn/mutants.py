@@ -77,6 +77,7 @@ MUTANTS = {
         ("total += weight", "total = weight", "last only"),
         ("weight * compute_layer_style_cost(a_S, a_G)", "compute_layer_style_cost(weight * a_S, weight * a_G)", "weights inside"),
         ("zip(STYLE_LAYERS, style_outputs[:-1], generated_outputs[:-1], strict=True)", "zip([*STYLE_LAYERS, STYLE_LAYERS[-1]], style_outputs, generated_outputs)", "content layer included"),
+        ("zip(STYLE_LAYERS, style_outputs[:-1], generated_outputs[:-1], strict=True)", "[(('', 0.2), *pair) for pair in zip(style_outputs, generated_outputs)]", "every output, 0.2 each"),
     ],
     "total_cost": [
         ("alpha * J_content + beta * J_style", "beta * J_content + alpha * J_style", "swapped weights"),
@@ -147,6 +148,7 @@ MUTANTS = {
         ("np.where(x > 0, g, 0)", "np.where(x < 0, 0, g)", "zero counts as active"),
         ("return np.maximum(g, 0)", "return abs(g)", "size of g"),
         ('rule == "deconvnet"', "False", "deconvnet looks at x"),
+        ("return np.maximum(g, 0)", "return np.max(g, 0)", "largest"),
     ],
     "pair_head": [
         ("np.abs(f - g)", "(f - g)", "sign kept"),

@@ -94,6 +94,12 @@ EXERCISE = Exercise(
             lambda S, G, layers: _weighed(_costs(S, G), [*_weights(layers), _weights(layers)[-1]]),
         ),
         Slip(
+            "every output, 0.2 each",
+            "You go by the outputs, and give each of them 0.2. STYLE_LAYERS says which layers count, and how much; one "
+            "output is there for the content cost.",
+            lambda S, G, layers: _weighed(_costs(S, G), [0.2] * len(S)),
+        ),
+        Slip(
             "no weights",
             "You add up the layers as they are. How much of a say has each?",
             lambda S, G, layers: _weighed(_costs(S[:-1], G[:-1]), [1] * len(layers)),

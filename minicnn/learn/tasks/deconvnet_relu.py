@@ -93,6 +93,11 @@ EXERCISE = Exercise(
             _rules(gradient=lambda g, x: np.maximum(x, 0), deconvnet=lambda g, x: np.maximum(x, 0)),
         ),
         Slip(
+            "largest",
+            "np.max finds the largest number of an array. You want the larger of two, for every number by itself.",
+            _rules(deconvnet=lambda g, x: np.max(g, 0)),
+        ),
+        Slip(
             "size of g",
             "Your deconvnet turns negative numbers into positive ones, instead of stopping them.",
             _rules(deconvnet=lambda g, x: np.abs(g)),
