@@ -248,8 +248,10 @@ for n, size, stride, dilation, pad in [(32, 3, 1, 1, 1), (224, 7, 2, 1, 3), (28,
 # has cost many people an afternoon: if the padding is odd, TensorFlow puts the spare one *after*. PyTorch's
 # `padding=1` pads both sides. The output has the same size, and different numbers, because the windows stop at other
 # pixels. Weights trained under one rule go subtly wrong under the other. minicnn's "same" is TensorFlow's.
+#
+# Below, a filter looks at 1 2 3 4 5 6 and writes down what it sees. **Predict** its three answers under each rule.
 
-# %%
+# %% tags=["predict"]
 ramp = np.arange(1.0, 7).reshape(1, 6, 1)  # 1 2 3 4 5 6
 look = np.array([1.0, 10, 100]).reshape(3, 1, 1)  # writes the three pixels that it sees side by side, last one first
 same = slide("lesson 2", (6,), 3, stride=2, padding="same")
@@ -402,6 +404,21 @@ source = path.read_text(encoding="utf-8")
 kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
 print(kernel)
 assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
+
+# %% [markdown]
+# ## The fourth way: a thread an output
+#
+# A GPU has thousands of multipliers, and runs thousands of threads that all do the same for another output. What such
+# a thread does can be said in Python, too. It is one body of the loops above, without the loops over n and o: the
+# GPU is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it.
+# Lesson 14 runs it in slow motion.
+
+# %%
+path = Path(on_numba.__file__).parent / "cuda" / "naive.py"
+source = path.read_text(encoding="utf-8")
+kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
+print(kernel)
+assert kernel.count("for ") == 4 + 0 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
 
 # %% [markdown]
 # **Try it**

@@ -149,7 +149,7 @@ def triplet() -> Figure:
             if letter != "A":
                 axes.plot(*np.stack([a, point]).T, color=colour, lw=2, zorder=1)
             axes.plot(*point, "o", ms=30, color=colour, zorder=2)
-            axes.text(point[0], point[1], letter, ha="center", va="center", color="white", fontsize=15, weight="bold", zorder=3)
+            axes.annotate(letter, point, ha="center", va="center", color="white", fontsize=15, weight="bold", zorder=3)
         words = f"‖A − P‖² = {near:.2f}    ‖A − N‖² = {far:.2f}    α = {ALPHA:g}    L = {loss:.2f}"
         axes.set_title(f"{name}\n{words}", fontsize=13, color=INK)
         axes.set(xlim=(-1.35, 1.55), ylim=(-1.3, 1.35), aspect="equal")
