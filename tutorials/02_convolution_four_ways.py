@@ -406,21 +406,6 @@ print(kernel)
 assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
 
 # %% [markdown]
-# ## The fourth way: a thread an output
-#
-# A GPU has thousands of multipliers, and runs thousands of threads that all do the same for another output. What such
-# a thread does can be said in Python, too. It is one body of the loops above, without the loops over n and o: the
-# GPU is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it.
-# Lesson 14 runs it in slow motion.
-
-# %%
-path = Path(on_numba.__file__).parent / "cuda" / "naive.py"
-source = path.read_text(encoding="utf-8")
-kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
-print(kernel)
-assert kernel.count("for ") == 4 + 0 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
-
-# %% [markdown]
 # **Try it**
 #
 # 1. Step into `ops.conv` with a debugger: `_check`, `slide`, then `on_numpy.forward`. Stop in `im2col` and look at

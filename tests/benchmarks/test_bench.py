@@ -42,7 +42,10 @@ def check(report, section, said):
     assert len(columns) <= 1  # right-aligned
 
 
-@pytest.mark.parametrize("section", ["layers", "encoders", "training", "triplets", "shapes", "pools"])
+SLOW = [pytest.param(name, marks=pytest.mark.thorough) for name in ("layers", "encoders", "training", "triplets")]
+
+
+@pytest.mark.parametrize("section", [*SLOW, "shapes", "pools"])
 def test_a_section_fills_its_table(no_pytorch, section):
     said = []
     report = runner.run([section], quick=True, rounds=1, say=said.append)
@@ -51,6 +54,7 @@ def test_a_section_fills_its_table(no_pytorch, section):
     assert sum("PyTorch" in line for line in said) == 2  # its version, which is none, and this
 
 
+@pytest.mark.thorough
 def test_the_style_step_and_its_memory_come_from_the_same_processes(no_pytorch, monkeypatch, tmp_path):
     for module in (style_step, memory):
         monkeypatch.setattr(module, "sizes", lambda plan: (32,))
