@@ -22,9 +22,15 @@ class Row(NamedTuple):
 
 
 LECTURES = (
-    Row("What is face recognition?", ("verification_and_recognition",), "one_to_many", "face identify", ("who_is_it",)),
+    Row(
+        "What is face recognition?",
+        ("verification_and_recognition", "liveness"),
+        "one_to_many",
+        "face identify",
+        ("who_is_it",),
+    ),
     Row("One shot learning", ("one_shot",), "one_shot", "face enroll", ("verify",)),
-    Row("Siamese network", ("pairs",), "twins", "face verify", ("pair_head",)),
+    Row("Siamese network", ("pairs", "deepface"), "twins", "face verify", ("pair_head",)),
     Row("Triplet loss", ("triplets",), "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
     Row(
         "Face verification and binary classification",
@@ -49,7 +55,11 @@ LECTURES = (
     ),
     Row("Cost function", ("style_transfer_by_hand",), "style_transfer", "style --plot", ("total_cost",)),
     Row(
-        "Content cost function", ("style_transfer_by_hand",), "style_transfer", "see invert", ("compute_content_cost",)
+        "Content cost function",
+        ("style_transfer_by_hand", "style_transfer_in_practice"),
+        "style_transfer",
+        "see invert",
+        ("compute_content_cost",),
     ),
     Row(
         "Style cost function",
