@@ -10,7 +10,7 @@
 # | The course | Means | Here |
 # |---|---|---|
 # | C, S, G | content, style and generated picture | arguments `content`, `style`, `generated` |
-# | a^[l](C) | features of C at layer l | `network.features(C, ["block4_conv2"])["block4_conv2"]` |
+# | `a^[l](C)` | features of C at layer l | `network.features(C, ["block4_conv2"])["block4_conv2"]` |
 # | n_H, n_W, n_C | height, width, channels of features | the shape (N, H, W, C) of a Tensor; N pictures |
 # | f^[l], p^[l], s^[l] | filter, padding, stride | `w`, `padding=`, `stride=` of `minicnn.ops.conv` |
 # | W^[l], b^[l] | filters and biases | `w` (f, f, C_in, C_out) and `b` of `minicnn.nn.Conv2d` |
