@@ -44,6 +44,7 @@ def test_triplet_is_wrong_before_and_right_after_by_the_loss_itself():
     assert diagrams.triplet_numbers(points) == (1, 4, 0)
 
 
+@pytest.mark.thorough
 def test_siamese_and_pair_head_say_what_tiny_facenet_says():
     model, pictures = models.tiny_facenet(), diagrams._portraits()
     codes = faces.encode(model, np.stack(pictures))
