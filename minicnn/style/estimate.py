@@ -64,7 +64,7 @@ def estimate(
 ) -> Estimate:
     """What a run of this recipe on these pictures will take. content: (H, W, 3); styles: (picture, weight) of each.
 
-    Some steps are made at a small size, for a second; that loads what the run will need, too, so that it is counted.
+    Some steps are made at two small sizes; that loads what the run will need, too, so that it is counted.
     What an earlier run has left idle in this process counts as held, though it will be used again.
     """
     height, width = content.shape[:2]

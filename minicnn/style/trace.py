@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Costs = dict[str, float]
+PLAIN = ("history", "steps", "steps_here", "evaluations", "lowest")  # what is kept as it is
 
 
 class Diverged(Exception):
@@ -61,13 +62,12 @@ class Trace:
 
     def state(self) -> dict[str, Any]:
         """Everything but the picture, as plain data."""
-        plain = ("history", "steps", "steps_here", "evaluations", "lowest")
-        return {name: getattr(self, name) for name in plain} | {"seen": list(self._seen.values())}
+        return {name: getattr(self, name) for name in PLAIN} | {"seen": list(self._seen.values())}
 
     def load_state(self, state: dict[str, Any], best: np.ndarray | None) -> None:
         """Put back what state() gave, and the best picture."""
         self._seen = {costs["total"]: costs for costs in state["seen"]}
-        for name in state.keys() - {"seen"}:
+        for name in PLAIN:  # and nothing else that a file may name
             setattr(self, name, state[name])
         self.best = best
 

@@ -160,7 +160,7 @@ class Job:
             if resume:
                 if kept is None:
                     raise InputError("transfer: resume is True without a checkpoint; expected its path")
-                run.load_state(*kept.read())
+                _go_on(run, kept)
             interrupted, trouble = _finish(run, kept, on_step, progress)
         if kept is not None and not interrupted:
             kept.remove()
@@ -176,6 +176,13 @@ class Job:
             "history": run.trace.history,
         }
         return StyleResult(image, run.trace.history, manifest)
+
+
+def _go_on(run: Run, kept: Checkpoint) -> None:
+    try:
+        run.load_state(*kept.read())
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise InputError(f"resume: {str(kept.path)!r} lacks a part of the run ({problem!r})") from None
 
 
 def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress: bool | None) -> tuple[bool, list[str]]:

@@ -219,6 +219,20 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
         assert "\n" not in str(caught.value)
 
 
+def test_a_checkpoint_that_lacks_a_part_is_refused_in_one_line(model, pictures, tmp_path):
+    kept = tmp_path / "kept"
+    style.transfer(*pictures, model=model, steps=5, checkpoint=kept, on_step=ctrl_c)
+    with np.load(kept) as file:
+        arrays = dict(file)
+    text = json.loads(arrays.pop("text").tobytes())
+    del text["facts"]["trace"]["lowest"]
+    with open(kept, "wb") as file:
+        np.savez(file, text=np.frombuffer(json.dumps(text).encode(), np.uint8), **arrays)
+    with pytest.raises(InputError, match="lacks a part of the run") as caught:
+        style.transfer(*pictures, model=model, steps=5, checkpoint=kept, resume=True)
+    assert "\n" not in str(caught.value)
+
+
 # --- made again ------------------------------------------------------------------------------------------------
 
 
