@@ -343,9 +343,9 @@ except GradcheckError as found:
 #
 # ## Why all ones lie
 #
-# To check an operation with many outputs, we weigh them and add them up. It is tempting to weigh each with one, that
-# is, to check `softmax(x).sum()`. Here is an operation whose gradient is nonsense: always zero. **Predict**:
-# is it found out?
+# To check an operation with many outputs, we weigh them and add them up. It is tempting to weigh each with one. Take
+# softmax, which turns scores into shares: e to the score, divided by the sum of all of these. Here is one whose
+# gradient is nonsense: always zero. Check `lazy_softmax(x).sum()`. **Predict**: is it found out?
 
 
 # %% tags=["predict"]
@@ -364,6 +364,8 @@ def lazy_softmax(x):
 logits = np.array([0.2, -1.0, 1.5])
 report = gradcheck(lambda x: lazy_softmax(x).sum(), logits)
 print("weighed with ones:", report)
+
+# %% tags=["answer"]
 assert report.ok
 
 # %% [markdown] tags=["answer"]
@@ -539,6 +541,9 @@ plt.show()
 #    before `gradcheck` notices? Which of its arguments decides?
 # 4. Run `gradcheck(ops.abs, np.array([1e-7, 1.0]))`. Nobody made a mistake, and yet it does not pass. Why?
 # 5. Fit the spirals with 8 hidden units instead of 32, or with `ops.tanh` instead of `softsign`.
+#
+# `minicnn learn list` shows exercises that check themselves. The one for this lesson, `minicnn learn start
+# conv_gradient`, is a backward to write; it is easier after lesson 2.
 #
 # **Where to look in the source**
 #

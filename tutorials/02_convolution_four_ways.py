@@ -2,8 +2,8 @@
 # # Lesson 2: convolution, four ways
 #
 # A convolution slides a small filter over a signal, a picture or a volume, and asks at every place: how much does
-# this look like my filter? That is all. It is also nine tenths of the work of a vision network, so it is worth
-# writing more than once: first so that you can read it, then so that it is fast.
+# this look like my filter? That is all. It is also nearly all the work of a vision network (lesson 5 counts it), so it
+# is worth writing more than once: first so that you can read it, then so that it is fast.
 #
 # minicnn holds several implementations of one formula. The slowest *defines* what is right, the others must agree
 # with it. In this lesson you write the formula yourself, then open each implementation in turn.
@@ -159,26 +159,29 @@ fig.savefig("im2col.png", dpi=150)
 plt.show()
 
 # %% [markdown]
-# Pixel 5 stands in all four rows: im2col copies every pixel once for each window that sees it, nine times for a 3×3
-# filter. It buys speed with memory.
+# Pixel 5 stands in all four rows: im2col copies a pixel once for each window that sees it, which in a large picture and
+# with a 3×3 filter is nine times. It buys speed with memory.
 #
 # And the gradients come for free. If Y = X @ F, then dF = Xᵀ @ dY and dX = dY @ Fᵀ, whatever X and F stand for. One
 # step is left, for the input: dX holds a gradient for every *copy* of a pixel, and copies add up (lesson 1!). Laying
-# the rows back into the picture and adding where they overlap is `col2im`. Let us see how often each pixel was used:
+# the rows back into the picture and adding where they overlap is `col2im`. Lay back rows of ones, and each pixel counts
+# its copies. **Predict** the sixteen numbers.
 
-# %%
+# %% tags=["predict"]
 uses = on_numpy.col2im(np.ones_like(patches), (4, 4), window)[0, :, :, 0]
 print(uses.astype(int))
+
+# %% tags=["answer"]
 assert uses[0, 0] == 1 and uses[1, 1] == 4 and uses.sum() == rows.size
 
 # %% [markdown]
 # ## Third way: compiled, without the matrix
 #
-# For one layer of a real network (64 channels, a photograph of 512×512) the matrix of rows takes 600 megabytes.
-# All of it is written to memory and read back, only to be thrown away. And none of it is new: each row repeats numbers
-# that stand in the picture already. So `minicnn/kernels/conv/on_numba.py` makes no matrix. It multiplies a dozen rows
-# at a time by a panel of filters, and reads each row where it lies in the picture; a small table says where. Numba
-# compiles this to machine code; several threads work on different outputs.
+# For one layer of a real network (64 channels, a photograph of 512×512) the matrix of rows takes 512·512 · 9·64 numbers
+# of four bytes, 600 megabytes. All of it is written to memory and read back, only to be thrown away. And none of it is
+# new: each row repeats numbers that stand in the picture already. So `minicnn/kernels/conv/on_numba.py` makes no
+# matrix. It multiplies a dozen rows at a time by a panel of filters, and reads each row where it lies in the picture; a
+# small table says where. Numba compiles this to machine code; several threads work on different outputs.
 #
 # Same numbers, less traffic. The readable version stays, as the definition.
 
@@ -187,15 +190,26 @@ window = slide("lesson 2", x.shape[1:-1], size=(3, 3))
 assert np.allclose(on_numba.forward(x, w, None, window), y, rtol=0, atol=1e-12)
 
 # %% [markdown]
-# ## Fourth way: a graphics card
+# ## Fourth way: a thread an output
 #
-# The title promises four, and here are three. The CUDA kernels are not part of minicnn yet. When they come, they will
-# stand beside the others under `minicnn/kernels/conv/`, keep the same contract, and have to pass the next cell.
-#
+# A graphics card has thousands of multipliers, and runs thousands of threads that all do the same for another output.
+# What such a thread does can be said in Python, too. It is one body of the loops above, without the loops over n and o:
+# the card is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it. Lesson 14 runs
+# it in slow motion, without a card.
+
+# %%
+path = Path(on_numba.__file__).parent / "cuda" / "naive.py"
+source = path.read_text(encoding="utf-8")
+kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
+print(kernel.rstrip())
+assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
+
+# %% [markdown]
 # ## They must agree
 #
-# Not on one easy case, but on strides, holes, lopsided padding, groups, and one, two and three dimensions. In float64
-# all three agree to 1e-12, forward and both gradients.
+# Not on one easy case, but on steps of the window (*strides*), holes between the taps (*dilation*), zeros around the
+# picture (*padding*), channels that keep to themselves (*groups*), and one, two and three dimensions. In float64 the
+# three that run here agree to 1e-12, forward and both gradients. (The fourth is held to the same, in the tests.)
 
 # %%
 cases = [  # x, w, where the window goes, groups
@@ -260,6 +274,12 @@ tensorflow = ops.conv(ramp, look, stride=2, padding="same").data.ravel()
 both_sides = ops.conv(ramp, look, stride=2, padding=1).data.ravel()
 print("same (TensorFlow):", tensorflow)
 print("padding=1        :", both_sides)
+
+# %% [markdown] tags=["answer"]
+# The first window of "same" begins at the 1, so it sees 1 2 3 and writes 321; the last one sees 5 6 and the spare zero.
+# With padding=1 the first one begins a pixel earlier, at a zero. Not one of the answers is the same.
+
+# %% tags=["answer"]
 assert (same.before, same.after, same.output) == ((0,), (1,), (3,))
 assert np.array_equal(tensorflow, [321, 543, 65]) and np.array_equal(both_sides, [210, 432, 654])
 
@@ -365,11 +385,12 @@ plt.show()
 # ## What the ways cost
 #
 # A convolution multiplies N · output positions · taps · C_in · C_out times, whichever way you write it. The time for
-# one multiplication tells the ways apart. (No `assert` here: times depend on your machine and on what else it does.
-# The first use of the compiled kernels on a machine takes longer, because it compiles them.)
+# one multiplication tells the ways apart. (No `assert` here: times depend on your machine and on what else it does. The
+# first use of the compiled kernels on a machine takes longer, because it compiles them.) **Predict**: how many times
+# slower are the loops?
 
 
-# %%
+# %% tags=["predict"]
 def nanoseconds_a_product(kernels, x, w, dtype=np.float32):
     x, w = x.astype(dtype), w.astype(dtype)
     window = slide("lesson 2", x.shape[1:-1], w.shape[:-2], padding=1)
@@ -387,25 +408,18 @@ print(f"  loops   {nanoseconds_a_product(naive, *tiny_layer):10.3f}   (on a tiny
 print(f"  im2col  {nanoseconds_a_product(on_numpy, *layer):10.3f}")
 print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
 
-# %% [markdown]
-# Four powers of ten lie between the first way and the other two, for the same formula and the same numbers. The third
-# never holds more than a block of the matrix, which saves time and, above all, memory.
-#
-# ## The fourth way: a thread an output
-#
-# A GPU has thousands of multipliers, and runs thousands of threads that all do the same for another output. What such
-# a thread does can be said in Python, too. It is one body of the loops above, without the loops over n and o: the
-# GPU is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it.
-# Lesson 14 runs it in slow motion.
-
-# %%
-path = Path(on_numba.__file__).parent / "cuda" / "naive.py"
-source = path.read_text(encoding="utf-8")
-kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
-print(kernel)
-assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
+# %% [markdown] tags=["answer"]
+# Some four powers of ten lie between the first way and the other two, for the same formula and the same numbers. The
+# third never holds more than a block of the matrix, which saves memory above all.
 
 # %% [markdown]
+# ## What you have now
+#
+# - A convolution is one formula; loops define it, a matrix product or compiled code makes it fast, and they must agree.
+# - im2col copies a pixel for every window that sees it; on the way back the copies' gradients add up.
+# - Both gradients are convolutions, too: with the filter turned, and with the batch as channels.
+# - Output sizes are one line of arithmetic. Where the padding goes is not a detail: "same" is not the same everywhere.
+#
 # **Try it**
 #
 # 1. Step into `ops.conv` with a debugger: `_check`, `slide`, then `on_numpy.forward`. Stop in `im2col` and look at
@@ -416,13 +430,16 @@ assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimension
 # 4. Feed `nn.Conv1d` something that beats: `np.sin(np.linspace(0, 6 * np.pi, 14))`. Which of the 16 random filters
 #    responds most?
 # 5. Count the multiplications of a 5×5 filter, and of two 3×3 filters one after the other. Both see 5×5 pixels.
+# 6. Write it from memory: `minicnn learn start conv_forward`, then `im2col`, then `conv_gradient`; `minicnn learn
+#    check` runs your file and says what is wrong with it.
 #
 # **Where to look in the source**
 #
 # - `minicnn/kernels/conv/__init__.py`: the contract, one formula and three functions.
 # - `minicnn/kernels/conv/naive.py`, `on_numpy.py`, `on_numba.py`: the three ways. In the last, read
 #   `gradient_to_input`: the turned filter; `places.py` has the tables, and what a stride does to them.
-# - `minicnn/kernels/conv/cuda/`: the fourth, `naive.py`, and beside it `tiled.py`, whose threads share what they read.
+# - `minicnn/kernels/conv/cuda/`: the fourth way, `naive.py`, and beside it `tiled.py`, whose threads share what they
+#   read.
 # - `minicnn/kernels/geometry.py`: output sizes, "same", receptive fields.
 # - `minicnn/ops/convolution.py`: the operation that puts a convolution on the tape.
 #
