@@ -27,7 +27,7 @@ plt.rcParams.update({"font.size": 11})
 
 def show(pictures, titles, path, inches=2.6):
     """Pictures side by side, each under its title."""
-    size = inches * len(pictures), inches * pictures[0].shape[0] / pictures[0].shape[1] + 0.5
+    size = inches * len(pictures), inches * pictures[0].shape[0] / pictures[0].shape[1] + 0.4
     fig, panels = plt.subplots(1, len(pictures), figsize=size, layout="constrained")
     for ax, picture, title in zip(np.atleast_1d(panels), pictures, titles, strict=True):
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -45,8 +45,8 @@ print(faces.shape, model.layer_names)
 # %% [markdown]
 # ## The first layer can be read
 #
-# A filter of the first layer is 3×3 pixels of red, green and blue: it *is* a picture. It says most where the picture
-# under it looks like itself, for that is what a scalar product measures. Grey stands for zero here.
+# A filter of the first layer is 3×3 pixels of red, green and blue: it *is* a picture. It says most where what lies
+# under it looks like it, for that is what a scalar product measures. Grey stands for zero here.
 
 # %%
 w = model.find("block1_conv1").w.data
@@ -62,15 +62,24 @@ show([plots.mosaic(tiles, 16, gap=1, zoom=4)], ["the filters of block1_conv1"], 
 #
 # ## What a unit can see at all
 #
-# A unit two layers up sees 3×3 units that each see 3×3 pixels. Every layer adds (kernel − 1) steps; every pool doubles
-# the step:
+# A *unit* is one channel of a layer, and it speaks at every place: what it says there is one number of the layer's
+# output. Two layers up, it sees 3×3 units that each see 3×3 pixels. What a unit can see is called its *receptive
+# field*: every layer adds (kernel − 1) steps to it, and every pool doubles the step.
+#
+# **Predict**: the pictures have 64×64 pixels, and every convolution here is 3×3. How many pixels a side does a unit of
+# the last one, `block4_conv2`, see?
 
-# %%
+# %% tags=["predict"]
 field, step = 1, 1
 for layer in model.body:
     kernel, stride = (2, 2) if isinstance(layer, nn.MaxPool2d) else (3, 1)
     field, step = field + (kernel - 1) * step, step * stride
     print(f"{layer.name:13} sees {field:3} pixels a side, the next unit sees the same {step:2} pixels on")
+    if layer.name == "block4_conv2":
+        assert field == 66
+
+# %% [markdown] tags=["answer"]
+# 66: more than the picture has. A unit of the last block can see the whole face.
 
 # %% [markdown]
 # Is that so? Ask the network: change every column of pixels, one after the other, and see which of them change what the
@@ -117,10 +126,12 @@ assert [number for _, number in sorted(best, reverse=True)] == patches.numbers[0
 print("the nine loudest:", patches.numbers[0], "say", patches.values[0].round(2))
 
 # %% [markdown]
-# `top_patches` does the same for all units at once. Here are some units of every block. We let the computer choose
+# `top_patches` does the same for all units at once. Next come some units of every block. We let the computer choose
 # units whose nine patches are like each other, and not like those of the units already chosen.
+#
+# **Predict**: what will the nine patches of a unit have in common, in each of the four blocks?
 
-# %%
+# %% tags=["predict"]
 from minicnn.visualize.telling import telling_units
 
 layers = ["block1_conv1", "block2_conv2", "block3_conv2", "block4_conv2"]
@@ -128,13 +139,14 @@ found = visualize.top_patches(model, layers, faces)
 for name in layers:
     chosen = found[name].of(telling_units(found[name], 5))
     squares = [plots.nine(crops) for crops in chosen.crops]
-    show(squares, [f"{name} {unit}" if i == 0 else f"{unit}" for i, unit in enumerate(chosen.units)], f"{name}.png")
+    show(squares, [f"{name}, unit {u}" if u == chosen.units[0] else f"unit {u}" for u in chosen.units], f"{name}.png")
+
+# %% [markdown] tags=["answer"]
+# Edges and colours first; then rims and corners, dark hair to the left or skin below; then pieces of faces; and in the
+# last block whole heads that have something in common: hair, skin, which way they look. (Grey is beyond the picture's
+# border.) The network was never told any of these words. They were just what helped it to tell people apart.
 
 # %% [markdown]
-# Edges and colours first; then corners, rims and textures; then pieces of faces; and in the last block whole heads that
-# have something in common: hair, glasses, a beard, a background. The network was never told any of these words. They
-# were just what helped it to tell people apart.
-#
 # ## Which pixels did it?
 #
 # The patch shows what the unit *could* see. The gradient says what it looked at: how much more would the unit say if
@@ -174,10 +186,11 @@ chosen = found["block3_conv2"].of(telling_units(found["block3_conv2"], 2))
 projections = project(model, chosen)
 for i, unit in enumerate(chosen.units):
     squares = [plots.nine(chosen.crops[i]), *(plots.nine(plots.signed(maps[i])) for maps in projections.values())]
-    show(squares, [f"block3_conv2 {unit}", *projections], f"rules_{unit}.png", inches=3)
+    show(squares, [f"block3_conv2, unit {unit}", *projections], f"rules_{unit}.png", inches=3)
 
 # %% [markdown]
-# Deconvnet and guided backpropagation draw clean lines, the gradient snow. Which is right?
+# Deconvnet and guided backpropagation draw edges and spots that one can find in the patch; the gradient is a blot.
+# Which is right?
 #
 # ## Beauty is not truth
 #
@@ -210,8 +223,12 @@ for name, value in same.items():
 
 assert same["gradient"] < same["deconvnet"] < same["guided"]
 
-pictures = [sample[0], *(plots.signed(maps["guided"][0]) for maps in (trained, shuffled))]
-show(pictures, ["a face", "guided, trained", "guided, last layer shuffled"], "sanity.png", inches=3)
+pairs = {
+    f"{name}, {weights}": plots.signed(maps[name][0])
+    for name in ("gradient", "guided")
+    for weights, maps in (("trained", trained), ("shuffled", shuffled))
+}
+show([sample[0], *pairs.values()], ["a face", *pairs], "sanity.png")
 
 # %% [markdown] tags=["answer"]
 # The maps that please the eye hardly notice that the unit means something else now: they draw the edges that lower
@@ -228,8 +245,9 @@ show(pictures, ["a face", "guided, trained", "guided, last layer shuffled"], "sa
 parts = visualize.integrated_gradients(model, "embedding", sample[0], 0, steps=64)
 with no_grad():
     said = [float(model.features(x[None], ["embedding"])["embedding"].data[0, 0]) for x in (sample[0], 0 * sample[0])]
-print(f"the parts add up to {parts.sum():.3f}; the unit says {said[0]:.3f} of the face, {said[1]:.3f} of black")
-assert abs(parts.sum() - (said[0] - said[1])) < 0.15 * max(1, abs(said[0] - said[1]))
+print(f"the unit says {said[0]:.2f} of the face and {said[1]:.2f} of black: {said[0] - said[1]:.2f} is to be explained")
+print(f"the parts add up to {parts.sum():.2f}, in 64 steps")
+assert abs(parts.sum() - (said[0] - said[1])) < 0.05 * abs(said[0] - said[1])
 
 # %% [markdown]
 # ## What a unit would like best
@@ -241,12 +259,14 @@ assert abs(parts.sum() - (said[0] - said[1])) < 0.15 * max(1, abs(said[0] - said
 # %%
 units = found["block3_conv2"].units[telling_units(found["block3_conv2"], 4)]
 wishes = visualize.maximize(model, "block3_conv2", units.tolist(), steps=12, progress=False)
-show(list(wishes.images), [f"block3_conv2 {unit}" for unit in units], "wishes.png")
+show(list(wishes.images), [f"block3_conv2, unit {unit}" for unit in units], "wishes.png")
 assert (wishes.history[-1] > wishes.history[0]).all()
 
 # %% [markdown]
 # ## Go on
 #
+# - `minicnn learn start receptive_field` lets you write the sum above for any network, and `minicnn learn start
+#   deconvnet_relu` the three rules. `minicnn learn check` tells whether they are right.
 # - `minicnn see story -o story.png` puts it all into one figure, with more faces and more steps than fit in a lesson.
 #   With `tiny_vgg` and `--images cifar10-test.tar`, or `squeezenet` and a folder of your own photographs, it tells
 #   another story.
