@@ -2,11 +2,11 @@
 # # Lesson 13: the tape microscope
 #
 # "Why is this gradient what it is?" is the question that comes with every network, and mostly it stays unanswered:
-# there is a number, `w.grad[1, 0, 2, 0] = −5.67`, and it came out of some machine. But the machine does nothing but
-# multiply and add. So the answer exists, and it is short: *these* products, from *these* places, and here they are.
+# there is a number, `w.grad[1, 0, 0, 1] = 0.0749`, and it came out of some machine. But the machine does nothing but
+# multiply and add. So the answer exists: *these* products, from *these* places, and here they are.
 #
 # In this lesson you record a small network, walk through it forward and backward, take one gradient apart until nothing
-# is left over, see one output of a convolution as four programs see it, and catch a wrong gradient at its place.
+# is left over, see one output of a convolution as five programs see it, and catch a wrong gradient at its place.
 
 # %%
 import io
@@ -75,12 +75,14 @@ assert stepper.tape.moments[stepper.at] == (tape.steps[0], True)
 #
 #     ∂L/∂w[k, c, j] = Σ over pictures n and places o of  ∂L/∂y[n, o, j] · x[n, o + k, c]
 #
-# a sum of 8 · 6 · 6 = 288 products. `tape.why` lists them, the largest first.
+# a sum of 8 · 6 · 6 = 288 products. `tape.why` lists them, the largest first. (w[k, c, j]: k the place in the filter, a
+# row and a column; c the input's channel, j the output's.) Let us ask for the largest of all.
 
 # %%
 index = tuple(int(i) for i in np.unravel_index(np.abs(w.grad).argmax(), w.shape))
 why = tape.why(w, index)
 print(why)
+assert index == (1, 0, 0, 1) and f"{w.grad[index]:.4f}" == "0.0749"
 assert abs(why.remainder) < 1e-12
 assert len(why.products) + why.zeros == 8 * 6 * 6
 
@@ -89,8 +91,11 @@ assert len(why.products) + why.zeros == 8 * 6 * 6
 # gradient came back there" is the ReLU: where its input was negative, nothing passes.
 #
 # Each product says where its two factors stand, so we can lay them on the pictures that they come from.
+#
+# **Predict**: four pictures have a standing bar, four a lying one. Which of the eight have a part in this gradient? The
+# weight stands in the left column of its filter.
 
-# %%
+# %% tags=["predict"]
 shares = np.zeros(pictures.shape[:3])
 for product in why.products:
     n, row, column, _ = product.position
@@ -110,11 +115,15 @@ fig.suptitle(f"Who wants w[{', '.join(map(str, index))}] to move: {w.grad[index]
 fig.savefig("who_wants_it.png", dpi=150)
 plt.show()
 
-# %% [markdown]
+by_picture = shares.sum(axis=(1, 2))
+assert by_picture[[2, 4, 6]].min() > 0.02 and np.abs(by_picture[[0, 1, 3, 5, 7]]).max() < 0.002
+
+# %% [markdown] tags=["answer"]
 # A gradient is a vote, and this is the count. Three standing bars pull at this weight, and hardly anything else does.
 # On lying bars this filter is below zero, and ReLU lets no gradient through. And the first bar stands so far to the
 # right that this weight, in the left column of its filter, never gets there.
-#
+
+# %% [markdown]
 # And where did ∂L/∂y come from? Ask again, one step further; each answer ends with the next question.
 
 # %%
@@ -126,8 +135,9 @@ print(tape.why(features, (first.at[0], first.at[3])))
 # %% [markdown]
 # ## One output, every way it is computed
 #
-# The loops of `kernels/conv/naive.py`, the matrix product of `on_numpy.py` and the compiled kernels form the same
-# products. They differ in who meets whom, and when. Take an output at the border, with padding:
+# The loops of `kernels/conv/naive.py`, the matrix product of `on_numpy.py` (lesson 2), the compiled kernels and those
+# for a GPU (lesson 14) form the same products. They differ in who meets whom, and when. Take an output at the border,
+# with padding:
 
 # %%
 with minicnn.record() as padded:
@@ -143,8 +153,8 @@ assert np.isclose(by_hand, y.data[3, 0, 4, 1]) and pixel.padding == 3
 # ## A wrong gradient, caught
 #
 # Somebody writes an operation, the mean of neighbours, and forgets on the way back that a mean divides. `gradcheck`
-# says that it is wrong. The microscope says *what* it does. **Predict** the slope that it finds,
-# and the one it should find.
+# says that it is wrong. The microscope says *what* it does. **Predict** the slope that it finds, and the one that it
+# should find.
 
 
 # %% tags=["predict"]
@@ -174,6 +184,7 @@ assert product.at == (0, 1) and np.isclose(product.factor, 1)  # ∂y[0, 1]/∂x
 
 # %% [markdown] tags=["answer"]
 # One product, from the right place, with the slope 1. Move x[0, 3] by one and the mean moves by a half: so here it is.
+# (`gradcheck` names the ratio: twice what it should be, at every entry.)
 
 # %% [markdown]
 # ## The page
@@ -208,9 +219,10 @@ print(real.why("predictions.w", (5, 8)))
 # 3. Write a ReLU whose backward passes `dy` where *dy* is positive. What does `gradcheck` say, what the microscope?
 # 4. Record two steps of training in one `with`. Which names do the weights have in the second step, and why?
 # 5. `minicnn step` this lesson itself, and `break cross_entropy`. Then `minicnn step --page lesson.html` it.
+# 6. `minicnn learn start conv_gradient`. If `minicnn learn check` refuses your dw, find a wrong element and ask `why`.
 #
 # **Where to look in the source**
 #
 # - `minicnn/tape/recording.py`: what is kept, and how `@op` lets the tape look on at the price of one question.
 # - `minicnn/tape/products.py`: how a convolution's products are found, and those of an operation that nobody knows.
-# - `minicnn/tape/pixels.py`: one output, four programs.
+# - `minicnn/tape/pixels.py`: one output, five programs.
