@@ -17,6 +17,7 @@ os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import ListedColormap
 from numba import cuda
 
 from minicnn import Tensor, devices, nn, ops, simulation, use_backend
@@ -26,7 +27,7 @@ from minicnn.kernels.geometry import slide
 
 use_backend("numpy")
 random = np.random.default_rng(0)
-INK, SAND = "#222222", "#f4efe6"
+INK, RIGHT, WRONG = "#222222", "#c9d8e6", "#c8553d"
 plt.rcParams.update({"font.size": 11})
 
 # %% [markdown]
@@ -64,12 +65,12 @@ else:
     raise AssertionError("that should have been refused")
 
 # %% [markdown]
-# Seven numbers and blocks of three: three blocks are needed, which have nine threads. The last two have nothing to do,
-# and must be told so, or they write into memory that is not theirs. On a GPU that goes unnoticed, or ends the program
-# somewhere else; the simulator says it at once.
+# Seven numbers and blocks of three: three blocks are needed, which have nine threads.
+#
+# **Predict**: every thread doubles its number, and the array has seven. What do the last two threads do?
 
 
-# %%
+# %% tags=["predict"]
 @cuda.jit
 def double_carelessly(x, y):
     i = cuda.grid(1)
@@ -94,21 +95,27 @@ else:
 devices.launch(double, devices.blocks_for(7, 3), 3, x, y)
 assert devices.to_host(y).tolist() == [0, 2, 4, 6, 8, 10, 12]
 
+# %% [markdown] tags=["answer"]
+# They have nothing to do, and must be told so, or they write into memory that is not theirs. On a GPU that goes
+# unnoticed, or ends the program somewhere else; the simulator says it at once.
+
 # %% [markdown]
 # Pictures have two sides, and so may blocks. Here 4×4 threads a block cover a picture of 10 by 14 pixels. Each colour
-# is a block, each small square a thread; those on white lie outside and go home.
+# is a block, each small square a thread; the grey ones lie outside and go home.
 
 # %%
 height, width, side = 10, 14, 4
 rows, columns = devices.blocks_for(height, side), devices.blocks_for(width, side)
 i, j = np.mgrid[: rows * side, : columns * side]
 block = (i // side * columns + j // side) * 5 % 12
-fig, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-ax.imshow(np.where((i < height) & (j < width), block, np.nan), cmap="Set3", vmin=0, vmax=11)
-for a in range(rows * side):
-    for b in range(columns * side):
-        ax.text(b, a, f"{a % side},{b % side}", ha="center", va="center", fontsize=7, color=INK)
-ax.set_title(f"{rows}×{columns} blocks of {side}×{side} threads; in each square the thread's place in its block")
+inside = (i < height) & (j < width)
+fig, ax = plt.subplots(figsize=(9, 7), layout="constrained")
+ax.imshow(np.where(inside, block, np.nan), cmap="Set3", vmin=0, vmax=11)
+for a, b in np.ndindex(inside.shape):
+    colour = INK if inside[a, b] else "#999999"
+    ax.text(b, a, f"{a % side},{b % side}", ha="center", va="center", color=colour)
+    ax.add_patch(plt.Rectangle((b - 0.5, a - 0.5), 1, 1, fill=False, edgecolor="white" if inside[a, b] else "#dddddd"))
+ax.set_title(f"{rows}×{columns} blocks of {side}×{side} threads, and each thread's place in its block", loc="left")
 ax.set_axis_off()
 fig.savefig("threads.png", dpi=150)
 plt.show()
@@ -164,10 +171,10 @@ assert all(np.allclose(run(look_back, seed), wanted) for seed in range(5))
 # A block has a small memory of its own, close to its multipliers, that all its threads see. So let each thread fetch
 # one number, and two of them the two before the block as well; after that everybody reads from the shared copy.
 #
-# Here is a first attempt. Read it, and ask yourself whether it is right.
+# **Predict**: here is a first attempt. Read it. Is it right?
 
 
-# %%
+# %% tags=["predict"]
 @cuda.jit
 def look_back_together(x, w, y):
     tile = cuda.shared.array(BLOCK + 2, x.dtype)
@@ -179,15 +186,19 @@ def look_back_together(x, w, y):
         y[i] = tile[t + 2] * w[0] + tile[t + 1] * w[1] + tile[t] * w[2]
 
 
-print("in the order of their numbers, largest error:", np.nanmax(np.abs(run(look_back_together) - wanted)))
+print(f"in the order of their numbers, largest error: {np.nanmax(np.abs(run(look_back_together) - wanted)):.1e}")
+
+# %% [markdown] tags=["answer"]
+# Almost nothing. But `nanmax` passes over what is not a number.
 
 # %% [markdown]
-# Almost nothing. But `nanmax` passes over what is not a number. Look at all of them:
+# Look at all of them:
 
 # %%
 first = run(look_back_together)
 print(np.round(first, 2))
 print(np.isnan(first).sum(), "outputs are not a number")
+assert np.isnan(first).sum() == 3
 
 # %% [markdown]
 # Shared memory holds whatever was there before. The simulator fills it with NaN, so that reading what nobody wrote
@@ -209,16 +220,21 @@ def look_back_in_luck(x, w, y):
 
 
 assert np.allclose(run(look_back_in_luck), wanted)
-print("right to the last digit, in the order of their numbers")
+print("right, in the order of their numbers")
 
 # %% [markdown]
 # The answer is right, every time. And the kernel is wrong. Each thread reads what threads with *lower* numbers have
-# fetched, and in the simulator's usual order these have had their turn. A GPU promises no such order. Find out:
+# fetched, and in the simulator's usual order these have had their turn. A GPU promises no such order.
+#
+# **Predict**: how many of the 22 outputs are wrong, if the threads run in another order?
 
-# %%
-wrong = {seed: int((~np.isclose(run(look_back_in_luck, seed), wanted)).sum()) for seed in range(8)}
-print("wrong outputs of 22, for eight orders of the threads:", list(wrong.values()))
-assert any(wrong.values())
+# %% tags=["predict"]
+wrong = np.array([~np.isclose(run(look_back_in_luck, seed), wanted) for seed in range(8)])
+print("wrong outputs of 22, for eight orders of the threads:", wrong.sum(axis=1))
+assert wrong.any(axis=1).all() and 0.4 < wrong.mean() < 0.7
+
+# %% [markdown] tags=["answer"]
+# About half, and in every order others.
 
 # %% [markdown]
 # This is a **race**: two threads, one element, one of them writes, and nothing says who comes first. Another order may
@@ -253,8 +269,25 @@ def look_back_in_step(x, w, y):
 
 
 with simulation.watched():
-    assert all(np.allclose(run(look_back_in_step, seed), wanted) for seed in range(8))
+    still_wrong = np.array([~np.isclose(run(look_back_in_step, seed), wanted) for seed in range(8)])
 print("right in every order, and watched")
+assert not still_wrong.any()
+
+# %%
+fig, panels = plt.subplots(1, 2, figsize=(11, 3.3), layout="constrained", sharey=True)
+for ax, errors, title in zip(panels, (wrong, still_wrong), ("in luck", "in step, with a barrier"), strict=True):
+    ax.imshow(errors, cmap=ListedColormap([RIGHT, WRONG]), vmin=0, vmax=1, aspect="auto")
+    for start in range(BLOCK, signal.size, BLOCK):
+        ax.axvline(start - 0.5, color=INK, lw=2)
+    ax.set_xticks(np.arange(-0.5, signal.size), minor=True)
+    ax.set_yticks(np.arange(-0.5, 8), minor=True)
+    ax.grid(which="minor", color="white")
+    ax.tick_params(which="minor", length=0)
+    ax.set(xlabel="output; the lines part the blocks", xticks=range(0, 22, 4), yticks=range(8))
+    ax.set_title(f"{title}: {errors.sum()} of {errors.size} are wrong", loc="left")
+panels[0].set_ylabel("order of the threads")
+fig.savefig("race.png", dpi=150)
+plt.show()
 
 # %% [markdown]
 # ## Sums: a tree of threads
@@ -312,8 +345,10 @@ with simulation.watched(), simulation.shuffled(1):
 # %% [markdown]
 # What has that won? Count what comes from the GPU's memory. For each multiplication the naive kernel reads two numbers.
 # In a tile of S × S, each number that was fetched serves S threads.
+#
+# **Predict** for a layer of VGG, 64 channels to 64 at 512×512 pixels: how many gigabytes does each of the two read?
 
-# %%
+# %% tags=["predict"]
 layer = {"pixels": 512 * 512, "taps": 9, "inputs": 64, "outputs": 64}
 products = int(np.prod(list(layer.values())))
 for name, reads in (("naive", 2 * products), ("tiles of 16", 2 * products // 16)):
@@ -366,6 +401,8 @@ else:
 #    threads fetch into shared memory, its rim included?
 # 4. If you have an NVIDIA GPU: `pip install '.[cuda]'`, leave out the line with NUMBA_ENABLE_CUDASIM, the `watched` and
 #    the `shuffled`, and run this lesson again. Then `minicnn bench --device cuda`.
+# 5. `minicnn learn start content_kernel`: a kernel of your own, for the content cost. `minicnn learn check` runs it in
+#    drawn orders and watches it.
 #
 # **Where to look in the source**
 #
