@@ -132,7 +132,7 @@ for pool, by_shift, other in zip(POOLS, changes, somebody_else, strict=True):
         print(f"{pool:13} {shift} px", "".join(f"{value:6.2f}" for value in values))
     print(f"{pool:13} else", "".join(f"{value:6.2f}" for value in other))
 by_max, by_mean, by_stride = changes[:, 0]
-assert by_max[0] > 0.65 and np.all(np.diff(by_max[:4]) < -0.1) and by_max[3] < 0.25
+assert np.allclose(by_max[:4], (0.73, 0.54, 0.31, 0.18), atol=0.01)
 assert by_mean[4] < 0.6 * by_max[4] and by_stride[3] > by_stride[0]
 
 # %% tags=["answer"]
@@ -186,6 +186,9 @@ plt.show()
 #
 # **Predict**: after four pools the grid has 3×3 cells of 16 pixels each. Hang 600 faces anywhere up to 8 pixels from
 # the middle and let a linear regression find the place from the features. To within how many pixels can it tell?
+#
+# (*Ridge* regression is least squares with a fine on large weights. Without it there would be no one answer here:
+# before the first pool there are 18,432 features and only 400 faces to learn from.)
 
 # %% tags=["predict"]
 people, _ = doodles.album(people=600, each=1, seed=random)
@@ -215,7 +218,7 @@ for pool in POOLS:
 print(f"always the middle: {blind:.1f} px")
 for pool, values in errors.items():
     print(f"{pool:13}", " ".join(f"{value:5.2f}" for value in values), "px")
-assert max(errors["max"][:5]) < 2.2 and max(errors["average"][:5]) < 2.2
+assert walls[:1].size * 8 == 18432 and max(errors["max"][:5]) < 2 and max(errors["average"][:5]) < 2
 assert min(errors["max"][5], errors["average"][5]) > 0.9 * blind and errors["every second"][4] > 3
 
 # %% tags=["answer"]
@@ -383,18 +386,22 @@ plt.show()
 #
 # ## One pixel too many
 #
-# Now break the tolerance. Stripes, two dark and two bright, once where they fit the windows and once a pixel further:
+# Now break the tolerance. **Predict** what `pool_row` makes of stripes, two dark and two bright, once where they fit
+# the windows and once a pixel further.
 
-# %%
+# %% tags=["predict"]
 stripes = np.array([0.0, 0, 1, 1, 0, 0, 1, 1])
 for name, values in (("as they were", stripes), ("one further", np.roll(stripes, 1))):
     print(f"{name:12} {values.astype(int)}  ->  {pool_row(values).astype(int)}")
 assert np.array_equal(pool_row(stripes), [0, 1, 0, 1]) and np.array_equal(pool_row(np.roll(stripes, 1)), [1, 1, 1, 1])
 
+# %% [markdown] tags=["answer"]
+# The stripes are gone.
+
 # %% [markdown]
-# The stripes are gone. Half of the samples are thrown away, and what changes faster than the new grid can carry turns
-# into something else; engineers call it *aliasing*, and blur before they drop samples. Pooling forgot to. Zhang (2019)
-# put it back: take the maximum in steps of one, blur with (1, 2, 1)/4, and only then drop every second.
+# Half of the samples are thrown away, and what changes faster than the new grid can carry turns into something else;
+# engineers call it *aliasing*, and blur before they drop samples. Pooling forgot to. Zhang (2019) put it back: take the
+# maximum in steps of one, blur with (1, 2, 1)/4, and only then drop every second.
 #
 # A fair test lets the output shift, too: hang the face so many pixels further, and compare with the old features at
 # *the best* whole-number shift of them. If pooling did nothing but shift, nothing would be left.
@@ -462,9 +469,10 @@ plt.show()
 # 3. Overlapping windows: `ops.max_pool(x, 3, stride=2, padding=1)`, as in AlexNet. More tolerant? And the aliasing?
 # 4. Blur *before* the maximum instead of after. Why does that not help the stripes?
 # 5. Regress the distance between the eyes (a column of `doodles.invent`) instead of the place. After how many pools is
-#    that lost? DeepFace (lesson 9) pools once. What does it want to keep?
+#    that lost? DeepFace (lesson 19) pools once. What does it want to keep?
 # 6. Send a gradient through overlapping windows in which one cell wins twice. What does it get?
 # 7. `gradcheck` called the tie inconclusive. Move one of the four fives up by 1e-3, by 1e-6. When does it decide?
+# 8. `minicnn learn start max_pool_gradient`: windows of any size, which may overlap. `minicnn learn check` tells.
 #
 # **Where to look in the source**
 #
