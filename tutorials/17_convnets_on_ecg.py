@@ -4,8 +4,8 @@
 # A convolution does not know what a picture is. Give it a row of numbers, and it slides along the row. The lecture
 # shows it with an electrocardiogram (ECG), the voltage that a heart makes on the skin: 14 samples meet 16 filters of 5.
 #
-# In this lesson you do that by hand, then train a ConvNet to tell five kinds of rhythm apart, see it fail at one of
-# them however long it trains, find out why, and mend it without a single weight more.
+# In this lesson you do that by hand, then train a ConvNet to tell five kinds of rhythm apart, see it mix up two of
+# them, find out why, and mend it without a single weight more.
 #
 # The recordings are *drawn*, by the formula of `minicnn/datasets/heartbeats.py`. This is a demonstration of
 # convolutions. It is no diagnosis, and nothing that learned from drawings may come near one; the end of the lesson
@@ -63,7 +63,7 @@ left.set(title="one beat, 14×1", xlabel="seconds", ylabel="mV", ylim=(-0.45, 1.
 strongest = int(np.abs(by_hand[4]).argmax())
 middle.bar(range(5), w[:, 0, strongest], color=RED)
 middle.axhline(0, color=INK, lw=0.8)
-middle.set(title=f"filter {strongest} of 16, 5×1", xticks=range(5))
+middle.set(title=f"filter {strongest} of 16, 5×1", xlabel="tap", ylabel="weight", xticks=range(5))
 limit = np.abs(by_hand).max()
 right.imshow(by_hand.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
 right.add_patch(plt.Rectangle((3.5, strongest - 0.5), 1, 1, fill=False, edgecolor=INK, lw=2.5))
@@ -155,18 +155,21 @@ print(f"right about other people: {np.mean(said == their_labels):.0%}; guessing 
 assert np.mean(said == their_labels) > 0.7
 
 # %% [markdown]
-# Not bad for some seconds. **Predict** before you look: one of the five goes wrong. Which, and what is it taken for?
+# Not bad for some seconds. **Predict** before you look: nearly all its mistakes are about two of the five kinds. Which
+# two, and why these?
 
 # %% tags=["predict"]
 for kind, share in zip(KINDS, of_near, strict=True):
     print(f"  {kind:17} {share:.0%}")
 assert of_near[1:4].min() > 0.9  # premature, no P, wide
-assert of_near[[0, 4]].mean() < 0.85  # normal against irregular
+assert of_near[[0, 4]].mean() < 0.75  # normal against irregular
 
 # %% [markdown] tags=["answer"]
-# Normal and irregular rhythm are mixed up, and the longer training goes on, the more it is a matter of which of the two
-# gets the benefit of the doubt. Three kinds can be told from *one beat*. For the irregular rhythm every beat is as it
-# should be; what is wrong stands between one beat and the next. How far can this network look?
+# Normal and irregular rhythm are mixed up. Three kinds can be told from *one beat*. For the irregular rhythm every beat
+# is as it should be; what is wrong stands between one beat and the next.
+
+# %% [markdown]
+# How far can this network look? Count as in lesson 11, and then measure it.
 
 
 # %%
@@ -207,8 +210,9 @@ of_far = np.array([np.mean(said_far[their_labels == kind] == kind) for kind in r
 sizes = [sum(parameter.size for parameter in model.parameters()) for model in (near, far)]
 print(f"{sizes[0]:,} weights each")
 print(f"right: {np.mean(said == their_labels):.1%} near, {np.mean(said_far == their_labels):.1%} far")
+print(f"normal and irregular alone: {of_near[[0, 4]].mean():.1%} near, {of_far[[0, 4]].mean():.1%} far")
 assert sizes[0] == sizes[1]
-assert np.mean(said_far == their_labels) > 0.9 and of_far[[0, 4]].mean() > of_near[[0, 4]].mean() + 0.08
+assert np.mean(said_far == their_labels) > 0.9 and of_far[[0, 4]].mean() > 0.8
 
 # %%
 fig, panels = plt.subplots(1, 2, figsize=(12, 4.9), layout="constrained", sharey=True)
@@ -308,8 +312,10 @@ plt.show()
 # 95% is a number about drawings like these. Change what nobody would call a change: exchange two electrodes, and the
 # signal is upside down. Let the patient move, and there is three times the noise. Let another machine take 125 samples
 # a second.
+#
+# **Predict** the share of right answers for each of the three. And will the network at least be unsure?
 
-# %%
+# %% tags=["predict"]
 stretched = np.array([np.interp(np.arange(400) / 1.25, np.arange(400), signal[:, 0]) for signal in others])
 harder = {
     "as drawn": others,
@@ -317,16 +323,22 @@ harder = {
     "three times the noise": others + random.normal(0, heartbeats.NOISE * np.sqrt(8), others.shape).astype(np.float32),
     "125 samples a second": stretched.astype(np.float32)[:, :, None],
 }
-survived = {name: float(np.mean(answers(far, x) == their_labels)) for name, x in harder.items()}
-for name, share in survived.items():
-    print(f"{name:22} {share:.0%}")
+survived, sure = {}, {}
+for name, x in harder.items():
+    with no_grad():
+        chances = ops.softmax(far(Tensor(x))).data
+    survived[name], sure[name] = np.mean(chances.argmax(axis=1) == their_labels), chances.max(axis=1).mean()
+    print(f"{name:22} {survived[name]:.0%} right, and {sure[name]:.0%} sure of it on average")
 assert survived["electrodes exchanged"] < 0.5 < 0.88 < survived["as drawn"]
 assert survived["125 samples a second"] < survived["as drawn"] - 0.1
+assert sure["electrodes exchanged"] > sure["as drawn"] - 0.05
+
+# %% [markdown] tags=["answer"]
+# A doctor sees at a glance what happened. The network has never seen it, and answers all the same: upside down it is as
+# sure as ever, and wrong in two of three. Real recordings bring a hundred such changes at once. So: a demonstration of
+# convolutions on signals. No diagnosis.
 
 # %% [markdown]
-# A doctor sees at a glance what happened. The network has never seen it, and answers all the same, as sure as ever.
-# Real recordings bring a hundred such changes at once. So: a demonstration of convolutions on signals. No diagnosis.
-#
 # ## Why do the notes say RNN?
 #
 # The lecture says that for one-dimensional data people mostly use recurrent networks, of which the next course tells.
@@ -352,7 +364,9 @@ assert survived["125 samples a second"] < survived["as drawn"] - 0.1
 # 3. Replace the head's maximum by the mean alone. Which kind suffers, and why? (Lesson 16 knows.)
 # 4. Give it ten seconds, `heartbeats.recordings(10, seconds=10)`. It takes them. Why? Are the answers right?
 # 5. Draw a kind of your own, say a T wave upside down, with `heartbeats.beat`, and add it.
-# 6. Dilations of 8, 8, 8 see further still. Better? What lies between taps that nobody looks at?
+# 6. Dilations of 8, 8, 8 see further still. How many samples? (400.) Better? What lies between taps that nobody looks
+#    at?
+# 7. `minicnn learn start conv_forward` asks for a convolution of pictures. Which of its loops goes for a signal?
 #
 # **Where to look in the source**
 #
