@@ -156,21 +156,22 @@ assert np.allclose(ops.sigmoid(head(f, g)).data, outside)  # the head leaves the
 
 # %% [markdown] tags=["answer"]
 # ŷ shall be a probability, and only what leaves a σ lies between 0 and 1. Inside, the σ squeezes |f_k − g_k|, which is
-# never negative, to between ½ and 1: equal features already count ½ each, and b has to make up for 64 of them. A
-# misprint.
+# never negative, to between ½ and 1: even equal features count ½ each, and b has to make up for half of the sum of all
+# weights. A misprint.
 
 # %% [markdown]
 # ## G := G − dG
 #
 # The slide has no learning rate. Is one of 1 meant?
 
-# %%
+# %% tags=["predict"]
 start = Tensor(G.astype(np.float64), requires_grad=True)
 style.content_cost(C.astype(np.float64), start).backward()
 for rate in (1, 2 * H * W * channels):
     moved = start.data - rate * start.grad
     left = style.content_cost(C.astype(np.float64), moved).item() / style.content_cost(C, G).item()
     print(f"content, one step at rate {rate:>2}: {left:8.4%} of the cost is left")
+    assert rate == 1 or left < 1e-9
 start.grad = None
 style.layer_style_cost(S.astype(np.float64), start).backward()
 for rate in (0.1, 1, 10):
@@ -178,12 +179,13 @@ for rate in (0.1, 1, 10):
     left = style.layer_style_cost(S.astype(np.float64), moved).item() / layer
     print(f"style,   one step at rate {rate:>3}: {left:8.2%} of the cost is left")
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # A rate has a unit: it undoes the constant in front of the cost. With the slide's ½ a rate of 1 is perfect for content,
 # in one step, if features are what you change. With the exercise's constant it takes 96. For style there is no such
 # number, and for pixels, behind a network, none at all. So a rate is missing there; the exercise lets Adam choose the
 # steps.
-#
+
+# %% [markdown]
 # ## d = τ, and τ on d or on its root
 #
 # "Same if d ≤ τ", says one slide, "open if dist < 0.7" the exercise. They differ at one point only, where it cannot
@@ -297,11 +299,13 @@ fig, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
 for i, (name, values) in enumerate(many.items()):
     colour = RED if "lost" in name else BLUE
     ax.plot(values, np.full(100, i), "|", color=colour, ms=22, alpha=0.6)
-    ax.text(max(values) * 1.3, i, f"{min(values):.3g} … {max(values):.3g}" if colour == RED else f"{values[0]:.4g}",
-            color=colour, va="center")  # fmt: skip
+    label = f"{min(values):.3g} … {max(values):.3g}" if colour == RED else f"{values[0]:.4g}"
+    x, ha = (min(values) / 1.3, "right") if max(values) < 1 else (max(values) * 1.3, "left")
+    ax.text(x, i, label, color=colour, va="center", ha=ha)
 ax.axvline(1, color=GREY, lw=1)
 ax.set(xscale="log", yticks=range(len(many)), yticklabels=many, xlabel="ratio to ours, on a hundred random inputs")
-ax.set(xlim=(0.1, 5e4), ylim=(-0.6, len(many) - 0.4))
+ax.text(1, -0.5, " ours", color=GREY)
+ax.set(xlim=(0.05, 5e4), ylim=(-0.6, len(many) - 0.4))
 ax.set_title("A convention has one ratio. A misprint has many", loc="left")
 fig.savefig("notes_that_differ.png", dpi=150)
 plt.show()
