@@ -202,7 +202,7 @@ def style() -> Figure:
         axes.text(x, 2.5, sign, ha="center", va="center", fontsize=30, color=INK)
     words = f"J(G) = α J_content(C, G) + β J_style(S, G) + smoothness, from {costs[0]:.3g} to {costs[1]:.3g}"
     axes.text(6.4, 4.45, words, ha="center", fontsize=13, color=INK)
-    axes.set(xlim=(0, 12.8), ylim=(0, 4.8))
+    axes.set(xlim=(0, 12.8), ylim=(0.2, 4.62))  # as wide as high: pictures stay square
     return figure
 
 
