@@ -70,13 +70,15 @@ show([plots.mosaic(tiles, 16, gap=1, zoom=4)], ["the filters of block1_conv1"], 
 # the last one, `block4_conv2`, see?
 
 # %% tags=["predict"]
-field, step = 1, 1
+field, step, fields = 1, 1, {}
 for layer in model.body:
     kernel, stride = (2, 2) if isinstance(layer, nn.MaxPool2d) else (3, 1)
     field, step = field + (kernel - 1) * step, step * stride
+    fields[layer.name] = field
     print(f"{layer.name:13} sees {field:3} pixels a side, the next unit sees the same {step:2} pixels on")
-    if layer.name == "block4_conv2":
-        assert field == 66
+
+# %% tags=["answer"]
+assert fields["block4_conv2"] == 66
 
 # %% [markdown] tags=["answer"]
 # 66: more than the picture has. A unit of the last block can see the whole face.
@@ -221,6 +223,7 @@ same = {name: likeness(trained[name], shuffled[name]) for name in methods}
 for name, value in same.items():
     print(f"{name:10} {value:5.2f} alike, with the last weights shuffled")
 
+# %% tags=["answer"]
 assert same["gradient"] < same["deconvnet"] < same["guided"]
 
 pairs = {

@@ -81,6 +81,8 @@ def train(conv, steps=60, rate=0.1):
 
 with_my_conv = train(my_conv)
 print(f"loss {with_my_conv[0]:.1f} → {with_my_conv[-1]:.1f}")
+
+# %% tags=["answer"]
 assert with_my_conv[-1] < with_my_conv[0] / 30
 
 # %% [markdown] tags=["answer"]

@@ -116,6 +116,8 @@ fig.savefig("who_wants_it.png", dpi=150)
 plt.show()
 
 by_picture = shares.sum(axis=(1, 2))
+
+# %% tags=["answer"]
 assert by_picture[[2, 4, 6]].min() > 0.02 and np.abs(by_picture[[0, 1, 3, 5, 7]]).max() < 0.002
 
 # %% [markdown] tags=["answer"]
@@ -180,6 +182,8 @@ with minicnn.record() as suspicious:
 slope = suspicious.why(x, (0, 3))
 print(slope)
 (product,) = slope.products
+
+# %% tags=["answer"]
 assert product.at == (0, 1) and np.isclose(product.factor, 1)  # ∂y[0, 1]/∂x[0, 3]: it should be a half
 
 # %% [markdown] tags=["answer"]
@@ -191,10 +195,11 @@ assert product.at == (0, 1) and np.isclose(product.factor, 1)  # ∂y[0, 1]/∂x
 #
 # `save_html` writes all of it as one file for the browser, which needs no network: the graph, every array as a heat
 # map, formulas, and the code that ran. The arrow keys step, `b` goes into the backward, and a click on an output of a
-# convolution tells every way it is computed. In a notebook, the tape as the last line of a cell shows the same.
+# convolution tells every way it is computed. In a notebook, the tape as the last line of a cell shows the same:
 
 # %%
 tape.save_html("tape.html")
+tape  # in a notebook and on a page it shows itself: click an operation, or use the arrow keys
 
 # %% [markdown]
 # It also takes a real network. A tape keeps its own copies, so large arrays become statistics and a picture in the

@@ -93,6 +93,8 @@ except IndexError as problem:
 else:
     raise AssertionError("two threads should have gone too far")
 devices.launch(double, devices.blocks_for(7, 3), 3, x, y)
+
+# %% tags=["answer"]
 assert devices.to_host(y).tolist() == [0, 2, 4, 6, 8, 10, 12]
 
 # %% [markdown] tags=["answer"]
@@ -231,6 +233,8 @@ print("right, in the order of their numbers")
 # %% tags=["predict"]
 wrong = np.array([~np.isclose(run(look_back_in_luck, seed), wanted) for seed in range(8)])
 print("wrong outputs of 22, for eight orders of the threads:", wrong.sum(axis=1))
+
+# %% tags=["answer"]
 assert wrong.any(axis=1).all() and 0.4 < wrong.mean() < 0.7
 
 # %% [markdown] tags=["answer"]

@@ -132,10 +132,11 @@ for pool, by_shift, other in zip(POOLS, changes, somebody_else, strict=True):
         print(f"{pool:13} {shift} px", "".join(f"{value:6.2f}" for value in values))
     print(f"{pool:13} else", "".join(f"{value:6.2f}" for value in other))
 by_max, by_mean, by_stride = changes[:, 0]
+
+# %% tags=["answer"]
 assert np.allclose(by_max[:4], (0.73, 0.54, 0.31, 0.18), atol=0.01)
 assert by_mean[4] < 0.6 * by_max[4] and by_stride[3] > by_stride[0]
 
-# %% tags=["answer"]
 fig, panels = plt.subplots(3, 4, figsize=(11, 7.6))
 fig.subplots_adjust(left=0.06, right=0.99, top=0.86, bottom=0.02, hspace=0.08, wspace=0.05)
 stages = zip(features(here[7:8], "max", 3), features(there[7:8], "max", 3), strict=True)
@@ -218,10 +219,11 @@ for pool in POOLS:
 print(f"always the middle: {blind:.1f} px")
 for pool, values in errors.items():
     print(f"{pool:13}", " ".join(f"{value:5.2f}" for value in values), "px")
+
+# %% tags=["answer"]
 assert walls[:1].size * 8 == 18432 and max(errors["max"][:5]) < 2 and max(errors["average"][:5]) < 2
 assert min(errors["max"][5], errors["average"][5]) > 0.9 * blind and errors["every second"][4] > 3
 
-# %% tags=["answer"]
 fig, ax = plt.subplots(figsize=(8.5, 4.4), layout="constrained")
 labels = ((RED, (2, 1.0)), (BLUE, (2.4, 1.0)), (GREY, (2.1, 2.75)))
 for (pool, values), (colour, at) in zip(errors.items(), labels, strict=True):
@@ -393,6 +395,8 @@ plt.show()
 stripes = np.array([0.0, 0, 1, 1, 0, 0, 1, 1])
 for name, values in (("as they were", stripes), ("one further", np.roll(stripes, 1))):
     print(f"{name:12} {values.astype(int)}  ->  {pool_row(values).astype(int)}")
+
+# %% tags=["answer"]
 assert np.array_equal(pool_row(stripes), [0, 1, 0, 1]) and np.array_equal(pool_row(np.roll(stripes, 1)), [1, 1, 1, 1])
 
 # %% [markdown] tags=["answer"]

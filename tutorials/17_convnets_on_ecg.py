@@ -46,11 +46,12 @@ for place in range(10):
 y = layer(x[None].astype(np.float32)).data[0]
 weights = sum(parameter.size for parameter in layer.parameters())
 print(f"{x.shape} with filters {w.shape} -> {y.shape}, {weights} weights, biases included")
+
+# %% tags=["answer"]
 assert y.shape == by_hand.shape == (10, 16) and weights == 16 * 5 + 16
 assert np.allclose(by_hand, ops.conv(x[None], w, b).data[0], rtol=0, atol=1e-12)
 assert np.allclose(by_hand, y, atol=1e-5)
 
-# %% tags=["answer"]
 fig, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.3), layout="constrained", width_ratios=(1.3, 0.8, 1.2))
 smooth = np.linspace(-0.3, 0.43, 300)
 left.plot(smooth, heartbeats.beat(smooth), color=GREY, lw=1)
@@ -161,6 +162,8 @@ assert np.mean(said == their_labels) > 0.7
 # %% tags=["predict"]
 for kind, share in zip(KINDS, of_near, strict=True):
     print(f"  {kind:17} {share:.0%}")
+
+# %% tags=["answer"]
 assert of_near[1:4].min() > 0.9  # premature, no P, wide
 assert of_near[[0, 4]].mean() < 0.75  # normal against irregular
 
@@ -329,6 +332,8 @@ for name, x in harder.items():
         chances = ops.softmax(far(Tensor(x))).data
     survived[name], sure[name] = np.mean(chances.argmax(axis=1) == their_labels), chances.max(axis=1).mean()
     print(f"{name:22} {survived[name]:.0%} right, and {sure[name]:.0%} sure of it on average")
+
+# %% tags=["answer"]
 assert survived["electrodes exchanged"] < 0.5 < 0.88 < survived["as drawn"]
 assert survived["125 samples a second"] < survived["as drawn"] - 0.1
 assert sure["electrodes exchanged"] > sure["as drawn"] - 0.05

@@ -39,6 +39,8 @@ by_hand = np.einsum("dhwijk,ijkc->dhwc", windows, w[:, :, :, 0]) + b
 weights = sum(parameter.size for parameter in layer.parameters())
 print(f"{x.shape[1:]} with filters {w.shape} -> {y.shape[1:]}")
 print(f"{weights:,} weights, {y[0].size * 5**3:,} products; one slice: {16 * 5 * 5 + 16} and {10 * 10 * 16 * 5**2:,}")
+
+# %% tags=["answer"]
 assert y.shape == (1, 10, 10, 10, 16) and weights == 16 * 5**3 + 16
 assert np.allclose(by_hand, ops.conv(x.astype(float), w, b).data[0], rtol=0, atol=1e-12)
 assert np.allclose(by_hand, y[0], atol=1e-4)
@@ -88,7 +90,7 @@ plt.show()
 # A radiologist leafs. A shortcut is to look from the side and keep the brightest voxel on each line of sight, which is
 # called a *maximum intensity projection*.
 
-# %%
+# %% tags=["answer"]
 fig, panels = plt.subplots(2, 4, figsize=(9.5, 5.4), layout="constrained")
 for number, ax in enumerate(panels.flat):
     ax.imshow(scans[number, :, 4:10, :, 0].max(axis=1), **SCAN)
@@ -106,9 +108,11 @@ plt.show()
 # Two networks with the same plan: 5 wide filters, a pool, 3 wide filters, a pool, a dense layer. One gets the middle
 # slice, the other the box. To be fair, the flat one gets more channels and twice the epochs, so that it has *more*
 # weights and *more* steps than the other.
+#
+# **Predict** for each: how often is it right about the 600 scans that it learned from, and how often about 300 others?
 
 
-# %%
+# %% tags=["predict"]
 def network(dimensions, answers):
     conv, pool, first, second = (
         (nn.Conv2d, nn.MaxPool2d, 16, 48) if dimensions == 2 else (nn.Conv3d, nn.MaxPool3d, 8, 16)
@@ -156,18 +160,23 @@ def compare(boxes, labels, other_boxes, other_labels, answers):
 
 other_scans, other_labels = volumes.lungs(300, seed=random)
 flat_learned, flat, _, deep, reader = compare(scans, labels, other_scans, other_labels, 2)
+
+# %% tags=["answer"]
 assert flat < 0.62 and flat_learned > flat + 0.1
 assert deep > 0.95
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Look at the flat one's two numbers. On the scans it learned from it gets far more than half; on others it tosses a
 # coin. There was nothing to learn, so it learned the noise by heart. That is what overfitting looks like when the
 # answer is not in the picture, and no regularization would help: more data, a larger network, a longer training, all in
 # vain. The box gives the answer away.
-#
-# How much of the box is needed? Cover all slices but the middle ones with air, and ask the network that has learned.
 
-# %%
+# %% [markdown]
+# How much of the box is needed? Cover all slices but the middle ones with air, and ask the network that has learned.
+#
+# **Predict**: how many of the 14 slices must be left? And what does it call a tube of which four are left?
+
+# %% tags=["predict"]
 thickness = [1, 2, 4, 6, 8, 10, 12, 14]
 by_thickness = []
 for kept in thickness:
@@ -175,8 +184,19 @@ for kept in thickness:
     inside = np.s_[7 - kept // 2 : 7 - kept // 2 + kept]
     thin[:, inside] = other_scans[:, inside]
     by_thickness.append(share_right(reader, thin, other_labels))
+    if kept == 4:
+        with no_grad():
+            called = np.bincount(reader(Tensor(thin)).data.argmax(axis=1), minlength=2)
 print("slices kept:", dict(zip(thickness, (f"{share:.0%}" for share in by_thickness), strict=True)))
-assert by_thickness[0] < 0.65 and by_thickness[-1] == deep
+print("with four:", ", ".join(f"{count} called {name}" for count, name in zip(called, volumes.FINDINGS, strict=True)))
+
+# %% tags=["answer"]
+assert max(by_thickness[:3]) < 0.65 and by_thickness[-1] == deep
+assert called[volumes.FINDINGS.index("nodule")] > 270 and by_thickness[4] > 0.95
+
+# %% [markdown] tags=["answer"]
+# A tube of which four slices are left ends above and below, as a ball does, and a nodule it is called. Eight slices are
+# enough: longer than any of the balls.
 
 # %% [markdown]
 # ## A film is a volume
@@ -190,9 +210,10 @@ assert by_thickness[0] < 0.65 and by_thickness[-1] == deep
 films, directions = volumes.films(600, seed=random)
 other_films, other_directions = volumes.films(300, seed=random)
 _, flat_film, _, deep_film, director = compare(films, directions, other_films, other_directions, 4)
-assert flat_film < 0.36 and deep_film > 0.95
 
 # %% tags=["answer"]
+assert flat_film < 0.36 and deep_film > 0.95
+
 fig, panels = plt.subplots(4, 7, figsize=(11, 6.6), width_ratios=(1, 1, 1, 1, 1, 0.15, 1.2))
 fig.subplots_adjust(left=0.07, right=0.99, top=0.93, bottom=0.02, wspace=0.06, hspace=0.08)
 for direction, row in enumerate(panels):
@@ -268,10 +289,13 @@ plt.show()
 # 1. Give the flat network the 14 slices as 14 *channels*: `boxes[..., 0].transpose(0, 2, 3, 1)`. Does it do as well?
 #    What does it cost, and what can it not do that the other can? (Move the nodule three slices up.)
 # 2. Train the flat network on the maximum intensity projection from aside. How good is a radiologist's shortcut?
-# 3. Count the products of 3×3×3 against 3×3×1 followed by 1×1×3. Build it, with `nn.Conv3d(…, (1, 3, 3))`.
+# 3. Count the products of 3×3×3 against 3×3×1 followed by 1×1×3, a place and a pair of channels (27 and 12). Build it,
+#    with `nn.Conv3d(…, (1, 3, 3))`.
 # 4. A ball that does not move at all is a fifth class. Is it harder than the others?
 # 5. Make the nodules smaller, `radius` in `volumes.py`. Where does the box fail, too?
 # 6. Turn a scan so that depth becomes height: `scan.swapaxes(0, 1)`. Must the network know the result? Does it?
+# 7. `minicnn learn start conv_forward`, for pictures. Write one for volumes from it, and hold it against `by_hand`
+#    above: the two agree to 1e-12, or one of them is wrong.
 #
 # **Where to look in the source**
 #

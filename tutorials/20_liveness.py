@@ -60,8 +60,10 @@ plt.show()
 #
 # Everybody is enrolled with one picture. The threshold comes from the other pictures, so that one pair of two people in
 # a hundred passes. Then comes a second picture of each person: first in the flesh, then on a screen or on paper.
+#
+# **Predict**: to how many of those on a screen or on paper does the door open?
 
-# %%
+# %% tags=["predict"]
 encoder = models.tiny_facenet()
 number = np.arange(len(album.images)) % EACH
 codes = faces.encode(encoder, album.images)
@@ -85,11 +87,14 @@ for name, visitors in (("in the flesh", in_the_flesh), ("held up", held_up)):
         f"{name:12} distance {typical:.2f} in the middle, threshold {calibration.threshold:.2f}: opens to {opened:.0%}"
     )
 print("\n", door.verify(held_up[1], "person 1"))
+
+# %% tags=["answer"]
 assert opened > 0.6 and typical < calibration.threshold  # of those held up
 
+# %% [markdown] tags=["answer"]
+# To most of them. The door did nothing wrong. It was asked *who*, and answered. Nobody had asked *what*.
+
 # %% [markdown]
-# The door did nothing wrong. It was asked *who*, and answered. Nobody had asked *what*.
-#
 # ## Two layers
 #
 # What to look at is not the face, it is the grain. So the network is small and looks closely: two convolutions, the
@@ -163,29 +168,32 @@ assert accuracy > 0.9
 # %% [markdown]
 # Nine of ten and more, in seconds. It is tempting to put this behind a door.
 #
-# ## Fooled
+# ## What went wrong
 #
-# Whoever wants to get in does not draw replays by chance. He takes a finer screen, and a lens a little out of focus: no
+# Whoever wants to get in does not draw replays by chance. He takes a finer screen, or a lens a little out of focus: no
 # stripes reach the camera. Or he prints so finely that the dots blend. Neither is in what the network has learned, and
 # it has no idea of what a face is that it could fall back on.
+#
+# **Predict**: of each of the three, how many does the network catch, and to how many does the door open?
 
-# %%
+# %% tags=["predict"]
 ATTACKS = {
     "a screen out of focus": Replay("screen", strength=0.0, tint=0.2, tilt=(0.05, 0.0)),
     "a very fine screen": Replay("screen", pitch=0.5, strength=0.3),
     "a very fine print": Replay("print", pitch=1.0, strength=0.3),
 }
-shown, shares = {}, {}
+shown, caught, opened = {}, {}, {}
 own = [f"person {person}" for person in who[testing]]
 for name, how in ATTACKS.items():
     shown[name] = np.stack([replays.rephotograph(album.images[n], how) for n in testing])
-    caught = np.mean(liveness.replayed(shown[name]) >= 0.5)
-    opened = np.mean([bool(door.verify(picture, person)) for picture, person in zip(shown[name], own, strict=True)])
-    shares[name] = caught
-    print(f"{name:22} caught {caught:4.0%}; the door opens to {opened:.0%}")
-    assert caught < 0.3 and opened > 0.8
+    caught[name] = np.mean(liveness.replayed(shown[name]) >= 0.5)
+    let_in = [bool(door.verify(picture, person)) for picture, person in zip(shown[name], own, strict=True)]
+    opened[name] = np.mean(let_in)
+    print(f"{name:22} caught {caught[name]:4.0%}; the door opens to {opened[name]:.0%}")
 
-# %%
+# %% tags=["answer"]
+assert max(caught.values()) < 0.1 and min(opened.values()) > 0.8
+
 figure, (left, *examples) = plt.subplots(1, 4, figsize=(13, 3.4), width_ratios=(2.4, 1, 1, 1), layout="constrained")
 bins = np.linspace(0, 1, 21)
 fooled = liveness.replayed(shown["a screen out of focus"])
@@ -197,7 +205,7 @@ for values, colour, label, height in (
     filled = {"color": colour, "alpha": 0.55} if colour != INK else {"color": INK, "histtype": "step", "lw": 2}
     left.hist(values, bins, weights=np.full(len(values), 1 / len(values)), **filled)
     left.text(0.5, height, label, color=colour, weight="bold", ha="center", transform=left.transAxes)
-left.set(xlabel="probability of a replay", xlim=(0, 1))
+left.set(xlabel="probability of a replay", ylabel="share of the pictures", xlim=(0, 1))
 left.yaxis.set_major_formatter("{x:.0%}")
 left.set_title("New people", loc="left")
 one = int(np.argmin(np.abs(live - 0.05)))
@@ -213,12 +221,13 @@ for axis, picture, words, colour in (
 figure.savefig("liveness.png", dpi=130)
 plt.show()
 
+# %% [markdown] tags=["answer"]
+# It catches none. The one on the right is as much a replay as the one in the middle. So say of such a network what it
+# is: it recognizes the replays of this lesson. Real systems ask for more than one picture: a movement that was not
+# known before, depth, light of a colour that changes, a second camera in the infrared. And they are attacked, and get
+# better, and are attacked. `minicnn face` does none of this, and says so.
+
 # %% [markdown]
-# The one on the right is as much a replay as the one in the middle. So say of such a network what it is: it recognizes
-# the replays of this lesson. Real systems ask for more than one picture: a movement that was not known before, depth,
-# light of a colour that changes, a second camera in the infrared. And they are attacked, and get better, and are
-# attacked. `minicnn face` does none of this, and says so.
-#
 # ## What you have now
 #
 # - An encoder that is blind to light and grain is blind to screens. A distance says who, and never what.
@@ -232,6 +241,9 @@ plt.show()
 # 3. Show it drawn faces of another size, brought to 64 pixels. Is the grain of resizing a replay?
 # 4. Save the replays as JPEG of quality 60 and load them again. Who is caught now, replays or faces?
 # 5. Go up the gradient: change a replay by at most 2/255 a pixel until it passes. How few steps are enough?
+# 6. How many pixels a side does a place of `second` see, the mean before the layers included? (`minicnn learn start
+#    receptive_field` is the function for it; 9.) Is that enough for the slow waves, or is it the fast stripes that
+#    give a screen away?
 #
 # **Where to look in the source**
 #

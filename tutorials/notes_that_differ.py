@@ -85,6 +85,8 @@ both = np.square(gram(S) - gram(G)).sum()
 layer = style.layer_style_cost(S, G).item()
 assert np.isclose(both / (2 * H * W * channels) ** 2, layer) and np.isclose(layer, 14.017808, rtol=1e-6)
 per_channel = compare("style: 1/C", both / channels, layer)
+
+# %% tags=["answer"]
 assert np.isclose(per_channel, 4 * channels * (H * W) ** 2)
 
 # %% [markdown] tags=["answer"]
@@ -121,6 +123,8 @@ lost = np.square(gram(S) - without_prime).sum() / (2 * H * W * channels) ** 2
 compare("style: k′ lost in the Gram of G", lost, layer)
 same = np.square(gram(S) - np.broadcast_to(np.diag(gram(S))[:, None], gram(S).shape)).sum()
 print(f"and for G = S, where it should be 0: {same / (2 * H * W * channels) ** 2:.4f}")
+
+# %% tags=["answer"]
 assert same > 1 and style.layer_style_cost(S, S).item() == 0
 
 # %% [markdown] tags=["answer"]
@@ -152,6 +156,8 @@ print("outside:", np.round(outside, 4), "  inside:", np.round(inside, 2))
 assert ((outside > 0) & (outside < 1)).all() and (np.abs(inside) > 1).all()
 head = faces.PairHead("l1")
 head.w, head.b = Tensor(w), Tensor(b)
+
+# %% tags=["answer"]
 assert np.allclose(ops.sigmoid(head(f, g)).data, outside)  # the head leaves the σ to its loss
 
 # %% [markdown] tags=["answer"]
