@@ -9,7 +9,8 @@
 # In this lesson you write each part of the cost yourself, check it against the numbers of the deeplearning.ai course
 # and against minicnn's own, and then write the loop. It takes 60 steps and less than a minute.
 #
-# Letters, as in the course: features have shape (1, H, W, C), H rows, W columns, C channels.
+# What a layer of the network puts out of a picture are its *features*: C channels, each a map of H rows and W columns
+# that says where the layer saw what it looks for. Their shape is (1, H, W, C), as in the course.
 
 # %%
 import random as python_random
@@ -140,10 +141,12 @@ shuffled = np.random.default_rng(0).permutation(one.reshape(16, 3)).reshape(one.
 before, after = (gram_matrix(one_row_a_channel(Tensor(features))).data for features in (one, shuffled))
 print(f"content cost of shuffling the places: {content_cost(Tensor(one), Tensor(shuffled)).item():.3f}")
 print(f"largest change of the Gram matrix:    {np.abs(after - before).max():.6f}")
-assert np.allclose(before, after, rtol=1e-5)
 
 # %% [markdown] tags=["answer"]
 # The content cost is up in arms, the Gram matrix does not move.
+
+# %% tags=["answer"]
+assert np.allclose(before, after, rtol=1e-5) and content_cost(Tensor(one), Tensor(shuffled)).item() > 4
 
 # %% [markdown]
 # ## The style cost
@@ -169,13 +172,38 @@ assert np.isclose(cost, style.layer_style_cost(one, other).item(), rtol=1e-5)
 assert layer_style_cost(Tensor(one), Tensor(one)).item() == 0
 
 # %% [markdown]
-# | You got | You probably |
-# |---|---|
-# | 2.92039 | reshaped to (C, H·W) without turning: the channels are mixed up |
-# | 29.5381 | took Aᵀ·A: places with places, instead of channels with channels |
-# | 224.285 | divided by H·W instead of its square |
-# | 56.0712 | forgot the 4 |
-#
+# What goes wrong here goes wrong silently. Below are the four slips that everybody makes. **Predict**: each of them
+# gives another number, but which is the worst to have, because it looks most like a right one?
+
+# %% tags=["predict"]
+rows = one.reshape(16, 3).T, other.reshape(16, 3).T  # right: reshape, then turn
+mixed = one.reshape(3, 16), other.reshape(3, 16)
+
+
+def style_of(A, B):
+    """The formula, of two matrices (C, places)."""
+    return np.square(gram_matrix(A) - gram_matrix(B)).sum() / (4 * 3**2 * 16**2)
+
+
+assert np.isclose(style_of(*rows), 14.017808, rtol=1e-5)
+slips = {
+    "reshaped to (C, H·W) without turning": style_of(*mixed),
+    "Aᵀ·A, places with places": style_of(*(A.T for A in rows)),
+    "divided by H·W instead of its square": 16 * style_of(*rows),
+    "forgot the 4": 4 * style_of(*rows),
+}
+for slip, value in slips.items():
+    print(f"{value:9.4f}  {slip}")
+
+# %% [markdown] tags=["answer"]
+# The first. It is of the right size, its matrix has the right shape, it is zero for equal pictures, and an optimizer
+# can walk down it; only that its "channels" are stripes of the picture. The others change the size of the number, and
+# then a weight in the loop can hide them: find them here.
+
+# %% tags=["answer"]
+assert np.allclose(list(slips.values()), [2.92039, 29.5381, 224.285, 56.0712], rtol=1e-5)
+
+# %% [markdown]
 # Of the whole network: a weighted sum over several layers, since dashes are seen by the early ones and whole swirls
 # by the later ones. And the total: content and style, weighed against each other.
 
@@ -260,8 +288,9 @@ assert gram_in_tf32 == "63.193256" and style_in_tf32 == "14.01649"
 # by minicnn. Both are 128 by 128 pixels: our formula divides by H·W once for both, so they must be equally large.
 # (minicnn's own cost divides each Gram matrix by its own number of places, so there they may differ.)
 #
-# The network is `tiny_vgg`: nine convolutions in five blocks, trained by this engine on small photographs. Its layers
-# bear the names that the course uses for its big brother, VGG-19.
+# The network is `tiny_vgg`: nine convolutions in five blocks, trained by this engine on small photographs. Between two
+# blocks a *pool* halves the map's height and width: of every 2×2 numbers it keeps the largest, or here their mean. Its
+# layers bear the names that the course uses for its big brother, VGG-19.
 #
 # From here on we switch to the compiled kernels. Every step runs the network forward and backward, sixty times; the
 # readable kernels give the same numbers, only later.
@@ -284,15 +313,19 @@ for name, features in seen_in_photograph.items():
 assert photograph.shape == painting.shape == (128, 128, 3)
 
 # %% [markdown]
-# Look at the sizes: they are below one. In the course's network they run into the hundreds. The content cost grows
+# Look at the sizes: they are one and less. In the course's network they run into the hundreds. The content cost grows
 # with the square of the features, the style cost with their *fourth power* (a Gram matrix is a product already, and
-# it is squared). So the course's alpha = 10 and beta = 40, tuned to large features, would leave us with hardly any
-# style. We keep alpha, and raise beta.
+# it is squared): features of half the size leave a quarter of the content cost, and a sixteenth of the style cost. So
+# alpha = 10 and beta = 40, tuned to large features, would leave us little style. We keep alpha, and raise beta.
 #
 # One more term. A picture can lower its cost with speckle that the network likes and the eye does not. So we also
 # charge for roughness: the squared differences of neighbouring pixels.
 
 # %%
+half, other_half = Tensor(one / 2), Tensor(other / 2)
+assert np.isclose(content_cost(half, other_half).item(), 7.056877 / 4, rtol=3e-6)
+assert np.isclose(layer_style_cost(half, other_half).item(), 14.017808 / 16, rtol=3e-6)
+
 ALPHA, BETA, ROUGHNESS = 10, 1000, 4
 
 
@@ -308,8 +341,10 @@ def roughness(image):
 # What learns here? Not the network: it is *frozen*, its weights take no gradient and cannot be written to. The one
 # thing that requires a gradient is the image. We start from the photograph. Each step: look, weigh, walk back, move
 # the pixels a little. Then clip them to [0, 1], because a pixel cannot be blacker than black.
+#
+# **Predict**: which of the three costs, content, style and total, begins at zero? And which way will each of them go?
 
-# %%
+# %% tags=["predict"]
 STEPS = 60
 image = Tensor(photograph[None].copy(), requires_grad=True, name="image")
 optimizer = optim.Adam([image], learning_rate=0.05)
@@ -335,6 +370,14 @@ with frozen(network):
 
 result = image.data[0]
 images.save("styled.png", result)
+
+# %% [markdown] tags=["answer"]
+# The content cost begins at zero, since we start from the photograph. It leaps up while the style cost falls from its
+# cliff, and then comes down with it: at first any way to the style will do, later one is found that keeps the face.
+# That is the bargain that alpha and beta strike.
+
+# %% tags=["answer"]
+assert history["content"][0] < 1e-6 and history["content"][-1] < 0.9 * max(history["content"])
 assert history["total"][-1] < history["total"][0] / 3
 assert history["style"][-1] < history["style"][0] / 10
 assert result.min() >= 0 and result.max() <= 1
@@ -359,9 +402,6 @@ fig.savefig("style_transfer.png", dpi=150)
 plt.show()
 
 # %% [markdown]
-# The style cost falls from its cliff; the content cost starts at zero, since we start from the photograph, and rises a
-# little. That is the bargain that alpha and beta strike.
-#
 # What did the network see? Here are Gram matrices of its second block: the photograph's, our picture's, the
 # painting's. Ours began as the first and has become the last. (We show roots, so that small entries can be seen.)
 
@@ -424,6 +464,13 @@ assert apart[0] < 1e-5  # the same cost …
 assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a little with every step
 
 # %% [markdown]
+# ## What you have now
+#
+# - The content cost compares place by place. The style cost compares Gram matrices, which forget the places.
+# - A wrong cost raises no error. Each slip has its number, and one of them looks right.
+# - Two right programs may differ in the fourth digit: ask for the number format.
+# - The network is frozen; the gradient goes to the pixels.
+#
 # You have written neural style transfer.
 #
 # **Try it**
@@ -438,6 +485,9 @@ assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a
 # 5. Replace Adam by `optim.SGD` and look for a learning rate. You will come to like Adam.
 # 6. Try the other paintings, `"starry_night"` and `"woodcut_wave"`, and a photograph of your own:
 #    `images.load("me.jpg", size=(128, 128))`.
+# 7. Write all of it again without looking. The course's exercises are here, with its numbers: `minicnn learn start
+#    compute_content_cost`, then `gram_matrix`, `compute_layer_style_cost`, `compute_style_cost`, `total_cost` and
+#    `train_step`. `minicnn learn check` knows the slips from above, and more.
 #
 # **Where to look in the source**
 #

@@ -4,9 +4,9 @@
 # A door shall open for the four people who work here. Of each there is one picture, the one on their badge. One picture
 # to learn a person from is called *one-shot learning*.
 #
-# You know how to tell four classes apart: a network with four outputs and a softmax. In this lesson you build it and
-# see it fail in three ways: it knows the pictures and not the people, it never says "I don't know you", and a fifth
-# employee means to begin again. Then you learn the same from *other* people, and need no training at the door at all.
+# You know how to tell four classes apart: a network with four outputs and a *softmax*, which makes of them four shares
+# of 100%. In this lesson you build it and see it fail in three ways. Then you learn the same from *other* people, and
+# need no training at the door at all.
 
 # %%
 import matplotlib.pyplot as plt
@@ -85,7 +85,7 @@ print(f"thirty offices: {by_softmax.mean():.0%} right; guessing gives {1 / EMPLO
 assert 0.25 < by_softmax.mean() < 0.6
 
 # %% [markdown]
-# ## It knows everybody
+# ## A stranger
 #
 # Now a stranger comes. Softmax divides 100 % among the four; there is no fifth place for "nobody". **Predict**: will it
 # divide them evenly?
@@ -96,19 +96,21 @@ sure = np.concatenate([softmax_of(model, strangers[:40]).max(axis=1) for model i
 print(
     f"how sure softmax is of a stranger: {np.median(sure):.0%} in the middle; above 90% for {np.mean(sure > 0.9):.0%}"
 )
-assert np.median(sure) > 0.6 and np.mean(sure > 0.9) > 0.1
 
 # %% [markdown] tags=["answer"]
-# Somebody gets most of it, and often nearly all. Softmax was never asked whether it knows this person.
+# Somebody gets most of it, and often nearly all. Softmax was never asked whether it knows this person, and has no way
+# to say "nobody".
+
+# %% tags=["answer"]
+assert np.median(sure) > 0.6 and np.mean(sure > 0.9) > 0.1
 
 # %% [markdown]
 # ## The fifth employee
 #
-# Somebody is hired. The softmax has four outputs; five people are another network. Train again, with all pictures, and
-# look at what becomes of the weights that were there before: nearly every number has moved. So everything that was
-# tested has to be tested anew.
+# Somebody is hired. The softmax has four outputs; five people are another network. So train again, with all pictures.
+# **Predict**: how many of the old weights move? And what becomes of the answers about the first four?
 
-# %%
+# %% tags=["predict"]
 newcomer, _ = doodles.album(1, 1, seed=random)
 badges, later, who = offices[0]
 four, five = models[0], train_softmax(np.concatenate([badges, newcomer]))
@@ -117,14 +119,20 @@ changed = np.mean(softmax_of(four, later).argmax(axis=1) != softmax_of(five, lat
 numbers = sum(parameter.size for parameter in five.parameters())
 print(f"{numbers:,} numbers trained again, {moved:.0%} of the old ones moved")
 print(f"answers about pictures of the first four that changed: {changed:.0%}")
-assert moved > 0.9
+
+# %% [markdown] tags=["answer"]
+# Nearly every number has moved, and answers that had nothing to do with the newcomer are others now. Whatever was
+# tested has to be tested anew.
+
+# %% tags=["answer"]
+assert moved > 0.9 and changed > 0
 
 # %% [markdown]
 # ## Learn it from others
 #
 # What does the light do to a picture? What stays when a head turns? To learn that, it need not be *our* people. Take a
-# hundred others, with six pictures each, and train an encoder that brings together what belongs together (how, is the
-# subject of lesson 8). Then put it at the door and train no more.
+# hundred others, with six pictures each, and train an encoder (lesson 6) that brings together what belongs together;
+# how, is the subject of lesson 8. Then put it at the door and train no more.
 
 # %%
 public, names = doodles.album(people=100, each=6, seed=random)
@@ -212,10 +220,9 @@ assert np.mean(let_in) < 0.12 and np.mean(opened) > 2 * np.mean(let_in)
 # One picture is what we have, not what we would choose. Let everybody come on five days, keep all five encodings, and
 # take the nearest. Then it is enough that *one* of them was taken in light like today's.
 #
-# But look at the strangers, too. Whoever comes now is held against twenty pictures instead of four, and by the old
-# limit more of them resemble one. So compare at a limit that lets in as many strangers as before.
+# **Predict**: by the same limit, what becomes of the strangers?
 
-# %%
+# %% tags=["predict"]
 SHARE = 0.05
 named_rightly, at_the_limit, at_the_share = {}, {}, {}  # by the number of pictures of each employee
 rooms = [doodles.album(EMPLOYEES, 5 + 12, seed=random)[0] for _ in range(OFFICES)]
@@ -238,12 +245,18 @@ for count in (1, 5):
         f"  limit {limit:.3f} opens to {employees:.0%} of the employees' pictures, {let_through:.1%} of the strangers"
     )
     print(f"  limit {fair:.3f} opens to {at_the_share[count]:.0%} of the employees' pictures, {SHARE:.0%} of strangers")
+
+# %% [markdown] tags=["answer"]
+# Whoever comes now is held against twenty pictures instead of four, and by the old limit more of the strangers resemble
+# one. So compare at a limit that lets in as many of them as before: five pictures are still better, by less.
+
+# %% tags=["answer"]
 assert named_rightly[5] > named_rightly[1] + 0.02  # five know people better
 assert at_the_limit[5][1] > 1.5 * at_the_limit[1][1]  # and open to more strangers, if nobody watches the limit
 assert at_the_share[5] > at_the_share[1] + 0.05  # at the same risk the door opens more often
 
 # %%
-fig = plt.figure(figsize=(13, 5))
+fig = plt.figure(figsize=(14, 5))
 office, charts = fig.subfigures(1, 2, width_ratios=(1.15, 1))
 badges, later, who = offices[0]
 panels = office.subplots(
@@ -261,11 +274,12 @@ for person, row in enumerate(panels):
             sign = "✓" if answer[i] == person else "✗"
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
             ax.text(place, 0.04, sign, color=colour, transform=ax.transAxes, weight="bold", fontsize=13, bbox=box)
-panels[0, 0].set_title("badge", fontsize=11)
-panels[0, 2].set_title("later: softmax", fontsize=11, color=RED, loc="left")
-panels[0, 5].set_title("distance to the badge", fontsize=11, color=BLUE)
-left, right = charts.subplots(1, 2)
-charts.subplots_adjust(left=0.09, right=0.95, bottom=0.14, wspace=0.28)
+office.text(0.125, 0.925, "badge", color=INK, fontsize=12)
+office.text(0.275, 0.925, "other days:", color=INK, fontsize=12)
+office.text(0.43, 0.925, "softmax,", color=RED, fontsize=12, weight="bold")
+office.text(0.555, 0.925, "distance of encodings to the badge", color=BLUE, fontsize=12, weight="bold")
+left, right = charts.subplots(1, 2, width_ratios=(1.35, 1))
+charts.subplots_adjust(left=0.09, right=0.95, bottom=0.14, wspace=0.2)
 for place, (shares, colour) in enumerate(((pixels, GREY), (by_softmax, RED), (by_distance, BLUE))):
     left.bar(place, shares.mean(), color=colour, alpha=0.35)
     left.plot(place + np.linspace(-0.25, 0.25, OFFICES), np.sort(shares), "o", ms=3.5, color=colour)
@@ -273,7 +287,7 @@ for place, (shares, colour) in enumerate(((pixels, GREY), (by_softmax, RED), (by
 left.axhline(1 / EMPLOYEES, color=INK, lw=0.8, ls="--")
 left.text(2.45, 1 / EMPLOYEES - 0.04, "guessing", ha="right", color=INK, fontsize=9)
 left.set(ylim=(0, 1.08), xlim=(-0.5, 2.5))
-left.set_xticks(range(3), ("pixels", "softmax", "encodings"))
+left.set_xticks(range(3), ("pixels", "softmax", "encodings"), fontsize=10)
 left.set_title("right, in thirty offices", loc="left", fontsize=11)
 left.yaxis.set_major_formatter("{x:.0%}")
 right.hist(sure, np.linspace(0.25, 1, 16), color=RED, alpha=0.6)
@@ -301,6 +315,7 @@ plt.show()
 # 5. With five pictures of each, take the mean of the distances instead of the nearest. Which opens more often at the
 #    same share of strangers? (`faces.Gallery` has `score="min"`, "mean" and "nearest".) And five of one same day?
 # 6. Put a person into the hundred *and* into the office. Is the door better at that one?
+# 7. `minicnn learn start who_is_it`: the door of this lesson, in the course's words. It has to be able to say None.
 #
 # **Where to look in the source**
 #

@@ -6,7 +6,7 @@
 # be. But anybody can say which of two pictures should be *nearer*, and from that a network can learn.
 #
 # In this lesson you write the triplet loss and its gradient, watch a network cheat its way to a perfect score, and find
-# out why nearly all triplets are a waste of time, and why the best ones are dangerous.
+# out which triplets teach, and which are dangerous.
 #
 # Letters: A is the *anchor*, a picture of somebody; P, the *positive*, another one of the same person; N, the
 # *negative*, a picture of somebody else. α is the margin, and D the length of an encoding.
@@ -237,7 +237,7 @@ fig.savefig("triplet_gradient.png", dpi=150)
 plt.show()
 
 # %% [markdown]
-# ## A network, and how it cheats
+# ## A network learns, with a margin and without
 #
 # The encoder: 576 pixels, one or more hidden layers of 64, D numbers out. At the end each encoding is divided by its
 # length, so that all of them lie on a sphere. (Else the network could win a margin by making everything larger.)
@@ -296,10 +296,11 @@ with warnings.catch_warnings(record=True) as said:
         globes[f"α = {margin:g}"] = encode(encoder, few)
 for warning in said:
     print(f"\n{warning.category.__name__}: {warning.message}")
-assert [warning.category for warning in said] == [faces.CollapseWarning]
-
 typical = {name: np.sqrt(squared_distances(e).mean()) for name, e in globes.items()}
 print("typical distance:", {name: f"{value:.3f}" for name, value in typical.items()})
+
+# %% tags=["answer"]
+assert [warning.category for warning in said] == [faces.CollapseWarning]
 assert typical["α = 0"] < 0.02 and typical["α = 0.2"] > 0.7
 assert right_neighbours(globes["α = 0.2"], few_names) > 0.6
 
@@ -326,7 +327,7 @@ plt.show()
 # as well, its loss was nearly α, and it took a while to get away.
 
 # %% [markdown]
-# ## Most triplets teach nothing
+# ## Which triplets teach?
 #
 # P people with K pictures each make P·K anchors, each with K − 1 positives, each with (P − 1)·K negatives:
 
@@ -343,10 +344,11 @@ print(f"among all {len(pictures)} pictures: {everybody:,}; with 1,000 people × 
 
 # %% [markdown]
 # Nobody learns from a billion triplets, so we have to choose. The simplest is to draw: for every pair of one person
-# some negative, whoever comes. Train ten times through all the people, and see how many of the triplets are active.
+# some negative, whoever comes. Train ten times through all the people, ten *epochs*. **Predict**: at first, four of
+# five triplets are active. How many after ten epochs?
 
 
-# %%
+# %% tags=["predict"]
 def train(encoder, strategy, epochs, rate, first_epoch=0, monitor=None):
     """Trains it in place; returns for every epoch the share of active triplets and strangers' right neighbours."""
     optimizer, source = optim.Adam(encoder.parameters(), learning_rate=rate), np.random.default_rng(1)
@@ -367,10 +369,15 @@ beginner = copy.deepcopy(untrained)
 at_random = train(beginner, "random", 10, 0.002)
 for epoch in (0, 4, 9):
     print(f"epoch {epoch + 1:2}: {at_random[epoch, 0]:.0%} of the triplets active, {at_random[epoch, 1]:.0%} right")
+
+# %% [markdown] tags=["answer"]
+# About one in five. The better it gets, the less there is to learn from chance.
+
+# %% tags=["answer"]
 assert at_random[-1, 0] < 0.25 < 0.6 < at_random[0, 0] and at_random[-1, 1] > 2 * by_pixels
 
 # %% [markdown]
-# The better it gets, the less there is to learn from chance. Here is why. Each triplet of a batch has two numbers, how
+# Here is why. Each triplet of a batch has two numbers, how
 # far away P is and how far N. That makes it a dot on a map, and the map has three countries:
 #
 # - *hard*: N is nearer than P. Wrong!
@@ -418,9 +425,9 @@ assert shares["easy"] > 0.75  # after
 #
 # Let two copies of our beginner go on for twelve epochs: one with random triplets, one with the hardest. And let a
 # third try the hardest from the very first step, without having learned anything. (It takes larger steps, only to get
-# sooner to where small ones lead as well.)
+# sooner to where small ones lead as well.) **Predict**: in which order will the three arrive?
 
-# %%
+# %% tags=["predict"]
 with_chance, with_hardest = copy.deepcopy(beginner), copy.deepcopy(beginner)
 runs = {
     "random": train(with_chance, "random", 12, 0.001, first_epoch=10),
@@ -434,12 +441,13 @@ for name, history in runs.items():
     print(f"{name:19} active {history[0, 0]:.0%} → {history[-1, 0]:.0%}, right {history[-1, 1]:.0%}")
 print(f"\n{said[0].category.__name__}: {said[0].message}")
 
+# %% tags=["answer"]
 assert runs["batch-hard"][-1, 0] > 4 * runs["random"][-1, 0]
 assert runs["batch-hard"][-6:, 1].mean() > runs["random"][-6:, 1].mean() + 0.02
 assert runs["batch-hard at once"][-1, 1] < at_random[-1, 1] and runs["batch-hard at once"][-1, 0] > 0.98
 assert [warning.category for warning in said] == [faces.CollapseWarning]
 
-# %%
+# %% tags=["answer"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
 first, then = np.arange(1, 11), np.arange(10, 23)
 styles = {"random": (BLUE, -1), "batch-hard": (RED, -1), "batch-hard at once": (GREY, 0)}
@@ -462,12 +470,13 @@ right.text(28, by_pixels + 0.008, "pixels", color=GREY, ha="right")
 fig.savefig("mining.png", dpi=150)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Batch-hard finds something to learn in every batch, and is worth it. But the network that began with it has given up.
 # All its triplets are active, a *full* share, and yet nothing is learned: the loss stands at α, which is what a triplet
 # costs when its three encodings are one. Again all sit on one point. The hardest triplets of a network that knows
 # nothing are noise, the picture in the worst light and the one in the best, and noise pulls everywhere at once.
-#
+
+# %% [markdown]
 # So: first learn something easy, then the hard things. `minicnn face train` warms its network up as a classifier before
 # it turns to batch-hard; FaceNet took semi-hard ones; ours began at random. And whatever you do, look at three numbers:
 # the loss, the share of active triplets, and the distance between encodings.
@@ -490,7 +499,9 @@ plt.show()
 #    with `faces.batch_triplet_loss(…, reduction="mean")`. How much memory would a batch of 1,000 take?
 # 6. Make the people more alike (narrow the ranges in `doodles.TRAITS`). Where
 #    does `right_neighbours` fall to that of pixels?
-# 7. Set a breakpoint in `learn`, and look at `d` of the batch and at the triplets that "batch-hard" takes from it.
+# 7. Set a breakpoint in `learn`, and look at the encodings of the batch and at the triplets that "batch-hard" takes of
+#    it.
+# 8. From memory: `minicnn learn start triplet_loss`, with the course's numbers, and `minicnn learn start batch_hard`.
 #
 # **Where to look in the source**
 #
