@@ -359,7 +359,8 @@ for name, reads in (("naive", 2 * products), ("tiles of 16", 2 * products // 16)
     print(f"{name:12} {4 * reads / 1e9:8.1f} GB from memory for {2 * products / 1e9:.1f} GFLOP")
 
 # %% [markdown]
-# (A GPU's caches catch much of the first row. But a cache guesses what you will need; shared memory is told.)
+# (A GFLOP is a thousand million multiplications or additions. A GPU's caches catch much of the first row. But a cache
+# guesses what you will need; shared memory is told.)
 #
 # ## A network moves
 #
@@ -405,8 +406,8 @@ else:
 #    threads fetch into shared memory, its rim included?
 # 4. If you have an NVIDIA GPU: `pip install '.[cuda]'`, leave out the line with NUMBA_ENABLE_CUDASIM, the `watched` and
 #    the `shuffled`, and run this lesson again. Then `minicnn bench --device cuda`.
-# 5. `minicnn learn start content_kernel`: a kernel of your own, for the content cost. `minicnn learn check` runs it in
-#    drawn orders and watches it.
+# 5. `minicnn learn start content_kernel`: a kernel of your own, for the content cost. `minicnn learn check` watches it
+#    as we did, and names a race.
 #
 # **Where to look in the source**
 #

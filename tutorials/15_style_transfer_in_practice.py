@@ -55,6 +55,9 @@ show({"photograph": photograph, "sky": sky, "window": window}, "pictures.png", "
 # Start from noise. Make the content cost small, and nothing else: no style, no smoothness. What comes out is *a*
 # picture that the layer cannot tell from the photograph. Whatever is wrong in it, the layer has forgotten.
 #
+# The cost is taken in its *relative* form, Σ (F − F_C)² / Σ F_C² with F the features, so that all layers are measured
+# by one yardstick. L-BFGS is an optimizer that needs few steps; the last but one section tells how.
+#
 # **Predict**: from block 1 to block 5, how does the error of the pixels grow? Is there a block from which she cannot
 # be recognised? And the cost that we minimise, does that grow, too?
 

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lesson 18: ConvNets on volumes and films
 #
-# A CT scanner does not take a picture, it fills a box with numbers. The lecture's box has 14×14×14 voxels, and its 16
-# filters are little boxes of 5×5×5. A film is a box as well: rows, columns, and time.
+# A CT scanner does not take a picture, it fills a box with numbers. The lecture's box has 14×14×14 *voxels*, as a box's
+# pixels are called, and its 16 filters are little boxes of 5×5×5. A film is a box as well: rows, columns, and time.
 #
 # What is the third dimension good for? In this lesson you meet two questions that *no* single slice can answer, however
 # long a network looks at it, and answer both with a convolution that has one loop more.
