@@ -27,8 +27,14 @@ class Line:
     function: str
     text: str
 
+    @property
+    def name(self) -> str:
+        """The file's, or "cell" in a notebook, whose kernel gives its cells files with long numbers for names."""
+        path = Path(self.file)
+        return "cell" if path.parent.name.startswith("ipykernel_") else path.name
+
     def __str__(self) -> str:
-        return f"{Path(self.file).name}:{self.number}"
+        return f"{self.name}:{self.number}"
 
 
 def callers() -> list[FrameType]:

@@ -67,7 +67,8 @@ def _template(name: str) -> str:
 
 def _title(tape: Tape) -> str:
     own = next((step.lines[-1] for step in tape if step.lines), None)
-    return f"{Path(own.file).name}, recorded" if own and not own.file.startswith("<") else "A recorded tape"
+    named = own and not own.file.startswith("<") and own.name != "cell"
+    return f"{own.name}, recorded" if own and named else "A recorded tape"
 
 
 def _data(tape: Tape) -> dict[str, Any]:

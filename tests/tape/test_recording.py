@@ -1,5 +1,6 @@
 """What a tape keeps, that it costs nothing when off, and that it changes nothing when on."""
 
+import html
 import timeit
 
 import numpy as np
@@ -130,6 +131,17 @@ def test_names_are_those_of_the_program(random):
     assert tape.find(loss) is tape.find("loss") is tape.steps[-1].output
     assert all(step.lines[-1].file == __file__ for step in tape)
     assert "hidden = model(pictures)" in tape.steps[0].lines[-1].text
+
+
+def test_a_line_of_a_notebook_is_of_a_cell():
+    program = "with minicnn.record() as tape:\n    ops.square(Tensor([3.0]))\n"
+    for file, place in (("tmp/ipykernel_4711/283727896.py", "cell:2"), ("work/lesson.py", "lesson.py:2")):
+        names = {"minicnn": minicnn, "ops": ops, "Tensor": Tensor}
+        exec(compile(program, file, "exec"), names)
+        tape = names["tape"]
+        assert str(tape.steps[0].lines[-1]) == place
+        title = "A recorded tape" if "cell" in place else "lesson.py, recorded"
+        assert f"<title>{title}<" in html.unescape(tape._repr_html_())
 
 
 def test_without_gradients_there_is_only_forward(random):
