@@ -40,7 +40,7 @@ def show(pictures, titles, path, inches=2.6):
 model = models.tiny_facenet()
 people = Population(seed=0, size=64)
 faces = np.stack([people.picture(person, 0).image for person in range(48)]).astype(np.float32) / 255
-print(faces.shape, model.layer_names)
+print(faces.shape, "faces;", len(model.layer_names), "layers")
 
 # %% [markdown]
 # ## The first layer can be read

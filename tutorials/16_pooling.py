@@ -253,9 +253,11 @@ plt.show()
 # For shifts the mean was even better: 9% against 20% after four pools. Why then do most networks take the maximum?
 # Because of what the mean does to something rare. Let a window see noise, and let one of its cells, or half of them,
 # find what it was looking for. How far does the pooled number move, in standard deviations of what it does without?
+#
+# **Predict** who wins, the maximum or the mean, if one cell finds it, and if half of them do.
 
 
-# %%
+# %% tags=["predict"]
 def visibility(pool, side, found, trials=4000):
     """How far `found` cells that answer 4 more move the pooled number of a window side×side, in standard deviations."""
     noise = np.maximum(random.standard_normal((trials, side * side)), 0)
@@ -272,15 +274,18 @@ for side in (2, 4, 8, 16):
     print(
         f"{side:2}×{side:<2}  {rare[side][0]:16.1f} {rare[side][1]:5.1f} {common[side][0]:23.1f} {common[side][1]:5.1f}"
     )
+
+# %% tags=["answer"]
 assert all(rare[side][0] > rare[side][1] for side in (4, 8, 16)) and rare[16][0] > 3 * rare[16][1]
 assert all(common[side][0] < common[side][1] for side in (4, 8, 16))
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # One eye in a large window: the mean divides it by 256, the maximum shows it as it was. A texture that fills the
 # window: the mean adds up all the evidence, the maximum looks at one cell of it (Boureau, Ponce and LeCun 2010). So:
 # maximum for *is there one?*, mean for *how much of it?*. A style is a matter of how much, and Gatys, Ecker and Bethge
 # found means to paint better; a scar is there or not.
-#
+
+# %% [markdown]
 # ## Who gets the gradient
 #
 # The mean depends on every cell of its window, with 1/4 each. The maximum depends on the winner alone, so that one
