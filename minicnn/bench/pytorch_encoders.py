@@ -11,9 +11,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.bench import pytorch
 from minicnn.bench.turns import Side
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.network import Network
-from minicnn.models.nn4 import ZeroPad2d
 
 Step = Callable[[Any], Any]  # from a tensor to a tensor
 

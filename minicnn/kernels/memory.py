@@ -49,6 +49,10 @@ class Memory:
             self.bytes + nbytes <= self.budget if known is None else known[0][0]() is array
         )
 
+    def holds(self, sources: Sequence[np.ndarray]) -> bool:
+        """Whether it remembers something of just these arrays."""
+        return tuple(map(id, sources)) in self._results
+
     def forget(self, array: np.ndarray) -> None:
         """Drop what is known of an array, before somebody writes into it."""
         with self._lock:

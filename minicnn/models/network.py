@@ -11,6 +11,7 @@ from minicnn.errors import InputError
 from minicnn.hdf5.matching import listed
 from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
+from minicnn.models.programs import run_fast
 from minicnn.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, H, W, 3), RGB in [0, 1]. The last layer's output."""
-        return run(self.layers, self._enter(x))
+        return run_fast(self.layers, self._enter(x))
 
     def features(self, x: Any, layers: Iterable[str]) -> dict[str, Tensor]:
         """{name: output} of the layers and blocks asked for; nothing above the highest of them is computed.

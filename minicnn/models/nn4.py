@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn import nn, ops
+from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.models.blocks import Branches, Chain
+from minicnn.models.blocks import Branches, Chain, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike, load_weights
-from minicnn.tensor import Tensor
 
 
 class Variant(NamedTuple):
@@ -69,17 +68,6 @@ def nn4_small2(weights: WeightsLike | None = None, *, variant: str = "openface",
     if weights is None:
         return build(variant=variant, seed=seed)
     return load_weights(build(variant=variant, initial="zeros"), weights)
-
-
-class ZeroPad2d(nn.Module):
-    """Zeros around a picture: `before` rows and columns above and to the left, `after` below and to the right."""
-
-    def __init__(self, before: int, after: int, *, name: str | None = None) -> None:
-        self.before, self.after, self.name = before, after, name
-
-    def forward(self, x: Tensor) -> Tensor:
-        sides = (self.before, self.after)
-        return ops.pad(x, ((0, 0), sides, sides, (0, 0)))
 
 
 def build(*, variant: str = "openface", initial: str = "he", seed: nn.Seed = 0) -> Network:

@@ -10,9 +10,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.network import Network
-from minicnn.models.nn4 import ZeroPad2d
 from minicnn.nn.sliding import Sliding
 
 Spans = list[np.ndarray]  # of the rows and of the columns: (positions, 2), the first pixel and the one after the last

@@ -3,10 +3,9 @@
 import numpy as np
 
 from minicnn import nn
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
-from minicnn.models.nn4 import ZeroPad2d
 
 CLASSES = ("sphere", "cube", "torus")
 

@@ -1,0 +1,186 @@
+"""A program, compiled: whoever has a thread to spare joins in, takes a piece of the step at hand, and the next.
+
+A thread that waits for the others spins: they are done within microseconds, and to sleep and be woken takes longer than
+most steps. Nobody counts on the others to come. One thread alone takes piece after piece and is through, too.
+"""
+
+import platform
+import time
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from minicnn import backend
+from minicnn.kernels import program
+from minicnn.kernels.micro_kernel import ROWS, columns, gathered_product
+
+MICRO_KERNEL = "1af953f10f21"  # its digest: an edit there has to show in the files that compile it into theirs
+CONVOLVE, LARGEST, MEAN, LENGTH = 0, 1, 2, 3  # written here, too: Numba's cache notices no edit of another file
+assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
+PANEL = columns(1)  # bytes of a panel's row
+BLOCK = 16 * ROWS  # outputs that pass a panel before the next is fetched
+PATIENCE = 1 << 14  # looks before a thread that waits leaves its core to another
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+_multiply = gathered_product(ROWS)
+
+
+def width(dtype):
+    return columns(np.dtype(dtype).itemsize)
+
+
+def run(steps, numbers, arena):
+    begun, done = np.zeros((2, len(steps)), np.int64)
+    common = backend.constant(steps), backend.constant(numbers), arena, begun, done
+    backend.parallel(_join, [()] * backend.threads(), *common)
+
+
+def _join(steps, numbers, arena, begun, done):
+    at = 0
+    while True:
+        at = _run_from(at, steps, numbers, arena, begun, done)
+        if at == len(steps):
+            return
+        time.sleep(1e-5)
+
+
+def _atomic(operate):
+    """What operate(builder, pointer) does to counters[i], whoever else is at it at the same time."""
+
+    @intrinsic
+    def call(typing, counters, i):
+        def emit(context, builder, signature, arguments):
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            return operate(builder, builder.gep(array.data, [arguments[1]]))
+
+        return counters.dtype(counters, types.intp), emit
+
+    return call
+
+
+def _add_one(builder, pointer):
+    return builder.atomic_rmw("add", pointer, ir.Constant(pointer.type.pointee, 1), "acq_rel")
+
+
+def _load(builder, pointer):
+    """Its value, and with it all that was written before others added to it."""
+    if X86:  # so that a core that waits leaves more of what it shares to the one that works
+        pause = ir.FunctionType(ir.VoidType(), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, pause, "llvm.x86.sse2.pause"), [])
+    return builder.load_atomic(pointer, "acquire", 8)
+
+
+_take, _look = _atomic(_add_one), _atomic(_load)
+
+
+@njit(nogil=True, cache=True)
+def _run_from(first, steps, numbers, arena, begun, done):
+    """Take part from step `first` on; the step that others have not ended yet, or their number."""
+    for k in range(first, len(steps)):
+        step = steps[k]
+        pieces = step.rows * step.parts
+        piece = _take(begun, k)
+        while piece < pieces:
+            if step.kind == CONVOLVE:
+                _convolve(step, piece, numbers, arena)
+            else:
+                _pool(step, piece, arena)
+            _take(done, k)
+            piece = _take(begun, k)
+        looks = 0
+        while _look(done, k) < pieces:
+            looks += 1
+            if looks == PATIENCE:
+                return k
+    return len(steps)
+
+
+@njit(nogil=True, cache=True)
+def _tabulate(step, first, count, last, start, image, line, column, table):
+    """table[i] = the place of output first + i; that of the last where there are no more."""
+    for i in range(count):
+        at = min(first + i, last)
+        j, above = at % step.width, at // step.width
+        table[i] = start + above // step.height * image + above % step.height * line + j * column
+
+
+@njit(nogil=True, cache=True)
+def _convolve(step, piece, numbers, arena):
+    width = PANEL // arena.itemsize
+    total, panels = step.images * step.height * step.width, -(-step.outputs // width)
+    tiles = -(-total // ROWS)
+    row, part = piece // step.parts, piece % step.parts
+    begin, end = tiles * row // step.rows * ROWS, tiles * (row + 1) // step.rows * ROWS
+    first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
+    starts, targets, added = np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp)
+    runs = np.empty(step.down * step.across, np.intp)
+    for r in range(runs.size):
+        runs[r] = r // step.across * step.down_step + r % step.across * step.across_step
+    tile, lines = np.empty(ROWS * width, arena.dtype), np.arange(ROWS) * width
+    nothing = arena.dtype.type(0)
+    rectified, size = step.relu > 0, runs.size * step.depth * width
+    for first in range(begin, end, BLOCK):
+        count = min(BLOCK, end - first)
+        _tabulate(
+            step, first, count, total - 1, step.source, step.source_image, step.source_line, step.source_column, starts
+        )
+        _tabulate(
+            step, first, count, total - 1, step.target, step.target_image, step.target_line, step.target_column, targets
+        )
+        if step.added >= 0:
+            _tabulate(
+                step, first, count, total - 1, step.added, step.added_image, step.added_line, step.added_column, added
+            )
+        for number in range(first_panel, last_panel):
+            here = number * width
+            inside = min(width, step.outputs - here)
+            factors = numbers, step.panels + number * size, numbers, step.bias + here
+            for i in range(0, count, ROWS):
+                a, at = (0, i), (here, i)
+                if inside == width and step.added < 0:
+                    _multiply(arena, a, starts, runs, step.depth, *factors, arena, at, targets, rectified)
+                    continue
+                before = rectified and step.added < 0
+                _multiply(arena, a, starts, runs, step.depth, *factors, tile, (0, 0), lines, before)
+                for r in range(min(ROWS, total - first - i)):
+                    source, to = tile[r * width : r * width + inside], targets[i + r] + here
+                    target = arena[to : to + inside]
+                    if step.added < 0:
+                        for j in range(inside):
+                            target[j] = source[j]
+                        continue
+                    more = arena[added[i + r] + here : added[i + r] + here + inside]
+                    for j in range(inside):
+                        source[j] += more[j]
+                    for j in range(inside):
+                        target[j] = nothing if rectified and source[j] <= 0 else source[j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _pool(step, piece, arena):
+    total, size = step.images * step.height * step.width, step.down * step.across
+    places, share = np.empty(2, np.intp), arena.dtype.type(1) / arena.dtype.type(size)
+    for output in range(total * piece // step.rows, total * (piece + 1) // step.rows):
+        _tabulate(step, output, 1, total, step.source, step.source_image, step.source_line, step.source_column, places)
+        source = places[0]
+        _tabulate(step, output, 1, total, step.target, step.target_image, step.target_line, step.target_column, places)
+        target = arena[places[0] : places[0] + step.depth]
+        for r in range(size):
+            begin = source + r // step.across * step.down_step + r % step.across * step.across_step
+            seen = arena[begin : begin + step.depth]
+            if step.kind == LARGEST:
+                for k in range(step.depth):
+                    better = r == 0 or seen[k] > target[k] or seen[k] != seen[k]  # a NaN is shown, not hidden
+                    target[k] = seen[k] if better else target[k]
+            elif step.kind == MEAN:
+                for k in range(step.depth):
+                    target[k] = (target[k] if r else 0) + share * seen[k]
+            else:
+                for k in range(step.depth):
+                    target[k] = (target[k] if r else 0) + seen[k] * seen[k]
+        if step.kind == LENGTH:
+            for k in range(step.depth):
+                target[k] = np.sqrt(target[k])

@@ -1,0 +1,244 @@
+"""Layers, one after the other, as drafts of a program's steps (kernels/program): what is read, what is written, and
+how, while no array has its place yet.
+
+Each convolution becomes a step, its batch norm folded into it, and so does each pool. Branches write beside each other
+into one array, so that nothing is left to concatenate, and a residual block's last convolution adds what goes past it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.errors import InputError
+from minicnn.kernels import program
+from minicnn.kernels.geometry import Window, slide
+from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d
+from minicnn.models.folding import fold
+
+POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}
+
+
+class Unfit(Exception):
+    """A layer that no step can do."""
+
+
+@dataclasses.dataclass
+class Room:
+    """An array (N, H, W, C) with `border` more on each side of its pictures, which is needed up to step `last`.
+
+    first: its place in the arena. beyond: what stands in the border, None where nobody has looked there yet.
+    """
+
+    shape: tuple[int, int, int, int]
+    border: int = 0
+    beyond: float | None = None
+    first: int = 0
+    last: int = 0
+
+    @property
+    def form(self) -> tuple[int, int, int, int]:
+        n, height, width, channels = self.shape
+        return n, height + 2 * self.border, width + 2 * self.border, channels
+
+    def read(self, window: Window, beyond: float) -> None:
+        """Make room for a window that reaches beyond the pictures, where it must find a certain number."""
+        reach = max(*window.before, *window.after)
+        if reach and self.beyond not in (None, beyond):
+            raise Unfit
+        if reach:
+            self.border, self.beyond = max(self.border, reach), beyond
+
+    def places(self, at: tuple[int, int], stride: tuple[int, ...], channel: int) -> tuple[int, int, int, int]:
+        """(first, image, line, column) of every stride-th pixel from `at` on."""
+        _, height, width, channels = self.form
+        line = width * channels
+        first = self.first + (at[0] + self.border) * line + (at[1] + self.border) * channels + channel
+        return first, height * line, stride[0] * line, stride[1] * channels
+
+    def whole(self, arena: np.ndarray) -> np.ndarray:
+        """The array and its border."""
+        return arena[self.first : self.first + math.prod(self.form)].reshape(self.form)
+
+    def inside(self, arena: np.ndarray) -> np.ndarray:
+        """The array alone."""
+        _, height, width, _ = self.shape
+        return self.whole(arena)[:, self.border : self.border + height, self.border : self.border + width]
+
+
+@dataclasses.dataclass
+class View:
+    """So many channels of a room, from `channel` on, and from the pixel `at`. positive: none of them is negative."""
+
+    room: Room
+    channels: int
+    channel: int = 0
+    at: tuple[int, int] = (0, 0)
+    positive: bool = False
+
+
+@dataclasses.dataclass
+class Draft:
+    """A step, while its arrays have no place yet. filters: a function that gives w and b; weights: how many w has."""
+
+    kind: int
+    window: Window
+    source: View
+    target: View
+    filters: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
+    weights: int = 0
+    added: View | None = None
+    relu: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """At how many places."""
+        return self.target.room.shape[0] * math.prod(self.window.output)
+
+    @property
+    def multiplications(self) -> int:
+        return self.outputs * (self.weights or self.window.taps * self.source.channels)
+
+    @property
+    def rooms(self) -> list[Room]:
+        return [view.room for view in (self.source, self.target, self.added) if view]
+
+
+class Drafting:
+    """Layers gone through one after the other, for pictures of one shape. `drafts` grows."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.drafts: list[Draft] = []
+        n, height, width, channels = shape
+        self.start = self.end = View(Room((n, height, width, channels)), channels)
+
+    def through(self, layers: Sequence[nn.Module]) -> int:
+        """As many of the layers as possible; how many."""
+        done = 0
+        while done < len(layers):
+            together = layers[done : done + 1 + _normalized(layers[done:])]
+            known = len(self.drafts)
+            try:
+                self.end = self._chain(together, self.end)
+            except (Unfit, InputError):  # what is wrong with a picture is said by the layer, when it runs
+                del self.drafts[known:]
+                break
+            done += len(together)
+        return done
+
+    def _chain(self, layers: Sequence[nn.Module], x: View) -> View:
+        layers = list(layers)
+        while layers:
+            layer, norm = layers[0], layers[1] if _normalized(layers) else None
+            del layers[: 2 if norm else 1]
+            if type(layer) is nn.Conv2d:
+                x = self._convolution(layer, norm, x)
+            elif type(layer) in POOLS:
+                x = self._pool(layer, x)
+            elif type(layer) is ZeroPad2d:
+                x = self._zeros(layer, x)
+            elif type(layer) is Chain:
+                x = self._chain(layer.layers, x)
+            elif type(layer) is Branches:
+                x = self._branches(layer, x)
+            elif type(layer) is Residual:
+                x = self._residual(layer, x)
+            else:
+                raise Unfit
+        return x
+
+    def _convolution(self, layer: nn.Conv2d, norm: Any, x: View, past: tuple[View, Residual] | None = None) -> View:
+        """past: what is added to the result, and the block that says how."""
+        activation = (norm or layer).activation
+        if layer.groups > 1 or (norm and (layer.activation or norm.training)) or activation not in (None, "relu"):
+            raise Unfit
+        if layer.w.shape[2] != x.channels or (past and (activation or layer.w.shape[3] != past[0].channels)):
+            raise Unfit
+        window = slide(
+            "conv", x.room.shape[1:3], layer.size, stride=layer.stride, dilation=layer.dilation, padding=layer.padding
+        )
+        x.room.read(window, 0.0)
+        added, scale = None, 1.0
+        if past:
+            added, activation, scale = past[0], past[1].activation, past[1].scale
+        relu = activation == "relu"
+        y = self._new(x, window, layer.w.shape[3], positive=relu)
+        filters = functools.partial(_filters, layer, norm, scale)
+        self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, added, relu))
+        return y
+
+    def _pool(self, layer: Any, x: View) -> View:
+        window = slide("pool", x.room.shape[1:3], layer.size, stride=layer.stride, padding=layer.padding)
+        kind = POOLS[type(layer)]
+        if kind == program.LARGEST:
+            x.room.read(window, 0.0 if x.positive else -math.inf)
+        elif kind == program.LENGTH:
+            x.room.read(window, 0.0)
+        elif any((*window.before, *window.after)):  # what lies outside does not count for the mean
+            raise Unfit
+        y = self._new(x, window, x.channels, positive=x.positive or kind == program.LENGTH)
+        self.drafts.append(Draft(kind, window, x, y))
+        return y
+
+    def _zeros(self, layer: ZeroPad2d, x: View) -> View:
+        n, height, width, _ = x.room.shape
+        more = layer.before + layer.after
+        room = Room((n, height + more, width + more, x.channels))
+        self.drafts.append(Draft(program.LARGEST, slide("pad", (height, width), 1), x, View(room, x.channels)))
+        self.drafts[-1].target.at = layer.before, layer.before
+        return View(room, x.channels, positive=x.positive)
+
+    def _branches(self, layer: Branches, x: View) -> View:
+        """Each branch is drafted into an array of its own; then these are parts of one."""
+        begun = len(self.drafts)
+        ends = [self._chain([branch], x) for branch in layer.branches]
+        if any(end.room is x.room for end in ends) or len({end.room.shape[:3] for end in ends}) > 1:
+            raise Unfit
+        channels = sum(end.channels for end in ends)
+        y = View(Room((*ends[0].room.shape[:3], channels)), channels, positive=all(end.positive for end in ends))
+        channel = 0
+        for end in ends:
+            for draft in self.drafts[begun:]:
+                if draft.target.room is end.room:
+                    own = draft.target
+                    draft.target = dataclasses.replace(own, room=y.room, channel=channel + own.channel)
+            channel += end.channels
+        return y
+
+    def _residual(self, layer: Residual, x: View) -> View:
+        layers = layer.change.layers
+        last = 2 if _normalized(layers[-2:]) else 1
+        convolution, norm = layers[-last], layers[-1] if last == 2 else None
+        if type(convolution) is not nn.Conv2d:
+            raise Unfit
+        change = self._chain(layers[:-last], x)
+        y = self._convolution(convolution, norm, change, (x, layer))
+        if y.room.shape != x.room.shape:
+            raise Unfit
+        return y
+
+    def _new(self, x: View, window: Window, channels: int, *, positive: bool) -> View:
+        height, width = window.output
+        return View(Room((x.room.shape[0], height, width, channels)), channels, positive=positive)
+
+
+def _filters(layer: nn.Conv2d, norm: nn.BatchNorm | None, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """w and b of a convolution, its norm and the scale behind it in one."""
+    w, b = layer.w.data, None if layer.b is None else layer.b.data
+    if norm is not None:
+        both = fold(layer, norm)
+        w, b = both.w, both.b
+    elif b is None:
+        b = np.zeros(w.shape[3], w.dtype)
+    return (w, b) if scale == 1 else (w * w.dtype.type(scale), b * w.dtype.type(scale))
+
+
+def _normalized(layers: Sequence[nn.Module]) -> bool:
+    """Whether they begin with a convolution and its batch norm."""
+    return len(layers) > 1 and type(layers[0]) is nn.Conv2d and type(layers[1]) is nn.BatchNorm

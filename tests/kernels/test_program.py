@@ -1,0 +1,133 @@
+"""A program against its definition: the same steps in NumPy, and by hand."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from minicnn import backend
+from minicnn.kernels import program
+from minicnn.kernels.program import CONVOLVE, LARGEST, LENGTH, MEAN, on_numba, on_numpy
+
+SIDE, CHANNELS, OUTPUTS = 7, 5, 37  # more outputs than a panel has columns, and not a multiple of them
+
+
+def arena_and_numbers(module, dtype, seed=0):
+    """An arena with a picture of 7 × 7 × 5 at its begin, and a 3 × 3 filter bank with biases in the numbers."""
+    random = np.random.default_rng(seed)
+    arena = random.standard_normal(20_000).astype(dtype)
+    filters = random.standard_normal((3, 3, CHANNELS, OUTPUTS)).astype(dtype)
+    panels = program.pack(filters, module.width(dtype))
+    bias = np.zeros(len(panels) * panels.shape[2], dtype)
+    bias[:OUTPUTS] = random.standard_normal(OUTPUTS)
+    return arena, np.concatenate([panels.reshape(-1), bias]), filters, panels.size
+
+
+def step(kind, *, bias=0, rows=1, parts=1, added=-1, relu=0, outputs=OUTPUTS, target=1000, source=0):
+    """3 × 3 windows that move by two down and by one across; outputs lie with a gap between their lines."""
+    line, height, width = SIDE * CHANNELS, 3, 5
+    fields = {"kind": kind, "rows": rows, "parts": parts, "images": 1, "height": height, "width": width}
+    fields |= {"source": source, "source_image": SIDE * line, "source_line": 2 * line, "source_column": CHANNELS}
+    fields |= {"target": target, "target_image": 0, "target_line": width * outputs + 11, "target_column": outputs}
+    fields |= {"added": added, "added_image": 0, "added_line": 2, "added_column": outputs}
+    fields |= {"down": 3, "down_step": line, "across": 3, "across_step": CHANNELS, "depth": CHANNELS}
+    fields |= {"outputs": outputs, "panels": 0, "bias": bias, "relu": relu}
+    return np.array([tuple(fields[name] for name in program.FIELDS)], program.STEP)
+
+
+def chained(bias):
+    """Steps that read what those before them wrote."""
+    return np.concatenate(
+        [
+            step(CONVOLVE, bias=bias, rows=2, parts=2, relu=1),
+            step(LARGEST, source=1000, target=3000, outputs=CHANNELS, rows=3),
+            step(CONVOLVE, bias=bias, source=1100, target=5000, added=700, relu=1, rows=3),
+            step(MEAN, source=5000, target=8000, outputs=CHANNELS, rows=15),
+            step(LENGTH, source=5000, target=9000, outputs=CHANNELS),
+            step(CONVOLVE, bias=bias, source=8000, target=11_000, added=3000, parts=3),
+        ]
+    )
+
+
+def run_both(steps_of, dtype):
+    found = []
+    for module in (on_numpy, on_numba):
+        arena, numbers, _, bias = arena_and_numbers(module, dtype)
+        module.run(steps_of(bias), numbers, arena)
+        found.append(arena)
+    return found
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.thorough)], ids=["float32", "float64"]
+)
+def test_compiled_steps_do_what_the_definition_says(dtype):
+    expected, found = run_both(chained, dtype)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(dtype).eps)
+
+
+def test_the_definition_is_a_convolution_by_hand():
+    arena, numbers, filters, bias = arena_and_numbers(on_numpy, np.float64)
+    picture, b = arena[: SIDE * SIDE * CHANNELS].reshape(SIDE, SIDE, CHANNELS).copy(), numbers[bias:][:OUTPUTS]
+    past = arena.copy()
+    on_numpy.run(step(CONVOLVE, bias=bias, added=700, relu=1), numbers, arena)
+    for i, j in np.ndindex(3, 5):
+        y = np.einsum("hwc,hwco->o", picture[2 * i : 2 * i + 3, j : j + 3], filters) + b
+        y = np.maximum(y + past[700 + 2 * i + j * OUTPUTS :][:OUTPUTS], 0)
+        at = 1000 + i * (5 * OUTPUTS + 11) + j * OUTPUTS
+        np.testing.assert_allclose(arena[at : at + OUTPUTS], y, rtol=1e-12, atol=1e-12)
+
+
+def test_nothing_else_is_written():
+    expected, found = run_both(chained, np.float32)
+    untouched = expected == arena_and_numbers(on_numpy, np.float32)[0]
+    assert untouched.mean() > 0.5
+    np.testing.assert_array_equal(found[untouched], expected[untouched])
+
+
+@pytest.mark.parametrize("kind", [LARGEST, MEAN, LENGTH])
+def test_a_nan_is_shown(kind):
+    for module in (on_numpy, on_numba):
+        arena, numbers, *_ = arena_and_numbers(module, np.float32)
+        arena[2 * CHANNELS + 1] = np.nan  # in the first line, in the windows of the first three outputs
+        module.run(step(kind, outputs=CHANNELS), numbers, arena)
+        shown = np.isnan(arena[1000 : 1000 + 5 * CHANNELS].reshape(5, CHANNELS))
+        assert shown[:3, 1].all() and shown.sum() == 3
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    found = []
+    count = backend.threads()
+    try:
+        for threads in (1, 2, 4):
+            backend.set_threads(threads)
+            found.append(run_both(chained, np.float32)[1])
+    finally:
+        backend.set_threads(count)
+    assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
+
+
+def test_whoever_waits_long_leaves_and_comes_back():
+    """A piece that somebody has taken and not done: the others are patient, and go on when it is."""
+    arena, numbers, _, bias = arena_and_numbers(on_numba, np.float32)
+    steps = chained(bias)
+    begun, done = np.zeros((2, len(steps)), np.int64)
+    begun[0] = 1  # somebody has the first of its four pieces
+    fixed = backend.constant(steps), backend.constant(numbers)
+    assert on_numba._run_from(0, *fixed, arena, begun, done) == 0
+    assert done[0] == 3
+    waiting = threading.Thread(target=on_numba._join, args=(*fixed, arena, begun, done))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    done[0] += 1
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert (done == steps["rows"] * steps["parts"]).all()
+
+
+def test_filters_are_packed_in_panels_that_hang_over():
+    panels = program.pack(np.arange(2 * 3 * 5.0).reshape(2, 3, 5), 4)
+    assert panels.shape == (2, 6, 4)
+    np.testing.assert_array_equal(panels[0], np.arange(30).reshape(6, 5)[:, :4])
+    np.testing.assert_array_equal(panels[1], np.pad(np.arange(30).reshape(6, 5)[:, 4:], [(0, 0), (0, 3)]))

@@ -1,0 +1,314 @@
+"""Programs of networks: the same numbers as layer by layer, and only where nobody could tell the difference."""
+
+import gc
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import backend, nn
+from minicnn.models import blocks, programs
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+from minicnn.tensor import Tensor, no_grad
+
+CARD = ModelCard(name="small", input_size=(13, 11), preprocessing="none", embedding=None, metric=None)
+
+
+def conv(random, channels, filters, kernel, *, norm=True, **options):
+    """A convolution, with a batch norm whose statistics are not those of the start."""
+    layers = [nn.Conv2d(channels, filters, kernel, seed=random, bias=not norm, **options)]
+    if norm:
+        layers.append(nn.BatchNorm(filters, activation="relu", scale=random.random() < 0.5))
+        layers[1].mean = random.normal(0, 0.3, filters).astype(np.float32)
+        layers[1].variance = random.uniform(0.5, 2, filters).astype(np.float32)
+    else:
+        layers[0].b.data = random.normal(0, 0.3, filters).astype(np.float32)
+    return layers
+
+
+def network(seed=0):
+    """One of each kind of block, nested, with strides, dilations, every padding, and pools with and without."""
+    random = np.random.default_rng(seed)
+    inner = Branches(
+        Chain(nn.MaxPool2d(3, stride=1, padding=1), *conv(random, 20, 7, 1)),
+        Chain(*conv(random, 20, 9, (1, 3), padding="same"), *conv(random, 9, 5, (3, 1), padding=(1, 0))),
+    )
+    body = [
+        nn.MaxPool2d(2, stride=1, padding=((1, 0), (0, 1)), name="first"),  # of what may be negative
+        *conv(random, 3, 20, 3, padding="same", stride=2),
+        Residual(Chain(inner, *conv(random, 12, 20, 1, norm=False)), scale=0.3, name="residual"),
+        Residual(Chain(*conv(random, 20, 20, 3, padding=2, dilation=2, norm=False)), activation=None),
+        Branches(
+            Chain(nn.L2Pool2d(3, stride=2), ZeroPad2d(0, 1)),
+            Chain(*conv(random, 20, 33, 3, stride=2, padding=1, norm=False, activation="relu")),
+            nn.AvgPool2d(1, stride=2),
+            Chain(nn.MaxPool2d(3, stride=2), ZeroPad2d(1, 0), *conv(random, 20, 8, 1)),
+            name="branches",
+        ),
+        *conv(random, 81, 6, 2, norm=False),
+    ]
+    top = [GlobalAverage(), nn.Linear(6, 4, seed=random)]
+    return Network(CARD, body, top).eval()
+
+
+def pictures(count, dtype=np.float32, seed=1):
+    return np.random.default_rng(seed).normal(0, 1, (count, 13, 11, 3)).astype(dtype)
+
+
+@pytest.fixture(autouse=True)
+def always_worth_it(monkeypatch):
+    monkeypatch.setattr(programs, "FEWEST", 1)
+    monkeypatch.setattr(programs, "TOO_MUCH", float("inf"))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """How many pictures each program was given."""
+    counts, call = [], programs.Program.__call__
+    monkeypatch.setattr(programs.Program, "__call__", lambda *given: counts.append(len(given[2])) or call(*given))
+    return counts
+
+
+def layer_by_layer(model, x):
+    return blocks.run(model.layers, model._enter(Tensor(x))).data
+
+
+@pytest.mark.parametrize("count", [1, 2, 13])
+def test_a_program_gives_what_the_layers_give(count, runs):
+    model, x = network(), pictures(count)
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, x)
+        for _ in range(2):  # the second time in a used arena
+            np.testing.assert_allclose(model(x).data, expected, atol=abs(expected).max() * 1e-5)
+            model(-x)
+    assert runs == [count] * 4
+    assert expected.std() > 0.01
+
+
+@pytest.mark.thorough
+def test_a_program_in_float64(runs):
+    model, x = network(), pictures(3, np.float64)
+    for p in model.parameters():
+        p.data = p.data.astype(np.float64)
+    for name, state in list(model.named_state()):
+        model.set_state(name, state.astype(np.float64))
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, x)
+        np.testing.assert_allclose(model(x).data, expected, atol=1e-12)
+    assert runs == [3]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("build", ["inception_resnet_v1", "nn4_small2", "squeezenet", "tiny_vgg", "tiny_facenet"])
+def test_programs_of_the_networks(build, seed, runs):
+    model = getattr(minicnn.models, build)(None, seed=seed).eval()
+    side = (40, 52) if model.card.embedding is None else model.card.input_size
+    x = np.random.default_rng(seed).random((3, *side, 3), np.float32)
+    with nn.frozen(model), no_grad():
+        expected, found = layer_by_layer(model, x), model(x).data
+    assert runs == [3]
+    np.testing.assert_allclose(found, expected, atol=abs(expected).max() * 1e-4)
+
+
+def test_a_picture_gives_the_same_bits_in_any_company():
+    """With a network that ends with what a program does: BLAS, behind it, may add in another order."""
+    model, x = network(), pictures(11)
+    model.top = []
+    with nn.frozen(model), no_grad():
+        together = model(x).data
+        assert all((model(x[i : i + 1]).data == together[i]).all() for i in range(11))
+
+
+def test_eight_threads_at_once():
+    model, x = network(), pictures(5)
+    errors = []
+
+    def encode():
+        for _ in range(10):
+            with no_grad():
+                if not (model(x).data == expected).all():
+                    errors.append("different")
+
+    with nn.frozen(model):
+        with no_grad():
+            expected = model(x).data
+        threads = [threading.Thread(target=encode) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert not errors and not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python warns of a fork beside threads")
+def test_it_works_after_a_fork():
+    model, x = network(), pictures(2)
+    with nn.frozen(model), no_grad():
+        expected = model(x).data
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if (model(x).data == expected).all() else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_layer_by_layer_where_somebody_looks(runs):
+    model, x = network(), pictures(1)
+    model(x)  # not frozen
+    with nn.frozen(model):
+        model(Tensor(x, requires_grad=True))
+        model.features(x, ["residual"])
+        with minicnn.record():
+            model(x)
+        with backend.use_backend("numpy"):
+            model(x)
+        model.summary((1, 13, 11, 3))
+    assert runs == []
+    with nn.frozen(model):
+        model(x)
+    assert runs == [1]
+
+
+def test_layer_by_layer_where_it_would_not_pay(runs, monkeypatch):
+    model, x = network(), pictures(2)
+    monkeypatch.setattr(programs, "TOO_MUCH", 1)
+    with nn.frozen(model), no_grad():
+        model(x)
+        monkeypatch.setattr(programs, "TOO_MUCH", float("inf"))
+        monkeypatch.setattr(programs, "FEWEST", 100)
+        model(pictures(1)[:, :12])
+    assert runs == []
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_norm_in_training_is_not_folded(training, runs):
+    model = network()
+    model.body[2].training = training  # of the first convolution
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, pictures(4))
+        np.testing.assert_allclose(model(pictures(4)).data, expected, atol=1e-4)
+    assert (runs == []) == training
+
+
+def test_what_changed_between_two_runs_counts(runs):
+    model, x = network(), pictures(1)
+    with nn.frozen(model), no_grad():
+        before = model(x).data
+    model.body[1].w.data *= 1.5
+    with nn.frozen(model), no_grad():
+        after = model(x).data
+        np.testing.assert_allclose(after, layer_by_layer(model, x), atol=1e-5)
+        assert abs(before - after).max() > 1e-3
+        model.body[1].stride = 1  # no array of it
+        np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
+        model.body[1].w.data = model.body[1].w.data * 2  # another array, which may be written to
+        np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
+    assert runs == [1, 1, 1]
+
+
+def test_what_does_not_fit_runs_as_it_did(runs):
+    """Groups, another activation behind a norm, an average with padding; and layers beside it that fit."""
+    random = np.random.default_rng(0)
+    strange = [
+        [nn.Conv2d(4, 6, 3, groups=2, seed=random)],
+        [nn.AvgPool2d(3, stride=2, padding=1)],
+        [nn.Conv2d(4, 6, 3, seed=random, activation="relu"), nn.BatchNorm(6)],
+        [Branches(Chain(*conv(random, 4, 3, 1)), Chain())],
+        [Residual(Chain(*conv(random, 4, 4, 1)))],
+        [nn.LocalResponseNorm(3, alpha=1e-3), *conv(random, 4, 5, 1)],
+    ]
+    x = pictures(2)
+    for layers in strange:
+        model = Network(CARD, [*conv(random, 3, 4, 3), *layers]).eval()
+        with nn.frozen(model), no_grad():
+            expected = layer_by_layer(model, x)
+            np.testing.assert_allclose(model(x).data, expected, atol=1e-5)
+    assert len(runs) == len(strange)
+
+
+def test_two_pools_that_ask_for_different_borders(runs):
+    """Zeros for a convolution and −∞ for a maximum of what may be negative cannot stand in one place."""
+    random = np.random.default_rng(0)
+    branches = Branches(nn.MaxPool2d(3, stride=1, padding=1), nn.Conv2d(3, 4, 3, padding=1, seed=random))
+    model = Network(CARD, [branches]).eval()
+    with nn.frozen(model), no_grad():
+        for x in (pictures(2), -abs(pictures(2))):
+            np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
+
+
+def test_numbers_are_shared_by_all_shapes_and_go_with_the_freezing():
+    model = network()
+    before = programs._memory.bytes
+    with nn.frozen(model), no_grad():
+        for count, height in ((1, 13), (2, 13), (1, 12), (3, 11)):
+            model(pictures(count)[:, :height])
+        assert programs._memory.bytes > before
+        (known,) = [known for _, known in programs._memory._results.values()]
+        assert len(known._numbers) == 1 and len(known._programs) == 3
+    assert programs._memory.bytes == before
+
+
+def test_pictures_too_small_for_the_last_layer_that_fits(runs):
+    """A program may end earlier for them; what it shares with the others is not theirs."""
+    model = network()
+    model.body[-1:] = [nn.AvgPool2d(3, stride=1), nn.AvgPool2d(2, stride=1, padding=1)]
+    model.top[1] = nn.Linear(81, 4, seed=0)
+    with nn.frozen(model), no_grad():
+        for side in (13, 9, 13):
+            x = np.random.default_rng(0).random((1, side, side, 3), np.float32)
+            np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
+        with pytest.raises(minicnn.errors.InputError, match="avg_pool: the window spans 3"):
+            model(x[:, :5, :5])
+    assert len(runs) == 4
+
+
+def test_no_program_beyond_the_budget(runs, monkeypatch):
+    model, x = network(), pictures(1)
+    monkeypatch.setattr(programs._memory, "budget", 1000)
+    with nn.frozen(model), no_grad():
+        np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
+    assert runs == []
+
+
+def test_what_is_known_goes_with_the_first_array_that_dies():
+    before = programs._memory.bytes
+    model = network()
+    for p in model.parameters():
+        p.data.flags.writeable = False
+    for _, state in model.named_state():
+        state.flags.writeable = False
+    with no_grad():
+        model(pictures(1))
+    assert programs._memory.bytes > before
+    model.body[1].w.data = model.body[1].w.data.copy()
+    gc.collect()
+    assert programs._memory.bytes == before
+
+
+def test_a_layer_of_another_kind_keeps_its_own_forward(runs):
+    class Doubled(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x) * 2
+
+    model = network()
+    model.body[-1] = Doubled(81, 6, 2, seed=0)
+    with nn.frozen(model), no_grad():
+        np.testing.assert_allclose(model(pictures(1)).data, layer_by_layer(model, pictures(1)), atol=1e-4)
+    assert runs == [1]
+
+
+def test_wrong_pictures_get_the_line_they_got():
+    model = network()
+    with nn.frozen(model), no_grad():
+        for x in (pictures(1)[:, :1], pictures(1)[..., :2], pictures(0)):
+            with pytest.raises(minicnn.errors.InputError) as expected:
+                layer_by_layer(model, x)
+            with pytest.raises(minicnn.errors.InputError) as found:
+                model(x)
+            assert str(found.value) == str(expected.value)
