@@ -38,7 +38,7 @@ def test_style_takes_a_preset(pictures, preset, capsys):
     files = [str(pictures / "photo.jpg"), str(pictures / "painting.png")]
     options = ["--size", "32", "--steps", "1", "--preset", preset, "--optimizer", "gd", "--learning-rate", "1e-6"]
     assert main(["style", *files, "-o", str(pictures / "out.jpg"), *options]) == 0
-    assert "preprocessing" in capsys.readouterr().out
+    assert "tiny_vgg has learned with" in capsys.readouterr().out
 
 
 def test_style_takes_a_file_of_weights(pictures, capsys):
@@ -66,8 +66,11 @@ def test_style_takes_a_file_of_weights(pictures, capsys):
         ({"--init": "grey"}, "init is 'grey'"),
         ({"--device": "tpu"}, "device is 'tpu'"),
         ({"--alpha": "-1"}, "alpha is -1"),
-        ({"--size": "4"}, "pixels, too small for tiny_vgg"),
-        ({"--style-scale": "0.01"}, "style is 1×1 pixels, too small for tiny_vgg"),
+        ({"--size": "4"}, "content is 4×3 pixels, too small for tiny_vgg; expected sides of at least 16"),
+        ({"--style-scale": "0.01"}, "style is 1×1 pixels, too small for tiny_vgg; expected sides of at least 16"),
+        ({"--seed": "-1"}, "seed is -1; expected an integer of at least 0"),
+        ({"--plot": "./out.png"}, "--plot './out.png' is the file of --out, too"),
+        ({"--gif": "film.png"}, "expected .gif"),
         ({"--style-weights": "-1"}, "--style-weights are [-1.0]"),
         ({"--preview": "painting.png"}, "--preview 'painting.png' is one of the pictures to read"),
     ],

@@ -64,7 +64,10 @@ def _add_descent(group: Any) -> None:
     group.add_argument("--learning-rate", type=float, metavar="R", help="the size of a step (default: the recipe's)")
     group.add_argument("--init", metavar="I", help="a start of --list-presets (default: the recipe's)")
     group.add_argument(
-        "--levels", type=int, metavar="N", help="sizes from coarse to fine, each twice the one before; 1 is one size"
+        "--levels",
+        type=int,
+        metavar="N",
+        help="sizes from coarse to fine, each twice the one before; 0 is as many as begin with at least 128 pixels",
     )
 
 
@@ -93,15 +96,17 @@ def run(arguments: argparse.Namespace) -> None:
         images.check_target(arguments.plot)
     _spare_what_goes_in(arguments)
     job = prepare(**_asked(arguments))
+    film = evolution.Animation(arguments.gif, steps=job.recipe.steps, start=job.start) if arguments.gif else None
+    preview = evolution.Preview(arguments.preview) if arguments.preview else None
+    frames = evolution.Frames(arguments.frames) if arguments.frames else None
     if not compiled_before():
         print("compiling the kernels, once on this machine; later runs start at once", file=sys.stderr)
+    for note in job.notes:  # before the run, while there is time to think again
+        print(f"note: {note}", flush=True)
     expected = estimate(job.model, job.recipe, job.content, job.styles)
     print(expected, file=sys.stderr)
     if not arguments.anyway:
         refuse(expected)
-    film = evolution.Animation(arguments.gif, steps=job.recipe.steps, start=job.start) if arguments.gif else None
-    preview = evolution.Preview(arguments.preview) if arguments.preview else None
-    frames = evolution.Frames(arguments.frames) if arguments.frames else None
     watch = evolution.together(film, preview, frames)
     result = job.run(watch, checkpoint=out.with_suffix(".checkpoint"), resume=arguments.resume)
     images.save(out, result.image)
@@ -115,12 +120,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _spare_what_goes_in(arguments: argparse.Namespace) -> None:
-    """Raise InputError where a picture would be written over one that is read."""
+    """Raise InputError where a picture would be written over one that is read, or the plot over the picture."""
     read = [path for path in (arguments.content, *arguments.style) if path and Path(path).exists()]
     for option in ("out", "plot", "preview", "gif"):
         path = getattr(arguments, option)
         if path and Path(path).exists() and any(Path(path).samefile(each) for each in read):
             raise InputError(f"style: --{option} {path!r} is one of the pictures to read; expected another file")
+    for option in ("out", "preview"):
+        path = getattr(arguments, option)
+        if path and arguments.plot and Path(path).resolve() == Path(arguments.plot).resolve():
+            raise InputError(f"style: --plot {arguments.plot!r} is the file of --{option}, too; expected another file")
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -150,7 +159,7 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _say(out: Path, job: Job, result: StyleResult) -> None:
-    for note in result.manifest["notes"]:
+    for note in result.manifest["notes"][len(job.notes) :]:  # those that came of the run
         print(f"note: {note}")
     if result.manifest["interrupted"]:
         print("interrupted: the same command with --resume goes on from here")

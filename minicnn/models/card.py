@@ -108,7 +108,8 @@ class StyleRecipe:
     leaves them as they are. TV is of the picture as preprocessing scales it: up to 1, 255 or 256.
     start: a name of style.starts.STARTS. learning_rate: in units of the picture's [0, 1].
     clamp: "step", when the picture is brought back to [0, 1] after every step; "end", when only the result is.
-    levels: from coarse to fine, how many sizes of the picture, each twice the one before and with as many of the steps.
+    levels: from coarse to fine, how many sizes of the picture, each twice the one before and with as many of the steps;
+    0 is as many as begin with a long side of 128 pixels or a little more, so that strokes grow with the picture.
     """
 
     summary: str

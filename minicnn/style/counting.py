@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,10 +60,19 @@ def works(model: Network, layers: Iterable[str], size: tuple[int, int]) -> list[
 def check_size(name: str, picture: np.ndarray, model: Network, recipe: StyleRecipe) -> None:
     """Raise InputError where nothing would be left of a picture (H, W, 3) at the layers of a recipe."""
     height, width = picture.shape[:2]
+    if not _sees(model, recipe, (height, width)):
+        least = next(side for side in itertools.count(min(height, width) + 1) if _sees(model, recipe, (side, side)))
+        raise InputError(
+            f"{name} is {width}×{height} pixels, too small for {model.card.name}; expected sides of at least {least}"
+        )
+
+
+def _sees(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> bool:
     try:
-        works(model, _layers(recipe), (height, width))
-    except InputError as problem:
-        raise InputError(f"{name} is {width}×{height} pixels, too small for {model.card.name} ({problem})") from None
+        works(model, _layers(recipe), size)
+    except InputError:
+        return False
+    return True
 
 
 Shape = tuple[int, int, int]

@@ -13,6 +13,12 @@ Size = tuple[int, int]
 
 
 SMALLEST = 16  # pixels of the short side, below which a network sees little
+COARSEST = 128  # pixels of the long side, in which a composition still has room
+
+
+def levels(height: int, width: int) -> int:
+    """How many sizes lead to a picture from one whose long side is at least COARSEST, and less than twice that."""
+    return max(1, (max(height, width) // COARSEST).bit_length())
 
 
 def sizes(height: int, width: int, levels: int) -> list[Size]:

@@ -63,10 +63,10 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
         if name not in known:
             raise InputError(f"transfer: {name!r} is unknown; a recipe has {', '.join(sorted(known - {'summary'}))}")
     recipe = dataclasses.replace(recipe, **changes)
-    for name in ("steps", "levels"):
+    for name, least in (("steps", 1), ("levels", 0)):
         value = getattr(recipe, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"transfer: {name} is {value!r}; expected an integer of at least 1")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InputError(f"transfer: {name} is {value!r}; expected an integer of at least {least}")
     for name in ("alpha", "beta", "total_variation", "learning_rate"):
         if not _is_weight(getattr(recipe, name)):
             raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected a number of at least 0")
@@ -125,8 +125,8 @@ def differences(recipe: StyleRecipe, model: Network) -> list[str]:
             )
         elif theirs != (known := preprocessing(model.card.preprocessing)):
             notes.append(
-                f"the recipe's preprocessing is {theirs}; {model.card.name} has learned with {known}, and its own "
-                "recipe may suit it better: the constants of this one belong to other weights"
+                f"the recipe's constants are for weights that learned with {theirs}; {model.card.name} has learned "
+                f"with {known}, so the picture may be mud or noise: without a preset, its own recipe is taken"
             )
     return notes
 

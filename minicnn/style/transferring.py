@@ -18,7 +18,7 @@ from minicnn.images import as_image
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.nn import frozen
-from minicnn.style import manifests
+from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
 from minicnn.style.counting import check_size
@@ -100,6 +100,8 @@ def prepare(
     **changes: Any,
 ) -> Job:
     """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"transfer: seed is {seed!r}; expected an integer of at least 0")
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))
@@ -107,6 +109,7 @@ def prepare(
     recipe = changed(recipe, **changes)
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
+    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
     styles = style_pictures(style, picture, size=size, style_scale=style_scale)
     for name, each in (("content", picture), *(("style", style) for style, _ in styles)):
         check_size(f"transfer: {name}", each, model, recipe)
@@ -124,8 +127,7 @@ def prepare(
         "style_scale": style_scale,
         "keep_colours": keep_colours,
     }
-    if keeper is not None:
-        styles = [(keeper.before(each, picture), weight) for each, weight in styles]
+    styles = [(keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight]
     return Job(model, recipe, picture, styles, start, keeper, settings, notes + differences(recipe, model))
 
 
@@ -212,7 +214,19 @@ def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress:
             if trace.best is None:
                 raise InputError(f"transfer: {divergence}; {advice}") from None
             return False, [f"{divergence}, and the best picture before it was kept; {advice}"]
-    return False, []
+    return False, _standstill(run)
+
+
+def _standstill(run: Run) -> list[str]:
+    """What to say where the last size ends with the picture that it began with."""
+    trace = run.trace
+    began = trace.history[-trace.steps_here - 1]["total"]
+    if trace.steps_here < 2 or began > trace.lowest or began == 0:
+        return []
+    return [
+        f"no step led below the cost {trace.lowest:.4g} where it began; "
+        f"try a learning_rate below {run.recipe.learning_rate:g}"
+    ]
 
 
 def _greyness(image: np.ndarray, content: np.ndarray) -> list[str]:

@@ -47,6 +47,22 @@ def test_sizes_are_halves_of_the_picture():
     assert pyramid.sizes(100, 80, 9) == [(25, 20), (50, 40), (100, 80)]
 
 
+def test_levels_of_zero_begin_at_128_pixels_or_a_little_more(model, pictures):
+    assert [pyramid.levels(3, side) for side in (20, 128, 255, 256, 511, 512, 1024, 2047)] == [1, 1, 1, 2, 2, 3, 4, 4]
+    for long in (256, 300, 1000):
+        assert 128 <= pyramid.sizes(long, long, pyramid.levels(long, 20))[0][0] < 256
+    wide = [images.resize(picture, 34, 256) for picture in pictures]
+    result = style.transfer(*wide, model=model, levels=0, steps=2)
+    assert result.manifest["sizes"] == [[17, 128], [34, 256]]
+    assert result.manifest["recipe"]["levels"] == 2  # as it was run, whatever later versions take 0 for
+
+
+@pytest.mark.parametrize("network", [models.tiny_vgg, models.squeezenet])
+def test_a_network_of_its_own_recipe_paints_larger_pictures_from_as_small_a_size(network):
+    recipe = network(weights=None).card.recipe
+    assert recipe.levels == 0
+
+
 def test_every_size_has_its_share_of_the_steps():
     assert pyramid.shares(150, 3) == [50, 50, 50]
     assert pyramid.shares(11, 3) == [5, 3, 3]
@@ -126,6 +142,14 @@ def test_a_cost_that_becomes_nan_on_the_way_leaves_the_best_picture_and_advice(m
     assert "learning_rate below 0.02" in note
     assert np.isfinite(result.image).all()
     assert len(result.history) == 4
+
+
+def test_a_run_that_never_gets_lower_comes_with_advice(model, pictures):
+    how = {"model": model, "optimizer": "gd", "steps": 3}
+    lost = style.transfer(*pictures, **how, learning_rate=1e9)
+    assert "no step led below the cost" in lost.manifest["notes"][-1]
+    assert "learning_rate below 1e+09" in lost.manifest["notes"][-1]
+    assert not any("no step" in note for note in style.transfer(*pictures, **how, learning_rate=0.5).manifest["notes"])
 
 
 def test_a_grey_picture_comes_with_advice(model, pictures):
