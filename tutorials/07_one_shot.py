@@ -277,7 +277,7 @@ for person, row in enumerate(panels):
 office.text(0.125, 0.925, "badge", color=INK, fontsize=12)
 office.text(0.275, 0.925, "other days:", color=INK, fontsize=12)
 office.text(0.43, 0.925, "softmax,", color=RED, fontsize=12, weight="bold")
-office.text(0.555, 0.925, "distance of encodings to the badge", color=BLUE, fontsize=12, weight="bold")
+office.text(0.555, 0.925, "distance to the badge", color=BLUE, fontsize=12, weight="bold")
 left, right = charts.subplots(1, 2, width_ratios=(1.35, 1))
 charts.subplots_adjust(left=0.09, right=0.95, bottom=0.14, wspace=0.2)
 for place, (shares, colour) in enumerate(((pixels, GREY), (by_softmax, RED), (by_distance, BLUE))):

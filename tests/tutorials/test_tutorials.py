@@ -53,7 +53,8 @@ LATER = [pytest.param(lesson, marks=pytest.mark.tutorials, id=lesson.stem) for l
 
 @pytest.mark.parametrize("lesson", [*(pytest.param(lesson, id=lesson.stem) for lesson in LESSONS[:3]), *LATER])
 @pytest.mark.timeout(150)
-def test_runs_cell_by_cell(lesson, fresh_python):
+def test_runs_cell_by_cell(lesson, fresh_python, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # with two test processes, its threads wait for each other, busily
     fresh_python(CELLS, lesson)
 
 
