@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ class Refused(Exception):
 def main(name: str, file: str, verdict: str, seconds: str) -> None:
     """Judge a file and write the verdict, as JSON."""
     exercise = catalogue.find(name)
+    warnings.formatwarning = _in_a_line
     target, stopped = Path(verdict), Path(verdict).with_name("stopped.txt")
     try:
         with limit(float(seconds), stopped):
@@ -37,6 +39,13 @@ def main(name: str, file: str, verdict: str, seconds: str) -> None:
     write(found, target)
 
 
+def _in_a_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning without the file that gives it, which is seldom the learner's."""
+    return f"{category.__name__}: {message}\n"
+
+
 def load(name: str, file: str) -> Callable[..., Any]:
     """The function of this name in a file, whose other lines run, too."""
     sys.dont_write_bytecode = True
@@ -48,10 +57,12 @@ def load(name: str, file: str) -> Callable[..., Any]:
     try:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as problem:
-        raise Refused(f"{where(problem, file)}.") from None
+        raise Refused(where(problem, file)) from None
     function = getattr(module, name, None)
     if not callable(function):
-        raise Refused(f"{Path(file).name} defines no function {name}.")
+        others = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+        instead = f"; it defines {', '.join(others)}" if others else ""
+        raise Refused(f"{Path(file).name} defines no function {name}{instead}")
     return function
 
 

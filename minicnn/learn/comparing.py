@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 
-def difference(expected: Any, value: Any, tolerance: float) -> str | None:
-    """None where they agree: arrays within tolerance · max|expected|, all else exactly. Otherwise what is wrong."""
+def difference(expected: Any, value: Any, tolerance: float, scale: float = 0) -> str | None:
+    """None where they agree: arrays within tolerance · max|expected|, all else exactly. Otherwise what is wrong.
+
+    scale: stands for max|expected| where that is 0 but for rounding.
+    """
     if not isinstance(expected, np.ndarray) or not isinstance(value, np.ndarray):
         if type(expected) is type(value) and expected == value:
             return None
@@ -19,7 +22,8 @@ def difference(expected: Any, value: Any, tolerance: float) -> str | None:
     if not expected.size:
         return None
     value = value.astype(float)
-    allowed = tolerance * max(float(np.abs(expected[np.isfinite(expected)]).max(initial=0)), 1e-12)
+    size = largest(expected)
+    allowed = tolerance * max(size if size > 1e-6 * scale else scale, 1e-12)
     wrong = ~((np.abs(expected - value) <= allowed) | (np.isnan(expected) & np.isnan(value)))
     if not wrong.any():
         return None
@@ -27,8 +31,17 @@ def difference(expected: Any, value: Any, tolerance: float) -> str | None:
         return f"expected {_short(expected)}, got {_short(value)}"
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = f"[{', '.join(map(str, first))}]"
-    text = f"at {place} expected {_short(expected[first])}, got {_short(value[first])}"
-    return f"{text}; {np.count_nonzero(wrong)} of {wrong.size} numbers are wrong"
+    text, count = f"at {place} expected {_short(expected[first])}, got {_short(value[first])}", np.count_nonzero(wrong)
+    if wrong.size == 1:
+        return text
+    return f"{text}; {count} of {wrong.size} numbers {'is' if count == 1 else 'are'} wrong"
+
+
+def largest(value: Any) -> float:
+    """max|value| of an array's finite numbers; 0 for anything else."""
+    if not isinstance(value, np.ndarray):
+        return 0.0
+    return float(np.abs(value[np.isfinite(value)]).max(initial=0))
 
 
 def common_factor(pairs: Iterable[tuple[Any, Any]]) -> float | None:
@@ -52,7 +65,7 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray | np.generic):
         if np.ndim(value):
             return f"an array of shape {np.shape(value)}"
-        return f"{value.item():.7g}" if np.asarray(value).dtype.kind == "f" else str(value.item())
+        return f"{value.item() + 0:.7g}" if np.asarray(value).dtype.kind == "f" else str(value.item())  # + 0: no -0
     return repr(value)
 
 

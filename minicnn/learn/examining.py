@@ -24,6 +24,7 @@ from minicnn.learn.verdict import Verdict
 
 KEPT = 2000  # characters of what it prints
 NEVER_ENDED = 1000  # no status that a process ends with
+NEVER = "Does a loop never end? --seconds N waits longer."
 SETTING_UP = 120  # seconds besides the learner's, for drawing faces on a slow machine
 
 
@@ -43,11 +44,12 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
     if found is not None:
         return Verdict.from_data({**found, "printed": printed})
     if stopped is not None:
-        why = f"It is still running after {seconds:g} s{stopped}. Does a loop never end? --seconds N waits longer."
-    elif status == NEVER_ENDED:
-        why = "It could not be stopped from inside, and was ended."
+        advice = [f"it is still running after {seconds:g} s{stopped}", NEVER]
+        return Verdict(exercise.name, False, (), advice, printed)
+    if status == NEVER_ENDED:
+        why = "it could not be stopped from inside, and was ended."
     else:
-        why = f"The process ended, with status {status}, before it was judged: does something in {file.name} exit?"
+        why = f"the process ended, with status {status}, before it was judged: does something in {file.name} exit?"
     return Verdict(exercise.name, False, (), [why], printed)
 
 
@@ -81,7 +83,7 @@ def _line_of(stopped: Path, file: Path) -> str | None:
     if not lines:
         return ""
     line = linecache.getline(str(file), int(lines[0])).strip()
-    return f", in line {lines[0]} of {file.name}" + (f": {line:.60}" if line else "")
+    return f", in line {lines[0]} of {file.name}" + (f"\n    {line:.64}" if line else "")
 
 
 def _environment(exercise: Exercise) -> dict[str, str]:

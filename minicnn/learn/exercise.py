@@ -27,14 +27,19 @@ class Case:
 class Slip:
     """A wrong answer that is known. hint: what is said of it, and it says where to look and not what to write.
 
-    answer: a function that makes the mistake: who computes what it computes has made it, too. raises: or else, a part
-    of what is said by the error that the mistake ends in.
+    answer: a function that makes the mistake: who computes what it computes has made it, too; or several, which make
+    it in several ways. raises: or else, a part of what is said by the error that the mistake ends in.
     """
 
     name: str
     hint: str
-    answer: Callable[..., Any] | None = None
+    answer: Callable[..., Any] | tuple[Callable[..., Any], ...] = ()
     raises: str | None = None
+
+    @property
+    def answers(self) -> tuple[Callable[..., Any], ...]:
+        """All ways to make it."""
+        return self.answer if isinstance(self.answer, tuple) else (self.answer,)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Exercise:
 
     title: a line. lecture: of the course. read: the file that teaches it, a lesson for most. imports: the lines that
     stand above the function; decorator: the line right above it. observe: how it is called, and what is looked at.
-    hints: three, from a question to nearly the code. simulated: it runs on the simulated GPU.
+    hints: three, from a question to nearly the code. simulated: it runs on the simulated GPU. apart: each part of the
+    answer is right or wrong by itself; otherwise it rests on the parts before, and goes wrong with them.
     """
 
     function: Callable[..., Any]
@@ -57,6 +63,7 @@ class Exercise:
     observe: Observe = field(default_factory=answer)
     decorator: str = ""
     simulated: bool = False
+    apart: bool = False
 
     @property
     def name(self) -> str:

@@ -7,13 +7,13 @@ import inspect
 import os
 from pathlib import Path
 
-from minicnn.errors import InputError
+from minicnn.handing_out import hand_out
 from minicnn.learn.exercise import Exercise
 
 HEAD = '''"""Exercise {name}: {title}
 
 The lecture: {lecture}
-To read:     {read}
+To read:     {read}    (minicnn tutorial open {lesson})
 
 Write the function below, then try it:    minicnn learn check {name}
 Stuck? There are three hints:             minicnn learn hint {name}
@@ -39,24 +39,13 @@ def solution(exercise: Exercise) -> str:
 
 def start(exercise: Exercise, to: str | os.PathLike[str] | None = None) -> Path:
     """Write the file to begin with. to: NAME.py in the current folder; a folder; or a file. Never over another file."""
-    path = Path(to or f"{exercise.name}.py")
-    if path.is_dir():
-        path /= f"{exercise.name}.py"
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(task(exercise))
-    except FileExistsError:
-        raise InputError(
-            f"learn start: {path} is there already, and may hold your work; --to FILE writes another"
-        ) from None
-    except OSError as problem:
-        raise InputError(f"learn start: {path} cannot be written: {problem.strerror or problem}") from None
-    return path
+    return hand_out(task(exercise), f"{exercise.name}.py", to, command="learn start")
 
 
 def _head(exercise: Exercise) -> str:
     fields = ("name", "title", "lecture", "read", "imports")
-    return HEAD.format(**{field: getattr(exercise, field) for field in fields})
+    lesson = Path(exercise.read).name.partition("_")[0].lstrip("0")
+    return HEAD.format(lesson=lesson, **{field: getattr(exercise, field) for field in fields})
 
 
 def _parts(exercise: Exercise) -> tuple[str, str]:

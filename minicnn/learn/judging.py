@@ -6,7 +6,9 @@ Collecting is the only one of the three in which code of the learner runs.
 from __future__ import annotations
 
 import linecache
+import re
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.backend import use_backend
-from minicnn.learn.comparing import common_factor, difference
+from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.observing import Seen, Unfit
 from minicnn.learn.verdict import Row, Verdict
 
 # What is said of errors that have the same cause in every exercise.
-_NUMPY = "NumPy's functions take no Tensors. minicnn.ops has the same ones, and they remember the way back."
+_NUMPY = "NumPy's functions take no Tensors. minicnn.ops has most of them too, and these remember the way back."
+_WHOLE = "Sizes and places are whole numbers. In Python `/` gives a float, also where it comes out even; `//` does not."
 _COMPARED = (
     "Tensors are not compared by < and >, so Python's max and min, and NumPy's clip, do not take them. ops.maximum, "
     "ops.minimum and ops.clip do; or take .data, the values, where no gradient shall flow."
@@ -28,16 +31,56 @@ _COMPARED = (
 EVERYWHERE = (
     Slip("ufunc", _NUMPY, raises="does not support ufuncs"),
     Slip("NumPy", _NUMPY, raises="got an unexpected keyword argument 'dtype'"),
+    Slip("NumPy's sum", _NUMPY, raises="got an unexpected keyword argument 'out'"),
     Slip("NumPy's product", _NUMPY, raises="implementation for Tensor"),
     Slip("compared", _COMPARED, raises="not supported between instances of"),
+    Slip("no such op", "dir(ops) lists the names of all there are.", raises="module 'minicnn.ops' has no attribute"),
+    Slip("a size with a point", _WHOLE, raises="'float' object cannot be interpreted as an integer"),
+    Slip("a slice with a point", _WHOLE, raises="slice indices must be integers"),
+    Slip("an index with a point", _WHOLE, raises="only integers, slices"),
+    Slip(
+        "a truth value for many",
+        "An array of comparisons is true here and false there: `if`, `and`, `or` and `not` want a single answer. "
+        "np.where, `&`, `|` and `~` go number by number.",
+        raises="The truth value of an array",
+    ),
+    Slip(
+        "and before comparing",
+        "`&` and `|` bind closer than `<` and `>` do. What belongs together, in parentheses?",
+        raises="not supported for the input types",
+    ),
+    Slip(
+        "shapes that do not go together",
+        "Number by number, two shapes go together where their sizes, counted from the right, are equal or one of them "
+        "is 1. Print both.",
+        raises="could not be broadcast together",
+    ),
+    Slip(
+        "a product that does not chain",
+        "A matrix product (…, M, K) @ (…, K, N) wants the same K twice. Print both shapes: which of the two shall be "
+        "turned over, or come first?",
+        raises="do not chain",
+    ),
+    Slip(
+        "NumPy's product that does not chain",
+        "A matrix product wants rows of the left one that are as long as the columns of the right one. Print both "
+        "shapes: which shall come first, or be turned over?",
+        raises="mismatch in its core dimension",
+    ),
 )
 
 
 class Trial(NamedTuple):
-    """A case, and what the solution makes of it."""
+    """A case, and what the solution makes of it. scales: {part: the largest number of it in all cases}."""
 
     case: Case
     expected: Seen
+    scales: dict[str, float]
+
+    def difference(self, part: str, seen: Seen, expected: Seen | None = None, leniency: float = 1) -> str | None:
+        """How a part of what was seen differs from what is expected here, or from another answer."""
+        expected = self.expected if expected is None else expected
+        return difference(expected[part], seen[part], leniency * self.case.tolerance, self.scales[part])
 
 
 class Outcome(NamedTuple):
@@ -51,10 +94,11 @@ def prepare(exercise: Exercise) -> list[Trial]:
     """What is expected of every case."""
     with use_backend("numpy"):
         seen = [exercise.observe(exercise.function, case.arguments()) for case in exercise.cases]
+    scales = {part: max(largest(parts[part]) for parts in seen) for part in seen[0]}
     trials = []
     for case, parts in zip(exercise.cases, seen, strict=True):
         known = {part: _as_compared(value) for part, value in case.expected.items()}
-        trials.append(Trial(case, {**parts, **known}))
+        trials.append(Trial(case, {**parts, **known}, scales))
     return trials
 
 
@@ -75,24 +119,29 @@ def _outcome(exercise: Exercise, case: Case, function: Callable[..., Any]) -> Ou
 
 def judge(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Verdict:
     """What is right, what is wrong, and what to think about."""
-    if len({outcome.problem for outcome in outcomes}) == 1 and outcomes[0].problem:  # said once
-        return Verdict(exercise.name, False, (), [outcomes[0].problem, *_advice(exercise, trials, outcomes)])
+    advice = list(dict.fromkeys(_advice(exercise, trials, outcomes)))[:2]  # more would be noise
+    if len({_kind(outcome.problem) for outcome in outcomes}) == 1 and outcomes[0].problem:  # said once
+        return Verdict(exercise.name, False, (), [outcomes[0].problem, *advice])
     rows, said = [], set()
     for trial, outcome in zip(trials, outcomes, strict=True):
         text = outcome.problem or _differences(trial, outcome)
-        rows.append(Row(trial.case.title, not text, "the same" if text and text in said else text))
-        said.add(text)
-    if all(row.right for row in rows):
-        return Verdict(exercise.name, True, rows)
-    advice = list(dict.fromkeys(_advice(exercise, trials, outcomes)))[:2]  # more would be noise
-    return Verdict(exercise.name, False, rows, advice)
+        kind = _kind(outcome.problem) or text
+        rows.append(Row(trial.case.title, not text, "the same" if text and kind in said else text))
+        said.add(kind)
+    right = all(row.right for row in rows)
+    return Verdict(exercise.name, right, rows, [] if right else advice)
+
+
+def _kind(problem: str) -> str:
+    """A problem without its numbers: with those of every case it would be said over and over again."""
+    return re.sub(r"-?\d[\d., e+-]*", "#", problem)
 
 
 def _differences(trial: Trial, outcome: Outcome) -> str:
     assert outcome.seen is not None
     found = []
-    for part, expected in trial.expected.items():
-        text = difference(expected, outcome.seen[part], trial.case.tolerance)
+    for part in trial.expected:
+        text = trial.difference(part, outcome.seen)
         if text:
             found.append(f"{part}: {text}" if part else text)
             if not part:  # with it the others go wrong, too
@@ -101,48 +150,65 @@ def _differences(trial: Trial, outcome: Outcome) -> str:
 
 
 def _advice(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Iterator[str]:
-    for slip in (*exercise.slips, *EVERYWHERE):
+    own = [*_raised(exercise.slips, outcomes), *_recognized(exercise, trials, outcomes)]
+    yield from own or _raised(EVERYWHERE, outcomes)
+
+
+def _raised(slips: Sequence[Slip], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for slip in slips:
         if slip.raises and any(slip.raises in outcome.problem for outcome in outcomes):
             yield slip.hint
+
+
+def _recognized(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """The hints of slips by which what is wrong is explained, one after the other while parts are left to explain.
+
+    Where parts rest on each other, the first wrong one has to be explained first: a slip that agrees only in what
+    follows from it, a door that stays shut after all, would speak of something else.
+    """
     if not any(outcome.seen for outcome in outcomes):
         return
     raised = any(outcome.seen is None for outcome in outcomes)
-    unexplained = {part for part in trials[0].expected if raised or _is_wrong(part, trials, outcomes)}
-    for slip in exercise.slips:
-        if slip.answer is not None and unexplained:
-            explained = _explained(slip.answer, unexplained, exercise, trials, outcomes)
-            unexplained -= explained
-            if explained:
+    wrong = [part for part in trials[0].expected if raised or _is_wrong(part, trials, outcomes)]
+    ways = [(slip, way) for slip in exercise.slips for way in slip.answers]
+    while wrong:
+        for slip, way in ways:
+            explained = _explained(way, wrong, exercise, trials, outcomes)
+            if explained and (exercise.apart or wrong[0] in explained):
                 yield slip.hint
-    for part in sorted(unexplained):
-        factor = common_factor(
-            (t.expected[part], o.seen[part]) for t, o in zip(trials, outcomes, strict=True) if o.seen
-        )
+                wrong = [part for part in wrong if part not in explained]
+                break
+        else:
+            break
+    for part in wrong if exercise.apart else wrong[:1]:
+        pairs = [(t.expected[part], o.seen[part]) for t, o in zip(trials, outcomes, strict=True) if o.seen]
+        factor = common_factor(pairs)
         if factor is not None:
             yield f"Every number{' of ' * bool(part)}{part} is {factor:.6g} times what is expected."
 
 
 def _is_wrong(part: str, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> bool:
-    pairs = [(t, o.seen) for t, o in zip(trials, outcomes, strict=True) if o.seen is not None]
-    return any(difference(t.expected[part], seen[part], t.case.tolerance) is not None for t, seen in pairs)
+    pairs = zip(trials, outcomes, strict=True)
+    return any(trial.difference(part, outcome.seen) is not None for trial, outcome in pairs if outcome.seen is not None)
 
 
 def _explained(
-    slip: Callable[..., Any],
-    parts: set[str],
+    way: Callable[..., Any],
+    parts: Sequence[str],
     exercise: Exercise,
     trials: Sequence[Trial],
     outcomes: Sequence[Outcome],
-) -> set[str]:
+) -> list[str]:
     """Those of the wrong parts that a slip gives as they are, in every case."""
-    alike = set(parts)
+    alike = list(parts)
     for trial, outcome in zip(trials, outcomes, strict=True):
-        (slipped,) = collect(exercise, [trial], slip)
+        with warnings.catch_warnings():  # of what is known to be wrong
+            warnings.simplefilter("ignore")
+            (slipped,) = collect(exercise, [trial], way)
         if (outcome.seen is None) != (slipped.seen is None):
-            return set()
+            return []
         if outcome.seen is not None and slipped.seen is not None:
-            one, other, tolerance = outcome.seen, slipped.seen, 3 * trial.case.tolerance
-            alike = {part for part in alike if difference(other[part], one[part], tolerance) is None}
+            alike = [part for part in alike if trial.difference(part, outcome.seen, slipped.seen, 3) is None]
         if not alike:
             break
     return alike

@@ -24,6 +24,8 @@ def answer(*parts: str) -> Observe:
     def observe(function: Callable[..., Any], arguments: Sequence[Any]) -> Seen:
         returned = call(function, arguments)
         if len(parts) < 2:
+            if returned is None:
+                raise Unfit(f"expected a number or an array, got {told(None)}")
             return {"": comparable(returned, "what you return")}
         if not isinstance(returned, tuple | list) or len(returned) != len(parts):
             raise Unfit(f"expected {len(parts)} values, ({', '.join(parts)}), got {told(returned)}")
@@ -43,7 +45,10 @@ def answer_and_gradients(*inputs: str) -> Observe:
             raise Unfit(f"expected a Tensor, got {told(returned)}")
         seen = {"": comparable(returned, "what you return")}
         if not returned.requires_grad:
-            raise Unfit("the Tensor you return has no memory of its inputs, so no gradient can flow back to them")
+            raise Unfit(
+                f"no gradient flows back to {inputs[0]}: either it is not used, or only its plain numbers are, as with "
+                ".data"
+            )
         # Never all ones, with which much that is wrong would pass.
         returned.backward(np.cos(np.arange(returned.size, dtype=returned.dtype)).reshape(returned.shape))
         for name, tensor in zip(inputs, (t for t in _tensors(arguments) if t.requires_grad), strict=True):
@@ -55,17 +60,22 @@ def answer_and_gradients(*inputs: str) -> Observe:
 
 def call(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     """function(*arguments), which shall leave them as they are."""
-    before = [np.array(array) for array in _arrays(arguments)]
+    before = [[array.copy() for array in _arrays([value])] for value in arguments]
     returned = function(*arguments)
-    if not all(np.array_equal(one, other) for one, other in zip(before, _arrays(arguments), strict=True)):
-        raise Unfit(f"it changes {_changed(function, before, arguments)}, which it was given to read")
+    for number, (kept, value) in enumerate(zip(before, arguments, strict=True)):
+        now = list(_arrays([value]))
+        if len(kept) != len(now) or not all(map(np.array_equal, kept, now)):
+            name = ([*inspect.signature(function).parameters] + ["an argument"] * len(arguments))[number]
+            raise Unfit(f"it changes {name}, which it was given to read")
     return returned
 
 
 def comparable(value: Any, what: str) -> Any:
     """A copy of a value as it is compared: an array, a truth value, a name, or None. Raises Unfit for anything else."""
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return str(value)  # NumPy's strings as well
     if isinstance(value, bool | np.bool_):
         return bool(value)
     try:
@@ -85,7 +95,9 @@ def told(value: Any) -> str:
         return f"{'a Tensor' if isinstance(value, Tensor) else 'an array'} of shape {value.shape}"
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, bool | int | float | str | np.generic):
+    if isinstance(value, float | np.floating):
+        return f"{value:.7g}"
+    if isinstance(value, bool | int | str | np.generic):
         return f"{value!s:.40}"
     return f"a {type(value).__name__}"
 
@@ -104,14 +116,3 @@ def _tensors(arguments: Sequence[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, list | tuple | dict):
             yield from _tensors([*value.values()] if isinstance(value, dict) else value)
-
-
-def _changed(function: Callable[..., Any], before: list[np.ndarray], arguments: Sequence[Any]) -> str:
-    """The name of the first argument that is no longer what it was."""
-    names, number = list(inspect.signature(function).parameters), 0
-    for name, value in zip(names, arguments, strict=False):
-        for array in _arrays([value]):
-            if not np.array_equal(array, before[number]):
-                return name
-            number += 1
-    return "an argument"

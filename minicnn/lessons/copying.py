@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from minicnn.errors import InputError
+from minicnn.handing_out import hand_out
 from minicnn.lessons.shelf import find
 
 
@@ -15,16 +15,4 @@ def copy(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     Never writes over another file, which may hold somebody's work. Raises InputError.
     """
     lesson = find(name)
-    path = Path(to) if to is not None else Path()
-    if path.is_dir():
-        path /= lesson.path.name
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(lesson.source)
-    except FileExistsError:
-        raise InputError(
-            f"tutorial open: {path} is there already, and may hold your work; --to names another"
-        ) from None
-    except OSError as problem:
-        raise InputError(f"tutorial open: {path} cannot be written: {problem.strerror or problem}") from None
-    return path
+    return hand_out(lesson.source, lesson.path.name, to, command="tutorial open")

@@ -27,9 +27,9 @@ LECTURES = (
         ("verification_and_recognition", "liveness"),
         "one_to_many",
         "face identify",
-        ("who_is_it",),
+        ("verify", "who_is_it"),
     ),
-    Row("One shot learning", ("one_shot",), "one_shot", "face enroll", ("verify",)),
+    Row("One shot learning", ("one_shot",), "one_shot", "face enroll", ("who_is_it",)),
     Row("Siamese network", ("pairs", "deepface"), "twins", "face verify", ("pair_head",)),
     Row("Triplet loss", ("triplets",), "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
     Row(
@@ -53,13 +53,13 @@ LECTURES = (
         "see story",
         ("receptive_field", "deconvnet_relu"),
     ),
-    Row("Cost function", ("style_transfer_by_hand",), "style_transfer", "style --plot", ("total_cost",)),
+    Row("Cost function", ("style_transfer_by_hand",), "style_transfer", "style --plot", ("total_cost", "train_step")),
     Row(
         "Content cost function",
         ("style_transfer_by_hand", "style_transfer_in_practice"),
         "style_transfer",
         "see invert",
-        ("compute_content_cost",),
+        ("compute_content_cost", "content_kernel"),
     ),
     Row(
         "Style cost function",

@@ -36,7 +36,7 @@ ROWS = [(name, slip, value) for name, rows in PUBLISHED.items() for slip, value 
 def test_a_slip_gives_the_number_that_is_known_of_it(name, slip, value):
     exercise = catalogue.find(name)
     (trial,) = [t for t in prepare(exercise) if t.case.title.startswith("the course's") and "α = 3" not in t.case.title]
-    slips = {known.name: known.answer for known in exercise.slips}
+    slips = {known.name: known.answers[0] for known in exercise.slips if known.answers}
     (outcome,) = collect(exercise, [trial], slips.get(slip, exercise.function))
     answer = outcome.seen[""]
     np.testing.assert_allclose(answer[0] if answer.ndim else answer, value, rtol=1e-5 if slip else 3e-6)

@@ -50,6 +50,37 @@ def test_the_exercises_of_the_map_are_those_there_are():
     assert ours == {name for row in ROWS for name in row.exercises}
 
 
+def test_every_lesson_with_a_number_has_a_row():
+    placed = {topic for row in ROWS for topic in row.lessons}
+    assert {lesson.topic for lesson in lessons.lessons() if lesson.number is not None} == placed
+
+
+def test_a_lesson_and_its_exercises_know_each_other():
+    """A lesson ends with the exercises that send their learners to it, and names none that is not there."""
+    from minicnn.learn import catalogue
+
+    asked = {
+        lesson.name: {name for name in catalogue.NAMES if re.search(rf"\b{name}`", lesson.source)}
+        for lesson in lessons.lessons()
+    }
+    for lesson in lessons.lessons():
+        assert set(re.findall(r"minicnn learn start\s(?:# +)?(\w+)`", lesson.source)) <= set(catalogue.NAMES)
+    for name in catalogue.NAMES:
+        read = Path(catalogue.find(name).read)
+        assert name in asked[read.stem], f"{read} does not lead to the exercise {name}"
+
+
+def test_an_exercise_is_in_the_row_of_its_lecture():
+    from minicnn.learn import catalogue
+
+    rows = {row.lecture: row.exercises for row in lessons.LECTURES}
+    for name in catalogue.NAMES:
+        lecture = catalogue.find(name).lecture
+        assert (
+            name in rows[lecture] if lecture in rows else lecture.startswith(("One layer", "Backprop", "Conv", "Pool"))
+        )
+
+
 @pytest.mark.parametrize("row", lessons.LECTURES, ids=lambda row: row.lecture)
 def test_the_readme_has_the_map(row):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

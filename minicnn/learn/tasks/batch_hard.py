@@ -63,6 +63,48 @@ def _hardest_only(embeddings, labels):
     return triplets[[np.argmax(near - far)]]
 
 
+def _itself(embeddings, labels):
+    """Without leaving the anchor out of its own positives."""
+    d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
+    same = labels[:, None] == labels
+    return np.array([(a, _furthest(d[a], same[a]), _nearest(d[a], ~same[a])) for a in range(len(labels))])
+
+
+def _ruled_out_by_zero(embeddings, labels, lonely=True):
+    """Distances times who may be chosen; with or without anchors that have one picture only."""
+    d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
+    same = labels[:, None] == labels
+    anchors = [a for a in range(len(labels)) if lonely or same[a].sum() > 1]
+    return np.array([(a, (d[a] * same[a]).argmax(), (d[a] * ~same[a]).argmin()) for a in anchors])
+
+
+def _among_selected(embeddings, labels):
+    """Where the furthest and the nearest stand among those who may be chosen."""
+    triplets = []
+    for a in batch_hard(embeddings, labels)[:, 0]:
+        d, same = np.linalg.norm(embeddings - embeddings[a], axis=1), labels == labels[a]
+        triplets.append((a, d[same].argmax(), d[~same].argmin()))
+    return np.array(triplets)
+
+
+def _last(choice, d, allowed):
+    """The last one instead of the first, of equals."""
+    return len(d) - 1 - choice(d[::-1], allowed[::-1])
+
+
+def _all(embeddings, labels):
+    people = range(len(labels))
+    return np.array(
+        [
+            (a, p, n)
+            for a in people
+            for p in people
+            for n in people
+            if a != p and labels[a] == labels[p] and labels[a] != labels[n]
+        ]
+    )
+
+
 EXERCISE = Exercise(
     function=batch_hard,
     title="the triplets that teach most",
@@ -134,12 +176,16 @@ EXERCISE = Exercise(
             "its own positive",
             "Somewhere a picture is its own positive, and the distance to itself is 0. Two equal pictures, or somebody "
             "with one picture only, show it.",
-            lambda embeddings, labels: _itself(embeddings, labels),
+            (_itself, _chosen(lambda d, allowed: (d * allowed).argmax(), _nearest)),
         ),
         Slip(
             "zeros are near",
             "Where you rule somebody out, you leave a distance of 0, and nothing is nearer than 0.",
-            lambda embeddings, labels: _ruled_out_by_zero(embeddings, labels),
+            (
+                _ruled_out_by_zero,
+                lambda embeddings, labels: _ruled_out_by_zero(embeddings, labels, lonely=False),
+                _chosen(_furthest, lambda d, allowed: (d * allowed).argmin()),
+            ),
         ),
         Slip(
             "lonely anchors",
@@ -151,6 +197,45 @@ EXERCISE = Exercise(
             "You found the one hardest triplet of the batch. Every anchor has one of its own.",
             _hardest_only,
         ),
+        Slip(
+            "numbers of a selection",
+            "You count among those who may be chosen, and not among all: number 2 of somebody's pictures is not number "
+            "2 of the batch.",
+            lambda embeddings, labels: _among_selected(embeddings, labels),
+        ),
+        Slip(
+            "last of equals",
+            "Where two are equally far away, you take the last of them instead of the first.",
+            _chosen(lambda d, allowed: _last(_furthest, d, allowed), lambda d, allowed: _last(_nearest, d, allowed)),
+        ),
+        Slip(
+            "order",
+            "Your triplets stand in the order (anchor, negative, positive).",
+            lambda embeddings, labels: batch_hard(embeddings, labels)[:, [0, 2, 1]],
+        ),
+        Slip(
+            "distances",
+            "You return how far they are. Who is it?",
+            (
+                _chosen(lambda d, allowed: d[allowed].max(), lambda d, allowed: d[allowed].min()),
+                _chosen(lambda d, allowed: d[allowed].max() ** 2, lambda d, allowed: d[allowed].min() ** 2),
+            ),
+        ),
+        Slip(
+            "lying down",
+            "Your triplets are the columns of the array. Here they are its rows.",
+            lambda embeddings, labels: batch_hard(embeddings, labels).T,
+        ),
+        Slip(
+            "every triplet",
+            "These are all triplets that there are. Of each anchor's, one is wanted.",
+            _all,
+        ),
+        Slip(
+            "nobody to choose from",
+            "Somebody with a single picture has nobody to choose from. What becomes of this anchor?",
+            raises="an empty sequence",
+        ),
     ),
     hints=(
         "Take one anchor. Who may be its positive, who its negative? And of these, which one makes the loss largest?",
@@ -160,16 +245,3 @@ EXERCISE = Exercise(
         "np.where(labels == labels[a], np.inf, distances[a]).argmin() is the negative of anchor a.",
     ),
 )
-
-
-def _itself(embeddings, labels):
-    """Without leaving the anchor out of its own positives."""
-    d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
-    same = labels[:, None] == labels
-    return np.array([(a, _furthest(d[a], same[a]), _nearest(d[a], ~same[a])) for a in range(len(labels))])
-
-
-def _ruled_out_by_zero(embeddings, labels):
-    d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
-    same = labels[:, None] == labels
-    return np.array([(a, (d[a] * same[a]).argmax(), (d[a] * ~same[a]).argmin()) for a in range(len(labels))])

@@ -77,6 +77,36 @@ EXERCISE = Exercise(
             "You took the root in the end: that is a distance. The cost is a sum of squares.",
             lambda c, g: ops.sqrt(_sum(c, g) + np.finfo(np.float32).tiny) / (4 * g.size),
         ),
+        Slip(
+            "multiplied by the sizes",
+            "Far too large: Python goes from left to right, so that a / b * c is (a / b) · c. By what do you divide?",
+            (
+                lambda c, g: _sum(c, g) / 4 * g.size,
+                lambda c, g: _sum(c, g) * g.size,
+            ),
+        ),
+        Slip(
+            "other sizes",
+            "With the course's features you are right, with others not. Which numbers of yours are those of one layer "
+            "only?",
+            lambda c, g: _sum(c, g) / (4 * 4 * 4 * 3),
+        ),
+        Slip(
+            "not squared",
+            "Your cost can be negative: differences of opposite sign cancel.",
+            (
+                lambda c, g: ops.sum(c - g) / (4 * g.size),
+                lambda c, g: ops.sum(g - c) / (4 * g.size),
+            ),
+        ),
+        Slip(
+            "difference of the squares",
+            "You square each picture's features, and then subtract. The difference comes first.",
+            (
+                lambda c, g: (ops.sum(ops.square(c)) - ops.sum(ops.square(g))) / (4 * g.size),
+                lambda c, g: (ops.sum(ops.square(g)) - ops.sum(ops.square(c))) / (4 * g.size),
+            ),
+        ),
     ),
     hints=(
         "If both pictures showed the same, what would a_C − a_G be? What one number tells how far it is from that?",

@@ -41,6 +41,15 @@ def _right(a, places, C):
     return a.reshape(places, C).T @ a.reshape(places, C)
 
 
+def _right_of(a):
+    return _right(a, a.size // a.shape[-1], a.shape[-1])
+
+
+def _of_sides(divisor):
+    """A style cost by a divisor of H, W and C."""
+    return lambda a_S, a_G: ops.sum(ops.square(_right_of(a_S) - _right_of(a_G))) / divisor(*a_G.shape[1:])
+
+
 def _mixed(a, places, C):
     return a.reshape(C, places) @ a.reshape(C, places).T
 
@@ -103,6 +112,50 @@ EXERCISE = Exercise(
             "You compare the features place by place: that is what the content cost does. Style forgets the places "
             "first.",
             _cost(lambda a, places, C: a, _whole),
+        ),
+        Slip(
+            "multiplied by the sizes",
+            "Far too large: Python goes from left to right, so that a / b * c is (a / b) · c. By what do you divide?",
+            lambda a_S, a_G: _cost(_right, lambda places, C: 4)(a_S, a_G) * a_G.size**2,
+        ),
+        Slip(
+            "one side squared",
+            "`**` binds closer than `*`: only one of the two sides of a layer is squared where you divide.",
+            (
+                _of_sides(lambda H, W, C: 4 * C**2 * H * W**2),
+                _of_sides(lambda H, W, C: 4 * C * (H * W) ** 2),
+                _of_sides(lambda H, W, C: 4 * C * H * W**2),
+            ),
+        ),
+        Slip(
+            "mean of the squares",
+            "You divide by the number of entries as well: is it a mean? Σᵢⱼ is a sum.",
+            _cost(_right, lambda places, C: C**2 * _whole(places, C)),
+        ),
+        Slip(
+            "not squared",
+            "Your cost can be negative: differences of opposite sign cancel.",
+            (
+                lambda a_S, a_G: ops.sum(_right_of(a_S) - _right_of(a_G)) / (4 * a_G.size**2),
+                lambda a_S, a_G: ops.sum(_right_of(a_G) - _right_of(a_S)) / (4 * a_G.size**2),
+            ),
+        ),
+        Slip(
+            "Gram matrix of the difference",
+            "You subtract the features first, place by place, and take the Gram matrix of what is left. Each picture "
+            "has a Gram matrix of its own.",
+            lambda a_S, a_G: ops.sum(ops.square(_right_of(a_S - a_G))) / (4 * a_G.size**2),
+        ),
+        Slip(
+            "other sizes",
+            "With the course's features you are right, with others not. Which numbers of yours are those of one layer "
+            "only?",
+            _cost(_right, lambda places, C: 4 * 3**2 * 16**2),
+        ),
+        Slip(
+            "no gram_matrix here",
+            "Your gram_matrix can be fetched: `from gram_matrix import gram_matrix`, if its file lies beside this one.",
+            raises="name 'gram_matrix' is not defined",
         ),
     ),
     hints=(

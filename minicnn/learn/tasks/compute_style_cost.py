@@ -137,6 +137,51 @@ EXERCISE = Exercise(
                 _costs(*([a * w for a, w in zip(of, _weights(layers), strict=False)] for of in (S, G))), [1] * 9
             ),
         ),
+        Slip(
+            "always 0.2",
+            "With the course's weights you are right, with others not. Who says how much of a say each layer has?",
+            lambda S, G, layers: _weighed(_costs(S[:-1], G[:-1]), [0.2] * len(layers)),
+        ),
+        Slip(
+            "shifted by one",
+            "Each weight meets the features of another layer: your outputs begin with the second one.",
+            lambda S, G, layers: _weighed(_costs(S[1:], G[1:]), _weights(layers)),
+        ),
+        Slip(
+            "outputs from behind",
+            "Each weight meets the features of another layer: your outputs begin with the last one.",
+            lambda S, G, layers: _weighed(_costs(S[::-1], G[::-1]), _weights(layers)),
+        ),
+        Slip(
+            "last layer left out",
+            "The last style layer is missing: how far does your loop count?",
+            lambda S, G, layers: _weighed(_costs(S[:-1], G[:-1]), _weights(layers)[:-1]),
+        ),
+        Slip(
+            "first layer left out",
+            "The first style layer is missing: where does your loop begin?",
+            lambda S, G, layers: _weighed(_costs(S[1:-1], G[1:-1]), _weights(layers)[1:]),
+        ),
+        Slip(
+            "one output too many",
+            "There is one output more than there are style layers. Which of the two do you count?",
+            raises="list index out of range",
+        ),
+        Slip(
+            "by name",
+            "The outputs are lists, in the order of STYLE_LAYERS. Which name belongs to which, only the order says.",
+            raises="list indices must be integers or slices, not str",
+        ),
+        Slip(
+            "the name as the weight",
+            "An entry of STYLE_LAYERS is a pair, (name, λ). With what do you multiply?",
+            raises="ufunc 'multiply'",
+        ),
+        Slip(
+            "all layers at once",
+            "compute_layer_style_cost takes what one layer says, and not the list of all that layers say.",
+            raises="a list is ragged",
+        ),
     ),
     hints=(
         "How many layers are in STYLE_LAYERS, and how many Tensors in style_outputs? What is the one that is left "

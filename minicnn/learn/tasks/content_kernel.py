@@ -71,6 +71,30 @@ def _half_alone(a, b, partial):
         partial[cuda.blockIdx.x] = shared[0] + shared[THREADS // 2]
 
 
+def _first_block(a, b, partial):
+    shared = cuda.shared.array(THREADS, float32)
+    thread = cuda.threadIdx.x
+    shared[thread] = (a[thread] - b[thread]) ** 2
+    cuda.syncthreads()
+    if thread == 0:
+        total = float32(0)
+        for k in range(THREADS):
+            total += shared[k]
+        partial[cuda.blockIdx.x] = total
+
+
+def _round_too_few(a, b, partial):
+    shared = cuda.shared.array(THREADS, float32)
+    thread, i = cuda.threadIdx.x, cuda.grid(1)
+    shared[thread] = (a[i] - b[i]) ** 2 if i < a.size else 0
+    cuda.syncthreads()
+    if thread == 0:
+        total = float32(0)
+        for k in range(0, THREADS, 2):
+            total += shared[k]
+        partial[cuda.blockIdx.x] = total
+
+
 def _leftovers_undefined(a, b, partial):
     shared = cuda.shared.array(THREADS, float32)
     thread, i = cuda.threadIdx.x, cuda.grid(1)
@@ -177,7 +201,23 @@ EXERCISE = Exercise(
             "Two numbers of each block arrive, so you added once. How often must the number of threads be halved?",
             _half_alone,
         ),
-        Slip("nothing written", "Nothing is written to partial.", _nothing),
+        Slip(
+            "every block the first",
+            "Every block works on the numbers of the first one. A thread knows its number within the block; which is "
+            "its element?",
+            _first_block,
+        ),
+        Slip(
+            "one round too few",
+            "You stop when two threads hold half of the sum each.",
+            _round_too_few,
+        ),
+        Slip(
+            "whole arrays",
+            "In a kernel every thread works on numbers of its own, such as a[i]. Whole arrays are for NumPy.",
+            raises="'Watched'",
+        ),
+        Slip("nothing written", "Nothing is written to partial: the −1 stood there before.", _nothing),
     ),
     hints=(
         "What does one thread do, from its first line to its last? And at which moments does it need something that "

@@ -38,6 +38,27 @@ def _padded_after(x, w, b, stride=1, padding=0):
     return conv_forward(np.pad(x, ((0, 0), (0, 2 * padding), (0, 2 * padding), (0, 0))), w, b, stride)
 
 
+def _first_picture(x, w, b, stride=1, padding=0):
+    y = conv_forward(x, w, b, stride, padding)
+    y[1:] = 0
+    return y
+
+
+def _looped(as_wide_as_high=False, turned=False):
+    """With slices, which grow narrow at the edge of the picture and then may still be multiplied, or not."""
+
+    def forward(x, w, b, stride=1, padding=0):
+        y = np.empty_like(conv_forward(x, w, b, stride, padding))
+        y = np.empty((len(y), y.shape[1], y.shape[1], len(b))) if as_wide_as_high else y
+        x, K = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0))), len(w)
+        for n, i, j, f in np.ndindex(y.shape):
+            top, left = (j * stride, i * stride) if turned else (i * stride, j * stride)
+            y[n, i, j, f] = np.sum(x[n, top : top + K, left : left + K] * w[..., f]) + b[f]
+        return y
+
+    return forward
+
+
 EXERCISE = Exercise(
     function=conv_forward,
     title="a filter slides over pictures",
@@ -90,7 +111,8 @@ EXERCISE = Exercise(
         ),
         Slip(
             "everything padded",
-            "Without padding you are right. With padding, channels and pictures grow as well: what is there to pad?",
+            "Without padding you are right. With it, what lies under the filter has another shape than the filter. "
+            "Print the shape of the padded picture: which of its sizes shall grow, and by how much?",
             lambda x, w, b, stride=1, padding=0: conv_forward(np.pad(x, padding), w, b, stride),
         ),
         Slip(
@@ -102,6 +124,50 @@ EXERCISE = Exercise(
             "turned",
             "Rows and columns of the filter are exchanged. Which axis of w goes with which of x?",
             lambda x, w, b, stride=1, padding=0: conv_forward(x, w.transpose(1, 0, 2, 3), b, stride, padding),
+        ),
+        Slip(
+            "sizes of the picture before it grew",
+            "With padding you have too few outputs, and those that are there are right. Which picture did you measure?",
+            lambda x, w, b, stride=1, padding=0: conv_forward(x, w, b, stride, padding)[
+                :,
+                : (x.shape[1] - len(w)) // stride + 1,
+                : (x.shape[2] - len(w)) // stride + 1,
+            ],
+        ),
+        Slip(
+            "mean",
+            "You divide by how many numbers there are in a window. A dot product is a sum.",
+            lambda x, w, b, stride=1, padding=0: conv_forward(x, w / w[..., 0].size, b, stride, padding),
+        ),
+        Slip(
+            "bias in every term",
+            "You add b once for every number of the window. It stands before the sum.",
+            lambda x, w, b, stride=1, padding=0: conv_forward(x, w, b * w[..., 0].size, stride, padding),
+        ),
+        Slip(
+            "one channel",
+            "With one channel you are right, with several not: where are the others?",
+            lambda x, w, b, stride=1, padding=0: conv_forward(x[..., :1], w[:, :, :1], b, stride, padding),
+        ),
+        Slip(
+            "one picture",
+            "Only the first picture of the batch has an output. Is there a `return` inside your loop?",
+            _first_picture,
+        ),
+        Slip(
+            "channels first",
+            "Your numbers are right, but the filters' axis stands before rows and columns. Here channels come last.",
+            lambda x, w, b, stride=1, padding=0: conv_forward(x, w, b, stride, padding).transpose(0, 3, 1, 2),
+        ),
+        Slip(
+            "as wide as high",
+            "Your outputs are as wide as they are high, whatever the picture. What is W' worked out from?",
+            _looped(as_wide_as_high=True),
+        ),
+        Slip(
+            "across the picture",
+            "i goes down and j goes right, and your windows do it the other way round.",
+            _looped(turned=True),
         ),
     ),
     hints=(

@@ -46,6 +46,12 @@ def _only_last(dy, x, w):
     return dx, dw, db
 
 
+def _without_the_last(dy):
+    dy = dy.copy()
+    dy[:, -1] = dy[:, :, -1] = 0
+    return dy
+
+
 def _drawn(N, H, W, K, C, F, seed):
     return lambda: normal((N, H - K + 1, W - K + 1, F), (N, H, W, C), (K, K, C, F), seed=seed)
 
@@ -57,6 +63,7 @@ EXERCISE = Exercise(
     read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
     observe=answer("dx", "dw", "db"),
+    apart=True,
     cases=(
         Case("one window: a dot product", _drawn(1, 2, 2, 2, 1, 1, 0)),
         Case("windows that overlap", _drawn(1, 4, 5, 3, 1, 1, 1)),
@@ -115,6 +122,45 @@ EXERCISE = Exercise(
             "signs",
             "Your dx has the wrong sign everywhere.",
             _but(lambda dx, dw, db, dy, x, w: (-dx, dw, db)),
+        ),
+        Slip(
+            "order",
+            "Your gradients stand in another order than (dx, dw, db).",
+            (
+                _but(lambda dx, dw, db, dy, x, w: (dw, dx, db)),
+                _but(lambda dx, dw, db, dy, x, w: (dw, db, dx)),
+                _but(lambda dx, dw, db, dy, x, w: (db, dw, dx)),
+            ),
+        ),
+        Slip(
+            "last windows missing",
+            "The windows of the last row and the last column have no say. How far do your loops count?",
+            lambda dy, x, w: conv_gradient(_without_the_last(dy), x, w),
+        ),
+        Slip(
+            "last filter only",
+            "Your dx knows one filter only, the last, and where windows overlap only one of these.",
+            lambda dy, x, w: _only_last(dy[..., -1:], x, w[..., -1:]),
+        ),
+        Slip(
+            "dw of the last window",
+            "Your dw knows one window only, the last: what the others said is written over.",
+            _but(
+                lambda dx, dw, db, dy, x, w: (
+                    dx,
+                    np.einsum("nf,npqc->pqcf", dy[:, -1, -1], x[:, -len(w) :, -len(w) :]),
+                    db,
+                )
+            ),
+        ),
+        Slip(
+            "only places added up",
+            "Your db still has a row for each column of dy, or for each picture. One bias serves them all.",
+            (
+                _but(lambda dx, dw, db, dy, x, w: (dx, dw, dy.sum(axis=(0, 1)))),
+                _but(lambda dx, dw, db, dy, x, w: (dx, dw, dy.sum(axis=(1, 2)))),
+                _but(lambda dx, dw, db, dy, x, w: (dx, dw, dy.sum(axis=0))),
+            ),
         ),
     ),
     hints=(

@@ -100,7 +100,60 @@ EXERCISE = Exercise(
         Slip(
             "size of g",
             "Your deconvnet turns negative numbers into positive ones, instead of stopping them.",
-            _rules(deconvnet=lambda g, x: np.abs(g)),
+            (
+                _rules(deconvnet=lambda g, x: np.abs(g)),
+                _rules(deconvnet=lambda g, x: np.abs(g), guided=lambda g, x: np.abs(g) * (x > 0)),
+            ),
+        ),
+        Slip(
+            "rules exchanged",
+            "What you do for the gradient is the deconvnet's rule, and the other way round. Which of them knows x?",
+            _rules(
+                gradient=lambda g, x: deconvnet_relu(g, x, "deconvnet"),
+                deconvnet=lambda g, x: deconvnet_relu(g, x, "gradient"),
+            ),
+        ),
+        Slip(
+            "x let through",
+            "You ask the right question, and then let x through. What comes from above is g.",
+            (
+                _rules(
+                    gradient=lambda g, x: np.maximum(x, 0),
+                    deconvnet=lambda g, x: x * (g > 0),
+                    guided=lambda g, x: x * ((x > 0) & (g > 0)),
+                ),
+                _rules(gradient=lambda g, x: np.maximum(x, 0), guided=lambda g, x: x * ((x > 0) & (g > 0))),
+                _rules(gradient=lambda g, x: np.maximum(x, 0)),
+            ),
+        ),
+        Slip(
+            "answers instead of numbers",
+            "You return who may pass, and not what passes.",
+            _rules(
+                gradient=lambda g, x: x > 0,
+                deconvnet=lambda g, x: g > 0,
+                guided=lambda g, x: (x > 0) & (g > 0),
+            ),
+        ),
+        Slip(
+            "guided asks for either",
+            "Your guided rule lets through who passes one of the two. It is stricter than that.",
+            _rules(guided=lambda g, x: np.where((x > 0) | (g > 0), g, 0)),
+        ),
+        Slip(
+            "guided lets everything through",
+            "Your guided rule stops nothing: is this name ever asked for?",
+            _rules(guided=lambda g, x: g),
+        ),
+        Slip(
+            "picked out",
+            "You pick out what passes and throw the rest away, so that nobody knows any more where it was. What is "
+            "stopped leaves a 0.",
+            _rules(
+                gradient=lambda g, x: g[x > 0],
+                deconvnet=lambda g, x: g[g > 0],
+                guided=lambda g, x: g[(x > 0) & (g > 0)],
+            ),
         ),
     ),
     hints=(

@@ -88,6 +88,19 @@ EXERCISE = Exercise(
             "That is a single number, or one for each place. Every *pair* of channels has a number of its own.",
             lambda A: ops.sum(A * A),
         ),
+        Slip(
+            "reshaped, not turned over",
+            "A reshape cuts the same row of numbers anew; it does not make rows of columns. Print both for 2×3.",
+            (
+                lambda A: A @ A.reshape(A.shape[1], A.shape[0]),
+                lambda A: A.reshape(A.shape[1], A.shape[0]) @ A.reshape(A.shape[1], A.shape[0]).T,
+            ),
+        ),
+        Slip(
+            "half of the gradient",
+            "The numbers are right, but one factor is no Tensor any more: half of the gradient does not find its way.",
+            (lambda A: A @ A.data.T, lambda A: Tensor(A.data) @ A.T),
+        ),
     ),
     hints=(
         "How do you say by one number how much two rows of A have in common? And how many pairs of rows are there?",

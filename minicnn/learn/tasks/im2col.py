@@ -42,6 +42,12 @@ def _other(*order):
     return matrix
 
 
+def _neighbours(x, size, stride=1):
+    rows, columns = ((length - size) // stride + 1 for length in x.shape[1:3])
+    windows = _windows(x, size, 1)[:, :rows, :columns]
+    return windows.reshape(len(x) * rows * columns, -1)
+
+
 def _numbered(*shape):
     return np.arange(float(np.prod(shape))).reshape(shape)
 
@@ -113,6 +119,41 @@ EXERCISE = Exercise(
             "blocks",
             "Your windows do not overlap, whatever the stride: where does the second one begin?",
             lambda x, size, stride=1: im2col(x, size, size),
+        ),
+        Slip(
+            "windows not laid flat",
+            "Your windows are still windows. A row of a matrix is a row of numbers.",
+            (
+                lambda x, size, stride=1: im2col(x, size, stride).reshape(-1, size, size, x.shape[3]),
+                lambda x, size, stride=1: im2col(x, size, stride).reshape(-1, size * size, x.shape[3]),
+            ),
+        ),
+        Slip(
+            "pictures kept apart",
+            "Each picture has a matrix of its own. One matrix is wanted, in which they stand below each other.",
+            lambda x, size, stride=1: im2col(x, size, stride).reshape(len(x), -1, size * size * x.shape[3]),
+        ),
+        Slip(
+            "one picture",
+            "Only the windows of the first picture are there.",
+            lambda x, size, stride=1: im2col(x[:1], size, stride),
+        ),
+        Slip(
+            "places without stride",
+            "As many rows as there should be, but with a stride of 2 your windows are still neighbours. Where does "
+            "window i begin?",
+            _neighbours,
+        ),
+        Slip(
+            "as Fortran lays it flat",
+            "The windows are in order, but inside each one the first axis goes fastest. In memory the last one does.",
+            _other(0, 1, 2, 5, 4, 3),
+        ),
+        Slip(
+            "beyond the edge",
+            "Some of your windows are smaller than others: they reach beyond the picture, where nothing is cut out. "
+            "Where does the last window that fits begin?",
+            raises="inhomogeneous",
         ),
     ),
     hints=(

@@ -46,13 +46,44 @@ def _at(index, window, value):
     return part.reshape(window.shape)
 
 
-def _over_channels(dy, x, size, stride):
-    """The winner among all channels of a window takes the gradients of all."""
+def _over_channels(dy, x, size, stride, to_all=False):
+    """The winner among all channels of a window takes the gradients of all; or all channels do, where it is."""
     dx = np.zeros_like(x)
     for n, i, j, c in np.ndindex(dy.shape):
         window = x[n, i * stride : i * stride + size, j * stride : j * stride + size]
         row, column, channel = np.unravel_index(window.argmax(), window.shape)
-        dx[n, i * stride + row, j * stride + column, channel] += dy[n, i, j, c]
+        dx[n, i * stride + row, j * stride + column, c if to_all else channel] += dy[n, i, j, c]
+    return dx
+
+
+def _placed(dy, x, size, stride, place):
+    """Every gradient added at a place made of the window's (i, j) and the winner's (p, q) in it."""
+    dx = np.zeros_like(x)
+    for n, i, j, c in np.ndindex(dy.shape):
+        window = x[n, i * stride : i * stride + size, j * stride : j * stride + size, c]
+        row, column = place(i, j, *np.unravel_index(window.argmax(), window.shape))
+        dx[n, row, column, c] += dy[n, i, j, c]
+    return dx
+
+
+def _negative_to_the_corner(dy, x, size, stride):
+    """Where all of a window is negative, the place that the search began with gets the gradient: the first of dx."""
+    dx = np.zeros_like(x)
+    for n, i, j, c in np.ndindex(dy.shape):
+        top, left = i * stride, j * stride
+        window = x[n, top : top + size, left : left + size, c]
+        row, column = np.unravel_index(window.argmax(), window.shape)
+        place = (top + row, left + column) if window.max() > 0 else (0, 0)
+        dx[n, *place, c] += dy[n, i, j, c]
+    return dx
+
+
+def _windows_put(dy, x, size, stride):
+    """Every window, zeros and all, in the place of what was there."""
+    dx = np.zeros_like(x)
+    for n, i, j, c in np.ndindex(dy.shape):
+        window = n, slice(i * stride, i * stride + size), slice(j * stride, j * stride + size), c
+        dx[window] = (x[window] == x[window].max()) * dy[n, i, j, c]
     return dx
 
 
@@ -101,7 +132,7 @@ EXERCISE = Exercise(
         Slip(
             "channels compete",
             "Your channels compete with each other. Each is pooled by itself.",
-            _over_channels,
+            (_over_channels, lambda dy, x, size, stride: _over_channels(dy, x, size, stride, to_all=True)),
         ),
         Slip(
             "times the value",
@@ -119,6 +150,51 @@ EXERCISE = Exercise(
             lambda dy, x, size, stride: max_pool_gradient(
                 dy, np.pad(x, ((0, 0), (0, 9), (0, 9), (0, 0)), constant_values=-9), size, size
             )[:, : x.shape[1], : x.shape[2]],
+        ),
+        Slip(
+            "places in the window",
+            "All gradients gather at the top left: `argmax` says where the winner is in its window. Where is the "
+            "window?",
+            lambda dy, x, size, stride: _placed(dy, x, size, stride, lambda i, j, p, q: (p, q)),
+        ),
+        Slip(
+            "windows without stride",
+            "Your windows are neighbours, whatever the stride: where does window i begin?",
+            lambda dy, x, size, stride: max_pool_gradient(dy, x, size, 1),
+        ),
+        Slip(
+            "row and column exchanged",
+            "The winner's row and column are exchanged: a number k of a window that is laid flat stands in row k // K.",
+            lambda dy, x, size, stride: _placed(
+                dy, x, size, stride, lambda i, j, p, q: (i * stride + q, j * stride + p)
+            ),
+        ),
+        Slip(
+            "overlaps lost, and everybody",
+            "You put a whole window into dx at once, and so wipe out what an overlapping one had put there; and where "
+            "several are equally large, all of them get the gradient.",
+            _windows_put,
+        ),
+        Slip(
+            "the maximum itself",
+            "You put the winner's value into dx. What arrives from above, and where does it go?",
+            _spread(lambda window, g: _at(window.argmax(), window, window.max())),
+        ),
+        Slip(
+            "largest by size",
+            "Where numbers are negative another one wins with you: the largest, not the one of largest size.",
+            _spread(lambda window, g: _at(np.abs(window).argmax(), window, g)),
+        ),
+        Slip(
+            "winner sought from 0 on",
+            "In a window whose numbers are all negative nobody wins with you. What is the search to begin with?",
+            (
+                _spread(lambda window, g: _at(window.argmax(), window, g * (window.max() > 0))),
+                lambda dy, x, size, stride: _placed(
+                    dy, np.maximum(x, 0), size, stride, lambda i, j, p, q: (i * stride + p, j * stride + q)
+                ),
+                _negative_to_the_corner,
+            ),
         ),
     ),
     hints=(

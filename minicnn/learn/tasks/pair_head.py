@@ -101,6 +101,47 @@ EXERCISE = Exercise(
             "You divide the probabilities among the pairs. Each pair is a question of its own.",
             _head(lambda f, g: np.abs(f - g), lambda z: np.exp(z) / np.exp(z).sum()),
         ),
+        Slip(
+            "added up over pairs",
+            "You add up over the pairs, and a number for each of the D differences is left. Which axis is one pair?",
+            lambda f, g, w, b: _sigmoid((np.abs(f - g) * w).sum(axis=0) + b),
+        ),
+        Slip(
+            "one answer for all",
+            "You add up over all pairs at once. Each pair is a question of its own.",
+            lambda f, g, w, b: _sigmoid((np.abs(f - g) * w).sum() + b),
+        ),
+        Slip(
+            "size of the sum",
+            "You take |·| when all is added up. It stands inside the sum, around every single difference.",
+            lambda f, g, w, b: _sigmoid(np.abs((f - g) @ w) + b),
+        ),
+        Slip(
+            "size of the weights",
+            "You take |·| of the weights as well. A weight may be negative: most of them should.",
+            lambda f, g, w, b: _sigmoid(np.abs((f - g) * w).sum(axis=1) + b),
+        ),
+        Slip(
+            "mean",
+            "You divide by D. Σ is a sum.",
+            lambda f, g, w, b: _sigmoid((np.abs(f - g) * w).mean(axis=1) + b),
+        ),
+        Slip(
+            "no parentheses",
+            "Some of your probabilities are above 1: Python divides before it adds. What stands below the line of the "
+            "fraction?",
+            _head(lambda f, g: np.abs(f - g), lambda z: 1 / 1 + np.exp(-z)),
+        ),
+        Slip(
+            "tanh",
+            "Your numbers lie between −1 and 1. Another curve of the same form, and not the one that is asked for.",
+            _head(lambda f, g: np.abs(f - g), np.tanh),
+        ),
+        Slip(
+            "standing",
+            "Your answer is a column, (N, 1). One number for each pair has the shape (N,).",
+            lambda f, g, w, b: _sigmoid(np.abs(f - g) @ w + b)[:, None],
+        ),
     ),
     hints=(
         "It is logistic regression. What are its features, D for each pair?",

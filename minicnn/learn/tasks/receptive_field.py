@@ -1,6 +1,7 @@
 """Exercise: how much of the picture a unit sees."""
 
 import functools
+import math
 
 from minicnn.learn.exercise import Case, Exercise, Slip
 
@@ -103,6 +104,33 @@ EXERCISE = Exercise(
             "one too few",
             "One pixel is missing everywhere: what does a unit see if there are no layers at all?",
             lambda layers: receptive_field(layers) - 1,
+        ),
+        Slip(
+            "own stride alone",
+            "You go by the stride of the layer itself. It moves the neighbours of this layer; how far apart are those "
+            "of the layer below?",
+            _walk(lambda field, size, step: field + (size - 1) * step, step_of=lambda _, stride: stride, early=True),
+        ),
+        Slip(
+            "one window too many",
+            "A window of 1 shall see what the layer below sees, and with you it sees more: how many steps are there "
+            "between K units?",
+            _walk(lambda field, size, step: field + size * step),
+        ),
+        Slip(
+            "just a sum",
+            "You add up the windows. Two of 3×3 see 5 pixels, not 6: their windows overlap. And a stride?",
+            lambda layers: sum(size for size, _ in layers),
+        ),
+        Slip(
+            "product",
+            "You multiply the windows. Two of 3×3 see 5 pixels, not 9: their windows overlap.",
+            lambda layers: math.prod(size for size, _ in layers),
+        ),
+        Slip(
+            "windows and strides exchanged",
+            "Which of the two numbers of a layer is its window?",
+            lambda layers: receptive_field([(stride, size) for size, stride in layers]),
         ),
     ),
     hints=(

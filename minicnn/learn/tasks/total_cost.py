@@ -23,7 +23,7 @@ EXERCISE = Exercise(
     read="tutorials/03_style_transfer_by_hand.py",
     imports="from minicnn import ops",
     cases=(
-        Case("the course's: 0.2 and 0.8, α and β left out", lambda: [0.2, 0.8], {"": 34.0}),
+        Case("the course's: 0.2 and 0.8, α = 10 and β = 40 by default", lambda: [0.2, 0.8], {"": 34.0}),
         Case("the course's: 0.3 and 0.5, α = 3 and β = 8", lambda: [0.3, 0.5, 3, 8], {"": 4.9}),
         Case("two Tensors", lambda: [Tensor(7.056877), Tensor(14.017808)], {"": 631.28109}),
         Case("no content at all: a texture", lambda: [0.7, 0.4, 0, 2], {"": 0.8}),
@@ -53,6 +53,31 @@ EXERCISE = Exercise(
             "mean",
             "You divide by the sum of the weights, or by their number. The formula divides by nothing.",
             lambda c, s, a=10, b=40: (a * c + b * s) / (a + b),
+        ),
+        Slip("style unweighted", "The style counts as it is. Who says how much?", lambda c, s, a=10, b=40: a * c + s),
+        Slip(
+            "content unweighted",
+            "The content counts as it is. Who says how much?",
+            lambda c, s, a=10, b=40: c + b * s,
+        ),
+        Slip(
+            "one weight for both",
+            "Both costs are weighed alike. There are two weights.",
+            (
+                lambda c, s, a=10, b=40: a * (c + s),
+                lambda c, s, a=10, b=40: b * (c + s),
+                lambda c, s, a=10, b=40: (a + b) * (c + s),
+            ),
+        ),
+        Slip(
+            "difference",
+            "One cost is taken off the other. A picture that is painted quite differently shall not cost less.",
+            (lambda c, s, a=10, b=40: a * c - b * s, lambda c, s, a=10, b=40: b * s - a * c),
+        ),
+        Slip(
+            "one cost twice",
+            "One of the two costs is there twice, and the other not at all.",
+            (lambda c, s, a=10, b=40: (a + b) * s, lambda c, s, a=10, b=40: (a + b) * c),
         ),
     ),
     hints=(

@@ -136,7 +136,8 @@ EXERCISE = Exercise(
         ),
         Slip(
             "no clip",
-            "Some of your pixels are blacker than black or whiter than white.",
+            "When you return, some pixels of generated_image are blacker than black or whiter than white. If you did "
+            "clip: did that change the picture itself, or make another one?",
             _variant(ends=None),
         ),
         Slip(

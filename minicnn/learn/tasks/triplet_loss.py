@@ -76,7 +76,7 @@ EXERCISE = Exercise(
         _toy(
             "one that is satisfied beside one that is not", 1, 2.0, [[0, 0], [0, 0]], [[0, 0], [1, 0]], [[3, 4], [0, 0]]
         ),
-        Case("the course's three triplets of 128 numbers, α left out", _course, {"": 527.2598}, tolerance=3e-6),
+        Case("the course's three triplets of 128 numbers, α = 0.2 by default", _course, {"": 527.2598}, tolerance=3e-6),
     ),
     slips=(
         Slip(
@@ -106,12 +106,75 @@ EXERCISE = Exercise(
             "hinge after the sum",
             "One triplet that is far better than it must be pays for another's misery. What comes first, the maximum "
             "or the sum over triplets?",
-            lambda _, y, alpha=0.2: ops.maximum(ops.sum(_near(y) - _far(y) + alpha), 0.0),
+            (
+                lambda _, y, alpha=0.2: ops.maximum(ops.sum(_near(y) - _far(y) + alpha), 0.0),
+                lambda _, y, alpha=0.2: ops.maximum(ops.sum(_near(y) - _far(y)) + alpha, 0.0),
+            ),
         ),
         Slip(
             "no hinge",
             "Your loss can be negative. A triplet that is satisfied shall cost nothing, and earn nothing either.",
-            lambda _, y, alpha=0.2: ops.sum(_near(y) - _far(y) + alpha),
+            (
+                lambda _, y, alpha=0.2: ops.sum(_near(y) - _far(y) + alpha),
+                lambda _, y, alpha=0.2: ops.sum(_near(y) - _far(y)) + alpha,
+            ),
+        ),
+        Slip(
+            "positive against negative",
+            "Both distances begin at the anchor. One of yours is between the positive and the negative.",
+            lambda _, y, alpha=0.2: ops.sum(
+                ops.maximum(_near(y) - ops.sum(ops.square(y[1] - y[2]), axis=1) + alpha, 0.0)
+            ),
+        ),
+        Slip(
+            "margin always 0.2",
+            "You are right where the margin is 0.2, and only there. Who says how large it is?",
+            lambda _, y, alpha=0.2: ops.sum(ops.maximum(_near(y) - _far(y) + 0.2, 0.0)),
+        ),
+        Slip(
+            "margin taken off",
+            "Your margin has the wrong sign: a triplet gets away although the negative is as near as the positive.",
+            lambda _, y, alpha=0.2: ops.sum(ops.maximum(_near(y) - _far(y) - alpha, 0.0)),
+        ),
+        Slip(
+            "margin after the hinge",
+            "You add the margin when the maximum is taken already, so that a triplet that is satisfied pays for it, "
+            "too.",
+            (
+                lambda _, y, alpha=0.2: ops.sum(ops.maximum(_near(y) - _far(y), 0.0)) + alpha,
+                lambda _, y, alpha=0.2: ops.sum(ops.maximum(_near(y) - _far(y), 0.0) + alpha),
+            ),
+        ),
+        Slip(
+            "not added up",
+            "That is one loss for each triplet, and each is right. The formula makes one number of them.",
+            lambda _, y, alpha=0.2: ops.maximum(_near(y) - _far(y) + alpha, 0.0),
+        ),
+        Slip(
+            "added up over triplets",
+            "Your distances have a number for each of the D numbers of an encoding: you added along the axis of the "
+            "triplets. Which of the two axes is one encoding?",
+            lambda _, y, alpha=0.2: ops.sum(
+                ops.maximum(
+                    ops.sum(ops.square(y[0] - y[1]), axis=0) - ops.sum(ops.square(y[0] - y[2]), axis=0) + alpha, 0.0
+                )
+            ),
+        ),
+        Slip(
+            "hinge for every number",
+            "You take the maximum before the D squares of a distance are added up, and add a margin to every one.",
+            lambda _, y, alpha=0.2: ops.sum(
+                ops.maximum(ops.square(y[0] - y[1]) - ops.square(y[0] - y[2]) + alpha, 0.0)
+            ),
+        ),
+        Slip(
+            "square of a sum",
+            "Differences of opposite sign cancel before you square them. Which comes first?",
+            lambda _, y, alpha=0.2: ops.sum(
+                ops.maximum(
+                    ops.square(ops.sum(y[0] - y[1], axis=1)) - ops.square(ops.sum(y[0] - y[2], axis=1)) + alpha, 0.0
+                )
+            ),
         ),
     ),
     hints=(

@@ -94,6 +94,29 @@ EXERCISE = Exercise(
             "Your distances are right, but your door is open for everybody.",
             _by(lambda d, _: (d, True)),
         ),
+        Slip(
+            "cosine",
+            "Yours is 1 − cos of the angle between the two, half of the distance's square. τ is for distances.",
+            _by(lambda d, _: (d**2 / 2, d**2 / 2 <= THRESHOLD)),
+        ),
+        Slip(
+            "mean",
+            "Your distances are too small by √128: is there a mean below the root? ‖·‖₂ is the root of a sum.",
+            _by(lambda d, _: (d / 128**0.5, d / 128**0.5 <= THRESHOLD)),
+        ),
+        Slip(
+            "difference of the lengths",
+            "You compare how long the two encodings are, and all are of length 1. How far apart are their ends?",
+            _by(lambda d, _: (0.0, True)),
+        ),
+        Slip(
+            "a batch of one",
+            "encode answers for a batch, here of one picture, and your distance is still a batch of one.",
+            (
+                _by(lambda d, _: (np.array([d]), np.array([d]) <= THRESHOLD)),
+                _by(lambda d, _: (np.array([d]), d <= THRESHOLD)),
+            ),
+        ),
     ),
     hints=(
         "There are two encodings: one is in the database, under a name; one you make from the picture. What does it "

@@ -50,6 +50,13 @@ def _judged(d, name):
     return d, name if d <= THRESHOLD else None
 
 
+def _told_of_the_known(instead):
+    """The least distance of those who get a name, and something instead of it for the others."""
+    return _by(lambda known: _nearest(known) if _nearest(known)[0] <= THRESHOLD else (instead, None))
+
+
+BEGINNINGS = (1.0, 10.0, 100.0, 1000.0, np.inf)  # of a search for the least
+
 EXERCISE = Exercise(
     function=who_is_it,
     title="who is this, if it is anybody we know?",
@@ -74,7 +81,10 @@ EXERCISE = Exercise(
         Slip(
             "first within the threshold",
             "Frankie is taken for Gale: you stop at the first who is near enough. Who else may be?",
-            _by(_first),
+            (
+                _by(_first),
+                _by(lambda known: _first(known) if min(known.values()) <= THRESHOLD else ([*known.values()][-1], None)),
+            ),
         ),
         Slip(
             "squared",
@@ -100,12 +110,33 @@ EXERCISE = Exercise(
         Slip(
             "number",
             "You return where in the database the person stands. A door wants a name.",
-            _by(lambda known: (min(known.values()), int(np.argmin([*known.values()])))),
+            (
+                _by(lambda known: (min(known.values()), int(np.argmin([*known.values()])))),
+                _by(lambda known: _judged(min(known.values()), int(np.argmin([*known.values()])))),
+            ),
         ),
         Slip(
             "everybody is a stranger",
             "Your distances are right, but nobody gets a name any more. Which side of the threshold is near?",
             _by(lambda known: (_nearest(known)[0], _nearest(known)[1] if _nearest(known)[0] > THRESHOLD else None)),
+        ),
+        Slip(
+            "only the first",
+            "You come home after the first person of the database. Is there a `return` inside your loop?",
+            (
+                _by(lambda known: _judged(*next((d, name) for name, d in known.items()))),
+                _by(lambda known: next((d, name) for name, d in known.items())),
+            ),
+        ),
+        Slip(
+            "distance of the known only",
+            "Your names are right. But where nobody is near enough, the least distance is still to be told.",
+            tuple(_told_of_the_known(instead) for instead in (None, 0.0, THRESHOLD, *BEGINNINGS)),
+        ),
+        Slip(
+            "least not kept",
+            "Everybody is compared with the distance that you began with. What is the least one so far, after Ada?",
+            tuple(_by(lambda known, begin=begin: (begin, None)) for begin in BEGINNINGS),
         ),
     ),
     hints=(
