@@ -19,7 +19,10 @@ from minicnn.style.counting import products, run_bytes, touched_bytes
 from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
-SMALL = (128, 256)  # pixels of the long side of the pictures that are styled to see how fast this machine is
+# Pixels of the long side of the pictures that are styled to see how fast this machine is: the first two, and larger
+# ones while a step still takes less than ENOUGH seconds and the picture is more than twice as large.
+SMALL = (128, 256, 512)
+ENOUGH = 0.1
 SHORT = 48  # pixels of their short side, at least
 SHARE = 0.9  # of the free memory that a run may take; the rest is for what the system does meanwhile
 
@@ -69,10 +72,9 @@ def estimate(
     """
     height, width = content.shape[:2]
     long = max(height, width)
-    small = _small(content.shape, SMALL[-1])
-    seconds = _seconds_of_a_step(model, recipe, content, styles[0])  # at full size
+    seconds, largest = _seconds_of_a_step(model, recipe, content, styles[0])  # at full size
     held = machine.resident_memory() or TYPICAL
-    base = held - touched_bytes(model, recipe, small)
+    base = held - touched_bytes(model, recipe, largest)
 
     def needed(scale: float) -> int:
         """With content and styles that much smaller, as another --size would have them."""
@@ -104,21 +106,22 @@ TYPICAL = 350 << 20  # bytes of a process that has styled a small picture, for s
 
 def _seconds_of_a_step(
     model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]
-) -> float:
-    """From two small sizes, of which the line through (multiply-adds, seconds) is followed to the full one: a step has
-    its share of work that does not grow with the picture.
+) -> tuple[float, tuple[int, int]]:
+    """From small sizes: the line through (multiply-adds, seconds) of the last two is followed to the full one, as a
+    step has its share of work that does not grow with the picture. Returns the largest size tried, too.
     """
-    height, width = content.shape[:2]
-    points = []
+    points: list[tuple[float, float]] = []
     for side in SMALL:
+        if len(points) >= 2 and (points[-1][1] >= ENOUGH or 2 * side >= max(content.shape)):
+            break
         size = _small(content.shape, side)
         points.append((products(model, recipe, size), _seconds_at(model, recipe, images.resize(content, *size), style)))
-    (fewer, shorter), (more, longer) = points
-    full = products(model, recipe, (height, width))
+    (fewer, shorter), (more, longer) = points[-2:]
+    full = products(model, recipe, content.shape[:2])
     if more <= fewer or longer <= shorter:  # the picture is that small, or the machine was busy
-        return longer * full / more
+        return longer * full / more, size
     slope = (longer - shorter) / (more - fewer)
-    return min(longer + slope * (full - more), longer * full / more)
+    return min(longer + slope * (full - more), longer * full / more), size
 
 
 def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]) -> float:

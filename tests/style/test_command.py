@@ -20,7 +20,7 @@ FEW = ["--size", "32", "--steps", "4", "--levels", "1"]
 def folder(tmp_path, monkeypatch):
     """Three pictures in a folder that is the current one; seconds are estimated elsewhere."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 0.1)
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (0.1, (32, 32)))
     for name, coarse in zip(
         ("photo", "painting", "window"), np.random.default_rng(0).random((3, 9, 9, 3)), strict=True
     ):

@@ -83,6 +83,23 @@ def test_seconds_follow_the_line_through_two_small_sizes(network, monkeypatch):
     assert small.seconds == pytest.approx(101.5 * seconds_at(network, recipe, content[:100, :100], style))
 
 
+@pytest.mark.parametrize(
+    ("long", "seconds", "tried"),
+    [(2000, 0.02, [128, 256, 512]), (2000, 0.2, [128, 256]), (500, 0.02, [128, 256]), (100, 0.02, [100, 100])],
+)
+def test_larger_sizes_are_tried_while_steps_are_short(network, monkeypatch, long, seconds, tried):
+    sides = []
+
+    def seconds_at(model, recipe, content, style):
+        sides.append(len(content))
+        return seconds
+
+    monkeypatch.setattr(estimates, "_seconds_at", seconds_at)
+    content, style = np.zeros((long, long // 2, 3), np.float32), np.zeros((64, 64, 3), np.float32)
+    estimate(network, network.card.recipe, content, [(style, 1.0)])
+    assert sides == tried
+
+
 def test_a_real_estimate(network):
     content, style = np.random.default_rng(0).random((2, 48, 64, 3), np.float32)
     recipe = dataclasses.replace(network.card.recipe, steps=10)
@@ -97,7 +114,7 @@ def test_a_real_estimate(network):
 
 @pytest.mark.parametrize("free", [2 * GB, 20 * GB])
 def test_what_does_not_fit_is_refused_with_the_size_that_does(network, monkeypatch, free):
-    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 1.0)
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))
     monkeypatch.setattr(estimates.images, "resize", lambda image, height, width: image[:height, :width])  # quick
     monkeypatch.setattr(machine, "available_memory", lambda: free)
     monkeypatch.setattr(machine, "resident_memory", lambda: 200 << 20)
@@ -115,7 +132,7 @@ def test_what_does_not_fit_is_refused_with_the_size_that_does(network, monkeypat
 
 def test_a_size_fits_for_the_styles_too(network, monkeypatch):
     """--size is that of all pictures: a large style does not mean that nothing fits."""
-    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: 1.0)
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))
     monkeypatch.setattr(machine, "available_memory", lambda: 2 * GB)
     monkeypatch.setattr(machine, "resident_memory", lambda: 200 << 20)
     large = np.broadcast_to(np.float32(0.5), (12000, 12000, 3))
