@@ -20,7 +20,7 @@ from typing import Any
 from minicnn.errors import InputError
 from minicnn.lessons.shelf import PACKAGE, Lesson
 
-SECONDS = 600  # for one cell: lessons take some ten for all of theirs
+SECONDS = 600  # for one cell, and to start a kernel: lessons take some ten for all of theirs, where nobody else works
 # Figures are seen on a projector, so they have twice the dots. A kernel that others could listen to says so each time.
 KERNEL = ["--InlineBackend.figure_formats=retina", "--IPKernelApp.log_level=40"]
 
@@ -75,6 +75,7 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
         client = NotebookClient(
             notebook,
             timeout=SECONDS,
+            startup_timeout=SECONDS,
             kernel_name="python3",
             extra_arguments=KERNEL,
             resources={"metadata": {"path": place}},
@@ -89,6 +90,8 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
             said = f"still running after {SECONDS} s"
         except DeadKernelError:
             said = "its process ended"
+        except RuntimeError as problem:
+            raise LessonError(f"tutorial: {lesson.name} has no kernel to run in: {problem}") from None
         else:
             for cell in notebook.cells:
                 if "outputs" in cell:

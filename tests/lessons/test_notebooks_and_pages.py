@@ -132,6 +132,21 @@ def broken_links(folder):
     return found
 
 
+def test_a_kernel_that_does_not_start_is_told_in_a_line(school, capsys, monkeypatch):
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient, of the extra teach")
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
+
+    def execute(client, **_):
+        raise RuntimeError("Kernel didn't respond")
+
+    monkeypatch.setattr(nbclient.NotebookClient, "execute", execute)
+    assert main(["tutorial", "html", "--to", str(school / "site")]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if "dots" in line] == [
+        "minicnn: tutorial: 01_dots has no kernel to run in: Kernel didn't respond"
+    ]
+
+
 @pytest.mark.thorough  # starts kernels
 @pytest.mark.timeout(300)
 def test_a_site_is_made_and_what_fails_is_named(school, capsys):
