@@ -276,6 +276,17 @@ def test_no_program_beyond_the_budget(runs, monkeypatch):
     assert runs == []
 
 
+def test_single_pictures_in_a_frozen_loop_share_what_was_prepared(monkeypatch):
+    """As the docstring of encode advises; each call freezes the encoder for itself, too, and must not let go of it."""
+    built, numbers = [], programs.Numbers
+    monkeypatch.setattr(programs, "Numbers", lambda *given: built.append(1) or numbers(*given))
+    model, picture = minicnn.models.nn4_small2(), np.full((96, 96, 3), 0.5, np.float32)
+    with nn.frozen(model):
+        first, second = (minicnn.faces.encode(model, picture) for _ in range(2))
+    assert len(built) == 1
+    assert (first == second).all()
+
+
 def test_what_is_known_goes_with_the_first_array_that_dies():
     before = programs._memory.bytes
     model = network()

@@ -39,7 +39,9 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
 
     images: (N, H, W, 3), one (H, W, 3), or any iterable of pictures, which is taken from as it is needed; RGB, floats
     in [0, 1] or uint8. The encoder runs in float32, as in evaluation and frozen, so that batch norm folds into the
-    convolutions, and is then as it was. Raises InputError, also where an encoding is not finite.
+    convolutions, and is then as it was. Who encodes one picture after the other does so inside `with
+    minicnn.frozen(encoder):`, where what was folded is kept from one to the next; it takes a fraction of the time.
+    Raises InputError, also where an encoding is not finite.
     """
     card = card_of(encoder)
     with _evaluating(encoder), nn.frozen(encoder), no_grad():
