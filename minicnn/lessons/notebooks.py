@@ -10,8 +10,11 @@ A page has a button there, and JupyterLab a bar to click; an editor shows everyt
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,6 +67,13 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     at = [0]
+
+    def begin(cell: Any, cell_index: int) -> None:
+        at[0] = cell_index
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            # What nbclient put there ends the kernel, as if the lesson had failed, and the next lesson would begin.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,
@@ -79,7 +89,7 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
             kernel_name="python3",
             extra_arguments=KERNEL,
             resources={"metadata": {"path": place}},
-            on_cell_start=lambda cell, cell_index: at.__setitem__(0, cell_index),
+            on_cell_start=begin,
             on_cell_complete=lambda cell, cell_index: step(),
         )
         try:

@@ -4,7 +4,12 @@ import base64
 import html.parser
 import io
 import json
+import os
 import re
+import signal
+import sys
+import threading
+import time
 
 import pytest
 
@@ -145,6 +150,29 @@ def test_a_kernel_that_does_not_start_is_told_in_a_line(school, capsys, monkeypa
     assert [line for line in told if "dots" in line] == [
         "minicnn: tutorial: 01_dots has no kernel to run in: Kernel didn't respond"
     ]
+
+
+@pytest.mark.thorough  # starts a kernel
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal to oneself is something else there")
+def test_ctrl_c_ends_the_site_and_not_one_lesson(school, capsys):
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
+    begun = school / "begun"
+    for path in (school / "minicnn" / "shipped" / "tutorials").glob("*.py"):
+        cell = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(200)\n"
+        path.write_text(
+            f"# %% [markdown]\n# # Lesson {path.stem[1]}: long\n#\n# Very.\n\n# %%\n{cell}", encoding="utf-8"
+        )
+
+    def press():
+        while not begun.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    assert main(["tutorial", "html", "--to", str(school / "site")]) == 130
+    told = capsys.readouterr().err
+    assert "interrupted" in told and "failed" not in told
 
 
 @pytest.mark.thorough  # starts kernels
