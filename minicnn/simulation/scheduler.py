@@ -15,7 +15,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core.types import Type
@@ -26,11 +26,15 @@ from numba.np.numpy_support import as_dtype
 from minicnn.simulation import threads
 from minicnn.simulation.threads import Race
 
+ATOMIC = ("add", "sub", "and_", "or_", "xor", "inc", "dec", "exch", "max", "min", "nanmax", "nanmin")
+
 
 def take_over() -> None:
     """Replace the simulator's own."""
     simulator.BlockManager = Block
     kernelapi.FakeCUDAShared.array = _shared_array
+    for name in ATOMIC:
+        setattr(kernelapi.FakeCUDAAtomic, name, _atomically(getattr(kernelapi.FakeCUDAAtomic, name)))
 
 
 class Block:
@@ -108,49 +112,80 @@ class _Yields(ast.NodeTransformer):
         return node
 
 
+class Touch(NamedTuple):
+    """Who touches an element, and when: behind so many barriers of a block. atomic: in one go with its other touch."""
+
+    block: tuple
+    phase: int
+    thread: Any
+    atomic: bool
+
+    def may_meet(self, other: Touch) -> bool:
+        """Whether no barrier stands between two threads of a block, or they are of two blocks; atomic touches may."""
+        if (self.block, self.thread) == (other.block, other.thread) or (self.atomic and other.atomic):
+            return False
+        return self.block != other.block or self.phase == other.phase
+
+
 class Watched:
     """An array of which is noted who touched which element, and when."""
+
+    atomic = False  # whether an atomic operation is at it
 
     def __init__(self, array: np.ndarray, name: str, launch: Any) -> None:
         self.array, self.name, self.launch = array, name, launch
         self.shape, self.size, self.ndim, self.dtype = array.shape, array.size, array.ndim, array.dtype
-        self.writes: dict[Any, tuple] = {}
-        self.reads: dict[Any, set[tuple]] = {}
+        self.writes: dict[Any, set[Touch]] = {}  # the last, and with it such as may meet it
+        self.reads: dict[Any, set[Touch]] = {}
 
     def __len__(self) -> int:
         return len(self.array)
 
     def __getitem__(self, index: Any) -> Any:
         me = self._who(index)
-        if index in self.writes:
-            self._compare(index, self.writes[index], me, "writes", "reads")
+        for writer in self.writes.get(index, ()):
+            self._compare(index, writer, me, "writes", "reads")
         self.reads.setdefault(index, set()).add(me)
         return self.array[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         me = self._who(index)
-        if index in self.writes:
-            self._compare(index, self.writes[index], me, "writes", "writes")
+        writers = self.writes.get(index, set())
+        for writer in writers:
+            self._compare(index, writer, me, "writes", "writes")
         for reader in self.reads.pop(index, ()):
             self._compare(index, reader, me, "reads", "writes")
-        self.writes[index] = me
+        self.writes[index] = {me} | {writer for writer in writers if me.atomic and writer.atomic}
         self.array[index] = value
 
-    def _who(self, index: Any) -> tuple:
+    def _who(self, index: Any) -> Touch:
         indices = index if isinstance(index, tuple) else (index,)
         if len(indices) != self.ndim or any(i < 0 for i in indices):
             raise IndexError(f"{self.name} of shape {self.shape} was asked for [{index}]")
         block = self.launch.running
-        return block.place, block.phase, threading.current_thread().place  # type: ignore[attr-defined]
+        place = threading.current_thread().place  # type: ignore[attr-defined]
+        return Touch(block.place, block.phase, place, Watched.atomic)
 
-    def _compare(self, index: Any, one: tuple, other: tuple, did: str, does: str) -> None:
-        """Whether two threads may have touched an element: in one block with a barrier between, and not otherwise."""
-        if one[::2] == other[::2] or (one[0] == other[0] and one[1] != other[1]):
-            return
-        raise Race(
-            f"{self.name}[{index}]: thread {one[2]} of block {one[0]} {did} it and thread {other[2]} of block "
-            f"{other[0]} {does} it, with no barrier between"
-        )
+    def _compare(self, index: Any, one: Touch, other: Touch, did: str, does: str) -> None:
+        if one.may_meet(other):
+            raise Race(
+                f"{self.name}[{index}]: thread {one.thread} of block {one.block} {did} it and thread {other.thread} of "
+                f"block {other.block} {does} it, with no barrier between"
+            )
+
+
+def _atomically(operation: Callable) -> Callable:
+    """An atomic operation, of which the watch knows that nobody comes between its touches."""
+
+    @functools.wraps(operation)
+    def apply(*arguments: Any) -> Any:
+        Watched.atomic = True
+        try:
+            return operation(*arguments)
+        finally:
+            Watched.atomic = False
+
+    return apply
 
 
 def _shared_array(self: Any, shape: Any, dtype: Any) -> Any:

@@ -66,6 +66,34 @@ def each_takes_from_the_one_before(x, y):
 
 
 @cuda.jit
+def all_add_to_one(x, y):
+    cuda.atomic.add(y, 0, x[cuda.grid(1)])
+
+
+@cuda.jit
+def all_add_and_some_look(x, y):
+    total = cuda.shared.array(1, x.dtype)
+    if cuda.threadIdx.x == 0:
+        total[0] = 0
+    cuda.syncthreads()
+    cuda.atomic.add(total, 0, x[cuda.grid(1)])
+    if cuda.threadIdx.x == 0:
+        y[0] = total[0]
+
+
+@cuda.jit
+def all_add_then_one_looks(x, y):
+    total = cuda.shared.array(1, x.dtype)
+    if cuda.threadIdx.x == 0:
+        total[0] = 0
+    cuda.syncthreads()
+    cuda.atomic.add(total, 0, x[cuda.grid(1)])
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0:
+        y[0] = total[0]
+
+
+@cuda.jit
 def half_of_them_wait(x):
     if cuda.threadIdx.x < 2:
         cuda.syncthreads()
@@ -130,3 +158,18 @@ def shifted(x, y):
 def test_an_index_below_zero_is_found():
     with pytest.raises(IndexError, match=r"argument 0 of shape \(4,\) was asked for \[-1\]"):
         devices.launch(shifted, 1, 4, *there(np.zeros(4), np.zeros(4)))
+
+
+@pytest.mark.parametrize(("kernel", "blocks"), [(all_add_to_one, 2), (all_add_then_one_looks, 1)])
+def test_atomic_additions_are_no_race(kernel, blocks):
+    x, y = there(np.arange(8.0), np.zeros(1))
+    devices.launch(kernel, blocks, 8 // blocks, x, y)
+    assert y._memory[0] == 28
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_looks_while_others_still_add_has_a_race(seed):
+    """Whoever the last one was."""
+    x, y = there(np.arange(8.0), np.zeros(1))
+    with simulation.shuffled(seed), pytest.raises(Race, match=r"shared memory\[0\]: .* with no barrier between"):
+        devices.launch(all_add_and_some_look, 1, 8, x, y)
