@@ -287,6 +287,24 @@ def content_kernel(a, b, partial):
         partial[i // THREADS] = shared[t]
 """
 
+KERNEL_OF_ATOMIC_SUMS = """
+from numba import cuda, float32
+
+
+@cuda.jit
+def content_kernel(a, b, partial):
+    total = cuda.shared.array(1, float32)
+    i = cuda.grid(1)
+    if cuda.threadIdx.x == 0:
+        total[0] = 0
+    cuda.syncthreads()
+    if i < a.size:
+        cuda.atomic.add(total, 0, (a[i] - b[i]) ** 2)
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0:
+        partial[cuda.blockIdx.x] = total[0]
+"""
+
 RIGHT = {
     "triplet_loss": (triplet_loss_by_rows, triplet_loss_by_products),
     "gram_matrix": (gram_matrix_by_matmul, gram_matrix_by_broadcasting),
@@ -305,5 +323,5 @@ RIGHT = {
     "deconvnet_relu": (deconvnet_relu_by_masks, deconvnet_relu_by_the_tape),
     "pair_head": (pair_head_by_the_library, pair_head_by_rows),
     "batch_hard": (batch_hard_by_the_library, batch_hard_by_lists),
-    "content_kernel": (KERNEL_OF_ONE_ADDER, KERNEL_OF_NEIGHBOURS),
+    "content_kernel": (KERNEL_OF_ONE_ADDER, KERNEL_OF_NEIGHBOURS, KERNEL_OF_ATOMIC_SUMS),
 }
