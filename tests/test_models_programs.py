@@ -63,7 +63,7 @@ def pictures(count, dtype=np.float32, seed=1):
 @pytest.fixture(autouse=True)
 def always_worth_it(monkeypatch):
     monkeypatch.setattr(programs, "FEWEST", 1)
-    monkeypatch.setattr(programs, "TOO_MUCH", float("inf"))
+    monkeypatch.setattr(programs, "MOST", 1.1)
 
 
 @pytest.fixture
@@ -176,14 +176,23 @@ def test_layer_by_layer_where_somebody_looks(runs):
 
 
 def test_layer_by_layer_where_it_would_not_pay(runs, monkeypatch):
-    model, x = network(), pictures(2)
-    monkeypatch.setattr(programs, "TOO_MUCH", 1)
+    model = network()
+    monkeypatch.setattr(programs, "FEWEST", 100)
     with nn.frozen(model), no_grad():
-        model(x)
-        monkeypatch.setattr(programs, "TOO_MUCH", float("inf"))
-        monkeypatch.setattr(programs, "FEWEST", 100)
-        model(pictures(1)[:, :12])
+        model(pictures(1))
     assert runs == []
+
+
+def test_what_is_a_case_for_winograd_is_left_to_it_unless_there_is_little(runs, monkeypatch):
+    random = np.random.default_rng(0)
+    model = Network(CARD, [*conv(random, 3, 16, 1), *conv(random, 16, 64, 3), *conv(random, 64, 64, 3)]).eval()
+    monkeypatch.setattr(programs, "MOST", 0.85)
+    work = 34**2 * 3 * 16 + 32**2 * 9 * 16 * 64 + 30**2 * 9 * 64 * 64
+    monkeypatch.setattr(programs, "LITTLE", 2 * work // 3)  # two pictures, with three convolutions
+    with nn.frozen(model), no_grad():
+        for count in (1, 2, 3):
+            model(random.random((count, 34, 34, 3), np.float32))
+    assert runs == [1, 2]
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -12,6 +12,7 @@ Numba's disk cache does not notice an edit of this file. So every file that comp
 digest of it, and a test of the house rules says what to write there: the edit that the cache does notice.
 """
 
+import functools
 import itertools
 
 import llvmlite.binding
@@ -76,40 +77,77 @@ def gathered_product(rows):
 
     @intrinsic
     def multiply(typing, a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu):
-        def emit(context, builder, signature, arguments):
-            emitter = _Emitter(context, builder, signature, arguments)
-            a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu = emitter.arguments
-            a_first, at = cgutils.unpack_tuple(builder, a_place)
-            c_first, to = cgutils.unpack_tuple(builder, c_place)
-            heads = [emitter.at(a, a_first, emitter.entry(starts, at, i)) for i in range(rows)]
-            targets = [emitter.at(c, c_first, emitter.entry(places, to, i)) for i in range(rows)]
-            bias = emitter.at(bias, bias_first, emitter.index(0))
-            biases = [emitter.load(bias, j * emitter.width) for j in range(LINES)]
-            sums = emitter.sums(rows)
-            for totals in sums:
-                for line, total in zip(biases, totals, strict=True):
-                    builder.store(line, total)
-            length = builder.mul(depth, emitter.index(LINES * emitter.width))
-            panel = emitter.at(b, b_first, emitter.index(0))
-            count = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
-            with cgutils.for_range(builder, count, intp=depth.type) as run:
-                offset = emitter.entry(runs, run.index, 0)
-                factors = [builder.gep(head, [offset]) for head in heads]
-                part = builder.gep(panel, [builder.mul(run.index, length)])
-                with cgutils.for_range(builder, depth, intp=depth.type) as loop:
-                    row = builder.gep(part, [builder.mul(loop.index, emitter.index(LINES * emitter.width))])
-                    emitter.add_products([builder.gep(factor, [loop.index]) for factor in factors], row, sums)
-            with builder.if_then(cgutils.is_true(builder, relu)):
-                for total in itertools.chain(*sums):
-                    builder.store(emitter.rectified(builder.load(total)), total)
-            emitter.store_sums(sums, targets)
-            return context.get_dummy_value()
-
         size, pair = types.intp, types.UniTuple(types.intp, 2)
         kinds = a, pair, starts, runs, size, b, size, bias, size, c, pair, places, types.boolean
-        return types.void(*kinds), emit
+        return types.void(*kinds), functools.partial(_emit_gathered_product, rows)
 
     return multiply
+
+
+def gathered_product_upon(rows):
+    """multiply(…, relu, d, (first, on), past): the same and d[first + past[on + i] + j], where d is flat, too."""
+
+    @intrinsic
+    def multiply(
+        typing,
+        a,
+        a_place,
+        starts,
+        runs,
+        depth,
+        b,
+        b_first,
+        bias,
+        bias_first,
+        c,
+        c_place,
+        places,
+        relu,
+        d,
+        d_place,
+        past,
+    ):
+        size, pair = types.intp, types.UniTuple(types.intp, 2)
+        kinds = a, pair, starts, runs, size, b, size, bias, size, c, pair, places, types.boolean, d, pair, past
+        return types.void(*kinds), functools.partial(_emit_gathered_product, rows)
+
+    return multiply
+
+
+def _emit_gathered_product(rows, context, builder, signature, arguments):
+    emitter = _Emitter(context, builder, signature, arguments)
+    a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu, *upon = emitter.arguments
+    a_first, at = cgutils.unpack_tuple(builder, a_place)
+    c_first, to = cgutils.unpack_tuple(builder, c_place)
+    heads = [emitter.at(a, a_first, emitter.entry(starts, at, i)) for i in range(rows)]
+    targets = [emitter.at(c, c_first, emitter.entry(places, to, i)) for i in range(rows)]
+    bias = emitter.at(bias, bias_first, emitter.index(0))
+    biases = [emitter.load(bias, j * emitter.width) for j in range(LINES)]
+    sums = emitter.sums(rows)
+    for i, totals in enumerate(sums):
+        for j, total in enumerate(totals):
+            line = biases[j]
+            if upon:
+                d, d_place, past = upon
+                d_first, on = cgutils.unpack_tuple(builder, d_place)
+                below = emitter.at(d, d_first, emitter.entry(past, on, i))
+                line = builder.fadd(line, emitter.load(below, j * emitter.width))
+            builder.store(line, total)
+    length = builder.mul(depth, emitter.index(LINES * emitter.width))
+    panel = emitter.at(b, b_first, emitter.index(0))
+    count = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
+    with cgutils.for_range(builder, count, intp=depth.type) as run:
+        offset = emitter.entry(runs, run.index, 0)
+        factors = [builder.gep(head, [offset]) for head in heads]
+        part = builder.gep(panel, [builder.mul(run.index, length)])
+        with cgutils.for_range(builder, depth, intp=depth.type) as loop:
+            row = builder.gep(part, [builder.mul(loop.index, emitter.index(LINES * emitter.width))])
+            emitter.add_products([builder.gep(factor, [loop.index]) for factor in factors], row, sums)
+    with builder.if_then(cgutils.is_true(builder, relu)):
+        for total in itertools.chain(*sums):
+            builder.store(emitter.rectified(builder.load(total)), total)
+    emitter.store_sums(sums, targets)
+    return context.get_dummy_value()
 
 
 def gathered_sum(rows):

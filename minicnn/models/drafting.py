@@ -17,7 +17,7 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.kernels import program
+from minicnn.kernels import program, winograd
 from minicnn.kernels.geometry import Window, slide
 from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d
 from minicnn.models.folding import fold
@@ -104,6 +104,15 @@ class Draft:
     @property
     def multiplications(self) -> int:
         return self.outputs * (self.weights or self.window.taps * self.source.channels)
+
+    @property
+    def suits_winograd(self) -> bool:
+        """Whether a convolution of many such pictures would be done by Winograd's algorithm."""
+        pictures, filters = (
+            (8, *self.source.room.shape[1:]),
+            (*self.window.size, self.source.channels, self.target.channels),
+        )
+        return self.filters is not None and winograd.suits(pictures, filters, self.window, 1)
 
     @property
     def rooms(self) -> list[Room]:

@@ -18,7 +18,8 @@ from minicnn.models.layout import Numbers, lay_out, step
 from minicnn.tensor import Tensor
 
 FEWEST = 8  # convolutions that are worth a program
-TOO_MUCH = 1 << 26  # multiplications of a convolution, on average, beside which to begin it takes no time
+LITTLE = 1 << 26  # multiplications of a convolution, on average, beside which it takes long to begin it
+MOST = 0.85  # the part of all multiplications from which on Winograd's algorithm, which no step knows, saves more
 TOGETHER = 8  # pictures that share the fetching of the filters; more gain little, and take more memory
 BUDGET = 256 << 20  # bytes of the networks whose programs are kept; Inception-ResNet-v1 takes 94 MB of it
 
@@ -56,8 +57,8 @@ class Form:
 class Program:
     """What the first of some layers do to pictures of one shape (H, W, C); by any number of threads at once.
 
-    done: how many of the layers. work: multiplications of a convolution, on average, for each picture; 0 where they
-    are few. shared: the numbers of programs for pictures of other shapes, which are the same for as many layers.
+    done: how many of the layers. shared: the numbers of programs for pictures of other shapes, which are the same for
+    as many layers.
 
     It does not keep the layers, whose arrays would then outlive the network that is remembered by them.
     """
@@ -68,9 +69,17 @@ class Program:
         self.shape, self.dtype, self._shared = shape, dtype, shared
         drafting = Drafting((1, *shape))
         self.done = drafting.through(layers)
-        work = [draft.multiplications for draft in drafting.drafts if draft.filters]
-        self.work = sum(work) / len(work) if len(work) >= FEWEST else 0
+        convolutions = [draft for draft in drafting.drafts if draft.filters]
+        work = sum(draft.multiplications for draft in convolutions)
+        for_winograd = sum(draft.multiplications for draft in convolutions if draft.suits_winograd)
+        enough = len(convolutions) >= FEWEST
+        self._always = enough and for_winograd < MOST * work
+        self._few = LITTLE * len(convolutions) // work if enough else 0
         self._forms: dict[int, Form] = {}
+
+    def pays(self, count: int) -> bool:
+        """Whether it takes less time with so many pictures than layer by layer."""
+        return self._always or count <= self._few
 
     def __call__(self, layers: Sequence[nn.Module], x: np.ndarray) -> np.ndarray:
         """x (N, H, W, C) through the layers, some pictures at a time."""
@@ -112,15 +121,15 @@ _memory = Memory(BUDGET)
 
 
 def run_fast(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """As blocks.run. Where that takes less time, by a program: many frozen layers, a small picture, and nobody who asks
-    for more than the result.
+    """As blocks.run. Where that takes less time, by a program: for many frozen layers, of which nobody asks for more
+    than the result.
     """
     if x.requires_grad or not x.size or not unobserved() or not _frozen(layers) or not _compiled(x.data):
         return run(layers, x)
     first, last = _longest_stretch(layers)
     x = run(layers[:first], x)
     found = _known_program(layers[first:last], x)
-    if found and 0 < found.work * len(x.data) <= TOO_MUCH:
+    if found and found.pays(len(x.data)):
         x = Tensor(found(layers[first:last], x.data))
         first += found.done
     return run(layers[first:], x)

@@ -15,9 +15,9 @@ from numba.extending import intrinsic
 
 from minicnn import backend
 from minicnn.kernels import program
-from minicnn.kernels.micro_kernel import ROWS, columns, gathered_product
+from minicnn.kernels.micro_kernel import ROWS, columns, gathered_product, gathered_product_upon
 
-MICRO_KERNEL = "1af953f10f21"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "209f4db8e303"  # its digest: an edit there has to show in the files that compile it into theirs
 CONVOLVE, LARGEST, MEAN, LENGTH = 0, 1, 2, 3  # written here, too: Numba's cache notices no edit of another file
 assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
 PANEL = columns(1)  # bytes of a panel's row
@@ -25,7 +25,7 @@ BLOCK = 16 * ROWS  # outputs that pass a panel before the next is fetched
 PATIENCE = 1 << 14  # looks before a thread that waits leaves its core to another
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
-_multiply = gathered_product(ROWS)
+_multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
 
 
 def width(dtype):
@@ -100,11 +100,18 @@ def _run_from(first, steps, numbers, arena, begun, done):
 
 @njit(nogil=True, cache=True)
 def _tabulate(step, first, count, last, start, image, line, column, table):
-    """table[i] = the place of output first + i; that of the last where there are no more."""
-    for i in range(count):
-        at = min(first + i, last)
-        j, above = at % step.width, at // step.width
-        table[i] = start + above // step.height * image + above % step.height * line + j * column
+    """table[k] = the place of output first + k; that of the last where there are no more."""
+    j, above = first % step.width, first // step.width
+    i, n = above % step.height, above // step.height
+    place = start + n * image + i * line + j * column
+    for k in range(count):
+        table[k] = place
+        if first + k < last:
+            j, place = j + 1, place + column
+            if j == step.width:
+                i, j, place = i + 1, 0, place + line - step.width * column
+                if i == step.height:
+                    i, place = 0, place + image - step.height * line
 
 
 @njit(nogil=True, cache=True)
@@ -120,7 +127,6 @@ def _convolve(step, piece, numbers, arena):
     for r in range(runs.size):
         runs[r] = r // step.across * step.down_step + r % step.across * step.across_step
     tile, lines = np.empty(ROWS * width, arena.dtype), np.arange(ROWS) * width
-    nothing = arena.dtype.type(0)
     rectified, size = step.relu > 0, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
@@ -140,23 +146,31 @@ def _convolve(step, piece, numbers, arena):
             factors = numbers, step.panels + number * size, numbers, step.bias + here
             for i in range(0, count, ROWS):
                 a, at = (0, i), (here, i)
+                given = arena, a, starts, runs, step.depth, *factors
                 if inside == width and step.added < 0:
-                    _multiply(arena, a, starts, runs, step.depth, *factors, arena, at, targets, rectified)
+                    _multiply(*given, arena, at, targets, rectified)
                     continue
-                before = rectified and step.added < 0
-                _multiply(arena, a, starts, runs, step.depth, *factors, tile, (0, 0), lines, before)
+                if inside == width:
+                    _multiply_upon(*given, arena, at, targets, rectified, arena, at, added)
+                    continue
+                at_once = rectified and step.added < 0
+                _multiply(*given, tile, (0, 0), lines, at_once)
                 for r in range(min(ROWS, total - first - i)):
-                    source, to = tile[r * width : r * width + inside], targets[i + r] + here
-                    target = arena[to : to + inside]
-                    if step.added < 0:
-                        for j in range(inside):
-                            target[j] = source[j]
-                        continue
-                    more = arena[added[i + r] + here : added[i + r] + here + inside]
-                    for j in range(inside):
-                        source[j] += more[j]
-                    for j in range(inside):
-                        target[j] = nothing if rectified and source[j] <= 0 else source[j]
+                    y = tile[r * width : r * width + inside]
+                    if step.added >= 0:
+                        _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
+                    arena[targets[i + r] + here : targets[i + r] + here + inside] = y
+
+
+@njit(nogil=True, cache=True)
+def _add(x, y, relu):
+    """y += x, at least zero if `relu`."""
+    for j in range(y.size):
+        y[j] += x[j]
+    if relu:
+        nothing = y.dtype.type(0)
+        for j in range(y.size):
+            y[j] = nothing if y[j] <= 0 else y[j]  # a NaN is shown, not hidden
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -164,9 +178,9 @@ def _pool(step, piece, arena):
     total, size = step.images * step.height * step.width, step.down * step.across
     places, share = np.empty(2, np.intp), arena.dtype.type(1) / arena.dtype.type(size)
     for output in range(total * piece // step.rows, total * (piece + 1) // step.rows):
-        _tabulate(step, output, 1, total, step.source, step.source_image, step.source_line, step.source_column, places)
+        _tabulate(step, output, 1, output, step.source, step.source_image, step.source_line, step.source_column, places)
         source = places[0]
-        _tabulate(step, output, 1, total, step.target, step.target_image, step.target_line, step.target_column, places)
+        _tabulate(step, output, 1, output, step.target, step.target_image, step.target_line, step.target_column, places)
         target = arena[places[0] : places[0] + step.depth]
         for r in range(size):
             begin = source + r // step.across * step.down_step + r % step.across * step.across_step
