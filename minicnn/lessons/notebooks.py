@@ -93,7 +93,7 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
             on_cell_complete=lambda cell, cell_index: step(),
         )
         try:
-            client.execute(env=environment)
+            asyncio.run(client.async_execute(env=environment))  # a loop of its own, which Ctrl-C leaves to nobody
         except CellExecutionError as problem:
             said = " ".join(f"{problem.ename}: {problem.evalue}".split())
         except CellTimeoutError:

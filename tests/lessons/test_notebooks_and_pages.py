@@ -141,10 +141,10 @@ def test_a_kernel_that_does_not_start_is_told_in_a_line(school, capsys, monkeypa
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient, of the extra teach")
     pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
 
-    def execute(client, **_):
+    async def execute(client, **_):
         raise RuntimeError("Kernel didn't respond")
 
-    monkeypatch.setattr(nbclient.NotebookClient, "execute", execute)
+    monkeypatch.setattr(nbclient.NotebookClient, "async_execute", execute)
     assert main(["tutorial", "html", "--to", str(school / "site")]) == 1
     told = capsys.readouterr().err.splitlines()
     assert [line for line in told if "dots" in line] == [
