@@ -22,6 +22,7 @@ from minicnn.kernels.geometry import Window, slide
 from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d
 from minicnn.models.folding import fold
 
+MANY = 8  # pictures, which share what Winograd's algorithm does to the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}
 
 
@@ -109,7 +110,7 @@ class Draft:
     def suits_winograd(self) -> bool:
         """Whether a convolution of many such pictures would be done by Winograd's algorithm."""
         pictures, filters = (
-            (8, *self.source.room.shape[1:]),
+            (MANY, *self.source.room.shape[1:]),
             (*self.window.size, self.source.channels, self.target.channels),
         )
         return self.filters is not None and winograd.suits(pictures, filters, self.window, 1)

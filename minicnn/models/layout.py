@@ -16,7 +16,7 @@ from minicnn.kernels import program
 from minicnn.models.drafting import Draft, Room
 
 PIECE = 1 << 18  # multiplications that are worth a thread's coming
-MOST = 16  # pieces of a step
+MOST_PIECES = 16  # of a step
 
 
 class Numbers:
@@ -92,7 +92,7 @@ def step(draft: Draft, panels: int, bias: int) -> tuple[int, ...]:
 
 def _pieces(draft: Draft) -> tuple[int, int]:
     """Into how many parts the outputs are cut, and the filters: what is more to read is not read by everybody."""
-    pieces = max(1, min(MOST, draft.multiplications // PIECE))
+    pieces = max(1, min(MOST_PIECES, draft.multiplications // PIECE))
     if draft.weights > draft.outputs * draft.source.channels:
         return 1, pieces
     return pieces, 1

@@ -19,7 +19,7 @@ from minicnn.tensor import Tensor
 
 FEWEST = 8  # convolutions that are worth a program
 LITTLE = 1 << 26  # multiplications of a convolution, on average, beside which it takes long to begin it
-MOST = 0.85  # the part of all multiplications from which on Winograd's algorithm, which no step knows, saves more
+LEFT_TO_WINOGRAD = 0.85  # the part of all multiplications from which on its algorithm, which no step knows, saves more
 TOGETHER = 8  # pictures that share the fetching of the filters; more gain little, and take more memory
 BUDGET = 256 << 20  # bytes of the networks whose programs are kept; Inception-ResNet-v1 takes 94 MB of it
 
@@ -73,7 +73,7 @@ class Program:
         work = sum(draft.multiplications for draft in convolutions)
         for_winograd = sum(draft.multiplications for draft in convolutions if draft.suits_winograd)
         enough = len(convolutions) >= FEWEST
-        self._always = enough and for_winograd < MOST * work
+        self._always = enough and for_winograd < LEFT_TO_WINOGRAD * work
         self._few = LITTLE * len(convolutions) // work if enough else 0
         self._forms: dict[int, Form] = {}
 
