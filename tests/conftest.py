@@ -42,17 +42,21 @@ WARNINGS = (
 
 
 COMPILES = "test_convolution.py"
+LONGEST = "test_notebooks_and_pages.py"  # where its thorough tests are asked for: they make the whole site
 COMPILES_NOTHING = ("hdf5", "datasets", "test_zoo.py", "test_images.py", "test_house_rules.py", "test_calibration.py")
 
 
 def pytest_collection_modifyitems(items):
     """Two processes that begin with the same kernels would compile each of them twice. So one begins with those that
-    most others need, and the other with what compiles nothing.
+    most others need, and the other with what compiles nothing. The longest file comes before both: what begins last
+    and takes long leaves one process idle.
     """
 
     def turn(item):
         names = item.path.parts[-2:]
-        return 0 if COMPILES in names else 1 if any(name in COMPILES_NOTHING for name in names) else 2
+        if LONGEST in names:
+            return 0
+        return 1 if COMPILES in names else 2 if any(name in COMPILES_NOTHING for name in names) else 3
 
     items.sort(key=turn)
 
@@ -70,7 +74,7 @@ def shared_data() -> Path:
 def fresh_python(tmp_path):
     """Call it with a program and its arguments: a new interpreter runs it, offline, in an empty folder."""
 
-    def run(program, *arguments, timeout=120):
+    def run(program, *arguments, timeout=240):
         # The same minicnn as in this process, be it installed or the checkout's.
         paths = [str(Path(minicnn.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 import time
 from collections.abc import Callable
@@ -212,11 +211,13 @@ def one_line(said: object) -> str:
 
 def _reason(problem: BaseException) -> str:
     """The first cause, which libraries wrap four times."""
+    from http.client import IncompleteRead  # here, for it takes 30 ms to import
+
     patience = TIMEOUT[0] if type(problem).__name__ == "ConnectTimeout" else TIMEOUT[1]
     while (cause := problem.__cause__ or problem.__context__) is not None:
         problem = cause
     if isinstance(problem, TimeoutError):
         return f"no answer within {patience:g} s"
-    if isinstance(problem, http.client.IncompleteRead):
+    if isinstance(problem, IncompleteRead):
         return EARLY
     return one_line(getattr(problem, "strerror", None) or problem)

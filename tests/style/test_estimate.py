@@ -1,6 +1,7 @@
 """What a run will take, counted, against what networks and processes then do."""
 
 import dataclasses
+import gc
 import json
 import mmap
 
@@ -62,6 +63,26 @@ def test_what_else_a_run_holds_is_counted(network):
     assert run_bytes(network, dataclasses.replace(recipe, optimizer="lbfgs"), size) > plain + 20 * picture
     assert run_bytes(network, recipe, size, [(16, 16, 3)]) == plain + 16 * 16 * 3 * 4
     assert run_bytes(network, recipe, size, [(512, 512, 3)]) > 2 * plain - SCRATCH  # a large style is the most
+
+
+def test_garbage_waits_for_the_trial_steps_and_no_longer(network, monkeypatch):
+    seen = []
+
+    def seconds_at(*_):
+        seen.append(gc.isenabled())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimates, "_seconds_at", seconds_at)
+    picture = np.zeros((64, 64, 3), np.float32)
+    for collected in (True, False):
+        (gc.enable if collected else gc.disable)()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                estimate(network, network.card.recipe, picture, [(picture, 1.0)])
+            assert gc.isenabled() == collected
+        finally:
+            gc.enable()
+    assert seen == [False, False]
 
 
 def test_seconds_follow_the_line_through_two_small_sizes(network, monkeypatch):

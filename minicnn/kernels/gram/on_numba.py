@@ -21,14 +21,12 @@ def forward(features):
     pieces = [(i, *piece) for i, piece in enumerate(backend.split(positions, least=LEAST_ROWS))]
     slots = buffers.empty((len(pieces), n, channels, channels), features.dtype)
     slots[...] = 0
-    whole_panels = channels % width == 0
-    run = backend.parallel if whole_panels else backend.parallel_with_blas
-    run(_forward_range, pieces, features, slots, width, whole_panels)
-    gram = slots.sum(axis=0)
-    if whole_panels:  # only the upper triangle has been formed
-        upper = np.triu(np.ones((channels, channels), bool))
-        gram = np.where(upper, gram, np.swapaxes(gram, 1, 2))
-    return gram
+    if channels % width:
+        backend.parallel_with_blas(_products_range, pieces, features, slots)
+        return slots.sum(axis=0)
+    backend.parallel(_triangle_range, pieces, features, slots, width)
+    upper, gram = np.triu(np.ones((channels, channels), bool)), slots.sum(axis=0)
+    return np.where(upper, gram, np.swapaxes(gram, 1, 2))
 
 
 def gradient(dgram, features, total=None):
@@ -48,21 +46,26 @@ def gradient(dgram, features, total=None):
 
 
 @njit(nogil=True, cache=True)
-def _forward_range(slot, start, stop, features, slots, width, whole_panels):
+def _triangle_range(slot, start, stop, features, slots, width):
+    """FᵀF on and above its diagonal, for whole panels of channels; the rest is its mirror image."""
     channels = features.shape[2]
     for n in range(features.shape[0]):
-        if whole_panels:
-            rows, gram = features[n].reshape(-1), slots[slot, n].reshape(-1)
-            for first in range(start, stop, TOGETHER):
-                count = min(TOGETHER, stop - first)
-                for panel in range(0, channels, width):
-                    there = (first * channels + panel, channels)
-                    for i in range(0, panel + width, EIGHT):  # the rest is its mirror image
-                        here, to = (first * channels + i, 1, channels), (i * channels + panel, channels)
-                        _multiply_eight(rows, here, rows, there, gram, to, count, first > start)
-        else:
-            some = features[n, start:stop]
-            np.dot(some.T, some, slots[slot, n])
+        rows, gram = features[n].reshape(-1), slots[slot, n].reshape(-1)
+        for first in range(start, stop, TOGETHER):
+            count = min(TOGETHER, stop - first)
+            for panel in range(0, channels, width):
+                there = (first * channels + panel, channels)
+                for i in range(0, panel + width, EIGHT):
+                    here, to = (first * channels + i, 1, channels), (i * channels + panel, channels)
+                    _multiply_eight(rows, here, rows, there, gram, to, count, first > start)
+
+
+@njit(nogil=True, cache=True)
+def _products_range(slot, start, stop, features, slots):
+    """FᵀF by BLAS, in a kernel of its own: to compile np.dot takes half a second, and most networks never need it."""
+    for n in range(features.shape[0]):
+        some = features[n, start:stop]
+        np.dot(some.T, some, slots[slot, n])
 
 
 @njit(nogil=True, cache=True)
