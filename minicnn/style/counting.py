@@ -22,7 +22,7 @@ from minicnn.models.network import Network
 FLOAT = 4  # bytes
 # Bytes that compiled kernels work in, whatever the size of the picture (kernels/winograd: SHARED, and the transforms
 # of the largest filters while they are turned).
-SCRATCH = 48 << 20
+SCRATCH = 56 << 20
 # Pictures that a run holds besides the optimizer's: content, start, iterate, best, gradient, as the network wants it,
 # and its total variation's differences.
 PICTURES = 10

@@ -30,9 +30,9 @@ _transpose = square_transposition()
 _copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
 
 CACHE = 1 << 21  # bytes of second-level cache that a core may count on
-SHARED = 32 << 20  # bytes of V and M in a block that all threads share
+SHARED = 40 << 20  # bytes of V and M in a block that all threads share
 STRIP = 1 << 13  # bytes of one of the six rows that a strip of tiles is read from
-FEW = 128  # tiles whose products take less time than to form a large U a few times over
+FEW = 256  # tiles beside whose products the time counts that it takes to form a large U
 TOGETHER = 4  # panels of U that pass the same rows of V while these are in the cache
 LINE = 16  # floats of a cache line: by so much a row of V is longer, lest its 36 rows fall into one set of the cache
 # For each byte of ReLU's bits, eight bytes of 0 or 1.
