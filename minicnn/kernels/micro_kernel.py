@@ -52,12 +52,12 @@ def row_product(rows):
             targets = [emitter.at(c, c_first, builder.mul(c_row, emitter.index(i))) for i in range(rows)]
             factors = [emitter.at(a, a_first, builder.mul(a_row, emitter.index(i))) for i in range(rows)]
             sums = emitter.sums(rows)
-            with builder.if_then(cgutils.is_true(builder, add)):
-                emitter.load_sums(sums, targets)
             with cgutils.for_range(builder, depth, intp=depth.type) as loop:
                 panel = emitter.at(b, b_first, builder.mul(loop.index, b_step))
                 here = builder.mul(loop.index, a_step)
                 emitter.add_products([builder.gep(factor, [here]) for factor in factors], panel, sums)
+            with builder.if_then(cgutils.is_true(builder, add)):  # at the end: a sum of short sums errs less
+                emitter.add_to_sums(sums, targets)
             emitter.store_sums(sums, targets)
             return context.get_dummy_value()
 
@@ -344,6 +344,12 @@ class _Emitter:
         for source, totals in zip(sources, sums, strict=True):
             for j, total in enumerate(totals):
                 self.builder.store(self.load(source, j * self.width), total)
+
+    def add_to_sums(self, sums, sources):
+        for source, totals in zip(sources, sums, strict=True):
+            for j, total in enumerate(totals):
+                there = self.load(source, j * self.width)
+                self.builder.store(self.builder.fadd(there, self.builder.load(total)), total)
 
     def store_sums(self, sums, targets):
         for target, totals in zip(targets, sums, strict=True):
