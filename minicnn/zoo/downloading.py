@@ -211,7 +211,7 @@ def one_line(said: object) -> str:
 
 def _reason(problem: BaseException) -> str:
     """The first cause, which libraries wrap four times."""
-    from http.client import IncompleteRead  # here, for it takes 30 ms to import
+    from http.client import IncompleteRead  # here: only a download that broke off needs it
 
     patience = TIMEOUT[0] if type(problem).__name__ == "ConnectTimeout" else TIMEOUT[1]
     while (cause := problem.__cause__ or problem.__context__) is not None:
