@@ -133,7 +133,7 @@ class Tensor:
         if gradient.shape != self.shape:
             raise InputError(f"backward: gradient has shape {gradient.shape}; expected {self.shape}")
         if self._node is None:
-            _deposit(self, gradient)
+            _deposit(self, gradient, owned=False)
         else:
             _backpropagate(self._node, gradient)
 
@@ -209,20 +209,38 @@ class Node:
 
     `inputs` holds, for each array input, the Node that made it, the leaf Tensor itself, or None where no gradient
     is wanted. No node refers to the Tensor it made, so there is no reference cycle and the graph frees itself.
+    fresh, adds: what the op promises, see `op`.
     """
 
-    __slots__ = ("__weakref__", "adds", "age", "backward", "depth", "inputs", "name", "retained", "shapes")
+    __slots__ = ("__weakref__", "adds", "age", "backward", "depth", "fresh", "inputs", "name", "retained", "shapes")
     _ages = itertools.count()
 
-    def __init__(self, name: str, backward: Callable, inputs: tuple, shapes: tuple, adds: bool) -> None:
+    def __init__(
+        self, name: str, backward: Callable, inputs: tuple, shapes: tuple, *, fresh: bool = False, adds: bool = False
+    ) -> None:
         self.age = next(Node._ages)
         self.depth: int = 1 + builtins.max((source.depth for source in inputs if isinstance(source, Node)), default=0)
         self.name = name
         self.backward: Callable | None = backward
         self.inputs = inputs
         self.shapes = shapes  # (shape, dtype) of each input, to which its gradient is brought
-        self.adds = adds
+        self.fresh, self.adds = fresh, adds
         self.retained: weakref.ref[Tensor] | None = None
+
+
+class _Cotangent:
+    """A gradient on its way to a node. owned: nobody else holds the array, so it may be added to in place."""
+
+    __slots__ = ("array", "owned")
+
+    def __init__(self, array: np.ndarray, owned: bool) -> None:
+        self.array, self.owned = array, owned
+
+    def add(self, part: np.ndarray, owned: bool) -> None:
+        """Add another use's gradient, in place where one of the two arrays is nobody else's."""
+        out = self.array if self.owned else part if owned else None
+        self.array = addition_kernels.implementation(part).forward(self.array, part, out)
+        self.owned = True
 
 
 def _backpropagate(root: Node, gradient: np.ndarray) -> None:
@@ -234,69 +252,40 @@ def _backpropagate(root: Node, gradient: np.ndarray) -> None:
     Iterative: the depth of the graph is not the depth of Python's stack.
     """
     waiting = [(_key(root), root)]
-    cotangents: dict[Node, np.ndarray] = {root: gradient}
-    ours: set[Node] = set()  # whose cotangent nobody else can see, so that it may be added to in place
+    cotangents = {root: _Cotangent(gradient, owned=False)}  # the caller may have kept it
     while waiting:
         _, node = heapq.heappop(waiting)
-        cotangent = cotangents.pop(node)
-        ours.discard(node)
+        cotangent = cotangents.pop(node).array
         if node.backward is None:
             raise InputError(f"backward: the graph of {node.name} was freed by an earlier backward; run forward again")
         if node.retained is not None and (tensor := node.retained()) is not None:
-            _deposit(tensor, cotangent)
+            _deposit(tensor, cotangent, owned=False)
         closure, inputs, shapes = node.backward, node.inputs, node.shapes
         node.backward, node.inputs = None, ()  # what the closure keeps is freed with it, not when the graph is
-        if node.adds and inputs[0] in ours:
-            closure(cotangent, cotangents[inputs[0]])
-        else:
-            gradients = closure(cotangent)
-            gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-            _hand_on(gradients, inputs, shapes, closure, cotangent, cotangents, ours, waiting)
-            del gradients
-        del closure, cotangent  # else the largest arrays of a network would outlive the next closure
-
-
-def _hand_on(
-    gradients: tuple,
-    inputs: tuple,
-    shapes: tuple,
-    closure: Callable,
-    cotangent: np.ndarray,
-    cotangents: dict,
-    ours: set,
-    waiting: list,
-) -> None:
-    """Add each gradient to the cotangent of what made that input, or deposit it in a leaf."""
-    if len(gradients) != len(inputs):
-        count = f"{len(gradients)} gradient{'s' * (len(gradients) != 1)}"
-        raise InputError(f"{_called(closure)}: returned {count}; expected a tuple of {len(inputs)}, one for each input")
-    for number, (source, part, (shape, dtype)) in enumerate(zip(inputs, gradients, shapes, strict=True)):
-        if source is None or part is None:
+        if node.adds and inputs[0] in cotangents and cotangents[inputs[0]].owned:
+            closure(cotangent, cotangents[inputs[0]].array)
             continue
-        try:
-            part = _sum_to(part, shape).astype(dtype, copy=False)
-        except (AttributeError, ValueError):
-            what = f"has shape {part.shape}" if devices.is_array(part) else f"is a {type(part).__name__}"
-            whose = f"{_called(closure)}: the gradient to input {number}"
-            raise InputError(f"{whose} {what}; expected an array of its shape {shape}") from None
-        if isinstance(source, Tensor):
-            _deposit(source, part)
-            continue
-        others = [other for other in gradients if other is not part]
-        alone = len(others) == len(gradients) - 1 and not _overlaps(part, [cotangent, *others], closure)
-        if source not in cotangents:
-            cotangents[source] = part
-            heapq.heappush(waiting, (_key(source), source))
-        else:
-            kernels = addition_kernels.implementation(part)
-            cotangents[source] = kernels.forward(cotangents[source], part, part if alone else None)
-            alone = True
-        if alone:
-            ours.add(source)
-
-
-def _called(closure: Callable) -> str:
-    return getattr(getattr(closure, "__code__", None), "co_qualname", "backward")
+        gradients = closure(cotangent)
+        del cotangent  # else the largest arrays of a network would outlive the next closure
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        if len(gradients) != len(inputs):
+            count = f"{len(gradients)} gradient{'s' * (len(gradients) != 1)}"
+            raise InputError(
+                f"{_called(closure)}: returned {count}; expected a tuple of {len(inputs)}, one for each input"
+            )
+        for number, (source, part, wanted) in enumerate(zip(inputs, gradients, shapes, strict=True)):
+            if source is None or part is None:
+                continue
+            array = _fitted(part, *wanted, closure, number)
+            owned = node.fresh or array is not part  # what was summed or converted here is the walk's own
+            if isinstance(source, Tensor):
+                _deposit(source, array, owned)
+            elif source in cotangents:
+                cotangents[source].add(array, owned)
+            else:
+                cotangents[source] = _Cotangent(array, owned)
+                heapq.heappush(waiting, (_key(source), source))
+        del closure, gradients, part, array
 
 
 def _key(node: Node) -> tuple[int, int]:
@@ -306,20 +295,31 @@ def _key(node: Node) -> tuple[int, int]:
     return -node.depth, node.age
 
 
-def _overlaps(part: np.ndarray, others: list, closure: Callable) -> bool:
-    """Whether anybody may still look into this gradient, so that nothing can be added to it in place."""
-    kept = list(inspect.getclosurevars(closure).nonlocals.values())
-    kept += [item for group in kept if isinstance(group, (tuple, list)) for item in group]
-    arrays = (other for other in [*others, *kept] if devices.is_array(other))
-    return not devices.writeable(part) or any(np.may_share_memory(part, other) for other in arrays)
+def _fitted(part: Any, shape: tuple, dtype: np.dtype, closure: Callable, number: int) -> np.ndarray:
+    """A gradient in the shape and dtype of its input: itself, or an array of the walk's own."""
+    if isinstance(part, np.generic):  # what NumPy makes of arrays without dimensions
+        part = np.asarray(part)
+    try:
+        fitted = _sum_to(part, shape)
+        if fitted is part and part.dtype == dtype:
+            return part
+        return fitted.astype(dtype, copy=fitted is part)
+    except (AttributeError, ValueError):
+        what = f"has shape {part.shape}" if devices.is_array(part) else f"is a {type(part).__name__}"
+        whose = f"{_called(closure)}: the gradient to input {number}"
+        raise InputError(f"{whose} {what}; expected an array of its shape {shape}") from None
 
 
-def _deposit(leaf: Tensor, gradient: np.ndarray) -> None:
+def _called(closure: Callable) -> str:
+    return getattr(getattr(closure, "__code__", None), "co_qualname", "backward")
+
+
+def _deposit(leaf: Tensor, gradient: np.ndarray, owned: bool) -> None:
     """Accumulate in a leaf, which owns its gradient: a closure may hand the same array to several."""
-    if leaf.grad is None:
-        leaf.grad = gradient.copy() if devices.device_of(gradient) == "cuda" else np.array(gradient)
-    else:
+    if leaf.grad is not None:
         leaf.grad += gradient
+    else:
+        leaf.grad = gradient if owned and devices.is_array(gradient) else np.array(gradient, like=gradient)
 
 
 def _sum_to(gradient: np.ndarray, shape: tuple) -> np.ndarray:
@@ -332,7 +332,12 @@ def _sum_to(gradient: np.ndarray, shape: tuple) -> np.ndarray:
 
 
 def op(
-    function: Callable | None = None, *, inputs: int | None = None, adds: bool = False, fuses: dict | None = None
+    function: Callable | None = None,
+    *,
+    inputs: int | None = None,
+    fresh: bool = False,
+    adds: bool = False,
+    fuses: dict | None = None,
 ) -> Callable:
     """Make an operation on Tensors of a function on arrays that returns (result, backward).
 
@@ -341,13 +346,16 @@ def op(
     are several; None where there is none). A function with a keyword `needs` is told which of its array inputs
     want a gradient, so that it keeps only what those need.
 
+    fresh: a promise that `backward` returns arrays made in that call, one for each gradient, and keeps none of them.
+    Gradients that meet are then added up in place, in one of these arrays. Without the promise none is written to.
+
     adds: the op has one array input, and its `backward` takes a second argument, None or an array that it adds the
     gradient to in place: what other uses of that input have given.
 
     fuses: {keyword: {its value: the op that it joins to this one}}. Where a tape records, they run one by one.
     """
     if function is None:
-        return functools.partial(op, inputs=inputs, adds=adds, fuses=fuses)
+        return functools.partial(op, inputs=inputs, fresh=fresh, adds=adds, fuses=fuses)
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -390,7 +398,8 @@ def op(
             result.requires_grad = True
             origins = tuple((s._node or s) if n else None for s, n in zip(sources, needs, strict=True))
             shapes = tuple((a.shape, a.dtype) if n else (None, None) for a, n in zip(arrays, needs, strict=True))
-            result._node = Node(function.__name__, _named(backward, function.__name__), origins, shapes, adds)
+            named = _named(backward, function.__name__)
+            result._node = Node(function.__name__, named, origins, shapes, fresh=fresh, adds=adds)
         if tape is not None:
             step.finish(result)
             for following in joined:
@@ -399,6 +408,7 @@ def op(
 
     visible = [p for p in parameters if p.name != "needs"]
     apply.__signature__ = signature.replace(parameters=visible)  # type: ignore[attr-defined]
+    apply.fresh = fresh  # type: ignore[attr-defined]
     return apply
 
 
@@ -470,7 +480,7 @@ def sub(x, y):
     return np.subtract(x, y), backward
 
 
-@op
+@op(fresh=True)
 def mul(x, y, *, needs):
     """x · y elementwise, with broadcasting."""
 
@@ -480,7 +490,7 @@ def mul(x, y, *, needs):
     return np.multiply(x, y), backward
 
 
-@op
+@op(fresh=True)
 def div(x, y, *, needs):
     """x / y elementwise, with broadcasting."""
 
@@ -490,7 +500,7 @@ def div(x, y, *, needs):
     return np.divide(x, y), backward
 
 
-@op
+@op(fresh=True)
 def neg(x):
     """−x."""
 
@@ -500,7 +510,7 @@ def neg(x):
     return np.negative(x), backward
 
 
-@op
+@op(fresh=True)
 def power(x, exponent, *, needs):
     """x ** exponent elementwise, with broadcasting. The gradient to the exponent needs x > 0."""
     y = x**exponent
@@ -514,7 +524,7 @@ def power(x, exponent, *, needs):
     return y, backward
 
 
-@op
+@op(fresh=True)
 def matmul(x, y, *, needs):
     """Matrix product of the last two axes, broadcasting the others. x: (…, M, K), y: (…, K, N), or vectors."""
     _check_matmul(x, y)
@@ -542,7 +552,7 @@ def _check_matmul(x: np.ndarray, y: np.ndarray) -> None:
         raise InputError(f"matmul: x {np.shape(x)} and y {np.shape(y)} do not chain; expected (…, M, K) and (…, K, N)")
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def getitem(x, index):
     """x[index], with any NumPy index; an element that is picked twice collects both gradients."""
     index = index.data if isinstance(index, Tensor) else index
@@ -590,7 +600,7 @@ def mean(x, axis=None, keepdims=False):
     return y, backward
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def max(x, axis=None, keepdims=False):
     """The largest element over `axis` (an int, several, or None for all). Ties share the gradient evenly."""
     y = np.max(x, axis=axis, keepdims=True)

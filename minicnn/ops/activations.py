@@ -40,7 +40,7 @@ def at_relu(dy, active):
     return rectify_kernels.implementation(dy).forward(dy), active if rule == "guided" else None
 
 
-@op
+@op(fresh=True)
 def relu(x):
     """max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
     y = rectify_kernels.implementation(x).forward(x)
@@ -72,7 +72,7 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
     return y, backward
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def leaky_relu(x, slope):
     """x where positive, slope · x elsewhere; slope is a number. Source: Maas et al. 2013."""
     factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
@@ -83,7 +83,7 @@ def leaky_relu(x, slope):
     return x * factor, backward
 
 
-@op
+@op(fresh=True)
 def prelu(x, slope, *, needs):
     """x where positive, slope · x elsewhere; slope is learned. Source: He et al. 2015.
 
@@ -108,7 +108,7 @@ def _broadcasts(shape, to):
     return len(shape) <= len(to) and all(n in (1, wanted) for n, wanted in lengths)
 
 
-@op
+@op(fresh=True)
 def sigmoid(x):
     """1 / (1 + e⁻ˣ), elementwise, without overflow at either end."""
     decay = np.exp(-np.abs(x))
@@ -120,7 +120,7 @@ def sigmoid(x):
     return y, backward
 
 
-@op
+@op(fresh=True)
 def tanh(x):
     """The hyperbolic tangent, elementwise."""
     y = np.tanh(x)
@@ -131,7 +131,7 @@ def tanh(x):
     return y, backward
 
 
-@op
+@op(fresh=True)
 def softplus(x):
     """log(1 + eˣ), elementwise, without overflow."""
     y = np.logaddexp(x, x.dtype.type(0))
@@ -142,7 +142,7 @@ def softplus(x):
     return y, backward
 
 
-@op
+@op(fresh=True)
 def softmax(x, *, axis=-1):
     """eˣ / Σ eˣ along `axis`, shifted by the maximum so that nothing overflows."""
     y = np.exp(x - x.max(axis=axis, keepdims=True))

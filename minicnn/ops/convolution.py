@@ -12,7 +12,7 @@ from minicnn.ops.pooling import halve
 from minicnn.tensor import op
 
 
-@op(fuses={"activation": {"relu": relu}, "pool": {"avg": halve}})
+@op(fuses={"activation": {"relu": relu}, "pool": {"avg": halve}}, fresh=True)
 def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, pool=None, needs):
     """Convolve x with the filters w, add b, and apply ReLU when activation="relu".
 
@@ -108,7 +108,7 @@ def _sum_of_rows(array):
     return np.ones_like(rows, shape=len(rows)) @ rows
 
 
-@op
+@op(fresh=True)
 def locally_connected(x, w, b=None, *, stride=1, needs):
     """A convolution in which every position has filters of its own: y[n, o] = Σ_k x[n, o · stride + k] w[o, k] + b[o].
 
@@ -156,7 +156,7 @@ def _window_without_sharing(x, w, b, stride):
     return window
 
 
-@op
+@op(fresh=True)
 def linear(x, w, b=None, *, needs):
     """x @ w + b. x: (…, C_in), w: (C_in, C_out), b: (C_out,) or None."""
     if np.ndim(w) != 2 or np.ndim(x) < 1 or x.shape[-1] != w.shape[0]:

@@ -9,7 +9,7 @@ from minicnn.ops.math import quotient
 from minicnn.tensor import Tensor, op
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def cross_entropy(logits, labels, *, smoothing=0.0):
     """Mean of −Σ target · log softmax(logits). logits: (N, classes); labels: (N,) integers. A scalar.
 
@@ -40,7 +40,7 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
     return -costs.sum(axis=1).mean(), backward
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def binary_cross_entropy(logits, labels):
     """Mean of −y log σ(x) − (1 − y) log(1 − σ(x)), without overflow. labels y: numbers in [0, 1] of logits' shape."""
     labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits).astype(logits.dtype)
@@ -57,7 +57,7 @@ def binary_cross_entropy(logits, labels):
     return costs.mean(), backward
 
 
-@op(adds=True)
+@op(adds=True, fresh=True)
 def gram_matrix(features):
     """FᵀF for each picture, undivided: how often two channels fire together. (N, *spatial, C) -> (N, C, C).
 
@@ -78,7 +78,7 @@ def gram_matrix(features):
     return kernels.forward(rows), backward
 
 
-@op
+@op(fresh=True)
 def pairwise_distances(x, y, *, squared):
     """‖xᵢ − yⱼ‖², or its root. x: (N, D), y: (M, D) -> (N, M). At distance 0 the root's gradient is taken as 0."""
     if np.ndim(x) != 2 or np.ndim(y) != 2 or x.shape[1] != y.shape[1]:

@@ -5,7 +5,7 @@ import numpy as np
 from minicnn.tensor import op
 
 
-@op
+@op(fresh=True)
 def exp(x):
     """eˣ, elementwise."""
     y = np.exp(x)
@@ -16,7 +16,7 @@ def exp(x):
     return y, backward
 
 
-@op
+@op(fresh=True)
 def log(x):
     """The natural logarithm, elementwise; x > 0."""
 
@@ -26,7 +26,7 @@ def log(x):
     return np.log(x), backward
 
 
-@op
+@op(fresh=True)
 def sqrt(x):
     """√x, elementwise; its gradient needs x > 0."""
     y = np.sqrt(x)
@@ -37,7 +37,7 @@ def sqrt(x):
     return y, backward
 
 
-@op
+@op(fresh=True)
 def abs(x):
     """|x|, elementwise; the gradient at 0 is 0."""
 
@@ -47,7 +47,7 @@ def abs(x):
     return np.abs(x), backward
 
 
-@op
+@op(fresh=True)
 def square(x):
     """x², elementwise."""
 
@@ -57,7 +57,7 @@ def square(x):
     return np.square(x), backward
 
 
-@op
+@op(fresh=True)
 def maximum(x, y, *, needs):
     """The larger of x and y elementwise, with broadcasting. Ties share the gradient evenly."""
 
@@ -67,7 +67,7 @@ def maximum(x, y, *, needs):
     return np.maximum(x, y), backward
 
 
-@op
+@op(fresh=True)
 def minimum(x, y, *, needs):
     """The smaller of x and y elementwise, with broadcasting. Ties share the gradient evenly."""
 
@@ -88,7 +88,7 @@ def _won(dz, larger, smaller):
     return np.where(np.equal(larger, smaller), dz / 2, dz * np.greater(larger, smaller))
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def clip(x, low, high):
     """x limited to [low, high], elementwise. The gradient passes inside and on the borders."""
     inside = (x >= low) & (x <= high)

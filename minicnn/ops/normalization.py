@@ -12,7 +12,7 @@ from minicnn.ops.activations import at_relu, relu, relu_rule
 from minicnn.tensor import op
 
 
-@op(fuses={"activation": {"relu": relu}})
+@op(fuses={"activation": {"relu": relu}}, fresh=True)
 def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistics=None, activation=None, needs):
     """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis); with ReLU when
     activation="relu".
@@ -69,7 +69,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     return y, backward
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def local_response_norm(x, *, size, alpha, beta, k):
     """x / (k + alpha / size · Σ x²)^beta, the sum over a window of `size` channels around each.
 
@@ -107,7 +107,7 @@ def _check_local_response(x, size, alpha, beta, k):
         raise InputError(f"{name}: alpha is {alpha!r}, k {k!r}; expected alpha ≥ 0 and k > 0")
 
 
-@op
+@op(fresh=True)
 def l2_normalize(x, *, axis=-1, eps=1e-12):
     """x / √max(Σ x², eps): unit length along `axis`; a zero vector stays zero."""
     squares = np.sum(x * x, axis=axis, keepdims=True)

@@ -10,7 +10,7 @@ from minicnn.ops.math import quotient
 from minicnn.tensor import op
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def max_pool(x, size, *, stride=None, padding=0):
     """The largest element under each window; the first of equals wins, and takes the whole gradient.
 
@@ -26,7 +26,7 @@ def max_pool(x, size, *, stride=None, padding=0):
     return y, backward
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
     """The mean of the elements under each window; stride defaults to size.
 
@@ -46,7 +46,7 @@ def halve(x):
     return avg_pool(x, 2)
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def l2_pool(x, size, *, stride=None, padding=0):
     """√(Σ x²) over each window; stride defaults to size, and padding adds nothing.
 

@@ -15,7 +15,7 @@ from minicnn.errors import InputError
 from minicnn.tensor import Tensor, op
 
 
-@op(inputs=1)
+@op(inputs=1, fresh=True)
 def total_variation(image, *, power=1):
     """Σ |difference to the neighbour|^power, to the right and below: how rough a picture is. image: (N, H, W, C).
 

@@ -202,7 +202,7 @@ def test_what_has_no_pattern_gets_no_name():
 
 
 def test_parts_that_an_engine_overwrites_are_named(monkeypatch):
-    def overwrite(leaf, gradient):
+    def overwrite(leaf, gradient, owned):
         leaf.grad = np.array(gradient)
 
     monkeypatch.setattr("minicnn.tensor._deposit", overwrite)
