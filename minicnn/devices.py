@@ -23,7 +23,7 @@ from minicnn.errors import InputError
 DEVICES = ("cpu", "cuda")
 INSTALL = "pip install '.[cuda]'"
 # Whose arrays live on a GPU; asked by name, so that neither library is loaded for it.
-_HOMES = ("cupy", "minicnn.simulation")
+_HOMES = ("cupy", "minicnn.fast.cuda.simulation")
 
 
 def device_of(array: Any) -> str:
@@ -125,7 +125,7 @@ def _simulator() -> _Cuda:
 
     if not config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
         raise InputError("cuda: NUMBA_ENABLE_CUDASIM was set after Numba had been loaded; set it before Python starts")
-    simulation = importlib.import_module("minicnn.simulation")
+    simulation = importlib.import_module("minicnn.fast.cuda.simulation")
     simulation.take_over()
     return _Cuda(simulation.from_host, simulation.to_host, simulation.as_argument, lambda: None)
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import hdf5, nn, ops, optim
 from minicnn.errors import InputError
-from minicnn.models import folding
+from minicnn.fast.cpu import folds as folding
 from minicnn.models.blocks import Branches, Chain, Residual
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network

@@ -10,7 +10,8 @@ import pytest
 
 import minicnn
 from minicnn import backend, nn
-from minicnn.models import blocks, programs
+from minicnn.models import blocks
+from minicnn.fast.cpu.program import frozen as programs
 from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network

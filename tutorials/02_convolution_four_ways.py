@@ -21,7 +21,8 @@ from matplotlib.cbook import get_sample_data
 
 import minicnn
 from minicnn import Tensor, gradcheck, images, nn, ops
-from minicnn.kernels.conv import naive, on_numba, on_numpy
+from minicnn.kernels.conv import naive, on_numpy
+from minicnn.fast.cpu import conv as on_numba
 from minicnn.kernels.geometry import slide
 
 minicnn.use_backend("numpy")  # ops.conv runs the readable kernels, so that you can step into them

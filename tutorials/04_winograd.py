@@ -28,11 +28,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import minicnn
 from minicnn import backend, gradcheck, images, ops
-from minicnn.kernels import winograd
-from minicnn.kernels.conv import on_numba
+from minicnn.fast.cpu import winograd
+from minicnn.fast.cpu import conv as on_numba
 from minicnn.kernels.conv import on_numpy as im2col
 from minicnn.kernels.geometry import slide
-from minicnn.kernels.winograd import on_numpy as definition
+from minicnn.fast.cpu.winograd import definition
 from minicnn.tensor import op
 
 minicnn.use_backend("numpy")

@@ -20,9 +20,10 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from numba import cuda
 
-from minicnn import Tensor, devices, nn, ops, simulation, use_backend
+from minicnn import Tensor, devices, nn, ops, use_backend
+from minicnn.fast.cuda import simulation
 from minicnn.kernels.conv import on_numpy
-from minicnn.kernels.conv.cuda import naive, tiled
+from minicnn.fast.cuda import naive_conv as naive, conv as tiled
 from minicnn.kernels.geometry import slide
 
 use_backend("numpy")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from minicnn import nn, ops
-from minicnn.models.folding import folded
+from minicnn.fast.cpu.folds import folded
 from minicnn.nn import summary
 from minicnn.tensor import Tensor, watching
 

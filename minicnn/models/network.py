@@ -11,7 +11,7 @@ from minicnn.errors import InputError
 from minicnn.hdf5.matching import listed
 from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
-from minicnn.models.programs import run_fast
+from minicnn.fast.cpu.program.frozen import run_fast
 from minicnn.tensor import Tensor
 
 if TYPE_CHECKING:

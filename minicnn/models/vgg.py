@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import nn
-from minicnn.models import folding
+from minicnn.fast.cpu import folds as folding
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network, pool
 

@@ -11,7 +11,7 @@ import numpy as np
 from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import Window
-from minicnn.kernels.memory import forget
+from minicnn.fast.cache import forget
 from minicnn.nn import summary
 from minicnn.tensor import Tensor
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn import buffers
+from minicnn.fast import buffers
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor, op
 

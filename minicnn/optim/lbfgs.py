@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from minicnn import backend, buffers, devices
+from minicnn import backend, devices
+from minicnn.fast import buffers
 from minicnn.errors import InputError
 from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds

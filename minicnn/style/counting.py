@@ -12,9 +12,9 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.kernels import winograd
+from minicnn.fast.cpu import winograd
 from minicnn.kernels.geometry import slide
-from minicnn.kernels.winograd.filters import BUDGET
+from minicnn.fast.cpu.winograd.filters import BUDGET
 from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.kernels import winograd
+from minicnn.fast.cpu import winograd
 from minicnn.kernels.geometry import Window
 from minicnn.tape import text
 from minicnn.tape.products import window_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from minicnn.tape.recording import Step, Tape
 
 SHOWN = 12  # products that are printed
-CUDA = "minicnn.kernels.conv.on_cuda"
+CUDA = "minicnn.fast.cuda.conv"
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Place:
 
 def cut(step: Step) -> Place:
     """The sizes for a recorded convolution."""
-    from minicnn.kernels.conv import on_numba, places
-    from minicnn.kernels.micro_kernel import ROWS, columns
+    from minicnn.fast.cpu import conv as on_numba, places
+    from minicnn.fast.cpu.micro_kernel import ROWS, columns
 
     x, w = (value.array for value in step.inputs[:2])
     window, groups = window_of(step), step.arguments.get("groups", 1)

@@ -186,7 +186,7 @@ def test_an_op_of_each_kind_runs_there():
 def test_cupy_has_every_function_that_may_be_dispatched():
     import cupy
 
-    from minicnn.simulation.arrays import DISPATCHED
+    from minicnn.fast.cuda.simulation.arrays import DISPATCHED
 
     places = (cupy, cupy.linalg, cupy.lib.stride_tricks)
     assert [name for name in DISPATCHED if not any(hasattr(place, name) for place in places)] == []

@@ -330,7 +330,8 @@ def drawn(module, sheets, two_sided):
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_the_z_buffer_shows_the_nearest_triangle_of_all(two_sided):
     """Against every triangle at every pixel, by barycentric coordinates solved for."""
-    from minicnn.datasets.synthetic_faces.raster import on_numba, on_numpy
+    from minicnn.fast.cpu import raster as on_numba
+    from minicnn.datasets.synthetic_faces.raster import on_numpy
 
     rng = np.random.default_rng(0)
     sheets = [sheet(rng), sheet(rng)[:, ::-1], sheet(rng)]
@@ -363,7 +364,8 @@ def test_the_z_buffer_shows_the_nearest_triangle_of_all(two_sided):
 def test_sampling_is_bilinear():
     from scipy.ndimage import map_coordinates
 
-    from minicnn.datasets.synthetic_faces.raster import on_numba, on_numpy
+    from minicnn.fast.cpu import raster as on_numba
+    from minicnn.datasets.synthetic_faces.raster import on_numpy
 
     rng = np.random.default_rng(1)
     grid = rng.standard_normal((2, 5, 7)).astype(np.float32)

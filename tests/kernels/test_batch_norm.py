@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import backend, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.batch_norm import on_numba, on_numpy
+from minicnn.fast.cpu import batch_norm as on_numba
+from minicnn.kernels.batch_norm import on_numpy
 from minicnn.ops import normalization
 from minicnn.tensor import Tensor
 

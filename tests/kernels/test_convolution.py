@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import backend, nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.conv import naive, on_numba, on_numpy, places
+from minicnn.kernels.conv import naive, on_numpy
+from minicnn.fast.cpu import conv as on_numba, places
 from minicnn.kernels.geometry import slide
 from minicnn.tensor import Tensor
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from minicnn.kernels.crop import on_numba, on_numpy
+from minicnn.fast.cpu import crop as on_numba
+from minicnn.kernels.crop import on_numpy
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import backend, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.gram import on_numba, on_numpy
+from minicnn.fast.cpu import gram as on_numba
+from minicnn.kernels.gram import on_numpy
 from minicnn.tensor import Tensor
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}

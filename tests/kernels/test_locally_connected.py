@@ -10,7 +10,7 @@ from minicnn import backend, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
-from minicnn.kernels.locally_connected import on_numba
+from minicnn.fast.cpu import locally_connected as on_numba
 from minicnn.tensor import Tensor
 
 each_backend = pytest.mark.parametrize("name", ["numpy", "numba"])

@@ -6,11 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, buffers, ops
+from minicnn import backend, ops
+from minicnn.fast import buffers
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
-from minicnn.kernels.pool import on_numba, on_numpy
+from minicnn.fast.cpu import pool as on_numba
+from minicnn.kernels.pool import on_numpy
 from minicnn.tensor import Tensor
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}

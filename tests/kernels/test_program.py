@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minicnn import backend
-from minicnn.kernels import program
-from minicnn.kernels.program import CONVOLVE, LARGEST, LENGTH, MEAN, on_numba, on_numpy
+from minicnn.fast.cpu import program
+from minicnn.fast.cpu.program import CONVOLVE, LARGEST, LENGTH, MEAN, compiled as on_numba, definition as on_numpy
 
 SIDE, CHANNELS, OUTPUTS = 7, 5, 37  # more outputs than a panel has columns, and not a multiple of them
 

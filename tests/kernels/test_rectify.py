@@ -8,7 +8,8 @@ from numpy.testing import assert_array_equal
 
 from minicnn import backend, ops
 from minicnn.backend import use_backend
-from minicnn.kernels.rectify import on_numba, on_numpy
+from minicnn.fast.cpu import rectify as on_numba
+from minicnn.kernels.rectify import on_numpy
 from minicnn.ops.activations import relu_rule
 from minicnn.tensor import Tensor
 

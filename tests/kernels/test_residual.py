@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import ops
 from minicnn.errors import InputError
-from minicnn.kernels.residual import on_numba, on_numpy
+from minicnn.fast.cpu import residual as on_numba
+from minicnn.kernels.residual import on_numpy
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import backend
-from minicnn.kernels.triplet import on_numba, on_numpy
+from minicnn.fast.cpu import triplet as on_numba
+from minicnn.kernels.triplet import on_numpy
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)

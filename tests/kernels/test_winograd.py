@@ -17,10 +17,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import backend, models, nn, ops
 from minicnn.backend import use_backend
 from minicnn.gradient_checking import gradcheck
-from minicnn.kernels import memory, pool, winograd
+from minicnn.fast import cache as memory
+from minicnn.kernels import pool
+from minicnn.fast.cpu import winograd
 from minicnn.kernels.conv import on_numpy as im2col
 from minicnn.kernels.geometry import slide
-from minicnn.kernels.winograd import A_T, B_T, G, on_numba, on_numpy, suits, tiles_along
+from minicnn.fast.cpu.winograd import A_T, B_T, G, compiled as on_numba, definition as on_numpy, suits, tiles_along
 from minicnn.tensor import Tensor, no_grad
 
 

@@ -78,7 +78,7 @@ def test_winograd_is_named_where_it_computes():
 
 def test_a_block_is_the_one_that_the_kernel_forms(monkeypatch):
     """A kernel that is watched: outputs of one block are those between two fetches of a panel."""
-    from minicnn.kernels.conv import on_numba
+    from minicnn.fast.cpu import conv as on_numba
 
     monkeypatch.setattr(on_numba, "BLOCK_BYTES", 1 << 10)
     x, w = Tensor(np.ones((1, 20, 20, 3))), Tensor(np.ones((3, 3, 3, 2)))
@@ -104,7 +104,7 @@ def test_the_gpu_says_which_thread(monkeypatch):
 
 def test_the_kernels_for_the_gpu_say_how_they_share_the_work():
     pytest.importorskip("numba.cuda")
-    from minicnn.kernels.conv.cuda import naive, tiled
+    from minicnn.fast.cuda import naive_conv as naive, conv as tiled
 
     one, tile = pixels.tilings()
     assert (one.name, one.flat, tile.name, tile.rows, tile.columns) == (

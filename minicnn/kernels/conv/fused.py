@@ -8,7 +8,8 @@ element; None without it.
 """
 
 from minicnn import backend
-from minicnn.kernels import conv, pool, rectify, winograd
+from minicnn.kernels import conv, pool, rectify
+from minicnn.fast.cpu import winograd
 from minicnn.kernels.geometry import slide
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import cuda, float32
 
-from minicnn import devices, simulation
+from minicnn import devices
+from minicnn.fast.cuda import simulation
 from minicnn.learn.exercise import Case, Exercise, Slip
 
 THREADS = 8

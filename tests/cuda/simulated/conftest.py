@@ -6,7 +6,8 @@ import zlib
 
 import pytest
 
-from minicnn import simulation, use_backend
+from minicnn.fast.cuda import simulation
+from minicnn import use_backend
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from minicnn import InputError
 from minicnn.bench import cuda_check, cuda_steps, pytorch, runner
 from minicnn.bench.plan import Plan
 from minicnn.cli import main
-from minicnn.kernels.conv.cuda import naive, tiled
+from minicnn.fast.cuda import naive_conv as naive, conv as tiled
 from minicnn.models.card import ModelCard
 from minicnn.models.vgg import VGG
 
@@ -18,7 +18,7 @@ CHECKS = dict(cuda_check.checks(PLAN))
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
     monkeypatch.setattr(pytorch, "load", lambda threads: None)
-    monkeypatch.setattr("minicnn.simulation.threads.watching", False)
+    monkeypatch.setattr("minicnn.fast.cuda.simulation.threads.watching", False)
 
 
 @pytest.mark.parametrize("name", ["conv tiled forward 2-D in groups", "max pool 2-D", "distances, mining and pull"])

@@ -6,8 +6,9 @@ from both_devices import assert_same, there
 
 from minicnn import backend, devices
 from minicnn.kernels import conv
-from minicnn.kernels.conv import on_cuda, on_numpy
-from minicnn.kernels.conv.cuda import naive, tiled
+from minicnn.fast.cuda import conv as on_cuda
+from minicnn.kernels.conv import on_numpy
+from minicnn.fast.cuda import naive_conv as naive, conv as tiled
 from minicnn.kernels.geometry import slide
 from minicnn.tape.pixels import Tiling, thread_of
 

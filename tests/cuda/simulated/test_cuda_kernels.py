@@ -5,10 +5,10 @@ import pytest
 from both_devices import assert_same, there
 
 from minicnn.kernels import gram, pixel_step, rectify, triplet
-from minicnn.kernels.gram import on_cuda as gram_on_cuda
-from minicnn.kernels.pixel_step import on_cuda as pixel_step_on_cuda
-from minicnn.kernels.rectify import on_cuda as rectify_on_cuda
-from minicnn.kernels.triplet import on_cuda as triplet_on_cuda
+from minicnn.fast.cuda import gram as gram_on_cuda
+from minicnn.fast.cuda import pixel_step as pixel_step_on_cuda
+from minicnn.fast.cuda import rectify as rectify_on_cuda
+from minicnn.fast.cuda import triplet as triplet_on_cuda
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
 

@@ -5,7 +5,8 @@ import pytest
 from both_devices import assert_same, there
 
 from minicnn.kernels.geometry import slide
-from minicnn.kernels.pool import on_cuda, on_numpy
+from minicnn.fast.cuda import pool as on_cuda
+from minicnn.kernels.pool import on_numpy
 
 # spatial, size, options
 CASES = {

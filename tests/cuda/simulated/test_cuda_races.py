@@ -5,8 +5,9 @@ import pytest
 from both_devices import there
 from numba import cuda
 
-from minicnn import devices, simulation
-from minicnn.simulation import Race
+from minicnn import devices
+from minicnn.fast.cuda import simulation
+from minicnn.fast.cuda.simulation import Race
 
 SIDE = 4
 

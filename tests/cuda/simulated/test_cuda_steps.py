@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from both_devices import assert_same, there
 
-from minicnn import InputError, Tensor, devices, diagnosis, hdf5, nn, ops, optim, simulation, style, use_backend
+from minicnn import InputError, Tensor, devices, diagnosis, hdf5, nn, ops, optim, style, use_backend
+from minicnn.fast.cuda import simulation
 from minicnn.faces import encode, mine_triplets
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, triplet_loss
 from minicnn.faces.training import FacePlan, train_encoder
-from minicnn.kernels.rectify import on_cuda as rectify_on_cuda
+from minicnn.fast.cuda import rectify as rectify_on_cuda
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.vgg import VGG
 from minicnn.op_cases import CASES

@@ -5,7 +5,7 @@ devices that meet, a copy to the host that nobody asked for, a function that CuP
 the same element with nothing between them.
 """
 
-from minicnn.simulation.arrays import SimulatedArray, as_argument, from_host, to_host
-from minicnn.simulation.threads import Race, shuffled, take_over, watched
+from minicnn.fast.cuda.simulation.arrays import SimulatedArray, as_argument, from_host, to_host
+from minicnn.fast.cuda.simulation.threads import Race, shuffled, take_over, watched
 
 __all__ = ["Race", "SimulatedArray", "as_argument", "from_host", "shuffled", "take_over", "to_host", "watched"]

@@ -12,10 +12,11 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
-from minicnn.kernels.conv import places
-from minicnn.kernels.memory import Memory
-from minicnn.kernels.micro_kernel import ROWS, columns, gathered_product, gathered_sum
+from minicnn import backend
+from minicnn.fast import buffers
+from minicnn.fast.cpu import places
+from minicnn.fast.cache import Memory
+from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_sum
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs
 TAPS = 8  # taps of the filters whose gradient is formed at a time

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn import buffers
-from minicnn.kernels import program
-from minicnn.models.drafting import Draft, Room
+from minicnn.fast import buffers
+from minicnn.fast.cpu import program
+from minicnn.fast.cpu.program.drafts import Draft, Room
 
 PIECE = 1 << 18  # multiplications that are worth a thread's coming
 MOST_PIECES = 16  # of a step

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 
 LEAST = 1 << 17  # numbers that a thread copies at least
 LARGE = 1 << 20  # numbers in a picture of which only the border is copied

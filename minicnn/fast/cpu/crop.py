@@ -5,7 +5,8 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 
 LEAST = 1 << 14  # pixels read that are worth a thread's attention
 

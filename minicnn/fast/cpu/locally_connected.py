@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 from minicnn.kernels.locally_connected import on_numpy
 from minicnn.kernels.locally_connected.on_numpy import columns, matrices, positions_first
 

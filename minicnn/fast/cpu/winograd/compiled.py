@@ -10,17 +10,11 @@ Transforms read and write whole rows of six or four arrays at a time, so that th
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
-from minicnn.kernels.micro_kernel import (
-    ROWS,
-    columns,
-    line_transform,
-    row_product,
-    square_transposition,
-    weighted_sum,
-)
-from minicnn.kernels.winograd import A_T, B_T, G, tiles_along
-from minicnn.kernels.winograd.filters import keeps_transform, transform_back, transformed
+from minicnn import backend
+from minicnn.fast import buffers
+from minicnn.fast.cpu.micro_kernel import ROWS, columns, line_transform, row_product, square_transposition, weighted_sum
+from minicnn.fast.cpu.winograd import A_T, B_T, G, tiles_along
+from minicnn.fast.cpu.winograd.filters import keeps_transform, transform_back, transformed
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs
 _input_transform, _output_transform, _cotangent_transform = (line_transform(m) for m in (B_T, A_T, A_T.T))

@@ -21,7 +21,7 @@ import numpy as np
 from numba import cuda
 
 from minicnn import devices
-from minicnn.kernels.conv.cuda import filters, steps, volumes
+from minicnn.fast.cuda.volumes import filters, steps, volumes
 
 SIDE = 4 if devices.simulated() else 16  # of a tile; the simulator starts a thread of Python for each of its elements
 # The gradient to the filters has few results and a long depth. It is cut into this many runs of positions at most, each

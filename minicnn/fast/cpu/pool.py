@@ -5,7 +5,8 @@ Either way every element is written by one thread.
 
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 from minicnn.kernels.pool import switch_dtype
 
 LEAST_ROWS = 256  # pixels a thread takes at least: below this, handing work over costs more than the work

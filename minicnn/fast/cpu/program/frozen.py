@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import buffers, devices, nn
-from minicnn.kernels import program
-from minicnn.kernels.memory import Memory
+from minicnn.fast import buffers
+from minicnn import devices, nn
+from minicnn.fast.cpu import program
+from minicnn.fast.cache import Memory
 from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d, run, unobserved
-from minicnn.models.drafting import POOLS, Drafting
-from minicnn.models.layout import Numbers, lay_out, step
+from minicnn.fast.cpu.program.drafts import POOLS, Drafting
+from minicnn.fast.cpu.program.layout import Numbers, lay_out, step
 from minicnn.tensor import Tensor
 
 FEWEST = 8  # convolutions that are worth a program

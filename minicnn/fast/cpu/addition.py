@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 
 LEAST = 1 << 18  # elements; smaller arrays are added before a thread has begun
 

@@ -3,8 +3,9 @@
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
-from minicnn.kernels.micro_kernel import ROWS, columns, row_product
+from minicnn import backend
+from minicnn.fast import buffers
+from minicnn.fast.cpu.micro_kernel import ROWS, columns, row_product
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs
 LEAST_ROWS = 256

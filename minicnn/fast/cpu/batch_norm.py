@@ -8,7 +8,8 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 
 LEAST = 1 << 15  # elements a thread takes at least
 LENGTH = 512  # elements of a row that are worth starting a loop for

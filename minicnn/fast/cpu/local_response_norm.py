@@ -9,7 +9,8 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 
 LEAST_ROWS = 64  # positions a thread takes at least
 

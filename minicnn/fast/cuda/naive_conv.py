@@ -11,7 +11,7 @@ import numpy as np
 from numba import cuda
 
 from minicnn import devices
-from minicnn.kernels.conv.cuda import filters, steps, volumes
+from minicnn.fast.cuda.volumes import filters, steps, volumes
 
 THREADS = 16 if devices.simulated() else 128  # of a block; the simulator runs them one after the other
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from minicnn import backend, buffers
-from minicnn.kernels.memory import Memory
-from minicnn.kernels.micro_kernel import columns
-from minicnn.kernels.winograd import G
+from minicnn import backend
+from minicnn.fast import buffers
+from minicnn.fast.cache import Memory
+from minicnn.fast.cpu.micro_kernel import columns
+from minicnn.fast.cpu.winograd import G
 
 BUDGET = 192 << 20  # bytes; VGG-19 asks for 208 MB at 256², for 174 at 512² and for less at larger sizes
 _BOTH_SIDES = np.kron(G, G)  # (36, 9): rows of G on either side of a 3×3 filter written as nine numbers

@@ -22,7 +22,7 @@ class Race(RuntimeError):
 
 def take_over() -> None:
     """Let Numba's simulator run threads one at a time, in an order of ours."""
-    importlib.import_module("minicnn.simulation.scheduler").take_over()
+    importlib.import_module("minicnn.fast.cuda.simulation.scheduler").take_over()
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 from minicnn.kernels.rectify import on_numpy
 
 LEAST = 1 << 15  # elements a thread takes at least

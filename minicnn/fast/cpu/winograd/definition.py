@@ -6,7 +6,7 @@ The names are the paper's: d a tile of the input, g a filter, V and U their tran
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minicnn.kernels.winograd import A_T, B_T, INPUT, OUTPUT, G, tiles_along
+from minicnn.fast.cpu.winograd import A_T, B_T, INPUT, OUTPUT, G, tiles_along
 
 
 def transform_filters(w):

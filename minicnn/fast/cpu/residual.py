@@ -2,7 +2,8 @@
 
 from numba import njit
 
-from minicnn import backend, buffers
+from minicnn import backend
+from minicnn.fast import buffers
 
 LEAST = 1 << 17  # elements a thread takes at least
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn.kernels.program import CONVOLVE, LARGEST, LENGTH, MEAN
+from minicnn.fast.cpu.program import CONVOLVE, LARGEST, LENGTH, MEAN
 
 WIDTH = 16  # any would do
 POOLS = {

@@ -17,10 +17,10 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.kernels import program, winograd
+from minicnn.fast.cpu import program, winograd
 from minicnn.kernels.geometry import Window, slide
 from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d
-from minicnn.models.folding import fold
+from minicnn.fast.cpu.folds import fold
 
 MANY = 8  # pictures, which share what Winograd's algorithm does to the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}

@@ -23,8 +23,8 @@ from numba.cuda.simulator import kernel as simulator
 from numba.cuda.simulator import kernelapi
 from numba.np.numpy_support import as_dtype
 
-from minicnn.simulation import threads
-from minicnn.simulation.threads import Race
+from minicnn.fast.cuda.simulation import threads
+from minicnn.fast.cuda.simulation.threads import Race
 
 ATOMIC = ("add", "sub", "and_", "or_", "xor", "inc", "dec", "exch", "max", "min", "nanmax", "nanmin")
 
