@@ -1,8 +1,31 @@
-"""Pooling, tap by tap: the definition. For tap k, one strided view of x holds what that tap sees at every output."""
+"""Pooling.
+
+    max   y[n, o, c] = max_k x[n, o·stride + k − before, c]           the first of equal elements wins
+    avg   y[n, o, c] = Σ_k x[…] / (taps inside x, or all taps when padding is counted)
+
+o and k run over one, two or three dimensions (`window`, see geometry.py). Padding never wins a maximum.
+Shapes: x (N, *spatial, C), y and dy (N, *output, C). switches: which tap won (Zeiler & Fergus 2014).
+
+The definition goes tap by tap: for tap k, one strided view of x holds what that tap sees at every output.
+"""
 
 import numpy as np
 
-from minicnn.kernels.pool import switch_dtype
+from minicnn.kernels.contract import contract, form
+from minicnn.kernels.geometry import Window
+
+
+def switch_dtype(window: Window) -> np.dtype:
+    """Return the smallest integer type that can number the taps of a window."""
+    return np.min_scalar_type(window.taps - 1)
+
+
+def _pooled(x, window):
+    return form(x, (len(x), *window.output, x.shape[-1]))
+
+
+def _unpooled(dy, spatial):
+    return form(dy, (len(dy), *spatial, dy.shape[-1]))
 
 
 def _view_of_tap(padded, tap, window):
@@ -27,7 +50,9 @@ def _zeros_padded(dy, spatial, window):
     return np.zeros_like(dy, shape=(dy.shape[0], *sizes, dy.shape[-1]))
 
 
-def max_forward(x, window):
+@contract(lambda x, window: [_pooled(x, window), (_pooled(x, window)[0], switch_dtype(window))])
+def max_pool(x, window):
+    """Return (y, switches)."""
     padded, real = _pad(x, window, 0), _pad(np.ones_like(x, bool), window, False)
     y = np.zeros_like(x, shape=(x.shape[0], *window.output, x.shape[-1]))
     switches = np.zeros_like(y, switch_dtype(window))
@@ -42,7 +67,9 @@ def max_forward(x, window):
     return y, switches
 
 
-def max_gradient(dy, switches, spatial, window):
+@contract(lambda dy, switches, spatial, window: _unpooled(dy, spatial))
+def max_pool_gradient(dy, switches, spatial, window):
+    """Return dx: each cotangent at the pixel that won."""
     padded = _zeros_padded(dy, spatial, window)
     for number, tap in enumerate(np.ndindex(*window.size)):
         _view_of_tap(padded, tap, window)[...] += dy * (switches == number)
@@ -50,14 +77,16 @@ def max_gradient(dy, switches, spatial, window):
 
 
 def _divisor(spatial, window, count_padding, like):
-    """How many elements each output averages: (1, *output, 1), of the kind of another array."""
+    """Return how many elements each output averages: (1, *output, 1), of the kind of another array."""
     if count_padding:
         return np.full_like(like, window.taps, shape=(1, *window.output, 1))
     inside = _pad(np.ones_like(like, shape=(1, *spatial, 1)), window, 0)
     return sum(_view_of_tap(inside, tap, window) for tap in np.ndindex(*window.size))
 
 
-def avg_forward(x, window, count_padding):
+@contract(lambda x, window, count_padding: _pooled(x, window))
+def avg_pool(x, window, count_padding):
+    """Return y."""
     padded = _pad(x, window, 0)
     total = np.zeros_like(x, shape=(x.shape[0], *window.output, x.shape[-1]))
     for tap in np.ndindex(*window.size):
@@ -65,7 +94,9 @@ def avg_forward(x, window, count_padding):
     return total / _divisor(x.shape[1:-1], window, count_padding, x)
 
 
-def avg_gradient(dy, spatial, window, count_padding):
+@contract(lambda dy, spatial, window, count_padding: _unpooled(dy, spatial))
+def avg_pool_gradient(dy, spatial, window, count_padding):
+    """Return dx: each cotangent's share at every pixel under its window."""
     share = dy / _divisor(spatial, window, count_padding, dy)
     padded = _zeros_padded(dy, spatial, window)
     for tap in np.ndindex(*window.size):

@@ -6,9 +6,11 @@ in where the product of two of the three arrays is added: to y, to x's gradient,
 
 import numpy as np
 
+from minicnn.kernels.contract import contract, form
+
 
 def products(x_shape, w_shape, window, groups):
-    """Every (index into x, index into w, index into y) whose values meet in the convolution."""
+    """Yield every (index into x, index into w, index into y) whose values meet in the convolution."""
     channels_in, channels_out = w_shape[-2:]
     for n in range(x_shape[0]):
         for o in np.ndindex(*window.output):
@@ -24,23 +26,29 @@ def products(x_shape, w_shape, window, groups):
                         yield (n, *position, group * channels_in + c), (*k, c, j), (n, *o, j)
 
 
-def forward(x, w, b, window, groups=1, relu=False):
+@contract(lambda x, w, b, window, groups: form(x, (len(x), *window.output, w.shape[-1])))
+def naive_conv(x, w, b, window, groups):
+    """Return y, as conv does."""
     y = np.zeros((x.shape[0], *window.output, w.shape[-1]), x.dtype)
     for at_x, at_w, at_y in products(x.shape, w.shape, window, groups):
         y[at_y] += x[at_x] * w[at_w]
     if b is not None:
         y += b
-    return np.maximum(y, 0) if relu else y
+    return y
 
 
-def gradient_to_input(dy, w, spatial, window, groups=1):
+@contract(lambda dy, w, spatial, window, groups: form(dy, (len(dy), *spatial, w.shape[-2] * groups)))
+def naive_conv_gradient_to_input(dy, w, spatial, window, groups):
+    """Return dx, as conv_gradient_to_input does."""
     dx = np.zeros((dy.shape[0], *spatial, w.shape[-2] * groups), dy.dtype)
     for at_x, at_w, at_y in products(dx.shape, w.shape, window, groups):
         dx[at_x] += w[at_w] * dy[at_y]
     return dx
 
 
-def gradient_to_filters(dy, x, window, groups=1):
+@contract(lambda dy, x, window, groups: form(dy, (*window.size, x.shape[-1] // groups, dy.shape[-1])))
+def naive_conv_gradient_to_filters(dy, x, window, groups):
+    """Return dw, as conv_gradient_to_filters does."""
     dw = np.zeros((*window.size, x.shape[-1] // groups, dy.shape[-1]), dy.dtype)
     for at_x, at_w, at_y in products(x.shape, dw.shape, window, groups):
         dw[at_w] += x[at_x] * dy[at_y]

@@ -1,0 +1,40 @@
+"""A convolution and what travels with it: bias, ReLU, and the mean of 2×2 outputs.
+
+Fusion joins definitions and is never another one: these call the backend's kernels one after the other. A backend may
+do the same in one pass, without an array between the steps.
+
+y and dy are those of the last step: of the means where `mean` is true. marks: where the ReLU was active, one bit an
+element (elementwise.py); None without a ReLU.
+"""
+
+from minicnn.kernels.contract import contract
+from minicnn.kernels.geometry import slide
+
+
+@contract(composed=True)
+def fused_conv(kernels, x, w, b, window, groups, relu, mean, marked):
+    """Return (y, marks). marked: a gradient will ask for the marks; otherwise None may stand for them."""
+    y = kernels.conv(x, w, b, window, groups)
+    y = kernels.relu(y) if relu else y
+    marks = kernels.relu_marks(y) if relu and marked else None
+    return kernels.avg_pool(y, halving(window), False) if mean else y, marks
+
+
+@contract(composed=True)
+def fused_conv_gradient_to_input(kernels, dy, marks, w, spatial, window, groups, mean):
+    """Return dx."""
+    dy = kernels.before_relu(dy, marks, window, mean)
+    return kernels.conv_gradient_to_input(dy, w, spatial, window, groups)
+
+
+@contract(composed=True)
+def before_relu(kernels, dy, marks, window, mean):
+    """Return the cotangent of the convolution alone."""
+    if mean:
+        dy = kernels.avg_pool_gradient(dy, window.output, halving(window), False)
+    return dy if marks is None else kernels.marked_gradient(dy, marks)
+
+
+def halving(window):
+    """Return the Window of the means: 2×2 outputs of the convolution, side by side."""
+    return slide("conv: pool", window.output, 2, stride=2)
