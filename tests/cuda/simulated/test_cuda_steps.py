@@ -14,10 +14,10 @@ from minicnn import InputError, Tensor, devices, diagnosis, hdf5, nn, ops, optim
 from minicnn.faces import encode, mine_triplets
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, triplet_loss
 from minicnn.faces.training import FacePlan, train_encoder
+from minicnn.gradients.cases import CASES
 from minicnn.kernels.rectify import on_cuda as rectify_on_cuda
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.vgg import VGG
-from minicnn.op_cases import CASES
 
 SLOW = ("conv", "locally_connected")  # many numbers for a simulator
 
