@@ -206,7 +206,7 @@ def _invert(model: Network, arguments: argparse.Namespace) -> Figure:
 def _style(model: Network, arguments: argparse.Namespace) -> Figure:
     from minicnn import images
     from minicnn.style import transfer
-    from minicnn.style.settings import choose_recipe
+    from minicnn.style.request import choose_recipe
     from minicnn.visualize import plots
 
     layers = choose_recipe(model, None).style_layers
