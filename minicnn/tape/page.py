@@ -13,13 +13,13 @@ import numpy as np
 
 from minicnn.errors import InputError
 from minicnn.tape import pixels
+from minicnn.tape.explanation import explain
 from minicnn.tape.formulas import formula_of, source_of
-from minicnn.tape.pictures import picture_of
-from minicnn.tape.reasons import explain
-from minicnn.tape.table import summary
+from minicnn.tape.overview import summary
+from minicnn.tape.thumbnails import picture_of
 
 if TYPE_CHECKING:
-    from minicnn.tape.recording import Step, Tape, Value
+    from minicnn.tape.recorder import Step, Tape, Value
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("arrays.js", "heat.js", "graph.js", "pixel.js", "page.js")

@@ -16,8 +16,8 @@ from minicnn.kernels.geometry import slide
 from minicnn.tensor import _sum_to
 
 if TYPE_CHECKING:
-    from minicnn.tape.reasons import Product
-    from minicnn.tape.recording import Step
+    from minicnn.tape.explanation import Product
+    from minicnn.tape.recorder import Step
 
 PROBES = 2000  # backwards that are run to take one gradient apart
 
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
 
 def of_use(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Product], int]:
     """The products that input number `which` of a step owes to it, and how many more are zero."""
-    from minicnn.tape.reasons import Product
+    from minicnn.tape.explanation import Product
 
     assert step.cotangent is not None
     terms = _terms(step, which, index)
@@ -200,7 +200,7 @@ def _probed(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Produc
     """Set halves of the cotangent to zero, as long as something comes through. Random weights see to it that nothing
     cancels; a block that is still undivided after so many PROBES counts as one.
     """
-    from minicnn.tape.reasons import Product
+    from minicnn.tape.explanation import Product
 
     cotangent = step.cotangent
     assert cotangent is not None

@@ -311,13 +311,13 @@ class Tape:
         print(self)
 
     def __str__(self) -> str:
-        from minicnn.tape.table import table_of
+        from minicnn.tape.overview import table_of
 
         return table_of(self)
 
     def step(self) -> None:
         """Step through the tape in the terminal; `help` there tells the commands."""
-        from minicnn.tape.stepping import Stepper
+        from minicnn.tape.stepper import Stepper
 
         Stepper(self).cmdloop()
 
@@ -326,7 +326,7 @@ class Tape:
 
         tensor: a Tensor that an operation on this tape took or gave, or its name. index: of one element.
         """
-        from minicnn.tape.reasons import explain
+        from minicnn.tape.explanation import explain
 
         return explain(self, tensor, index)
 
