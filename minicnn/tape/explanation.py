@@ -13,29 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.errors import InputError
 from minicnn.tape import notation, products
+from minicnn.tape.products import Product
 from minicnn.tensor import Tensor
 
 if TYPE_CHECKING:
-    from minicnn.tape.recorder import Step, Tape, Value
+    from minicnn.tape.recorder import Recorder, Value
 
 SHOWN = 12  # products that are printed one by one
-
-
-@dataclass(frozen=True)
-class Product:
-    """upstream · factor: the gradient of the step's output at `at`, times what y[at] gains where x[index] grows by one.
-
-    of, position: where the factor was read, as x[0, 1, 2, 0]; of is None where it is a slope that the op worked out.
-    at is None for what could not be told apart any further: the sum of many.
-    """
-
-    value: float
-    step: Step
-    at: tuple[int, ...] | None
-    upstream: float
-    factor: float
-    of: str | None = None
-    position: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +69,7 @@ class Explanation:
         printer.text(str(self))
 
 
-def explain(tape: Tape, tensor: Tensor | str, index: Any) -> Explanation:
+def explain(tape: Recorder, tensor: Tensor | str, index: Any) -> Explanation:
     """See Tape.why."""
     value = tape.find(tensor, asked_by="why")
     index = element("why", value, index)

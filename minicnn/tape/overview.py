@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from minicnn.tape import notation
 
 if TYPE_CHECKING:
-    from minicnn.tape.recorder import Step, Tape
+    from minicnn.tape.recorder import Recorder, Step
 
 HEAD = ("#", "operation", "shape", "values", "gradient", "called at")
 NARROWEST, WIDEST = 80, 160
 SHORTEST = 22  # columns of an operation, where there is little room
 
 
-def table_of(tape: Tape) -> str:
+def table_of(tape: Recorder) -> str:
     """One row an operation, in columns as wide as they need and the screen has."""
     if not tape.steps:
         return "tape: nothing recorded; run operations inside `with minicnn.record() as tape:`"
@@ -38,7 +38,7 @@ def table_of(tape: Tape) -> str:
     return "\n".join(lines)
 
 
-def summary(tape: Tape) -> str:
+def summary(tape: Recorder) -> str:
     """How much there is."""
     back = sum(step.backward_moment is not None for step in tape)
     spent = sum(step.milliseconds + step.backward_milliseconds for step in tape)

@@ -19,11 +19,12 @@ from minicnn.errors import InputError
 from minicnn.kernels import winograd
 from minicnn.kernels.geometry import Window
 from minicnn.tape import notation
+from minicnn.tape.explanation import element
 from minicnn.tape.products import window_of
 from minicnn.tensor import Tensor
 
 if TYPE_CHECKING:
-    from minicnn.tape.recorder import Step, Tape
+    from minicnn.tape.recorder import Recorder, Step
 
 SHOWN = 12  # products that are printed
 CUDA = "minicnn.kernels.conv.on_cuda"
@@ -141,10 +142,8 @@ class Pixel:
         printer.text(str(self))
 
 
-def pixel_of(tape: Tape, tensor: Tensor | str, index: Any) -> Pixel:
+def pixel_of(tape: Recorder, tensor: Tensor | str, index: Any) -> Pixel:
     """See Tape.pixel."""
-    from minicnn.tape.explanation import element
-
     value = tape.find(tensor, asked_by="pixel")
     step = value.made_by
     if step is None or step.name != "conv":

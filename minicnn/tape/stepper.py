@@ -13,12 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.tape import notation
+from minicnn.tape import notation, page
+from minicnn.tape.explanation import explain
 from minicnn.tape.formulas import formula_of, source_of
-from minicnn.tape.overview import equation, summary
+from minicnn.tape.overview import equation, summary, table_of
+from minicnn.tape.pixels import pixel_of
 
 if TYPE_CHECKING:
-    from minicnn.tape.recorder import Step, Tape, Value
+    from minicnn.tape.recorder import Recorder, Step, Value
 
 HELP = """\
   next [N]         n     the next moment, or N further on; an empty line does the last command again
@@ -50,7 +52,7 @@ class Stepper(cmd.Cmd):
 
     prompt = "(tape) "
 
-    def __init__(self, tape: Tape, *, stdin: IO[str] | None = None, stdout: IO[str] | None = None) -> None:
+    def __init__(self, tape: Recorder, *, stdin: IO[str] | None = None, stdout: IO[str] | None = None) -> None:
         super().__init__(stdin=stdin, stdout=stdout)
         self.use_rawinput = stdin is None and sys.stdin.isatty()
         self.tape, self.at = tape, 0
@@ -162,11 +164,11 @@ class Stepper(cmd.Cmd):
 
     def do_why(self, argument: str) -> None:
         value, _, index = self.reference(argument)
-        self.say(self.tape.why(value.name, () if index is None else index).told("why {place}"))
+        self.say(explain(self.tape, value.name, () if index is None else index).told("why {place}"))
 
     def do_pixel(self, argument: str) -> None:
         value, _, index = self.reference(argument)
-        self.say(str(self.tape.pixel(value.name, () if index is None else index)))
+        self.say(str(pixel_of(self.tape, value.name, () if index is None else index)))
 
     def do_list(self, argument: str) -> None:
         number = self.here.number
@@ -175,14 +177,14 @@ class Stepper(cmd.Cmd):
             self.say(f" {mark}{step.number:>4}  {equation(step)}  {notation.shape(step.output.array)}")
 
     def do_show(self, argument: str) -> None:
-        self.say(str(self.tape))
+        self.say(table_of(self.tape))
 
     def do_source(self, argument: str) -> None:
         self.say(source_of(self.here.op).rstrip() or f"  the source of {self.here.name} is not in a file")
 
     def do_page(self, argument: str) -> None:
         path = Path(argument.strip() or "tape.html")
-        self.tape.save_html(path)
+        page.save(self.tape, path)
         self.say(f"  wrote {path}")
 
     # -- where we are ---------------------------------------------------------------------------------------
