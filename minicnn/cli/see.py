@@ -155,7 +155,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _diagram(arguments: argparse.Namespace) -> None:
     from minicnn import images
-    from minicnn.visualize import diagrams, plots
+    from minicnn.lessons import diagrams
+    from minicnn.visualize import plots
 
     images.check_target(arguments.out)
     plots.save(diagrams.diagram(arguments.name), arguments.out)
