@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 # Where the public names live that are not loaded at once.
 _LATER = {
     "frozen": "minicnn.nn",
-    "gradcheck": "minicnn.gradient_checking",
+    "gradcheck": "minicnn.gradients.checking",
     "record": "minicnn.tape",
 }
 _ROOMS = (

@@ -382,7 +382,7 @@ def shelf(tmp_path, monkeypatch):
     folder = tmp_path / "shelf"
     folder.mkdir()
     for name in ("cache", "shipped"):
-        monkeypatch.setattr(zoo.places, name, lambda: folder)
+        monkeypatch.setattr(zoo.locations, name, lambda: folder)
     monkeypatch.setenv("MINICNN_WEIGHTS", str(folder))
     return folder
 

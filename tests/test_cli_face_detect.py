@@ -122,7 +122,7 @@ def test_folders_of_people_go_on_without_a_face(here, capsys):
 
 def test_without_a_detector_it_is_said_how_to_get_one(here, capsys, monkeypatch):
     (here / "mtcnn.h5").unlink()
-    monkeypatch.setattr(zoo.places, "cache", lambda: here)
+    monkeypatch.setattr(zoo.locations, "cache", lambda: here)
     assert face("verify", "two.png", "two.png", "--weights", "encoder.h5") == 0
     assert "from the middle of the pictures; minicnn weights fetch mtcnn" in capsys.readouterr().err
     assert face("verify", "two.png", "two.png", "--weights", "encoder.h5", "--face", "largest") == 2
@@ -187,7 +187,7 @@ def test_detect_draws_into_a_copy(two_faces, capsys):
 
 def test_the_detectors_weights_are_asked_for_by_name(here, capsys, monkeypatch):
     (here / "mtcnn.h5").unlink()
-    monkeypatch.setattr(zoo.places, "cache", lambda: here)
+    monkeypatch.setattr(zoo.locations, "cache", lambda: here)
     assert face("detect", "two.png") == 2
     assert "minicnn weights fetch mtcnn" in capsys.readouterr().err
     assert detection.SMALLEST == 40

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from minicnn import backend, diagnosis, machine, rehearsal, zoo
+from minicnn import backend, diagnosis, machine, warm_up, zoo
 from minicnn.cli import main
 
 
@@ -77,7 +77,7 @@ def test_a_check_that_fails_is_told_and_the_others_go_on(monkeypatch, capsys, tm
 
     monkeypatch.setattr(machine, "blas_libraries", fail)
     monkeypatch.setattr(diagnosis, "compiled_kernels", fail)
-    monkeypatch.setattr(zoo.places, "PACKAGE", tmp_path / "minicnn")
+    monkeypatch.setattr(zoo.locations, "PACKAGE", tmp_path / "minicnn")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for label, message in (
@@ -145,8 +145,8 @@ except InputError as problem:
 
 def test_compile_rehearses_every_scene_and_says_how_long_it_took(monkeypatch, capsys):
     played = []
-    scenes = [rehearsal.Scene(name, lambda name=name: played.append(name)) for name in ("one", "two")]
-    monkeypatch.setattr(rehearsal, "scenes", lambda: scenes)
+    scenes = [warm_up.Scene(name, lambda name=name: played.append(name)) for name in ("one", "two")]
+    monkeypatch.setattr(warm_up, "scenes", lambda: scenes)
     assert main(["doctor", "--compile", "--json"]) == 0
     said = capsys.readouterr()
     assert played == ["one", "two"] and json.loads(said.out)["works"]

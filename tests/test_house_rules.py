@@ -180,7 +180,7 @@ def test_every_module_begins_with_a_docstring():
 
 
 def test_every_public_function_and_class_of_the_engine_has_a_docstring():
-    for name in ("tensor", "backend", "nn", "optim", "gradient_checking", "kernels.geometry"):
+    for name in ("tensor", "backend", "nn", "optim", "gradients", "gradients.checking", "kernels.geometry"):
         module = importlib.import_module(f"minicnn.{name}")
         for attribute, value in vars(module).items():
             ours = (getattr(value, "__module__", None) or "").startswith(module.__name__)  # of a package, all its files

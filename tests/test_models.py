@@ -257,7 +257,7 @@ def test_the_catalogue():
 def test_weights_are_looked_for_in_the_chosen_folder_first(tmp_path, monkeypatch):
     mine, package = tmp_path / "mine", tmp_path / "site" / "minicnn"
     beside, shipped = tmp_path / "site" / "weights", package / "shipped" / "weights"
-    monkeypatch.setattr(zoo.places, "PACKAGE", package)
+    monkeypatch.setattr(zoo.locations, "PACKAGE", package)
     monkeypatch.delenv("MINICNN_WEIGHTS", raising=False)
     for folder in (beside, mine):
         folder.mkdir(parents=True)

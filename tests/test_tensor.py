@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import nn, ops
 from minicnn.errors import InputError
-from minicnn.gradient_checking import gradcheck
+from minicnn.gradients.checking import gradcheck
 from minicnn.nn import frozen
 from minicnn.ops import activations
 from minicnn.tensor import Tensor, no_grad, op

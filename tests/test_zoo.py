@@ -27,7 +27,7 @@ from minicnn.cli import main
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.models import recognition
 from minicnn.models.card import PREPROCESSING
-from minicnn.zoo import catalogue, downloading, fetching, records
+from minicnn.zoo import catalogue, checksums, delivery, downloads
 from minicnn.zoo.catalogue import Weights
 
 FILE = "net_weights.h5"
@@ -122,9 +122,9 @@ def folder(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     monkeypatch.setenv("MINICNN_WEIGHTS", str(folder))
-    monkeypatch.setattr(zoo.places, "cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(downloading, "PAUSE", 0)
-    monkeypatch.setattr(downloading, "PIECE", 10_000)
+    monkeypatch.setattr(zoo.locations, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(downloads, "PAUSE", 0)
+    monkeypatch.setattr(downloads, "PIECE", 10_000)
     return folder
 
 
@@ -181,10 +181,10 @@ def test_every_row_says_what_it_is():
         for digest, length in ((row.sha256, 64), (row.md5, 32)):
             assert digest is None or (len(digest) == length and int(digest, 16))
         if row.link:
-            downloading.check(row.link)
+            downloads.check(row.link)
             assert row.size > 1e6 and (row.link.endswith((".h5", ".h5.zip")) or row.parts)
         for link, digest in row.parts.values():
-            downloading.check(link)
+            downloads.check(link)
             assert link.startswith(row.link) and len(digest) == 64 and int(digest, 16)
     assert {row.link for row in rows if not (row.published or row.parts) and "deepface_models" not in row.link} == {
         zoo.catalogue.find("squeezenet_keras2").link
@@ -207,7 +207,7 @@ def test_the_shipped_files_are_those_of_the_catalogue():
     for row in zoo.catalog():
         if row.link is None:
             path = zoo.path(row.name)
-            assert records.digest(path) == row.sha256
+            assert checksums.digest(path) == row.sha256
             with h5py.File(path) as file:
                 measured = file.attrs.get("test_accuracy", file.attrs.get("accuracy"))  # of a classifier; of an encoder
                 assert row.accuracy.startswith(f"{100 * measured:.2f} %")
@@ -228,7 +228,7 @@ def test_a_file_arrives_and_is_not_fetched_twice(server, row, folder, content, k
     assert path == zoo.path("net") == zoo.locate("net") == folder / FILE
     assert path.read_bytes() == content
     assert left(folder) == [FILE, f"{FILE}.sha256"]
-    assert records.recorded(path) == sha256(content)
+    assert checksums.recorded(path) == sha256(content)
     assert zoo.fetch("net") == path
     assert len(server.asked) == 1
 
@@ -301,7 +301,7 @@ def test_a_file_that_is_cut_off_and_nobody_says_so(server, row, folder, content)
 
 
 def test_a_file_without_end(server, row, folder, content, monkeypatch):
-    monkeypatch.setattr(downloading, "LARGEST", 100_000)
+    monkeypatch.setattr(downloads, "LARGEST", 100_000)
     row(server.give(content, length=False), sha256=sha256(content))
     refused(LoadError, "more than 0.1 MB")
     row(server.give(content), sha256=sha256(content))
@@ -312,7 +312,7 @@ def test_a_file_without_end(server, row, folder, content, monkeypatch):
 @pytest.mark.parametrize("link", ["http://example.com/w.h5", "ftp://127.0.0.1/w.h5", "file:///etc/passwd"])
 def test_links_that_are_not_https(row, folder, link):
     with pytest.raises(LoadError, match="is no HTTPS"):
-        downloading.check(link)
+        downloads.check(link)
     if link.startswith("http"):
         row(link)
         refused(LoadError, "is no HTTPS")
@@ -348,8 +348,8 @@ def test_no_network(row, folder):
 
 
 def test_a_server_that_says_nothing(server, row, folder, monkeypatch):
-    monkeypatch.setattr(downloading, "TIMEOUT", (5, 0.05))
-    monkeypatch.setattr(downloading, "ATTEMPTS", 2)
+    monkeypatch.setattr(downloads, "TIMEOUT", (5, 0.05))
+    monkeypatch.setattr(downloads, "ATTEMPTS", 2)
     row(server.give(b"", headers={"Content-Length": "9"}, length=False, silence=30))
     refused(MissingFileError, "nothing came (no answer within 0.05 s)")
     assert len(server.asked) == 2
@@ -358,31 +358,31 @@ def test_a_server_that_says_nothing(server, row, folder, monkeypatch):
 def test_a_server_in_trouble_is_asked_again(server, row, folder):
     row(server.give(b"", status=503))
     refused(MissingFileError, "nothing came (it answered 503 Service Unavailable)")
-    assert len(server.asked) == downloading.ATTEMPTS
+    assert len(server.asked) == downloads.ATTEMPTS
 
 
 def test_a_connection_that_breaks_once(server, row, folder, content):
     row(server.give(content, breaks=[80_000]), sha256=sha256(content))
     said = []
-    assert fetching.receive("net", say=said.append).path.read_bytes() == content
+    assert delivery.receive("net", say=said.append).path.read_bytes() == content
     assert server.asked == [(f"/{FILE}", None), (f"/{FILE}", "bytes=80000-")]
     assert said == ["net: it broke off after 80.0 kB of 0.2 MB (the answer ended early); trying again"]
 
 
 def test_a_connection_that_always_breaks_is_gone_on_with_by_the_next_fetch(server, row, folder, content):
-    row(server.give(content, breaks=[30_000] * downloading.ATTEMPTS), md5=md5(content))
+    row(server.give(content, breaks=[30_000] * downloads.ATTEMPTS), md5=md5(content))
     refused(MissingFileError, "it broke off after 0.1 MB of 0.2 MB", "the same command goes on from there")
     assert left(folder) == [".fetch-net.part"]
     with pytest.raises(MissingFileError):
         zoo.path("net")
-    had = 30_000 * downloading.ATTEMPTS
+    had = 30_000 * downloads.ATTEMPTS
     assert zoo.fetch("net").read_bytes() == content
     assert server.asked[-1] == (f"/{FILE}", f"bytes={had}-")
     assert left(folder) == [FILE, f"{FILE}.sha256"]
 
 
 def test_without_a_checksum_a_broken_download_leaves_nothing(server, row, folder, content):
-    row(server.give(content, breaks=[30_000] * downloading.ATTEMPTS))
+    row(server.give(content, breaks=[30_000] * downloads.ATTEMPTS))
     assert "goes on" not in refused(MissingFileError, "it broke off after 30.0 kB")
     assert left(folder) == []
     assert {asked for _, asked in server.asked} == {None}  # two versions could have been mixed
@@ -418,7 +418,7 @@ def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
 
 def test_no_room(server, row, folder, content, monkeypatch):
     row(server.give(content), sha256=sha256(content))
-    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda path: SimpleNamespace(free=5000))
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: SimpleNamespace(free=5000))
     with pytest.raises(InputError, match=r"net is 0\.2 MB; .* has 5\.0 kB of room"):
         zoo.fetch("net")
     assert left(folder) == []
@@ -430,14 +430,14 @@ def test_a_disk_that_fills_up(server, row, folder, content, monkeypatch):
             raise OSError(28, "No space left on device")
 
     row(server.give(content), sha256=sha256(content))
-    enter = downloading._Transfer.__enter__
+    enter = downloads._Transfer.__enter__
 
     def fill(transfer):
         enter(transfer).file.close()
         transfer.file = Full()
         return transfer
 
-    monkeypatch.setattr(downloading._Transfer, "__enter__", fill)
+    monkeypatch.setattr(downloads._Transfer, "__enter__", fill)
     with pytest.raises(InputError, match=r"cannot be written to \(No space left on device\)"):
         zoo.fetch("net")
     assert left(folder) == []
@@ -449,27 +449,27 @@ def test_a_disk_that_fills_up(server, row, folder, content, monkeypatch):
 @pytest.mark.parametrize("known", [True, False])
 def test_control_c(server, row, folder, content, monkeypatch, known):
     row(server.give(content), sha256=sha256(content) if known else None)
-    write = downloading._Transfer.write
+    write = downloads._Transfer.write
 
     def interrupted(transfer, piece):
         write(transfer, piece)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(downloading._Transfer, "write", interrupted)
+        patch.setattr(downloads._Transfer, "write", interrupted)
         zoo.fetch("net")
     assert left(folder) == ([".fetch-net.part"] if known else [])
     assert zoo.fetch("net").read_bytes() == content
-    assert server.asked[-1][1] == (f"bytes={downloading.PIECE}-" if known else None)
+    assert server.asked[-1][1] == (f"bytes={downloads.PIECE}-" if known else None)
 
 
 FETCH = """
 import json, sys
-from minicnn.zoo import catalogue, fetching
+from minicnn.zoo import catalogue, delivery
 
 row = catalogue.Weights(**json.loads(sys.argv[1]))
 catalogue._CATALOG = (row,)
-fetched = fetching.receive("net", say=lambda line: print(line, flush=True))
+fetched = delivery.receive("net", say=lambda line: print(line, flush=True))
 print(fetched.how, fetched.path.stat().st_size)
 """
 
@@ -521,7 +521,7 @@ def test_one_who_waits_is_told_why(server, row, folder, content):
     row(server.give(content))
     said = []
     with filelock.FileLock(str(folder / ".fetch.lock")):
-        waiting = threading.Thread(target=lambda: fetching.receive("net", say=said.append))
+        waiting = threading.Thread(target=lambda: delivery.receive("net", say=said.append))
         waiting.start()
         deadline = time.monotonic() + 30
         while not said and time.monotonic() < deadline:
@@ -556,11 +556,11 @@ def test_a_file_that_is_here_is_held_to_its_checksum(server, row, folder, conten
 
 def test_where_no_checksum_is_published_the_first_download_is_the_measure(server, row, folder, content):
     net = row(server.give(content))
-    fetched = fetching.receive("net")
+    fetched = delivery.receive("net")
     assert fetched.checked.startswith("no checksum is published") and f"{FILE}.sha256" in fetched.checked
-    assert fetching.receive("net").checked == "SHA-256 as recorded"
+    assert delivery.receive("net").checked == "SHA-256 as recorded"
     fetched.path.unlink()
-    assert fetching.receive("net").checked == "SHA-256 as recorded at the first download"
+    assert delivery.receive("net").checked == "SHA-256 as recorded at the first download"
     fetched.path.unlink()
     other = altered(content)
     server.give(other)
@@ -594,12 +594,12 @@ def archive(*members):
 def test_of_an_archive_the_one_file_is_unpacked(server, row, folder, content, inside, tmp_path):
     packed = archive((inside, content), ("../evil.py", b"import os"), (f"__MACOSX/._{FILE}", b"x"))
     row(server.give(packed, "/net.h5.zip"), md5=md5(packed))
-    fetched = fetching.receive("net")
+    fetched = delivery.receive("net")
     assert fetched.path == folder / FILE and fetched.path.read_bytes() == content
     assert (fetched.checked, fetched.sha256) == ("MD5 as published", sha256(content))
     assert left(folder) == [FILE, f"{FILE}.sha256"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["weights"]
-    assert fetching.receive("net").checked == "SHA-256 as recorded"
+    assert delivery.receive("net").checked == "SHA-256 as recorded"
 
 
 @pytest.mark.parametrize(
@@ -612,7 +612,7 @@ def test_of_an_archive_the_one_file_is_unpacked(server, row, folder, content, in
     ],
 )
 def test_archives_that_hold_something_else(server, row, folder, members, told, monkeypatch):
-    monkeypatch.setattr(downloading, "LARGEST", 2_000_000)
+    monkeypatch.setattr(downloads, "LARGEST", 2_000_000)
     row(server.give(archive(*members), "/net.h5.zip"))
     refused(LoadError, told)
     assert left(folder) == []
@@ -645,23 +645,23 @@ def test_to_a_stick(server, row, folder, content, tmp_path):
 def test_to_a_stick_from_this_machine(server, row, folder, content, tmp_path):
     row(server.give(content))
     zoo.fetch("net")
-    fetched = fetching.receive("net", to=tmp_path / "stick")
+    fetched = delivery.receive("net", to=tmp_path / "stick")
     assert (fetched.how, fetched.path.read_bytes()) == ("copied", content)
     assert left(tmp_path / "stick") == [FILE, f"{FILE}.sha256"]
     assert len(server.asked) == 1
 
 
 def test_what_is_shipped_can_be_taken_along(folder, tmp_path):
-    shipped = fetching.receive("tiny_vgg")
+    shipped = delivery.receive("tiny_vgg")
     assert (shipped.how, shipped.path) == ("here already", zoo.path("tiny_vgg"))
-    fetched = fetching.receive("tiny_vgg", to=tmp_path / "stick")
+    fetched = delivery.receive("tiny_vgg", to=tmp_path / "stick")
     assert fetched.how == "copied" and fetched.path.read_bytes() == shipped.path.read_bytes()
 
 
 def test_a_bad_copy_is_not_kept(server, row, folder, content, tmp_path, monkeypatch):
     row(server.give(content))
     zoo.fetch("net")
-    monkeypatch.setattr(fetching.shutil, "copyfile", lambda source, target: target.write_bytes(content[:100]))
+    monkeypatch.setattr(delivery.shutil, "copyfile", lambda source, target: target.write_bytes(content[:100]))
     with pytest.raises(LoadError, match=r"differs from .*is the disk sound"):
         zoo.fetch("net", to=tmp_path / "stick")
     assert left(tmp_path / "stick") == []
@@ -711,14 +711,14 @@ def test_the_command_goes_on_after_a_failure(server, row, folder, content, capsy
 
 
 def test_the_command_survives_control_c(server, row, folder, content, capsys, monkeypatch):
-    write = downloading._Transfer.write
+    write = downloads._Transfer.write
 
     def interrupted(transfer, piece):
         write(transfer, piece)
         raise KeyboardInterrupt
 
     row(server.give(content))
-    monkeypatch.setattr(downloading._Transfer, "write", interrupted)
+    monkeypatch.setattr(downloads._Transfer, "write", interrupted)
     assert main(["weights", "fetch", "net"]) == 130
     assert capsys.readouterr().err == "minicnn: interrupted\n"
     assert left(folder) == []

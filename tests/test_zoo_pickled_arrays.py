@@ -15,7 +15,7 @@ from minicnn import hdf5, models, zoo
 from minicnn.errors import LoadError
 from minicnn.zoo import catalogue, pickled_arrays
 from minicnn.zoo.catalogue import Weights
-from minicnn.zoo.records import digest
+from minicnn.zoo.checksums import digest
 
 NUMBERS = np.random.default_rng(0).standard_normal((3, 3, 2, 4)).astype(np.float32)
 LAYERS = {
@@ -185,7 +185,7 @@ def parts(tmp_path, monkeypatch):
     """Three files as facenet publishes them, of random weights, in the folder of weights; and the model they are of."""
     model = models.mtcnn(None, seed=3)
     monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(zoo.places, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(zoo.locations, "cache", lambda: tmp_path / "cache")
     theirs = {"w": "weights", "b": "biases", "slope": "alpha"}
     nets = {"pnet": {}, "rnet": {}, "onet": {}}
     for name, parameter in model.named_parameters():
@@ -223,14 +223,14 @@ def test_a_part_that_is_another_file_is_refused(parts):
 
 def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):
     from minicnn.errors import MissingFileError
-    from minicnn.zoo import downloading
+    from minicnn.zoo import downloads
 
     folder, _ = parts
     (folder / "det3.npy").unlink()
 
     def unreachable(*_, **__):
-        raise downloading.Interrupted("example.org cannot be reached")
+        raise downloads.Interrupted("example.org cannot be reached")
 
-    monkeypatch.setattr(downloading, "download", unreachable)
+    monkeypatch.setattr(downloads, "download", unreachable)
     with pytest.raises(MissingFileError, match=r"cannot be fetched.*det1\.npy.*det3\.npy.*put them into.*fetch again"):
         zoo.fetch("mtcnn")

@@ -550,6 +550,6 @@ plt.show()
 # - `minicnn/tensor.py` at `class Node` and `_backpropagate`: the walk you drew, in some forty lines.
 # - `minicnn/tensor.py` at `def op`: how a function on arrays becomes an operation on Tensors.
 # - `minicnn/ops/activations.py`: relu, sigmoid, softmax, each with its backward at its side.
-# - `minicnn/gradient_checking.py` and `minicnn/op_cases.py`: the check, and one row for every operation we have.
+# - `minicnn/gradients/checking.py` and `cases.py`: the check, and one row for every operation we have.
 #
 # Next: `02_convolution_four_ways.py`.

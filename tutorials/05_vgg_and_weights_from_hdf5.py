@@ -554,7 +554,7 @@ assert hdf5.inspect("as_keras.h5") == hdf5.inspect("first_block.h5")  # names, s
 # | Keras 3, as `.weights.h5` | `layers/conv2d/vars/0`, and the layer's name in an attribute, if at all |
 # | Keras 1 | anything: SqueezeNet's is called `conv1/uniform1`, and only the order tells kernel from bias |
 #
-# `minicnn/hdf5/layouts.py` knows them all. What does it say when a file holds only part of a network?
+# `minicnn/hdf5/formats.py` knows them all. What does it say when a file holds only part of a network?
 
 # %%
 try:
@@ -1052,13 +1052,13 @@ assert all(
 #    network stay the same? What if you *exchange* two kernels instead? How many files hold the same network?
 # 8. `minicnn learn start receptive_field`: the column "sees", for any list of layers. `minicnn learn check` has
 #    networks with larger strides.
-# 9. Set a breakpoint in `_match_layers` of `minicnn/hdf5/matching.py`, load `first_block.h5`, and watch the names meet.
+# 9. Set a breakpoint in `_match_layers` of `minicnn/hdf5/matches.py`, load `first_block.h5`, and watch the names meet.
 #
 # **Where to look in the source**
 #
 # - `minicnn/models/vgg.py`: VGG in forty lines. `minicnn/models/imagenet.py`: the two large ones, and SqueezeNet.
-# - `minicnn/hdf5/layouts.py`: where each program keeps its names. `axes.py` beside it: the orders of axes.
-# - `minicnn/hdf5/loading.py`: first everything is read and checked, then it is replaced.
+# - `minicnn/hdf5/formats.py`: where each program keeps its names. `axes.py` beside it: the orders of axes.
+# - `minicnn/hdf5/loader.py`: first everything is read and checked, then it is replaced.
 # - `minicnn/hdf5/isolation.py` and `reader.py`: the process that reads what strangers wrote.
 # - `minicnn/zoo/catalogue.py`: where trained weights are to be had, and how their pictures want to be prepared.
 #

@@ -6,8 +6,8 @@
 # finite differences. Lesson 1 told how; this lesson is about what comes after "FAILED": finding out *why*.
 #
 # You will write a convolution with a bug that nearly everybody has written once, watch it learn all the same, and then
-# look at the numbers until they tell what is wrong. Open `minicnn/gradient_checking.py` and
-# `minicnn/gradient_patterns.py` beside this lesson.
+# look at the numbers until they tell what is wrong. Open `minicnn/gradients/checking.py` and
+# `minicnn/gradients/patterns.py` beside this lesson.
 
 # %%
 import textwrap
@@ -294,7 +294,7 @@ plt.show()
 
 # %% [markdown]
 # The cure is to check somewhere else. An operation of minicnn that has kinks is checked on inputs that stay away from
-# them (`distinct` in `minicnn/op_cases.py`).
+# them (`distinct` in `minicnn/gradients/cases.py`).
 #
 # ## What a check cannot see
 #
@@ -334,12 +334,12 @@ except GradcheckError as found:
 # 4. Write `def add_bias(x, b): … dy.mean(axis=0)`. Could you tell this bug from the loss curve? What would it do to
 #    training with a batch of 1,000?
 # 5. Find an operation and a bug that `gradcheck` calls "none that is known", plot its face, and think of a question
-#    whose answer would name it. `Questions` in `minicnn/gradient_causes.py` is where to ask it.
+#    whose answer would name it. `Questions` in `minicnn/gradients/reasons.py` is where to ask it.
 # 6. `minicnn learn start conv_gradient`: the same with channels and many filters. `minicnn learn check` tells whether
 #    it is right, and has a hint if not.
 #
 # **Where to look in the source**
 #
-# - `minicnn/gradient_checking.py`: the comparison. `gradient_differences.py`: slopes, kinks, rounding.
-# - `minicnn/gradient_patterns.py`: what the numbers tell. `gradient_causes.py`: what takes another question.
+# - `minicnn/gradients/checking.py`: the comparison. `differences.py`: slopes, kinks, rounding.
+# - `minicnn/gradients/patterns.py`: what the numbers tell. `reasons.py`: what takes another question.
 # - `tests/gradients/planted_bugs.py`: forty operations with a bug each, and the sentence that names it.

@@ -17,7 +17,7 @@ import numpy as np
 import minicnn
 from minicnn import GradcheckError, Tensor, gradcheck, ops
 from minicnn.datasets.paintings import PAINTINGS
-from minicnn.tape.stepping import Stepper
+from minicnn.tape.stepper import Stepper
 from minicnn.tensor import op
 
 random = np.random.default_rng(0)
@@ -228,6 +228,6 @@ print(real.why("predictions.w", (5, 8)))
 #
 # **Where to look in the source**
 #
-# - `minicnn/tape/recording.py`: what is kept, and how `@op` lets the tape look on at the price of one question.
+# - `minicnn/tape/recorder.py`: what is kept, and how `@op` lets the tape look on at the price of one question.
 # - `minicnn/tape/products.py`: how a convolution's products are found, and those of an operation that nobody knows.
 # - `minicnn/tape/pixels.py`: one output, five programs.

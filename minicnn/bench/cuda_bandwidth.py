@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from minicnn import devices
-from minicnn.bench import on_cuda
+from minicnn.bench import cuda_sides
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
@@ -18,11 +18,11 @@ from minicnn.kernels.geometry import slide
 def section(plan: Plan) -> Section:
     """GB/s: every input read once and every result written once."""
     side = 4 if devices.simulated() else 128 if plan.quick else 512
-    x = on_cuda.there(1, side, side, 4 if devices.simulated() else 64)
+    x = cuda_sides.there(1, side, side, 4 if devices.simulated() else 64)
     window = slide("bench", x.shape[1:3], 2, stride=2)
     pools, marks, moves, grams = (room.implementation(x) for room in (pool, rectify, pixel_step, gram))
     rows = x.reshape(1, -1, x.shape[-1])
-    p, g, mean, square = (on_cuda.there(x.size, seed=seed) for seed in range(4))
+    p, g, mean, square = (cuda_sides.there(x.size, seed=seed) for seed in range(4))
     square *= square
     kernels: dict[str, tuple[Callable[[], Any], float]] = {
         "max pool 2×2": (lambda: pools.max_forward(x, window), x.nbytes * 1.25 + x.size / 4),
@@ -31,12 +31,12 @@ def section(plan: Plan) -> Section:
         "pixel step": (lambda: moves.move(p, g, mean, square, 0.1, 1e-8, 0.9, 0.99, 0.0, 1.0), 7 * p.nbytes),
         "Gram matrix": (lambda: grams.forward(rows), x.nbytes),
     }
-    measurements = [("copy", partial(on_cuda.copying, plan))]
+    measurements = [("copy", partial(cuda_sides.copying, plan))]
     measurements += [(name, partial(measure, plan, name, *what)) for name, what in kernels.items()]
     return Section(f"Bandwidth at {side}², GPU", measurements, limit="of copy", rival="")
 
 
 def measure(plan: Plan, name: str, call: Callable[[], Any], amount: float) -> Row:
     """One kernel."""
-    limit = on_cuda.copying(plan).minicnn
-    return compare(plan, name, Side(on_cuda.waiting(call)), None, unit="GB/s", amount=amount, limit=limit)
+    limit = cuda_sides.copying(plan).minicnn
+    return compare(plan, name, Side(cuda_sides.waiting(call)), None, unit="GB/s", amount=amount, limit=limit)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minicnn import devices
-from minicnn.bench import on_cuda, operations
+from minicnn.bench import cuda_sides, operations
+from minicnn.bench.cuda_sides import PRECISIONS, PlacedTorch, compare_there
 from minicnn.bench.layers import Layer, vgg19_layers
-from minicnn.bench.on_cuda import PRECISIONS, PlacedTorch, compare_there
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side
@@ -22,7 +22,7 @@ def section(plan: Plan) -> Section:
     size = 4 if devices.simulated() else 64 if plan.quick else 512
     layers = [layer for layer in vgg19_layers(size) if layer.side and (not devices.simulated() or layer.side == size)]
     layers = layers[:1] if devices.simulated() else layers
-    measurements = [("matrix product", partial(on_cuda.product, plan))]
+    measurements = [("matrix product", partial(cuda_sides.product, plan))]
     for way in ("forward", "gradient"):
         for layer in layers:
             for precision in PRECISIONS:
@@ -34,7 +34,7 @@ def measure(plan: Plan, layer: Layer, way: str, precision: str) -> Row:
     """One layer. details: also the GB/s of reading its inputs and writing its result once."""
     operation = layer.operation()
     x, *parameters = (Tensor(array).to("cuda") for array in (operation.x, *operation.parameters))
-    cotangent = on_cuda.there(1, layer.side, layer.side, layer.channels_out, seed=1)
+    cotangent = cuda_sides.there(1, layer.side, layer.side, layer.channels_out, seed=1)
 
     def prepare() -> tuple[Any, Any]:
         leaf = Tensor(x.data, requires_grad=True)
@@ -52,7 +52,7 @@ def measure(plan: Plan, layer: Layer, way: str, precision: str) -> Row:
         return operations._their_gradient(torch, operation, devices.to_host(cotangent))
 
     name = f"{layer.name} {layer.channels_in}-{layer.channels_out} {layer.side}² {way}"
-    limit = on_cuda.product(plan).minicnn
+    limit = cuda_sides.product(plan).minicnn
     row = compare_there(plan, name, ours, theirs, precision, unit="GFLOP/s", amount=layer.flops, limit=limit)
     moved = sum(array.nbytes for array in (operation.x, *operation.parameters)) + cotangent.nbytes
     row.details["GB/s"] = moved / float(np.median(row.details["minicnn_raw"])) / 1e9

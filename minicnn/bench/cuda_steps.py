@@ -9,7 +9,7 @@ import numpy as np
 
 from minicnn import devices, models, nn, optim
 from minicnn.bench import pytorch_style, triplet_step
-from minicnn.bench.on_cuda import PRECISIONS, PlacedTorch, compare_there
+from minicnn.bench.cuda_sides import PRECISIONS, PlacedTorch, compare_there
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 import minicnn
 from minicnn import backend, devices, machine
-from minicnn.bench import on_cuda, pytorch, tables
+from minicnn.bench import cuda_sides, pytorch, tables
 from minicnn.bench.children import ChildFailed
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Report, Row, Table
@@ -20,15 +20,15 @@ from minicnn.errors import InputError, MissingFileError
 # What a user calls a section, and the module that measures it.
 SECTIONS = {
     "style": "style_step",
-    "memory": "memory",
+    "memory": "peak_memory",
     "layers": "layers",
-    "encoders": "encoders",
+    "encoders": "encoder_batches",
     "training": "training_step",
     "triplets": "triplet_step",
-    "shapes": "shapes",
+    "shapes": "other_shapes",
     "pools": "bandwidth",
-    "search": "search",
-    "faces": "finding_faces",
+    "search": "gallery_search",
+    "faces": "face_detection",
     "start": "cold_start",
 }
 # The same for a GPU; the first holds every kernel to float64, and the others are worth nothing without it.
@@ -74,7 +74,7 @@ def run(
         say(line)
     names = [name for name in known if not only or name in only]
     sections = {name: importlib.import_module(f"minicnn.bench.{known[name]}").section(plan) for name in names}
-    beside = torch is not None if device == "cpu" else on_cuda.placed(torch) is not None
+    beside = torch is not None if device == "cpu" else cuda_sides.placed(torch) is not None
     try:
         _fill(report, sections, beside, say)
         report.complete = True

@@ -43,14 +43,14 @@ def _compile() -> None:
     """Rehearse everything, with a bar on standard error, where --json does not reach."""
     from tqdm import tqdm
 
-    from minicnn import rehearsal
+    from minicnn import warm_up
 
-    began, scenes = time.perf_counter(), rehearsal.scenes()
+    began, scenes = time.perf_counter(), warm_up.scenes()
     with tqdm(scenes, unit="scene", disable=None, leave=False) as bar:
         for scene in bar:
             bar.set_description(scene.title)
             scene.play()
-    kernels, anew = rehearsal.compiled()
+    kernels, anew = warm_up.compiled()
     print(
         f"minicnn: {kernels} kernels ready, {anew} versions compiled, {time.perf_counter() - began:.0f} s",
         file=sys.stderr,

@@ -1,4 +1,4 @@
-"""minicnn face detect, and how the other actions find the faces in their pictures."""
+"""minicnn face detect."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from minicnn.cli.text import WIDTH, elided, plain
 from minicnn.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from minicnn.faces.detection import Detection
-    from minicnn.faces.snapshots import Taken
 
 LANDMARKS = ("left eye", "right eye", "tip of the nose", "left corner of the mouth", "right corner of the mouth")
-NO_FACE = "no face was found; say where it is with --box X,Y,W,H, or --face none to take the middle of the picture"
 
 
 def add(actions: Any) -> None:
@@ -105,63 +101,3 @@ def _lines(path: str, found: Detection, target: Path | None) -> Iterator[str]:
         yield f"  {number:>2}  score {score:.3f}  {size:<24}  eyes {eyes}"
     if target:
         yield f"  drawn: {plain(str(target))}"
-
-
-# For the other actions
-
-
-class Finder:
-    """Finds the face that is meant, and says once a picture what there is to know."""
-
-    def __init__(self, face: int | str, *, strict: bool, quiet: bool) -> None:
-        self.face, self.strict, self.quiet = face, strict, quiet
-        self.missed = 0
-
-    def __call__(self, image: np.ndarray, path: str | Path) -> Taken | None:
-        """The face in a picture. None where there is none; strict: then InputError."""
-        from minicnn.faces.snapshots import take
-
-        taken = take(image, self.face)
-        if taken is None:
-            self.missed += 1
-            if self.strict:
-                raise InputError(NO_FACE)
-            if not self.quiet:
-                inputs.note(f"{path}: no face was found; it is taken from the middle")
-        elif taken.among > 1 and not self.quiet:
-            x, y = (taken.box[:2] + taken.box[2:]) / 2
-            which = f"the {self.face}, " if isinstance(self.face, str) else ""
-            inputs.note(
-                f"{path}: {taken.among} faces; {which}number {taken.number} at {x:.0f},{y:.0f} was taken; "
-                "--face chooses another"
-            )
-        return taken
-
-
-def finder(
-    arguments: argparse.Namespace, *, usual: str = "largest", strict: bool = True, quiet: bool = False
-) -> Finder | None:
-    """What looks for faces in pictures; None where they are taken from the middle or from where the user says.
-
-    Drawn faces are not looked for unless --face asks for it: the detector has learned photographs. usual: which face is
-    meant where --face does not say.
-    """
-    from minicnn import zoo
-
-    wanted = arguments.face
-    if wanted is None and (getattr(arguments, "drawn", False) or zoo.here(zoo.find("mtcnn")) is None):
-        return None
-    if wanted == "none":
-        return None
-    zoo.path("mtcnn")  # says how to get the weights
-    return Finder(_which(wanted or usual), strict=strict, quiet=quiet)
-
-
-def _which(face: str) -> int | str:
-    from minicnn.faces.snapshots import CHOICES
-
-    if face in CHOICES:
-        return face
-    if face.isascii() and face.isdecimal() and int(face) > 0:
-        return int(face)
-    raise InputError(f"face: --face is {face!r}; expected {', '.join(CHOICES)}, none, or a number from 1")

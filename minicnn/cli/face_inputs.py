@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minicnn.cli.text import plain
+from minicnn.cli.face_finder import Finder, finder_of, note
 from minicnn.errors import InputError, LoadError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from minicnn.cli.face_detect import Finder
     from minicnn.faces.encoders import FaceEncoder
     from minicnn.faces.heads import PairHead
 
@@ -127,8 +125,6 @@ def faces(
     look at; then nothing is said. people: these are pictures of one person each, who is in the middle, and one without
     a face is no reason to stop.
     """
-    from minicnn.cli import face_detect
-
     boxes = [_numbers(box, 4, "box", "x,y,w,h in pixels") for box in arguments.box or []]
     points = [[_numbers(point, 2, "landmarks", "points x,y") for point in face] for face in arguments.landmarks or []]
     if boxes and points:
@@ -141,7 +137,7 @@ def faces(
     finder = None
     if not boxes and not points:
         usual = "centre" if people else "largest"
-        finder = face_detect.finder(arguments, usual=usual, strict=not people, quiet=size is not None)
+        finder = finder_of(arguments, usual=usual, strict=not people, quiet=size is not None)
     said = bool(boxes or points or size or finder or arguments.face)
     return _faces(encoder, paths, boxes, points, size, finder, said)
 
@@ -225,11 +221,6 @@ def why_no_verdict(encoder: FaceEncoder) -> str:
         f"no verdict: {encoder.name} knows drawn faces only; say --drawn where these are drawn, or get an encoder of "
         "photographs with minicnn weights fetch faces"
     )
-
-
-def note(line: str) -> None:
-    """Something to know, beside the output that a program may read."""
-    print(f"note: {plain(line)}", file=sys.stderr, flush=True)
 
 
 def print_json(found: Any) -> None:

@@ -153,12 +153,12 @@ def _faces(
     arguments: argparse.Namespace, encoder: Network, out: Path, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
     """Pictures and people to train with, and others to test with."""
-    from minicnn.cli import face_detect
+    from minicnn.cli.face_finder import finder_of
     from minicnn.faces import training_pictures as pictures
 
     size = encoder.card.input_size[0]
     if arguments.data:
-        finder = face_detect.finder(arguments, usual="centre", strict=False, quiet=True)
+        finder = finder_of(arguments, usual="centre", strict=False, quiet=True)
 
         def take(image: np.ndarray, path: Path) -> np.ndarray | None:
             """The face, unless the picture is of one already."""

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minicnn.gradient_survey import Outcome
+    from minicnn.survey import Outcome
 
 
 def add(commands: Any) -> None:
@@ -33,18 +33,16 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from minicnn import gradient_survey
+    from minicnn import survey
 
-    rows = gradient_survey.rows(arguments.ops)
-    backends, missing = gradient_survey.backends(arguments.backend)
+    rows = survey.rows(arguments.ops)
+    backends, missing = survey.backends(arguments.backend)
     began, found = time.perf_counter(), []
     width = max(len(row.name) for row in rows)
     line = f"{{:<{width}}}  {{:>7}}{'  {:>12}' * len(backends)}".format
     if not arguments.json:
         print(line("row", "entries", *backends))
-    progress = tqdm(
-        gradient_survey.survey(rows, backends, seeds=arguments.seeds), total=len(rows), disable=None, leave=False
-    )
+    progress = tqdm(survey.survey(rows, backends, seeds=arguments.seeds), total=len(rows), disable=None, leave=False)
     for outcomes in progress:
         found += outcomes
         if not arguments.json:

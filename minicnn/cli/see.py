@@ -155,7 +155,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _diagram(arguments: argparse.Namespace) -> None:
     from minicnn import images
-    from minicnn.visualize import diagrams, plots
+    from minicnn.lessons import diagrams
+    from minicnn.visualize import plots
 
     images.check_target(arguments.out)
     plots.save(diagrams.diagram(arguments.name), arguments.out)
@@ -206,7 +207,7 @@ def _invert(model: Network, arguments: argparse.Namespace) -> Figure:
 def _style(model: Network, arguments: argparse.Namespace) -> Figure:
     from minicnn import images
     from minicnn.style import transfer
-    from minicnn.style.settings import choose_recipe
+    from minicnn.style.request import choose_recipe
     from minicnn.visualize import plots
 
     layers = choose_recipe(model, None).style_layers

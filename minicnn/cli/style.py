@@ -12,7 +12,7 @@ from minicnn.errors import InputError
 
 if TYPE_CHECKING:
     from minicnn.style import StyleResult
-    from minicnn.style.transferring import Job
+    from minicnn.style.job import Job
 
 SIZE = 512  # pixels of the long side, unless told otherwise
 # What goes on to `transfer` under its own name.
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
     from minicnn.backend import compiled_before
     from minicnn.style import evolution, manifests
     from minicnn.style.estimate import estimate, refuse
-    from minicnn.style.transferring import prepare
+    from minicnn.style.job import prepare
 
     out = images.check_target(arguments.out)
     if arguments.plot:
@@ -136,7 +136,7 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `transfer`: those of a manifest, or of the recipe that suits the weights; and those given."""
     from minicnn import models
     from minicnn.style import from_manifest
-    from minicnn.style.settings import choose_recipe
+    from minicnn.style.request import choose_recipe
 
     given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
     if arguments.manifest:

@@ -33,7 +33,7 @@ class ListPresets(argparse.Action):
 def tables(presets: Mapping[str, StyleRecipe]) -> Iterator[str]:
     """The lines of all tables: a row a preset."""
     from minicnn.models.card import preprocessing
-    from minicnn.style.settings import CLAMPS
+    from minicnn.style.request import CLAMPS
     from minicnn.style.starts import STARTS
 
     yield "minicnn style --preset P; without it, the recipe that suits the weights"

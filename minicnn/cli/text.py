@@ -33,6 +33,6 @@ def plain(text: str) -> str:
 
 def megabytes(count: int | None) -> str:
     """80134624 -> "80.1 MB", as the zoo says it."""
-    from minicnn.zoo.downloading import size
+    from minicnn.zoo.downloads import size
 
     return size(count)

@@ -125,7 +125,7 @@ def _card(row: Weights) -> Iterator[str]:
 
 def fetch(arguments: argparse.Namespace) -> int:
     from minicnn import zoo
-    from minicnn.zoo.fetching import receive
+    from minicnn.zoo.delivery import receive
 
     rows = [zoo.find(name) for name in dict.fromkeys(arguments.names)]  # all of them, before the first takes its time
     fetched = []

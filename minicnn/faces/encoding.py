@@ -13,9 +13,9 @@ import numpy as np
 from minicnn import images as files
 from minicnn import nn
 from minicnn.errors import InputError, LoadError
-from minicnn.hdf5.listing import one_line
-from minicnn.hdf5.loading import Checksum
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.entries import one_line
+from minicnn.hdf5.loader import Checksum
+from minicnn.hdf5.matches import arrays_of
 from minicnn.models.card import ModelCard
 from minicnn.tensor import Tensor, no_grad
 

@@ -23,7 +23,7 @@ from minicnn.faces.lookup import Lookup
 from minicnn.faces.records import Records, proper_name, spelled
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.settings import Settings
-from minicnn.hdf5.files import named
+from minicnn.hdf5.access import named
 
 ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 

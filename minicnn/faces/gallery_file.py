@@ -20,9 +20,9 @@ import numpy as np
 
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.faces.records import Records, proper_name
-from minicnn.hdf5.files import opened
-from minicnn.hdf5.listing import Source, one_line
-from minicnn.hdf5.loading import Checksum
+from minicnn.hdf5.access import opened
+from minicnn.hdf5.entries import Source, one_line
+from minicnn.hdf5.loader import Checksum
 
 FORMAT = "minicnn-gallery-1"
 COPIED = 64 * 2**20  # bytes; larger encodings stay in the file

@@ -5,9 +5,9 @@ parameter, called by the parameter's name, and attributes that say what it is. N
 a file that is not known to be sound is opened in a process of its own.
 """
 
-from minicnn.hdf5.files import trust
-from minicnn.hdf5.loading import Row, Summary, compare, inspect, load, summary
-from minicnn.hdf5.matching import LoadReport
-from minicnn.hdf5.saving import save
+from minicnn.hdf5.access import trust
+from minicnn.hdf5.loader import Row, Summary, compare, inspect, load, summary
+from minicnn.hdf5.matches import LoadReport
+from minicnn.hdf5.writer import save
 
 __all__ = ["LoadReport", "Row", "Summary", "compare", "inspect", "load", "save", "summary", "trust"]

@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from minicnn.errors import LoadError
-from minicnn.hdf5.listing import Damaged, Listing, parsed
+from minicnn.hdf5.entries import Damaged, Listing, parsed
 
 PROGRAM = Path(__file__).with_name("reader.py")
 LONGEST_ANSWER = 2**25  # bytes; a thousand layers take a hundredth of it

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.hdf5.matching import listed
+from minicnn.hdf5.matches import listed
 from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
 from minicnn.fast.cpu.program.frozen import run_fast

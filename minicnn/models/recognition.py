@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from minicnn import zoo
 from minicnn.errors import LoadError
-from minicnn.hdf5.files import listing_of, named
-from minicnn.hdf5.layouts import contents
-from minicnn.hdf5.matching import listed, match
+from minicnn.hdf5.access import listing_of, named
+from minicnn.hdf5.formats import contents
+from minicnn.hdf5.matches import listed, match
 from minicnn.models import cascade, deep_face, imagenet, inception_resnet, nn4, tiny, tiny_face
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike

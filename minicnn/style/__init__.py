@@ -8,9 +8,9 @@ from minicnn.style.costs import (
     total_cost,
     total_variation,
 )
+from minicnn.style.job import StyleResult, transfer
 from minicnn.style.manifests import from_manifest
 from minicnn.style.recipes import presets
-from minicnn.style.transferring import StyleResult, transfer
 
 __all__ = [
     "StyleResult",

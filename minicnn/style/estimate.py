@@ -17,7 +17,7 @@ from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.style import pyramid
-from minicnn.style.counting import products, run_bytes, touched_bytes
+from minicnn.style.counts import products, run_bytes, touched_bytes
 from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 

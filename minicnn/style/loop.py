@@ -1,7 +1,7 @@
 """The loop of style transfer: gradient descent on the pixels, with the network held still.
 
 What surrounds it is elsewhere: the cost in objective.py, the steps in minicnn.optim, sizes from coarse to fine in
-pyramid.py, what is remembered of a run in trace.py, and all of them joined in running.py.
+pyramid.py, what is remembered of a run in trace.py, and all of them joined in run.py.
 """
 
 from __future__ import annotations

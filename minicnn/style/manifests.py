@@ -30,7 +30,7 @@ def of_picture(source: Any, picture: np.ndarray) -> dict[str, Any]:
 
 
 def of_styles(given: Any, styles: Sequence[tuple[np.ndarray, float]]) -> list[dict[str, Any]]:
-    """Every style that went in, with its weight. given: as the caller gave them; styles: as settings.style_pictures."""
+    """Every style that went in, with its weight. given: as the caller gave them; styles: as request.style_pictures."""
     sources = given if isinstance(given, list | tuple) else [given]
     sources = [source[0] if isinstance(source, tuple) else source for source in sources]
     return [

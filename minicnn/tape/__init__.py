@@ -10,6 +10,7 @@ tape.pixel(y, (0, 2, 3, 1))      one output of a convolution, every way it is co
 tape.save_html("tape.html")      all of it in a page
 """
 
-from minicnn.tape.recording import Step, Tape, Value, record
+from minicnn.tape.microscope import Tape, record
+from minicnn.tape.recorder import Step, Value
 
 __all__ = ["Step", "Tape", "Value", "record"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from minicnn.tape.recording import Step
+    from minicnn.tape.recorder import Step
 
 _KEPT_SHAPE = "x̄ = ȳ, put back where it was taken from"
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from minicnn.errors import InputError
 from minicnn.tape import pixels
+from minicnn.tape.explanation import explain
 from minicnn.tape.formulas import formula_of, source_of
-from minicnn.tape.pictures import picture_of
-from minicnn.tape.reasons import explain
-from minicnn.tape.table import summary
+from minicnn.tape.overview import summary
+from minicnn.tape.thumbnails import picture_of
 
 if TYPE_CHECKING:
-    from minicnn.tape.recording import Step, Tape, Value
+    from minicnn.tape.recorder import Recorder, Step, Value
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("arrays.js", "heat.js", "graph.js", "pixel.js", "page.js")
@@ -30,7 +30,7 @@ REASONS = 60  # gradients whose largest element is explained
 PROBES = 200_000  # elements of a result up to which an op is asked by running its backward
 
 
-def page_of(tape: Tape) -> str:
+def page_of(tape: Recorder) -> str:
     """The whole page."""
     data = json.dumps(_data(tape), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     parts = {
@@ -42,7 +42,7 @@ def page_of(tape: Tape) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _template("page.html"))
 
 
-def save(tape: Tape, path: Path) -> None:
+def save(tape: Recorder, path: Path) -> None:
     """Write the page under a temporary name, then put it in place."""
     page = page_of(tape)
     if not path.parent.is_dir():
@@ -55,7 +55,7 @@ def save(tape: Tape, path: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def for_notebook(tape: Tape) -> str:
+def for_notebook(tape: Recorder) -> str:
     """The page in a frame of its own, so that neither disturbs the other."""
     inside = html.escape(page_of(tape), quote=True)
     return f'<iframe srcdoc="{inside}" title="the tape" style="width:100%;height:760px;border:0"></iframe>'
@@ -65,13 +65,13 @@ def _template(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _title(tape: Tape) -> str:
+def _title(tape: Recorder) -> str:
     own = next((step.lines[-1] for step in tape if step.lines), None)
     named = own and not own.file.startswith("<") and own.name != "cell"
     return f"{own.name}, recorded" if own and named else "A recorded tape"
 
 
-def _data(tape: Tape) -> dict[str, Any]:
+def _data(tape: Recorder) -> dict[str, Any]:
     """Everything the page shows, as plain data. Steps, values, arrays and sources refer to each other by number."""
     if not tape.steps:
         raise InputError("save_html: the tape is empty; no operation ran while it recorded")
@@ -169,7 +169,7 @@ def _whole(part: np.ndarray | None, value: Value, step: Step) -> np.ndarray | No
     return maker.cotangent if sum(u.gradients[i] is not None for u, i in value.uses) == 1 else part
 
 
-def _reasons(tape: Tape, values: list[Value]) -> dict[int, str]:
+def _reasons(tape: Recorder, values: list[Value]) -> dict[int, str]:
     """Of what came from outside and has a gradient: why its largest element is what it is."""
     found: dict[int, str] = {}
     for value in values:

@@ -8,6 +8,7 @@ element of that set to zero it gives one product. Whole blocks are tried first, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,8 +17,7 @@ from minicnn.kernels.geometry import slide
 from minicnn.tensor import _sum_to
 
 if TYPE_CHECKING:
-    from minicnn.tape.reasons import Product
-    from minicnn.tape.recording import Step
+    from minicnn.tape.recorder import Step
 
 PROBES = 2000  # backwards that are run to take one gradient apart
 
@@ -26,6 +26,23 @@ ELEMENTWISE = {
     *("add", "sub", "mul", "div", "neg", "power", "exp", "log", "sqrt", "abs", "square", "maximum", "minimum", "clip"),
     *("relu", "leaky_relu", "prelu", "sigmoid", "tanh", "softplus", "dropout", "residual"),
 }
+
+
+@dataclass(frozen=True)
+class Product:
+    """upstream · factor: the gradient of the step's output at `at`, times what y[at] gains where x[index] grows by one.
+
+    of, position: where the factor was read, as x[0, 1, 2, 0]; of is None where it is a slope that the op worked out.
+    at is None for what could not be told apart any further: the sum of many.
+    """
+
+    value: float
+    step: Step
+    at: tuple[int, ...] | None
+    upstream: float
+    factor: float
+    of: str | None = None
+    position: tuple[int, ...] = ()
 
 
 class Terms(NamedTuple):
@@ -41,8 +58,6 @@ class Terms(NamedTuple):
 
 def of_use(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Product], int]:
     """The products that input number `which` of a step owes to it, and how many more are zero."""
-    from minicnn.tape.reasons import Product
-
     assert step.cotangent is not None
     terms = _terms(step, which, index)
     if terms is None:
@@ -200,8 +215,6 @@ def _probed(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Produc
     """Set halves of the cotangent to zero, as long as something comes through. Random weights see to it that nothing
     cancels; a block that is still undivided after so many PROBES counts as one.
     """
-    from minicnn.tape.reasons import Product
-
     cotangent = step.cotangent
     assert cotangent is not None
     weights = np.random.default_rng(0).uniform(0.5, 1.5, cotangent.shape).astype(cotangent.dtype)

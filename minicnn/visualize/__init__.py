@@ -4,7 +4,6 @@ Every figure is returned, none is shown; `save` writes one.
 """
 
 from minicnn.visualize.attribution import deconvnet, guided_backprop, integrated_gradients, saliency, smoothgrad
-from minicnn.visualize.diagrams import diagram
 from minicnn.visualize.fields import Fields, fields_of
 from minicnn.visualize.findings import evidence
 from minicnn.visualize.patches import Patches, top_patches
@@ -23,7 +22,6 @@ __all__ = [
     "Synthesis",
     "backward_rule",
     "deconvnet",
-    "diagram",
     "embedding_map",
     "evidence",
     "feature_grid",

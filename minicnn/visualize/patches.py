@@ -21,8 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.hdf5.loading import Checksum
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.loader import Checksum
+from minicnn.hdf5.matches import arrays_of
 from minicnn.models.network import Network
 from minicnn.tensor import no_grad
 from minicnn.visualize.fields import Fields, fields_of

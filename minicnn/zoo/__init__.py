@@ -4,8 +4,8 @@
 """
 
 from minicnn.zoo.catalogue import Weights, catalog, find
-from minicnn.zoo.fetching import fetch
-from minicnn.zoo.places import folders, here, locate, path
-from minicnn.zoo.records import identify
+from minicnn.zoo.checksums import identify
+from minicnn.zoo.delivery import fetch
+from minicnn.zoo.locations import folders, here, locate, path
 
 __all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "path"]

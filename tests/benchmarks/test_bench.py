@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from minicnn.bench import children, cold_start, memory, pytorch, runner, style_step, tables
+from minicnn.bench import children, cold_start, peak_memory, pytorch, runner, style_step, tables
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Report, Row, Table
 from minicnn.bench.turns import Side, compare, row_of
@@ -56,7 +56,7 @@ def test_a_section_fills_its_table(no_pytorch, section):
 
 @pytest.mark.thorough
 def test_the_style_step_and_its_memory_come_from_the_same_processes(no_pytorch, monkeypatch, tmp_path):
-    for module in (style_step, memory):
+    for module in (style_step, peak_memory):
         monkeypatch.setattr(module, "sizes", lambda plan: (32,))
     asked = []
     ask = children.ask

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minicnn import backend
-from minicnn.bench import children, pytorch, runner, search, tables
+from minicnn.bench import children, gallery_search, pytorch, runner, tables
 
 SMALL = {"count": 300, "rounds": 1, "turn": 0.0}
 
@@ -33,7 +33,7 @@ def stand_in(error=0.0):
 
 
 def rows():
-    return [search.Row(**row) for row in search.in_process(**SMALL, threads=backend.threads())]
+    return [gallery_search.Row(**row) for row in gallery_search.in_process(**SMALL, threads=backend.threads())]
 
 
 def test_both_search_and_find_the_same(monkeypatch):
@@ -68,7 +68,7 @@ def test_the_tables_name_what_is_compared(monkeypatch, here):
 
     def ask(module, function, **options):
         asked.append(options["count"])
-        return getattr(search, function)(**{**options, **SMALL})
+        return getattr(gallery_search, function)(**{**options, **SMALL})
 
     monkeypatch.setattr(children, "ask", ask)
     said = []

@@ -267,7 +267,7 @@ def test_bad_input_gets_one_line(drawn_weights, image, options, told):
 
 def test_without_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(zoo.places, "cache", lambda: tmp_path)
+    monkeypatch.setattr(zoo.locations, "cache", lambda: tmp_path)
     with pytest.raises(MissingFileError, match="minicnn weights fetch mtcnn"):
         detect(np.zeros((50, 50, 3), np.float32))
 

@@ -17,7 +17,7 @@ from minicnn.faces import training
 from minicnn.faces.encoding import encode
 from minicnn.faces.measurement import evaluation_pairs, measure
 from minicnn.faces.training import CosineClassifier, FacePlan, named_layers, train_encoder
-from minicnn.gradient_checking import gradcheck
+from minicnn.gradients.checking import gradcheck
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import Tensor, faces, gradcheck, nn, ops, use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.faces import centres, distances, heads, losses
-from minicnn.faces.op_cases import CASES, TRIPLETS
+from minicnn.faces.gradient_rows import CASES, TRIPLETS
 from minicnn.hdf5 import load, save
 from minicnn.learn.tensorflow_random import tensorflow_normal
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 import minicnn
 from minicnn import ops
 from minicnn.errors import GradcheckError, InputError
-from minicnn.gradient_checking import GradcheckReport, gradcheck
+from minicnn.gradients.checking import GradcheckReport, gradcheck
 from minicnn.tensor import Tensor, op
 
 

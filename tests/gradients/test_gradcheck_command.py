@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from minicnn import gradient_survey, ops
+from minicnn import ops, survey
 from minicnn.cli import main
-from minicnn.op_cases import OpCase, normal
+from minicnn.gradients.cases import OpCase, normal
 from minicnn.tensor import op
 
 
@@ -18,13 +18,13 @@ def forgetful_square(x):
 @pytest.fixture
 def bad_row(monkeypatch):
     bad = OpCase("square", normal((3, 4)), name="bad", call=forgetful_square)
-    monkeypatch.setitem(gradient_survey.ROOMS, "", (*gradient_survey.ROOMS[""], bad))
+    monkeypatch.setitem(survey.ROOMS, "", (*survey.ROOMS[""], bad))
 
 
 def test_a_row_of_every_differentiable_function_is_known():
-    names = [row.name for row in gradient_survey.rows()]
+    names = [row.name for row in survey.rows()]
     assert len({*names}) == len(names) > 100
-    assert {row.op for row in gradient_survey.rows()} >= {*ops.__all__, "triplet_loss", "style_cost"}
+    assert {row.op for row in survey.rows()} >= {*ops.__all__, "triplet_loss", "style_cost"}
 
 
 def test_one_operation_gives_a_table(capsys):

@@ -8,8 +8,8 @@ import pytest
 from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
-from minicnn.gradient_checking import gradcheck
-from minicnn.gradient_survey import rows
+from minicnn.gradients.checking import gradcheck
+from minicnn.survey import rows
 from minicnn.tensor import Tensor, op
 
 BACKENDS = ("numpy", "numba")

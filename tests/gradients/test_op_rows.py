@@ -1,4 +1,4 @@
-"""Every row of op_cases: its gradient is right on both backends, and a wrong one would be noticed.
+"""Every row of gradients/cases.py: its gradient is right on both backends, and a wrong one would be noticed.
 
 And what no row can hold: the points where gradients are a matter of agreement, and bad input.
 """
@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError, InputError
-from minicnn.gradient_checking import gradcheck
-from minicnn.op_cases import CASES
+from minicnn.gradients.cases import CASES
+from minicnn.gradients.checking import gradcheck
 from minicnn.tensor import Tensor
 
 BACKENDS = ("numpy", "numba")

@@ -5,7 +5,7 @@ from planted_bugs import BUGS, inputs_of
 
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
-from minicnn.gradient_checking import gradcheck
+from minicnn.gradients.checking import gradcheck
 
 each_bug = pytest.mark.parametrize("name", BUGS)
 

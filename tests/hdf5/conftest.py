@@ -8,7 +8,7 @@ from samples import network
 
 from minicnn import hdf5
 from minicnn.errors import LoadError
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.matches import arrays_of
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from minicnn import nn
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.matches import arrays_of
 
 
 def network(seed=0, width=4):

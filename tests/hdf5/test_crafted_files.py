@@ -19,7 +19,7 @@ from samples import network, same, write_legacy
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.hdf5 import reader
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.matches import arrays_of
 
 
 def test_what_is_no_file_of_weights(tmp_path, refused):

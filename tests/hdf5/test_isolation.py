@@ -15,9 +15,9 @@ from samples import network
 
 from minicnn import hdf5, nn
 from minicnn.errors import LoadError
-from minicnn.hdf5 import files, isolation
-from minicnn.hdf5.listing import Damaged, parsed
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5 import access, isolation
+from minicnn.hdf5.entries import Damaged, parsed
+from minicnn.hdf5.matches import arrays_of
 
 # reader.py, but for one function: that in which it sees what a file holds.
 ODD = """
@@ -39,8 +39,8 @@ reader.serve(sys.stdin.buffer, sys.stdout.buffer)
 def fresh(monkeypatch):
     """No process is left from the tests before, and none to those after."""
     monkeypatch.setattr(isolation, "_idle", [])
-    monkeypatch.setattr(files, "_listings", {})
-    monkeypatch.setattr(files, "_known", set())
+    monkeypatch.setattr(access, "_listings", {})
+    monkeypatch.setattr(access, "_known", set())
     yield
     isolation._end_all()
 
@@ -281,7 +281,7 @@ def test_a_known_file_is_read_here(path, monkeypatch, fresh):
 
 def test_what_a_file_holds_is_found_out_once(saved, monkeypatch, fresh):
     os.utime(saved, (1e9, 1e9))
-    monkeypatch.setattr(files, "RECENT", 0)  # the file was touched just now
+    monkeypatch.setattr(access, "RECENT", 0)  # the file was touched just now
     assert hdf5.compare(network(), saved).complete
     with monkeypatch.context() as inside:
         inside.setattr(isolation, "reading", no_process)
@@ -293,7 +293,7 @@ def test_what_a_file_holds_is_found_out_once(saved, monkeypatch, fresh):
 def test_a_file_that_was_written_just_now_may_change_unnoticed(saved, fresh):
     os.utime(saved, (time.time() + 60,) * 2)  # longer than this machine may sleep
     assert hdf5.compare(network(), saved).complete
-    assert files._listings == {}
+    assert access._listings == {}
 
 
 # What it costs

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from samples import network, same, write_keras_3, write_legacy
 
 from minicnn import hdf5, nn
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.matches import arrays_of
 
 
 def test_strict_names_what_differs(path, refused):

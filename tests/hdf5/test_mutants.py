@@ -16,8 +16,8 @@ from samples import network, write_keras_3, write_legacy
 from minicnn import hdf5
 from minicnn.errors import LoadError
 from minicnn.hdf5 import isolation
-from minicnn.hdf5.listing import Damaged
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.entries import Damaged
+from minicnn.hdf5.matches import arrays_of
 
 MUTANTS = int(os.environ.get("MINICNN_MUTANTS", "36"))
 SECONDS, MEGABYTES = 1.0, 200

@@ -9,7 +9,7 @@ from samples import network, same, write_legacy
 from minicnn import hdf5, models, nn
 from minicnn.backend import use_backend
 from minicnn.errors import LoadError
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.matches import arrays_of
 
 
 def write_theano(path, model, *, turned=True, rows=None):

@@ -10,7 +10,7 @@ from samples import network, same
 
 from minicnn import hdf5, nn
 from minicnn.errors import InputError, MissingFileError
-from minicnn.hdf5.matching import arrays_of
+from minicnn.hdf5.matches import arrays_of
 
 
 def test_what_is_saved_is_loaded(path):

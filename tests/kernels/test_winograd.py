@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import backend, models, nn, ops
 from minicnn.backend import use_backend
-from minicnn.gradient_checking import gradcheck
+from minicnn.gradients.checking import gradcheck
 from minicnn.fast import cache as memory
 from minicnn.kernels import pool
 from minicnn.fast.cpu import winograd

@@ -12,7 +12,7 @@ from minicnn import machine, models
 from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 from minicnn.style import estimate as estimates
-from minicnn.style.counting import SCRATCH, products, run_bytes, step_bytes, works
+from minicnn.style.counts import SCRATCH, products, run_bytes, step_bytes, works
 from minicnn.style.estimate import Estimate, estimate, refuse
 
 GB = 10**9

@@ -11,7 +11,7 @@ from minicnn.errors import InputError
 from minicnn.models.card import PREPROCESSING, ModelCard, preprocessing
 from minicnn.models.vgg import VGG
 from minicnn.style.objective import Objective
-from minicnn.style.settings import choose_recipe, differences, fit_layers, start_from, style_pictures
+from minicnn.style.request import choose_recipe, differences, fit_layers, start_from, style_pictures
 from minicnn.style.starts import STARTS
 
 WIDTHS, DEPTHS = (3, 4, 5, 6, 6), (2, 2, 4, 4, 4)  # VGG-19, but narrow

@@ -10,7 +10,7 @@ import pytest
 
 import minicnn
 from minicnn import InputError, Tensor, ops
-from minicnn.tape import page, pictures
+from minicnn.tape import page, thumbnails
 from minicnn.tape.pixels import tilings
 
 ROOM = 2_000_000  # bytes that a page may have
@@ -212,7 +212,7 @@ def test_large_arrays_become_cells():
     array = np.zeros((2, 60, 90, 8), np.float32)
     array[0, :30, :, 0] = -2
     array[0, :, :, 1] = 4
-    picture = pictures.picture_of(array, 4000)
+    picture = thumbnails.picture_of(array, 4000)
     assert "whole" not in picture and (picture["low"], picture["high"]) == (-2, 4)
     cells = np.frombuffer(base64.b64decode(picture["cells"]), np.uint8).reshape(-1, *picture["grid"])
     assert len(cells) == len(picture["starts"]) == 3 and picture["starts"][1] == [0, 0, 0, 1]
@@ -227,13 +227,13 @@ def test_large_arrays_become_cells():
     "shape", [(), (1,), (700,), (1, 3000), (40, 50), (3, 40, 50), (2, 3, 9, 9, 9), (0, 3), (3, 3, 64, 64)]
 )
 def test_every_shape_has_a_picture(shape):
-    picture = pictures.picture_of(np.ones(shape), 400)
+    picture = thumbnails.picture_of(np.ones(shape), 400)
     assert picture["size"] == np.ones(shape).size
     assert len(picture.get("whole", "")) + len(picture.get("cells", "")) <= 404
 
 
 def test_what_is_not_finite_is_counted():
-    picture = pictures.picture_of(np.array([1.0, np.nan, -np.inf, 3.0] * 100), 100)
+    picture = thumbnails.picture_of(np.array([1.0, np.nan, -np.inf, 3.0] * 100), 100)
     assert picture["bad"] == 200 and (picture["low"], picture["high"]) == (1, 3)
     assert set(base64.b64decode(picture["cells"])) == {255}
     with minicnn.record() as tape, np.errstate(all="ignore"):

@@ -8,7 +8,7 @@ import pytest
 
 import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
-from minicnn.op_cases import CASES
+from minicnn.gradients.cases import CASES
 from minicnn.tape import Tape
 from minicnn.tensor import op
 

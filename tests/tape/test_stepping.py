@@ -9,7 +9,7 @@ import pytest
 
 import minicnn
 from minicnn import Tensor, cli, ops
-from minicnn.tape.stepping import Stepper, _index
+from minicnn.tape.stepper import Stepper, _index
 
 PROGRAM = """
 import sys

@@ -7,7 +7,7 @@ import pytest
 
 import minicnn
 from minicnn import InputError, Tensor, ops
-from minicnn.op_cases import CASES
+from minicnn.gradients.cases import CASES
 from minicnn.tape import products
 
 

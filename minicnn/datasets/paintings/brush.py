@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from minicnn.datasets.paintings.canvas import Array
+from minicnn.datasets.paintings.materials import Array
 
 
 class Easel:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.datasets.paintings.canvas import (
+from minicnn.datasets.paintings.materials import (
     Array,
     begin,
     clouds,

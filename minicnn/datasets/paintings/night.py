@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.datasets.paintings.brush import Easel, contours, follow, pick, scatter
-from minicnn.datasets.paintings.canvas import (
+from minicnn.datasets.paintings.materials import (
     Array,
     begin,
     clouds,

@@ -16,9 +16,9 @@ from minicnn.faces import encode, mine_triplets
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, triplet_loss
 from minicnn.faces.training import FacePlan, train_encoder
 from minicnn.fast.cuda import rectify as rectify_on_cuda
+from minicnn.gradients.cases import CASES
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.vgg import VGG
-from minicnn.op_cases import CASES
 
 SLOW = ("conv", "locally_connected")  # many numbers for a simulator
 

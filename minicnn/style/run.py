@@ -14,7 +14,7 @@ from minicnn.models.network import Network
 from minicnn.style import pyramid
 from minicnn.style.loop import descend
 from minicnn.style.objective import Objective
-from minicnn.style.settings import OPTIMIZERS
+from minicnn.style.request import OPTIMIZERS
 from minicnn.style.trace import Trace
 from minicnn.tensor import Tensor
 

@@ -1,4 +1,4 @@
-"""Every row of every room's op_cases, checked on every backend: what `minicnn gradcheck` does."""
+"""Every row of every room, checked on every backend: what `minicnn gradcheck` does."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import op_cases, ops
+from minicnn import ops
 from minicnn.backend import BACKENDS, use_backend
 from minicnn.errors import GradcheckError, InputError
-from minicnn.faces import op_cases as faces_cases
-from minicnn.gradient_checking import gradcheck
-from minicnn.gradient_reports import GradcheckReport
-from minicnn.op_cases import OpCase
-from minicnn.style import op_cases as style_cases
+from minicnn.faces import gradient_rows as faces_cases
+from minicnn.gradients import cases
+from minicnn.gradients.cases import OpCase
+from minicnn.gradients.checking import gradcheck
+from minicnn.gradients.reports import GradcheckReport
+from minicnn.style import gradient_rows as style_cases
 
-ROOMS = {"": op_cases.CASES, "faces.": faces_cases.CASES, "style.": style_cases.CASES}
+ROOMS = {"": cases.CASES, "faces.": faces_cases.CASES, "style.": style_cases.CASES}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of op_cases: its name, as "conv-2d" or "faces.distance-l2", and its op's, as "conv"."""
+    """One row of a room's table: its name, as "conv-2d" or "faces.distance-l2", and its op's, as "conv"."""
 
     name: str
     case: OpCase

@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.zoo import assembling, downloading
+from minicnn.zoo import assembly, downloads
 from minicnn.zoo.catalogue import Weights, catalog, find
-from minicnn.zoo.downloading import Interrupted, Say, one_line, size
-from minicnn.zoo.places import folders, here, home, path
-from minicnn.zoo.records import digest, record_of, recorded, write_down
+from minicnn.zoo.checksums import digest, record_of, recorded, write_down
+from minicnn.zoo.downloads import Interrupted, Say, one_line, size
+from minicnn.zoo.locations import folders, here, home, path
 
 WEEK = 7 * 24 * 3600  # seconds that a broken download is kept for, to be gone on with
 
@@ -181,7 +181,7 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
 def _assembled(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
     """A file made here, of several from their publisher."""
     try:
-        assembling.assemble(row, part, progress=progress, say=say)
+        assembly.assemble(row, part, progress=progress, say=say)
         sha256 = digest(part)
         _settle(part, target, sha256)
     except MissingFileError as problem:
@@ -204,7 +204,7 @@ def _bring(row: Weights, part: Path, progress: bool, say: Say) -> None:
     assert row.link is not None
     verifiable = row.published is not None
     for going_on in (_has_begun(part), False):
-        downloading.download(row.link, part, title=row.name, verifiable=verifiable, progress=progress, say=say)
+        downloads.download(row.link, part, title=row.name, verifiable=verifiable, progress=progress, say=say)
         try:
             _check_arrived(row, part)
             break
@@ -244,10 +244,10 @@ def _unpack(archive: Path, member: str, into: Path) -> None:
             found = [info for info in opened.infolist() if PurePosixPath(info.filename).name == member]
             if len(found) != 1:
                 raise LoadError(f"the archive holds {len(found)} files called {member}; expected one")
-            if found[0].file_size > downloading.LARGEST:
+            if found[0].file_size > downloads.LARGEST:
                 raise LoadError(f"{member} in the archive claims {size(found[0].file_size)}; expected weights")
             with opened.open(found[0]) as source, open(into, "wb") as unpacked:
-                shutil.copyfileobj(source, unpacked, downloading.PIECE)  # no more than it claims
+                shutil.copyfileobj(source, unpacked, downloads.PIECE)  # no more than it claims
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as problem:
         raise LoadError(f"the archive is damaged ({one_line(problem)})") from problem
     except OSError as problem:

@@ -1,10 +1,10 @@
-"""One row for each differentiable function of this room; see minicnn/op_cases.py."""
+"""One row for each differentiable function of this room; see minicnn/gradients/cases.py."""
 
 from typing import Any
 
 import numpy as np
 
-from minicnn.op_cases import OpCase, distinct, normal
+from minicnn.gradients.cases import OpCase, distinct, normal
 from minicnn.style import costs
 from minicnn.style.variation import VARIATION_FORMS, variation
 from minicnn.style.wasserstein import overlap

@@ -1,7 +1,7 @@
 """The figures that lectures draw on the blackboard, drawn from the models themselves: every shape, number of weights
 and distance in them was asked of a network or computed by an op when the figure was drawn.
 
-    >>> from minicnn.visualize import diagrams
+    >>> from minicnn.lessons import diagrams
     >>> diagrams.diagram("siamese").savefig("siamese.png")
 
 Every function returns a matplotlib Figure and shows nothing. `NAMES` says what there is.

@@ -14,8 +14,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.hdf5 import axes
 from minicnn.hdf5.axes import Order
-from minicnn.hdf5.layouts import OWN, Contents, Stored
-from minicnn.hdf5.listing import one_line
+from minicnn.hdf5.entries import one_line
+from minicnn.hdf5.formats import OWN, Contents, Stored
 
 # Keras's name of a variable -> ours.
 ROLES = {

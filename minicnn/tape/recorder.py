@@ -12,9 +12,8 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -92,7 +91,7 @@ class Step:
     backward_milliseconds: float = 0.0
     backward_moment: int | None = None
     outer: Step | None = field(default=None, repr=False)
-    _tape: Tape = field(default=None, repr=False)  # type: ignore[assignment]
+    _tape: Recorder = field(default=None, repr=False)  # type: ignore[assignment]
 
     @property
     def name(self) -> str:
@@ -149,9 +148,11 @@ def _as_list(gradients: Any) -> list[np.ndarray | None]:
     return list(gradients) if isinstance(gradients, tuple) else [gradients]
 
 
-class Tape:
-    """What ran inside `with minicnn.record() as tape:`, in order, also what another tape in there recorded. `steps` are
-    the operations; `moments` all that happened, (step, whether it was its backward).
+class Recorder:
+    """Keeps what runs inside its `with` block. Tape (microscope.py) is one, and adds the ways to look at what was kept.
+
+    steps: the operations, in order, also those that another recorder in there keeps. moments: all that happened, (step,
+    whether it was its backward).
     """
 
     def __init__(self, backend: str | None = "numpy", most: int = MOST) -> None:
@@ -164,11 +165,11 @@ class Tape:
         self._of: weakref.WeakKeyDictionary[Tensor, list[Value]] = weakref.WeakKeyDictionary()  # what it held in turn
         self._taken: dict[str, int] = {}
         self._open = ExitStack()
-        self._around: Tape | None = None  # the tape that recorded when this one began
+        self._around: Recorder | None = None  # the tape that recorded when this one began
 
     # -- recording ------------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Tape:
+    def __enter__(self) -> Self:
         outer = around = watching.get()
         while outer is not None:
             if outer is self:
@@ -305,65 +306,6 @@ class Tape:
             return ", ".join(known) or "nothing yet"
         told = list(dict.fromkeys([*difflib.get_close_matches(name, known, NAMED // 2), *known]))[:NAMED]
         return f"{', '.join(told)} and {len(known) - NAMED} more"
-
-    def show(self) -> None:
-        """Print a table of the operations: shapes, values, gradients, and the line that called each."""
-        print(self)
-
-    def __str__(self) -> str:
-        from minicnn.tape.table import table_of
-
-        return table_of(self)
-
-    def step(self) -> None:
-        """Step through the tape in the terminal; `help` there tells the commands."""
-        from minicnn.tape.stepping import Stepper
-
-        Stepper(self).cmdloop()
-
-    def why(self, tensor: Tensor | str, index: Any) -> Any:
-        """An Explanation of one element of a gradient: the products whose sum it is, largest first.
-
-        tensor: a Tensor that an operation on this tape took or gave, or its name. index: of one element.
-        """
-        from minicnn.tape.reasons import explain
-
-        return explain(self, tensor, index)
-
-    def pixel(self, tensor: Tensor | str, index: Any) -> Any:
-        """One element of a convolution's output, every way it is computed: by loops, as a row and a column of im2col,
-        and where the compiled kernels put it.
-        """
-        from minicnn.tape.pixels import pixel_of
-
-        return pixel_of(self, tensor, index)
-
-    def html(self) -> str:
-        """The page: one file that needs nothing else, not even a network."""
-        from minicnn.tape.page import page_of
-
-        return page_of(self)
-
-    def save_html(self, path: str | Path) -> None:
-        """Write the page, to be opened in any browser. The keys ← and → step through it."""
-        from minicnn.tape.page import save
-
-        save(self, Path(path))
-
-    def _repr_html_(self) -> str:
-        from minicnn.tape.page import for_notebook
-
-        return for_notebook(self)
-
-
-def record(*, backend: str | None = "numpy", most: int = MOST) -> Tape:
-    """A Tape, which records inside `with minicnn.record() as tape:`; a backward afterwards is recorded, too.
-
-    backend: whose kernels run inside; "numpy" is the one to read and to step into, None the one in use.
-    Convolutions run one thing after the other there: products, ReLU, pooling.
-    most: how many operations the tape takes; one more raises InputError.
-    """
-    return Tape(backend, most)
 
 
 def _same(known: np.ndarray, now: np.ndarray) -> bool:

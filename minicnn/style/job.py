@@ -21,9 +21,9 @@ from minicnn.nn import frozen
 from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
-from minicnn.style.counting import check_size
-from minicnn.style.running import Run, Styles
-from minicnn.style.settings import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
+from minicnn.style.counts import check_size
+from minicnn.style.request import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
+from minicnn.style.run import Run, Styles
 from minicnn.style.trace import Diverged
 from minicnn.training import interrupts_wait
 

@@ -1,4 +1,4 @@
-"""From what a caller asks for to what is run: the recipe, fitted to the network, and the picture to begin with."""
+"""The request of a caller, checked and fitted to the network: recipe, style pictures and first iterate."""
 
 from __future__ import annotations
 

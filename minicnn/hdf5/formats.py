@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minicnn.errors import LoadError
-from minicnn.hdf5.listing import Entry, Listing
+from minicnn.hdf5.entries import Entry, Listing
 
 OWN, LEGACY, KERAS_3 = "minicnn", "Keras .h5", "Keras 3 .weights.h5"
 BARE = "bare arrays"

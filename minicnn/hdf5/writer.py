@@ -13,10 +13,10 @@ import numpy as np
 
 from minicnn import devices, nn
 from minicnn.errors import InputError, MissingFileError
-from minicnn.hdf5.layouts import OWN
-from minicnn.hdf5.listing import one_line
-from minicnn.hdf5.loading import Checksum
-from minicnn.hdf5.matching import GROUPS, ROLES, arrays_of, layers_of, order_of, title
+from minicnn.hdf5.entries import one_line
+from minicnn.hdf5.formats import OWN
+from minicnn.hdf5.loader import Checksum
+from minicnn.hdf5.matches import GROUPS, ROLES, arrays_of, layers_of, order_of, title
 
 # float16 is for files that travel, so it is compressed; float32 would gain too little for the time that it takes.
 COMPRESSION: dict[str, dict[str, Any]] = {

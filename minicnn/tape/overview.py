@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from minicnn.tape import text
+from minicnn.tape import notation
 
 if TYPE_CHECKING:
-    from minicnn.tape.recording import Step, Tape
+    from minicnn.tape.recorder import Recorder, Step
 
 HEAD = ("#", "operation", "shape", "values", "gradient", "called at")
 NARROWEST, WIDEST = 80, 160
 SHORTEST = 22  # columns of an operation, where there is little room
 
 
-def table_of(tape: Tape) -> str:
+def table_of(tape: Recorder) -> str:
     """One row an operation, in columns as wide as they need and the screen has."""
     if not tape.steps:
         return "tape: nothing recorded; run operations inside `with minicnn.record() as tape:`"
@@ -31,14 +31,14 @@ def table_of(tape: Tape) -> str:
     for row in rows:
         cells = [
             f"{row[0]:>{widths[0]}}",
-            *(f"{text.elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
+            *(f"{notation.elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
         ]
         place = row[-1].partition("  ")[0]  # of the program; its text only where there is room
-        lines.append("  ".join([*cells, text.elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
+        lines.append("  ".join([*cells, notation.elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
     return "\n".join(lines)
 
 
-def summary(tape: Tape) -> str:
+def summary(tape: Recorder) -> str:
     """How much there is."""
     back = sum(step.backward_moment is not None for step in tape)
     spent = sum(step.milliseconds + step.backward_milliseconds for step in tape)
@@ -46,18 +46,20 @@ def summary(tape: Tape) -> str:
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
     walked = f"{back} of them walked back" if back else "backward has not come by"
     operations = f"{len(tape)} operation{'s' * (len(tape) != 1)}"
-    return f"tape: {operations}, {walked} · {tape.backend} · {text.milliseconds(spent)} · {text.size(kept)} kept"
+    return (
+        f"tape: {operations}, {walked} · {tape.backend} · {notation.milliseconds(spent)} · {notation.size(kept)} kept"
+    )
 
 
 def _row(step: Step) -> tuple[str, ...]:
     line = step.lines[0] if step.lines else None
     called = f"{line}  {line.text}".rstrip() if line else ""
-    gradient = text.spread(step.cotangent) if step.backward_moment is not None else "·"
+    gradient = notation.spread(step.cotangent) if step.backward_moment is not None else "·"
     return (
         str(step.number),
         equation(step),
-        text.shape(step.output.array),
-        text.spread(step.output.array),
+        notation.shape(step.output.array),
+        notation.spread(step.output.array),
         gradient,
         called,
     )

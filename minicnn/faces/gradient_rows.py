@@ -1,4 +1,4 @@
-"""One row for each differentiable function of this room; see minicnn/op_cases.py."""
+"""One row for each differentiable function of this room; see minicnn/gradients/cases.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.faces import centres, distances, heads, losses
-from minicnn.op_cases import Draw, OpCase, distinct, normal, positive
+from minicnn.gradients.cases import Draw, OpCase, distinct, normal, positive
 from minicnn.tensor import Tensor
 
 TRIPLETS = np.array([[0, 1, 2], [1, 0, 3], [2, 3, 0], [3, 2, 4], [2, 3, 4]])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from minicnn import InputError, faces, images, models, nn, visualize
+from minicnn import InputError, faces, images, models, nn
 from minicnn.cli import main, see
-from minicnn.visualize import diagrams
+from minicnn.lessons import diagrams
 
 
 def words(figure):
@@ -77,4 +77,4 @@ def test_command_writes_one_and_names_them_all(tmp_path, capsys):
     assert main(["see", "diagram", "2d", "-o", str(tmp_path / "2d.png")]) == 2
     assert "name is '2d'; expected one of siamese, triplet" in capsys.readouterr().err
     with pytest.raises(InputError, match="expected one of siamese"):
-        visualize.diagram("2d")
+        diagrams.diagram("2d")

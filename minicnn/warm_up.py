@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import models, nn, op_cases, ops, optim
+from minicnn import models, nn, ops, optim
 from minicnn.backend import use_backend
 from minicnn.diagnosis import compiled_kernels
 from minicnn.faces import batch_triplet_loss, mine_triplets
-from minicnn.faces import op_cases as faces_cases
+from minicnn.faces import gradient_rows as faces_cases
 from minicnn.faces.mining import STRATEGIES
+from minicnn.gradients import cases
+from minicnn.gradients.cases import OpCase
 from minicnn.models import tiny, tiny_face
 from minicnn.models.network import Network
-from minicnn.op_cases import OpCase
-from minicnn.style import op_cases as style_cases
+from minicnn.style import gradient_rows as style_cases
 from minicnn.style import transfer
 from minicnn.tensor import Tensor, no_grad
 
@@ -65,8 +66,8 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 
 
 def _operations(dtype: type[np.floating]) -> None:
-    """Every row of every room's op_cases, forward and backward, with inputs that may be written to and that may not."""
-    for case in (*op_cases.CASES, *faces_cases.CASES, *style_cases.CASES):
+    """Every row of every room, forward and backward, with inputs that may be written to and that may not."""
+    for case in (*cases.CASES, *faces_cases.CASES, *style_cases.CASES):
         for frozen in (False, True):
             _operation(case, dtype, frozen)
 

@@ -4,7 +4,7 @@ For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, ele
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
 
-What is wrong is then explained: gradient_patterns.py looks at the numbers, gradient_causes.py asks f again.
+What is wrong is then explained: patterns.py looks at the numbers, reasons.py asks f again.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy as np
 
 from minicnn.backend import BACKENDS, current_backend, use_backend
 from minicnn.errors import GradcheckError, InputError
-from minicnn.gradient_causes import causes, gradient_of, nodes_of
-from minicnn.gradient_differences import Differences, Index, Unsettled, unsettled
-from minicnn.gradient_patterns import Evidence
-from minicnn.gradient_reports import Finding, GradcheckReport, InputReport
+from minicnn.gradients.differences import Differences, Index, Unsettled, unsettled
+from minicnn.gradients.patterns import Evidence
+from minicnn.gradients.reasons import causes, gradient_of, nodes_of
+from minicnn.gradients.reports import Finding, GradcheckReport, InputReport
 from minicnn.tensor import Tensor, watching
 
 EVERY_ELEMENT = 2000  # tensors up to this size are checked whole, larger ones by a sample and a random direction

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from minicnn.errors import InputError, LoadError
-from minicnn.zoo import downloading, pickled_arrays
+from minicnn.zoo import downloads, pickled_arrays
 from minicnn.zoo.catalogue import Weights
-from minicnn.zoo.downloading import Say
-from minicnn.zoo.places import folders
-from minicnn.zoo.records import digest
+from minicnn.zoo.checksums import digest
+from minicnn.zoo.downloads import Say
+from minicnn.zoo.locations import folders
 
 
 def assemble(row: Weights, out: Path, *, progress: bool, say: Say) -> None:
@@ -37,7 +37,7 @@ def _content(row: Weights, link: str, file: str, sha256: str, part: Path, progre
         if here is None:
             title = f"{row.name}, {file}"
             part.unlink(missing_ok=True)
-            downloading.download(link, part, title=title, verifiable=True, progress=progress, say=say)
+            downloads.download(link, part, title=title, verifiable=True, progress=progress, say=say)
         found = here or part
         if (actual := digest(found)) != sha256:
             raise LoadError(f"{here or link} has SHA-256 {actual}; expected {sha256}")

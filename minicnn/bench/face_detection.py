@@ -60,7 +60,7 @@ def memory(plan: Plan) -> Row:
 def _asked(plan: Plan) -> Any:
     if zoo.here(zoo.find("mtcnn")) is None:
         return Row("12 megapixels", "", None, details={"why": NOT_HERE})
-    return plan.once("12 megapixels", lambda: children.ask("finding_faces", "in_process", threads=backend.threads()))
+    return plan.once("12 megapixels", lambda: children.ask("face_detection", "in_process", threads=backend.threads()))
 
 
 def in_process(threads: int) -> dict[str, Any]:

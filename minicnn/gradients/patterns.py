@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from minicnn.gradient_reports import Finding
+from minicnn.gradients.reports import Finding
 
 FILTERS = ("w", "weight", "weights", "kernel", "filters")
 PICTURES = ("x", "image", "images", "picture", "pictures")

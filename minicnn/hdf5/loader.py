@@ -12,10 +12,10 @@ import numpy as np
 
 from minicnn import devices
 from minicnn.errors import LoadError
-from minicnn.hdf5.files import listing_of, named, opened
-from minicnn.hdf5.layouts import OWN, Contents, contents
-from minicnn.hdf5.listing import Source, Stream
-from minicnn.hdf5.matching import LoadReport, Match, arrays_of, match
+from minicnn.hdf5.access import listing_of, named, opened
+from minicnn.hdf5.entries import Source, Stream
+from minicnn.hdf5.formats import OWN, Contents, contents
+from minicnn.hdf5.matches import LoadReport, Match, arrays_of, match
 from minicnn.nn import Module
 
 BLOCK = 2**20  # numbers; what has just been read is still in the cache when it is looked at

@@ -6,7 +6,7 @@ import math
 import textwrap
 from dataclasses import dataclass, field
 
-from minicnn.gradient_differences import Index, Unsettled
+from minicnn.gradients.differences import Index, Unsettled
 
 WIDTH = 80  # of a terminal that nobody made wider
 

@@ -35,7 +35,7 @@ def section(plan: Plan) -> Section:
 def measure(plan: Plan, count: int, queries: int) -> Row:
     """One number of queries. faiss is left out where it is not installed."""
     options: dict[str, Any] = {"count": count, "rounds": plan.rounds, "turn": plan.turn, "threads": backend.threads()}
-    rows = plan.once("search", lambda: children.ask("search", "in_process", **options))
+    rows = plan.once("search", lambda: children.ask("gallery_search", "in_process", **options))
     return Row(**rows[QUERIES.index(queries)])
 
 

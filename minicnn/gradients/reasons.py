@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.gradient_differences import Differences
-from minicnn.gradient_patterns import Evidence, entrywise, listed, misplaced, where
-from minicnn.gradient_reports import Finding
+from minicnn.gradients.differences import Differences
+from minicnn.gradients.patterns import Evidence, entrywise, listed, misplaced, where
+from minicnn.gradients.reports import Finding
 from minicnn.tensor import Node, Tensor
 
 ASKED = 24  # so many wrong entries, spread over all of them, are asked about
