@@ -28,6 +28,12 @@ def fused_conv_gradient_to_input(kernels, dy, marks, w, spatial, window, groups,
 
 
 @contract(composed=True)
+def fused_conv_gradient_to_filters(kernels, dy, x, window, groups):
+    """Return dw. dy: the cotangent of the convolution alone."""
+    return kernels.conv_gradient_to_filters(dy, x, window, groups)
+
+
+@contract(composed=True)
 def before_relu(kernels, dy, marks, window, mean):
     """Return the cotangent of the convolution alone."""
     if mean:

@@ -8,10 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from minicnn import devices
+from minicnn import backend, devices
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import Window
-from minicnn.fast.cache import forget
 from minicnn.nn import summary
 from minicnn.tensor import Tensor
 
@@ -154,7 +153,7 @@ def frozen(model: Module) -> Iterator[Module]:
         for parameter, wanted in before:
             parameter.requires_grad = wanted
         for array in arrays:
-            forget(array)
+            backend.ask("forget", array)
             array.flags.writeable = True
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn import ops
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.kernels import batch_norm as batch_norm_kernels
 from minicnn.nn.module import Module
 from minicnn.tensor import Tensor
 
@@ -43,7 +43,7 @@ class BatchNorm(Module):
         statistics = None
         if self.training:
             rows = x.data.reshape(-1, x.shape[-1])
-            statistics = batch_norm_kernels.implementation(x.data).statistics(rows)
+            statistics = kernels_for(rows).batch_statistics(rows)
             self.mean = self._moved(self.mean, statistics[0])
             self.variance = self._moved(self.variance, statistics[1])
         return ops.batch_norm(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minicnn.graph import Node
 from minicnn.kernels.geometry import Field
-from minicnn.tensor import Node, Tensor, _recording
+from minicnn.operation import remembering
+from minicnn.tensor import Tensor
 
 if TYPE_CHECKING:
     from minicnn.nn.module import Module
@@ -65,12 +67,12 @@ def table_of(model: Module, input_shape: tuple[int, ...]) -> str:
         rows.append((layer.name or type(layer).__name__, str(y.shape), f"{count:,}", fields.after(layer, y)))
 
     training = {module: module.training for module in model.modules()}
-    observed, recorded = observer.set(observe), _recording.set(True)
+    observed = observer.set(observe)
     try:
-        model.eval()(x)
+        with remembering():
+            model.eval()(x)
     finally:
         observer.reset(observed)
-        _recording.reset(recorded)
         for module, was in training.items():
             module.training = was
     widths = [max(len(row[i]) for row in rows) for i in range(4)]

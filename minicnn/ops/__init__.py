@@ -1,13 +1,27 @@
 """The operations: functions from Tensors to Tensors, each with its gradient."""
 
 from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, residual, sigmoid, softmax, softplus, tanh
+from minicnn.ops.arithmetic import (
+    add,
+    div,
+    getitem,
+    matmul,
+    max,
+    mean,
+    mul,
+    neg,
+    power,
+    reshape,
+    sub,
+    sum,
+    transpose,
+)
 from minicnn.ops.convolution import conv, linear, locally_connected
 from minicnn.ops.losses import binary_cross_entropy, cross_entropy, gram_matrix, pairwise_distances
 from minicnn.ops.math import abs, clip, exp, log, maximum, minimum, sqrt, square
 from minicnn.ops.normalization import batch_norm, l2_normalize, local_response_norm
 from minicnn.ops.pooling import avg_pool, l2_pool, max_pool
 from minicnn.ops.shape import concat, flatten, pad
-from minicnn.tensor import add, div, getitem, matmul, max, mean, mul, neg, power, reshape, sub, sum, transpose
 
 __all__ = [
     "abs",

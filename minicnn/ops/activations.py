@@ -5,10 +5,9 @@ import contextvars
 import numpy as np
 
 from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.kernels import rectify as rectify_kernels
-from minicnn.kernels import residual as residual_kernels
-from minicnn.tensor import op
+from minicnn.operation import op
 
 # How a cotangent g passes a ReLU of x. Each makes pictures of its own; only the first is the gradient.
 RELU_RULES = {
@@ -26,7 +25,7 @@ def relu_rule(dy, active):
     active: above zero there and nowhere else: the ReLU's result, or a mask.
     """
     dy, active = at_relu(dy, active)
-    return dy if active is None else rectify_kernels.implementation(dy).gradient(dy, active)
+    return dy if active is None else kernels_for(dy).relu_gradient(dy, active)
 
 
 def at_relu(dy, active):
@@ -37,13 +36,13 @@ def at_relu(dy, active):
     rule = chosen_relu_rule.get()
     if rule == "gradient":
         return dy, active
-    return rectify_kernels.implementation(dy).forward(dy), active if rule == "guided" else None
+    return kernels_for(dy).relu(dy), active if rule == "guided" else None
 
 
 @op(fresh=True)
 def relu(x):
     """max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
-    y = rectify_kernels.implementation(x).forward(x)
+    y = kernels_for(x).relu(x)
 
     def backward(dy):
         return relu_rule(dy, y)
@@ -62,7 +61,7 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
         raise InputError(f"residual: change is {what[1]}; expected as x is, {what[0]}")
     if activation not in (None, "relu"):
         raise InputError(f'residual: activation is {activation!r}; expected None or "relu"')
-    y = residual_kernels.implementation(x).forward(x, change, scale, activation == "relu")
+    y = kernels_for(x).residual(x, change, scale, activation == "relu")
     active = y if activation else None
 
     def backward(dy):
@@ -99,7 +98,7 @@ def prelu(x, slope, *, needs):
             np.where(positive, 0, dy * x) if needs[1] else None,
         )
 
-    return rectify_kernels.implementation(x).sloped(x, slope), backward
+    return kernels_for(x).sloped(x, slope), backward
 
 
 def _broadcasts(shape, to):

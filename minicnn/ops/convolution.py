@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from minicnn import backend, devices
+from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.kernels import locally_connected as locally_connected_kernels
-from minicnn.kernels.conv import fused
 from minicnn.kernels.geometry import slide
+from minicnn.operation import op
 from minicnn.ops.activations import at_relu, relu
 from minicnn.ops.pooling import halve
-from minicnn.tensor import op
 
 
 @op(fuses={"activation": {"relu": relu}, "pool": {"avg": halve}}, fresh=True)
@@ -20,11 +19,12 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
     stride, dilation: an int or one a dimension. padding: an int, one int a dimension, one (before, after) pair a
     dimension, "same" (TensorFlow's) or "valid". Returns (N, *output, C_out).
     pool="avg": the same as avg_pool(…, 2) of the result, which then never exists in full size.
-    The formula stands in kernels/conv/__init__.py.
+    The formula stands in kernels/conv.py.
     """
-    kernels, dtype = _prepare(x, w, b, stride, padding, dilation, groups, activation, pool)
+    window, dtype = _prepare(x, w, b, stride, padding, dilation, groups, activation, pool)
     x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
-    y, marks = kernels.forward(x, w, b, activation == "relu", pool == "avg", any(needs))
+    kernels, spatial, mean = kernels_for(x), x.shape[1:-1], pool == "avg"
+    y, marks = kernels.fused_conv(x, w, b, window, groups, activation == "relu", mean, any(needs))
 
     marks = marks if any(needs) else None
     kept_w = w if needs[0] else None
@@ -35,11 +35,11 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
         # What the ReLU passes is a product with numbers ≥ 0, and so is what a mean passes: they may change places.
         dy, active = (dy, None) if marks is None else at_relu(dy, marks)
         if needs[0]:
-            dx = kernels.gradient_to_input(dy, active, kept_w, pool == "avg")
+            dx = kernels.fused_conv_gradient_to_input(dy, active, kept_w, spatial, window, groups, mean)
         if needs[1] or needs[2]:
-            dy = kernels.before_relu(dy, active, pool == "avg")
+            dy = kernels.before_relu(dy, active, window, mean)
         if needs[1]:
-            dw = kernels.gradient_to_filters(dy, kept_x)
+            dw = kernels.fused_conv_gradient_to_filters(dy, kept_x, window, groups)
         if needs[2]:
             db = _sum_of_rows(dy)
         return dx, dw, db
@@ -47,17 +47,16 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
     return y, backward
 
 
-_prepared: dict[tuple, tuple] = {}  # for a small picture, preparing takes as long as computing
+_prepared: dict[tuple, tuple] = {}  # for a small picture, checking takes as long as computing
 MOST_PREPARED = 1024
 
 
 def _prepare(x, w, b, *options):
-    """(kernels, dtype): checked and chosen once for arrays of such shapes and dtypes."""
+    """Return (window, dtype), checked once for arrays of such shapes and dtypes."""
     if not (devices.is_array(x) and devices.is_array(w)):
         _check(x, w, b, 1, None, None)  # which says what they are
-    of_b = None if b is None else np.shape(b)
     # repr tells 1 from True, which are equal.
-    key = backend.current_backend(), devices.device_of(x), x.shape, x.dtype, w.shape, w.dtype, of_b, repr(options)
+    key = x.shape, x.dtype, w.shape, w.dtype, None if b is None else np.shape(b), repr(options)
     if (known := _prepared.get(key)) is not None:
         return known
     stride, padding, dilation, groups, activation, pool = options
@@ -65,10 +64,9 @@ def _prepare(x, w, b, *options):
     window = slide("conv", x.shape[1:-1], w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
     if pool and min(window.output) < 2:
         raise InputError(f"conv: pool needs 2 outputs or more along each dimension; there are {window.output}")
-    dtype = np.result_type(x, w)
     if len(_prepared) >= MOST_PREPARED:
         _prepared.clear()
-    _prepared[key] = fused.choose(x.astype(dtype, copy=False), w, window, groups), dtype
+    _prepared[key] = window, np.result_type(x, w)
     return _prepared[key]
 
 
@@ -99,7 +97,7 @@ def _check_floats(name, x, w, shapes):
     if x.ndim not in (3, 4, 5):
         raise InputError(f"{name}: x has {x.ndim} dimensions; expected 3, 4 or 5: (N, *spatial, C) {shapes}")
     if 0 in x.shape or 0 in w.shape:
-        raise InputError(f"{name}: an array is empty; expected at least one of everything {shapes}")
+        raise InputError(f"{name}: an array is empty; expected every dimension to be at least 1 {shapes}")
 
 
 def _sum_of_rows(array):
@@ -120,8 +118,8 @@ def locally_connected(x, w, b=None, *, stride=1, needs):
     window = _window_without_sharing(x, w, b, stride)
     dtype = np.result_type(x, w)
     x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
-    kernels, spatial = locally_connected_kernels.implementation(x), x.shape[1:-1]
-    y = kernels.forward(x, w, window)
+    kernels, spatial = kernels_for(x), x.shape[1:-1]
+    y = kernels.locally_connected(x, w, window)
     if b is not None:
         y += b
     kept_w = w if needs[0] else None
@@ -129,8 +127,8 @@ def locally_connected(x, w, b=None, *, stride=1, needs):
 
     def backward(dy):
         return (
-            kernels.gradient_to_input(dy, kept_w, spatial, window) if needs[0] else None,
-            kernels.gradient_to_filters(dy, kept_x, window) if needs[1] else None,
+            kernels.locally_connected_gradient_to_input(dy, kept_w, spatial, window) if needs[0] else None,
+            kernels.locally_connected_gradient_to_filters(dy, kept_x, window) if needs[1] else None,
             dy.sum(axis=0) if needs[2] else None,
         )
 

@@ -3,10 +3,11 @@
 import numpy as np
 
 from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.kernels import gram as gram_kernels
+from minicnn.operation import op
 from minicnn.ops.math import quotient
-from minicnn.tensor import Tensor, op
+from minicnn.tensor import Tensor
 
 
 @op(inputs=1, fresh=True)
@@ -68,14 +69,14 @@ def gram_matrix(features):
             f"gram_matrix: features have shape {features.shape} and dtype {features.dtype}; "
             "expected floats (N, *spatial, C)"
         )
-    kernels = gram_kernels.implementation(features)
+    kernels = kernels_for(features)
     rows = features.reshape(features.shape[0], -1, features.shape[-1])
 
     def backward(dgram, total=None):
         total = None if total is None else total.reshape(rows.shape)
-        return kernels.gradient(dgram, rows, total).reshape(features.shape)
+        return kernels.gram_gradient(dgram, rows, total).reshape(features.shape)
 
-    return kernels.forward(rows), backward
+    return kernels.gram(rows), backward
 
 
 @op(fresh=True)

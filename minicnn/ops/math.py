@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn.tensor import op
+from minicnn.operation import op
 
 
 @op(fresh=True)

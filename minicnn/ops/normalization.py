@@ -5,11 +5,10 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.kernels import batch_norm as batch_norm_kernels
-from minicnn.kernels import local_response_norm as local_response_kernels
+from minicnn.operation import op
 from minicnn.ops.activations import at_relu, relu, relu_rule
-from minicnn.tensor import op
 
 
 @op(fuses={"activation": {"relu": relu}}, fresh=True)
@@ -35,12 +34,12 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     # Copies: backward works out again where the ReLU was active, and by then an optimizer may have moved beta.
     gamma, beta, mean, variance = (a if a is None else a.astype(x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])
-    kernels = batch_norm_kernels.implementation(x)
+    kernels = kernels_for(x)
     if training:
-        mean, variance = statistics or kernels.statistics(rows)
+        mean, variance = statistics or kernels.batch_statistics(rows)
     inverse_deviation = (1 / np.sqrt(variance + eps)).astype(x.dtype)
     scale = inverse_deviation if gamma is None else gamma * inverse_deviation
-    y = kernels.normalize(rows, mean, scale, beta, activation == "relu").reshape(x.shape)
+    y = kernels.batch_normalize(rows, mean, scale, beta, activation == "relu").reshape(x.shape)
     # In training the kernels apply ReLU's rule as they read dy: a pass of its own would take as long as each of them.
     relu_inside = training and activation == "relu"
     active = y if activation and not relu_inside and any(needs) else None
@@ -53,7 +52,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
             dy, inside = at_relu(dy, True)
             inside = bool(inside)
         dy = dy.reshape(rows.shape)
-        dbeta, products = kernels.sums(dy, rows, mean, scale, beta, inside)
+        dbeta, products = kernels.batch_sums(dy, rows, mean, scale, beta, inside)
         dgamma = products * inverse_deviation
         if not training:
             dx = (dy * scale).reshape(x.shape) if needs[0] else None
@@ -63,7 +62,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
         if needs[0]:
             count = len(rows)
             slope = dgamma * inverse_deviation / count
-            dx = kernels.gradient(dy, rows, mean, scale, beta, inside, dbeta / count, slope).reshape(x.shape)
+            dx = kernels.batch_gradient(dy, rows, mean, scale, beta, inside, dbeta / count, slope).reshape(x.shape)
         return dx, None if gamma is None else dgamma, dbeta, None, None
 
     return y, backward
@@ -85,12 +84,12 @@ def local_response_norm(x, *, size, alpha, beta, k):
     size, alpha, beta, k = int(size), float(alpha), float(beta), float(k)
     neighbours = min((size - 1) // 2, channels - 1), min(size // 2, channels - 1)
     rule = neighbours, alpha / size, beta, k
-    kernels = local_response_kernels.implementation(x)
+    kernels = kernels_for(x)
 
     def backward(dy):
-        return kernels.gradient(dy.reshape(rows.shape), rows, *rule).reshape(x.shape)
+        return kernels.local_response_norm_gradient(dy.reshape(rows.shape), rows, *rule).reshape(x.shape)
 
-    return kernels.forward(rows, *rule).reshape(x.shape), backward
+    return kernels.local_response_norm(rows, *rule).reshape(x.shape), backward
 
 
 def _check_local_response(x, size, alpha, beta, k):

@@ -3,11 +3,11 @@
 import numpy as np
 
 from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.kernels import pool as pool_kernels
 from minicnn.kernels.geometry import slide
+from minicnn.operation import op
 from minicnn.ops.math import quotient
-from minicnn.tensor import op
 
 
 @op(inputs=1, fresh=True)
@@ -17,11 +17,11 @@ def max_pool(x, size, *, stride=None, padding=0):
     stride defaults to size; padding never wins. Keeps which element won, not x.
     """
     window = _window("max_pool", x, size, stride, padding)
-    kernels, spatial = pool_kernels.implementation(x), x.shape[1:-1]
-    y, switches = kernels.max_forward(x, window)
+    kernels, spatial = kernels_for(x), x.shape[1:-1]
+    y, switches = kernels.max_pool(x, window)
 
     def backward(dy):
-        return kernels.max_gradient(dy, switches, spatial, window)
+        return kernels.max_pool_gradient(dy, switches, spatial, window)
 
     return y, backward
 
@@ -33,12 +33,12 @@ def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
     count_include_pad: divide by the whole window where it overlaps the padding, instead of by what lies inside x.
     """
     window = _window("avg_pool", x, size, stride, padding)
-    kernels, spatial = pool_kernels.implementation(x), x.shape[1:-1]
+    kernels, spatial = kernels_for(x), x.shape[1:-1]
 
     def backward(dy):
-        return kernels.avg_gradient(dy, spatial, window, count_include_pad)
+        return kernels.avg_pool_gradient(dy, spatial, window, count_include_pad)
 
-    return kernels.avg_forward(x, window, count_include_pad), backward
+    return kernels.avg_pool(x, window, count_include_pad), backward
 
 
 def halve(x):
@@ -54,11 +54,11 @@ def l2_pool(x, size, *, stride=None, padding=0):
     cone, where there is no slope: it passes no gradient. Source: Sermanet, Chintala & LeCun 2012.
     """
     window = _window("l2_pool", x, size, stride, padding)
-    kernels, spatial = pool_kernels.implementation(x), x.shape[1:-1]
-    y = np.sqrt(kernels.avg_forward(x * x, window, True) * x.dtype.type(window.taps))
+    kernels, spatial = kernels_for(x), x.shape[1:-1]
+    y = np.sqrt(kernels.avg_pool(x * x, window, True) * x.dtype.type(window.taps))
 
     def backward(dy):
-        return x * (kernels.avg_gradient(quotient(dy, y), spatial, window, True) * x.dtype.type(window.taps))
+        return x * (kernels.avg_pool_gradient(quotient(dy, y), spatial, window, True) * x.dtype.type(window.taps))
 
     return y, backward
 
@@ -70,7 +70,7 @@ def _window(name, x, size, stride, padding):
     if x.ndim not in (3, 4, 5):
         raise InputError(f"{name}: x has shape {x.shape}; expected 3, 4 or 5 dimensions: (N, *spatial, C)")
     if 0 in x.shape:
-        raise InputError(f"{name}: x is empty, with shape {x.shape}; expected at least one of everything")
+        raise InputError(f"{name}: x is empty, with shape {x.shape}; expected every dimension to be at least 1")
     window = slide(name, x.shape[1:-1], size, stride=size if stride is None else stride, padding=padding)
     if any(max(b, a) >= k for b, a, k in zip(window.before, window.after, window.size, strict=True)):
         raise InputError(f"{name}: padding is {padding!r}; expected less than the window {window.size}")

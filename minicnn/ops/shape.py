@@ -1,10 +1,11 @@
-"""Joining and padding. What has a method (reshape, transpose, getitem) lives in tensor.py."""
+"""Joining and padding. What has a method (reshape, transpose, getitem) lives in arithmetic.py."""
 
 import numpy as np
 
-from minicnn.fast import buffers
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 
 def concat(tensors, axis=-1):
@@ -20,7 +21,8 @@ def _concat(*parts, axis):
     try:
         whole = list(shapes[0])
         whole[axis] = sum(shape[axis] for shape in shapes)
-        y = np.concatenate(parts, axis=axis, out=buffers.empty(tuple(whole), np.result_type(*parts), like=parts[0]))
+        out = kernels_for(parts[0]).empty(tuple(whole), np.result_type(*parts), parts[0])
+        y = np.concatenate(parts, axis=axis, out=out)
     except (ValueError, IndexError):
         raise InputError(f"concat: shapes {shapes} do not join along axis {axis}") from None
     edges = np.cumsum([shape[axis] for shape in shapes])[:-1].tolist()

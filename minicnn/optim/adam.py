@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minicnn.kernels import pixel_step
+from minicnn.backend import kernels_for
 from minicnn.optim.optimizer import EVERYWHERE, Optimizer, check_bounds
 from minicnn.tensor import Tensor
 
@@ -48,6 +48,6 @@ class Adam(Optimizer):
         # Both moments start at zero and are too small at first; the bias corrections are scalars, applied to the rate.
         root = math.sqrt(1 - self.beta2**self.steps)
         rate, eps = self.learning_rate * root / (1 - self.beta1**self.steps), self.eps * root
-        move = pixel_step.implementation(parameter.data).move
         rule = rate, eps, self.beta1, self.beta2, *self.bounds
-        move(parameter.data, gradient, self.mean[index], self.square[index], *rule)
+        kernels = kernels_for(parameter.data)
+        kernels.adam_step(parameter.data, gradient, self.mean[index], self.square[index], *rule)

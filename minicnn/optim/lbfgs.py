@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self
+from collections.abc import Iterable, Iterator
+from typing import Self
 
 import numpy as np
 
-from minicnn import backend, devices
-from minicnn.fast import buffers
+from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds
@@ -119,11 +118,11 @@ class LBFGS(Optimizer):
 
     def _direction(self, point: np.ndarray) -> np.ndarray:
         """−H g within the box, where H is the inverse of the curvature as far as it is known."""
-        descent = np.negative(self.gradient, out=buffers.empty_like(self.gradient))
+        descent = np.negative(self.gradient, out=_empty_like(self.gradient))
         inward = self._inward(point, descent)
         if not self.moves:
             return inward
-        direction = buffers.empty_like(descent)
+        direction = _empty_like(descent)
         direction[:] = inward
         self._two_loops(direction)
         if inward is not descent:
@@ -132,17 +131,15 @@ class LBFGS(Optimizer):
 
     def _two_loops(self, q: np.ndarray) -> None:
         """q = H q, in place. Algorithm 7.4."""
-        add = _addition(q)
+        scratch = _empty_like(q)
         pairs = list(zip(self.moves, self.changes, self.curvatures, strict=True))
         shares = []
-        # A pass over one vector is too short for BLAS to gather its threads, above all where others want them.
-        with backend.blas_on_one_thread:
-            for s, y, curvature in reversed(pairs):
-                shares.append(dot(s, q) / curvature)
-                add(y, q, a=-shares[-1])
-            q *= pairs[-1][2] / dot(pairs[-1][1], pairs[-1][1])
-            for (s, y, curvature), share in zip(pairs, reversed(shares), strict=True):
-                add(s, q, a=share - dot(y, q) / curvature)
+        for s, y, curvature in reversed(pairs):
+            shares.append(dot(s, q) / curvature)
+            q -= np.multiply(y, shares[-1], out=scratch)
+        q *= pairs[-1][2] / dot(pairs[-1][1], pairs[-1][1])
+        for (s, y, curvature), share in zip(pairs, reversed(shares), strict=True):
+            q += np.multiply(s, share - dot(y, q) / curvature, out=scratch)
 
     def _inward(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """The direction without what it pushes out of the box at a bound; itself where there are no bounds."""
@@ -151,7 +148,7 @@ class LBFGS(Optimizer):
         low, high = self.bounds
         outward = (point <= low) & (direction < 0)
         outward |= (point >= high) & (direction > 0)
-        inside = buffers.empty_like(direction)
+        inside = _empty_like(direction)
         np.multiply(direction, ~outward, out=inside)
         return inside
 
@@ -208,7 +205,8 @@ class LBFGS(Optimizer):
     def _empty(self) -> np.ndarray:
         size = sum(parameter.size for parameter in self.parameters)
         dtype = np.result_type(*(parameter.dtype for parameter in self.parameters))
-        return buffers.empty((size,), dtype, like=self.parameters[0].data)
+        like = self.parameters[0].data
+        return kernels_for(like).empty((size,), dtype, like)
 
     def _parts(self, vector: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
         """(part of the vector in its shape, parameter) of every parameter."""
@@ -286,10 +284,5 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
         return float(pieces.sum(dtype=np.float64)) + float(np.vecdot(a[whole:], b[whole:]))
 
 
-def _addition(vector: np.ndarray) -> Callable[..., Any]:
-    """add(x, vector, a=a): vector += a · x in place and in one pass."""
-    if devices.device_of(vector) == "cuda":
-        return lambda x, y, a: np.add(y, a * x, out=y)
-    from scipy.linalg.blas import get_blas_funcs
-
-    return get_blas_funcs("axpy", (vector,))
+def _empty_like(vector: np.ndarray) -> np.ndarray:
+    return kernels_for(vector).empty(vector.shape, vector.dtype, vector)

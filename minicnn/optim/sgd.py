@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from minicnn.kernels import sgd_step
+from minicnn.backend import kernels_for
 from minicnn.optim.optimizer import EVERYWHERE, Optimizer, Resize, check_bounds
 from minicnn.tensor import Tensor
 
@@ -43,9 +43,8 @@ class SGD(Optimizer):
     def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
         decay = self.weight_decay if parameter.ndim > 1 else 0.0
         if self.momentum:
-            move = sgd_step.implementation(parameter.data).move
             rule = float(self.learning_rate), self.momentum, decay, self.nesterov
-            move(parameter.data, gradient, self.velocity[index], *rule)
+            kernels_for(parameter.data).sgd_step(parameter.data, gradient, self.velocity[index], *rule)
         else:
             parameter.data -= self.learning_rate * (gradient + decay * parameter.data)
         if self.bounds != EVERYWHERE:

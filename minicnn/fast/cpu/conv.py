@@ -12,10 +12,8 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend
-from minicnn.fast import buffers
-from minicnn.fast.cpu import places
-from minicnn.fast.cache import Memory
+from minicnn.fast.cpu import buffers, places, threads
+from minicnn.fast.cpu.cache import Memory
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_sum
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs
@@ -33,7 +31,7 @@ _multiply, _multiply_taps = gathered_product(ROWS), gathered_sum(TAPS)
 _panels_as_they_are, _panels_turned = Memory(BUDGET), Memory(BUDGET)
 
 
-def forward(x, w, b, window, groups=1, relu=False):
+def conv(x, w, b, window, groups, relu=False):
     y = buffers.empty((x.shape[0], *window.output, w.shape[-1]), x.dtype)
     bias = np.zeros(w.shape[-1], x.dtype) if b is None else b.astype(x.dtype, copy=False)
     reading = places.of_outputs(window, x.shape, y.shape, groups)
@@ -41,7 +39,7 @@ def forward(x, w, b, window, groups=1, relu=False):
     return y
 
 
-def gradient_to_input(dy, w, spatial, window, groups=1):
+def conv_gradient_to_input(dy, w, spatial, window, groups):
     """It is itself a convolution, of the cotangent with the filters turned by 180° and their channels swapped; with
     a stride, one with a part of the taps for every remainder of the pixels' positions (places.py).
     """
@@ -54,14 +52,14 @@ def gradient_to_input(dy, w, spatial, window, groups=1):
     return dx
 
 
-def gradient_to_filters(dy, x, window, groups=1):
+def conv_gradient_to_filters(dy, x, window, groups):
     channels, outputs, width = x.shape[-1] // groups, dy.shape[-1] // groups, columns(dy.itemsize)
     reading = places.of_outputs(window, x.shape, dy.shape, groups, whole=True)
     (where,) = reading.parts
     picture = places.padded(x, reading, slack=where.depth % TAPS > 0)  # the last taps are formed with what lies behind
-    rows = backend.constant(dy).reshape(-1, dy.shape[-1])
+    rows = threads.constant(dy).reshape(-1, dy.shape[-1])
     # Each piece sums into its own slot, and the slots are added in order: the same bits for any number of threads.
-    pieces = backend.split(len(rows), least=SUMMED, most=8)
+    pieces = threads.split(len(rows), least=SUMMED, most=8)
     panels = _panels(outputs, width)
     share = panels if len(pieces) >= 4 else 1  # where outputs are few, threads share the panels, too
     numbered = [
@@ -73,12 +71,12 @@ def gradient_to_filters(dy, x, window, groups=1):
     whole = -(-where.depth // TAPS) * TAPS
     slots = buffers.empty((len(pieces), groups, len(where.runs), whole, panels * width), dy.dtype)
     common = picture.reshape(-1), *where.starts, where.runs, channels, rows, width, slots
-    backend.parallel(_filters_range, numbered, *common)
+    threads.parallel(_filters_range, numbered, *common)
     total = slots[0]
     if len(pieces) > 1:
         total = buffers.empty(slots.shape[1:], dy.dtype)
-        bands = backend.split(total.size, least=1 << 15, most=64)
-        backend.parallel(_add_slots, bands, slots.reshape(len(pieces), -1), total.reshape(-1))
+        bands = threads.split(total.size, least=1 << 15, most=64)
+        threads.parallel(_add_slots, bands, slots.reshape(len(pieces), -1), total.reshape(-1))
     dw = np.moveaxis(total[:, :, : where.depth, :outputs], 0, 2)
     return dw.reshape(*window.size, channels, dy.shape[-1])
 
@@ -101,27 +99,27 @@ def _spread(dy, w, spatial, window, groups):
     dx = np.zeros((len(dy), *around, groups * channels), dy.dtype)
     count = _panels(window.taps * channels, width)
     panels = buffers.empty((groups, count, outputs // groups, width), dy.dtype)
-    numbers = _numbered(groups, count, backend.constant(np.zeros(1, np.intp)), panels)
-    backend.parallel(_pack, numbers, backend.constant(w).reshape(1, -1, outputs), True)
+    numbers = _numbered(groups, count, threads.constant(np.zeros(1, np.intp)), panels)
+    threads.parallel(_pack, numbers, threads.constant(w).reshape(1, -1, outputs), True)
     # Outputs whose windows overlap add to the same pixels. So they are cut into bands along one axis, in which the
     # windows of every other band lie apart: first the even bands are added, then the odd ones.
     axis = next((i for i, length in enumerate(window.output) if length > 1), 0)
     span = (window.size[axis] - 1) * window.dilation[axis] + 1
-    bands = backend.split(window.output[axis], least=-(-span // window.stride[axis]), most=16 if len(dy) < 8 else 1)
+    bands = threads.split(window.output[axis], least=-(-span // window.stride[axis]), most=16 if len(dy) < 8 else 1)
     positions = math.prod(window.output)
     step = positions // window.output[axis]
-    common = backend.constant(panels), *where.starts, where.runs, where.depth, channels, dx.reshape(-1)
+    common = threads.constant(panels), *where.starts, where.runs, where.depth, channels, dx.reshape(-1)
     for every_other in (bands[::2], bands[1::2]):
         pieces = [(i * positions + a * step, i * positions + b * step) for i in range(len(dy)) for a, b in every_other]
         if pieces:
-            backend.parallel(_spread_range, pieces, backend.constant(dy).reshape(-1), *common)
+            threads.parallel(_spread_range, pieces, threads.constant(dy).reshape(-1), *common)
     inside = tuple(slice(b, b + length) for b, length in zip(reading.before, spatial, strict=True))
     return np.ascontiguousarray(dx[(slice(None), *inside)])
 
 
 def _convolve(x, reading, w, turned, bias, groups, relu, y):
     """y from x. turned: the filters map outputs to inputs."""
-    filters = backend.constant(w).reshape(-1, *w.shape[-2:])
+    filters = threads.constant(w).reshape(-1, *w.shape[-2:])
     outputs, width = y.shape[-1] // groups, columns(y.itemsize)
     count = _panels(outputs, width)
     pictures = _pictures(x, reading)
@@ -134,7 +132,7 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
         panels = buffers.empty((groups, count, depth, width), y.dtype) if known is None else known
         tables = pictures[where.inside], *where.starts, *where.results, where.runs, panels
         worth = WORK // (max(depth, 1) * width)  # outputs of a panel that are worth a piece
-        pieces = backend.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
+        pieces = threads.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
         if len(pieces) >= 4 or taps in packed:
             ranges += [(*piece, 0, count, *tables) for piece in pieces]
             if known is None:
@@ -142,18 +140,18 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
             packed[taps] = panels  # for the borders, too, whose windows have the same taps
             continue
         # Few outputs: threads share the filters, and each packs its own.
-        parts = backend.split(count, least=worth // (groups * where.count) + 1, most=16)
+        parts = threads.split(count, least=worth // (groups * where.count) + 1, most=16)
         if known is None:
             shares += [(*part, where.taps, *tables) for part in parts]
         else:
             ranges += [(0, where.count, *part, *tables) for part in parts]
-    common = x.shape[-1] // groups, backend.constant(bias), outputs, block, relu, y.reshape(-1)
+    common = x.shape[-1] // groups, threads.constant(bias), outputs, block, relu, y.reshape(-1)
     if shares:
-        backend.parallel(_panels_range, shares, filters, turned, *common)
+        threads.parallel(_panels_range, shares, filters, turned, *common)
     if packing:
-        backend.parallel(_pack, packing, filters, turned)
+        threads.parallel(_pack, packing, filters, turned)
     if ranges:
-        backend.parallel(_forward_range, ranges, *common)
+        threads.parallel(_forward_range, ranges, *common)
 
 
 def outputs_a_block(nbytes, outputs):
@@ -164,7 +162,7 @@ def outputs_a_block(nbytes, outputs):
 def _pictures(x, reading):
     """What windows read: {True: x itself, by those inside; False: its copy with zeros around it, by the others}."""
     needed = {where.inside for where in reading.parts}
-    return {inside: (backend.constant(x) if inside else places.padded(x, reading)).reshape(-1) for inside in needed}
+    return {inside: (threads.constant(x) if inside else places.padded(x, reading)).reshape(-1) for inside in needed}
 
 
 def _remembered(w, where, turned, groups):
@@ -180,8 +178,8 @@ def _remembered(w, where, turned, groups):
 
     def pack(filters):
         panels = buffers.aligned(shape, w.dtype)  # they stay long: not in the midst of what comes and goes
-        rows = backend.constant(filters).reshape(-1, *w.shape[-2:])
-        backend.parallel(_pack, _numbered(groups, count, where.taps, panels), rows, turned)
+        rows = threads.constant(filters).reshape(-1, *w.shape[-2:])
+        threads.parallel(_pack, _numbered(groups, count, where.taps, panels), rows, turned)
         return panels
 
     return memory.look_up(w, pack) if memory.keeps(w, math.prod(shape) * w.itemsize) else None

@@ -5,20 +5,20 @@ import math
 import numpy as np
 from numba import njit
 
-from minicnn import backend
-from minicnn.fast import buffers
+from minicnn.fast.cpu import buffers, threads
+
 
 LEAST = 1 << 14  # pixels read that are worth a thread's attention
 
 
-def forward(x, windows, height, width):
+def crop(x, windows, height, width):
     y = buffers.empty((len(windows), height, width, x.shape[-1]), x.dtype)
     if not y.size:
         return y
     read = np.abs(windows[:, 2:] - windows[:, :2]).prod(axis=1).sum() / (len(windows) * height)  # by a row of y
-    pieces = backend.split(len(windows) * height, least=max(1, int(LEAST / (read + width))))
-    common = backend.constant(x), backend.constant(np.asarray(windows, np.float64)), y
-    backend.parallel(_crop_range, pieces, *common)
+    pieces = threads.split(len(windows) * height, least=max(1, int(LEAST / (read + width))))
+    common = threads.constant(x), threads.constant(np.asarray(windows, np.float64)), y
+    threads.parallel(_crop_range, pieces, *common)
     return y
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minicnn import devices, nn, ops
-from minicnn.fast.cache import Memory
+from minicnn.fast.cpu.cache import Memory
 from minicnn.tensor import Tensor
 
 BUDGET = 256 << 20  # bytes; Inception-ResNet-v1 takes 94 MB of it

@@ -3,8 +3,7 @@
 import numpy as np
 from numba import njit
 
-from minicnn import backend
-from minicnn.fast import buffers
+from minicnn.fast.cpu import blas, buffers, threads
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, row_product
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs
@@ -15,34 +14,34 @@ EIGHT = 8  # channels that meet a panel of channels at a time
 _multiply, _multiply_eight = row_product(ROWS), row_product(EIGHT)
 
 
-def forward(features):
+def gram(features):
     n, positions, channels = features.shape
-    features = backend.constant(features)
+    features = threads.constant(features)
     width = columns(features.itemsize)
-    pieces = [(i, *piece) for i, piece in enumerate(backend.split(positions, least=LEAST_ROWS))]
+    pieces = [(i, *piece) for i, piece in enumerate(threads.split(positions, least=LEAST_ROWS))]
     slots = buffers.empty((len(pieces), n, channels, channels), features.dtype)
     slots[...] = 0
     if channels % width:
-        backend.parallel_with_blas(_products_range, pieces, features, slots)
+        blas.parallel(_products_range, pieces, features, slots)
         return slots.sum(axis=0)
-    backend.parallel(_triangle_range, pieces, features, slots, width)
+    threads.parallel(_triangle_range, pieces, features, slots, width)
     upper, gram = np.triu(np.ones((channels, channels), bool)), slots.sum(axis=0)
     return np.where(upper, gram, np.swapaxes(gram, 1, 2))
 
 
-def gradient(dgram, features, total=None):
+def gram_gradient(dgram, features, total):
     n, positions, channels = features.shape
-    features = backend.constant(features)
+    features = threads.constant(features)
     add = total is not None
     dfeatures = total if add else buffers.empty_like(features)
     symmetric = dgram + np.swapaxes(dgram, 1, 2)
     width = columns(features.itemsize)
-    pieces = backend.split(positions, least=LEAST_ROWS)
+    pieces = threads.split(positions, least=LEAST_ROWS)
     if channels % width or positions < ROWS:
-        backend.parallel_with_blas(_gradient_range, pieces, backend.constant(symmetric), features, dfeatures, add)
+        blas.parallel(_gradient_range, pieces, threads.constant(symmetric), features, dfeatures, add)
     else:
         panels = np.moveaxis(symmetric.reshape(n, channels, -1, width), 2, 1)
-        backend.parallel(_panels_range, pieces, backend.constant(panels), features, dfeatures, add)
+        threads.parallel(_panels_range, pieces, threads.constant(panels), features, dfeatures, add)
     return dfeatures
 
 

@@ -9,28 +9,27 @@ import math
 
 import numpy as np
 
-from minicnn import backend
-from minicnn.fast import buffers
-from minicnn.kernels.locally_connected import on_numpy
-from minicnn.kernels.locally_connected.on_numpy import columns, matrices, positions_first
+from minicnn.fast.cpu import blas, buffers, threads
+from minicnn.kernels import locally_connected as definition
+from minicnn.kernels.locally_connected import columns, matrices, positions_first
 
 BLOCK_BYTES = 1 << 20  # half of a common L2 cache
 
 
-def forward(x, w, window):
+def locally_connected(x, w, window):
     y = buffers.empty((len(x), *window.output, w.shape[-1]), x.dtype)
 
     def some_rows(start, stop):
         for rows, here, part in _blocks(start, stop, x, window):
-            y[:, rows] = on_numpy.forward(x[:, here], w[rows], part)
+            y[:, rows] = definition.locally_connected(x[:, here], w[rows], part)
 
-    backend.parallel_with_blas(some_rows, backend.split(window.output[0]))
+    blas.parallel(some_rows, threads.split(window.output[0]))
     return y
 
 
-def gradient_to_input(dy, w, spatial, window):
+def locally_connected_gradient_to_input(dy, w, spatial, window):
     x_shape = len(dy), *spatial, w.shape[-2]
-    pieces = [(i, *piece) for i, piece in enumerate(backend.split(window.output[0], most=8))]
+    pieces = [(i, *piece) for i, piece in enumerate(threads.split(window.output[0], most=8))]
     # Each piece sums into its own slot, and the slots are added in order: the same bits for any number of threads.
     slots = np.zeros((len(pieces), *x_shape), dy.dtype)
 
@@ -38,13 +37,13 @@ def gradient_to_input(dy, w, spatial, window):
         dx = slots[slot]
         for rows, here, part in _blocks(start, stop, dx, window):
             region = dx[:, here]
-            region += on_numpy.gradient_to_input(dy[:, rows], w[rows], region.shape[1:-1], part)
+            region += definition.locally_connected_gradient_to_input(dy[:, rows], w[rows], region.shape[1:-1], part)
 
-    backend.parallel_with_blas(some_rows, pieces)
+    blas.parallel(some_rows, pieces)
     return slots.sum(axis=0)
 
 
-def gradient_to_filters(dy, x, window):
+def locally_connected_gradient_to_filters(dy, x, window):
     dw = buffers.empty((*window.output, *window.size, x.shape[-1], dy.shape[-1]), dy.dtype)
     targets = matrices(dw)
 
@@ -53,7 +52,7 @@ def gradient_to_filters(dy, x, window):
             patches = np.swapaxes(columns(x[:, here], part), -1, -2)
             _multiply(patches, positions_first(dy[:, rows], part), targets[rows])
 
-    backend.parallel_with_blas(some_rows, backend.split(window.output[0]))
+    blas.parallel(some_rows, threads.split(window.output[0]))
     return dw
 
 

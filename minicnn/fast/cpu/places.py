@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from minicnn import backend
-from minicnn.fast import buffers
+from minicnn.fast.cpu import buffers, threads
+
 
 LEAST = 1 << 17  # numbers that a thread copies at least
 LARGE = 1 << 20  # numbers in a picture of which only the border is copied
@@ -97,17 +97,17 @@ def padded(x, reading, slack=False):
     """x (N, *spatial, C) with zeros around it: x itself if none are read. slack: with numbers behind it, too."""
     before, after = reading.before, reading.after
     if not (any(before) or any(after) or slack):
-        return backend.constant(x)
+        return threads.constant(x)
     shape = len(x), *map(sum, zip(before, x.shape[1:-1], after, strict=True)), x.shape[-1]
     size = math.prod(shape)
     memory = buffers.empty((size + SLACK,), x.dtype)
     memory[size:] = 0
     lines, first = _lines_inside(x.shape, before, after, reading.reach), before[-1] * x.shape[-1]
     low, high = (n * x.shape[-1] for n in reading.reach[-1]) if reading.reach else (0, 0)
-    pieces = backend.split(len(lines), least=max(1, LEAST // (size // len(lines))))
-    source = backend.constant(x).reshape(-1, math.prod(x.shape[-2:]))
-    backend.parallel(_copy_lines, pieces, source, lines, first, low, high, memory[:size].reshape(len(lines), -1))
-    return backend.constant(memory[:size].reshape(shape))
+    pieces = threads.split(len(lines), least=max(1, LEAST // (size // len(lines))))
+    source = threads.constant(x).reshape(-1, math.prod(x.shape[-2:]))
+    threads.parallel(_copy_lines, pieces, source, lines, first, low, high, memory[:size].reshape(len(lines), -1))
+    return threads.constant(memory[:size].reshape(shape))
 
 
 @functools.lru_cache(maxsize=256)
@@ -120,7 +120,7 @@ def _lines_inside(shape, before, after, reach):
         middle = (slice(None), *(slice(low, n - high) for n, (low, high) in zip(shape[1:-2], reach[:-1], strict=True)))
         lines[middle] = -2 - lines[middle]
     around = [(0, 0), *zip(before[:-1], after[:-1], strict=True)]
-    return backend.constant(np.pad(lines, around, constant_values=-1).reshape(-1))
+    return threads.constant(np.pad(lines, around, constant_values=-1).reshape(-1))
 
 
 @njit(nogil=True, cache=True)
@@ -233,4 +233,4 @@ def _sums(positions, shape):
     """The place in a flat array of that shape for every combination of positions, the last changing fastest."""
     steps = np.cumprod(shape[:0:-1])[::-1]
     along = [np.asarray(places, np.intp) * step for places, step in zip(positions, steps, strict=True)]
-    return backend.constant(functools.reduce(np.add.outer, along).reshape(-1))
+    return threads.constant(functools.reduce(np.add.outer, along).reshape(-1))

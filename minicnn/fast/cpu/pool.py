@@ -5,49 +5,48 @@ Either way every element is written by one thread.
 
 from numba import njit
 
-from minicnn import backend
-from minicnn.fast import buffers
+from minicnn.fast.cpu import buffers, threads
 from minicnn.kernels.pool import switch_dtype
 
 LEAST_ROWS = 256  # pixels a thread takes at least: below this, handing work over costs more than the work
 
 
-def max_forward(x, window):
+def max_pool(x, window):
     y = buffers.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
     switches = buffers.empty(y.shape, switch_dtype(window))
     rows, marks = _rows(y), _rows(switches)
-    backend.parallel(_max_range, _pieces(rows), _volumes(backend.constant(x)), rows, marks, *_as_3d(window))
+    threads.parallel(_max_range, _pieces(rows), _volumes(threads.constant(x)), rows, marks, *_as_3d(window))
     return y, switches
 
 
-def max_gradient(dy, switches, spatial, window):
+def max_pool_gradient(dy, switches, spatial, window):
     dx = buffers.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
-    rows, cotangents, winners = _rows(dx), _rows(backend.constant(dy)), _rows(switches)
+    rows, cotangents, winners = _rows(dx), _rows(threads.constant(dy)), _rows(switches)
     if _side_by_side(window, spatial):
         volumes = _own_pixels(dx, window)
-        backend.parallel(_max_scatter_range, _pieces(cotangents), volumes, cotangents, winners, *_as_3d(window)[:3])
+        threads.parallel(_max_scatter_range, _pieces(cotangents), volumes, cotangents, winners, *_as_3d(window)[:3])
     else:
         arrays = rows, _lengths_as_3d(spatial), cotangents, winners
-        backend.parallel(_max_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
+        threads.parallel(_max_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
     return dx
 
 
-def avg_forward(x, window, count_padding):
+def avg_pool(x, window, count_padding):
     y = buffers.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
     rows = _rows(y)
-    backend.parallel(_avg_range, _pieces(rows), _volumes(backend.constant(x)), rows, count_padding, *_as_3d(window))
+    threads.parallel(_avg_range, _pieces(rows), _volumes(threads.constant(x)), rows, count_padding, *_as_3d(window))
     return y
 
 
-def avg_gradient(dy, spatial, window, count_padding):
+def avg_pool_gradient(dy, spatial, window, count_padding):
     dx = buffers.empty((dy.shape[0], *spatial, dy.shape[-1]), dy.dtype)
-    rows, cotangents = _rows(dx), _rows(backend.constant(dy))
+    rows, cotangents = _rows(dx), _rows(threads.constant(dy))
     if _side_by_side(window, spatial):
         volumes = _own_pixels(dx, window)
-        backend.parallel(_avg_scatter_range, _pieces(cotangents), volumes, cotangents, *_as_3d(window)[:3])
+        threads.parallel(_avg_scatter_range, _pieces(cotangents), volumes, cotangents, *_as_3d(window)[:3])
     else:
         arrays = rows, _lengths_as_3d(spatial), cotangents, count_padding
-        backend.parallel(_avg_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
+        threads.parallel(_avg_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
     return dx
 
 
@@ -65,7 +64,7 @@ def _own_pixels(dx, window):
 
 
 def _pieces(rows):
-    return backend.split(len(rows), least=LEAST_ROWS)
+    return threads.split(len(rows), least=LEAST_ROWS)
 
 
 def _rows(array):

@@ -7,7 +7,7 @@ HALF, ONE = np.float32(0.5), np.float32(1)
 
 
 @njit(nogil=True, cache=True)
-def fill(points, part, two_sided, depth, owner, place):
+def raster_fill(points, part, two_sided, depth, owner, place):
     rows, columns = points.shape[1:]
     height, width = depth.shape
     for row in range(rows - 1):
@@ -43,7 +43,7 @@ def fill(points, part, two_sided, depth, owner, place):
 
 
 @njit(nogil=True, cache=True)
-def sample(grid, place):
+def raster_sample(grid, place):
     channels, rows, columns = grid.shape
     n = place.shape[1]
     values = np.empty((channels, n), grid.dtype)

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from minicnn import backend
-from minicnn.kernels.triplet.on_numpy import pull
+from minicnn.fast.cpu import places, threads
+
 
 __all__ = ["distances", "hardest", "pull", "triplets"]
 
@@ -12,35 +12,35 @@ LEAST = 1 << 16  # comparisons a thread makes at least
 
 
 def distances(x, squared):
-    columns = backend.constant(x.T.astype(np.float64))
+    columns = threads.constant(x.T.astype(np.float64))
     d = np.empty((len(x), len(x)))
-    backend.parallel(_distances_range, _pieces(len(x), x.size), columns, d)
+    threads.parallel(_distances_range, _pieces(len(x), x.size), columns, d)
     return d if squared else np.sqrt(d, out=d)
 
 
 def hardest(d, labels):
     positives, negatives = np.empty((2, len(labels)), np.int64)
-    arrays = backend.constant(d), backend.constant(labels), positives, negatives
-    backend.parallel(_hardest_range, _pieces(len(labels), len(labels)), *arrays)
+    arrays = threads.constant(d), threads.constant(labels), positives, negatives
+    threads.parallel(_hardest_range, _pieces(len(labels), len(labels)), *arrays)
     return positives, negatives
 
 
 def triplets(d, labels, low, high):
     """Counted first, so that every anchor knows where its own begin."""
-    d, labels = backend.constant(d), backend.constant(labels)
+    d, labels = threads.constant(d), threads.constant(labels)
     band = float(low), float(high)
     pieces = _pieces(len(labels), d.size)
     places, found = np.zeros(len(labels), np.int64), np.empty((0, 3), np.int64)
-    backend.parallel(_triplets_range, pieces, d, labels, *band, places, found, False)
+    threads.parallel(_triplets_range, pieces, d, labels, *band, places, found, False)
     counts = places.copy()
     places[:] = np.cumsum(counts) - counts
     found = np.empty((counts.sum(), 3), np.int64)
-    backend.parallel(_triplets_range, pieces, d, labels, *band, places, found, True)
+    threads.parallel(_triplets_range, pieces, d, labels, *band, places, found, True)
     return found
 
 
 def _pieces(anchors, comparisons_each):
-    return backend.split(anchors, least=max(1, LEAST // max(1, comparisons_each)))
+    return threads.split(anchors, least=max(1, LEAST // max(1, comparisons_each)))
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,4 @@
-"""Convolution on a GPU by tiles in shared memory. Read naive.py first.
+"""Convolution on a GPU by tiles in shared memory. Read naive_conv.py first.
 
 All three functions are products of two matrices A (rows × depth) and B (depth × columns), of which neither is ever laid
 out: a number of A or B is found in x, dy or w when it is wanted.
@@ -20,32 +20,32 @@ still multiplies. Leave out either, and it is a race: lesson 14 does.
 import numpy as np
 from numba import cuda
 
-from minicnn import devices
+from minicnn.fast.cuda import gpu
 from minicnn.fast.cuda.volumes import filters, steps, volumes
 
-SIDE = 4 if devices.simulated() else 16  # of a tile; the simulator starts a thread of Python for each of its elements
+SIDE = 4 if gpu.simulated() else 16  # of a tile; the simulator starts a thread of Python for each of its elements
 # The gradient to the filters has few results and a long depth. It is cut into this many runs of positions at most, each
 # summed by blocks of its own into a slot of its own, and the slots are added in order: the same bits every time.
-MOST_SLOTS = 3 if devices.simulated() else 64
-LEAST_DEPTH = 8 if devices.simulated() else 1024  # positions of a slot
+MOST_SLOTS = 3 if gpu.simulated() else 64
+LEAST_DEPTH = 8 if gpu.simulated() else 1024  # positions of a slot
 
 
-def forward(x, w, b, window, groups=1, relu=False):
+def conv(x, w, b, window, groups, relu=False):
     y = np.empty_like(x, shape=(len(x), *window.output, w.shape[-1]), order="C")
-    bias = np.zeros_like(y, shape=w.shape[-1]) if b is None else devices.contiguous(b.astype(y.dtype, copy=False))
+    bias = np.zeros_like(y, shape=w.shape[-1]) if b is None else gpu.contiguous(b.astype(y.dtype, copy=False))
     arguments = volumes(x), filters(w), bias, *steps(window), relu, volumes(y)
     _launch(_forward, y.size // y.shape[-1], y.shape[-1] // groups, groups, *arguments)
     return y
 
 
-def gradient_to_input(dy, w, spatial, window, groups=1):
+def conv_gradient_to_input(dy, w, spatial, window, groups):
     dx = np.empty_like(dy, shape=(len(dy), *spatial, w.shape[-2] * groups), order="C")
     arguments = volumes(dy), filters(w), *steps(window), volumes(dx)
     _launch(_gradient_to_input, dx.size // dx.shape[-1], w.shape[-2], groups, *arguments)
     return dx
 
 
-def gradient_to_filters(dy, x, window, groups=1):
+def conv_gradient_to_filters(dy, x, window, groups):
     channels, outputs = x.shape[-1] // groups, dy.shape[-1]
     positions = dy.size // outputs
     slots = max(1, min(MOST_SLOTS, positions // LEAST_DEPTH))
@@ -60,8 +60,8 @@ def _launch(kernel, rows, columns, layers, *arguments):
     """A block a tile: rows along the grid's x, which alone may be long, columns along y, and along z what has tiles of
     its own, such as groups.
     """
-    blocks = devices.blocks_for(rows, SIDE), devices.blocks_for(columns, SIDE), layers
-    devices.launch(kernel, blocks, (SIDE, SIDE), *arguments)
+    blocks = gpu.blocks_for(rows, SIDE), gpu.blocks_for(columns, SIDE), layers
+    gpu.launch(kernel, blocks, (SIDE, SIDE), *arguments)
 
 
 # In each kernel threadIdx.x counts columns, which lie side by side in memory, so that neighbouring threads fetch and

@@ -1,4 +1,4 @@
-"""The Gram matrix on a GPU by tiles in shared memory, as kernels/conv/cuda/tiled.py explains them.
+"""The Gram matrix on a GPU by tiles in shared memory, as conv.py explains them.
 
 There are few results and many positions to sum over. So the positions are cut into runs, each summed by blocks of its
 own into a slot of its own, and the slots are added in order: the same bits every time.
@@ -7,31 +7,31 @@ own into a slot of its own, and the slots are added in order: the same bits ever
 import numpy as np
 from numba import cuda
 
-from minicnn import devices
+from minicnn.fast.cuda import gpu
 
-SIDE = 4 if devices.simulated() else 16  # of a tile
-MOST_SLOTS = 3 if devices.simulated() else 64
-LEAST_POSITIONS = 5 if devices.simulated() else 1024  # of a slot
+SIDE = 4 if gpu.simulated() else 16  # of a tile
+MOST_SLOTS = 3 if gpu.simulated() else 64
+LEAST_POSITIONS = 5 if gpu.simulated() else 1024  # of a slot
 
 
-def forward(features):
+def gram(features):
     n, positions, channels = features.shape
     slots = max(1, min(MOST_SLOTS, positions // LEAST_POSITIONS))
     parts = np.empty_like(features, shape=(slots, n, channels, channels), order="C")
-    tiles = devices.blocks_for(channels, SIDE)
-    devices.launch(_forward, (tiles, tiles, slots * n), (SIDE, SIDE), devices.contiguous(features), parts)
+    tiles = gpu.blocks_for(channels, SIDE)
+    gpu.launch(_forward, (tiles, tiles, slots * n), (SIDE, SIDE), gpu.contiguous(features), parts)
     return parts.sum(axis=0)
 
 
-def gradient(dgram, features, total=None):
+def gram_gradient(dgram, features, total):
     if total is not None and not total.flags.c_contiguous:
-        return np.add(total, gradient(dgram, features), out=total)
+        return np.add(total, gram_gradient(dgram, features, None), out=total)
     n, positions, channels = features.shape
     dfeatures = np.empty_like(features, order="C") if total is None else total
-    symmetric = devices.contiguous(dgram + np.swapaxes(dgram, 1, 2))
-    blocks = devices.blocks_for(positions, SIDE), devices.blocks_for(channels, SIDE), n
-    arguments = symmetric, devices.contiguous(features), total is not None, dfeatures
-    devices.launch(_gradient, blocks, (SIDE, SIDE), *arguments)
+    symmetric = gpu.contiguous(dgram + np.swapaxes(dgram, 1, 2))
+    blocks = gpu.blocks_for(positions, SIDE), gpu.blocks_for(channels, SIDE), n
+    arguments = symmetric, gpu.contiguous(features), total is not None, dfeatures
+    gpu.launch(_gradient, blocks, (SIDE, SIDE), *arguments)
     return dfeatures
 
 

@@ -1,4 +1,4 @@
-"""Convolution on a GPU, a thread an output. Read this first, then tiled.py.
+"""Convolution on a GPU, a thread an output. Read this first, then conv.py.
 
 A kernel is what one thread does. Thousands run it at once, and each finds out by cuda.grid(1) which number it has, and
 so which element of the result is its own. No element is written by two threads, so none has to wait for another.
@@ -10,31 +10,31 @@ every multiplication two numbers come from there, and the multipliers wait.
 import numpy as np
 from numba import cuda
 
-from minicnn import devices
+from minicnn.fast.cuda import gpu
 from minicnn.fast.cuda.volumes import filters, steps, volumes
 
-THREADS = 16 if devices.simulated() else 128  # of a block; the simulator runs them one after the other
+THREADS = 16 if gpu.simulated() else 128  # of a block; the simulator runs them one after the other
 
 
-def forward(x, w, b, window, groups=1, relu=False):
+def naive_conv(x, w, b, window, groups, relu=False):
     y = np.empty_like(x, shape=(len(x), *window.output, w.shape[-1]), order="C")
-    bias = np.zeros_like(y, shape=w.shape[-1]) if b is None else devices.contiguous(b.astype(y.dtype, copy=False))
-    blocks = devices.blocks_for(y.size, THREADS)
-    devices.launch(_forward, blocks, THREADS, volumes(x), filters(w), bias, *steps(window), groups, relu, volumes(y))
+    bias = np.zeros_like(y, shape=w.shape[-1]) if b is None else gpu.contiguous(b.astype(y.dtype, copy=False))
+    blocks = gpu.blocks_for(y.size, THREADS)
+    gpu.launch(_forward, blocks, THREADS, volumes(x), filters(w), bias, *steps(window), groups, relu, volumes(y))
     return y
 
 
-def gradient_to_input(dy, w, spatial, window, groups=1):
+def naive_conv_gradient_to_input(dy, w, spatial, window, groups):
     dx = np.empty_like(dy, shape=(len(dy), *spatial, w.shape[-2] * groups), order="C")
-    blocks = devices.blocks_for(dx.size, THREADS)
-    devices.launch(_gradient_to_input, blocks, THREADS, volumes(dy), filters(w), *steps(window), groups, volumes(dx))
+    blocks = gpu.blocks_for(dx.size, THREADS)
+    gpu.launch(_gradient_to_input, blocks, THREADS, volumes(dy), filters(w), *steps(window), groups, volumes(dx))
     return dx
 
 
-def gradient_to_filters(dy, x, window, groups=1):
+def naive_conv_gradient_to_filters(dy, x, window, groups):
     dw = np.empty_like(dy, shape=(*window.size, x.shape[-1] // groups, dy.shape[-1]), order="C")
-    blocks = devices.blocks_for(dw.size, THREADS)
-    devices.launch(_gradient_to_filters, blocks, THREADS, volumes(dy), volumes(x), *steps(window), groups, filters(dw))
+    blocks = gpu.blocks_for(dw.size, THREADS)
+    gpu.launch(_gradient_to_filters, blocks, THREADS, volumes(dy), volumes(x), *steps(window), groups, filters(dw))
     return dw
 
 

@@ -7,44 +7,44 @@ would win nothing. Signals, pictures and volumes are all brought to three dimens
 import numpy as np
 from numba import cuda
 
-from minicnn import devices
+from minicnn.fast.cuda import gpu
 from minicnn.kernels.pool import switch_dtype
 
-THREADS = 16 if devices.simulated() else 256  # of a block
+THREADS = 16 if gpu.simulated() else 256  # of a block
 
 
-def max_forward(x, window):
+def max_pool(x, window):
     y = np.empty_like(x, shape=(len(x), *window.output, x.shape[-1]), order="C")
     switches = np.empty_like(y, switch_dtype(window))
     _launch(_max_forward, y.size, _volumes(x), *_in_3d(window), _volumes(y), _volumes(switches))
     return y, switches
 
 
-def max_gradient(dy, switches, spatial, window):
+def max_pool_gradient(dy, switches, spatial, window):
     dx = np.empty_like(dy, shape=(len(dy), *spatial, dy.shape[-1]), order="C")
     _launch(_max_gradient, dx.size, _volumes(dy), _volumes(switches), *_in_3d(window), _volumes(dx))
     return dx
 
 
-def avg_forward(x, window, count_padding):
+def avg_pool(x, window, count_padding):
     y = np.empty_like(x, shape=(len(x), *window.output, x.shape[-1]), order="C")
     _launch(_avg_forward, y.size, _volumes(x), *_in_3d(window), count_padding, _volumes(y))
     return y
 
 
-def avg_gradient(dy, spatial, window, count_padding):
+def avg_pool_gradient(dy, spatial, window, count_padding):
     dx = np.empty_like(dy, shape=(len(dy), *spatial, dy.shape[-1]), order="C")
     _launch(_avg_gradient, dx.size, _volumes(dy), *_in_3d(window), count_padding, _volumes(dx))
     return dx
 
 
 def _launch(kernel, count, *arguments):
-    devices.launch(kernel, devices.blocks_for(count, THREADS), THREADS, *arguments)
+    gpu.launch(kernel, gpu.blocks_for(count, THREADS), THREADS, *arguments)
 
 
 def _volumes(array):
     n, *spatial, channels = array.shape
-    return devices.contiguous(array).reshape(n, *(1,) * (3 - len(spatial)), *spatial, channels)
+    return gpu.contiguous(array).reshape(n, *(1,) * (3 - len(spatial)), *spatial, channels)
 
 
 def _in_3d(window):

@@ -1,4 +1,4 @@
-"""Triplets within a batch on a GPU. Distances by tiles, as kernels/conv/cuda/tiled.py explains them; the hardest of
+"""Triplets within a batch on a GPU. Distances by tiles, as conv.py explains them; the hardest of
 each anchor by a block of threads that reduce in shared memory what they have found.
 """
 
@@ -8,44 +8,45 @@ import numpy as np
 from numba import cuda
 
 from minicnn import devices
+from minicnn.fast.cuda import gpu
 
-SIDE = 4 if devices.simulated() else 16  # of a tile
-THREADS = 8 if devices.simulated() else 128  # of a block that looks after one anchor: a power of two
+SIDE = 4 if gpu.simulated() else 16  # of a tile
+THREADS = 8 if gpu.simulated() else 128  # of a block that looks after one anchor: a power of two
 
 
 def distances(x, squared):
-    x = devices.contiguous(x.astype(np.float64, copy=False))
+    x = gpu.contiguous(x.astype(np.float64, copy=False))
     d = np.empty_like(x, shape=(len(x), len(x)))
-    tiles = devices.blocks_for(len(x), SIDE)
-    devices.launch(_distances, (tiles, tiles), (SIDE, SIDE), x, squared, d)
+    tiles = gpu.blocks_for(len(x), SIDE)
+    gpu.launch(_distances, (tiles, tiles), (SIDE, SIDE), x, squared, d)
     return d
 
 
 def hardest(d, labels):
-    d, labels = devices.contiguous(d), devices.beside(labels, d)
+    d, labels = gpu.contiguous(d), devices.beside(labels, d)
     positives, negatives = (np.empty_like(labels, np.int64) for _ in range(2))
-    devices.launch(_hardest, len(labels), THREADS, d, devices.contiguous(labels), positives, negatives)
+    gpu.launch(_hardest, len(labels), THREADS, d, gpu.contiguous(labels), positives, negatives)
     return positives, negatives
 
 
 def triplets(d, labels, low, high):
     """Counted first, so that every pair of anchor and positive knows where its own begin."""
-    d, labels = devices.contiguous(d), devices.contiguous(devices.beside(labels, d))
+    d, labels = gpu.contiguous(d), gpu.contiguous(devices.beside(labels, d))
     counts = np.empty_like(d, np.int64)
-    blocks, band = devices.blocks_for(d.size, THREADS), (float(low), float(high))
-    devices.launch(_count, blocks, THREADS, d, labels, *band, counts)
+    blocks, band = gpu.blocks_for(d.size, THREADS), (float(low), float(high))
+    gpu.launch(_count, blocks, THREADS, d, labels, *band, counts)
     ends = np.cumsum(counts)
     found = np.empty_like(counts, shape=(int(ends[-1]), 3))
     if len(found):
-        devices.launch(_write, blocks, THREADS, d, labels, *band, ends, counts, found)
+        gpu.launch(_write, blocks, THREADS, d, labels, *band, ends, counts, found)
     return found
 
 
 def pull(weights, x):
-    weights, x = devices.contiguous(weights), devices.contiguous(x)
+    weights, x = gpu.contiguous(weights), gpu.contiguous(x)
     dx = np.empty_like(x)
-    blocks = devices.blocks_for(x.shape[0], SIDE), devices.blocks_for(x.shape[1], SIDE)
-    devices.launch(_pull, blocks, (SIDE, SIDE), weights, x, dx)
+    blocks = gpu.blocks_for(x.shape[0], SIDE), gpu.blocks_for(x.shape[1], SIDE)
+    gpu.launch(_pull, blocks, (SIDE, SIDE), weights, x, dx)
     return dx
 
 

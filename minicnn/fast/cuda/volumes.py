@@ -6,19 +6,19 @@
 Every array is brought to three spatial dimensions, the missing ones of length one, so that one kernel serves all.
 """
 
-from minicnn import devices
+from minicnn.fast.cuda import gpu
 
 
 def volumes(array):
     """(N, *spatial, C) as (N, D, H, W, C), contiguous."""
     n, *spatial, channels = array.shape
-    return devices.contiguous(array).reshape(n, *in_3d(spatial, 1), channels)
+    return gpu.contiguous(array).reshape(n, *in_3d(spatial, 1), channels)
 
 
 def filters(w):
     """(*size, C, J) as (D, H, W, C, J), contiguous."""
     *size, channels, outputs = w.shape
-    return devices.contiguous(w).reshape(*in_3d(size, 1), channels, outputs)
+    return gpu.contiguous(w).reshape(*in_3d(size, 1), channels, outputs)
 
 
 def in_3d(lengths, value):

@@ -26,7 +26,8 @@ from types import ModuleType
 
 import numpy as np
 
-from minicnn import backend
+from minicnn.fast.cpu import threads
+
 
 CONVOLVE, LARGEST, MEAN, LENGTH = range(4)
 

@@ -13,7 +13,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minicnn import backend
+from minicnn.fast.cpu import threads
 from minicnn.fast.cpu import program
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_product_upon
 
@@ -34,8 +34,8 @@ def width(dtype):
 
 def run(steps, numbers, arena):
     begun, done = np.zeros((2, len(steps)), np.int64)
-    common = backend.constant(steps), backend.constant(numbers), arena, begun, done
-    backend.parallel(_join, [()] * backend.threads(), *common)
+    common = threads.constant(steps), threads.constant(numbers), arena, begun, done
+    threads.parallel(_join, [()] * threads.threads(), *common)
 
 
 def _join(steps, numbers, arena, begun, done):

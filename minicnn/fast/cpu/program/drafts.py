@@ -1,4 +1,4 @@
-"""Layers, one after the other, as drafts of a program's steps (kernels/program): what is read, what is written, and
+"""Layers, one after the other, as drafts of a program's steps (fast/cpu/program): what is read, what is written, and
 how, while no array has its place yet.
 
 Each convolution becomes a step, its batch norm folded into it, and so does each pool. Branches write beside each other
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.fast.cpu import places
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.fast.cpu import program, winograd

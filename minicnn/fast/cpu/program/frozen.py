@@ -1,4 +1,4 @@
-"""A frozen network's layers as a program (kernels/program): written once, run for one small picture after the other."""
+"""A frozen network's layers as a program (fast/cpu/program): written once, run for one small picture after the other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.fast import buffers
+from minicnn.fast.cpu import buffers
 from minicnn import devices, nn
 from minicnn.fast.cpu import program
-from minicnn.fast.cache import Memory
+from minicnn.fast.cpu.cache import Memory
 from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d, run, unobserved
 from minicnn.fast.cpu.program.drafts import POOLS, Drafting
 from minicnn.fast.cpu.program.layout import Numbers, lay_out, step

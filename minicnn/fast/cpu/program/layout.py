@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn.fast import buffers
+from minicnn.fast.cpu import buffers
 from minicnn.fast.cpu import program
 from minicnn.fast.cpu.program.drafts import Draft, Room
 

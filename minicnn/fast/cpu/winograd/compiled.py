@@ -10,8 +10,7 @@ Transforms read and write whole rows of six or four arrays at a time, so that th
 import numpy as np
 from numba import njit
 
-from minicnn import backend
-from minicnn.fast import buffers
+from minicnn.fast.cpu import blas, buffers, threads
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, line_transform, row_product, square_transposition, weighted_sum
 from minicnn.fast.cpu.winograd import A_T, B_T, G, tiles_along
 from minicnn.fast.cpu.winograd.filters import keeps_transform, transform_back, transformed
@@ -59,7 +58,7 @@ def gradient_to_input(dy, w, before, spatial, output, active=None, pool=False):
 
 def gradient_to_filters(dy, x, before):
     """Backwards through each step of the forward: dM = A dY Aᵀ, dU = Vᵀ dM, dg = Gᵀ dU G."""
-    x, dy = backend.constant(x), backend.constant(dy)
+    x, dy = threads.constant(x), threads.constant(dy)
     (n, *output, outputs), channels = dy.shape, x.shape[-1]
     grid = tuple(tiles_along(length) for length in output)
     count = n * grid[0] * grid[1]
@@ -69,9 +68,9 @@ def gradient_to_filters(dy, x, before):
     for first in range(0, count, block):
         stop = min(first + block, count)
         pieces = _pieces(first, stop, 4)
-        backend.parallel(_input_range, pieces, first, x, _NOTHING, x.shape[1:3], False, False, V, grid, before)
-        backend.parallel(_cotangent_range, pieces, first, dy, dM, grid)
-        backend.parallel_with_blas(_filters_range, _pieces(0, 36, 1, most=36), V, dM, dU, stop - first, first > 0)
+        threads.parallel(_input_range, pieces, first, x, _NOTHING, x.shape[1:3], False, False, V, grid, before)
+        threads.parallel(_cotangent_range, pieces, first, dy, dM, grid)
+        blas.parallel(_filters_range, _pieces(0, 36, 1, most=36), V, dM, dU, stop - first, first > 0)
     return transform_back(dU)
 
 
@@ -83,7 +82,7 @@ def _convolve(x, active, spatial, pooled, w, turned, before, y, output, bias, re
     large for that, in three steps that all threads share. Then U is formed as it is used, a few panels at a time, or
     taken from memory where its filters are frozen and tiles are few.
     """
-    x, bias, active = (backend.constant(a) for a in (x, bias, active))
+    x, bias, active = (threads.constant(a) for a in (x, bias, active))
     channels, outputs, width = x.shape[-1], y.shape[-1], columns(x.itemsize)
     wide = -(-outputs // width) * width  # the last panel of U may hang over, and M with it
     grid = tuple(tiles_along(length) for length in output)
@@ -92,29 +91,29 @@ def _convolve(x, active, spatial, pooled, w, turned, before, y, output, bias, re
     source = x, active, spatial, pooled, turned
     target = y, output, bias, relu, marks, pool, turned
     if 36 * channels * wide * x.itemsize <= 2 * CACHE:
-        U = backend.constant(transformed(w))
+        U = threads.constant(transformed(w))
         if turned:
             U = _turn(U, channels, wide)
         block = _even(count, min(CACHE // bytes_of_tile, -(-count // 8)))
-        backend.parallel(_whole_range, _pieces(0, count, block), block, U, wide, grid, before, source, target)
+        threads.parallel(_whole_range, _pieces(0, count, block), block, U, wide, grid, before, source, target)
         return
     block = _even(count, SHARED // bytes_of_tile)
     V, M = (buffers.empty((36, block * c + LINE), x.dtype) for c in (channels, wide))
     if known := count <= FEW and keeps_transform(w):
         products = _pieces(0, 36, 1, most=36)
-        factors = V, backend.constant(transformed(w)), turned, M
+        factors = V, threads.constant(transformed(w)), turned, M
     else:
         products = [(i, number) for i in range(6) for number in range(0, wide // width, TOGETHER)]
-        filters = backend.constant(w).reshape(9, *w.shape[2:])
+        filters = threads.constant(w).reshape(9, *w.shape[2:])
         factors = V, _swap(filters) if turned else filters, G.astype(x.dtype), M
     for first in range(0, count, block):
         stop = min(first + block, count)
         pieces = _pieces(first, stop, 4)
-        backend.parallel(_input_range, pieces, first, *source, V, grid, before)
+        threads.parallel(_input_range, pieces, first, *source, V, grid, before)
         V[:, (stop - first) * channels :] = 0  # whatever lies there may be slow: denormal numbers
         kernel = _known_range if known else _panels_range
-        backend.parallel(kernel, products, *factors, stop - first, channels, width, wide)
-        backend.parallel(_output_range, pieces, first, M, wide, grid, *target)
+        threads.parallel(kernel, products, *factors, stop - first, channels, width, wide)
+        threads.parallel(_output_range, pieces, first, M, wide, grid, *target)
 
 
 def _even(count, most):
@@ -132,22 +131,22 @@ def _swap(filters):
     """The channels of filters (9, C_in, C_out) swapped."""
     taps, channels, outputs = filters.shape
     swapped = buffers.empty((taps, outputs, channels), filters.dtype)
-    backend.parallel(_swap_range, [(i, i + 1) for i in range(taps)], filters, swapped)
-    return backend.constant(swapped)
+    threads.parallel(_swap_range, [(i, i + 1) for i in range(taps)], filters, swapped)
+    return threads.constant(swapped)
 
 
 def _turn(U, channels, wide):
     """U[ξ]ᵀ in panels."""
     panel = U.shape[-1]
     turned = buffers.empty((36, wide // panel, channels, panel), U.dtype)
-    backend.parallel(_turn_range, _pieces(0, 36, 4), U, turned)
-    return backend.constant(turned)
+    threads.parallel(_turn_range, _pieces(0, 36, 4), U, turned)
+    return threads.constant(turned)
 
 
 def _pieces(first, stop, unit, most=16):
     """Cut range(first, stop) into pieces of whole units."""
     units = -(-(stop - first) // unit)
-    return [(first + a * unit, min(first + b * unit, stop)) for a, b in backend.split(units, most=most)]
+    return [(first + a * unit, min(first + b * unit, stop)) for a, b in threads.split(units, most=most)]
 
 
 @njit(nogil=True, cache=True)

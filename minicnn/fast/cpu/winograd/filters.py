@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from minicnn import backend
-from minicnn.fast import buffers
-from minicnn.fast.cache import Memory
+from minicnn.fast.cpu import blas, buffers
+from minicnn.fast.cpu.cache import Memory
 from minicnn.fast.cpu.micro_kernel import columns
 from minicnn.fast.cpu.winograd import G
 
@@ -38,13 +37,13 @@ def transform(w):
     filters = filters.reshape(9, channels, panels, width).transpose(0, 2, 1, 3).reshape(9, -1)
     # What is remembered stays long: not in the midst of what comes and goes.
     U = buffers.aligned((36, panels, channels, width), w.dtype)
-    with backend.blas_on_one_thread:
+    with blas.on_one_thread:
         np.matmul(_BOTH_SIDES.astype(w.dtype), filters, out=U.reshape(36, -1))
     return U
 
 
 def transform_back(dU):
     """dg = Gᵀ dU G: the gradient of `transform`."""
-    with backend.blas_on_one_thread:
+    with blas.on_one_thread:
         dw = _BOTH_SIDES.T.astype(dU.dtype) @ dU.reshape(36, -1)
     return dw.reshape(3, 3, *dU.shape[1:])

@@ -49,6 +49,11 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
         ours = self._memory.flags
         return SimpleNamespace(c_contiguous=ours.c_contiguous, f_contiguous=ours.f_contiguous, owndata=ours.owndata)
 
+    @property
+    def __cuda_array_interface__(self) -> dict:
+        """What a GPU's arrays have, which tells where they live. There is no address behind it."""
+        raise TypeError("a simulated array has no address on a GPU")
+
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(NO_COPY)
 

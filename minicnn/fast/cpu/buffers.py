@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import devices
-
 SMALLEST = 1 << 18  # bytes; the allocator keeps smaller blocks at hand by itself
 ARENA = 1 << 30  # bytes of an arena, or four times what is first asked of it; the system backs only what is written
 LINE = 64  # bytes of a cache line: to store across the border of two takes twice as long
@@ -101,13 +99,8 @@ class BufferPool:
         free = sum(stop - start for start, stop in [*idle, *(extent for _, *extent in self._returned)])
         return sum(arena.size for arena in self._arenas) - free
 
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any = None) -> np.ndarray:
-        """An array of undefined content, as np.empty makes them, that begins at a cache line.
-
-        like: an array; where it lives on a GPU, this one does too, and is CuPy's, which has a pool of its own.
-        """
-        if devices.device_of(like) == "cuda":
-            return np.empty_like(like, dtype, shape=shape, order="C")
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Return an array of undefined content, as np.empty makes them, that begins at a cache line."""
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if size < SMALLEST:
@@ -149,8 +142,8 @@ empty = _pool.empty
 
 
 def empty_like(array: np.ndarray) -> np.ndarray:
-    """A contiguous array of undefined content with the shape and dtype of another, on its device."""
-    return empty(array.shape, array.dtype, like=array)
+    """Return a contiguous array of undefined content with the shape and dtype of another."""
+    return empty(array.shape, array.dtype)
 
 
 if hasattr(os, "register_at_fork"):  # there is no fork on Windows

@@ -1,0 +1,99 @@
+"""What is fast: compiled kernels for processors (cpu/) and for NVIDIA's GPUs (cuda/), attached to the registry by name.
+
+The core computes the same without it, more slowly. Nothing is loaded before it is used: this file names the modules,
+in which a function bears the name of its contract.
+"""
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from minicnn import backend, devices
+
+# The contracts that have a kernel, by its module.
+CPU = {
+    "conv": ("conv", "conv_gradient_to_input", "conv_gradient_to_filters"),
+    "crop": ("crop",),
+    "elementwise": (
+        *("add", "adam_step", "marked_gradient", "relu", "relu_gradient"),
+        *("relu_marks", "residual", "sgd_step", "sloped"),
+    ),
+    "fused_conv": (
+        *("before_relu", "fused_conv"),
+        *("fused_conv_gradient_to_filters", "fused_conv_gradient_to_input"),
+    ),
+    "gram": ("gram", "gram_gradient"),
+    "locally_connected": (
+        *("locally_connected", "locally_connected_gradient_to_filters"),
+        "locally_connected_gradient_to_input",
+    ),
+    "memory": ("empty",),
+    "normalization": (
+        *("batch_gradient", "batch_normalize", "batch_statistics", "batch_sums"),
+        *("local_response_norm", "local_response_norm_gradient"),
+    ),
+    "pool": ("avg_pool", "avg_pool_gradient", "max_pool", "max_pool_gradient"),
+    "raster": ("raster_fill", "raster_sample"),
+    "triplet": ("distances", "hardest", "triplets"),
+}
+CUDA = {
+    "conv": ("conv", "conv_gradient_to_input", "conv_gradient_to_filters"),
+    "elementwise": ("adam_step", "marked_gradient", "relu_marks"),
+    "fused_conv": ("fused_conv",),
+    "gram": ("gram", "gram_gradient"),
+    "naive_conv": ("naive_conv", "naive_conv_gradient_to_input", "naive_conv_gradient_to_filters"),
+    "pool": ("avg_pool", "avg_pool_gradient", "max_pool", "max_pool_gradient"),
+    "triplet": ("distances", "hardest", "pull", "triplets"),
+}
+# What else may be asked for: backend.ask(name, …).
+SERVICES = {
+    "cpu.blas": ("blas_held", "parallel_with_blas"),
+    "cpu.cache": ("cache_info", "clear_cache", "forget", "remember"),
+    "cpu.compilation": ("compiled_before", "compiled_kernels"),
+    "cpu.conv_memory": ("conv_blocks", "conv_bytes"),
+    "cpu.folds": ("folded",),
+    "cpu.program.frozen": ("run_frozen",),
+    "cpu.threads": ("parallel", "set_threads", "threads"),
+    "cuda.gpu": ("gpu_simulated",),
+    "cuda.tilings": ("conv_tilings",),
+}
+
+
+def _finder(package: str, modules: dict[str, tuple[str, ...]]) -> Callable[[str], Any]:
+    """Return the function that finds a kernel of minicnn.fast.PACKAGE by its contract's name; None for no kernel."""
+    homes = {name: module for module, names in modules.items() for name in names}
+
+    def find(name: str) -> Any:
+        return getattr(_load(f"{package}.{homes[name]}"), name) if name in homes else None
+
+    return find
+
+
+def _load(module: str) -> Any:
+    try:
+        return importlib.import_module(f"minicnn.fast.{module}")
+    except RuntimeError as problem:  # Numba can write neither beside the source nor below the user's home
+        if "no locator available" not in str(problem):
+            raise
+        importlib.import_module("minicnn.fast.cpu.compilation").cache_until_the_end()
+        return importlib.import_module(f"minicnn.fast.{module}")
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """Return a function that loads its module when it is first called."""
+
+    def call(*arguments: Any) -> Any:
+        return getattr(_load(module), name)(*arguments)
+
+    return call
+
+
+for _library in ("numba", "llvmlite"):
+    if importlib.util.find_spec(_library) is None:
+        raise ImportError(f"{_library} is not installed")
+backend.attach("numba", _finder("cpu", CPU), dtypes="fd", default=True)
+backend.attach("cuda", _finder("cuda", CUDA), dtypes="fd")
+devices.register_gpu(functools.partial(lambda: _load("cuda.gpu").open_gpu()))
+backend.offer(**{name: _later(module, name) for module, names in SERVICES.items() for name in names})

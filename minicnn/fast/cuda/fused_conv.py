@@ -1,0 +1,10 @@
+"""A convolution and what travels with it on a GPU: the ReLU goes along with the sums."""
+
+from minicnn.fast.cuda import conv, elementwise, pool
+from minicnn.kernels.fused_conv import halving
+
+
+def fused_conv(x, w, b, window, groups, relu, mean, marked):
+    y = conv.conv(x, w, b, window, groups, relu)
+    marks = elementwise.relu_marks(y) if relu and marked else None
+    return pool.avg_pool(y, halving(window), False) if mean else y, marks

@@ -1,0 +1,199 @@
+"""@op, which makes an operation on Tensors of a function on arrays, and what decides whether it is remembered."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import CodeType
+from typing import Any, Protocol
+
+import numpy as np
+
+from minicnn import devices
+from minicnn.errors import InputError
+from minicnn.graph import Node, Observer
+from minicnn.tensor import Tensor, as_data, made
+
+
+class Step(Observer, Protocol):
+    """An operation that a Watcher looks on at. It is also its node's Observer."""
+
+    def finish(self, result: Tensor) -> None:
+        """Take note of the result."""
+
+
+class Watcher(Protocol):
+    """Looks on as operations run, as a tape does."""
+
+    def begin(
+        self, op: Callable, sources: Sequence[Any], arrays: list, rest: Sequence[Any], options: dict[str, Any]
+    ) -> Step:
+        """Take note that an op begins. May put copies in the place of its arrays."""
+
+
+_remembering: contextvars.ContextVar[bool] = contextvars.ContextVar("remembering", default=True)
+watching: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar("watching", default=None)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside `with no_grad():` (or a function decorated with `@no_grad()`) nothing is remembered for backward."""
+    token = _remembering.set(False)
+    try:
+        yield
+    finally:
+        _remembering.reset(token)
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Inside the block operations are remembered, also within no_grad()."""
+    token = _remembering.set(True)
+    try:
+        yield
+    finally:
+        _remembering.reset(token)
+
+
+def op(
+    function: Callable | None = None,
+    *,
+    inputs: int | None = None,
+    fresh: bool = False,
+    adds: bool = False,
+    fuses: dict | None = None,
+) -> Callable:
+    """Make an operation on Tensors of a function on arrays that returns (result, backward).
+
+    The array inputs are the function's positional parameters, or the first `inputs` of them where others follow.
+    `backward` takes the cotangent of the result and returns one gradient for each array input (a tuple when there
+    are several; None where there is none). A function with a keyword `needs` is told which of its array inputs
+    want a gradient, so that it keeps only what those need.
+
+    fresh: a promise that `backward` returns arrays made in that call, one for each gradient, and keeps none of them.
+    Gradients that meet are then added up in place, in one of these arrays. Without the promise none is written to.
+
+    adds: the op has one array input, and its `backward` takes a second argument, None or an array that it adds the
+    gradient to in place: what other uses of that input have given.
+
+    fuses: {keyword: {its value: the op that it joins to this one}}. Where somebody watches, they run one by one.
+    """
+    if function is None:
+        return functools.partial(op, inputs=inputs, fresh=fresh, adds=adds, fuses=fuses)
+    name, signature = function.__name__, inspect.signature(function)
+    parameters = signature.parameters.values()
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][:inputs]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    asks = "needs" in signature.parameters
+    _name_closures(function)
+
+    @functools.wraps(function)
+    def apply(*arguments: Any, **options: Any) -> Tensor:
+        sources, rest = (arguments, ()) if variadic else (arguments[: len(names)], arguments[len(names) :])
+        if not variadic and len(sources) < len(names):
+            for parameter in names[len(sources) :]:
+                if parameter not in options and parameter not in defaults:
+                    raise TypeError(f"{name}: missing argument {parameter!r}")
+                sources += (options.pop(parameter, defaults.get(parameter)),)
+        remember = _remembering.get()
+        arrays: list[Any] = []
+        origins: list[Any] = []  # for each input: the node or leaf that its gradient goes to, or None
+        shapes: list[Any] = []
+        for source in sources:
+            if isinstance(source, Tensor):
+                arrays.append(source.data)
+                wanted = remember and source.requires_grad
+                origins.append((source._node or source) if wanted else None)
+                shapes.append((source.data.shape, source.data.dtype) if wanted else None)
+            else:
+                arrays.append(_constant(source, name))
+                origins.append(None)
+                shapes.append(None)
+        if len(arrays) == 1:
+            if not isinstance(arrays[0], np.ndarray):
+                arrays[0] = devices.as_array(arrays[0])
+        elif any(map(_is_elsewhere, arrays)):
+            arrays = _on_one_device(arrays, sources, names or [p.name for p in parameters], name)
+        if asks:
+            options["needs"] = tuple([origin is not None for origin in origins])
+        watcher = watching.get()
+        if watcher is not None:
+            following = _apart(options, fuses or {})
+            step = watcher.begin(apply, sources, arrays, rest, options)
+        result = function(*arrays, *rest, **options)
+        if type(result) is not tuple or len(result) != 2 or not inspect.isfunction(result[1]):
+            raise InputError(
+                f"{name}: returned {type(result).__name__}; expected a pair: the result, and a function "
+                "that takes the cotangent of the result and returns the gradient to each input"
+            )
+        data, backward = result
+        node = None
+        if origins.count(None) < len(origins):
+            node = Node(name, backward, tuple(origins), tuple(shapes), fresh, adds)
+        if type(data) is not np.ndarray:
+            data = _result(data, name)
+        tensor = made(data, node)
+        if watcher is not None:
+            step.finish(tensor)
+            if node is not None:
+                node.observer = step
+            for operation in following:
+                tensor = operation(tensor)
+        return tensor
+
+    visible = [p for p in parameters if p.name != "needs"]
+    apply.__signature__ = signature.replace(parameters=visible)  # type: ignore[attr-defined]
+    apply.fresh = fresh  # type: ignore[attr-defined]
+    return apply
+
+
+def _name_closures(function: Callable) -> None:
+    """Let tracebacks say `relu.backward` instead of `relu.<locals>.backward`."""
+    code, name = function.__code__, f"{function.__name__}.backward"
+    inner = [
+        constant.replace(co_name=name, co_qualname=name)
+        if isinstance(constant, CodeType) and constant.co_name in ("backward", "<lambda>")
+        else constant
+        for constant in code.co_consts
+    ]
+    function.__code__ = code.replace(co_consts=tuple(inner))  # type: ignore[attr-defined]
+
+
+def _apart(options: dict, fuses: dict) -> list[Callable]:
+    """Take what fuses other ops to this one out of its options. Return these ops."""
+    chosen = [(key, options[key]) for key in fuses if isinstance(options.get(key), str)]
+    return [fuses[key][options.pop(key)] for key, value in chosen if value in fuses[key]]
+
+
+def _constant(value: Any, name: str) -> Any:
+    """Return an operand that is not a Tensor. Numbers stay Python numbers, which take the dtype they meet."""
+    if value is None or type(value) in (int, float):
+        return value
+    array = as_data(value, name)
+    return array.item() if array.ndim == 0 and devices.device_of(array) == "cpu" else array
+
+
+def _result(data: Any, name: str) -> Any:
+    """Return an op's result as an array of numbers: NumPy makes a number of what has no dimensions."""
+    data = as_data(data, name)
+    if data.dtype.kind not in "fiub":
+        raise InputError(f"{name}: the result has dtype {data.dtype}; expected numbers")
+    return data
+
+
+def _is_elsewhere(array: Any) -> bool:
+    return type(array) is not np.ndarray and devices.device_of(array) == "cuda"
+
+
+def _on_one_device(arrays: list, sources: Sequence[Any], names: list[str], op_name: str) -> list:
+    """Return the operands on the GPU where one of them lives: a constant goes there, a Tensor has to be there."""
+    tensors = [i for i, source in enumerate(sources) if isinstance(source, Tensor)]
+    if not all(_is_elsewhere(arrays[i]) for i in tensors):
+        called = names if len(names) == len(arrays) else [f"{names[0]}[{i}]" for i in range(len(arrays))]
+        where = ", ".join(f"{called[i]} lives on {devices.device_of(arrays[i])!r}" for i in tensors)
+        raise InputError(f"{op_name}: {where}; move one by .to(device), or a whole model by model.to(device)")
+    return [devices.move(a, "cuda") if isinstance(a, np.ndarray) else a for a in arrays]

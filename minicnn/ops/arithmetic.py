@@ -1,0 +1,239 @@
+"""Arithmetic, reductions and reshaping: the operations that have an operator or a method. Attached to Tensor below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minicnn import devices
+from minicnn.errors import InputError
+from minicnn.operation import op
+from minicnn.tensor import Tensor
+
+
+@op
+def add(x, y):
+    """x + y, with broadcasting."""
+
+    def backward(dz):
+        return dz, dz
+
+    return np.add(x, y), backward
+
+
+@op
+def sub(x, y):
+    """x − y, with broadcasting."""
+
+    def backward(dz):
+        return dz, -dz
+
+    return np.subtract(x, y), backward
+
+
+@op(fresh=True)
+def mul(x, y, *, needs):
+    """x · y elementwise, with broadcasting."""
+
+    def backward(dz):
+        return dz * y if needs[0] else None, dz * x if needs[1] else None
+
+    return np.multiply(x, y), backward
+
+
+@op(fresh=True)
+def div(x, y, *, needs):
+    """x / y elementwise, with broadcasting."""
+
+    def backward(dz):
+        return dz / y if needs[0] else None, -dz * x / (y * y) if needs[1] else None
+
+    return np.divide(x, y), backward
+
+
+@op(fresh=True)
+def neg(x):
+    """−x."""
+
+    def backward(dy):
+        return -dy
+
+    return np.negative(x), backward
+
+
+@op(fresh=True)
+def power(x, exponent, *, needs):
+    """x ** exponent elementwise, with broadcasting. The gradient to the exponent needs x > 0."""
+    y = x**exponent
+
+    def backward(dy):
+        return (
+            dy * exponent * x ** (exponent - 1) if needs[0] else None,
+            dy * y * np.log(x) if needs[1] else None,
+        )
+
+    return y, backward
+
+
+@op(fresh=True)
+def matmul(x, y, *, needs):
+    """Matrix product of the last two axes, broadcasting the others. x: (…, M, K), y: (…, K, N), or vectors."""
+    _check_matmul(x, y)
+
+    def backward(dz):
+        rows = x[None, :] if x.ndim == 1 else x
+        columns = y[:, None] if y.ndim == 1 else y
+        dz = np.expand_dims(dz, -1) if y.ndim == 1 else dz
+        dz = np.expand_dims(dz, -2) if x.ndim == 1 else dz
+        dx = dy = None
+        if needs[0]:
+            dx = dz @ np.swapaxes(columns, -1, -2)
+            dx = dx.reshape(-1, *x.shape).sum(axis=0) if x.ndim == 1 else dx
+        if needs[1]:
+            dy = np.swapaxes(rows, -1, -2) @ dz
+            dy = dy[..., 0] if y.ndim == 1 else dy
+        return dx, dy
+
+    return np.matmul(x, y), backward
+
+
+def _check_matmul(x: np.ndarray, y: np.ndarray) -> None:
+    inner = y.shape[-2] if np.ndim(y) > 1 else np.shape(y)[0] if np.ndim(y) else None
+    if np.ndim(x) == 0 or np.ndim(y) == 0 or x.shape[-1] != inner:
+        raise InputError(f"matmul: x {np.shape(x)} and y {np.shape(y)} do not chain; expected (…, M, K) and (…, K, N)")
+
+
+@op(inputs=1, fresh=True)
+def getitem(x, index):
+    """x[index], with any NumPy index; an element that is picked twice collects both gradients."""
+    index = index.data if isinstance(index, Tensor) else index
+    if devices.device_of(x) == "cuda":
+        index = tuple(devices.beside(i, x) if isinstance(i, np.ndarray) else i for i in _as_tuple(index))
+    shape, dtype = x.shape, x.dtype
+
+    picks_once = all(isinstance(i, (int, slice, type(None), type(...))) for i in _as_tuple(index))
+
+    def backward(dy):
+        dx = np.zeros_like(dy, dtype, shape=shape)
+        if picks_once:
+            dx[index] = dy
+        else:
+            np.add.at(dx, index, dy)
+        return dx
+
+    return x[index], backward
+
+
+def _as_tuple(value: Any) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
+
+
+@op(inputs=1)
+def sum(x, axis=None, keepdims=False):
+    """The sum over `axis` (an int, several, or None for all)."""
+    shape = x.shape
+
+    def backward(dy):
+        return np.broadcast_to(_restore_axes(dy, shape, axis, keepdims), shape)
+
+    return np.sum(x, axis=axis, keepdims=keepdims), backward
+
+
+@op(inputs=1)
+def mean(x, axis=None, keepdims=False):
+    """The mean over `axis` (an int, several, or None for all)."""
+    y = np.mean(x, axis=axis, keepdims=keepdims)
+    shape, count = x.shape, x.size // math.prod(np.shape(y)) if np.size(y) else 1
+
+    def backward(dy):
+        return np.broadcast_to(_restore_axes(dy, shape, axis, keepdims) / count, shape)
+
+    return y, backward
+
+
+@op(inputs=1, fresh=True)
+def max(x, axis=None, keepdims=False):
+    """The largest element over `axis` (an int, several, or None for all). Ties share the gradient evenly."""
+    y = np.max(x, axis=axis, keepdims=True)
+
+    def backward(dy):
+        winners = x == y
+        return winners * (_restore_axes(dy, x.shape, axis, keepdims) / winners.sum(axis=axis, keepdims=True))
+
+    return y if keepdims else np.squeeze(y, axis=axis), backward
+
+
+def _restore_axes(dy: np.ndarray, shape: tuple, axis: Any, keepdims: bool) -> np.ndarray:
+    """Return a reduced cotangent with its reduced axes, of length one."""
+    if keepdims or np.ndim(dy) == len(shape):
+        return dy
+    axes = range(len(shape)) if axis is None else _as_tuple(axis)
+    reduced = {a % len(shape) for a in axes}
+    return np.reshape(dy, [1 if i in reduced else n for i, n in enumerate(shape)])
+
+
+@op(inputs=1)
+def reshape(x, shape):
+    """The same elements in the same order, in another shape; one -1 is worked out."""
+    before = x.shape
+    try:
+        y = np.reshape(x, shape)
+    except ValueError:
+        raise InputError(f"reshape: x has shape {before}, {x.size} elements; cannot become {shape}") from None
+
+    def backward(dy):
+        return np.reshape(dy, before)
+
+    return y, backward
+
+
+@op(inputs=1)
+def transpose(x, axes=None):
+    """Axes in another order; reversed when `axes` is left out."""
+    back = None if axes is None else tuple(np.argsort([a % x.ndim for a in axes]).tolist())
+
+    def backward(dy):
+        return np.transpose(dy, back)
+
+    return np.transpose(x, axes), backward
+
+
+# --- the operators and methods of Tensor, attached here because they need the ops, which need Tensor -----------------
+
+
+def _reversed(operation: Callable) -> Callable:
+    """Return the operation with its two operands exchanged, for `number - tensor`."""
+    return lambda tensor, other: operation(other, tensor)
+
+
+def _reshape(tensor: Tensor, *shape: Any) -> Tensor:
+    return reshape(tensor, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+
+def _transpose(tensor: Tensor, *axes: Any) -> Tensor:
+    return transpose(tensor, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
+
+
+OPERATORS: dict[str, Any] = {
+    **{f"__{name}__": operation for name, operation in (("neg", neg), ("getitem", getitem))},
+    "sum": sum,
+    "mean": mean,
+    "max": max,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "T": property(_transpose),
+}
+for _name, _operation in {
+    "add": add,
+    "sub": sub,
+    "mul": mul,
+    "truediv": div,
+    "pow": power,
+    "matmul": matmul,
+}.items():
+    OPERATORS |= {f"__{_name}__": _operation, f"__r{_name}__": _reversed(_operation)}
+for _name, _operation in OPERATORS.items():
+    setattr(Tensor, _name, _operation)
