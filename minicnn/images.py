@@ -5,7 +5,6 @@ Values are those stored in the file (sRGB as a rule); colour profiles are not ap
 
 import io
 import os
-import secrets
 import stat
 import warnings
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import check_folder, replace_file
 
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
     try:
         eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
         Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
-        _replace_file(target, encoded.getvalue())
+        replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({_one_line(error)})") from error
 
@@ -81,8 +81,7 @@ def check_target(path: PathLike) -> Path:
     label = f"save: path {str(target)!r}"
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
-    if not os.path.isdir(target.parent):
-        raise MissingFileError(f"{label} is in a folder that does not exist; expected an existing folder")
+    check_folder("save: path", target)
     if os.path.isdir(target):
         raise InputError(f"{label} cannot be written: it is a directory")
     return target
@@ -215,16 +214,6 @@ def _fit(image: Picture, size: Size | None) -> Picture:
     height, width = image.shape[:2]
     scale = size / max(height, width)
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
-
-
-def _replace_file(target: Path, content: bytes) -> None:
-    """Write beside `target`, then rename: whoever looks sees the old file or the new, never half of one."""
-    temporary = target.with_name(f".minicnn-{secrets.token_hex(8)}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_file(path: str, label: str) -> None:

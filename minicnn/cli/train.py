@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import check_folder
 
 
 def add(commands: Any) -> None:
@@ -92,8 +93,7 @@ def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
     _cycles(arguments.cycle or [])
     if arguments.seed < 0:
         raise InputError(f"train: seed is {arguments.seed}; expected at least 0")
-    if not out.parent.is_dir():
-        raise MissingFileError(f"train: out {str(out)!r} is in a folder that does not exist")
+    check_folder("train: out", out)
     for name in ("data", "test"):
         path = getattr(arguments, name)
         if path is not None and not Path(path).is_file():

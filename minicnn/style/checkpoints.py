@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, MissingFileError
-from minicnn.training import replacing
+from minicnn.files import check_folder, replacing
 
 EVERY = 10.0  # seconds: what is lost at worst
 
@@ -24,8 +24,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
-        if not path.parent.is_dir():
-            raise MissingFileError(f"checkpoint {str(path)!r} is in a folder that does not exist")
+        check_folder("checkpoint", path)
         self.path, self.settings = path, json.loads(json.dumps(settings))
         self._written = time.monotonic()
 
@@ -36,7 +35,7 @@ class Checkpoint:
     def write(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Replace the file: it is the old one or the new one, whatever happens meanwhile."""
         text = json.dumps({"settings": self.settings, "facts": facts})
-        with replacing(self.path) as file:
+        with replacing(self.path) as beside, open(beside, "wb") as file:
             np.savez(file, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self._written = time.monotonic()
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn import images
-from minicnn.errors import InputError, MissingFileError
-from minicnn.training import replacing
+from minicnn.errors import InputError
+from minicnn.files import check_folder, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,8 +129,7 @@ class Animation:
         shown = [self.milliseconds] * len(rest) + [HOLD]
         content = io.BytesIO()
         first.save(content, "GIF", save_all=True, append_images=rest, duration=shown, loop=0, optimize=False)
-        with replacing(self.path) as file:
-            file.write(content.getvalue())
+        replace_file(self.path, content.getvalue())
         return self.path
 
 
@@ -157,8 +156,7 @@ def _gif(path: images.PathLike) -> Path:
     target = Path(path)
     if target.suffix.lower() != ".gif":
         raise InputError(f"animation: path {str(target)!r} has suffix {target.suffix!r}; expected .gif")
-    if not target.parent.is_dir():
-        raise MissingFileError(f"animation: path {str(target)!r} is in a folder that does not exist")
+    check_folder("animation: path", target)
     return target
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from minicnn import devices, models
 from minicnn.errors import InputError
+from minicnn.files import interrupts_wait
 from minicnn.images import as_image
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
@@ -25,7 +26,6 @@ from minicnn.style.counting import check_size
 from minicnn.style.running import Run, Styles
 from minicnn.style.settings import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
 from minicnn.style.trace import Diverged
-from minicnn.training import interrupts_wait
 
 OnStep = Callable[[int, np.ndarray, dict[str, float]], Any]
 GREY = 0.02  # a picture whose values deviate less from their mean shows nothing

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn.errors import InputError
+from minicnn.files import check_folder, replace_file
 from minicnn.tape import pixels
 from minicnn.tape.formulas import formula_of, source_of
 from minicnn.tape.pictures import picture_of
@@ -43,16 +44,9 @@ def page_of(tape: Tape) -> str:
 
 
 def save(tape: Tape, path: Path) -> None:
-    """Write the page under a temporary name, then put it in place."""
-    page = page_of(tape)
-    if not path.parent.is_dir():
-        raise InputError(f"save_html: path is {path}; there is no folder {path.parent}")
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_text(page, encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write the page, whole or not at all."""
+    check_folder("save_html: path", path)
+    replace_file(path, page_of(tape))
 
 
 def for_notebook(tape: Tape) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.files import check_folder
 from minicnn.zoo import assembling, downloading
 from minicnn.zoo.catalogue import Weights, catalog, find
 from minicnn.zoo.downloading import Interrupted, Say, one_line, size
@@ -73,8 +74,8 @@ def receive(
 def _folder(to: str | os.PathLike[str] | None) -> Path:
     """The folder to write to, made where its parent is there; a mistyped stick shall not become a folder."""
     folder = home() if to is None else Path(to)
-    if to is not None and not folder.absolute().parent.is_dir():
-        raise MissingFileError(f"fetch: to {str(folder)!r} is in a folder that does not exist")
+    if to is not None:
+        check_folder("fetch: to", folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
