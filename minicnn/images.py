@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import check_folder, replace_file
+from minicnn.text import one_line
 
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
         Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
-        raise InputError(f"save: path {str(target)!r} cannot be written ({_one_line(error)})") from error
+        raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error
 
 
 def check_target(path: PathLike) -> Path:
@@ -159,7 +160,7 @@ def _read(path: PathLike, name: str) -> Picture:
         except Image.UnidentifiedImageError as error:
             raise InputError(f"{label} is not recognised as a picture; {EXPECTED_FILE}") from error
         except Exception as error:  # a decoder fed damaged bytes can fail in any way at all
-            raise InputError(f"{label} cannot be decoded ({_one_line(error)}); {EXPECTED_FILE}") from error
+            raise InputError(f"{label} cannot be decoded ({one_line(error)}); {EXPECTED_FILE}") from error
 
 
 def _colours(picture: "Image.Image", label: str) -> Picture:
@@ -222,7 +223,7 @@ def _check_file(path: str, label: str) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(f"{label} does not exist; {EXPECTED_FILE}") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{label} cannot be opened ({_one_line(error)}); {EXPECTED_FILE}") from error
+        raise InputError(f"{label} cannot be opened ({one_line(error)}); {EXPECTED_FILE}") from error
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{label} is a directory; {EXPECTED_FILE}")
     if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
@@ -237,7 +238,7 @@ def _check_size(size: object, label: str) -> None:
     whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides)
     if size is not None and not (whole and all(1 <= side <= LONGEST_SIDE for side in sides)):
         expected = f"expected whole pixels from 1 to {LONGEST_SIDE}: the long side or (height, width)"
-        raise InputError(f"{label} is {_one_line(repr(size))}; {expected}")
+        raise InputError(f"{label} is {one_line(repr(size))}; {expected}")
 
 
 def _check_values(array: object, label: str, *, slack: float = np.inf) -> None:
@@ -261,7 +262,3 @@ def _path_text(path: object, label: str) -> str:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{label} is a {type(path).__name__}; expected a str or a path")
     return os.fsdecode(path)
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

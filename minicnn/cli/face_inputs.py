@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minicnn.cli.text import plain
 from minicnn.errors import InputError, LoadError
+from minicnn.text import plain
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,6 +24,7 @@ from minicnn.faces.records import Records, proper_name, spelled
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.settings import Settings
 from minicnn.hdf5.files import named
+from minicnn.text import listed
 
 ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 
@@ -151,8 +152,8 @@ class Gallery:
         """The name as it is enrolled. Raises InputError where it is not."""
         name = proper_name(name, function)
         if name not in self._records.people:
-            names = ", ".join(self._records.people[:10]) + (", …" if len(self) > 10 else "")
-            raise InputError(f"{function}: {name!r} is not in the gallery; it has {names or 'nobody'}")
+            names = listed(self._records.people) or "nobody"
+            raise InputError(f"{function}: {name!r} is not in the gallery; it has {names}")
         return name
 
     # Who is it

@@ -22,8 +22,9 @@ from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.faces.records import Records, proper_name
 from minicnn.files import replacing
 from minicnn.hdf5.files import opened
-from minicnn.hdf5.listing import Source, one_line
+from minicnn.hdf5.listing import Source
 from minicnn.hdf5.loading import Checksum
+from minicnn.text import one_line
 
 FORMAT = "minicnn-gallery-1"
 COPIED = 64 * 2**20  # bytes; larger encodings stay in the file

@@ -14,9 +14,9 @@ from minicnn import devices, nn
 from minicnn.errors import InputError
 from minicnn.files import check_folder, replacing
 from minicnn.hdf5.layouts import OWN
-from minicnn.hdf5.listing import one_line
 from minicnn.hdf5.loading import Checksum
 from minicnn.hdf5.matching import GROUPS, ROLES, arrays_of, layers_of, order_of, title
+from minicnn.text import one_line
 
 # float16 is for files that travel, so it is compressed; float32 would gain too little for the time that it takes.
 COMPRESSION: dict[str, dict[str, Any]] = {

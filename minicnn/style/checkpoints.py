@@ -14,6 +14,7 @@ import numpy as np
 
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import check_folder, replacing
+from minicnn.text import one_line
 
 EVERY = 10.0  # seconds: what is lost at worst
 
@@ -66,9 +67,6 @@ def _difference(name: str, was: Any, wanted: Any) -> str:
     if isinstance(was, dict) and isinstance(wanted, dict):
         part = next(key for key in [*wanted, *was] if was.get(key) != wanted.get(key))
         return _difference(f"{name}: {part}", was.get(part), wanted.get(part))
-    return f"{name} {_short(was)} where {_short(wanted)} is asked for"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "…"
+    return (
+        f"{name} {one_line(json.dumps(was), longest=40)} where {one_line(json.dumps(wanted), longest=40)} is asked for"
+    )

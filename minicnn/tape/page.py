@@ -18,6 +18,7 @@ from minicnn.tape.formulas import formula_of, source_of
 from minicnn.tape.pictures import picture_of
 from minicnn.tape.reasons import explain
 from minicnn.tape.table import summary
+from minicnn.text import one_line
 
 if TYPE_CHECKING:
     from minicnn.tape.recording import Step, Tape, Value
@@ -187,5 +188,4 @@ def _arguments(step: Step) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"array {value.shape}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return one_line(repr(value), longest=60)

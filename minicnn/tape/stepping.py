@@ -16,6 +16,7 @@ from minicnn.errors import InputError
 from minicnn.tape import text
 from minicnn.tape.formulas import formula_of, source_of
 from minicnn.tape.table import equation, summary
+from minicnn.text import elided
 
 if TYPE_CHECKING:
     from minicnn.tape.recording import Step, Tape, Value
@@ -293,7 +294,7 @@ def _backward_lines(step: Step, moment: int) -> list[str]:
 
 def _called(step: Step) -> list[str]:
     room = max(shutil.get_terminal_size().columns, 80)
-    return [text.elided(f"    {line}  {line.text}".rstrip(), room) for line in reversed(step.lines)]
+    return [elided(f"    {line}  {line.text}".rstrip(), room) for line in reversed(step.lines)]
 
 
 def _value_line(value: Value, mark: str = " ") -> str:

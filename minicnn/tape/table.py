@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from minicnn.tape import text
+from minicnn.text import elided, file_size
 
 if TYPE_CHECKING:
     from minicnn.tape.recording import Step, Tape
@@ -31,10 +32,10 @@ def table_of(tape: Tape) -> str:
     for row in rows:
         cells = [
             f"{row[0]:>{widths[0]}}",
-            *(f"{text.elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
+            *(f"{elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
         ]
         place = row[-1].partition("  ")[0]  # of the program; its text only where there is room
-        lines.append("  ".join([*cells, text.elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
+        lines.append("  ".join([*cells, elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
     return "\n".join(lines)
 
 
@@ -46,7 +47,7 @@ def summary(tape: Tape) -> str:
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
     walked = f"{back} of them walked back" if back else "backward has not come by"
     operations = f"{len(tape)} operation{'s' * (len(tape) != 1)}"
-    return f"tape: {operations}, {walked} · {tape.backend} · {text.milliseconds(spent)} · {text.size(kept)} kept"
+    return f"tape: {operations}, {walked} · {tape.backend} · {text.milliseconds(spent)} · {file_size(kept)} kept"
 
 
 def _row(step: Step) -> tuple[str, ...]:

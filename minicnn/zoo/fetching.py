@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.files import check_folder
+from minicnn.text import file_size, one_line
 from minicnn.zoo import assembling, downloading
 from minicnn.zoo.catalogue import Weights, catalog, find
-from minicnn.zoo.downloading import Interrupted, Say, one_line, size
+from minicnn.zoo.downloading import Interrupted, Say
 from minicnn.zoo.places import folders, here, home, path
 from minicnn.zoo.records import digest, record_of, recorded, write_down
 
@@ -246,7 +247,7 @@ def _unpack(archive: Path, member: str, into: Path) -> None:
             if len(found) != 1:
                 raise LoadError(f"the archive holds {len(found)} files called {member}; expected one")
             if found[0].file_size > downloading.LARGEST:
-                raise LoadError(f"{member} in the archive claims {size(found[0].file_size)}; expected weights")
+                raise LoadError(f"{member} in the archive claims {file_size(found[0].file_size)}; expected weights")
             with opened.open(found[0]) as source, open(into, "wb") as unpacked:
                 shutil.copyfileobj(source, unpacked, downloading.PIECE)  # no more than it claims
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as problem:
