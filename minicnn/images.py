@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import InputError, MissingFileError
+from minicnn.errors import InputError, MissingFileError, is_count
 from minicnn.files import check_folder, replace_file
 from minicnn.text import one_line
 
@@ -234,9 +234,7 @@ def _check_file(path: str, label: str) -> None:
 
 def _check_size(size: object, label: str) -> None:
     sides: tuple[Any, ...] = size if isinstance(size, tuple) and len(size) == 2 else (size,)
-    # bool is an int to Python, but no length.
-    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides)
-    if size is not None and not (whole and all(1 <= side <= LONGEST_SIDE for side in sides)):
+    if size is not None and not all(is_count(side, 1, LONGEST_SIDE) for side in sides):
         expected = f"expected whole pixels from 1 to {LONGEST_SIDE}: the long side or (height, width)"
         raise InputError(f"{label} is {one_line(repr(size))}; {expected}")
 

@@ -15,7 +15,7 @@ from minicnn.bench import on_cuda, pytorch, tables
 from minicnn.bench.children import ChildFailed
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Report, Row, Table
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.files import check_folder
 
 # What a user calls a section, and the module that measures it.
@@ -92,8 +92,8 @@ def _check(only: Sequence[str], known: Iterable[str], rounds: int | None, out: P
     for name in only:
         if name not in known:
             raise InputError(f"bench: only is {name!r}; expected one of {', '.join(known)}")
-    if rounds is not None and rounds < 1:
-        raise InputError(f"bench: rounds is {rounds}; expected at least 1")
+    if rounds is not None:
+        check_count("bench: rounds", rounds)
     if out is not None:
         check_folder("bench: out", out)
     if out is not None and out.is_dir():

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, is_count
 from minicnn.faces import gallery_file
-from minicnn.faces.arguments import is_count
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.distances import is_same
 from minicnn.faces.encoding import check_same_encoder, encode, identity

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minicnn import devices, models
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.files import interrupts_wait
 from minicnn.images import as_image
 from minicnn.models.card import StyleRecipe
@@ -100,8 +100,7 @@ def prepare(
     **changes: Any,
 ) -> Job:
     """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"transfer: seed is {seed!r}; expected an integer of at least 0")
+    seed = check_count("transfer: seed", seed, 0)
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))

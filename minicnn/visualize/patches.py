@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from minicnn.errors import InputError, LoadError
+from minicnn.errors import InputError, LoadError, check_count
 from minicnn.files import check_folder, replacing
 from minicnn.hdf5.loading import Checksum
 from minicnn.hdf5.matching import arrays_of
@@ -110,8 +110,7 @@ def top_patches(
     goes on where it broke off. progress: a bar; None shows one on a terminal only.
     Raises InputError, also for layers and units that do not exist, and LoadError for a file that is of another search.
     """
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise InputError(f"top_patches: k is {k!r}; expected an integer of at least 1")
+    k = check_count("top_patches: k", k)
     names = [layer] if isinstance(layer, str) else list(dict.fromkeys(layer))
     if not names:
         raise InputError("top_patches: layer is empty; expected the name of a layer, or several")
