@@ -28,14 +28,14 @@ def test_one_line(said, line):
 @pytest.mark.parametrize(
     ("width", "beginning", "inside"),
     [
-        (9, "/home/me…", "/h…/a.png"),
-        (13, "/home/me/a.p…", "/hom…me/a.png"),
+        (9, "/here/me…", "/h…/a.png"),
+        (13, "/here/me/a.p…", "/her…me/a.png"),
         (14, None, None),
         (99, None, None),
     ],
 )
 def test_what_is_too_long_is_elided_to_its_width(width, beginning, inside):
-    path = "/home/me/a.png"
+    path = "/here/me/a.png"
     assert elided(path, width) == (beginning or path) and elided_inside(path, width) == (inside or path)
     assert len(elided(path, width)) == len(elided_inside(path, width)) == min(width, len(path))
 
