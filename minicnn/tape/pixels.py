@@ -18,7 +18,7 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.kernels import winograd
 from minicnn.kernels.geometry import Window
-from minicnn.tape import text
+from minicnn.tape import notation
 from minicnn.tape.products import window_of
 from minicnn.tensor import Tensor
 
@@ -175,16 +175,16 @@ def pixel_of(tape: Tape, tensor: Tensor | str, index: Any) -> Pixel:
 
 def _head(pixel: Pixel) -> list[str]:
     y, x, w = pixel.names
-    what = f"{text.place(y, pixel.index)} = {text.number(pixel.value, 10)}"
+    what = f"{notation.place(y, pixel.index)} = {notation.number(pixel.value, 10)}"
     also = f"; {pixel.padding} more meet padding" if pixel.padding else ""
-    return [f"{what}   bias {text.number(pixel.bias)} and {len(pixel.taps)} products of {x} and {w}{also}"]
+    return [f"{what}   bias {notation.number(pixel.bias)} and {len(pixel.taps)} products of {x} and {w}{also}"]
 
 
 def _loops(pixel: Pixel) -> list[str]:
     _, x, w = pixel.names
     n, *o, j = pixel.index
     rows = [
-        (text.signed(t.product, 6), str(t.k), str(t.c), text.place(x, t.at_x), text.place(w, t.at_w))
+        (notation.signed(t.product, 6), str(t.k), str(t.c), notation.place(x, t.at_x), notation.place(w, t.at_w))
         for t in pixel.taps
     ]
     head = ("product", "k", "c", "", "")
@@ -195,7 +195,7 @@ def _loops(pixel: Pixel) -> list[str]:
         lines.append(f"    {product:>{widths[0]}}  {k:<{widths[1]}}  {c:>{widths[2]}}  {factors}".rstrip())
     if len(rows) > SHOWN:
         rest = math.fsum(t.product for t in pixel.taps[SHOWN:])
-        lines.append(f"    {text.signed(rest, 6):>{widths[0]}}  {len(rows) - SHOWN} more")
+        lines.append(f"    {notation.signed(rest, 6):>{widths[0]}}  {len(rows) - SHOWN} more")
     return lines
 
 

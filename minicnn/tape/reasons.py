@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from minicnn.errors import InputError
-from minicnn.tape import products, text
+from minicnn.tape import notation, products
 from minicnn.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Explanation:
         lines = _lines(self)
         if self.next is not None:
             name, index = self.next
-            lines.append("  next: " + question.format(name=name, index=index, place=text.place(name, index)))
+            lines.append("  next: " + question.format(name=name, index=index, place=notation.place(name, index)))
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -122,7 +122,7 @@ def element(asked_by: str, value: Value, index: Any) -> tuple[int, ...]:
         or len(numbers) != len(shape)
         or any(not -n <= i < n for i, n in zip(numbers, shape, strict=True))
     ):
-        expected = f"{_expected(shape)} for {value.name} {text.shape(value.array)}, counted from 0"
+        expected = f"{_expected(shape)} for {value.name} {notation.shape(value.array)}, counted from 0"
         raise InputError(f"{asked_by}: index is {index!r}; expected {expected}")
     return tuple(i % n for i, n in zip(numbers, shape, strict=True))
 
@@ -140,7 +140,7 @@ def _reason(value: Value) -> str:
 
 
 def _lines(why: Explanation) -> list[str]:
-    head = f"{text.place(why.name + '.grad', why.index)} = {text.number(why.gradient, 10)}"
+    head = f"{notation.place(why.name + '.grad', why.index)} = {notation.number(why.gradient, 10)}"
     if why.began:
         return [f"{head}   backward began here"]
     steps = list(dict.fromkeys(product.step for product in why.products))
@@ -149,7 +149,7 @@ def _lines(why: Explanation) -> list[str]:
     lines = [head, f"  the sum of {len(why.products)} {plural}{', in ' + where if where else ''}"]
     rows = [_row(product) for product in why.products[:SHOWN]]
     rest = why.products[SHOWN:]
-    sums = text.signed(math.fsum(p.value for p in rest)), text.signed(0), text.signed(why.total)
+    sums = notation.signed(math.fsum(p.value for p in rest)), notation.signed(0), notation.signed(why.total)
     widths = [max([len(row[i]) for row in rows], default=0) for i in range(4)]
     widths[0] = max(widths[0], *map(len, sums))
     for value, upstream, at, factor, source in rows:
@@ -159,12 +159,12 @@ def _lines(why: Explanation) -> list[str]:
         lines.append(f"  {sums[0]:>{widths[0]}}   {len(rest)} more, none larger")
     if why.zeros:
         lines.append(f"  {sums[1]:>{widths[0]}}   {why.zeros} more are zero, because no gradient came back there")
-    lines.append(f"  {sums[2]:>{widths[0]}}   their sum; remainder {text.number(why.remainder, 2)}")
+    lines.append(f"  {sums[2]:>{widths[0]}}   their sum; remainder {notation.number(why.remainder, 2)}")
     if abs(why.remainder) > 1e-3 * max(abs(why.gradient), abs(why.total)):
         lines.append("  much is left over: the tensor was also used where no tape recorded")
     if why.now is not None:
         lines.append(
-            f"  {why.name}.grad holds {text.number(why.now, 10)} by now: other backwards added to it, or it was set"
+            f"  {why.name}.grad holds {notation.number(why.now, 10)} by now: other backwards added to it, or it was set"
         )
     return lines
 
@@ -172,17 +172,17 @@ def _lines(why: Explanation) -> list[str]:
 def _row(product: Product) -> tuple[str, str, str, str, str]:
     output = product.step.output.name
     if product.at is None:
-        return text.signed(product.value), "", f"many of {output}.grad", "", f"their slopes in {product.step.name}"
+        return notation.signed(product.value), "", f"many of {output}.grad", "", f"their slopes in {product.step.name}"
     if product.of is not None:
-        source = text.place(product.of, product.position)
+        source = notation.place(product.of, product.position)
     else:
         plain = product.step.op.__module__.startswith("minicnn.") and product.factor in (1, -1)  # as of a sum
         source = "" if plain else f"slope of {product.step.name}"
-    upstream = text.place(f"{output}.grad", product.at)
+    upstream = notation.place(f"{output}.grad", product.at)
     return (
-        text.signed(product.value),
-        text.number(product.upstream, 5),
+        notation.signed(product.value),
+        notation.number(product.upstream, 5),
         upstream,
-        text.number(product.factor, 5),
+        notation.number(product.factor, 5),
         source,
     )

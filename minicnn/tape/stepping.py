@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.tape import text
+from minicnn.tape import notation
 from minicnn.tape.formulas import formula_of, source_of
 from minicnn.tape.table import equation, summary
 from minicnn.text import elided
@@ -157,9 +157,9 @@ class Stepper(cmd.Cmd):
         try:
             part = array[index] if index is not None else array
         except IndexError:
-            raise InputError(f"print: {argument!r} reaches outside of {label} {text.shape(array)}") from None
+            raise InputError(f"print: {argument!r} reaches outside of {label} {notation.shape(array)}") from None
         with np.printoptions(precision=6, suppress=True, threshold=400, linewidth=shutil.get_terminal_size().columns):
-            return self.say(f"  {argument.strip()} {text.shape(np.asarray(part))} {array.dtype}\n{part}")
+            return self.say(f"  {argument.strip()} {notation.shape(np.asarray(part))} {array.dtype}\n{part}")
 
     def do_why(self, argument: str) -> None:
         value, _, index = self.reference(argument)
@@ -173,7 +173,7 @@ class Stepper(cmd.Cmd):
         number = self.here.number
         for step in self.tape.steps[max(number - 6, 0) : number + 5]:
             mark = "→" if step is self.here else " "
-            self.say(f" {mark}{step.number:>4}  {equation(step)}  {text.shape(step.output.array)}")
+            self.say(f" {mark}{step.number:>4}  {equation(step)}  {notation.shape(step.output.array)}")
 
     def do_show(self, argument: str) -> None:
         self.say(str(self.tape))
@@ -241,7 +241,7 @@ class Stepper(cmd.Cmd):
         if array is None:
             return f"  watch {argument}: not there yet"
         part = np.asarray(array[index] if index is not None else array)
-        return f"  watch {argument} {text.shape(part)}: {text.spread(part)}"
+        return f"  watch {argument} {notation.shape(part)}: {notation.spread(part)}"
 
 
 def _count(argument: str, command: str) -> int:
@@ -273,22 +273,24 @@ def _index(written: str) -> Any:
 
 
 def _forward_lines(step: Step) -> list[str]:
-    lines = [f"{step.number} forward  {equation(step)}   {text.milliseconds(step.milliseconds)}", *_called(step)]
+    lines = [f"{step.number} forward  {equation(step)}   {notation.milliseconds(step.milliseconds)}", *_called(step)]
     lines += [_value_line(value) for value in dict.fromkeys(step.inputs) if value.name != "none"]
     lines.append(_value_line(step.output, "→"))
     return [*lines, *_indented(formula_of(step)[0])]
 
 
 def _backward_lines(step: Step, moment: int) -> list[str]:
-    took = text.milliseconds(step.backward_milliseconds)
+    took = notation.milliseconds(step.backward_milliseconds)
     lines = [f"{step.number} backward of  {equation(step)}   {took}", *_called(step)]
     assert step.cotangent is not None
-    lines.append(f"    {step.output.name}.grad {text.shape(step.cotangent)}: {text.spread(step.cotangent)}   comes in")
+    lines.append(
+        f"    {step.output.name}.grad {notation.shape(step.cotangent)}: {notation.spread(step.cotangent)}   comes in"
+    )
     for value, part in zip(step.inputs, step.gradients, strict=True):
         if part is not None:
             total = value.gradient_until(moment + 1) if value.made_by is None else part
-            so_far = "" if total is part or total is None else f"; {text.spread(total)} with what came before"
-            lines.append(f"  → {value.name}.grad {text.shape(part)}: {text.spread(part)}{so_far}")
+            so_far = "" if total is part or total is None else f"; {notation.spread(total)} with what came before"
+            lines.append(f"  → {value.name}.grad {notation.shape(part)}: {notation.spread(part)}{so_far}")
     return [*lines, *_indented(formula_of(step)[1])]
 
 
@@ -298,8 +300,8 @@ def _called(step: Step) -> list[str]:
 
 
 def _value_line(value: Value, mark: str = " ") -> str:
-    known = "" if value.array.ndim == 0 and value.made_by is None else f": {text.spread(value.array)}"
-    return f"  {mark} {value.name} {text.shape(value.array)}{known}"
+    known = "" if value.array.ndim == 0 and value.made_by is None else f": {notation.spread(value.array)}"
+    return f"  {mark} {value.name} {notation.shape(value.array)}{known}"
 
 
 def _indented(formula: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from minicnn.tape import text
+from minicnn.tape import notation
 from minicnn.text import elided, file_size
 
 if TYPE_CHECKING:
@@ -47,18 +47,18 @@ def summary(tape: Tape) -> str:
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
     walked = f"{back} of them walked back" if back else "backward has not come by"
     operations = f"{len(tape)} operation{'s' * (len(tape) != 1)}"
-    return f"tape: {operations}, {walked} · {tape.backend} · {text.milliseconds(spent)} · {file_size(kept)} kept"
+    return f"tape: {operations}, {walked} · {tape.backend} · {notation.milliseconds(spent)} · {file_size(kept)} kept"
 
 
 def _row(step: Step) -> tuple[str, ...]:
     line = step.lines[0] if step.lines else None
     called = f"{line}  {line.text}".rstrip() if line else ""
-    gradient = text.spread(step.cotangent) if step.backward_moment is not None else "·"
+    gradient = notation.spread(step.cotangent) if step.backward_moment is not None else "·"
     return (
         str(step.number),
         equation(step),
-        text.shape(step.output.array),
-        text.spread(step.output.array),
+        notation.shape(step.output.array),
+        notation.spread(step.output.array),
         gradient,
         called,
     )
