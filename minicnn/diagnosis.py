@@ -18,6 +18,7 @@ import minicnn
 from minicnn import backend, devices, machine, ops, zoo
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor
+from minicnn.text import one_line
 
 DEFAULT = "numba"
 KNOWN_BACKENDS = ("numpy", "numba", "cuda")
@@ -57,12 +58,8 @@ def _try(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return check()
     except Exception as problem:  # whatever it is, the others go on, and it is told
-        return {"problem": _one_line(problem)}
-
-
-def _one_line(problem: Exception) -> str:
-    kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "  # ours say it all by themselves
-    return " ".join(f"{kind}{problem}".split())
+        kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "  # ours say it all by themselves
+        return {"problem": one_line(f"{kind}{problem}", longest=1500)}
 
 
 def _library(name: str) -> dict[str, Any]:

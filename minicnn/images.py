@@ -5,7 +5,6 @@ Values are those stored in the file (sRGB as a rule); colour profiles are not ap
 
 import io
 import os
-import secrets
 import stat
 import warnings
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import InputError, MissingFileError
+from minicnn.errors import InputError, MissingFileError, is_count
+from minicnn.files import check_folder, replace_file
+from minicnn.text import one_line
 
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
     try:
         eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
         Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
-        _replace_file(target, encoded.getvalue())
+        replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
-        raise InputError(f"save: path {str(target)!r} cannot be written ({_one_line(error)})") from error
+        raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error
 
 
 def check_target(path: PathLike) -> Path:
@@ -81,8 +82,7 @@ def check_target(path: PathLike) -> Path:
     label = f"save: path {str(target)!r}"
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
-    if not os.path.isdir(target.parent):
-        raise MissingFileError(f"{label} is in a folder that does not exist; expected an existing folder")
+    check_folder("save: path", target)
     if os.path.isdir(target):
         raise InputError(f"{label} cannot be written: it is a directory")
     return target
@@ -160,7 +160,7 @@ def _read(path: PathLike, name: str) -> Picture:
         except Image.UnidentifiedImageError as error:
             raise InputError(f"{label} is not recognised as a picture; {EXPECTED_FILE}") from error
         except Exception as error:  # a decoder fed damaged bytes can fail in any way at all
-            raise InputError(f"{label} cannot be decoded ({_one_line(error)}); {EXPECTED_FILE}") from error
+            raise InputError(f"{label} cannot be decoded ({one_line(error)}); {EXPECTED_FILE}") from error
 
 
 def _colours(picture: "Image.Image", label: str) -> Picture:
@@ -217,23 +217,13 @@ def _fit(image: Picture, size: Size | None) -> Picture:
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-def _replace_file(target: Path, content: bytes) -> None:
-    """Write beside `target`, then rename: whoever looks sees the old file or the new, never half of one."""
-    temporary = target.with_name(f".minicnn-{secrets.token_hex(8)}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _check_file(path: str, label: str) -> None:
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(f"{label} does not exist; {EXPECTED_FILE}") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{label} cannot be opened ({_one_line(error)}); {EXPECTED_FILE}") from error
+        raise InputError(f"{label} cannot be opened ({one_line(error)}); {EXPECTED_FILE}") from error
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{label} is a directory; {EXPECTED_FILE}")
     if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
@@ -244,11 +234,9 @@ def _check_file(path: str, label: str) -> None:
 
 def _check_size(size: object, label: str) -> None:
     sides: tuple[Any, ...] = size if isinstance(size, tuple) and len(size) == 2 else (size,)
-    # bool is an int to Python, but no length.
-    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides)
-    if size is not None and not (whole and all(1 <= side <= LONGEST_SIDE for side in sides)):
+    if size is not None and not all(is_count(side, 1, LONGEST_SIDE) for side in sides):
         expected = f"expected whole pixels from 1 to {LONGEST_SIDE}: the long side or (height, width)"
-        raise InputError(f"{label} is {_one_line(repr(size))}; {expected}")
+        raise InputError(f"{label} is {one_line(repr(size))}; {expected}")
 
 
 def _check_values(array: object, label: str, *, slack: float = np.inf) -> None:
@@ -272,7 +260,3 @@ def _path_text(path: object, label: str) -> str:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{label} is a {type(path).__name__}; expected a str or a path")
     return os.fsdecode(path)
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

@@ -12,7 +12,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.backend import BACKENDS, use_backend
-from minicnn.errors import GradcheckError, InputError
+from minicnn.errors import GradcheckError, InputError, check_count
 from minicnn.faces import gradient_rows as faces_cases
 from minicnn.gradients import cases
 from minicnn.gradients.cases import OpCase
@@ -96,8 +96,7 @@ def survey(chosen: Sequence[Row], on: Sequence[str], *, seeds: int = 1) -> Itera
 
     seeds: so many draws of its inputs are checked, and the worst of them is told.
     """
-    if seeds < 1:
-        raise InputError(f"gradcheck: seeds is {seeds}; expected at least 1")
+    check_count("gradcheck: seeds", seeds)
     for row in chosen:
         yield [max((_outcome(row, name, seed) for seed in range(seeds)), key=_badness) for name in on]
 

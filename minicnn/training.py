@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from minicnn import devices, nn, ops, optim
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import interrupts_wait, replacing
 from minicnn.tensor import Tensor, no_grad
 
 
@@ -163,27 +160,6 @@ def take_steps(
     model.eval()
 
 
-@contextmanager
-def interrupts_wait() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits for the end of the step, so that no checkpoint holds half of one; a second Ctrl-C does not wait."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield lambda: False
-        return
-    asked = False
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def augment(images: np.ndarray, shift: int, random: np.random.Generator) -> np.ndarray:
     """Mirror half of the pictures and move each by up to `shift` pixels over its mirrored border. float32 in [0, 1]."""
     n, height, width, _ = images.shape
@@ -215,22 +191,8 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, pl
     arrays = {name: devices.to_host(array) for name, array in _state(model, optimizer).items()}
     arrays["plan"] = np.frombuffer(_fingerprint(plan), np.uint8)
     arrays["step"] = np.asarray(step)
-    with replacing(path) as file:
+    with replacing(path) as beside, open(beside, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the place of `path` once it is complete and on the disk."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any) -> int:

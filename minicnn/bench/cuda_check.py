@@ -17,9 +17,10 @@ from minicnn import devices
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.errors import InputError
+from minicnn.fast.cuda import conv as tiled
+from minicnn.fast.cuda import naive_conv as naive
 from minicnn.kernels import gram, pixel_step, pool, rectify, triplet
 from minicnn.kernels.conv import on_numpy as conv_definition
-from minicnn.fast.cuda import naive_conv as naive, conv as tiled
 from minicnn.kernels.geometry import slide
 
 MOST = 1e-5  # max|Δ| / max|reference| of float32; forward and back, and whatever is summed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import replace_file
 
 FORMAT = "minicnn-bench-1"
 
@@ -57,14 +57,10 @@ class Report:
     def write(self, path: Path) -> None:
         """As JSON; a killed run leaves `path` as it was."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            beside.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(beside, path)
+            replace_file(path, text)
         except OSError as problem:
             raise InputError(f"bench: out {str(path)!r} cannot be written ({problem.strerror})") from None
-        finally:
-            beside.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Report:

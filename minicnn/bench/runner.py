@@ -15,7 +15,8 @@ from minicnn.bench import cuda_sides, pytorch, tables
 from minicnn.bench.children import ChildFailed
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Report, Row, Table
-from minicnn.errors import InputError, MissingFileError
+from minicnn.errors import InputError, check_count
+from minicnn.files import check_folder
 
 # What a user calls a section, and the module that measures it.
 SECTIONS = {
@@ -91,10 +92,10 @@ def _check(only: Sequence[str], known: Iterable[str], rounds: int | None, out: P
     for name in only:
         if name not in known:
             raise InputError(f"bench: only is {name!r}; expected one of {', '.join(known)}")
-    if rounds is not None and rounds < 1:
-        raise InputError(f"bench: rounds is {rounds}; expected at least 1")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise MissingFileError(f"bench: out {str(out)!r} is in a folder that does not exist")
+    if rounds is not None:
+        check_count("bench: rounds", rounds)
+    if out is not None:
+        check_folder("bench: out", out)
     if out is not None and out.is_dir():
         raise InputError(f"bench: out {str(out)!r} is a folder; expected a file to write")
 

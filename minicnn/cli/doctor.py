@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
+from minicnn.text import file_size
+
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
@@ -108,7 +110,8 @@ def _kernels(kernels: dict[str, Any]) -> Iterator[str]:
     if "problem" in kernels:
         yield kernels["problem"]
         return
-    yield f"{kernels['compiled']} of {kernels['kernels']} compiled, {_size(kernels['bytes'])} in {kernels['folder']}"
+    size = file_size(kernels["bytes"])
+    yield f"{kernels['compiled']} of {kernels['kernels']} compiled, {size} in {kernels['folder']}"
     if not kernels["lasting"]:
         yield "kept until this process ends: no lasting folder can be written to; name one in NUMBA_CACHE_DIR"
     elif not kernels["writable"]:
@@ -118,13 +121,9 @@ def _kernels(kernels: dict[str, Any]) -> Iterator[str]:
 def _weights(weights: dict[str, Any]) -> Iterator[str]:
     for row in weights["files"]:
         if row["path"]:
-            yield f"{row['name']}: {_size(row['bytes'])}, {row['path']}"
+            yield f"{row['name']}: {file_size(row['bytes'])}, {row['path']}"
         elif not row["link"]:
             yield f"{row['name']}: {row['problem']}"
     yield from (f"looked for in {folder}" for folder in weights["folders"])
     if absent := sum(row["path"] is None and row["link"] is not None for row in weights["files"]):
         yield f"{absent} more can be had: minicnn weights list"
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:.1f} MiB"

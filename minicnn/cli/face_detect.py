@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli.face_inputs import counted
-from minicnn.cli.text import WIDTH, elided, plain
 from minicnn.errors import InputError
+from minicnn.text import WIDTH, elided_inside, plain
 
 if TYPE_CHECKING:
     from minicnn.faces.detection import Detection
@@ -93,7 +93,7 @@ def _plain(found: Detection) -> Iterator[dict[str, Any]]:
 
 def _lines(path: str, found: Detection, target: Path | None) -> Iterator[str]:
     count = f": {counted(len(found.scores), 'face')}" if len(found.scores) else ": no face was found"
-    yield f"{elided(plain(path), WIDTH - len(count))}{count}"
+    yield f"{elided_inside(plain(path), WIDTH - len(count))}{count}"
     for number, (box, score, points) in enumerate(zip(*found, strict=True), start=1):
         left, top, right, bottom = box
         size = f"{right - left:.0f} × {bottom - top:.0f} at {left:.0f},{top:.0f}"

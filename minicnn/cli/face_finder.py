@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minicnn.cli.text import plain
 from minicnn.errors import InputError
+from minicnn.text import plain
 
 if TYPE_CHECKING:
     import numpy as np

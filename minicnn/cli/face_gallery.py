@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli.face_inputs import counted
-from minicnn.cli.text import WIDTH, elided, entries, plain
 from minicnn.errors import InputError
+from minicnn.text import WIDTH, elided_inside, entries, listed, plain, wrapped
 
 if TYPE_CHECKING:
     from minicnn.faces.encoders import FaceEncoder
@@ -98,7 +97,7 @@ def enroll(arguments: argparse.Namespace) -> None:
 def _paragraphs(text: str) -> Iterator[str]:
     for number, paragraph in enumerate(text.split("\n\n")):
         yield from ([""] if number else [])
-        yield from textwrap.wrap(paragraph, WIDTH)
+        yield from wrapped(paragraph)
 
 
 def _people(who: list[str]) -> dict[str, list[Path]]:
@@ -159,7 +158,7 @@ def _receipt(report: Enrolment, pictures: list[Path], judged: bool) -> Iterator[
     yield f"{plain(report.name)}: {len(report.added)} added, {counted(report.total, 'picture')} in all"
     told = report if judged else replace(report, outliers=(), lookalikes=())
     for line in told.notes(tuple(plain(picture.name) for picture in pictures)):
-        yield from textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
+        yield from wrapped(line, indent="  ", hanging="  ")
 
 
 def _size(gallery: Gallery) -> str:
@@ -210,7 +209,7 @@ def list_people(arguments: argparse.Namespace) -> None:
     print("\n".join([f"{plain(arguments.gallery)}: {total}", *entries(facts), *([""] if counts else [])]))
     width = min(max(map(len, counts), default=0), WIDTH - 14)
     for name, count in counts.items():
-        print(f"  {elided(plain(name), width):<{width}}  {count:>6,}")
+        print(f"  {elided_inside(plain(name), width):<{width}}  {count:>6,}")
 
 
 def _draw(target: str, content: Content, settings: Any) -> None:
@@ -268,8 +267,8 @@ def _change(arguments: argparse.Namespace, change: Callable[[Records, str], Reco
         records = content.records
         name = proper_name(arguments.name, "gallery")
         if name not in records.people:
-            names = ", ".join(records.people[:10]) + (", …" if len(records.people) > 10 else "")
-            raise InputError(f"gallery: {name!r} is not in {str(path)!r}; it has {names or 'nobody'}")
+            names = listed(records.people) or "nobody"
+            raise InputError(f"gallery: {name!r} is not in {str(path)!r}; it has {names}")
         changed = change(records, name)
         gallery_file.write(path, Content(content.facts, changed, content.arrays))
     return records, changed

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli.face_gallery import opened
 from minicnn.cli.face_inputs import counted
-from minicnn.cli.text import entries, plain
 from minicnn.errors import InputError, MissingFileError
+from minicnn.text import entries, plain
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import check_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,8 +130,7 @@ def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
         raise InputError(
             "face train: test is for a folder of your own, with --data; drawn people are held out by number"
         )
-    if not out.parent.is_dir():
-        raise MissingFileError(f"face train: out {str(out)!r} is in a folder that does not exist")
+    check_folder("face train: out", out)
     if arguments.resume and not checkpoint.is_file():
         raise MissingFileError(f"face train: no checkpoint {str(checkpoint)!r}; start without --resume")
     if not arguments.resume and checkpoint.is_file():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli.face_gallery import opened
-from minicnn.cli.text import WIDTH, elided, plain
 from minicnn.errors import InputError
+from minicnn.text import WIDTH, elided_inside, plain, wrapped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,20 +171,15 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
 def _verdict(found: dict[str, Any]) -> Iterator[str]:
     if found["same"] is None:
         yield f"distance {found['distance']:.4g}"
-        yield from _wrapped(found["why"])
+        yield from wrapped(plain(found["why"]), hanging="  ")
         return
     verdict = "the same person" if "pictures" in found else f"{found['name']}"
     verdict, sign = (verdict, "≤") if found["same"] else (f"not {verdict}", ">")
     sure = found.get("probability")
     origin = f" ({found['origin']})" if found.get("origin") else ""
     likely = "" if sure is None else f", probability {sure:.1%} where half of those who come are who they say"
-    yield from _wrapped(f"{verdict}: distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{origin}{likely}")
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        plain(text), WIDTH, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False
-    )
+    verdict += f": distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{origin}{likely}"
+    yield from wrapped(plain(verdict), hanging="  ")
 
 
 # identify
@@ -218,7 +212,7 @@ def identify(arguments: argparse.Namespace) -> int:
         for image, result in zip(arguments.images, results, strict=True):
             print("\n".join(_matches(image, result, judged)))
         if not judged:
-            print("\n".join(_wrapped(inputs.why_no_verdict(encoder))))
+            print("\n".join(wrapped(plain(inputs.why_no_verdict(encoder)), hanging="  ")))
     if not judged:
         return inputs.NO_VERDICT
     return 0 if all(results) else 1
@@ -235,12 +229,12 @@ def _plain_result(image: str, result: Identification, judged: bool) -> dict[str,
 def _matches(image: str, result: Identification, judged: bool) -> Iterator[str]:
     """The verdict on a picture, the nearest people, and why."""
     verdict = f": {plain(result.name or 'not recognized')}" if judged else ""
-    yield f"{elided(plain(image), WIDTH - 2 - len(verdict))}{verdict}"
+    yield f"{elided_inside(plain(image), WIDTH - 2 - len(verdict))}{verdict}"
     for number, (name, distance) in enumerate(result.matches, start=1):
         within = f"  ≤ {result.threshold:.4g}" if judged and distance <= result.threshold else ""
-        yield f"  {number:>2}  {elided(plain(name), COLUMN):<{COLUMN}}  {distance:>8.4f}{within}"
+        yield f"  {number:>2}  {elided_inside(plain(name), COLUMN):<{COLUMN}}  {distance:>8.4f}{within}"
     if judged and not result:
-        yield from _wrapped(result.why, "  ")
+        yield from wrapped(plain(result.why), indent="  ")
 
 
 def _draw_matches(arguments: argparse.Namespace, encoder: FaceEncoder, result: Identification, judged: bool) -> None:

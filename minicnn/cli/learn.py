@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
-from minicnn.cli.text import WIDTH
+from minicnn.text import wrapped
 
 
 def add(commands: Any) -> None:
@@ -84,7 +83,7 @@ def check(arguments: argparse.Namespace) -> int:
 def hint(arguments: argparse.Namespace) -> None:
     from minicnn import learn
 
-    print(textwrap.fill(learn.hint(arguments.name, arguments.tier), WIDTH - 1))
+    print("\n".join(wrapped(learn.hint(arguments.name, arguments.tier))))
 
 
 def solution(arguments: argparse.Namespace) -> None:

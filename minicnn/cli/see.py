@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -259,8 +259,8 @@ def _pictures(model: Network, arguments: argparse.Namespace) -> Any:
     from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures
 
     most = arguments.most
-    if most is not None and most < 1:
-        raise InputError(f"see: most is {most}; expected a number of at least 1")
+    if most is not None:
+        check_count("see: most", most)
     if arguments.images is None:
         if not model.card.drawn:
             raise InputError(

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from minicnn.errors import InputError, MissingFileError
+from minicnn.errors import InputError, MissingFileError, check_count
+from minicnn.files import check_folder
 
 
 def add(commands: Any) -> None:
@@ -87,13 +88,10 @@ def _cycles(pairs: list[list[str]]) -> tuple[tuple[int, float], ...]:
 def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
     """Refuse before the hours of work what would fail after them."""
     for name in ("batch_size", "checkpoint_every"):
-        if getattr(arguments, name) < 1:
-            raise InputError(f"train: {name} is {getattr(arguments, name)}; expected at least 1")
+        check_count(f"train: {name}", getattr(arguments, name))
     _cycles(arguments.cycle or [])
-    if arguments.seed < 0:
-        raise InputError(f"train: seed is {arguments.seed}; expected at least 0")
-    if not out.parent.is_dir():
-        raise MissingFileError(f"train: out {str(out)!r} is in a folder that does not exist")
+    check_count("train: seed", arguments.seed, 0)
+    check_folder("train: out", out)
     for name in ("data", "test"):
         path = getattr(arguments, name)
         if path is not None and not Path(path).is_file():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from minicnn.text import wrapped
 
 if TYPE_CHECKING:
     from minicnn.lessons import Lesson, Row
@@ -87,13 +88,9 @@ def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator
 def _lines(lecture: str, lessons: Iterable[str], figure: str, command: str, exercises: Iterable[str]) -> Iterator[str]:
     """One row of the map, in as many lines as its fullest cell takes."""
     texts = zip(([lecture], lessons, [figure], [command]), WIDTHS[:4], strict=True)
-    wrapped = ([line for text in cell for line in _wrapped(text, width)] for cell, width in texts)
-    for cells in zip_longest(*wrapped, exercises, fillvalue=""):
+    columns = ([line for text in cell for line in wrapped(text, width, hanging="  ")] for cell, width in texts)
+    for cells in zip_longest(*columns, exercises, fillvalue=""):
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 # open

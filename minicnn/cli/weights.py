@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minicnn.cli.text import WIDTH, elided, entries, megabytes, plain
 from minicnn.errors import InputError, LoadError
+from minicnn.text import WIDTH, elided_inside, entries, file_size, plain
 
 if TYPE_CHECKING:
     from minicnn.hdf5 import Summary
@@ -91,7 +91,7 @@ def _table(rows: list[Weights]) -> Iterator[str]:
     for row in rows:
         facts = _facts(row)
         here = "no" if facts["path"] is None else "yes" if row.link else "shipped"
-        yield line(row.name, row.model or "none of ours", megabytes(facts["size"]), row.licence, here)
+        yield line(row.name, row.model or "none of ours", file_size(facts["size"]), row.licence, here)
     yield ""
     yield "To get one: minicnn weights fetch NAME. All about it: minicnn weights list NAME."
     yield "Folders, the first to have a file wins, and fetch writes to the first:"
@@ -109,7 +109,7 @@ def _card(row: Weights) -> Iterator[str]:
             "load it": row.call,
             "here": facts["path"] or f"no; minicnn weights fetch {row.name}",
             "file": row.file,
-            "size": megabytes(facts["size"]),
+            "size": file_size(facts["size"]),
             "source": row.source,
             kind: digest,
             "licence": row.licence,
@@ -150,7 +150,7 @@ def _say(line: str) -> None:
 
 
 def _receipt(row: Weights, done: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{row.name}: {done['how']}, {megabytes(done['size'])}"
+    yield f"{row.name}: {done['how']}, {file_size(done['size'])}"
     yield from entries(
         {
             "file": done["path"],
@@ -185,9 +185,9 @@ def inspect(arguments: argparse.Namespace) -> None:
         "layout": summary.layout,
         "fits": network or "no network of minicnn",
         "catalogue": f"{known.name}, licence {known.licence}" if known else None,
-        "size": megabytes(summary.size),
+        "size": file_size(summary.size),
         "SHA-256": summary.sha256,
-        "it says": elided(", ".join(f"{key} {value}" for key, value in told.items()), 8 * WIDTH),
+        "it says": elided_inside(", ".join(f"{key} {value}" for key, value in told.items()), 8 * WIDTH),
         "note": "; ".join(summary.notes),
     }
     print("\n".join([plain(str(path)), *entries(facts), "", *_arrays(summary)]))
@@ -224,7 +224,7 @@ def _arrays(summary: Summary) -> Iterator[str]:
     names, shapes, dtypes, counts = (max(map(len, column)) for column in zip(*table, strict=True))
     names = min(names, WIDTH - shapes - dtypes - counts - 6)
     for name, shape, dtype, count in table:
-        yield f"{elided(name, names):<{names}}  {shape:<{shapes}}  {dtype:<{dtypes}}  {count:>{counts}}"
+        yield f"{elided_inside(name, names):<{names}}  {shape:<{shapes}}  {dtype:<{dtypes}}  {count:>{counts}}"
     yield f"{len(summary.rows):,} arrays, {summary.parameters:,} parameters"
 
 
@@ -258,4 +258,4 @@ def convert(arguments: argparse.Namespace) -> None:
     for note in done["notes"]:
         print(f"note: {plain(note)}")
     layout = f"{LAYOUTS[arguments.layout]}, {arguments.dtype}"
-    print(f"{out}: {done['network']}, {layout}, {done['parameters']:,} parameters, {megabytes(done['size'])}")
+    print(f"{out}: {done['network']}, {layout}, {done['parameters']:,} parameters, {file_size(done['size'])}")

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 
 # Where the eye on the left of the picture, the other eye, the tip of the nose and the corners of the mouth come to lie,
 # in parts of the crop's side.
@@ -51,7 +51,7 @@ def transform(image: np.ndarray, matrix: npt.ArrayLike, size: int) -> np.ndarray
     pixels, so that nothing aliases. Raises InputError.
     """
     _check_picture(image)
-    _check_size(size)
+    check_count("size", size, 1, 4096)
     matrix = _numbers(matrix, "transform: matrix")
     if matrix.shape != (2, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-12:
         raise InputError(
@@ -80,7 +80,7 @@ def crop_by_landmarks(
         if template not in TEMPLATES:
             raise InputError(f"crop_by_landmarks: template is {template!r}; expected one of {', '.join(TEMPLATES)}")
         template = TEMPLATES[template][: len(points)]
-    _check_size(size)
+    check_count("size", size, 1, 4096)
     target = size * _numbers(template, "crop_by_landmarks: template")
     return transform(image, similarity(points, target), size)
 
@@ -114,7 +114,7 @@ def crop_centre(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _square(image: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
-    _check_size(size)
+    check_count("size", size, 1, 4096)
     scale = size / side
     return transform(image, np.array([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]]), size)
 
@@ -150,8 +150,3 @@ def _check_picture(image: np.ndarray) -> None:
         raise InputError(f"image: got {getattr(image, 'shape', type(image).__name__)}; expected an array (H, W, 3)")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
         raise InputError(f"image: dtype is {image.dtype}; expected floats or uint8")
-
-
-def _check_size(size: int) -> None:
-    if not isinstance(size, int | np.integer) or isinstance(size, bool) or not 1 <= size <= 4096:
-        raise InputError(f"size: got {size!r}; expected whole pixels from 1 to 4096")

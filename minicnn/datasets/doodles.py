@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 
 Seed = int | np.random.Generator | None
 
@@ -41,8 +41,7 @@ def album(people: int, each: int, *, seed: Seed = None) -> tuple[np.ndarray, np.
     float32: black is −0.5, white 0.5. seed: pass a generator to have other people every time. Raises InputError.
     """
     for name, value in (("people", people), ("each", each)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-            raise InputError(f"album: {name} is {value!r}; expected a whole number of at least 1")
+        check_count(f"album: {name}", value)
     random = np.random.default_rng(seed)
     who = np.repeat(np.arange(people), each)
     return photograph(invent(people, seed=random)[who], seed=random), who

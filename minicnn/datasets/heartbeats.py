@@ -16,7 +16,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 
 Seed = int | np.random.Generator | None
 
@@ -98,8 +98,7 @@ def recordings(count: int, *, seconds: float = 4.0, seed: Seed = None) -> tuple[
 
     seed: pass a generator to have other people every time. Raises InputError.
     """
-    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
-        raise InputError(f"recordings: count is {count!r}; expected a whole number of at least 1")
+    check_count("recordings: count", count)
     random = np.random.default_rng(seed)
     labels = np.arange(count) % len(KINDS)
     return np.stack([recording(KINDS[label], seconds=seconds, seed=random) for label in labels]), labels

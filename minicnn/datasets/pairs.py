@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count, is_count
 
 
 class Pairs(NamedTuple):
@@ -28,10 +28,9 @@ def draw_pairs(labels: npt.ArrayLike, *, folds: int = 10, pairs: int = 600, seed
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise InputError(f"draw_pairs: labels have shape {labels.shape}; expected (N,), one a picture")
-    for name, value, least in (("folds", folds, 1), ("pairs", pairs, 2)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least or value % least:
-            expected = "an even number of at least 2" if least == 2 else "a whole number of at least 1"
-            raise InputError(f"draw_pairs: {name} is {value!r}; expected {expected}")
+    check_count("draw_pairs: folds", folds)
+    if not is_count(pairs, 2) or pairs % 2:
+        raise InputError(f"draw_pairs: pairs is {pairs!r}; expected an even number of at least 2")
     rng = np.random.default_rng(seed)
     drawn = [np.empty((0, 2), np.int64)]
     for people in np.array_split(rng.permutation(np.unique(labels)), folds):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.errors import check_count
 
 Seed = int | np.random.Generator | None
 
@@ -53,8 +53,7 @@ def films(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _begin(name: str, count: int, seed: Seed, kinds: int) -> tuple[np.random.Generator, np.ndarray]:
-    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
-        raise InputError(f"{name}: count is {count!r}; expected a whole number of at least 1")
+    check_count(f"{name}: count", count)
     return np.random.default_rng(seed), np.arange(count) % kinds
 
 

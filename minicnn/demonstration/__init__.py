@@ -10,8 +10,8 @@ from string import Template
 
 from minicnn.backend import compiled_before
 from minicnn.demonstration import faces, styles
-from minicnn.demonstration.files import replace
 from minicnn.errors import InputError
+from minicnn.files import replace_file
 
 
 def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
@@ -26,5 +26,5 @@ def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
     told = {**styles.demonstrate(folder, say), **faces.demonstrate(folder, say)}
     template = Template((resources.files("minicnn.demonstration") / "templates/page.html").read_text("utf-8"))
     path = folder / "index.html"
-    replace(path, template.substitute(told, seconds=f"{time.monotonic() - start:.0f}").encode())
+    replace_file(path, template.substitute(told, seconds=f"{time.monotonic() - start:.0f}").encode())
     return path

@@ -1,4 +1,4 @@
-"""What the demonstration writes: all of a file or none of it, and figures as HTML."""
+"""What the demonstration writes: figures, as files and as HTML."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minicnn.files import replace_file
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write it beside, then put it in place."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -27,7 +19,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
     content = io.BytesIO()
     FigureCanvasAgg(figure).print_png(content)
-    replace(path, content.getvalue())
+    replace_file(path, content.getvalue())
 
 
 def picture(source: str, caption: str, *, below: str = "") -> str:

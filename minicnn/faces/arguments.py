@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,3 @@ def as_floats(value: Any) -> np.ndarray:
 def is_number(value: object, least: float = -math.inf) -> bool:
     """Whether it is a finite number of at least `least`."""
     return isinstance(value, Real) and math.isfinite(value) and float(value) >= least
-
-
-def is_count(value: object, least: int) -> bool:
-    """Whether it is an integer of at least `least`."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

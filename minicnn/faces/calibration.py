@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.faces.evaluation import Interval, Roc, check_rate, labelled_pairs, share_interval
 
 RESAMPLES, FEWEST_RESAMPLES = 500, 100
@@ -25,13 +25,13 @@ KEPT = 100  # the nearest pairs of different people, all kept for galleries; of 
 
 def rate_in_gallery(far: float, comparisons: int) -> float:
     """1 − (1 − FAR)^K: how often a stranger passes who is compared K times, each independently of the others."""
-    _check_comparisons(comparisons, "rate_in_gallery")
+    check_count("rate_in_gallery: comparisons", comparisons)
     return -math.expm1(comparisons * math.log1p(-far)) if far < 1 else 1.0
 
 
 def rate_per_comparison(rate: float, comparisons: int) -> float:
     """1 − (1 − rate)^(1/K): the FAR at which a stranger who is compared K times passes at this rate."""
-    _check_comparisons(comparisons, "rate_per_comparison")
+    check_count("rate_per_comparison: comparisons", comparisons)
     return -math.expm1(math.log1p(-rate) / comparisons) if rate < 1 else 1.0
 
 
@@ -262,8 +262,3 @@ def _finite(value: Any) -> float:
 def _pair(values: Any) -> Interval:
     low, high = values
     return _finite(low), _finite(high)
-
-
-def _check_comparisons(comparisons: int, name: str) -> None:
-    if not isinstance(comparisons, int | np.integer) or isinstance(comparisons, bool) or comparisons < 1:
-        raise InputError(f"{name}: comparisons is {comparisons!r}; expected a whole number of at least 1")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError
-from minicnn.faces.arguments import as_array, is_count, is_number
+from minicnn.errors import InputError, check_count
+from minicnn.faces.arguments import as_array, is_number
 
 NEAR = 0.01  # of the encodings' length: a distance between faces that is none
 CLOSE = 0.02  # how far from what a collapsed encoder pays a loss counts as it
@@ -40,8 +40,7 @@ class CollapseMonitor:
     def __init__(self, margin: float | str = 0.2, *, patience: int = 50) -> None:
         if margin != "soft" and not is_number(margin, least=0):
             raise InputError(f'CollapseMonitor: margin is {margin!r}; expected a number of 0 or more, or "soft"')
-        if not is_count(patience, least=1):
-            raise InputError(f"CollapseMonitor: patience is {patience!r}; expected an int of at least 1")
+        check_count("CollapseMonitor: patience", patience)
         # What a triplet costs when its three encodings are one, and what that number is called.
         self.collapsed_loss, self._called = (math.log(2), "ln 2") if margin == "soft" else (float(margin), "the margin")
         self.patience = patience

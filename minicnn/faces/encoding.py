@@ -13,11 +13,11 @@ import numpy as np
 from minicnn import images as files
 from minicnn import nn
 from minicnn.errors import InputError, LoadError
-from minicnn.hdf5.entries import one_line
 from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import arrays_of
 from minicnn.models.card import ModelCard
 from minicnn.tensor import Tensor, no_grad
+from minicnn.text import one_line
 
 BATCH = 32  # pictures at once: enough for large products, and Inception-ResNet-v1 takes 400 MB for them
 

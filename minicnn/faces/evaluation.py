@@ -212,7 +212,7 @@ def evaluate_pairs(
 
 def _folds(folds: int | npt.ArrayLike, same: np.ndarray) -> np.ndarray:
     """The fold that each pair is in."""
-    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
+    if isinstance(folds, int | np.integer):
         most = min(same.sum(), (~same).sum())
         if not 2 <= folds <= most:
             raise InputError(

@@ -14,6 +14,7 @@ import numpy as np
 from minicnn import images
 from minicnn.faces.evaluation import roc
 from minicnn.faces.protocols import Identified
+from minicnn.text import elided, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -261,5 +262,4 @@ def _plain(axes: Axes, grid: Any) -> None:
 
 def _short(name: str, width: int = 20) -> str:
     """In so many letters, without dollars, between which matplotlib would see mathematics."""
-    name = "".join(letter if letter.isprintable() else "�" for letter in name).replace("$", r"\$")
-    return name if len(name) <= width else f"{name[: width - 1]}…"
+    return elided(plain(name), width).replace("$", r"\$")

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, is_count
 from minicnn.faces import gallery_file
-from minicnn.faces.arguments import is_count
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.distances import is_same
 from minicnn.faces.encoding import check_same_encoder, encode, identity
@@ -24,6 +23,7 @@ from minicnn.faces.records import Records, proper_name, spelled
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.settings import Settings
 from minicnn.hdf5.access import named
+from minicnn.text import listed
 
 ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 
@@ -151,8 +151,8 @@ class Gallery:
         """The name as it is enrolled. Raises InputError where it is not."""
         name = proper_name(name, function)
         if name not in self._records.people:
-            names = ", ".join(self._records.people[:10]) + (", …" if len(self) > 10 else "")
-            raise InputError(f"{function}: {name!r} is not in the gallery; it has {names or 'nobody'}")
+            names = listed(self._records.people) or "nobody"
+            raise InputError(f"{function}: {name!r} is not in the gallery; it has {names}")
         return name
 
     # Who is it

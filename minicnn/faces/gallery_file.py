@@ -20,9 +20,11 @@ import numpy as np
 
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.faces.records import Records, proper_name
+from minicnn.files import replacing
 from minicnn.hdf5.access import opened
-from minicnn.hdf5.entries import Source, one_line
+from minicnn.hdf5.entries import Source
 from minicnn.hdf5.loader import Checksum
+from minicnn.text import one_line
 
 FORMAT = "minicnn-gallery-1"
 COPIED = 64 * 2**20  # bytes; larger encodings stay in the file
@@ -187,18 +189,12 @@ def write(path: Path, content: Content) -> str:
     facts = {**content.facts, "format": FORMAT}
     content = Content(facts, content.records.grouped(), content.arrays)
     sha256 = content.sha256
-    beside = path.with_name(f".{path.name}.part")  # what a killed process left is written over
     try:
-        beside.unlink(missing_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        _write(beside, {**facts, "sha256": sha256}, content.datasets())
-        os.chmod(beside, mode)  # as its owner has made it since
-        os.replace(beside, path)
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600  # as its owner has made it since
+        with replacing(path, name=f".{path.name}.part", mode=mode) as beside:
+            _write(beside, {**facts, "sha256": sha256}, content.datasets())
     except (OSError, RuntimeError, ValueError, TypeError) as problem:
         raise InputError(f"gallery {str(path)!r} cannot be written ({one_line(problem)})") from problem
-    finally:
-        beside.unlink(missing_ok=True)
     return sha256
 
 
@@ -210,8 +206,6 @@ def _write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray
             file.attrs[key] = value
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
-    with open(path, "rb+") as written:
-        os.fsync(written.fileno())
 
 
 def target_of(path: Any, name: str) -> Path:

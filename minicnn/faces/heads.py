@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minicnn import nn, ops
-from minicnn.errors import InputError
-from minicnn.faces.arguments import as_floats, is_count
+from minicnn.errors import InputError, check_count
+from minicnn.faces.arguments import as_floats
 from minicnn.ops.math import quotient
 from minicnn.tensor import Tensor, op
 
@@ -68,8 +68,7 @@ class PairHead(nn.Module):
     def __init__(self, kind: str = "l1", dimensions: int = 128) -> None:
         if kind not in KINDS:
             raise InputError(f"PairHead: kind is {kind!r}; expected one of {', '.join(KINDS)}")
-        if not is_count(dimensions, least=1):
-            raise InputError(f"PairHead: dimensions is {dimensions!r}; expected an int of at least 1")
+        check_count("PairHead: dimensions", dimensions)
         self.kind = kind
         self._difference, weight = KINDS[kind]
         self.w = Tensor(np.full(dimensions, -weight(dimensions), np.float32), requires_grad=True)

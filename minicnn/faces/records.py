@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.hdf5.entries import one_line
+from minicnn.text import one_line
 
 LONGEST_NAME = 200  # letters
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError
-from minicnn.faces.arguments import as_array, is_count
+from minicnn.errors import InputError, check_count, is_count
+from minicnn.faces.arguments import as_array
 
 
 class PeopleSampler:
@@ -31,8 +31,7 @@ class PeopleSampler:
         for name, value, why in (("people", people, "a negative"), ("pictures", pictures, "a positive")):
             if not is_count(value, least=2):
                 raise InputError(f"PeopleSampler: {name} is {value!r}; expected an int of 2 or more, for {why}")
-        if not is_count(seed, least=0):
-            raise InputError(f"PeopleSampler: seed is {seed!r}; expected an int of 0 or more")
+        check_count("PeopleSampler: seed", seed, 0)
         names, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
         everybody = np.split(np.argsort(numbers, kind="stable"), np.cumsum(counts)[:-1])
         self._people = [rows for rows in everybody if len(rows) > 1]
@@ -64,8 +63,7 @@ class PeopleSampler:
 
     def batch(self, number: int) -> np.ndarray:
         """The batch of this number, counted from 0 over all epochs."""
-        if not is_count(number, least=0):
-            raise InputError(f"PeopleSampler: the batch's number is {number!r}; expected an int of 0 or more")
+        check_count("PeopleSampler: number", number, 0)
         epoch, index = divmod(number, len(self))
         if self._last[0] != epoch:
             self._last = epoch, self.epoch(epoch)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import ops
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.faces import distances
 from minicnn.faces.heads import PairHead, chi_square
 from minicnn.tensor import no_grad
@@ -72,5 +72,4 @@ def check_score(score: Any, neighbours: Any) -> None:
     """Raise InputError for a way to score people that there is not."""
     if score not in SCORES:
         raise InputError(f"Gallery: score is {score!r}; expected one of {', '.join(SCORES)}")
-    if not isinstance(neighbours, int) or isinstance(neighbours, bool) or neighbours < 1:
-        raise InputError(f"Gallery: neighbours is {neighbours!r}; expected a whole number of at least 1")
+    check_count("Gallery: neighbours", neighbours)

@@ -14,7 +14,7 @@ from minicnn.faces.arguments import is_number
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
-from minicnn.hdf5.entries import one_line
+from minicnn.text import one_line
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.errors import InputError
-from minicnn.faces.arguments import is_count
+from minicnn.errors import InputError, is_count
 from minicnn.faces.cropping import crop
 from minicnn.faces.detection import Detection, detect
 from minicnn.models.card import ModelCard

@@ -13,7 +13,7 @@ from minicnn.datasets import image_folders
 from minicnn.datasets.alignment import crop_centre
 from minicnn.datasets.synthetic_faces import Population
 from minicnn.errors import InputError
-from minicnn.training import replacing
+from minicnn.files import replacing
 
 
 def drawn(
@@ -63,6 +63,6 @@ def _kept(path: Path, population: Population, people: list[int], each: int, size
             )
         return kept
     album = population.pictures(people, each, threads=os.cpu_count() or 1, progress=progress)
-    with replacing(path) as file:
+    with replacing(path) as beside, open(beside, "wb") as file:
         np.save(file, album.images)
     return album.images

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass, field
 
 from minicnn.gradients.differences import Index, Unsettled
-
-WIDTH = 80  # of a terminal that nobody made wider
+from minicnn.text import WIDTH, wrapped
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class InputReport:
         return f"{label}: {self.checked}/{of} ok"
 
     def __str__(self) -> str:
-        return "\n".join(_wrapped([self.summary(), *(f"  {line}" for line in self.details())]))
+        return "\n".join(_within_width([self.summary(), *(f"  {line}" for line in self.details())]))
 
     def details(self) -> list[str]:
         """Everything but the summary, a line each."""
@@ -126,18 +124,15 @@ class GradcheckReport:
                 lines += [found.summary(), *(f"  {line}" for line in found.details())]
         lines += _joined([found.summary() for found in self.inputs if found.ok])
         lines += self.notes
-        return "\n".join(_wrapped([lines[0], *(f"  {line}" for line in lines[1:])]))
+        return "\n".join(_within_width([lines[0], *(f"  {line}" for line in lines[1:])]))
 
 
-def _wrapped(lines: list[str]) -> list[str]:
-    """What is too long goes on below, further in. Words, and so names and numbers, stay whole."""
-    wrapped: list[str] = []
+def _within_width(lines: list[str]) -> list[str]:
+    """Return the lines; what is too long goes on below, further in."""
+    told: list[str] = []
     for line in lines:
-        inner = " " * (len(line) - len(line.lstrip()) + 4)
-        wrapped += textwrap.wrap(
-            line, WIDTH, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
-        ) or [""]
-    return wrapped
+        told += wrapped(line, hanging=" " * (len(line) - len(line.lstrip()) + 4)) or [""]
+    return told
 
 
 def _joined(pieces: list[str]) -> list[str]:

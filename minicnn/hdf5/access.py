@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.hdf5.entries import Damaged, Listing, Source, Stream, one_line, parsed
+from minicnn.hdf5.entries import Damaged, Listing, Source, Stream, parsed
+from minicnn.text import one_line
 
 # What a file is called in messages, and what it should have been.
 EXPECTED = {"weights": "expected an HDF5 file of weights", "gallery": "expected a gallery that minicnn saved"}

@@ -95,10 +95,3 @@ def _entry(shape: Any, dtype: Any, format: Any, offset: Any = None) -> Entry:
     if format is not None and not re.fullmatch(r"[<>]f[248]|\|u1", format):
         raise ValueError(format)
     return Entry(shape, str(dtype), None if format is None else np.dtype(format), offset=offset)
-
-
-def one_line(said: object, longest: int = 200) -> str:
-    """What an exception says, or a name from a file, on one line of bearable length that leaves the screen alone."""
-    text = " ".join(str(said).split()) or type(said).__name__
-    text = "".join(letter if letter.isprintable() else "�" for letter in text)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

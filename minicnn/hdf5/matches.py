@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import NamedTuple
@@ -14,8 +13,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.hdf5 import axes
 from minicnn.hdf5.axes import Order
-from minicnn.hdf5.entries import one_line
 from minicnn.hdf5.formats import OWN, Contents, Stored
+from minicnn.text import listed, wrapped
 
 # Keras's name of a variable -> ours.
 ROLES = {
@@ -38,7 +37,6 @@ GROUPS = {
     "BatchNorm": "batch_normalization",
     "PReLU": "p_re_lu",
 }
-WIDTH = 80  # of a report
 
 
 @dataclass(frozen=True)
@@ -78,24 +76,10 @@ class LoadReport:
         lines = [f"{what}: {listed(those)}" for what, those in said.items() if those]
         lines += [f"note: {note}" for note in self.notes]
         first = f"{self.path}: {count} arrays of {self.model} loaded from {self.layout}"
-        return "\n".join([_wrapped(first, ""), *(_wrapped(line, "  ") for line in lines)])
-
-
-def _wrapped(line: str, indent: str) -> str:
-    return textwrap.fill(
-        line,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def listed(those: Collection[str], most: int = 10) -> str:
-    """The names, or the first ten and how many more."""
-    more = f" and {len(those) - most} more" if len(those) > most else ""
-    return ", ".join(one_line(name) for name in list(those)[:most]) + more
+        told = wrapped(first, hanging="    ")
+        for line in lines:
+            told += wrapped(line, indent="  ", hanging="    ")
+        return "\n".join(told)
 
 
 class Layer(NamedTuple):

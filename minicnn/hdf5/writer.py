@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from minicnn import devices, nn
-from minicnn.errors import InputError, MissingFileError
-from minicnn.hdf5.entries import one_line
+from minicnn.errors import InputError
+from minicnn.files import check_folder, replacing
 from minicnn.hdf5.formats import OWN
 from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import GROUPS, ROLES, arrays_of, layers_of, order_of, title
+from minicnn.text import one_line
 
 # float16 is for files that travel, so it is compressed; float32 would gain too little for the time that it takes.
 COMPRESSION: dict[str, dict[str, Any]] = {
@@ -57,20 +57,15 @@ def save(
     if dtype not in COMPRESSION:
         raise InputError(f"save: dtype is {dtype!r}; expected one of {', '.join(COMPRESSION)}")
     target = Path(path)
-    if not target.parent.is_dir():
-        raise MissingFileError(f"save: path {str(target)!r} is in a folder that does not exist")
+    check_folder("save: path", target)
     arrays = {name: _stored(name, devices.to_host(array), dtype) for name, array in arrays_of(model).items()}
     content = LAYOUTS[layout](model, arrays, target)
     content.groups[""] = {"model": title(model), "dtype": dtype} | content.groups[""] | _checked(attributes or {})
-    # In the same folder, because a rename is atomic only within one file system.
-    beside = target.with_name(f".minicnn-{secrets.token_hex(8)}.part")
     try:
-        _write(beside, content, COMPRESSION[dtype])
-        os.replace(beside, target)
+        with replacing(target) as beside:
+            _write(beside, content, COMPRESSION[dtype])
     except (OSError, RuntimeError, ValueError, TypeError) as problem:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(problem)})") from problem
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _own(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
@@ -154,15 +149,13 @@ def _cut(key: str, names: list[str]) -> dict[str, np.ndarray]:
 def _write(path: Path, content: Content, options: Mapping[str, Any]) -> None:
     import h5py
 
-    with h5py.File(path, "x") as file:
+    with h5py.File(path, "w") as file:
         for group, attributes in content.groups.items():
             here = file.require_group(group or "/")
             for key, value in attributes.items():
                 here.attrs[key] = value
         for name, array in content.arrays.items():
             file.create_dataset(name, data=array, **(options if array.ndim else {}))
-    with open(path, "rb+") as written:
-        os.fsync(written.fileno())
 
 
 def _stored(name: str, array: np.ndarray, dtype: str) -> np.ndarray:

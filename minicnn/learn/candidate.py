@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import importlib.util
 import json
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from minicnn.files import replace_file
 from minicnn.learn import catalogue
 from minicnn.learn.judging import collect, judge, prepare, where
 from minicnn.learn.verdict import Verdict
@@ -36,7 +36,7 @@ def main(name: str, file: str, verdict: str, seconds: str) -> None:
         found = judge(exercise, trials, outcomes)
     except Refused as problem:
         found = Verdict(name, False, (), [str(problem)])
-    write(found, target)
+    replace_file(target, json.dumps(found.as_data()))  # in one go: a process that is stopped leaves no verdict
 
 
 def _in_a_line(
@@ -78,13 +78,6 @@ def limit(seconds: float, stopped: Path) -> Iterator[None]:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
-
-
-def write(found: Verdict, target: Path) -> None:
-    """In one go, so that a process that is stopped leaves none."""
-    beside = target.with_suffix(".part")
-    beside.write_text(json.dumps(found.as_data()), encoding="utf-8")
-    os.replace(beside, target)
 
 
 if __name__ == "__main__":

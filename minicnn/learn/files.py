@@ -7,7 +7,7 @@ import inspect
 import os
 from pathlib import Path
 
-from minicnn.handing_out import hand_out
+from minicnn.files import hand_out
 from minicnn.learn.exercise import Exercise
 
 HEAD = '''"""Exercise {name}: {title}

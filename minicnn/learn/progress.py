@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from minicnn.errors import InputError
+from minicnn.files import replace_file
 from minicnn.learn.exercise import Exercise
 
 
@@ -61,10 +61,7 @@ def _write(known: Mapping[str, Progress]) -> None:
     text = json.dumps({name: asdict(entry) for name, entry in known.items()}, indent=1)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=target.parent, suffix=".part")
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(beside, target)
+        replace_file(target, text)
     except OSError as problem:
         raise InputError(
             f"learn: {target} cannot be written: {problem.strerror or problem}; MINICNN_LEARN names another folder"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-WIDTH = 79
+from minicnn.text import wrapped
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,10 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"{self.name}: {self._sum()}", *([""] if self.rows else [])]
         for row in self.rows:
-            lines += _wrapped("right  " if row.right else "WRONG  ", row.case)
-            lines += _wrapped(" " * 9, row.text) if row.text else []
+            lines += _below("right  " if row.right else "WRONG  ", row.case)
+            lines += _below(" " * 9, row.text) if row.text else []
         for text in self.advice:
-            lines += ["", *_wrapped("", text)]
+            lines += ["", *_below("", text)]
         if self.printed:
             lines += ["", "It printed:", *(f"  | {line}" for line in self.printed.splitlines())]
         return "\n".join(lines)
@@ -64,12 +63,11 @@ class Verdict:
         return cls(**{**data, "rows": [Row(**row) for row in data["rows"]]})
 
 
-def _wrapped(begin: str, text: str) -> list[str]:
-    """The text within WIDTH columns, further lines under the first."""
+def _below(begin: str, text: str) -> list[str]:
+    """Return the lines of the text, further ones under the first."""
     lines = []
     for number, line in enumerate(text.splitlines()):  # a second one is the learner's own, with its indent
         indent = " " * (len(line) - len(line.lstrip()))
         first = begin if number == 0 else " " * len(begin)
-        under = "  " + " " * len(begin) + indent
-        lines += textwrap.wrap(line.lstrip(), WIDTH, initial_indent=f"  {first}{indent}", subsequent_indent=under)
+        lines += wrapped(f"{first}{indent}{line.lstrip()}", indent="  ", hanging=" " * len(begin) + indent)
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from minicnn.handing_out import hand_out
+from minicnn.files import hand_out
 from minicnn.lessons.shelf import find
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError
+from minicnn.files import replace_file
 from minicnn.lessons.shelf import PACKAGE, Lesson
 
 SECONDS = 600  # for one cell, and to start a kernel: lessons take some ten for all of theirs, where nobody else works
@@ -153,12 +154,8 @@ def make_folder(path: Path) -> None:
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file beside, then put it in its place."""
-    beside = path.with_name(f".{path.name}.part")
+    """Write a file, whole or not at all. Raises InputError."""
     try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(path)
+        replace_file(path, text)
     except OSError as problem:
         raise InputError(f"tutorial: {path} cannot be written ({problem.strerror})") from None
-    finally:
-        beside.unlink(missing_ok=True)

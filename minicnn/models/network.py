@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.hdf5.matches import listed
+from minicnn.fast.cpu.program.frozen import run_fast
 from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
-from minicnn.fast.cpu.program.frozen import run_fast
 from minicnn.tensor import Tensor
+from minicnn.text import listed
 
 if TYPE_CHECKING:
     from minicnn.hdf5 import LoadReport

@@ -12,10 +12,11 @@ from minicnn import zoo
 from minicnn.errors import LoadError
 from minicnn.hdf5.access import listing_of, named
 from minicnn.hdf5.formats import contents
-from minicnn.hdf5.matches import listed, match
+from minicnn.hdf5.matches import match
 from minicnn.models import cascade, deep_face, imagenet, inception_resnet, nn4, tiny, tiny_face
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike
+from minicnn.text import listed
 
 
 class Known(NamedTuple):

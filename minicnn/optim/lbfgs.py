@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from minicnn import devices
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds
 from minicnn.tensor import Tensor
@@ -51,8 +51,7 @@ class LBFGS(Optimizer):
     ) -> None:
         super().__init__(parameters, learning_rate)
         for name, value in {"history": history, "trials": trials}.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"LBFGS: {name} is {value!r}; expected an integer of at least 1")
+            check_count(f"LBFGS: {name}", value)
         self.history, self.trials = history, trials
         self.bounds = check_bounds(bounds)
         self.evaluations = 0

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, MissingFileError
-from minicnn.training import replacing
+from minicnn.files import check_folder, replacing
+from minicnn.text import one_line
 
 EVERY = 10.0  # seconds: what is lost at worst
 
@@ -24,8 +25,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
-        if not path.parent.is_dir():
-            raise MissingFileError(f"checkpoint {str(path)!r} is in a folder that does not exist")
+        check_folder("checkpoint", path)
         self.path, self.settings = path, json.loads(json.dumps(settings))
         self._written = time.monotonic()
 
@@ -36,7 +36,7 @@ class Checkpoint:
     def write(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Replace the file: it is the old one or the new one, whatever happens meanwhile."""
         text = json.dumps({"settings": self.settings, "facts": facts})
-        with replacing(self.path) as file:
+        with replacing(self.path) as beside, open(beside, "wb") as file:
             np.savez(file, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self._written = time.monotonic()
 
@@ -67,9 +67,6 @@ def _difference(name: str, was: Any, wanted: Any) -> str:
     if isinstance(was, dict) and isinstance(wanted, dict):
         part = next(key for key in [*wanted, *was] if was.get(key) != wanted.get(key))
         return _difference(f"{name}: {part}", was.get(part), wanted.get(part))
-    return f"{name} {_short(was)} where {_short(wanted)} is asked for"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "…"
+    return (
+        f"{name} {one_line(json.dumps(was), longest=40)} where {one_line(json.dumps(wanted), longest=40)} is asked for"
+    )

@@ -13,8 +13,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.fast.cpu import winograd
-from minicnn.kernels.geometry import slide
 from minicnn.fast.cpu.winograd.filters import BUDGET
+from minicnn.kernels.geometry import slide
 from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network

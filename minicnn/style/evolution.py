@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn import images
-from minicnn.errors import InputError, MissingFileError
-from minicnn.training import replacing
+from minicnn.errors import InputError, check_count
+from minicnn.files import check_folder, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ class Frames:
     """Writes every n-th picture into a folder: 00010.png, 00020.png, … The folder is made where it is missing."""
 
     def __init__(self, folder: images.PathLike, *, every: int = 10, suffix: str = ".png") -> None:
-        self.folder, self.every, self.suffix = Path(folder), _count("frames: every", every), suffix
+        self.folder, self.every, self.suffix = Path(folder), check_count("frames: every", every), suffix
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
@@ -70,7 +70,7 @@ class Preview:
 
     def __init__(self, path: images.PathLike, *, every: int | None = None, seconds: float | None = None) -> None:
         self.path = images.check_target(path)
-        self.every = 1 if every is None else _count("preview: every", every)
+        self.every = 1 if every is None else check_count("preview: every", every)
         self.seconds = (2.0 if every is None else 0.0) if seconds is None else seconds
         if not (isinstance(self.seconds, int | float) and 0 <= self.seconds < math.inf):
             raise InputError(f"preview: seconds is {seconds!r}; expected a number of at least 0")
@@ -101,8 +101,11 @@ class Animation:
         start: np.ndarray | None = None,
     ) -> None:
         self.path = _gif(path)
-        self.side, self.milliseconds = _count("animation: side", side), _count("animation: milliseconds", milliseconds)
-        self.steps = _spread(_count("animation: steps", steps), _count("animation: frames", frames))
+        self.side, self.milliseconds = (
+            check_count("animation: side", side),
+            check_count("animation: milliseconds", milliseconds),
+        )
+        self.steps = _spread(check_count("animation: steps", steps), check_count("animation: frames", frames))
         self.pictures: list[np.ndarray] = []
         if start is not None:
             self._keep(start)
@@ -129,8 +132,7 @@ class Animation:
         shown = [self.milliseconds] * len(rest) + [HOLD]
         content = io.BytesIO()
         first.save(content, "GIF", save_all=True, append_images=rest, duration=shown, loop=0, optimize=False)
-        with replacing(self.path) as file:
-            file.write(content.getvalue())
+        replace_file(self.path, content.getvalue())
         return self.path
 
 
@@ -157,15 +159,8 @@ def _gif(path: images.PathLike) -> Path:
     target = Path(path)
     if target.suffix.lower() != ".gif":
         raise InputError(f"animation: path {str(target)!r} has suffix {target.suffix!r}; expected .gif")
-    if not target.parent.is_dir():
-        raise MissingFileError(f"animation: path {str(target)!r} is in a folder that does not exist")
+    check_folder("animation: path", target)
     return target
-
-
-def _count(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
-    return value
 
 
 def plot_losses(history: Sequence[Mapping[str, float]], *, title: str = "") -> Figure:

@@ -13,7 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from minicnn import devices, models
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
+from minicnn.files import interrupts_wait
 from minicnn.images import as_image
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
@@ -25,7 +26,6 @@ from minicnn.style.counts import check_size
 from minicnn.style.request import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
 from minicnn.style.run import Run, Styles
 from minicnn.style.trace import Diverged
-from minicnn.training import interrupts_wait
 
 OnStep = Callable[[int, np.ndarray, dict[str, float]], Any]
 GREY = 0.02  # a picture whose values deviate less from their mean shows nothing
@@ -100,8 +100,7 @@ def prepare(
     **changes: Any,
 ) -> Job:
     """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"transfer: seed is {seed!r}; expected an integer of at least 0")
+    seed = check_count("transfer: seed", seed, 0)
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))

@@ -16,9 +16,9 @@ import numpy as np
 import minicnn
 from minicnn import devices, machine, models, nn
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import replace_file
 from minicnn.models.card import Preprocessing, StyleRecipe
 from minicnn.models.network import Network
-from minicnn.training import replacing
 
 
 def of_picture(source: Any, picture: np.ndarray) -> dict[str, Any]:
@@ -56,8 +56,7 @@ def versions() -> dict[str, str]:
 
 def write(path: Path, manifest: dict[str, Any]) -> None:
     """As JSON, whole or not at all."""
-    with replacing(path) as file:
-        file.write((json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+    replace_file(path, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import optim
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.images import as_image
 from minicnn.models.card import PREPROCESSING, StyleRecipe, preprocessing
 from minicnn.models.network import POOLS, Network
@@ -63,10 +63,11 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
         if name not in known:
             raise InputError(f"transfer: {name!r} is unknown; a recipe has {', '.join(sorted(known - {'summary'}))}")
     recipe = dataclasses.replace(recipe, **changes)
-    for name, least in (("steps", 1), ("levels", 0)):
-        value = getattr(recipe, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InputError(f"transfer: {name} is {value!r}; expected an integer of at least {least}")
+    recipe = dataclasses.replace(
+        recipe,
+        steps=check_count("transfer: steps", recipe.steps),
+        levels=check_count("transfer: levels", recipe.levels, 0),
+    )
     for name in ("alpha", "beta", "total_variation", "learning_rate"):
         if not _is_weight(getattr(recipe, name)):
             raise InputError(f"transfer: {name} is {getattr(recipe, name)!r}; expected a number of at least 0")

@@ -48,17 +48,3 @@ def spread(array: np.ndarray | None) -> str:
 def milliseconds(value: float) -> str:
     """1.23 ms."""
     return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that suits."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "bytes" else f"{count} bytes"
-        count /= 1000  # type: ignore[assignment]
-    return f"{count:.3g} GB"
-
-
-def elided(text: str, width: int) -> str:
-    """At most so many columns of it."""
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from minicnn.tape import notation
+from minicnn.text import elided, file_size
 
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step
@@ -31,10 +32,10 @@ def table_of(tape: Recorder) -> str:
     for row in rows:
         cells = [
             f"{row[0]:>{widths[0]}}",
-            *(f"{notation.elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
+            *(f"{elided(c, w):<{w}}" for c, w in zip(row[1:], widths[1:], strict=False)),
         ]
         place = row[-1].partition("  ")[0]  # of the program; its text only where there is room
-        lines.append("  ".join([*cells, notation.elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
+        lines.append("  ".join([*cells, elided(row[-1], room) if room > len(place) + 8 else place]).rstrip())
     return "\n".join(lines)
 
 
@@ -46,9 +47,7 @@ def summary(tape: Recorder) -> str:
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
     walked = f"{back} of them walked back" if back else "backward has not come by"
     operations = f"{len(tape)} operation{'s' * (len(tape) != 1)}"
-    return (
-        f"tape: {operations}, {walked} · {tape.backend} · {notation.milliseconds(spent)} · {notation.size(kept)} kept"
-    )
+    return f"tape: {operations}, {walked} · {tape.backend} · {notation.milliseconds(spent)} · {file_size(kept)} kept"
 
 
 def _row(step: Step) -> tuple[str, ...]:

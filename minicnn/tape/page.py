@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn.errors import InputError
+from minicnn.files import check_folder, replace_file
 from minicnn.tape import pixels
 from minicnn.tape.explanation import explain
 from minicnn.tape.formulas import formula_of, source_of
 from minicnn.tape.overview import summary
 from minicnn.tape.thumbnails import picture_of
+from minicnn.text import one_line
 
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step, Value
@@ -43,16 +45,9 @@ def page_of(tape: Recorder) -> str:
 
 
 def save(tape: Recorder, path: Path) -> None:
-    """Write the page under a temporary name, then put it in place."""
-    page = page_of(tape)
-    if not path.parent.is_dir():
-        raise InputError(f"save_html: path is {path}; there is no folder {path.parent}")
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_text(page, encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write the page, whole or not at all."""
+    check_folder("save_html: path", path)
+    replace_file(path, page_of(tape))
 
 
 def for_notebook(tape: Recorder) -> str:
@@ -193,5 +188,4 @@ def _arguments(step: Step) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"array {value.shape}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return one_line(repr(value), longest=60)

@@ -80,7 +80,8 @@ class Place:
 
 def cut(step: Step) -> Place:
     """The sizes for a recorded convolution."""
-    from minicnn.fast.cpu import conv as on_numba, places
+    from minicnn.fast.cpu import conv as on_numba
+    from minicnn.fast.cpu import places
     from minicnn.fast.cpu.micro_kernel import ROWS, columns
 
     x, w = (value.array for value in step.inputs[:2])

@@ -19,7 +19,7 @@ import numpy as np
 
 from minicnn import devices
 from minicnn.backend import current_backend, use_backend
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.tape import frames
 from minicnn.tensor import Tensor, _sum_to, watching
 
@@ -156,9 +156,7 @@ class Recorder:
     """
 
     def __init__(self, backend: str | None = "numpy", most: int = MOST) -> None:
-        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-            raise InputError(f"record: most is {most!r}; expected an integer of at least 1")
-        self.backend, self.most = backend, most
+        self.backend, self.most = backend, check_count("record: most", most)
         self.steps: list[Step] = []
         self.values: list[Value] = []
         self.moments: list[tuple[Step, bool]] = []

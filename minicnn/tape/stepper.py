@@ -18,6 +18,7 @@ from minicnn.tape.explanation import explain
 from minicnn.tape.formulas import formula_of, source_of
 from minicnn.tape.overview import equation, summary, table_of
 from minicnn.tape.pixels import pixel_of
+from minicnn.text import elided
 
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step, Value
@@ -297,7 +298,7 @@ def _backward_lines(step: Step, moment: int) -> list[str]:
 
 def _called(step: Step) -> list[str]:
     room = max(shutil.get_terminal_size().columns, 80)
-    return [notation.elided(f"    {line}  {line.text}".rstrip(), room) for line in reversed(step.lines)]
+    return [elided(f"    {line}  {line.text}".rstrip(), room) for line in reversed(step.lines)]
 
 
 def _value_line(value: Value, mark: str = " ") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 from minicnn.models.network import Network
 from minicnn.visualize.pictures import as_pictures
 from minicnn.visualize.units import BATCH, aim, at_rest, gradient, outputs_of, unit_numbers
@@ -71,7 +71,7 @@ def integrated_gradients(
     baseline: x₀, a number, a colour or a picture; black as in the paper. steps: points on the way, in the middles of
     so many pieces. The place of the unit is that of x all the way. Other arguments: see saliency.
     """
-    _check_count("integrated_gradients", "steps", steps)
+    check_count("integrated_gradients: steps", steps)
 
     def integrate(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
         origin = np.broadcast_to(np.asarray(baseline, np.float32), pictures.shape)
@@ -101,7 +101,7 @@ def smoothgrad(
     noise: its deviation, as a share of the difference between the picture's lightest and darkest value. What leaves
     [0, 1] is clipped, for networks are made for pictures. Other arguments: see saliency.
     """
-    _check_count("smoothgrad", "samples", samples)
+    check_count("smoothgrad: samples", samples)
     if not isinstance(noise, int | float) or not 0 <= noise <= 10:
         raise InputError(f"smoothgrad: noise is {noise!r}; expected a share of at least 0")
 
@@ -134,8 +134,3 @@ def for_each_batch(
             found.append(method(batch, aim(outputs, units[first : first + len(batch)], position), first))
     joined = np.concatenate(found)
     return joined[0] if isinstance(images, np.ndarray) and images.ndim == 3 else joined
-
-
-def _check_count(method: str, name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{method}: {name} is {value!r}; expected an integer of at least 1")

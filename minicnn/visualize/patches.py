@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +18,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.errors import InputError, LoadError, check_count
+from minicnn.files import check_folder, replacing
 from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import arrays_of
 from minicnn.models.network import Network
@@ -111,8 +110,7 @@ def top_patches(
     goes on where it broke off. progress: a bar; None shows one on a terminal only.
     Raises InputError, also for layers and units that do not exist, and LoadError for a file that is of another search.
     """
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise InputError(f"top_patches: k is {k!r}; expected an integer of at least 1")
+    k = check_count("top_patches: k", k)
     names = [layer] if isinstance(layer, str) else list(dict.fromkeys(layer))
     if not names:
         raise InputError("top_patches: layer is empty; expected the name of a layer, or several")
@@ -163,8 +161,8 @@ class _Search:
         self.model, self.names, self.pictures, self.path, self.done = model, names, pictures, path, 0
         with at_rest(model), no_grad():
             outputs = model.features(pictures.stacked([0]), names)
-        if path is not None and not path.parent.is_dir():
-            raise MissingFileError(f"top_patches: resume {str(path)!r} is in a folder that does not exist")
+        if path is not None:
+            check_folder("top_patches: resume", path)
         self.best = {}
         for name in names:
             width = outputs[name].shape[-1]
@@ -213,16 +211,11 @@ class _Search:
         arrays: dict[str, Any] = {"problem": np.array(json.dumps(self.problem)), "done": np.array(self.done)}
         for i, best in enumerate(self.best.values()):
             arrays |= {f"{i}.values": best.values, f"{i}.numbers": best.numbers, f"{i}.places": best.places}
-        beside = self.path.with_name(f".minicnn-{secrets.token_hex(8)}.part")
         try:
-            with beside.open("wb") as file:
+            with replacing(self.path) as beside, open(beside, "wb") as file:
                 np.savez(file, **arrays)
-            beside.replace(self.path)
         except OSError as problem:
             raise InputError(f"top_patches: resume {str(self.path)!r} cannot be written ({problem})") from None
-        finally:
-            with suppress(OSError):
-                beside.unlink()
 
     def _load(self) -> None:
         assert self.path is not None

@@ -51,7 +51,7 @@ def embedding_map(model: Network, images: Any, *, layer: str | None = None, side
     axes.set(xlim=(-side, 1 + side), ylim=(-side, 1 + side))  # which each picture has changed
     count = f"{len(shown)} of {len(places)} pictures"
     title = f"{model.card.name}, {layer}: {count} in the plane of {share:.0%} of the variance"
-    axes.set_title(plots.plain(title), fontsize=12, color=plots.INK)
+    axes.set_title(plots.literal(title), fontsize=12, color=plots.INK)
     return figure
 
 

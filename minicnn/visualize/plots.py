@@ -12,6 +12,7 @@ from minicnn import images as files
 from minicnn.errors import InputError
 from minicnn.models.blocks import every
 from minicnn.models.network import Network
+from minicnn.text import plain
 from minicnn.visualize.patches import Patches
 from minicnn.visualize.units import at_rest, outputs_of
 
@@ -117,14 +118,14 @@ def figure_of(
     height = top + above + len(rows) * (inches + gap) + 0.02
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     if title:
-        figure.text(0.5, 1 - 0.2 / height, plain(title), ha="center", va="center", fontsize=13, color=INK)
+        figure.text(0.5, 1 - 0.2 / height, literal(title), ha="center", va="center", fontsize=13, color=INK)
     for r, row in enumerate(rows):
         bottom = height - top - above - (r + 1) * inches - r * gap
         if labels:
             figure.text(
                 (label - 0.07) / width,
                 (bottom + inches / 2) / height,
-                plain(labels[r]),
+                literal(labels[r]),
                 ha="right",
                 va="center",
                 fontsize=10,
@@ -138,7 +139,7 @@ def figure_of(
             axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest" if small else "antialiased")
             axes.set_axis_off()
             if r == 0 and c < len(titles):
-                axes.set_title(plain(titles[c]), fontsize=10.5, color=INK, pad=5)
+                axes.set_title(literal(titles[c]), fontsize=10.5, color=INK, pad=5)
             left += widths[c] + gap
     return figure
 
@@ -149,10 +150,9 @@ def unit_name(model: Network, layer: str, unit: int) -> str:
     return classes[unit] if classes and layer == model.layers[-1].name else f"unit {unit}"
 
 
-def plain(text: str) -> str:
+def literal(text: str) -> str:
     """Without dollars, between which matplotlib would see mathematics, and without what no font can show."""
-    letters = (letter if letter.isprintable() or letter == "\n" else "�" for letter in text)
-    return "".join(letters).replace("$", r"\$")
+    return "\n".join(map(plain, text.split("\n"))).replace("$", r"\$")
 
 
 # Grids
@@ -243,7 +243,7 @@ def named_cells(cells: Sequence[np.ndarray], names: Sequence[str], per_row: int,
     width = max(width, 0.105 * len(title))
     height = top + rows * (inches + above) + gap
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
-    figure.text(0.5, 1 - 0.2 / height, plain(title), ha="center", va="center", fontsize=12, color=INK)
+    figure.text(0.5, 1 - 0.2 / height, literal(title), ha="center", va="center", fontsize=12, color=INK)
     for i, (cell, name) in enumerate(zip(cells, names, strict=True)):
         row, column = divmod(i, per_row)
         bottom = height - top - (row + 1) * (inches + above)
@@ -251,5 +251,5 @@ def named_cells(cells: Sequence[np.ndarray], names: Sequence[str], per_row: int,
         axes = figure.add_axes(box)
         axes.imshow(cell, interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(plain(name), fontsize=9, color=PALE, pad=2)
+        axes.set_title(literal(name), fontsize=9, color=PALE, pad=2)
     return figure

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import nn
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count, is_count
 from minicnn.models.blocks import every
 from minicnn.models.network import Network
 from minicnn.tensor import Tensor
@@ -74,9 +74,7 @@ def occlusion(
     def cover(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
         height, width = pictures.shape[1:3]
         tall, wide = _piece(size, height, width)
-        step = max(1, min(tall, wide) // 2) if stride is None else stride
-        if not isinstance(step, int) or isinstance(step, bool) or step < 1:
-            raise InputError(f"occlusion: stride is {stride!r}; expected an integer of at least 1")
+        step = max(1, min(tall, wide) // 2) if stride is None else check_count("occlusion: stride", stride)
         paint = model.preprocessing.neutral() if colour is None else np.asarray(colour, np.float32)
         before = _said(model, layer, pictures, cotangent)
         total, count = np.zeros(pictures.shape[:3], np.float32), np.zeros((height, width), np.float32)
@@ -111,8 +109,7 @@ def _said(model: Network, layer: str, pictures: np.ndarray, cotangent: np.ndarra
 
 def _piece(size: Any, height: int, width: int) -> tuple[int, int]:
     pair = size if isinstance(size, tuple) else (max(1, min(height, width) // 4) if size is None else size,) * 2
-    whole = len(pair) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in pair)
-    if not whole or not (1 <= pair[0] <= height and 1 <= pair[1] <= width):
+    if len(pair) != 2 or not (is_count(pair[0], 1, height) and is_count(pair[1], 1, width)):
         raise InputError(f"occlusion: size is {size!r}; expected pixels, at most ({height}, {width}) as the pictures")
     return pair[0], pair[1]
 

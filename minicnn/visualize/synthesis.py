@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minicnn import ops, optim
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count, is_count
 from minicnn.images import as_image
 from minicnn.models.blocks import every
 from minicnn.models.network import Network
@@ -205,13 +205,12 @@ def _convolutions(model: Network) -> set[str | None]:
 
 def _size(size: Any, model: Network) -> tuple[int, int]:
     pair = model.card.input_size if size is None else size if isinstance(size, tuple) else (size, size)
-    if len(pair) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and 2 <= n <= 4096 for n in pair):
+    if len(pair) != 2 or not all(is_count(n, 2, 4096) for n in pair):
         raise InputError(f"maximize: size is {size!r}; expected pixels from 2 to 4096, or (height, width)")
     return pair
 
 
 def _check_loop(method: str, steps: Any, learning_rate: Any) -> None:
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise InputError(f"{method}: steps is {steps!r}; expected an integer of at least 1")
+    check_count(f"{method}: steps", steps)
     if not isinstance(learning_rate, int | float) or not 0 < learning_rate < np.inf:
         raise InputError(f"{method}: learning_rate is {learning_rate!r}; expected a positive number")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import nn
-from minicnn.errors import InputError
+from minicnn.errors import InputError, is_count
 from minicnn.models.network import Network
 from minicnn.tensor import Tensor, no_grad
 from minicnn.visualize.rules import backward_rule
@@ -47,7 +47,7 @@ def unit_numbers(model: Network, layer: str, units: Any, width: int, count: int 
     classes = model.card.classes if len(model.card.classes) == width else ()
     numbers = [classes.index(unit) if isinstance(unit, str) and unit in classes else unit for unit in given]
     for number in numbers:
-        if not isinstance(number, int | np.integer) or isinstance(number, bool) or not 0 <= number < width:
+        if not is_count(number, 0, width - 1):
             names = f", or one of {', '.join(classes)}" if classes else ""
             raise InputError(f"unit is {number!r}; {layer} has {width}: expected 0 … {width - 1}{names}")
     if not numbers or (count is not None and len(numbers) not in (1, count)):

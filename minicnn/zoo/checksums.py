@@ -7,11 +7,11 @@ the first download is trusted, and what comes later must be the same.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 from minicnn.errors import InputError, LoadError
+from minicnn.files import replace_file
 from minicnn.zoo.catalogue import Weights, catalog
 
 NEW = {"SHA-256": hashlib.sha256, "MD5": lambda: hashlib.md5(usedforsecurity=False)}
@@ -49,14 +49,10 @@ def recorded(path: Path) -> str | None:
 def write_down(path: Path, sha256: str) -> None:
     """Record the SHA-256 of a file beside it."""
     record = record_of(path)
-    beside = record.with_name(f".{record.name}.part")
     try:
-        beside.write_text(f"{sha256}  {path.name}\n", encoding="utf-8", newline="\n")
-        os.replace(beside, record)
+        replace_file(record, f"{sha256}  {path.name}\n")
     except OSError as problem:
         raise InputError(f"{record} cannot be written ({problem.strerror})") from problem
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def identify(path: Path, sha256: str) -> Weights | None:

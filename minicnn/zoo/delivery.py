@@ -14,10 +14,12 @@ from pathlib import Path, PurePosixPath
 
 from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.files import check_folder
+from minicnn.text import file_size, one_line
 from minicnn.zoo import assembly, downloads
 from minicnn.zoo.catalogue import Weights, catalog, find
 from minicnn.zoo.checksums import digest, record_of, recorded, write_down
-from minicnn.zoo.downloads import Interrupted, Say, one_line, size
+from minicnn.zoo.downloads import Interrupted, Say
 from minicnn.zoo.locations import folders, here, home, path
 
 WEEK = 7 * 24 * 3600  # seconds that a broken download is kept for, to be gone on with
@@ -73,8 +75,8 @@ def receive(
 def _folder(to: str | os.PathLike[str] | None) -> Path:
     """The folder to write to, made where its parent is there; a mistyped stick shall not become a folder."""
     folder = home() if to is None else Path(to)
-    if to is not None and not folder.absolute().parent.is_dir():
-        raise MissingFileError(f"fetch: to {str(folder)!r} is in a folder that does not exist")
+    if to is not None:
+        check_folder("fetch: to", folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -245,7 +247,7 @@ def _unpack(archive: Path, member: str, into: Path) -> None:
             if len(found) != 1:
                 raise LoadError(f"the archive holds {len(found)} files called {member}; expected one")
             if found[0].file_size > downloads.LARGEST:
-                raise LoadError(f"{member} in the archive claims {size(found[0].file_size)}; expected weights")
+                raise LoadError(f"{member} in the archive claims {file_size(found[0].file_size)}; expected weights")
             with opened.open(found[0]) as source, open(into, "wb") as unpacked:
                 shutil.copyfileobj(source, unpacked, downloads.PIECE)  # no more than it claims
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as problem:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.text import file_size, one_line
 
 TIMEOUT = (10.0, 30.0)  # seconds until the server answers, and between two pieces
 ATTEMPTS = 5
@@ -158,7 +159,9 @@ class _Transfer:
         self._check_size(self.total or 0)
         free = shutil.disk_usage(self.part.parent).free
         if (self.total or 0) - self.have > free:
-            raise InputError(f"{self.title} is {size(self.total)}; {self.part.parent} has {size(free)} of room")
+            raise InputError(
+                f"{self.title} is {file_size(self.total)}; {self.part.parent} has {file_size(free)} of room"
+            )
         self.bar = self._new_bar()
 
     def _new_bar(self) -> Any:
@@ -176,7 +179,7 @@ class _Transfer:
 
     def _check_size(self, length: int) -> None:
         if length > LARGEST:
-            raise LoadError(f"the link gives more than {size(LARGEST)}; expected weights")
+            raise LoadError(f"the link gives more than {file_size(LARGEST)}; expected weights")
 
     def write(self, piece: bytes) -> None:
         self._check_size(self.have + len(piece))
@@ -195,18 +198,8 @@ class _Transfer:
             raise _Again(EARLY)
 
     def state(self) -> str:
-        of = f" of {size(self.total)}" if self.total else ""
-        return f"it broke off after {size(self.have)}{of}" if self.have else "nothing came"
-
-
-def size(count: int | None) -> str:
-    """80134624 -> "80.1 MB", as servers and file managers count."""
-    return "?" if count is None else f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def one_line(said: object) -> str:
-    """What an exception of a library says, without its line breaks."""
-    return " ".join(str(said).split()) or type(said).__name__
+        of = f" of {file_size(self.total)}" if self.total else ""
+        return f"it broke off after {file_size(self.have)}{of}" if self.have else "nothing came"
 
 
 def _reason(problem: BaseException) -> str:

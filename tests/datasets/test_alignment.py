@@ -167,7 +167,7 @@ PICTURE = np.zeros((9, 9, 3), np.float32)
         (lambda: transform(PICTURE, np.zeros((2, 3)), 4), r"^transform: matrix is .* can be undone$"),
         (lambda: transform(PICTURE[..., 0], np.eye(2, 3), 4), r"^image: got \(9, 9\); expected an array \(H, W, 3\)$"),
         (lambda: transform(PICTURE.astype(int), np.eye(2, 3), 4), r"^image: dtype is int64; expected floats or uint8$"),
-        (lambda: crop_centre(PICTURE, 0), r"^size: got 0; expected whole pixels from 1 to 4096$"),
+        (lambda: crop_centre(PICTURE, 0), r"^size is 0; expected an integer from 1 to 4096$"),
         (
             lambda: crop_by_box(PICTURE, (5, 1, 2, 8), 4),
             r"^crop_by_box: box is \(5.0, 1.0, 2.0, 8.0\); expected left < right",

@@ -33,7 +33,7 @@ def test_every_trait_can_be_seen(trait):
 
 @pytest.mark.parametrize("arguments", [(0, 1), (1, 0), (2.5, 1), (True, 1)])
 def test_bad_numbers_are_refused(arguments):
-    with pytest.raises(InputError, match="expected a whole number of at least 1"):
+    with pytest.raises(InputError, match="expected an integer of at least 1"):
         doodles.album(*arguments)
 
 

@@ -66,7 +66,7 @@ def test_a_premature_beat_is_early_and_followed_by_a_pause():
     [
         (lambda: heartbeats.recording("broken"), "kind is 'broken'; expected one of normal"),
         (lambda: heartbeats.recording("normal", seconds=0), "seconds is 0; expected 2 to 3600"),
-        (lambda: heartbeats.recordings(0), "count is 0; expected a whole number of at least 1"),
+        (lambda: heartbeats.recordings(0), "count is 0; expected an integer of at least 1"),
         (lambda: heartbeats.recordings(True), "count is True"),
         (lambda: heartbeats.beat(np.zeros(3), without="PX"), "without names 'X'; expected waves of P, Q, R, S, T"),
         (lambda: heartbeats.beat(np.zeros(3), interval=0), "interval is 0"),

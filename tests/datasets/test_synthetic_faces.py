@@ -429,13 +429,13 @@ def test_scores_are_shown_a_line_each(capsys):
 @pytest.mark.parametrize(
     ("call", "line"),
     [
-        (lambda: Population(-1), r"^seed: got -1, expected a whole number of at least 0$"),
-        (lambda: Population(size=16), r"^size: got 16, expected a whole number from 32 to 1024$"),
+        (lambda: Population(-1), r"^seed is -1; expected an integer of at least 0$"),
+        (lambda: Population(size=16), r"^size is 16; expected an integer from 32 to 1024$"),
         (lambda: Population(nuisance=float("nan")), r"^nuisance: got nan, expected a number from 0 to 1$"),
-        (lambda: Population().picture(0, -1), r"^number: got -1, expected a whole number of at least 0$"),
-        (lambda: Population().identity(True), r"^person: got True, expected a whole number of at least 0$"),
+        (lambda: Population().picture(0, -1), r"^number is -1; expected an integer of at least 0$"),
+        (lambda: Population().identity(True), r"^person is True; expected an integer of at least 0$"),
         (lambda: Population().pictures([], 3), r"^people: got nobody, expected at least one person$"),
-        (lambda: Population().pictures(3, 0), r"^each: got 0, expected a whole number of at least 1$"),
+        (lambda: Population().pictures(3, 0), r"^each is 0; expected an integer of at least 1$"),
         (lambda: Circumstances(yaw=60), r"^yaw: got 60, expected degrees from -45 to 45$"),
         (lambda: Circumstances(ratio=float("nan")), r"^ratio: got nan, expected 1 or more$"),
         (lambda: Circumstances(obstacle="tree"), r"^obstacle: got 'tree', expected one of hand, .*, or none$"),

@@ -42,5 +42,5 @@ def test_a_ball_moves_where_the_label_says_and_the_middle_frame_does_not_tell():
 @pytest.mark.parametrize("make", [volumes.lungs, volumes.films])
 @pytest.mark.parametrize("count", [0, 2.5, True])
 def test_bad_numbers_are_refused(make, count):
-    with pytest.raises(InputError, match=f"{make.__name__}: count is {count}; expected a whole number of at least 1"):
+    with pytest.raises(InputError, match=f"{make.__name__}: count is {count}; expected an integer of at least 1"):
         make(count)

@@ -431,7 +431,7 @@ TWO = np.ones((2, 3))
             "distance: metric is 'l3'; expected one of squared_l2, l2, cos",
         ),
         (lambda: faces.PairHead("l3"), "PairHead: kind is 'l3'; expected one of l1, l2, chi2"),
-        (lambda: faces.PairHead("l1", 0), "PairHead: dimensions is 0; expected an int of at least 1"),
+        (lambda: faces.PairHead("l1", 0), "PairHead: dimensions is 0; expected an integer of at least 1"),
         (lambda: faces.PairHead("l1", 4)(TWO, TWO), "PairHead: f has shape (2, 3); expected (…, 4)"),
         (lambda: faces.CentreLoss(2, 3, rule="mean"), "CentreLoss: rule is 'mean'; expected one of facenet, wen"),
         (lambda: faces.CentreLoss(2, 3, rate=0), "CentreLoss: rate is 0; expected a number above 0 and up to 1"),

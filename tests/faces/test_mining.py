@@ -216,7 +216,7 @@ def test_batches_are_a_matter_of_the_seed_and_their_number():
         ([0, 0, 1, 2], {}, "labels name 1 people with two pictures or more and 2 with one; expected at least 2"),
         ([], {}, "labels name 0 people with two pictures or more; expected at least 2"),
         ([[0, 0, 1, 1]], {}, "labels have shape (1, 4); expected (N,), one a picture"),
-        ([0, 0, 1, 1], {"seed": -1}, "seed is -1; expected an int of 0 or more"),
+        ([0, 0, 1, 1], {"seed": -1}, "seed is -1; expected an integer of at least 0"),
     ],
 )
 def test_batches_that_cannot_be_made_are_refused_in_one_line(labels, options, message):
@@ -298,7 +298,7 @@ def test_a_collapsed_encoder_is_stuck_at_the_margin_and_content_without_one():
     [
         (lambda: faces.CollapseMonitor(-1), 'margin is -1; expected a number of 0 or more, or "soft"'),
         (lambda: faces.CollapseMonitor("hard"), "margin is 'hard'; expected a number"),
-        (lambda: faces.CollapseMonitor(patience=0), "patience is 0; expected an int of at least 1"),
+        (lambda: faces.CollapseMonitor(patience=0), "patience is 0; expected an integer of at least 1"),
         (
             lambda: faces.CollapseMonitor().update(0.1, np.ones(3), 1),
             "embeddings have shape (3,); expected (N, D), N ≥ 2",

@@ -59,7 +59,7 @@ def test_json_says_the_same(bad_row, capsys):
     [
         (["konv"], "op is 'konv'; expected an operation or a row of it, such as conv"),
         (["relu", "--backend", "abacus"], "name is 'abacus'"),
-        (["relu", "--seeds", "0"], "seeds is 0; expected at least 1"),
+        (["relu", "--seeds", "0"], "seeds is 0; expected an integer of at least 1"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(arguments, message, capsys):

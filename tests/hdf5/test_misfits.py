@@ -69,8 +69,9 @@ def test_not_strict_loads_what_fits_and_tells_the_rest(path):
     assert report.missing == ("norm.gamma", "norm.beta", "norm.mean", "norm.variance")
     assert report.unexpected == ("fc1/kernel",)
     assert [line.split(" ")[0] for line in report.mismatched] == ["conv1.w", "conv2.w"]
-    for part in ("3 of", "9 arrays", "missing: norm.gamma", "unexpected: fc1/kernel", "mismatched: conv1.w"):
-        assert part in str(report)
+    told = " ".join(str(report).split())  # lines break where the path's length has them break
+    for part in ("3 of 9 arrays", "missing: norm.gamma", "unexpected: fc1/kernel", "mismatched: conv1.w"):
+        assert part in told
     expected = arrays_of(network(seed=1)) | {name: arrays_of(network(width=6))[name] for name in report.loaded}
     for name, array in arrays_of(model).items():
         assert_array_equal(array, expected[name])

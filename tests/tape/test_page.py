@@ -265,7 +265,7 @@ def test_a_long_tape_shows_its_beginning():
 
 
 def test_what_cannot_be_saved(tmp_path, net):
-    with pytest.raises(InputError, match="there is no folder"):
+    with pytest.raises(InputError, match="is in a folder that does not exist"):
         net[1].save_html(tmp_path / "nowhere" / "tape.html")
     with pytest.raises(InputError, match="the tape is empty"):
         minicnn.record().save_html(tmp_path / "tape.html")

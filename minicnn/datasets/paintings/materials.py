@@ -4,12 +4,10 @@ Every random number is drawn in an amount that does not depend on the size of th
 a seed gives the same composition at every size.
 """
 
-from numbers import Integral
-
 import numpy as np
 from PIL import Image
 
-from minicnn.errors import InputError
+from minicnn.errors import check_count
 
 Array = np.ndarray
 
@@ -18,11 +16,8 @@ SMALLEST, LARGEST = 16, 1024
 
 def begin(size: int, seed: int) -> np.random.Generator:
     """Check what was asked for, and return the source of everything random in the painting."""
-    if not isinstance(size, Integral) or isinstance(size, bool) or not SMALLEST <= size <= LARGEST:
-        raise InputError(f"size: got {size!r}, expected a whole number from {SMALLEST} to {LARGEST}")
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"seed: got {seed!r}, expected a whole number that is not negative")
-    return np.random.default_rng(int(seed))
+    check_count("size", size, SMALLEST, LARGEST)
+    return np.random.default_rng(check_count("seed", seed, 0))
 
 
 def coordinates(size: int) -> tuple[Array, Array]:

@@ -6,7 +6,6 @@ import functools
 import itertools
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from minicnn.datasets.synthetic_faces.identity import TRAITS, Identity, invent
 from minicnn.datasets.synthetic_faces.person import Person
 from minicnn.datasets.synthetic_faces.portrait import Picture, portray
 from minicnn.datasets.synthetic_faces.shapes import Array
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_count
 
 SMALLEST, LARGEST = 32, 1024
 PIXELS_A_DETAIL = 72  # the paint of a person is as fine as a picture of this size needs, times a whole number
@@ -45,8 +44,8 @@ class Population:
     """
 
     def __init__(self, seed: int = 0, *, size: int = 96, nuisance: float = 1.0) -> None:
-        self.seed = _whole("seed", seed, 0)
-        self.size = _whole("size", size, SMALLEST, LARGEST)
+        self.seed = check_count("seed", seed, 0)
+        self.size = check_count("size", size, SMALLEST, LARGEST)
         if not 0 <= nuisance <= 1:  # so written, NaN is refused too
             raise InputError(f"nuisance: got {nuisance!r}, expected a number from 0 to 1")
         self.nuisance = nuisance
@@ -55,11 +54,11 @@ class Population:
 
     def identity(self, person: int) -> Identity:
         """Who person number 0, 1, 2, … is."""
-        return invent(self._random(_whole("person", person, 0)))
+        return invent(self._random(check_count("person", person, 0)))
 
     def circumstances(self, person: int, number: int) -> Circumstances:
         """Under which a picture of a person was taken."""
-        return draw(self._random(_whole("person", person, 0), _whole("number", number, 0)), self.nuisance)
+        return draw(self._random(check_count("person", person, 0), check_count("number", number, 0)), self.nuisance)
 
     def picture(self, person: int, number: int) -> Picture:
         """Picture number 0, 1, 2, … of a person."""
@@ -67,21 +66,21 @@ class Population:
 
     def portrait(self, person: int, how: Circumstances) -> Picture:
         """A picture of a person in circumstances of your own: `portrait(7, Circumstances(yaw=20, smile=1))`."""
-        return portray(self._person(_whole("person", person, 0)), how, self.size)
+        return portray(self._person(check_count("person", person, 0)), how, self.size)
 
     def pictures(self, people: int | Iterable[int], each: int, *, threads: int = 1, progress: bool = False) -> Album:
         """The first `each` pictures of everybody in `people` (a number: so many from person 0 on), person by person."""
         if not isinstance(people, Iterable):
-            people = range(_whole("people", people, 1))
-        everybody = [_whole("person", person, 0) for person in people]
-        numbers = range(_whole("each", each, 1))
+            people = range(check_count("people", people, 1))
+        everybody = [check_count("person", person, 0) for person in people]
+        numbers = range(check_count("each", each, 1))
         if not everybody:
             raise InputError("people: got nobody, expected at least one person")
 
         def all_of(person: int) -> list[Picture]:
             return [self.picture(person, number) for number in numbers]
 
-        with ThreadPoolExecutor(_whole("threads", threads, 1)) as pool:
+        with ThreadPoolExecutor(check_count("threads", threads, 1)) as pool:
             drawn = pool.map(all_of, everybody)
             drawn = tqdm(drawn, desc="drawing faces", total=len(everybody), unit=" people", disable=not progress)
             images, landmarks, boxes = zip(*(picture for pictures in drawn for picture in pictures), strict=True)
@@ -92,7 +91,7 @@ class Population:
         """The numbers of `count` people to test with: the first after people 0 … training - 1 whose `difference` from
         each of those, and from those already chosen, is at least `least`.
         """
-        count, training = _whole("count", count, 1), _whole("training", training, 0)
+        count, training = check_count("count", count, 1), check_count("training", training, 0)
         # As in `difference`, but of one from all others at once.
         near = least * np.sqrt(len(TRAITS) + 3)
         known = np.array([self.identity(person).vector for person in range(training)])
@@ -116,11 +115,3 @@ class Population:
         # A stream of its own for what no trait measures: strands, freckles' places, blotches.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(person, 0, 0)))
         return Person(self.identity(person), rng, self._detail)
-
-
-def _whole(name: str, value: object, least: int, most: int | None = None) -> int:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
-        span = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name}: got {value!r}, expected a whole number {span}")
-    return int(value)  # type: ignore[call-overload]

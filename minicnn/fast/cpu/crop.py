@@ -7,7 +7,6 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-
 LEAST = 1 << 14  # pixels read that are worth a thread's attention
 
 

@@ -153,7 +153,9 @@ def _add_range(start, stop, x, y, total):
 def residual(x, change, scale, relu):
     y = buffers.empty_like(x)
     arrays = threads.constant(x).reshape(-1), threads.constant(change).reshape(-1)
-    threads.parallel(_residual_range, threads.split(x.size, least=LEAST_IN_BLOCK), *arrays, x.dtype.type(scale), relu, y.reshape(-1))
+    threads.parallel(
+        _residual_range, threads.split(x.size, least=LEAST_IN_BLOCK), *arrays, x.dtype.type(scale), relu, y.reshape(-1)
+    )
     return y
 
 

@@ -21,8 +21,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minicnn.fast.cpu import places
-
 LINE = 64  # bytes of a cache line, and of the widest register
 WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 # 12 × 2 sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 fill 16 of 32, or 32 of 16.

@@ -15,7 +15,6 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-
 LEAST = 1 << 15  # elements a thread takes at least
 LENGTH = 512  # elements of a row that are worth starting a loop for
 # Rows that are summed in the array's own precision, which is fast, before their sum goes to float64: few enough for

@@ -21,7 +21,6 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-
 LEAST = 1 << 17  # numbers that a thread copies at least
 LARGE = 1 << 20  # numbers in a picture of which only the border is copied
 SLACK = 16  # numbers behind a copy: who takes several at a time may read so far beyond its end

@@ -1,4 +1,4 @@
-"""The pool of threads that compiled kernels run on. Work is split by its shape alone, never by the number of threads."""
+"""The pool of threads that compiled kernels run on. Work is split by its shape alone, never by the threads."""
 
 from __future__ import annotations
 

@@ -3,10 +3,9 @@
 import numpy as np
 from numba import njit
 
-from minicnn.fast.cpu import places, threads
+from minicnn.fast.cpu import threads
 
-
-__all__ = ["distances", "hardest", "pull", "triplets"]
+__all__ = ["distances", "hardest", "triplets"]
 
 LEAST = 1 << 16  # comparisons a thread makes at least
 

@@ -28,7 +28,6 @@ import numpy as np
 
 from minicnn.fast.cpu import threads
 
-
 CONVOLVE, LARGEST, MEAN, LENGTH = range(4)
 
 PLACES = ("", "_image", "_line", "_column")

@@ -13,8 +13,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minicnn.fast.cpu import threads
-from minicnn.fast.cpu import program
+from minicnn.fast.cpu import program, threads
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_product_upon
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs

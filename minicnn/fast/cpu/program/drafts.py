@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.fast.cpu import places
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.fast.cpu import program, winograd
+from minicnn.fast.cpu.folds import fold
 from minicnn.kernels.geometry import Window, slide
 from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d
-from minicnn.fast.cpu.folds import fold
 
 MANY = 8  # pictures, which share what Winograd's algorithm does to the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}

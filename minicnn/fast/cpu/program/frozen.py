@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.fast.cpu import buffers
 from minicnn import devices, nn
-from minicnn.fast.cpu import program
+from minicnn.fast.cpu import buffers, program
 from minicnn.fast.cpu.cache import Memory
-from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d, run, unobserved
 from minicnn.fast.cpu.program.drafts import POOLS, Drafting
 from minicnn.fast.cpu.program.layout import Numbers, lay_out, step
+from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d, run, unobserved
 from minicnn.tensor import Tensor
 
 FEWEST = 8  # convolutions that are worth a program

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicnn.fast.cpu import buffers
-from minicnn.fast.cpu import program
+from minicnn.fast.cpu import buffers, program
 from minicnn.fast.cpu.program.drafts import Draft, Room
 
 PIECE = 1 << 18  # multiplications that are worth a thread's coming
