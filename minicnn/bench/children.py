@@ -9,7 +9,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,52 @@ def _start(program: str, *arguments: str, environment: Mapping[str, str] | None 
     done = subprocess.run(
         command, env={**os.environ, **(environment or {})}, capture_output=True, encoding="utf-8", errors="replace"
     )
-    if done.returncode < 0:
-        raise ChildFailed(f"its process was killed by signal {-done.returncode}; there may be too little memory")
     if done.returncode:
-        raise ChildFailed((done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"])[-1])
+        raise ChildFailed(_reason(done.returncode, done.stderr))
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def conversation(program: Path, *arguments: str, environment: Mapping[str, str]) -> Iterator[Callable[[int], Any]]:
+    """Start a program that answers numbers, line by line, with JSON, and yield the function that asks it.
+
+    Leaving the block ends the process, whatever it is doing.
+    """
+    command = [sys.executable, "-P", str(program), *arguments]  # -P: the modules next to the program stay its own
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+        ) as process,
+    ):
+        assert process.stdin is not None and process.stdout is not None
+
+        def ask(question: int) -> Any:
+            with suppress(OSError):  # it has ended: there is no answer below
+                process.stdin.write(f"{question}\n".encode())  # type: ignore[union-attr]
+            answer = process.stdout.readline()  # type: ignore[union-attr]
+            if answer:
+                return json.loads(answer)
+            status = process.wait()
+            errors.seek(0)
+            raise ChildFailed(_reason(status, errors.read().decode("utf-8", "replace")))
+
+        try:
+            yield ask
+        finally:
+            process.kill()
+
+
+def _reason(status: int, errors: str) -> str:
+    """Return in one line why a process ended without an answer."""
+    if status < 0:
+        return f"its process was killed by signal {-status}; there may be too little memory"
+    return (errors.strip().splitlines() or [f"its process ended with {status}"])[-1]
 
 
 def peak_memory() -> float | None:

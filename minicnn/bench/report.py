@@ -32,7 +32,8 @@ class Row:
 
 @dataclass
 class Table:
-    """The rows of one section. compared: what `ratio` says; limit: what `of_limit` is a fraction of, or nothing.
+    """The rows of one section. compared: what `ratio` says; limit: what `of_limit` is a fraction of, or nothing;
+    "spread" where the last column shows the smallest and the largest ratio instead.
 
     rival: what stands beside minicnn, where it is not PyTorch; its figures are in the same fields of a Row.
     """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 import minicnn
 from minicnn import backend, devices, machine
-from minicnn.bench import cuda_sides, pytorch, tables
+from minicnn.bench import checkouts, cuda_sides, pytorch, tables
 from minicnn.bench.children import ChildFailed
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Report, Row, Table
@@ -49,18 +49,25 @@ def run(
     rounds: int | None = None,
     out: Path | None = None,
     device: str = "cpu",
+    against: Path | None = None,
     say: Callable[[str], None] = tqdm.write,
 ) -> Report:
     """Measure, and tell every row to `say`. However it ends, what was measured until then is written to `out`.
 
     only: names of SECTIONS, all when empty; rounds: None for the usual number. device: "cuda" measures CUDA_SECTIONS.
-    Raises InputError where that device is missing, with what is.
+    against: another checkout of minicnn, compared with this one instead of PyTorch; measures checkouts.SECTIONS.
+    Raises InputError where that device is missing, with what is, and where `against` is not a checkout.
     """
     devices.check_device(device)
-    known = SECTIONS if device == "cpu" else CUDA_SECTIONS
+    known: Mapping[str, object] = SECTIONS if device == "cpu" else CUDA_SECTIONS
+    if against is not None:
+        if device != "cpu":
+            raise InputError(f"bench: device is {device!r}; expected cpu with --against")
+        checkouts.check(against)
+        known = checkouts.SECTIONS
     _check(only, known, rounds, out)
-    torch = pytorch.load(backend.threads())
-    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    torch = pytorch.load(backend.threads()) if against is None else None
+    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS if against is None else checkouts.ROUNDS)
     plan = Plan(rounds, quick, torch, turn=0.01 if quick else 0.05)
     conditions = {
         "minicnn": minicnn.__version__,
@@ -69,12 +76,16 @@ def run(
         "rounds": rounds,
         "quick": quick,
         "load": machine.load(),
+        **({} if against is None else {"against": str(against)}),
     }
     report = Report(datetime.datetime.now().astimezone().isoformat(timespec="seconds"), machine.describe(), conditions)
     for line in tables.opening(report):
         say(line)
     names = [name for name in known if not only or name in only]
-    sections = {name: importlib.import_module(f"minicnn.bench.{known[name]}").section(plan) for name in names}
+    if against is None:
+        sections = {name: importlib.import_module(f"minicnn.bench.{known[name]}").section(plan) for name in names}
+    else:
+        sections = {name: checkouts.section(plan, name, against) for name in names}
     beside = torch is not None if device == "cpu" else cuda_sides.placed(torch) is not None
     try:
         _fill(report, sections, beside, say)

@@ -30,7 +30,9 @@ def opening(report: Report) -> list[str]:
         f"minicnn {conditions['minicnn']}, NumPy {versions['numpy']}, Numba {versions['numba']}, "
         f"PyTorch {conditions['pytorch'] or '-'}; medians of {conditions['rounds']} rounds",
     ]
-    if not conditions["pytorch"]:
+    if "against" in conditions:
+        lines.append(f"other: {conditions['against']}; above 1×, this checkout is faster than the other")
+    elif not conditions["pytorch"]:
         lines.append(f"PyTorch is {'installed but does not load' if versions['torch'] else 'not installed'}: no ratios")
     if (conditions["load"] or 0) > BUSY * machine["cores"]:
         lines.append(f"note: the machine is busy (load {conditions['load']:.1f}); the times will not be its best")
@@ -51,10 +53,17 @@ def line(table: Table, row: Row, beside: bool) -> str:
     if beside:
         columns += [figure(row.pytorch), "" if row.ratio is None else f"{row.ratio:.2f}×"]
     if table.limit:
-        columns.append(f"{row.details['of_limit']:.0%}" if "of_limit" in row.details else "")
+        columns.append(_last(row))
     text = _columns(f"  {row.name}", columns)
     difference = row.details.get("difference", 0)
     return text if difference <= TOO_DIFFERENT else f"{text}\n    the two results differ, by {difference:.1g}"
+
+
+def _last(row: Row) -> str:
+    """Return the text of the last column, where there is one."""
+    if "spread" in row.details:
+        return "–".join(f"{ratio:.2f}" for ratio in row.details["spread"])
+    return f"{row.details['of_limit']:.0%}" if "of_limit" in row.details else ""
 
 
 def _columns(name: str, columns: list[str]) -> str:
@@ -76,7 +85,7 @@ def markdown(report: Report) -> str:
     versions, conditions = report.machine["versions"], report.conditions
     beside = any(row.pytorch is not None for table in report.tables.values() for row in table.rows)
     numbers = {"minicnn": conditions["minicnn"], "NumPy": versions["numpy"], "Numba": versions["numba"]}
-    if beside:
+    if beside and conditions["pytorch"]:
         numbers["PyTorch"] = conditions["pytorch"]
     measured = ", ".join(f"{name} {number}" for name, number in numbers.items())
     lines = [
@@ -112,8 +121,8 @@ def _markdown_table(tables: Mapping[str, Table], beside: bool) -> list[str]:
                 cells.append("" if row.pytorch is None else f"{figure(row.pytorch)} {row.unit}")
                 cells.append("" if row.ratio is None else f"{row.ratio:.2f}× {table.compared}")
             if limited:
-                part = row.details.get("of_limit")
-                cells.append("" if part is None else f"{part:.0%} {table.limit}")
+                part = _last(row)
+                cells.append(part and f"{part} {table.limit}")
             lines.append(_cells(cells))
     return lines
 

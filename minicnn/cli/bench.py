@@ -20,11 +20,19 @@ def add(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="sections to measure: style, memory, layers, encoders, training, triplets, shapes, pools, search, "
-        "faces, start; with --device cuda check, layers, pools, steps (default: all)",
+        "faces, start; with --device cuda check, layers, pools, steps; with --against style, encoders, "
+        "triplets, training (default: all)",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="compare this checkout with another one of minicnn instead of PyTorch: time both in turn and print the "
+        "median ratio of the rounds, above 1 if this one is faster, and the smallest and largest ratio",
     )
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
-    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, quick 2)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, against 7, quick 2)")
     parser.add_argument("--out", default="bench.json", metavar="FILE", help="every row, as JSON (default: bench.json)")
     parser.add_argument("--markdown", metavar="FILE", help="measure nothing: print FILE's rows as a Markdown table")
     parser.set_defaults(run=run)
@@ -38,4 +46,5 @@ def run(arguments: argparse.Namespace) -> None:
         print(tables.markdown(Report.read(Path(arguments.markdown))))
         return
     options = {"quick": arguments.quick, "rounds": arguments.rounds, "device": arguments.device}
+    options["against"] = arguments.against
     runner.run(arguments.only, out=Path(arguments.out), **options)

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from minicnn.backend import kernels_for
 from minicnn import devices
 from minicnn.errors import InputError, check_count
 from minicnn.optim.line_search import Trial, strong_wolfe
