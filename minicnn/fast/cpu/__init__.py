@@ -1,0 +1,1 @@
+"""Kernels for processors, compiled with Numba: one file for each file of minicnn/kernels, and what they stand on."""
