@@ -10,10 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minicnn import devices, nn, ops
-from minicnn.kernels.memory import Memory
+from minicnn.kernels.memory import remember
 from minicnn.tensor import Tensor
-
-BUDGET = 256 << 20  # bytes; Inception-ResNet-v1 takes 94 MB of it
 
 
 class Folded:
@@ -23,9 +21,6 @@ class Folded:
         for array in (w, b):
             array.flags.writeable = False  # so that kernels may remember what they make of it
         self.w, self.b, self.nbytes = w, b, w.nbytes + b.nbytes
-
-
-_memory = Memory(BUDGET)
 
 
 def fold(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Folded:
@@ -49,7 +44,7 @@ def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Ten
     sources = [*(p.data for p in parameters), norm.mean, norm.variance]
     if any(map(devices.writeable, sources)):
         return None
-    both = _memory.look_up(sources, lambda *_: fold(convolution, norm))
+    both = remember(sources, lambda *_: fold(convolution, norm), "folded batch norm")
 
     def convolve(x: Tensor) -> Tensor:
         return ops.conv(

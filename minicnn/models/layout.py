@@ -37,6 +37,7 @@ class Numbers:
                 parts += [panels.reshape(-1), bias]
                 size += panels.size + bias.size
         self.array = buffers.aligned((size,), dtype)
+        self.nbytes = self.array.nbytes
         np.concatenate(parts, out=self.array)
 
 
