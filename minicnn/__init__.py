@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 
 # Where the public names live that are not loaded at once.
 _LATER = {
+    "cache_info": "minicnn.kernels.memory",
+    "clear_cache": "minicnn.kernels.memory",
     "frozen": "minicnn.nn",
     "gradcheck": "minicnn.gradients.checking",
     "record": "minicnn.tape",
@@ -28,6 +30,8 @@ __all__ = [
     "InputError",
     "Tensor",
     "__version__",
+    "cache_info",
+    "clear_cache",
     "frozen",
     "gradcheck",
     "no_grad",

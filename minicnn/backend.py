@@ -23,7 +23,7 @@ Find = Callable[[str], "Callable[..., Any] | None"]
 
 
 class Backend:
-    """Functions by the names of the contracts: kernels.conv(…), kernels.gram(…).
+    """Functions by the names of the contracts: kernels.conv(…), kernels.gram(…). `name` is the backend's own.
 
     find: from a name to its function, asked once a name; None where the definition shall compute. An ImportError means
     that the whole backend is missing: the definitions compute, and a line on stderr says so.
@@ -32,11 +32,11 @@ class Backend:
     """
 
     def __init__(self, name: str, find: Find, dtypes: str = "", checked: bool = False) -> None:
-        self._name, self._find, self._dtypes, self._checked = name, find, dtypes, checked
+        self.name, self._find, self._dtypes, self._checked = name, find, dtypes, checked
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in contracts:
-            raise AttributeError(f"backend {self._name!r}: there is no contract {name!r}")
+            raise AttributeError(f"backend {self.name!r}: there is no contract {name!r}")
         contract = contracts[name]
         try:
             function = self._find(name)
@@ -46,7 +46,7 @@ class Backend:
         if function is None:
             function = functools.partial(contract.definition, self) if contract.composed else contract.definition
         elif self._checked:
-            function = _checked(f"backend {self._name!r}: {name}", function, contract)
+            function = _checked(f"backend {self.name!r}: {name}", function, contract)
         setattr(self, name, function)  # the next look-up finds it without asking
         return function
 

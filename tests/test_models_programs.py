@@ -4,12 +4,14 @@ import gc
 import os
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import minicnn
 from minicnn import backend, nn
+from minicnn.fast.cpu import cache as memory
 from minicnn.models import blocks
 from minicnn.fast.cpu.program import frozen as programs
 from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
@@ -252,16 +254,104 @@ def test_two_pools_that_ask_for_different_borders(runs):
             np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
 
 
-def test_numbers_are_shared_by_all_shapes_and_go_with_the_freezing():
+@pytest.fixture
+def built(monkeypatch):
+    """Counts how often a network's numbers were put together."""
+    calls, right = [], programs.Numbers
+    monkeypatch.setattr(programs, "Numbers", lambda *given: calls.append(1) or right(*given))
+    return calls
+
+
+def test_numbers_are_shared_by_all_shapes_and_go_with_the_freezing(built):
     model = network()
-    before = programs._memory.bytes
+    before = minicnn.cache_info()
     with nn.frozen(model), no_grad():
         for count, height in ((1, 13), (2, 13), (1, 12), (3, 11)):
             model(pictures(count)[:, :height])
-        assert programs._memory.bytes > before
-        (known,) = [known for _, known in programs._memory._results.values()]
-        assert len(known._numbers) == 1 and len(known._programs) == 3
-    assert programs._memory.bytes == before
+        assert len(built) == 1
+        assert minicnn.cache_info().entries == before.entries + 5  # network, numbers, and a program of each shape
+        minicnn.clear_cache()
+        model(pictures(1))
+        assert len(built) == 2
+    assert minicnn.cache_info().nbytes <= before.nbytes
+
+
+def bytes_of_arrays():
+    """The bytes of all arrays made since tracemalloc was started that are still alive."""
+    traces = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)])
+    return sum(trace.size for trace in traces.traces)
+
+
+def test_programs_for_500_sizes_stay_within_the_budget(runs, built, monkeypatch):
+    model, budget = network(), 1 << 20
+    numbers = np.random.default_rng(0).normal(0, 1, (1, 40, 32, 3)).astype(np.float32)
+    sizes = [(height, width) for height in range(16, 41) for width in range(13, 33)]
+    results = {}
+    minicnn.clear_cache()
+    monkeypatch.setattr(memory.cache, "budget", budget)
+    with nn.frozen(model), no_grad():
+        model(numbers[:, :13, :11])  # what is made once
+        gc.collect()
+        tracemalloc.start()
+        try:
+            of_one = minicnn.cache_info().nbytes
+            for i, (height, width) in enumerate(sizes):
+                y = model(numbers[:, :height, :width]).data
+                if i % 50 == 0 or i >= 495:
+                    results[height, width] = y.copy()
+                    gc.collect()
+                    info = minicnn.cache_info()
+                    assert sum(info.kinds.values()) == info.nbytes <= budget
+                    # What is counted is what is there. The first program was made before anything was traced.
+                    assert info.nbytes - of_one - 50_000 < bytes_of_arrays() < info.nbytes + 50_000
+                    assert tracemalloc.get_traced_memory()[0] < budget + 200_000  # all of Python
+        finally:
+            tracemalloc.stop()
+        assert len(sizes) == len(runs) - 1 == 500 and len(built) == 1
+        assert info.nbytes > budget / 2 and 4 < info.entries < 60
+        misses = info.misses
+        for (height, width), found in results.items():  # most were evicted
+            x = numbers[:, :height, :width]
+            np.testing.assert_array_equal(model(x).data, found)
+            np.testing.assert_allclose(found, layer_by_layer(model, x), atol=abs(found).max() * 1e-5)
+        assert minicnn.cache_info().misses >= misses + 10
+
+
+def test_every_arena_counts(monkeypatch):
+    """Those for other counts of pictures, and of threads that run at the same time."""
+    model = network()
+    minicnn.clear_cache()
+
+    def encode(count):
+        with no_grad():
+            model(pictures(count))
+        return minicnn.cache_info().kinds["programs"]
+
+    with nn.frozen(model):
+        one = encode(1)
+        assert encode(1) == one
+        two = encode(2)
+        assert two > 2 * one  # another arena, twice as large, beside the first
+        assert encode(3) == two  # two, and one
+        together, right = threading.Barrier(2), programs.program.implementation
+        monkeypatch.setattr(programs.program, "implementation", lambda arena: (together.wait(60), right(arena))[1])
+        threads = [threading.Thread(target=encode, args=(1,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert two + one / 2 < minicnn.cache_info().kinds["programs"] < two + one
+
+
+def test_a_program_may_be_evicted_while_it_runs(monkeypatch, runs):
+    model, x = network(), pictures(13)
+    with nn.frozen(model), no_grad():
+        expected = model(x).data
+        right = programs.Form.run
+        monkeypatch.setattr(programs.Form, "run", lambda *given: minicnn.clear_cache() or right(*given))
+        for _ in range(2):
+            np.testing.assert_array_equal(model(x).data, expected)
+    assert runs == [13] * 3
 
 
 def test_pictures_too_small_for_the_last_layer_that_fits(runs):
@@ -280,16 +370,14 @@ def test_pictures_too_small_for_the_last_layer_that_fits(runs):
 
 def test_no_program_beyond_the_budget(runs, monkeypatch):
     model, x = network(), pictures(1)
-    monkeypatch.setattr(programs._memory, "budget", 1000)
+    monkeypatch.setattr(memory.cache, "budget", 1000)
     with nn.frozen(model), no_grad():
         np.testing.assert_allclose(model(x).data, layer_by_layer(model, x), atol=1e-5)
     assert runs == []
 
 
-def test_single_pictures_in_a_frozen_loop_share_what_was_prepared(monkeypatch):
+def test_single_pictures_in_a_frozen_loop_share_what_was_prepared(built):
     """As the docstring of encode advises; each call freezes the encoder for itself, too, and must not let go of it."""
-    built, numbers = [], programs.Numbers
-    monkeypatch.setattr(programs, "Numbers", lambda *given: built.append(1) or numbers(*given))
     model, picture = minicnn.models.nn4_small2(), np.full((96, 96, 3), 0.5, np.float32)
     with nn.frozen(model):
         first, second = (minicnn.faces.encode(model, picture) for _ in range(2))
@@ -298,7 +386,7 @@ def test_single_pictures_in_a_frozen_loop_share_what_was_prepared(monkeypatch):
 
 
 def test_what_is_known_goes_with_the_first_array_that_dies():
-    before = programs._memory.bytes
+    minicnn.clear_cache()
     model = network()
     for p in model.parameters():
         p.data.flags.writeable = False
@@ -306,10 +394,10 @@ def test_what_is_known_goes_with_the_first_array_that_dies():
         state.flags.writeable = False
     with no_grad():
         model(pictures(1))
-    assert programs._memory.bytes > before
+    assert "programs" in minicnn.cache_info().kinds
     model.body[1].w.data = model.body[1].w.data.copy()
     gc.collect()
-    assert programs._memory.bytes == before
+    assert not [kind for kind in minicnn.cache_info().kinds if "programs" in kind]
 
 
 def test_a_layer_of_another_kind_keeps_its_own_forward(runs):

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from minicnn import nn, ops
-from minicnn.fast.cpu.folds import folded
+from minicnn import backend, nn, ops
 from minicnn.nn import summary
-from minicnn.tensor import Tensor, watching
+from minicnn.operation import watching
+from minicnn.tensor import Tensor
 
 
 class Block(nn.Module):
@@ -129,9 +130,22 @@ def reading(taps: Taps) -> Iterator[None]:
         _taps.reset(token)
 
 
-def unobserved() -> bool:
-    """Whether nobody looks at what is between layers: it need not exist."""
-    return _taps.get() is NOBODY and watching.get() is None and summary.observer.get() is None
+class Kinds(NamedTuple):
+    """The blocks whose layers a program for a whole network can follow, and the way to run what it cannot."""
+
+    chain: type
+    branches: type
+    residual: type
+    zero_pad: type
+    run: Callable[[Sequence[nn.Module], Tensor], Tensor]
+
+
+def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """Return x after all layers. What lies between them need not exist if nobody looks: a program may run them."""
+    if x.requires_grad or _taps.get() is not NOBODY or watching.get() or summary.observer.get():
+        return run(layers, x)
+    result = backend.ask("run_frozen", layers, x, Kinds(Chain, Branches, Residual, ZeroPad2d, run))
+    return run(layers, x) if result is None else result
 
 
 def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
@@ -154,7 +168,7 @@ def _together(layer: nn.Module, following: nn.Module | None) -> Callable[[Tensor
     """The function that does what both layers do, if there is one."""
     if isinstance(layer, nn.Conv2d):
         if isinstance(following, nn.BatchNorm):
-            return folded(layer, following)
+            return backend.ask("folded", layer, following)
         if _halves(following):
             return layer.averaged
     return None

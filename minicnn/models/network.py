@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.fast.cpu.program.frozen import run_fast
-from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run
+from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run, run_whole
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
 from minicnn.tensor import Tensor
 from minicnn.text import listed
@@ -58,7 +57,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, H, W, 3), RGB in [0, 1]. The last layer's output."""
-        return run_fast(self.layers, self._enter(x))
+        return run_whole(self.layers, self._enter(x))
 
     def features(self, x: Any, layers: Iterable[str]) -> dict[str, Tensor]:
         """{name: output} of the layers and blocks asked for; nothing above the highest of them is computed.

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from minicnn import nn
-from minicnn.fast.cpu import folds as folding
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network, pool
 
@@ -54,7 +53,8 @@ def fold(trained: VGG, folded: VGG) -> VGG:
     layers: dict[str | None, Any] = dict(trained.children())
     for layer in folded.body:
         if isinstance(layer, nn.Conv2d) and layer.b is not None:
-            both = folding.fold(layers[layer.name], layers[f"{layer.name}_norm"])
-            layer.w.data, layer.b.data = both.w.copy(), both.b.copy()
+            before = layers[layer.name]
+            norm = layers[f"{layer.name}_norm"]
+            layer.w.data, layer.b.data = norm.folded_into(before.w.data, None if before.b is None else before.b.data)
     folded.top = trained.top
     return folded.eval()  # type: ignore[return-value]

@@ -58,6 +58,17 @@ class BatchNorm(Module):
             activation=self.activation,
         )
 
+    def folded_into(self, w: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return w and b of the convolution that does what one with `w` and `b` and this norm behind it do.
+
+        γ · (x ∗ w + b − μ) / √(σ² + ε) + β  =  x ∗ (s · w) + (β + s · (b − μ)),   s = γ / √(σ² + ε), one per channel,
+        with the running statistics: after training both are linear, and so one of them.
+        """
+        scale = 1 / np.sqrt(self.variance + np.float32(self.eps))
+        if self.gamma is not None:
+            scale = scale * self.gamma.data
+        return w * scale, self.beta.data - (self.mean if b is None else self.mean - b) * scale
+
     def _moved(self, running: np.ndarray, batch: np.ndarray) -> np.ndarray:
         kept = np.float32(self.momentum)
         return (kept * running + (1 - kept) * batch).astype(running.dtype)

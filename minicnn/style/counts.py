@@ -12,8 +12,6 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.fast.cpu import winograd
-from minicnn.fast.cpu.winograd.filters import BUDGET
 from minicnn.kernels.geometry import slide
 from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import StyleRecipe
@@ -203,7 +201,7 @@ def run_bytes(
     picture = FLOAT * 3 * math.prod(size)
     targets = sum(work.result for work in counted if _taps(work, recipe)[0])
     grams = sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
-    filters = min(sum(work.filters for work in counted), BUDGET)
+    filters = min(sum(work.filters for work in counted), memory.cache.budget)
     looked_at = [_forward_bytes(model, recipe, (shape[0], shape[1])) for shape in styles]
     pictures = (PICTURES + _vectors(recipe)) * picture + sum(FLOAT * math.prod(shape) for shape in styles)
     return max([step_bytes(model, recipe, size), *looked_at]) + targets + grams + filters + pictures + SCRATCH

@@ -2,7 +2,6 @@
 that picks them, what they remember, and that nothing about threads shows in a result.
 """
 
-import gc
 import os
 import signal
 import threading
@@ -17,7 +16,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import backend, models, nn, ops
 from minicnn.backend import use_backend
 from minicnn.gradients.checking import gradcheck
-from minicnn.fast import cache as memory
 from minicnn.kernels import pool
 from minicnn.fast.cpu import winograd
 from minicnn.kernels.conv import on_numpy as im2col
@@ -320,31 +318,6 @@ def test_thawed_filters_are_forgotten_before_somebody_writes_into_them():
         layer.w.data[...] *= 2
         with nn.frozen(layer):
             assert relative_error(layer(x).data, 2 * first) < 1e-6
-
-
-def test_memory_keeps_its_budget_and_lets_go_with_the_array():
-    remembered = memory.Memory(budget=250)
-    arrays = [np.zeros(10) for _ in range(4)]
-    for array in arrays:
-        array.flags.writeable = False
-    for array in arrays:
-        remembered.look_up(array, lambda a: a + 1)
-    assert remembered.bytes == 240
-    gc.disable()
-    try:
-        del array
-        arrays.clear()
-        assert remembered.bytes == 0
-    finally:
-        gc.enable()
-
-
-def test_memory_does_not_take_one_array_for_another():
-    remembered = memory.Memory(budget=1 << 20)
-    for i in range(200):  # ids are used again when an array dies
-        array = np.full(4, float(i))
-        array.flags.writeable = False
-        assert_array_equal(remembered.look_up(array, lambda a: a * 2), np.full(4, 2.0 * i))
 
 
 # The network

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.fast.cpu import buffers, places, threads
-from minicnn.fast.cpu.cache import Memory
+from minicnn.fast.cpu.cache import keeps, remember
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_sum
 
 MICRO_KERNEL = "a17fc3203444"  # its digest: an edit there has to show in the files that compile it into theirs
@@ -25,10 +25,7 @@ WORK = 1 << 22  # multiplications that are worth a thread's attention: about wha
 LEAST = 4 * ROWS  # of a piece of work
 SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters
 
-BUDGET = 128 << 20  # bytes of panels of frozen filters; all of Inception-ResNet-v1 takes 94 MB
-
 _multiply, _multiply_taps = gathered_product(ROWS), gathered_sum(TAPS)
-_panels_as_they_are, _panels_turned = Memory(BUDGET), Memory(BUDGET)
 
 
 def conv(x, w, b, window, groups, relu=False):
@@ -167,7 +164,6 @@ def _pictures(x, reading):
 
 def _remembered(w, where, turned, groups):
     """The panels of frozen filters; None for those that may change, and where the budget has no room for more."""
-    memory = _panels_turned if turned else _panels_as_they_are
     inputs, outputs = w.shape[-2:][::-1] if turned else w.shape[-2:]
     # All taps, of one group: then nothing but the filters themselves decides what stands in the panels.
     if w.flags.writeable or groups > 1 or len(where.taps) * inputs * outputs != w.size:
@@ -182,7 +178,8 @@ def _remembered(w, where, turned, groups):
         threads.parallel(_pack, _numbered(groups, count, where.taps, panels), rows, turned)
         return panels
 
-    return memory.look_up(w, pack) if memory.keeps(w, math.prod(shape) * w.itemsize) else None
+    kind = "turned panels" if turned else "panels"
+    return remember(w, pack, kind) if keeps(w, math.prod(shape) * w.itemsize, kind) else None
 
 
 def _numbered(groups, count, taps, panels):

@@ -1,7 +1,4 @@
-"""Batch normalization folded into the convolution before it: after training both are linear, and so one of them.
-
-γ · (x ∗ w + b − μ) / √(σ² + ε) + β  =  x ∗ (s · w) + (β + s · (b − μ)),   s = γ / √(σ² + ε), one a channel
-"""
+"""Batch normalization folded into the convolution before it, and remembered for as long as both are frozen."""
 
 from __future__ import annotations
 
@@ -10,10 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minicnn import devices, nn, ops
-from minicnn.fast.cpu.cache import Memory
+from minicnn.fast.cpu.cache import remember
 from minicnn.tensor import Tensor
-
-BUDGET = 256 << 20  # bytes; Inception-ResNet-v1 takes 94 MB of it
 
 
 class Folded:
@@ -25,20 +20,13 @@ class Folded:
         self.w, self.b, self.nbytes = w, b, w.nbytes + b.nbytes
 
 
-_memory = Memory(BUDGET)
-
-
 def fold(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Folded:
-    """Both in one, with the norm's running statistics."""
-    scale = 1 / np.sqrt(norm.variance + np.float32(norm.eps))
-    if norm.gamma is not None:
-        scale = scale * norm.gamma.data
-    mean = norm.mean if convolution.b is None else norm.mean - convolution.b.data
-    return Folded(convolution.w.data * scale, norm.beta.data - mean * scale)
+    """Return both in one, with the norm's running statistics."""
+    return Folded(*norm.folded_into(convolution.w.data, None if convolution.b is None else convolution.b.data))
 
 
 def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Tensor] | None:
-    """The one function that does what both do; None while either may change.
+    """Return the one function that does what both do; None while either may change.
 
     Neither may in evaluation inside `with frozen(model):`. What is folded then is remembered by the arrays that it came
     from, for as long as these stay frozen. The gradient to the input flows as it did.
@@ -49,7 +37,7 @@ def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Ten
     sources = [*(p.data for p in parameters), norm.mean, norm.variance]
     if any(map(devices.writeable, sources)):
         return None
-    both = _memory.look_up(sources, lambda *_: fold(convolution, norm))
+    both = remember(sources, lambda *_: fold(convolution, norm), "folded norms")
 
     def convolve(x: Tensor) -> Tensor:
         return ops.conv(

@@ -22,11 +22,8 @@ the panels, for different threads.
     width(dtype)                    columns of a panel
 """
 
-from types import ModuleType
-
 import numpy as np
 
-from minicnn.fast.cpu import threads
 
 CONVOLVE, LARGEST, MEAN, LENGTH = range(4)
 
@@ -38,11 +35,6 @@ FIELDS = (
     *("outputs", "panels", "bias", "relu"),
 )
 STEP = np.dtype([(field, np.int64) for field in FIELDS])
-
-
-def implementation(arena: np.ndarray) -> ModuleType:
-    """The module that computes in the arena."""
-    return backend.implementation(__name__, arena)
 
 
 def pack(filters: np.ndarray, width: int) -> np.ndarray:

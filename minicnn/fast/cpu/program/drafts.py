@@ -20,7 +20,6 @@ from minicnn.errors import InputError
 from minicnn.fast.cpu import program, winograd
 from minicnn.fast.cpu.folds import fold
 from minicnn.kernels.geometry import Window, slide
-from minicnn.models.blocks import Branches, Chain, Residual, ZeroPad2d
 
 MANY = 8  # pictures, which share what Winograd's algorithm does to the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}
@@ -121,9 +120,10 @@ class Draft:
 
 
 class Drafting:
-    """Layers gone through one after the other, for pictures of one shape. `drafts` grows."""
+    """Layers gone through one after the other, for pictures of one shape. `drafts` grows. kinds: the types of blocks."""
 
-    def __init__(self, shape: Sequence[int]) -> None:
+    def __init__(self, shape: Sequence[int], kinds: Any) -> None:
+        self.kinds = kinds
         self.drafts: list[Draft] = []
         n, height, width, channels = shape
         self.start = self.end = View(Room((n, height, width, channels)), channels)
@@ -151,19 +151,19 @@ class Drafting:
                 x = self._convolution(layer, norm, x)
             elif type(layer) in POOLS:
                 x = self._pool(layer, x)
-            elif type(layer) is ZeroPad2d:
+            elif type(layer) is self.kinds.zero_pad:
                 x = self._zeros(layer, x)
-            elif type(layer) is Chain:
+            elif type(layer) is self.kinds.chain:
                 x = self._chain(layer.layers, x)
-            elif type(layer) is Branches:
+            elif type(layer) is self.kinds.branches:
                 x = self._branches(layer, x)
-            elif type(layer) is Residual:
+            elif type(layer) is self.kinds.residual:
                 x = self._residual(layer, x)
             else:
                 raise Unfit
         return x
 
-    def _convolution(self, layer: nn.Conv2d, norm: Any, x: View, past: tuple[View, Residual] | None = None) -> View:
+    def _convolution(self, layer: nn.Conv2d, norm: Any, x: View, past: tuple[View, Any] | None = None) -> View:
         """past: what is added to the result, and the block that says how."""
         activation = (norm or layer).activation
         if layer.groups > 1 or (norm and (layer.activation or norm.training)) or activation not in (None, "relu"):
@@ -196,7 +196,7 @@ class Drafting:
         self.drafts.append(Draft(kind, window, x, y))
         return y
 
-    def _zeros(self, layer: ZeroPad2d, x: View) -> View:
+    def _zeros(self, layer: Any, x: View) -> View:
         n, height, width, _ = x.room.shape
         more = layer.before + layer.after
         room = Room((n, height + more, width + more, x.channels))
@@ -204,7 +204,7 @@ class Drafting:
         self.drafts[-1].target.at = layer.before, layer.before
         return View(room, x.channels, positive=x.positive)
 
-    def _branches(self, layer: Branches, x: View) -> View:
+    def _branches(self, layer: Any, x: View) -> View:
         """Each branch is drafted into an array of its own; then these are parts of one."""
         begun = len(self.drafts)
         ends = [self._chain([branch], x) for branch in layer.branches]
@@ -221,7 +221,7 @@ class Drafting:
             channel += end.channels
         return y
 
-    def _residual(self, layer: Residual, x: View) -> View:
+    def _residual(self, layer: Any, x: View) -> View:
         layers = layer.change.layers
         last = 2 if _normalized(layers[-2:]) else 1
         convolution, norm = layers[-last], layers[-1] if last == 2 else None

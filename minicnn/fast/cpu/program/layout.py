@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minicnn.fast.cpu import buffers, program
+from minicnn.fast.cpu.program import compiled
 from minicnn.fast.cpu.program.drafts import Draft, Room
 
 PIECE = 1 << 18  # multiplications that are worth a thread's coming
@@ -22,7 +23,7 @@ class Numbers:
     """The panels and biases of all steps in one array, whatever the size of the pictures. places: of both, a step."""
 
     def __init__(self, drafts: Sequence[Draft], dtype: np.dtype) -> None:
-        width = program.implementation(np.empty(0, dtype)).width(dtype)
+        width = compiled.width(dtype)
         parts: list[np.ndarray] = []
         self.places, size = [], 0
         for draft in drafts:
@@ -36,6 +37,7 @@ class Numbers:
                 parts += [panels.reshape(-1), bias]
                 size += panels.size + bias.size
         self.array = buffers.aligned((size,), dtype)
+        self.nbytes = self.array.nbytes
         np.concatenate(parts, out=self.array)
 
 

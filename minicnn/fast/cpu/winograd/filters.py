@@ -3,25 +3,22 @@
 import numpy as np
 
 from minicnn.fast.cpu import blas, buffers
-from minicnn.fast.cpu.cache import Memory
+from minicnn.fast.cpu.cache import keeps, remember
 from minicnn.fast.cpu.micro_kernel import columns
 from minicnn.fast.cpu.winograd import G
 
-BUDGET = 192 << 20  # bytes; VGG-19 asks for 208 MB at 256², for 174 at 512² and for less at larger sizes
+KIND = "winograd filters"  # in the cache
 _BOTH_SIDES = np.kron(G, G)  # (36, 9): rows of G on either side of a 3×3 filter written as nine numbers
-
-
-_memory = Memory(BUDGET)
 
 
 def transformed(w):
     """U of w, remembered while w is read-only."""
-    return _memory.look_up(w, transform)
+    return remember(w, transform, KIND)
 
 
 def keeps_transform(w):
     """Whether U of w, once formed, is remembered."""
-    return _memory.keeps(w, 4 * w.nbytes)  # 36 numbers of 9
+    return keeps(w, 4 * w.nbytes, KIND)  # 36 numbers of 9
 
 
 def transform(w):
