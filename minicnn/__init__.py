@@ -1,24 +1,34 @@
 """minicnn: a from-scratch autograd and convolution engine, and the two classics of applied ConvNets that run on it.
 
-`import minicnn` is quick: what takes time to load (style, models, hdf5, …) loads when it is first used.
+`import minicnn` is quick: what takes time to load (style, models, hdf5, …) loads when it is first used. This is the one
+file that names minicnn.fast, which attaches the compiled kernels to the registry (backend.py).
 """
 
 import importlib
 from typing import Any
 
-from minicnn.backend import set_threads, use_backend
+from minicnn import backend
+from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError, InputError
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad, op
+from minicnn.ops import arithmetic as _operators  # noqa: F401  (gives Tensor its +, *, @, …)
+from minicnn.tensor import Tensor
+
+try:
+    importlib.import_module("minicnn.fast")
+except ImportError as problem:
+    backend.stand_in("numba", problem)
 
 __version__ = "0.1.0"
 
 # Where the public names live that are not loaded at once.
 _LATER = {
-    "cache_info": "minicnn.kernels.memory",
-    "clear_cache": "minicnn.kernels.memory",
+    "cache_info": "minicnn.resources",
+    "clear_cache": "minicnn.resources",
     "frozen": "minicnn.nn",
     "gradcheck": "minicnn.gradients.checking",
     "record": "minicnn.tape",
+    "set_threads": "minicnn.resources",
 }
 _ROOMS = (
     *("datasets", "faces", "hdf5", "images", "learn", "models", "nn"),
@@ -30,11 +40,13 @@ __all__ = [
     "InputError",
     "Tensor",
     "__version__",
+    "backend",
     "cache_info",
     "clear_cache",
     "frozen",
     "gradcheck",
     "no_grad",
+    "op",
     "record",
     "set_threads",
     "use_backend",

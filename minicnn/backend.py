@@ -42,7 +42,7 @@ class Backend:
             function = self._find(name)
         except ImportError as problem:
             _tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
-            self._find, function = {}.get, None
+            self._find, function = _nothing, None
         if function is None:
             function = functools.partial(contract.definition, self) if contract.composed else contract.definition
         elif self._checked:
@@ -51,7 +51,11 @@ class Backend:
         return function
 
 
-_definitions = Backend("numpy", {}.get)
+def _nothing(_: str) -> None:
+    """Find no function: the definitions compute."""
+
+
+_definitions = Backend("numpy", _nothing)
 _backends = {"numpy": _definitions}
 _default = "numpy"
 _chosen: contextvars.ContextVar[str] = contextvars.ContextVar("backend", default="")
@@ -84,6 +88,15 @@ def attach(name: str, find: Find, *, dtypes: str = "", checked: bool = False, de
     _backends[name] = Backend(name, find, dtypes, checked)
     if default:
         _default = name
+
+
+def stand_in(name: str, problem: ImportError) -> None:
+    """Let the definitions compute for a default backend that is missing, and say so when it is first used."""
+
+    def find(_: str) -> None:
+        raise problem
+
+    attach(name, find, default=True)
 
 
 def backends() -> tuple[str, ...]:

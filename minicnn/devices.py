@@ -48,7 +48,7 @@ def _on_gpu(kind: type) -> bool:
 def device_of(array: Any) -> str:
     """Return where an array lives, "cpu" or "cuda". What is not an array counts as "cpu"."""
     kind = type(array)
-    return "cuda" if kind is not np.ndarray and _on_gpu(kind) else "cpu"
+    return "cuda" if kind is not np.ndarray and _on_gpu(kind) else "cpu"  # type: ignore[arg-type]
 
 
 def is_array(value: Any) -> bool:

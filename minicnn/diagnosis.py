@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import os
-import pkgutil
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import minicnn
 from minicnn import backend, devices, machine, ops, zoo
 from minicnn.errors import InputError
+from minicnn.resources import compiled_kernels
 from minicnn.tensor import Tensor
 from minicnn.text import one_line
 
@@ -75,7 +76,7 @@ def _library(name: str) -> dict[str, Any]:
 def _blas() -> dict[str, Any]:
     """held: whether every BLAS that runs our matrix products keeps to one thread while our own threads work."""
     libraries = machine.blas_libraries()
-    with backend.blas_on_one_thread:
+    with backend.ask("hold_blas", otherwise=contextlib.nullcontext()):
         threads = [library["threads"] for library in machine.blas_libraries()]
     numpy_uses = machine.blas_of_numpy()
     seen = bool(libraries) and "accelerate" not in numpy_uses.lower()  # Apple's has no switch
@@ -130,17 +131,6 @@ def _compiled_kernels() -> dict[str, Any]:
         "compiled": sum(there),
         "chosen": chosen,
     }
-
-
-def compiled_kernels() -> Iterator[Any]:
-    """Every compiled function of minicnn.kernels."""
-    from minicnn import kernels
-
-    for module in pkgutil.walk_packages(kernels.__path__, "minicnn.kernels."):
-        if module.name.endswith(".on_numba"):
-            for value in vars(importlib.import_module(module.name)).values():
-                if hasattr(value, "stats") and value.py_func.__module__ == module.name:
-                    yield value
 
 
 def _index_file(kernel: Any) -> str:

@@ -105,7 +105,7 @@ def walk_back(root: Node, gradient: np.ndarray) -> None:
         for number, (source, gradient) in enumerate(zip(inputs, gradients, strict=True)):
             if source is None or gradient is None:
                 continue
-            part = _fitted(gradient, *node.shapes[number], closure, number)
+            part = _fitted(gradient, node.shapes[number], closure, number)
             owned = node.fresh or part is not gradient  # what was summed or converted here is the walk's own
             if not isinstance(source, Node):
                 deposit(source, part, owned)
@@ -139,8 +139,9 @@ def _run(closure: Callable, cotangent: np.ndarray, node: Node, count: int) -> tu
     return gradients
 
 
-def _fitted(gradient: Any, shape: tuple, dtype: np.dtype, closure: Callable, number: int) -> np.ndarray:
+def _fitted(gradient: Any, wanted: tuple[tuple, np.dtype], closure: Callable, number: int) -> np.ndarray:
     """Return a gradient in the shape and dtype of its input: itself, or an array that is the walk's own."""
+    shape, dtype = wanted
     part = np.asarray(gradient) if isinstance(gradient, np.generic) else gradient  # NumPy's numbers are not arrays
     try:
         if part.shape == shape and part.dtype == dtype:

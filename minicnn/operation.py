@@ -160,7 +160,7 @@ def _name_closures(function: Callable) -> None:
         else constant
         for constant in code.co_consts
     ]
-    function.__code__ = code.replace(co_consts=tuple(inner))  # type: ignore[attr-defined]
+    function.__code__ = code.replace(co_consts=tuple(inner))
 
 
 def _apart(options: dict, fuses: dict) -> list[Callable]:

@@ -12,14 +12,16 @@ from minicnn.errors import check_count
 
 
 class CacheInfo(NamedTuple):
-    """What is remembered of frozen networks: bytes in use, of a budget, in so many entries. by_kind: bytes of each kind
-    of result.
+    """The state of the cache of what was computed from frozen arrays. nbytes: in use, of the budget; kinds: the bytes
+    of each kind of result.
     """
 
-    bytes: int
     budget: int
+    nbytes: int
     entries: int
-    by_kind: dict[str, int]
+    hits: int
+    misses: int
+    kinds: dict[str, int]
 
 
 def set_threads(count: int) -> None:
@@ -51,8 +53,8 @@ _NOBODY = object()
 
 
 def cache_info() -> CacheInfo:
-    """Return how much memory is used to remember what was computed from frozen arrays."""
-    return CacheInfo(*ask("cache_info", otherwise=(0, 0, 0, {})))
+    """Return how much is remembered of what was computed from frozen arrays, in bytes, and how often it served."""
+    return CacheInfo(*ask("cache_info", otherwise=(0, 0, 0, 0, 0, {})))
 
 
 def clear_cache() -> None:

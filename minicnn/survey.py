@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import ops
-from minicnn.backend import BACKENDS, use_backend
+from minicnn import backend, ops
+from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError, InputError, check_count
 from minicnn.faces import gradient_rows as faces_cases
 from minicnn.gradients import cases
@@ -80,7 +80,7 @@ def rows(names: Sequence[str] = ()) -> list[Row]:
 def backends(names: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
     """(those that work here, why others do not). Errors: one that was asked for does not."""
     working, missing = [], {}
-    for name in names or (*BACKENDS, "cuda"):
+    for name in names or (*backend.backends(), "cuda"):
         try:
             with use_backend(name):
                 working.append(name)

@@ -20,7 +20,8 @@ from tqdm import tqdm
 from minicnn import devices, nn, ops, optim
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import interrupts_wait, replacing
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 
 @dataclass(frozen=True)

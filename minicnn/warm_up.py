@@ -14,7 +14,6 @@ import numpy as np
 
 from minicnn import models, nn, ops, optim
 from minicnn.backend import use_backend
-from minicnn.diagnosis import compiled_kernels
 from minicnn.faces import batch_triplet_loss, mine_triplets
 from minicnn.faces import gradient_rows as faces_cases
 from minicnn.faces.mining import STRATEGIES
@@ -22,9 +21,11 @@ from minicnn.gradients import cases
 from minicnn.gradients.cases import OpCase
 from minicnn.models import tiny, tiny_face
 from minicnn.models.network import Network
+from minicnn.operation import no_grad
+from minicnn.resources import compiled_kernels
 from minicnn.style import gradient_rows as style_cases
 from minicnn.style import transfer
-from minicnn.tensor import Tensor, no_grad
+from minicnn.tensor import Tensor
 
 
 class Scene(NamedTuple):

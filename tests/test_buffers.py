@@ -1,23 +1,23 @@
 """The pool of buffers: memory is used again, and never while anybody can still see it."""
 
+import contextlib
 import gc
 import itertools
 import os
 import signal
 import sys
 import threading
+import tracemalloc
 import warnings
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from minicnn.fast import buffers
-from minicnn import nn, ops, optim
+from minicnn.fast.cpu import buffers, nn, ops, optim
 from minicnn.backend import use_backend
-from minicnn.fast.buffers import ARENA, LINE, SMALLEST, BufferPool
+from minicnn.buffers import ARENA, LINE, SMALLEST, BufferPool
 from minicnn.models import tiny
 from minicnn.tensor import Tensor
 
@@ -115,6 +115,7 @@ def test_the_lowest_that_is_large_enough_is_cut_to_size(pool):
 def test_memory_in_use_is_never_handed_out_again(pool):
     """Against a plain model: whatever is taken and given in any order, no two arrays share a byte."""
     random, alive = np.random.default_rng(0), []
+    first = address(pool.empty((SIZE,), np.uint8))
     for _ in range(400):
         if alive and random.random() < 0.5:
             del alive[random.integers(len(alive))]
@@ -125,7 +126,7 @@ def test_memory_in_use_is_never_handed_out_again(pool):
     alive.clear()
     assert pool.used_bytes == 0
     everything = pool.empty((ARENA,), np.uint8)  # untouched, so no memory is used
-    assert address(everything) == pool._arenas[0].address and len(pool._arenas) == 1
+    assert address(everything) == first
 
 
 VIEWS = {
@@ -166,39 +167,49 @@ def test_views_of_one_buffer_end_in_any_order(pool):
 
 @pytest.mark.usefixtures("without_collector")
 def test_an_arena_that_nobody_uses_is_let_go_when_a_larger_one_is_needed(pool):
-    small = pool.empty((SIZE,), np.uint8)
-    memory = weakref.ref(pool._arenas[0].memory)
-    del small
-    assert memory() is not None  # the next step will need it
-    large = pool.empty((ARENA + 1,), np.uint8)  # untouched, so no memory is used
-    assert memory() is None and [arena.size for arena in pool._arenas] == [4 * (ARENA + buffers.PAGE)]
-    del large
+    tracemalloc.start()
+    try:
+        pool.empty((SIZE,), np.uint8)
+        assert tracemalloc.get_traced_memory()[0] >= ARENA  # the next step will need it
+        large = pool.empty((ARENA + 1,), np.uint8)  # untouched, so no memory is used
+        size = 4 * (ARENA + buffers.PAGE)
+        assert size <= tracemalloc.get_traced_memory()[0] < size + SIZE
+        del large
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.usefixtures("without_collector")
 def test_where_memory_is_not_promised_in_advance_it_is_taken_as_needed(pool, monkeypatch):
-    def refuse(size):
-        if size > 2 * SIZE:
+    def refuse(shape, dtype):
+        if shape[0] > 2 * SIZE:
             raise MemoryError
-        return right(size)
+        granted.append(shape[0])
+        return right(shape, dtype)
 
-    right = buffers._Arena
-    monkeypatch.setattr(buffers, "_Arena", refuse)
+    granted, right = [], buffers.aligned
+    monkeypatch.setattr(buffers, "aligned", refuse)
     first, second = pool.empty((SIZE,), np.uint8), pool.empty((2 * SIZE,), np.uint8)
-    assert sorted(arena.size for arena in pool._arenas) == [SIZE, 2 * SIZE] and first.size + second.size == 3 * SIZE
+    assert granted == [SIZE, 2 * SIZE] and first.size + second.size == 3 * SIZE
     with pytest.raises(MemoryError):
         pool.empty((3 * SIZE,), np.uint8)
     assert pool.used_bytes == 3 * SIZE
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_a_collection_may_return_buffers_in_the_midst_of_taking_one(pool):
-    """What the collector finds ends wherever it happens to run, on the thread that holds the lock, too."""
+def test_a_collection_may_return_buffers_in_the_midst_of_taking_one(pool, monkeypatch):
+    """What the collector finds ends wherever it happens to run, on the thread that takes a buffer, too."""
     garbage = [pool.empty((SIZE,), np.uint8) for _ in range(6)]
-    with pool._lock:
-        garbage.clear()  # must not wait, or it would for ever
-    array = pool.empty((6 * SIZE,), np.uint8)
-    assert pool.used_bytes == 6 * SIZE and pool._arenas[0].idle[0][0] == 6 * SIZE and array.size == 6 * SIZE
+    right = buffers.aligned
+    monkeypatch.setattr(buffers, "aligned", lambda *what: garbage.clear() or right(*what))  # of the second arena
+    taking = threading.Thread(target=lambda: taken.append(pool.empty((ARENA + SIZE,), np.uint8)), daemon=True)
+    taken = []
+    taking.start()
+    taking.join(60)  # it must not wait, or it would for ever
+    assert not taking.is_alive() and not garbage
+    assert pool.used_bytes == ARENA + SIZE
+    taken.clear()
+    assert pool.used_bytes == 0
 
 
 # What a caller keeps stays what it was
@@ -240,14 +251,15 @@ def test_features_and_gradients_that_are_kept_are_never_overwritten():
 
 
 class HighWater(BufferPool):
-    """Notes the highest address that it ever handed out."""
+    """Notes between which addresses its buffers lay."""
 
-    high = 0
+    low, high = sys.maxsize, 0
 
-    def _take(self, size):
-        arena, start = super()._take(size)
-        self.high = max(self.high, start + size)
-        return arena, start
+    def empty(self, *what, **options):
+        array = super().empty(*what, **options)
+        if array.nbytes >= SMALLEST:
+            self.low, self.high = min(self.low, address(array)), max(self.high, address(array) + array.nbytes)
+        return array
 
 
 @pytest.mark.usefixtures("without_collector")
@@ -259,8 +271,8 @@ def test_training_takes_no_fresh_memory_once_it_is_under_way(monkeypatch):
     with use_backend("numba"):
         for _ in range(4):
             ops.cross_entropy(model(x), np.arange(16) % 10).backward()
-            reached.append(pool.high)
-    assert reached[0] > 0 and reached[1] == reached[2] == reached[3] and len(pool._arenas) == 1
+            reached.append(pool.high - pool.low)
+    assert reached[0] > 0 and reached[1] == reached[2] == reached[3] <= ARENA
 
 
 @pytest.mark.usefixtures("without_collector")
@@ -294,10 +306,27 @@ def test_a_buffer_may_end_on_another_thread(pool):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_the_pool_works_in_a_child_after_a_fork_that_met_it_locked():
+def test_the_pool_works_in_a_child_after_a_fork_that_met_it_locked(monkeypatch):
     kept = buffers.empty((SIZE,), np.uint8)
     kept.fill(7)
-    with buffers._pool._lock, warnings.catch_warnings():
+    busy, done, right = threading.Event(), threading.Event(), buffers.aligned
+
+    def refuse_late(*what):
+        if threading.current_thread() is not taking:
+            return right(*what)
+        busy.set()
+        done.wait(60)
+        raise MemoryError
+
+    def ask_for_more_than_is_idle():
+        with contextlib.suppress(MemoryError):
+            buffers.empty((64 * ARENA,), np.uint8)
+
+    monkeypatch.setattr(buffers, "aligned", refuse_late)
+    taking = threading.Thread(target=ask_for_more_than_is_idle)
+    taking.start()
+    assert busy.wait(60)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of what is tested here: threads and fork
         child = os.fork()
         if child == 0:
@@ -313,5 +342,7 @@ def test_the_pool_works_in_a_child_after_a_fork_that_met_it_locked():
                 code = 0 if again and (kept == 7).all() else 2
             finally:
                 os._exit(code)
+    done.set()
+    taking.join(60)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (kept == 7).all()

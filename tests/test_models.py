@@ -14,7 +14,8 @@ from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.models import imagenet, tiny
 from minicnn.models.card import preprocessing
 from minicnn.models.vgg import VGG
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 TOTALS = {
     ("vgg16", False): 14_714_688,

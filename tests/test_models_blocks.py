@@ -11,7 +11,8 @@ from minicnn.fast.cpu import folds as folding
 from minicnn.models.blocks import Branches, Chain, Residual
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 CARD = ModelCard(name="toy", input_size=(9, 8), preprocessing="none")
 NAMES = ["a", "a_norm", "b", "b_norm", "c", "split", "up", "block", "pool", "end"]

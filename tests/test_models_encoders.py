@@ -10,7 +10,8 @@ from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
 from minicnn.models import deep_face, imagenet, inception_resnet, nn4
 from minicnn.models.card import PREPROCESSING, preprocessing
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 # name: (a builder, trainable parameters, with the running statistics), as their publishers state them.
 EMPTY = {

@@ -17,7 +17,8 @@ from minicnn.fast.cpu.program import frozen as programs
 from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 CARD = ModelCard(name="small", input_size=(13, 11), preprocessing="none", embedding=None, metric=None)
 

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 
 def normal(*shape, seed=0, dtype=np.float32):

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from minicnn import Tensor, ops
 from minicnn.backend import use_backend
 from minicnn.gradients.cases import CASES
-from minicnn.tensor import op
+from minicnn.operation import op
 
 SIDE = 600  # large enough for the compiled sum
 caller = []

@@ -17,7 +17,8 @@ from minicnn.errors import InputError
 from minicnn.gradients.checking import gradcheck
 from minicnn.nn import frozen
 from minicnn.ops import activations
-from minicnn.tensor import Tensor, no_grad, op
+from minicnn.operation import no_grad, op
+from minicnn.tensor import Tensor
 
 
 def normal(*shape, seed=0, dtype=np.float64):

@@ -17,7 +17,8 @@ import numpy as np
 
 import minicnn
 from minicnn import GradcheckError, InputError, Tensor, gradcheck, no_grad, ops, optim
-from minicnn.tensor import Node, op
+from minicnn.graph import Node
+from minicnn.operation import op
 
 minicnn.use_backend("numpy")  # the readable kernels, so that a debugger never lands in compiled code
 

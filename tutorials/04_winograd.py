@@ -33,7 +33,7 @@ from minicnn.fast.cpu import conv as on_numba
 from minicnn.kernels.conv import on_numpy as im2col
 from minicnn.kernels.geometry import slide
 from minicnn.fast.cpu.winograd import definition
-from minicnn.tensor import op
+from minicnn.operation import op
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)

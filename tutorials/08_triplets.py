@@ -22,7 +22,7 @@ import numpy as np
 import minicnn
 from minicnn import GradcheckError, Tensor, faces, gradcheck, nn, no_grad, ops, optim
 from minicnn.datasets import doodles
-from minicnn.tensor import op
+from minicnn.operation import op
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)

@@ -17,7 +17,7 @@ import numpy as np
 
 import minicnn
 from minicnn import GradcheckError, Tensor, gradcheck, ops
-from minicnn.tensor import op
+from minicnn.operation import op
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)

@@ -18,7 +18,7 @@ import minicnn
 from minicnn import GradcheckError, Tensor, gradcheck, ops
 from minicnn.datasets.paintings import PAINTINGS
 from minicnn.tape.stepper import Stepper
-from minicnn.tensor import op
+from minicnn.operation import op
 
 random = np.random.default_rng(0)
 INK, BLUE, RED, GREY = "#222222", "#2f6690", "#c8553d", "#777777"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import minicnn
-from minicnn import backend
+from minicnn import resources
 from minicnn.bench import children
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
@@ -67,7 +67,7 @@ def measure(plan: Plan, name: str, step: str, size: int, against: Path) -> Row:
     """Time one step in both checkouts. The ratio is the other's time over this one's: above 1, this one is faster."""
     folders = (HERE, against)
     with ExitStack() as stack:
-        arguments = (step, str(size), str(backend.threads()))
+        arguments = (step, str(size), str(resources.threads()))
         sides = [
             stack.enter_context(children.conversation(PROGRAM, *arguments, environment=_importing(folder)))
             for folder in folders

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from minicnn import backend
+from minicnn import resources
 from minicnn.bench import children
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
@@ -67,6 +67,6 @@ def _first_steps(plan: Plan, size: int) -> dict[str, list[float]]:
 
 def _one_step(side: str, size: int, environment: Mapping[str, str] | None = None) -> float:
     start = time.time()
-    options: dict[str, Any] = {"size": size, "steps": 1, "threads": backend.threads(), "warm_up": False}
+    options: dict[str, Any] = {"size": size, "steps": 1, "threads": resources.threads(), "warm_up": False}
     said = children.ask(*SIDES[side], environment=environment, **options)
     return said["end"] - start

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from minicnn import devices
+from minicnn.backend import Backend, kernels_for
+from minicnn.bench import cuda_sides
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.errors import InputError
-from minicnn.fast.cuda import conv as tiled
-from minicnn.fast.cuda import naive_conv as naive
-from minicnn.kernels import gram, pixel_step, pool, rectify, triplet
-from minicnn.kernels.conv import on_numpy as conv_definition
 from minicnn.kernels.geometry import slide
 
 MOST = 1e-5  # max|Δ| / max|reference| of float32; forward and back, and whatever is summed
@@ -51,20 +49,20 @@ def measure(name: str, check: Check) -> Row:
 
 def checks(plan: Plan) -> Iterator[tuple[str, Check]]:
     """(name, check) of every kernel; a check draws the kernel, its arrays, and its definition."""
-    small = devices.simulated()
+    small = cuda_sides.simulated()
     shapes: dict[str, tuple[Any, Any, dict[str, Any], int]] = {
         "1-D": ((7,) if small else (1000,), (3,), {"padding": 1, "dilation": 2, "stride": 2}, 2),
         "2-D": ((4, 5) if small else (61, 45), (3, 3), {"padding": "same"}, 1),
         "2-D in groups": ((5, 4) if small else (61, 45), (3, 2), {"padding": 1, "stride": (2, 1)}, 2),
         "3-D": ((3, 3, 2) if small else (17, 19, 23), (2, 3, 1), {"padding": (0, 1, 0), "stride": (1, 2, 1)}, 1),
     }
-    for kind, kernels in (("naive", naive), ("tiled", tiled)):
+    for kind, prefix in (("naive", "naive_"), ("tiled", "")):
         for name, (spatial, size, options, groups) in shapes.items():
             window = slide("bench", spatial, size, **options)
             channels = (2, 2) if small else (24, 36)
-            for way in ("forward", "gradient_to_input", "gradient_to_filters"):
-                call = partial(_convolution, kernels, way, window, spatial, channels, groups)
-                yield f"conv {kind} {way.replace('_', ' ')} {name}", call
+            for way in ("conv", "conv_gradient_to_input", "conv_gradient_to_filters"):
+                call = partial(_convolution, prefix, way, window, spatial, channels, groups)
+                yield f"{kind} {way.replace('_', ' ')} {name}", call
     windows = {"2-D": slide("bench", (5, 4) if small else (63, 50), 3, stride=2, padding=1)}
     windows["3-D"] = slide("bench", (3, 4, 3) if small else (17, 18, 19), 2)
     for name, window in windows.items():
@@ -81,7 +79,7 @@ def _normal(random: np.random.Generator, *shapes: tuple[int, ...]) -> list[np.nd
 
 
 def _convolution(
-    kernels: Any,
+    prefix: str,
     way: str,
     window: Any,
     spatial: tuple,
@@ -98,12 +96,16 @@ def _convolution(
         (2, *window.output, outputs),
     )
     arrays, rest = {
-        "forward": ([x, w, b], (window, groups, True)),
-        "gradient_to_input": ([dy, w], (spatial, window, groups)),
-        "gradient_to_filters": ([dy, x], (window, groups)),
+        "conv": ([x, w, b], (window, groups)),
+        "conv_gradient_to_input": ([dy, w], (spatial, window, groups)),
+        "conv_gradient_to_filters": ([dy, x], (window, groups)),
     }[way]
-    kernel, definition = getattr(kernels, way), getattr(conv_definition, way)
-    return lambda *a: kernel(*a, *rest), arrays, lambda *a: definition(*a, *rest)
+
+    def convolve(*inputs: Any) -> Any:
+        there = devices.device_of(inputs[0]) == "cuda"
+        return getattr(_kernels(inputs[0]), prefix + way if there else way)(*inputs, *rest)
+
+    return convolve, arrays, convolve
 
 
 def _pooling(kind: str, window: Any, spatial: tuple, small: bool, random: np.random.Generator) -> tuple:
@@ -111,24 +113,24 @@ def _pooling(kind: str, window: Any, spatial: tuple, small: bool, random: np.ran
     x, dy = _normal(random, (2, *spatial, 5), (2, *window.output, 5))
 
     def both(x: Any, dy: Any) -> tuple:
-        kernels = pool.implementation(x if devices.device_of(x) == "cuda" else np.zeros(1, np.int8))
+        kernels = _kernels(x)
         if kind == "max":
-            y, switches = kernels.max_forward(x, window)
-            return y, switches, kernels.max_gradient(dy, switches, spatial, window)
-        return kernels.avg_forward(x, window, False), kernels.avg_gradient(dy, spatial, window, False)
+            y, switches = kernels.max_pool(x, window)
+            return y, switches, kernels.max_pool_gradient(dy, switches, spatial, window)
+        return kernels.avg_pool(x, window, False), kernels.avg_pool_gradient(dy, spatial, window, False)
 
     return both, [x, dy], both
 
 
-def _kernels_for(room: Any, array: Any) -> Any:
-    """The GPU's kernels for its arrays, and the definition for all others."""
-    return room.implementation(array if devices.device_of(array) == "cuda" else np.zeros(1, np.int8))
+def _kernels(array: Any) -> Backend:
+    """Return the GPU's kernels for its arrays, and the definitions for all others."""
+    return kernels_for(array if devices.device_of(array) == "cuda" else np.zeros(1, np.int8))
 
 
 def _gram(shape: tuple[int, int, int], random: np.random.Generator) -> tuple:
     def both(features: Any, dgram: Any) -> tuple:
-        kernels = _kernels_for(gram, features)
-        return kernels.forward(features), kernels.gradient(dgram, features)
+        kernels = _kernels(features)
+        return kernels.gram(features), kernels.gram_gradient(dgram, features, None)
 
     return both, _normal(random, shape, (shape[0], shape[2], shape[2])), both
 
@@ -137,7 +139,7 @@ def _triplets(shape: tuple[int, int], random: np.random.Generator) -> tuple:
     labels = random.integers(0, shape[0] // 3, shape[0])
 
     def both(x: Any, weights: Any, labels: Any) -> tuple:
-        kernels = _kernels_for(triplet, x)
+        kernels = _kernels(x)
         d = kernels.distances(x, True)
         found = kernels.hardest(d, labels), kernels.triplets(d, labels, 0.0, 1.0)
         return d, *found[0], found[1], kernels.pull(weights, x)
@@ -149,7 +151,7 @@ def _pixel_step(count: int, random: np.random.Generator) -> tuple:
     p, g, mean, square = _normal(random, *[(count,)] * 4)
 
     def both(p: Any, g: Any, mean: Any, square: Any) -> tuple:
-        _kernels_for(pixel_step, p).move(p, g, mean, square, 0.1, 1e-3, 0.9, 0.99, -1.0, 1.0)
+        _kernels(p).adam_step(p, g, mean, square, 0.1, 1e-3, 0.9, 0.99, -1.0, 1.0)
         return p, mean, square
 
     return both, [p, g, mean, square**2], both
@@ -157,8 +159,8 @@ def _pixel_step(count: int, random: np.random.Generator) -> tuple:
 
 def _marks(shape: tuple[int, int], random: np.random.Generator) -> tuple:
     def both(y: Any, dy: Any) -> tuple:
-        kernels = _kernels_for(rectify, y)
-        marks = kernels.mark(y)
+        kernels = _kernels(y)
+        marks = kernels.relu_marks(y)
         return marks, kernels.marked_gradient(dy, marks)
 
     return both, _normal(random, shape, shape), both

@@ -14,14 +14,16 @@ from minicnn.bench.layers import Layer, vgg19_layers
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 
 def section(plan: Plan) -> Section:
     """GFLOP/s of direct convolution, and what part that is of a matrix product's."""
-    size = 4 if devices.simulated() else 64 if plan.quick else 512
-    layers = [layer for layer in vgg19_layers(size) if layer.side and (not devices.simulated() or layer.side == size)]
-    layers = layers[:1] if devices.simulated() else layers
+    small = cuda_sides.simulated()
+    size = 4 if small else 64 if plan.quick else 512
+    layers = [layer for layer in vgg19_layers(size) if layer.side and (not small or layer.side == size)]
+    layers = layers[:1] if small else layers
     measurements = [("matrix product", partial(cuda_sides.product, plan))]
     for way in ("forward", "gradient"):
         for layer in layers:

@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import devices
+from minicnn import backend, devices
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
 
 PRECISIONS = {"float32": False, "TF32": True}  # whether PyTorch may round factors to TF32, as its convolutions do
+
+
+def simulated() -> bool:
+    """Return True if the GPU is Numba's simulator, which is measured at tiny sizes only."""
+    return backend.ask("simulated", otherwise=False)
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ class PlacedTorch:
 
 def placed(torch: ModuleType | None) -> PlacedTorch | None:
     """PyTorch on the GPU; None where it is not installed or was built without CUDA."""
-    if torch is None or not (devices.simulated() or torch.cuda.is_available()):
+    if torch is None or not (simulated() or torch.cuda.is_available()):
         return None
-    return PlacedTorch(torch, "cpu" if devices.simulated() else "cuda")
+    return PlacedTorch(torch, "cpu" if simulated() else "cuda")
 
 
 def waiting(call: Callable[..., Any]) -> Callable[..., None]:
@@ -82,7 +87,7 @@ def there(*shape: int, seed: int = 0) -> Any:
 
 def product(plan: Plan) -> Row:
     """A product of two square float32 matrices by CuPy, in GFLOP/s: the limit of every convolution that is one."""
-    size = 8 if devices.simulated() else 1024 if plan.quick else 8192
+    size = 8 if simulated() else 1024 if plan.quick else 8192
 
     def measure() -> Row:
         a, b = there(size, size), there(size, size, seed=1)
@@ -99,7 +104,7 @@ def product(plan: Plan) -> Row:
 
 def copying(plan: Plan) -> Row:
     """Reading one large array and writing another, in GB/s of both: the limit of what computes little."""
-    count = 64 if devices.simulated() else (32 if plan.quick else 512) << 20
+    count = 64 if simulated() else (32 if plan.quick else 512) << 20
 
     def measure() -> Row:
         source = there(count)

@@ -14,7 +14,7 @@ from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
 from minicnn.models import inception_resnet, nn4
 from minicnn.models.network import Network
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "Inception-ResNet-v1": inception_resnet.build,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import backend, images, nn, zoo
+from minicnn import images, nn, resources, zoo
 from minicnn.bench import children, pytorch_detector
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
@@ -60,12 +60,12 @@ def memory(plan: Plan) -> Row:
 def _asked(plan: Plan) -> Any:
     if zoo.here(zoo.find("mtcnn")) is None:
         return Row("12 megapixels", "", None, details={"why": NOT_HERE})
-    return plan.once("12 megapixels", lambda: children.ask("face_detection", "in_process", threads=backend.threads()))
+    return plan.once("12 megapixels", lambda: children.ask("face_detection", "in_process", threads=resources.threads()))
 
 
 def in_process(threads: int) -> dict[str, Any]:
     """Seconds, the best of three; the peak in MiB; and how many faces there were."""
-    backend.set_threads(threads)
+    resources.set_threads(threads)
     model = mtcnn()
     detection.detect(photograph(480, 640), detector=model)  # compiles
     picture = photograph(*LARGE)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import backend
+from minicnn import resources
 from minicnn.bench import children
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
@@ -34,14 +34,14 @@ def section(plan: Plan) -> Section:
 
 def measure(plan: Plan, count: int, queries: int) -> Row:
     """One number of queries. faiss is left out where it is not installed."""
-    options: dict[str, Any] = {"count": count, "rounds": plan.rounds, "turn": plan.turn, "threads": backend.threads()}
+    options: dict[str, Any] = {"count": count, "rounds": plan.rounds, "turn": plan.turn, "threads": resources.threads()}
     rows = plan.once("search", lambda: children.ask("gallery_search", "in_process", **options))
     return Row(**rows[QUERIES.index(queries)])
 
 
 def in_process(count: int, rounds: int, turn: float, threads: int) -> list[dict[str, Any]]:
     """The rows, for every number of queries."""
-    backend.set_threads(threads)
+    resources.set_threads(threads)
     random = np.random.default_rng(0)
     encodings = _unit_vectors(random, count)
     plan, index, theirs = Plan(rounds=rounds, turn=turn), Index(encodings), _faiss(encodings, threads)

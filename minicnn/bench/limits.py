@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import backend
+from minicnn import resources
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
+
+PIECES = 16  # of a copy, for different threads
 
 
 def sgemm(plan: Plan) -> Row:
@@ -48,5 +50,6 @@ def _copying(plan: Plan, count: int) -> Row:
             b.copy_(a)
 
         theirs = Side(copy)
-    ours = Side(lambda: backend.parallel(piece, backend.split(count)))
+    pieces = [(count * i // PIECES, count * (i + 1) // PIECES) for i in range(PIECES)]
+    ours = Side(lambda: resources.parallel(piece, pieces))
     return compare(plan, f"copy {count >> 18} MiB", ours, theirs, unit="GB/s", amount=2 * source.nbytes)

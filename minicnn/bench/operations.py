@@ -12,7 +12,8 @@ from minicnn.bench import pytorch
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 
 @dataclass

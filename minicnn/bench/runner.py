@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import minicnn
-from minicnn import backend, devices, machine
+from minicnn import devices, machine, resources
 from minicnn.bench import checkouts, cuda_sides, pytorch, tables
 from minicnn.bench.children import ChildFailed
 from minicnn.bench.plan import Plan, Section
@@ -66,13 +66,13 @@ def run(
         checkouts.check(against)
         known = checkouts.SECTIONS
     _check(only, known, rounds, out)
-    torch = pytorch.load(backend.threads()) if against is None else None
+    torch = pytorch.load(resources.threads()) if against is None else None
     rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS if against is None else checkouts.ROUNDS)
     plan = Plan(rounds, quick, torch, turn=0.01 if quick else 0.05)
     conditions = {
         "minicnn": minicnn.__version__,
         "pytorch": str(torch.__version__) if torch else None,
-        "threads": backend.threads(),
+        "threads": resources.threads(),
         "rounds": rounds,
         "quick": quick,
         "load": machine.load(),

@@ -46,7 +46,7 @@ def processes(plan: Plan, size: int) -> dict[str, list[dict[str, Any]]]:
 def _processes(plan: Plan, size: int) -> dict[str, list[dict[str, Any]]]:
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     chosen = list(SIDES) if plan.torch else ["minicnn"]
-    steps, threads = 3 if plan.quick else 5, minicnn.backend.threads()
+    steps, threads = 3 if plan.quick else 5, minicnn.resources.threads()
     # Compiling takes memory of its own, so nobody who is measured does it.
     plan.once("compiled", lambda: children.ask(*SIDES["minicnn"], size=min(size, 256), steps=1, threads=threads))
     for number in range(plan.rounds):

@@ -86,7 +86,7 @@ def _add_safety(group: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from minicnn import images
-    from minicnn.backend import compiled_before
+    from minicnn.resources import compiled_before
     from minicnn.style import evolution, manifests
     from minicnn.style.estimate import estimate, refuse
     from minicnn.style.job import prepare

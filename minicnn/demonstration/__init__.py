@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from minicnn.backend import compiled_before
 from minicnn.demonstration import faces, styles
 from minicnn.errors import InputError
 from minicnn.files import replace_file
+from minicnn.resources import compiled_before
 
 
 def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:

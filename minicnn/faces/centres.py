@@ -9,7 +9,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats, is_number
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 RATES = {"facenet": 0.05, "wen": 0.5}  # at which centres move, by the rule's author
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import nn, zoo
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
-from minicnn.kernels import crop as crop_kernels
 from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
 
 SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
@@ -158,7 +158,7 @@ def pyramid(picture: np.ndarray, min_size: float) -> Iterator[tuple[np.ndarray, 
 
 def _shrunk(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
     whole = np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float64)
-    return crop_kernels.implementation(picture).forward(picture, whole, rows, columns)[0]
+    return kernels_for(picture).crop(picture, whole, rows, columns)[0]
 
 
 def windows_of_map(judged: Judgement, scale: np.ndarray, threshold: float) -> tuple[Windows, np.ndarray]:
@@ -183,7 +183,7 @@ def squares(boxes: np.ndarray) -> np.ndarray:
 
 def crops(picture: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """(N, size, size, 3): what is in the boxes, black beyond the picture's edge."""
-    return crop_kernels.implementation(picture).forward(picture, boxes, size, size)
+    return kernels_for(picture).crop(picture, boxes, size, size)
 
 
 def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.ndarray:

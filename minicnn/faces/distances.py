@@ -10,8 +10,9 @@ import numpy as np
 from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats
+from minicnn.operation import op
 from minicnn.ops.math import quotient
-from minicnn.tensor import Tensor, op
+from minicnn.tensor import Tensor
 
 
 def distance(f: Any, g: Any, *, metric: str = "squared_l2") -> Any:

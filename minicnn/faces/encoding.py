@@ -16,7 +16,8 @@ from minicnn.errors import InputError, LoadError
 from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import arrays_of
 from minicnn.models.card import ModelCard
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 from minicnn.text import one_line
 
 BATCH = 32  # pictures at once: enough for large products, and Inception-ResNet-v1 takes 400 MB for them

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats, is_number
 from minicnn.faces.distances import divided
-from minicnn.kernels import triplet as triplet_kernels
+from minicnn.operation import op
 from minicnn.ops.math import quotient
-from minicnn.tensor import op
 
 REDUCTIONS = ("sum", "mean", "active", "none")
 
@@ -72,7 +72,7 @@ def batch_triplet_loss(embeddings, triplets, *, margin=0.2, reduction="sum", squ
     triplets = devices.beside(as_array(triplets), embeddings)
     count = _check_batch("batch_triplet_loss", embeddings, triplets)
     a, p, n = triplets.astype(np.int64).T
-    kernels = triplet_kernels.implementation(embeddings)
+    kernels = kernels_for(embeddings)
     d = kernels.distances(embeddings, squared)
     loss, slope = _cost("batch_triplet_loss", d[a, p] - d[a, n], margin, reduction)
 

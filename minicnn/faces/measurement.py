@@ -11,7 +11,7 @@ from minicnn.errors import InputError
 from minicnn.faces.distances import distance
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs, val_at_far
 from minicnn.faces.heads import PairHead
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 
 
 class Measured(NamedTuple):

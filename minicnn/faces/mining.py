@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minicnn import devices, nn
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
-from minicnn.kernels import triplet as triplet_kernels
 
 STRATEGIES = ("all", "hard", "semi-hard", "batch-all", "batch-hard", "random", "random-active")
 # What counts as above a tie: a distance is never as small as this, and some processors take what is smaller for zero.
@@ -54,7 +54,7 @@ def mine_triplets(
     random = np.random.default_rng(seed)
     if strategy == "random":
         return devices.beside(_random_negatives(people, random), embeddings)
-    kernels = triplet_kernels.implementation(embeddings)
+    kernels = kernels_for(embeddings)
     d = kernels.distances(embeddings, squared)
     if strategy == "batch-hard":
         positives, negatives = kernels.hardest(d, people)

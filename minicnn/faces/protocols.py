@@ -9,7 +9,7 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.faces.evaluation import cumulative_match, open_set_roc
 from minicnn.faces.scoring import Apart, all_distances
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 
 MOST_PAIRS = 2_000_000  # of two people; beyond that they are drawn
 DRAWS = 20  # of who is enrolled, and with which picture

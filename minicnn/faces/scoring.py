@@ -11,7 +11,7 @@ from minicnn import ops
 from minicnn.errors import InputError, check_count
 from minicnn.faces import distances
 from minicnn.faces.heads import PairHead, chi_square
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 
 WORK = 2**21  # numbers at once, in float64: 16 MiB
 SCORES = ("min", "mean", "nearest")

@@ -7,14 +7,16 @@ that, is computed again in float64 as Σ (q − x)², so results are those of so
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 
-from minicnn import backend
 from minicnn.errors import InputError
+from minicnn.resources import parallel
 
 BLOCK = 16_384  # encodings: few enough for memory, many enough for Python not to count
+PIECES = 16  # of the encodings, for different threads
 QUERIES = 64  # at once; more are searched for in turns
 UNIT = 2.0**-24  # the largest relative error of one rounding in float32
 LARGEST = 1e15  # of a length; its square times its dimensions must stay in float32
@@ -37,7 +39,7 @@ class Index:
             )
         self.encodings = encodings
         self.squares = np.empty(len(encodings), np.float32)
-        backend.parallel(self._square, _pieces(len(encodings)))
+        parallel(self._square, _pieces(len(encodings)))
         longest = float(np.sqrt(self.squares.max(initial=0), dtype=np.float64))
         if not longest <= LARGEST:
             raise InputError(f"Index: encodings hold NaN, infinity or more than {LARGEST:.0e}; expected finite numbers")
@@ -73,7 +75,7 @@ class Index:
         limits = np.full(len(queries), np.inf)
         found = [_Best(self, queries, k, limits) for _ in pieces]
         numbers = [(number,) for number in range(len(pieces))]
-        backend.parallel_with_blas(lambda number: found[number].search(*pieces[number]), numbers)
+        parallel(lambda number: found[number].search(*pieces[number]), numbers, blas=True)
         distances = np.concatenate([best.distances for best in found], axis=1)
         places = np.concatenate([best.places for best in found], axis=1)
         order = np.lexsort((places, distances), axis=1)[:, :k]
@@ -81,8 +83,11 @@ class Index:
 
 
 def _pieces(count: int) -> list[tuple[int, int]]:
-    """What the threads share: whole blocks."""
-    return [(BLOCK * i, min(BLOCK * j, count)) for i, j in backend.split(-(-count // BLOCK))] if count else []
+    """Return what the threads share: up to PIECES runs of whole blocks, by the count alone."""
+    blocks = -(-count // BLOCK)
+    pieces = min(PIECES, blocks)
+    edges = [min(BLOCK * (blocks * i // pieces), count) for i in range(pieces + 1)] if count else []
+    return list(itertools.pairwise(edges))
 
 
 class _Best:

@@ -49,14 +49,15 @@ CUDA = {
 }
 # What else may be asked for: backend.ask(name, …).
 SERVICES = {
-    "cpu.blas": ("blas_held", "parallel_with_blas"),
-    "cpu.cache": ("cache_info", "clear_cache", "forget", "remember"),
+    "cpu.blas": ("hold_blas", "parallel_with_blas"),
+    "cpu.cache": ("cache_info", "clear_cache", "forget"),
     "cpu.compilation": ("compiled_before", "compiled_kernels"),
-    "cpu.conv_memory": ("conv_blocks", "conv_bytes"),
+    "cpu.conv_memory": ("cache_budget", "conv_blocks", "conv_filter_bytes", "conv_is_fused", "conv_scratch"),
     "cpu.folds": ("folded",),
     "cpu.program.frozen": ("run_frozen",),
     "cpu.threads": ("parallel", "set_threads", "threads"),
-    "cuda.gpu": ("gpu_simulated",),
+    "cuda.gpu": ("launch", "simulated"),
+    "cuda.simulation": ("watched",),
     "cuda.tilings": ("conv_tilings",),
 }
 

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import BACKENDS, current_backend, use_backend
+from minicnn.backend import backends, current_backend, use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients.differences import Differences, Index, Unsettled, unsettled
 from minicnn.gradients.patterns import Evidence
 from minicnn.gradients.reasons import causes, gradient_of, nodes_of
 from minicnn.gradients.reports import Finding, GradcheckReport, InputReport
-from minicnn.tensor import Tensor, watching
+from minicnn.operation import watching
+from minicnn.tensor import Tensor
 
 EVERY_ELEMENT = 2000  # tensors up to this size are checked whole, larger ones by a sample and a random direction
 
@@ -397,7 +398,8 @@ def _not_a_kink(differences: Differences, number: int, report: InputReport, atol
 
 def _before(backend: str) -> tuple[str, ...]:
     """The backends that are easier to read than this one."""
-    return BACKENDS[: BACKENDS.index(backend)] if backend in BACKENDS else BACKENDS
+    names = backends()
+    return names[: names.index(backend)] if backend in names else names
 
 
 def _first_bad_backend(

@@ -15,7 +15,8 @@ import numpy as np
 from minicnn.gradients.differences import Differences
 from minicnn.gradients.patterns import Evidence, entrywise, listed, misplaced, where
 from minicnn.gradients.reports import Finding
-from minicnn.tensor import Node, Tensor
+from minicnn.graph import Node, sum_to
+from minicnn.tensor import Tensor
 
 ASKED = 24  # so many wrong entries, spread over all of them, are asked about
 
@@ -277,7 +278,7 @@ def parts_on_the_tape(f: Callable[..., Any], differences: Differences, number: i
     for node in nodes_of(y):
         slots = [slot for slot, source in enumerate(node.inputs) if source is leaf]
         if slots:
-            node.backward = _catching(node, slots, leaf.shape, caught)
+            node.observer = _Catcher(node.name, slots, leaf.shape, caught)
     if y.requires_grad:
         y.backward(differences.cotangent.copy())
     return caught
@@ -300,18 +301,14 @@ def nodes_of(y: Tensor) -> list[Node]:
     return list(found)
 
 
-def _catching(node: Node, slots: list[int], shape: tuple, caught: list) -> Callable:
-    from minicnn.tensor import _sum_to
+class _Catcher:
+    """Looks on at a node and keeps the gradients to some of its inputs."""
 
-    closure, name = node.backward, node.name
-    assert closure is not None
+    def __init__(self, name: str, slots: list[int], shape: tuple, caught: list) -> None:
+        self.name, self.slots, self.shape, self.caught = name, slots, shape, caught
 
-    def catching(*cotangents: Any) -> Any:
-        gradients = closure(*cotangents)
-        several = gradients if isinstance(gradients, tuple) else (gradients,)
-        for slot in slots:
-            if several[slot] is not None:
-                caught.append((name, Tensor(_sum_to(several[slot], shape)).numpy().copy()))
-        return gradients
-
-    return catching
+    def saw(self, cotangent: np.ndarray, gradients: tuple, seconds: float) -> None:
+        """Keep a copy of each gradient, summed to the shape of the input."""
+        for slot in self.slots:
+            if gradients[slot] is not None:
+                self.caught.append((self.name, Tensor(sum_to(gradients[slot], self.shape)).numpy().copy()))

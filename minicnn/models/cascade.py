@@ -18,7 +18,8 @@ from minicnn.models.blocks import Branches
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike, load_weights
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 CELL, STRIDE = 12, 2  # pixels that P-Net sees, and between two of its windows
 BATCH = 128  # windows at once: their first maps, 128 × 46² × 32 numbers, take 35 MB

@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from minicnn.backend import kernels_for
 from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError, check_count
 from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minicnn import nn
+from minicnn import backend, nn
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
 from minicnn.models.blocks import Branches, Chain
@@ -18,9 +18,6 @@ from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 
 FLOAT = 4  # bytes
-# Bytes that compiled kernels work in, whatever the size of the picture (kernels/winograd: SHARED, and the transforms
-# of the largest filters while they are turned).
-SCRATCH = 56 << 20
 # Pictures that a run holds besides the optimizer's: content, start, iterate, best, gradient, as the network wants it,
 # and its total variation's differences.
 PICTURES = 10
@@ -115,8 +112,10 @@ def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Sh
     window = slide("conv", shape[:2], w.shape[:2], stride=layer.stride, dilation=layer.dilation, padding=layer.padding)
     positions, outputs = math.prod(window.output), w.shape[-1]
     full = FLOAT * positions * outputs
-    tiled = winograd.suits((1, *shape), w.shape, window, layer.groups)
+    fused = backend.ask("conv_is_fused", (1, *shape), w.shape, window, layer.groups)
     result = tuple(length // 2 for length in window.output) if halved else window.output
+    # The definition writes every patch out, as a matrix.
+    patches = FLOAT * positions * window.taps * w.shape[-2] * layer.groups if fused is None else 0
     return Work(
         (layer.name or "",),
         source=FLOAT * math.prod(shape),
@@ -124,10 +123,9 @@ def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Sh
         channels=outputs,
         kept=positions * -(-outputs // 8) if layer.activation else 0,
         # Otherwise ReLU and mean follow one by one, and the cotangent goes the same way back.
-        forward=0 if tiled or not halved else full,
-        backward=0 if tiled else full * (2 if halved else 1),
-        # U of a tile's 36 numbers for 9 taps; otherwise the filters in panels, and once more turned.
-        filters=4 * w.data.nbytes if tiled else 2 * w.data.nbytes,
+        forward=patches + (0 if fused or not halved else full),
+        backward=patches + (0 if fused else full * (2 if halved else 1)),
+        filters=backend.ask("conv_filter_bytes", w.data.nbytes, bool(fused), otherwise=0),
         products=positions * window.taps * w.shape[-2] * outputs,
     ), (*result, outputs)
 
@@ -201,10 +199,10 @@ def run_bytes(
     picture = FLOAT * 3 * math.prod(size)
     targets = sum(work.result for work in counted if _taps(work, recipe)[0])
     grams = sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
-    filters = min(sum(work.filters for work in counted), memory.cache.budget)
+    filters = min(sum(work.filters for work in counted), backend.ask("cache_budget", otherwise=0))
     looked_at = [_forward_bytes(model, recipe, (shape[0], shape[1])) for shape in styles]
     pictures = (PICTURES + _vectors(recipe)) * picture + sum(FLOAT * math.prod(shape) for shape in styles)
-    return max([step_bytes(model, recipe, size), *looked_at]) + targets + grams + filters + pictures + SCRATCH
+    return max([step_bytes(model, recipe, size), *looked_at]) + targets + grams + filters + pictures + _scratch()
 
 
 def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
@@ -218,7 +216,12 @@ def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -
 
 def touched_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
     """What a small step has left in the pool of buffers, to be used again."""
-    return step_bytes(model, recipe, size) + SCRATCH
+    return step_bytes(model, recipe, size) + _scratch()
+
+
+def _scratch() -> int:
+    """Return the bytes that kernels work in, whatever the size of the picture."""
+    return backend.ask("conv_scratch", otherwise=0)
 
 
 def _vectors(recipe: StyleRecipe) -> int:

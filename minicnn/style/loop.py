@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minicnn.operation import no_grad
 from minicnn.optim import Optimizer
 from minicnn.style.objective import Objective
 from minicnn.style.trace import Trace
-from minicnn.tensor import Tensor, no_grad
+from minicnn.tensor import Tensor
 
 
 def descend(

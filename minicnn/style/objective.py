@@ -8,9 +8,10 @@ import numpy as np
 
 from minicnn.models.card import StyleRecipe, preprocessing
 from minicnn.models.network import Network
+from minicnn.operation import no_grad
 from minicnn.style.costs import Moments, add_up, blend, content_cost, moments, target_cost
 from minicnn.style.variation import variation
-from minicnn.tensor import Tensor, no_grad
+from minicnn.tensor import Tensor
 
 
 class Objective:

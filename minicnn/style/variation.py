@@ -12,7 +12,8 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.errors import InputError
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 
 @op(inputs=1, fresh=True)

@@ -7,7 +7,6 @@ Each of them adds up the same products; they differ in who meets whom, where, an
 from __future__ import annotations
 
 import functools
-import importlib.util
 import itertools
 import math
 from dataclasses import asdict, dataclass
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minicnn import backend
 from minicnn.errors import InputError
-from minicnn.fast.cpu import winograd
 from minicnn.kernels.geometry import Window
 from minicnn.tape import notation
 from minicnn.tape.explanation import element
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step
 
 SHOWN = 12  # products that are printed
-CUDA = "minicnn.fast.cuda.conv"
 
 
 @dataclass(frozen=True)
@@ -48,23 +46,19 @@ class Tiling:
 
 @functools.cache
 def tilings() -> list[Tiling]:
-    """Those of the CUDA kernels, which say so themselves: on_cuda.tilings(), one row of Tiling's fields a kernel. None
-    where there is no such backend.
-    """
-    if importlib.util.find_spec(CUDA) is None:
-        return []
+    """Return those of the CUDA kernels, which say so themselves; none where there is no such backend."""
     try:
-        rows: list[tuple] = getattr(importlib.import_module(CUDA), "tilings", list)()
+        return [Tiling(*row) for row in backend.ask("conv_tilings", otherwise=())]
     except ImportError:  # the backend is there, and Numba's CUDA is not
         return []
-    return [Tiling(*row) for row in rows]
 
 
 @dataclass(frozen=True)
 class Place:
     """Where an output stands among those of the layer, and by which sizes that is cut up for the compiled kernel.
 
-    row, column: in the matrix positions × filters. kernel: "winograd", or "gathered" for windows read where they lie.
+    row, column: in the matrix positions × filters. kernel: "winograd", or "gathered" for windows read where they lie;
+    empty where there is no compiled kernel.
     block: outputs that go through a panel together; group: outputs of a micro-kernel; panel: filters of one.
     """
 
@@ -80,21 +74,12 @@ class Place:
 
 def cut(step: Step) -> Place:
     """The sizes for a recorded convolution."""
-    from minicnn.fast.cpu import conv as on_numba
-    from minicnn.fast.cpu import places
-    from minicnn.fast.cpu.micro_kernel import ROWS, columns
-
     x, w = (value.array for value in step.inputs[:2])
     window, groups = window_of(step), step.arguments.get("groups", 1)
     shape = len(x), *window.output, w.shape[-1]
     rows, depth = math.prod(shape[:-1]), window.taps * w.shape[-2]
-    if winograd.suits(x.shape, w.shape, window, groups):
-        return Place(rows, shape[-1], depth, "winograd", group=winograd.OUTPUT)
-    reading = places.of_outputs(window, x.shape, shape, groups)
-    block = on_numba.outputs_a_block(x.nbytes, rows)
-    return Place(
-        rows, shape[-1], depth, "gathered", block, ROWS, columns(step.output.array.itemsize), len(reading.parts) == 1
-    )
+    sizes = backend.ask("conv_blocks", x, w, window, groups, otherwise={"kernel": ""})
+    return Place(rows, shape[-1], depth, **sizes)
 
 
 @dataclass(frozen=True)
@@ -189,7 +174,7 @@ def _loops(pixel: Pixel) -> list[str]:
     ]
     head = ("product", "k", "c", "", "")
     widths = [max(len(row[i]) for row in [head, *rows[:SHOWN]]) for i in range(5)]
-    lines = [f"  the loops (naive.py): n = {n}, o = {tuple(o)}, j = {j}; inside them k and c run"]
+    lines = [f"  the loops (naive_conv.py): n = {n}, o = {tuple(o)}, j = {j}; inside them k and c run"]
     for product, k, c, at_x, at_w in [head, *rows[:SHOWN]]:
         factors = f"{at_x:<{widths[3]}} × {at_w}" if at_x else ""
         lines.append(f"    {product:>{widths[0]}}  {k:<{widths[1]}}  {c:>{widths[2]}}  {factors}".rstrip())
@@ -203,19 +188,21 @@ def _matrix(pixel: Pixel) -> list[str]:
     place = pixel.place
     group = f" of group {pixel.column // (place.columns // pixel.groups)}" if pixel.groups > 1 else ""
     return [
-        f"  im2col (on_numpy.py): row {pixel.row} of {place.rows} patches × column {pixel.column} of {place.columns} "
+        f"  im2col (conv.py): row {pixel.row} of {place.rows} patches × column {pixel.column} of {place.columns} "
         f"filters{group}, {place.depth} numbers each"
     ]
 
 
 def _compiled(pixel: Pixel) -> list[str]:
     place, per = pixel.place, pixel.place.columns // pixel.groups
-    head = "  compiled (on_numba.py): "
+    head = "  compiled (fast/cpu/conv.py): "
+    if not place.kernel:
+        return []
     if place.kernel == "winograd":
         _, *o, _ = pixel.index
         tile, inside = [i // place.group for i in o], [i % place.group for i in o]
         return [
-            "  compiled (winograd/on_numba.py): "
+            "  compiled (fast/cpu/winograd/compiled.py): "
             f"output {tuple(inside)} of the 4×4 of tile {tuple(tile)}, which see 6×6 pixels together"
         ]
     panel, lane = divmod(pixel.column % per, place.panel)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from minicnn.graph import sum_to
 from minicnn.kernels.geometry import slide
-from minicnn.tensor import _sum_to
 
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Step
@@ -228,7 +228,7 @@ def _probed(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Produc
         some.flat[places] = cotangent.flat[places] if scale is None else (cotangent * scale).flat[places]
         part = step.run_backward(some)[which]
         assert part is not None
-        return float(_sum_to(part, step.inputs[which].array.shape)[index])
+        return float(sum_to(part, step.inputs[which].array.shape)[index])
 
     found, waiting = [], [flat] if len(flat) else []
     while waiting:

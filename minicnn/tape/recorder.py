@@ -20,8 +20,10 @@ import numpy as np
 from minicnn import devices
 from minicnn.backend import current_backend, use_backend
 from minicnn.errors import InputError, check_count
+from minicnn.graph import sum_to
+from minicnn.operation import watching
 from minicnn.tape import frames
-from minicnn.tensor import Tensor, _sum_to, watching
+from minicnn.tensor import Tensor
 
 MOST = 10_000  # operations on one tape: a training loop that somebody forgot would fill the memory
 NAMED = 12  # names that a message lists
@@ -101,15 +103,26 @@ class Step:
     def finish(self, result: Tensor) -> None:
         """Keep the result; called by @op."""
         milliseconds, node = 1000 * (time.perf_counter() - self.began), result._node
-        steps = [self]
-        while (outer := steps[-1].outer) is not None:
-            steps.append(outer)
-        for step in steps:
+        for step in self._all():
             step.milliseconds, step.device = milliseconds, result.device
             step.backward = node.backward if node is not None else None
             step._tape._add(step, result)
-        if node is not None and node.backward is not None:
-            node.backward, node.adds = _watched(node.backward, steps), False
+
+    def saw(self, cotangent: np.ndarray, gradients: tuple, seconds: float) -> None:
+        """Keep what the closure was given and what it returned; called by the walk back. Copies: the engine may add to
+        a gradient in place.
+        """
+        own = _on_host(cotangent)
+        kept = [None if g is None else _on_host(g) for g in gradients]
+        for step in self._all():
+            step._came_back(own, kept, 1000 * seconds)
+
+    def _all(self) -> list[Step]:
+        """Return the step and the same operation on the tapes around this one."""
+        steps = [self]
+        while (outer := steps[-1].outer) is not None:
+            steps.append(outer)
+        return steps
 
     def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
         """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""
@@ -122,26 +135,16 @@ class Step:
         self.context = contextvars.copy_context()
         self.unsummed = gradients
         self.gradients = [
-            None if g is None or not v.wants_gradient else _sum_to(g, v.array.shape).astype(v.array.dtype, copy=False)
+            None if g is None or not v.wants_gradient else sum_to(g, v.array.shape).astype(v.array.dtype, copy=False)
             for g, v in zip(gradients, self.inputs, strict=True)
         ]
         self._tape._came_back(self)
 
 
-def _watched(own: Callable, steps: list[Step]) -> Callable:
-    """The closure, which also tells the tapes. It gives copies away: the engine may add to a gradient in place."""
-
-    def backward(cotangent: np.ndarray) -> tuple:
-        cotangent = cotangent.copy()
-        began = time.perf_counter()
-        gradients = _as_list(own(cotangent))
-        milliseconds = 1000 * (time.perf_counter() - began)
-        kept = [None if g is None else devices.to_host(g) for g in gradients]
-        for step in steps:
-            step._came_back(devices.to_host(cotangent), kept, milliseconds)
-        return tuple(None if g is None else g.copy() for g in gradients)
-
-    return backward
+def _on_host(array: Any) -> np.ndarray:
+    """Return a copy in this machine's memory."""
+    host = devices.to_host(array)
+    return host.copy() if host is array else np.asarray(host)
 
 
 def _as_list(gradients: Any) -> list[np.ndarray | None]:
@@ -168,7 +171,8 @@ class Recorder:
     # -- recording ------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        outer = around = watching.get()
+        around: Recorder | None = watching.get()  # type: ignore[assignment]  # only recorders watch
+        outer = around
         while outer is not None:
             if outer is self:
                 raise InputError("record: this tape is already recording; for a part of it, ask minicnn.record() anew")

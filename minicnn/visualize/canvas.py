@@ -11,7 +11,8 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.errors import InputError
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 # Light, red against blue, green against both: what remains of a natural picture's colours when nothing in them goes
 # together any more, by Ohta, Kanade & Sakai 1980; each with about its deviation in photographs.

@@ -23,7 +23,7 @@ from minicnn.files import check_folder, replacing
 from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import arrays_of
 from minicnn.models.network import Network
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 from minicnn.visualize.fields import Fields, fields_of
 from minicnn.visualize.pictures import Pictures, as_pictures
 from minicnn.visualize.units import at_rest, unit_numbers

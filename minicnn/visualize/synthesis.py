@@ -15,7 +15,8 @@ from minicnn.images import as_image
 from minicnn.models.blocks import every
 from minicnn.models.network import Network
 from minicnn.nn import Conv2d
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 from minicnn.visualize.canvas import Canvas, sampled, window
 from minicnn.visualize.fields import fields_of
 from minicnn.visualize.units import aim, at_rest, gradient, outputs_of, unit_numbers

@@ -11,7 +11,8 @@ import numpy as np
 from minicnn import nn
 from minicnn.errors import InputError, is_count
 from minicnn.models.network import Network
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 from minicnn.visualize.rules import backward_rule
 
 BATCH = 32  # pictures at once

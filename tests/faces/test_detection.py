@@ -13,7 +13,7 @@ from minicnn.faces import detect, detection
 from minicnn.faces.detection import Windows, crops, pyramid, shifted, squares, suppress, windows_of_map
 from minicnn.models import cascade
 from minicnn.models.cascade import CELL, STRIDE, Judgement
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 
 EVERY = 10  # of the hundred photographs; tests/parity looks at all
 

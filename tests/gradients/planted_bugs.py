@@ -10,7 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minicnn.backend import current_backend
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 
 class Planted(NamedTuple):

@@ -10,7 +10,8 @@ import minicnn
 from minicnn import ops
 from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients.checking import GradcheckReport, gradcheck
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 
 def normal(*shape, seed=0):

@@ -7,7 +7,7 @@ import pytest
 from minicnn import ops, survey
 from minicnn.cli import main
 from minicnn.gradients.cases import OpCase, normal
-from minicnn.tensor import op
+from minicnn.operation import op
 
 
 @op

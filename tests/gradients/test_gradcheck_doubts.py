@@ -10,7 +10,8 @@ from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients.checking import gradcheck
 from minicnn.survey import rows
-from minicnn.tensor import Tensor, op
+from minicnn.operation import op
+from minicnn.tensor import Tensor
 
 BACKENDS = ("numpy", "numba")
 

@@ -7,7 +7,7 @@ import pytest
 
 from minicnn import Tensor, gradcheck, ops
 from minicnn.errors import GradcheckError, InputError
-from minicnn.tensor import op
+from minicnn.operation import op
 
 X, B = np.ones((3, 4)), np.ones(4)
 

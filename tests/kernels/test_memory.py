@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 import minicnn
 from minicnn import nn
 from minicnn.kernels.memory import PATIENCE, Cache
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 SIZE = 80  # bytes of an array and of a result of it
 

@@ -21,7 +21,8 @@ from minicnn.fast.cpu import winograd
 from minicnn.kernels.conv import on_numpy as im2col
 from minicnn.kernels.geometry import slide
 from minicnn.fast.cpu.winograd import A_T, B_T, G, compiled as on_numba, definition as on_numpy, suits, tiles_along
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 
 def normal(*shape, seed=0, dtype=np.float64):

@@ -20,7 +20,8 @@ from keras import layers
 from keras.src.legacy.saving import legacy_h5_format
 
 from minicnn import models, nn
-from minicnn.tensor import Tensor, no_grad
+from minicnn.operation import no_grad
+from minicnn.tensor import Tensor
 
 # Keras hands PyTorch's tensors to NumPy 2 in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

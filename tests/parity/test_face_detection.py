@@ -11,7 +11,7 @@ import torch
 from minicnn import images, models
 from minicnn.datasets import paintings
 from minicnn.faces import detect
-from minicnn.tensor import no_grad
+from minicnn.operation import no_grad
 
 CLOSE = 1e-4  # the largest difference of an output
 

@@ -10,7 +10,7 @@ import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
 from minicnn.gradients.cases import CASES
 from minicnn.tape import Tape
-from minicnn.tensor import op
+from minicnn.operation import op
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def test_recording_costs_nothing_when_off():
     """One look at a ContextVar and two comparisons: next to the microseconds of the smallest op."""
     x = Tensor(np.ones(1))
     whole = min(timeit.repeat(lambda: ops.neg(x), number=2000, repeat=5)) / 2000
-    from minicnn.tensor import watching
+    from minicnn.operation import watching
 
     def look():
         tape = watching.get()

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.backend import kernels_for
 from minicnn.datasets.synthetic_faces.camera import DISTANCE, Camera
 from minicnn.datasets.synthetic_faces.circumstances import Circumstances
 from minicnn.datasets.synthetic_faces.meshes import unit
-from minicnn.datasets.synthetic_faces.raster import implementation
 from minicnn.datasets.synthetic_faces.shapes import Array, smoothstep
 
 MAP_SIZE, MAP_REACH = 96, 300.0  # pixels and millimetres of the picture that the lamp sees
@@ -73,7 +73,7 @@ def lamplight(surfaces: list[tuple[Array, bool]], points: Array, how: Circumstan
     """
     from scipy.ndimage import gaussian_filter
 
-    draw = implementation(points)
+    draw = kernels_for(points)
     towards = lamp(how)
     right = unit(np.cross(np.array([0, 1, 0], np.float32), towards))
     frame = np.stack([right, np.cross(towards, right), towards]).astype(np.float32)
@@ -84,10 +84,10 @@ def lamplight(surfaces: list[tuple[Array, bool]], points: Array, how: Circumstan
     flip = np.array([scale, -scale, 1], np.float32)[:, None]
     for surface, two_sided in surfaces:
         seen = (frame @ surface.reshape(3, -1)) * flip + origin
-        draw.fill(seen.reshape(surface.shape), 1, two_sided, highest, owner, place)
+        draw.raster_fill(seen.reshape(surface.shape), 1, two_sided, highest, owner, place)
     seen = (frame @ points) * flip + origin
     veil = gaussian_filter(np.exp(-HARDNESS * highest), 0.8, truncate=2.0)[None]
-    veil = draw.sample(veil, seen[1::-1] - np.float32(0.5))[0]
+    veil = draw.raster_sample(veil, seen[1::-1] - np.float32(0.5))[0]
     return np.minimum(veil * np.exp(HARDNESS * (seen[2] + BIAS)), 1)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from minicnn.backend import kernels_for
 from minicnn.datasets.synthetic_faces import eyes
 from minicnn.datasets.synthetic_faces.circumstances import Circumstances
 from minicnn.datasets.synthetic_faces.lighting import Surface
 from minicnn.datasets.synthetic_faces.meshes import unit
 from minicnn.datasets.synthetic_faces.person import Person
-from minicnn.datasets.synthetic_faces.raster import implementation
 from minicnn.datasets.synthetic_faces.shapes import Array
 from minicnn.datasets.synthetic_faces.view import Look
 
@@ -20,7 +20,7 @@ def head_look(person: Person, how: Circumstances, turn: Array) -> Look:
     finer = np.divide(np.array(paint.shape[1:]) - 1, np.array(head.points.shape[1:]) - 1).astype(np.float32)
 
     def look(place: Array, towards: Array) -> Surface:
-        painted = implementation(paint).sample(paint, place * finer[:, None])
+        painted = kernels_for(paint).raster_sample(paint, place * finer[:, None])
         colours, gloss, chart = painted[:3], 0.22 * painted[3], painted[4:]
         own = turn.T @ towards
         wet = eyes.paint_eyes(head, chart, colours, own, how.openness, how.gaze)
@@ -36,9 +36,9 @@ def hair_look(person: Person, marks: Array, darker: float = 1) -> Look:
     hair = person.hair
 
     def look(place: Array, towards: Array) -> Surface:
-        draw = implementation(marks)
-        across, along = draw.sample(marks, place)
-        strand = draw.sample(hair.strands, np.stack([110 * across % 511, 5 * along % 31]))[0]
+        draw = kernels_for(marks)
+        across, along = draw.raster_sample(marks, place)
+        strand = draw.raster_sample(hair.strands, np.stack([110 * across % 511, 5 * along % 31]))[0]
         colours = 0.9 * darker * hair.colour[:, None] * np.exp(0.28 * strand)
         towards[0] += 0.12 * strand
         gloss = 0.2 * darker**4 * np.clip(1 + 0.6 * strand, 0.1, 3)
@@ -52,7 +52,7 @@ def ear_look(skin: Array, openness: Array) -> Look:
     redder = skin[:, None] * np.array([[1], [0.86], [0.84]], np.float32)
 
     def look(place: Array, towards: Array) -> Surface:
-        colours = redder * implementation(openness).sample(openness, place)
+        colours = redder * kernels_for(openness).raster_sample(openness, place)
         return Surface(colours, _facing_us(towards), gloss=0.08, flesh=1)
 
     return look

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.backend import kernels_for
 from minicnn.datasets.synthetic_faces import obstacles
 from minicnn.datasets.synthetic_faces.camera import Camera, develop, rotation
 from minicnn.datasets.synthetic_faces.circumstances import Circumstances
@@ -15,7 +16,6 @@ from minicnn.datasets.synthetic_faces.lighting import lamp
 from minicnn.datasets.synthetic_faces.looks import ear_look, hair_look, head_look, plain_look
 from minicnn.datasets.synthetic_faces.meshes import Patch, normals
 from minicnn.datasets.synthetic_faces.person import Person
-from minicnn.datasets.synthetic_faces.raster import implementation
 from minicnn.datasets.synthetic_faces.shapes import Array, ramp, smoothstep
 from minicnn.datasets.synthetic_faces.surroundings import background, cloth
 from minicnn.datasets.synthetic_faces.view import HEAD, Look, Part, View
@@ -72,7 +72,7 @@ def portray(person: Person, how: Circumstances, size: int) -> Picture:
     if how.obstacle:
         face = (view.owner == HEAD) & (view.place[0] > person.hairline)
         obstacles.hide(light, _shrunk(face.astype(np.float32)), how, person.skin, lamp(how), camera.scale / FINER, rng)
-    landmarks = camera.project(pose(implementation(points).sample(points, person.landmarks)))
+    landmarks = camera.project(pose(kernels_for(points).raster_sample(points, person.landmarks)))
     outline = camera.project(pose(points[:, person.face]))
     box = np.concatenate([outline[:2].min(axis=1), outline[:2].max(axis=1)])
     return Picture(develop(light, how, rng), landmarks[:2].T / FINER, box / FINER)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.backend import kernels_for
 from minicnn.datasets.synthetic_faces.camera import Camera
 from minicnn.datasets.synthetic_faces.circumstances import Circumstances
 from minicnn.datasets.synthetic_faces.lighting import Surface, illuminate, lamplight, recesses, sheen
 from minicnn.datasets.synthetic_faces.meshes import unit
-from minicnn.datasets.synthetic_faces.raster import implementation
 from minicnn.datasets.synthetic_faces.shapes import Array
 
 HEAD = 1  # the number of the first part
@@ -36,10 +36,10 @@ class View:
     def __init__(self, size: int, parts: list[Part], camera: Camera) -> None:
         self.depth = np.zeros((size, size), np.float32)
         self.owner, self.place = np.zeros((size, size), np.uint8), np.zeros((2, size, size), np.float32)
-        self._draw = implementation(self.depth)
+        self._draw = kernels_for(self.depth)
         for number, part in enumerate(parts, start=HEAD):
             seen = camera.project(part.points)
-            self._draw.fill(seen, number, part.two_sided, self.depth, self.owner, self.place)
+            self._draw.raster_fill(seen, number, part.two_sided, self.depth, self.owner, self.place)
 
     def lit(self, parts: list[Part], camera: Camera, how: Circumstances) -> Array:
         """The light (3, size, size) that comes from the parts."""
@@ -68,7 +68,7 @@ class View:
             mine = slice(edges[number - 1], edges[number])
             if mine.start < mine.stop:
                 place = np.ascontiguousarray(places[:, mine])
-                shown = part.look(place, unit(self._draw.sample(part.normals, place)))
+                shown = part.look(place, unit(self._draw.raster_sample(part.normals, place)))
                 planes[:3, mine], planes[3:6, mine] = shown.colours, shown.normals
                 planes[6, mine], planes[7, mine], planes[8, mine] = shown.gloss, shown.shine, shown.flesh
         return pixels, surface
@@ -76,8 +76,8 @@ class View:
     def glaze(self, canvas: Array, lens: Array, marks: Array, how: Circumstances, scale: float) -> None:
         """Lay a lens, projected points and their marks, over the light on the canvas."""
         depth, owner, place = self.depth.copy(), np.zeros_like(self.owner), np.zeros_like(self.place)
-        self._draw.fill(lens, 1, True, depth, owner, place)
+        self._draw.raster_fill(lens, 1, True, depth, owner, place)
         y, x = np.nonzero(owner)
         if len(y):
-            here = self._draw.sample(marks, np.ascontiguousarray(place[:, y, x]))
+            here = self._draw.raster_sample(marks, np.ascontiguousarray(place[:, y, x]))
             canvas[:, y, x] = 0.93 * canvas[:, y, x] + sheen(here, how, (x + y) / np.float32(scale))

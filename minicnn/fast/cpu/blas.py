@@ -10,12 +10,17 @@ from typing import Any
 from minicnn.fast.cpu import threads
 
 
-def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
+def parallel_with_blas(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
     """Call kernel(*piece, *arguments) for every piece, over the threads, for kernels that call BLAS: it would otherwise
     start threads of its own in each of ours.
     """
     with on_one_thread:
         threads.parallel(kernel, pieces, *arguments)
+
+
+def hold_blas() -> _BlasHold:
+    """Return the hold, for a `with` block."""
+    return on_one_thread
 
 
 class _BlasHold:

@@ -36,7 +36,7 @@ def compiled_before() -> bool:
     """Return True if the disk cache holds the convolution kernels, so that a first use need not compile them."""
     from minicnn.fast.cpu import conv
 
-    folder = Path(conv._forward_range.stats.cache_path)
+    folder = Path(conv._forward_range.stats.cache_path)  # type: ignore[arg-type]
     return any(folder.glob("conv._forward_range*.nbi"))
 
 

@@ -1,5 +1,5 @@
-"""A convolution and what travels with it, as it is done fastest: by Winograd's algorithm all in one pass over the tiles,
-otherwise with the ReLU on the way out of the sums.
+"""A convolution and what travels with it, as it is done fastest: by Winograd's algorithm in one pass over the tiles, or
+with the ReLU on the way out of the sums.
 """
 
 from minicnn.fast.cpu import conv, elementwise, pool, winograd

@@ -22,7 +22,7 @@ def gram(features):
     slots = buffers.empty((len(pieces), n, channels, channels), features.dtype)
     slots[...] = 0
     if channels % width:
-        blas.parallel(_products_range, pieces, features, slots)
+        blas.parallel_with_blas(_products_range, pieces, features, slots)
         return slots.sum(axis=0)
     threads.parallel(_triangle_range, pieces, features, slots, width)
     upper, gram = np.triu(np.ones((channels, channels), bool)), slots.sum(axis=0)
@@ -38,7 +38,7 @@ def gram_gradient(dgram, features, total):
     width = columns(features.itemsize)
     pieces = threads.split(positions, least=LEAST_ROWS)
     if channels % width or positions < ROWS:
-        blas.parallel(_gradient_range, pieces, threads.constant(symmetric), features, dfeatures, add)
+        blas.parallel_with_blas(_gradient_range, pieces, threads.constant(symmetric), features, dfeatures, add)
     else:
         panels = np.moveaxis(symmetric.reshape(n, channels, -1, width), 2, 1)
         threads.parallel(_panels_range, pieces, threads.constant(panels), features, dfeatures, add)

@@ -23,7 +23,7 @@ def locally_connected(x, w, window):
         for rows, here, part in _blocks(start, stop, x, window):
             y[:, rows] = definition.locally_connected(x[:, here], w[rows], part)
 
-    blas.parallel(some_rows, threads.split(window.output[0]))
+    blas.parallel_with_blas(some_rows, threads.split(window.output[0]))
     return y
 
 
@@ -39,7 +39,7 @@ def locally_connected_gradient_to_input(dy, w, spatial, window):
             region = dx[:, here]
             region += definition.locally_connected_gradient_to_input(dy[:, rows], w[rows], region.shape[1:-1], part)
 
-    blas.parallel(some_rows, pieces)
+    blas.parallel_with_blas(some_rows, pieces)
     return slots.sum(axis=0)
 
 
@@ -52,7 +52,7 @@ def locally_connected_gradient_to_filters(dy, x, window):
             patches = np.swapaxes(columns(x[:, here], part), -1, -2)
             _multiply(patches, positions_first(dy[:, rows], part), targets[rows])
 
-    blas.parallel(some_rows, threads.split(window.output[0]))
+    blas.parallel_with_blas(some_rows, threads.split(window.output[0]))
     return dw
 
 

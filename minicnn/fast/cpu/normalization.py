@@ -1,7 +1,7 @@
 """Normalization over the threads.
 
-Batch normalization takes as few passes over memory as its formulas allow. Sums over positions are formed in each piece's
-own slot and added in order: the same bits for any number of threads.
+Batch normalization takes as few passes over memory as its formulas allow. Sums over positions are formed in each
+piece's own slot and added in order: the same bits for any number of threads.
 
 Local response normalization goes position by position: all that belongs to one stays in the L1 cache. The window's sum
 is formed anew for every channel. A running sum, which adds what enters and subtracts what leaves, would carry the

@@ -3,8 +3,7 @@
 import numpy as np
 from numba import cuda, float32
 
-from minicnn import devices
-from minicnn.fast.cuda import simulation
+from minicnn import backend, devices
 from minicnn.learn.exercise import Case, Exercise, Slip
 
 THREADS = 8
@@ -116,10 +115,11 @@ def _nothing(a, b, partial):
 def _observed(function, arguments):
     a, b = arguments
     kernel = function if hasattr(function, "fn") else cuda.jit(function)
-    blocks = devices.blocks_for(a.size, THREADS)
+    blocks = -(-a.size // THREADS)
     partial = devices.move(np.full(blocks, -1, np.float32), "cuda")
-    with simulation.watched():
-        devices.launch(kernel, blocks, THREADS, devices.move(a, "cuda"), devices.move(b, "cuda"), partial)
+    arrays = devices.move(a, "cuda"), devices.move(b, "cuda"), partial
+    with backend.ask("watched"):
+        backend.ask("launch", kernel, blocks, THREADS, *arrays)
     return {"partial": devices.to_host(partial)}
 
 

@@ -24,7 +24,6 @@ the panels, for different threads.
 
 import numpy as np
 
-
 CONVOLVE, LARGEST, MEAN, LENGTH = range(4)
 
 PLACES = ("", "_image", "_line", "_column")

@@ -120,7 +120,7 @@ class Draft:
 
 
 class Drafting:
-    """Layers gone through one after the other, for pictures of one shape. `drafts` grows. kinds: the types of blocks."""
+    """Layers gone through one after the other, for pictures of one shape; `drafts` grows. kinds: types of blocks."""
 
     def __init__(self, shape: Sequence[int], kinds: Any) -> None:
         self.kinds = kinds
@@ -145,7 +145,8 @@ class Drafting:
     def _chain(self, layers: Sequence[nn.Module], x: View) -> View:
         layers = list(layers)
         while layers:
-            layer, norm = layers[0], layers[1] if _normalized(layers) else None
+            layer: Any = layers[0]
+            norm = layers[1] if _normalized(layers) else None
             del layers[: 2 if norm else 1]
             if type(layer) is nn.Conv2d:
                 x = self._convolution(layer, norm, x)

@@ -191,6 +191,7 @@ def _run_program(layers: Sequence[nn.Module], x: Tensor, anchor: Anchor, kinds: 
 
 def _settings(layers: Sequence[nn.Module], sources: list[np.ndarray], kinds: Any) -> Iterator[Any]:
     """Yield what decides how layers compute besides their arrays, which are added to `sources`."""
+    layer: Any
     for layer in layers:
         yield type(layer).__name__
         if type(layer) is nn.Conv2d:
@@ -200,11 +201,11 @@ def _settings(layers: Sequence[nn.Module], sources: list[np.ndarray], kinds: Any
             sources += [*(p.data for p in (layer.gamma, layer.beta) if p is not None), layer.mean, layer.variance]
             yield layer.eps, layer.activation, layer.training
         elif type(layer) in POOLS:
-            yield layer.size, layer.stride, layer.padding  # type: ignore[attr-defined]
+            yield layer.size, layer.stride, layer.padding
         elif type(layer) is kinds.zero_pad:
-            yield layer.before, layer.after  # type: ignore[attr-defined]
+            yield layer.before, layer.after
         elif type(layer) is kinds.residual:
-            yield layer.scale, layer.activation  # type: ignore[attr-defined]
+            yield layer.scale, layer.activation
             yield from _settings([layer.change], sources, kinds)
         elif type(layer) is kinds.chain:
             yield from _settings(layer.layers, sources, kinds)

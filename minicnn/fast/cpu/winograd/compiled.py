@@ -70,7 +70,7 @@ def gradient_to_filters(dy, x, before):
         pieces = _pieces(first, stop, 4)
         threads.parallel(_input_range, pieces, first, x, _NOTHING, x.shape[1:3], False, False, V, grid, before)
         threads.parallel(_cotangent_range, pieces, first, dy, dM, grid)
-        blas.parallel(_filters_range, _pieces(0, 36, 1, most=36), V, dM, dU, stop - first, first > 0)
+        blas.parallel_with_blas(_filters_range, _pieces(0, 36, 1, most=36), V, dM, dU, stop - first, first > 0)
     return transform_back(dU)
 
 

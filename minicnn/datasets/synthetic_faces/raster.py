@@ -1,9 +1,20 @@
-"""The definition: one triangle at a time, all the pixels about it at once."""
+"""Drawing grids of points: two contracts. The definition draws triangle by triangle, all pixels about it at once."""
 
 import numpy as np
 
+from minicnn.kernels.contract import contract, form
 
-def fill(points, part, two_sided, depth, owner, place):
+
+@contract()
+def raster_fill(points, part, two_sided, depth, owner, place):
+    """Draw a grid of points into the z-buffer `depth`, in place (Catmull 1974).
+
+    points (3, rows, columns) float32: x and y in pixels (the first pixel reaches from 0 to 1) and a depth that grows
+    towards the viewer and is linear in x and y. Every cell of the grid is two triangles; wherever one covers the middle
+    of a pixel and lies before `depth` (H, W), it writes its own depth, `part` into `owner` (H, W) uint8, and into
+    `place` (2, H, W) the row and column of the grid that is seen there. Unless `two_sided`, triangles that turn their
+    back (rows running down, columns to the right) are left out.
+    """
     rows, columns = points.shape[1:]
     for row in range(rows - 1):
         for column in range(columns - 1):
@@ -38,7 +49,12 @@ def _fill_triangle(triangle, where, part, two_sided, depth, owner, place):
     place[1][window][seen] = (c + step * along)[seen]
 
 
-def sample(grid, place):
+@contract(lambda grid, place: form(grid, (len(grid), place.shape[1])))
+def raster_sample(grid, place):
+    """Return what a grid (channels, rows, columns) holds at place (2, n), between its points: bilinear, (channels, n).
+
+    Places beyond the grid take its edge.
+    """
     rows, columns = grid.shape[1:]
     row, column = np.clip(place[0], 0, rows - 1), np.clip(place[1], 0, columns - 1)
     r, c = np.minimum(row.astype(int), rows - 2), np.minimum(column.astype(int), columns - 2)
