@@ -59,11 +59,11 @@ class Winograd(Apart):
         self.winograd = backend.implementation(winograd.__name__, x)
 
     def forward(self, x, w, b, relu, mean, marked=True):
-        return self.winograd.forward(x, w, b, self.window.before, self.window.output, relu, mean)
+        return self.winograd.fused_forward(x, w, b, self.window.before, self.window.output, relu, mean)
 
     def gradient_to_input(self, dy, marks, w, mean):
         before, output = self.window.before, self.window.output
-        return self.winograd.gradient_to_input(dy, w, before, self.spatial, output, marks, mean)
+        return self.winograd.fused_gradient_to_input(dy, w, before, self.spatial, output, marks, mean)
 
     def gradient_to_filters(self, dy, x):
         return self.winograd.gradient_to_filters(dy, x, self.window.before)

@@ -128,7 +128,7 @@ def gradient_to_filters(dy, x, window, groups=1):
 
 
 def _add_slots(start, stop, slots, total):
-    """The sum of a part of every slot: so few numbers that they stay in the cache meanwhile."""
+    """Add up a part of every slot: few enough numbers to stay in the cache meanwhile."""
     total[start:stop] = slots[0, start:stop]
     for slot in slots[1:]:
         total[start:stop] += slot[start:stop]
@@ -203,18 +203,18 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
 
 
 def outputs_a_block(nbytes, outputs):
-    """How many go through a panel before the next is fetched, of an input of so many bytes."""
+    """Return how many outputs of an input of nbytes go through a panel before the next is fetched."""
     return max(4 * ROWS, min(BLOCK, BLOCK_BYTES * outputs // (nbytes * ROWS) * ROWS))
 
 
 def _pictures(x, reading):
-    """What windows read: {True: x itself, by those inside; False: its copy with zeros around it, by the others}."""
+    """Return what windows read: {True: x itself, by those inside; False: its copy with zeros around, by the others}."""
     needed = {where.inside for where in reading.parts}
     return {inside: (backend.constant(x) if inside else places.padded(x, reading)).reshape(-1) for inside in needed}
 
 
 def _remembered(w, where, turned, groups):
-    """The panels of frozen filters; None for those that may change, and where the budget has no room for more."""
+    """Return the panels of frozen filters; None for those that may change, and when the budget is used up."""
     memory = _panels_turned if turned else _panels_as_they_are
     inputs, outputs = w.shape[-2:][::-1] if turned else w.shape[-2:]
     # All taps, of one group: then nothing but the filters themselves decides what stands in the panels.
@@ -239,13 +239,13 @@ def _numbered(groups, count):
 
 
 def _panels(outputs, width):
-    """How many panels hold so many filters; the last may hang over."""
+    """Return how many panels hold so many filters; the last may hang over."""
     return -(-outputs // width)
 
 
 @njit(nogil=True, cache=True)
 def _scratch(count, like):
-    """So many numbers, undefined, that begin at a cache line: to store across two lines takes twice as long."""
+    """Return `count` undefined numbers that begin at a cache line: a store across two lines takes twice as long."""
     line = 64 // like.itemsize
     room = np.empty(count + line, like.dtype)
     first = -room.ctypes.data % 64 // like.itemsize
@@ -284,7 +284,7 @@ def _pack(group, number, panels, filters):
 
 @njit(nogil=True, cache=True)
 def _tabulate(first, count, lines, along, table):
-    """table[i] = the place of output first + i, for so many; the last one again where there are no more."""
+    """Set table[i] to the place of output first + i, i < count; to that of the last output where there are no more."""
     line, column = first // along.size, first % along.size
     for i in range(count):
         table[i] = lines[line] + along[column]
