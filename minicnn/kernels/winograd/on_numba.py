@@ -82,13 +82,13 @@ class Target(NamedTuple):
 
 
 class Products(NamedTuple):
-    """The products M[ξ] = V[ξ] U[ξ] of the first `count` tiles: V[ξ] (count, depth), flat, U[ξ] in panels of `width`
-    columns, and M[ξ] (count, wide), flat, where `wide` is the columns of all panels.
+    """The products M[ξ] = V[ξ] U[ξ] of so many tiles: V[ξ] (tiles, depth), flat, U[ξ] in panels of `width` columns, and
+    M[ξ] (tiles, wide), flat, where `wide` is the number of columns of all panels.
     """
 
     V: np.ndarray
     M: np.ndarray
-    count: int
+    tiles: int
     depth: int
     wide: int
     width: int
@@ -259,7 +259,7 @@ def _multiply_all(U, products):
     """Form M, a panel of U at a time, which stays in the first cache while all rows of V pass."""
     p = Products(*products)
     for element in range(36):
-        p.V[element, p.count * p.depth :] = 0  # whatever lies there may be slow: denormal numbers
+        p.V[element, p.tiles * p.depth :] = 0  # whatever lies there may be slow: denormal numbers
         for number in range(p.wide // p.width):
             _multiply_panel(element, number, U[element, number].reshape(-1), products)
 
@@ -268,7 +268,7 @@ def _multiply_all(U, products):
 def _multiply_panel(element, number, panel, products):
     """Form the columns of M[ξ] that belong to one panel of U[ξ], flat."""
     p = Products(*products)
-    V, M, count, depth, width, wide = p.V[element], p.M[element], p.count, p.depth, p.width, p.wide
+    V, M, count, depth, width, wide = p.V[element], p.M[element], p.tiles, p.depth, p.width, p.wide
     at = number * width
     full = count // ROWS * ROWS
     for near in range(0, depth, DEEP):
