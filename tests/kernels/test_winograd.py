@@ -2,6 +2,8 @@
 that picks them, what they remember, and that nothing about threads shows in a result.
 """
 
+import gc
+import inspect
 import os
 import signal
 import threading
@@ -81,38 +83,43 @@ def test_the_definition_equals_im2col(problem):
 def test_compiled_equals_the_definition(problem):
     x, w, b, window, dy = problem
     before, output, spatial = window.before, window.output, x.shape[1:3]
-    y, marks = on_numba.forward(x, w, b, before, output)
-    assert marks is None
-    assert_allclose(y, on_numpy.forward(x, w, b, before, output), atol=1e-10)
-    dx = on_numba.gradient_to_input(dy, w, before, spatial, output)
-    assert_allclose(dx, on_numpy.gradient_to_input(dy, w, before, spatial), atol=1e-10)
-    assert_allclose(on_numba.gradient_to_filters(dy, x, before), on_numpy.gradient_to_filters(dy, x, before), atol=1e-9)
+    for name, arguments, tolerance in [
+        ("forward", (x, w, b, before, output), 1e-10),
+        ("gradient_to_input", (dy, w, before, spatial), 1e-10),
+        ("gradient_to_filters", (dy, x, before), 1e-9),
+    ]:
+        definition, compiled = getattr(on_numpy, name), getattr(on_numba, name)
+        assert inspect.signature(compiled) == inspect.signature(definition)
+        assert_allclose(compiled(*arguments), definition(*arguments), atol=tolerance)
 
 
 @pytest.mark.parametrize("channels", [(16, 16), (192, 272)], ids=["filters in the cache", "filters by panels"])
 @pytest.mark.parametrize("size", [(8, 12), (7, 13), (2, 2)])
-def test_what_travels_with_it_equals_one_step_after_the_other(channels, size):
+def test_fused_equals_one_step_after_the_other(channels, size):
     x, w, b = normal(2, *size, channels[0]), normal(3, 3, *channels, seed=1), normal(channels[1], seed=2)
-    y, _ = on_numba.forward(x, w, b, (1, 1), size)
-    clamped, marks = on_numba.forward(x, w, b, (1, 1), size, relu=True)
+    y = on_numba.forward(x, w, b, (1, 1), size)
+    unfused, no_marks = on_numba.fused_forward(x, w, b, (1, 1), size, False, False)
+    assert no_marks is None
+    assert_array_equal(unfused, y)
+    clamped, marks = on_numba.fused_forward(x, w, b, (1, 1), size, True, False)
     assert_array_equal(clamped, np.maximum(y, 0))
     active = np.unpackbits(marks, axis=-1, count=channels[1], bitorder="little")
     assert_array_equal(active, y > 0)
-    means, same_marks = on_numba.forward(x, w, b, (1, 1), size, relu=True, pool=True)
+    means, same_marks = on_numba.fused_forward(x, w, b, (1, 1), size, True, True)
     halves = slide("pool", size, 2, stride=2)
     kernels = pool.implementation(y)
     assert_array_equal(means, kernels.avg_forward(clamped, halves, False))
     assert_array_equal(same_marks, marks)
     dmeans = normal(*means.shape, seed=3)
     dy = kernels.avg_gradient(dmeans, size, halves, False) * active
-    dx = on_numba.gradient_to_input(dmeans, w, (1, 1), size, size, marks, pool=True)
+    dx = on_numba.fused_gradient_to_input(dmeans, w, (1, 1), size, size, marks, True)
     assert_allclose(dx, on_numpy.gradient_to_input(dy, w, (1, 1), size), atol=1e-9)
 
 
 def test_a_nan_is_shown_and_marked_inactive():
     x, w = normal(1, 8, 8, 16), normal(3, 3, 16, 16, seed=1)
     x[0, 6, 6, 3] = np.nan
-    y, marks = on_numba.forward(x, w, None, (1, 1), (8, 8), relu=True)
+    y, marks = on_numba.fused_forward(x, w, None, (1, 1), (8, 8), True, False)
     assert np.isnan(y[0, 6, 6]).all() and not np.isnan(y[0, :4, :4]).any()
     assert not marks[0, 6, 6].any()
 
@@ -120,11 +127,11 @@ def test_a_nan_is_shown_and_marked_inactive():
 def test_bits_of_old_memory_do_not_reach_a_result():
     """The micro-kernel takes more rows than there are tiles: what lies in them must not matter."""
     x, w = normal(1, 4, 4, 16), normal(3, 3, 16, 16, seed=1)
-    wanted, _ = on_numba.forward(x, w, None, (1, 1), (4, 4))
+    wanted = on_numba.forward(x, w, None, (1, 1), (4, 4))
     big = normal(1, 40, 40, 16, seed=2)
     big[...] = np.nan
     on_numba.forward(big, w, None, (1, 1), (40, 40))
-    found, _ = on_numba.forward(x, w, None, (1, 1), (4, 4))
+    found = on_numba.forward(x, w, None, (1, 1), (4, 4))
     assert_array_equal(found, wanted)
 
 
@@ -171,7 +178,8 @@ def test_the_rule_takes_the_layers_of_vgg_and_leaves_the_rest():
 
 
 def test_the_readable_backend_never_uses_it(monkeypatch):
-    monkeypatch.setattr(on_numba, "forward", lambda *_: pytest.fail("Winograd on the numpy backend"))
+    for name in ("forward", "fused_forward"):
+        monkeypatch.setattr(on_numba, name, lambda *_: pytest.fail("Winograd on the numpy backend"))
     x, w = normal(1, 32, 32, 64, dtype=np.float32), normal(3, 3, 64, 64, seed=1, dtype=np.float32)
     with use_backend("numpy"):
         y = ops.conv(x, w, padding=1).data
@@ -182,7 +190,8 @@ def test_a_nan_in_the_cotangent_ends_where_relu_was_inactive():
     w, dy = normal(3, 3, 16, 16), normal(1, 8, 8, 16, seed=1)
     marks = np.zeros((1, 8, 8, 2), np.uint8)
     dy[0, 3, 3] = np.nan
-    assert_array_equal(on_numba.gradient_to_input(dy, w, (1, 1), (8, 8), (8, 8), marks), np.zeros((1, 8, 8, 16)))
+    dx = on_numba.fused_gradient_to_input(dy, w, (1, 1), (8, 8), (8, 8), marks, False)
+    assert_array_equal(dx, np.zeros((1, 8, 8, 16)))
 
 
 @pytest.mark.parametrize(
@@ -196,10 +205,10 @@ def test_float32_is_within_twenty_millionths_of_float64_im2col(inner, outer, sid
     dy = normal(1, side, side, outer, seed=2, dtype=np.float32)
     window = slide("conv", (side, side), 3, padding=1)
     exact = [a.astype(np.float64) for a in (x, w, dy)]
-    y, _ = on_numba.forward(x, w, None, (1, 1), (side, side))
+    y = on_numba.forward(x, w, None, (1, 1), (side, side))
     assert y.dtype == np.float32
     assert relative_error(y, im2col.forward(exact[0], exact[1], None, window)) <= 2e-5
-    dx = on_numba.gradient_to_input(dy, w, (1, 1), (side, side), (side, side))
+    dx = on_numba.gradient_to_input(dy, w, (1, 1), (side, side))
     assert relative_error(dx, im2col.gradient_to_input(exact[2], exact[1], (side, side), window)) <= 2e-5
     dw = on_numba.gradient_to_filters(dy, x, (1, 1))
     assert relative_error(dw, im2col.gradient_to_filters(exact[2], exact[0], window)) <= 2e-5
@@ -210,8 +219,8 @@ def test_float32_is_within_twenty_millionths_of_float64_im2col(inner, outer, sid
 
 def all_results(x, w, dy):
     size = x.shape[1:3]
-    y, marks = on_numba.forward(x, w, None, (1, 1), size, relu=True)
-    dx = on_numba.gradient_to_input(dy, w, (1, 1), size, size, marks)
+    y, marks = on_numba.fused_forward(x, w, None, (1, 1), size, True, False)
+    dx = on_numba.fused_gradient_to_input(dy, w, (1, 1), size, size, marks, False)
     return y, marks, dx, on_numba.gradient_to_filters(dy, x, (1, 1))
 
 
@@ -301,8 +310,8 @@ def test_large_filters_are_remembered_where_tiles_are_few(inner, outer, counted)
     results = []
     for writeable in (True, False):  # formed a panel at a time, and known as a whole
         w.flags.writeable = writeable
-        y, _ = on_numba.forward(x, w, None, (1, 1), (9, 10))
-        results.append((y, on_numba.gradient_to_input(dy, w, (1, 1), (9, 10), (9, 10))))
+        y = on_numba.forward(x, w, None, (1, 1), (9, 10))
+        results.append((y, on_numba.gradient_to_input(dy, w, (1, 1), (9, 10))))
     assert len(counted) == 1
     for formed, known in zip(*results, strict=True):
         assert relative_error(known, formed) < 2e-5
@@ -342,8 +351,13 @@ def test_features_by_fused_layers_equal_features_layer_by_layer():
 def test_no_cotangent_of_full_size_exists_between_a_convolution_and_its_mean(monkeypatch):
     """The pooled cotangent and ReLU's bits go into the kernel as they are."""
     seen = []
-    right = on_numba.gradient_to_input
-    monkeypatch.setattr(on_numba, "gradient_to_input", lambda dy, *rest: (seen.append(dy.shape), right(dy, *rest))[1])
+    right = on_numba.fused_gradient_to_input
+
+    def observed(dy, *rest):
+        seen.append(dy.shape)
+        return right(dy, *rest)
+
+    monkeypatch.setattr(on_numba, "fused_gradient_to_input", observed)
     model = models.vgg19(pooling="avg")
     image = Tensor(np.random.default_rng(0).random((1, 64, 64, 3), dtype=np.float32), requires_grad=True)
     with nn.frozen(model):

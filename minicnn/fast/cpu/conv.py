@@ -8,6 +8,7 @@ a table says where they begin (places.py). Before it, filters are put into panel
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,7 +26,51 @@ WORK = 1 << 22  # multiplications that are worth a thread's attention: about wha
 LEAST = 4 * ROWS  # of a piece of work
 SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters
 
+PANEL = columns(1)  # bytes of a row of a panel
+
 _multiply, _multiply_taps = gathered_product(ROWS), gathered_sum(TAPS)
+
+
+# Records of what the kernels work on. They come from Python as plain tuples, because Numba takes 0.5 µs longer to
+# recognize a NamedTuple; inside the kernels the fields have names, which cost nothing.
+
+
+class Windows(NamedTuple):
+    """Where outputs read: run r of output i begins at picture[lines[i // W] + along[i % W] + runs[r]], W = len(along).
+
+    picture: flat. depth: numbers in a run. channels: input channels of a group; group g reads g · channels further on.
+    """
+
+    picture: np.ndarray
+    lines: np.ndarray
+    along: np.ndarray
+    runs: np.ndarray
+    depth: int
+    channels: int
+
+
+class Results(NamedTuple):
+    """Where outputs are written: the channels of output i begin at y[lines[i // W] + along[i % W]], W = len(along).
+
+    y: flat. bias: (C_out,). relu: clamp y at zero.
+    """
+
+    y: np.ndarray
+    lines: np.ndarray
+    along: np.ndarray
+    bias: np.ndarray
+    relu: bool
+
+
+class Filters(NamedTuple):
+    """What panels are packed from: those `taps`, in that order, of numbers (all taps, C_in / groups, C_out).
+
+    turned: the panels map outputs to inputs.
+    """
+
+    numbers: np.ndarray
+    taps: np.ndarray
+    turned: bool
 
 
 def conv(x, w, b, window, groups, relu=False):
@@ -54,21 +99,21 @@ def conv_gradient_to_filters(dy, x, window, groups):
     reading = places.of_outputs(window, x.shape, dy.shape, groups, whole=True)
     (where,) = reading.parts
     picture = places.padded(x, reading, slack=where.depth % TAPS > 0)  # the last taps are formed with what lies behind
-    rows = threads.constant(dy).reshape(-1, dy.shape[-1])
+    rows = threads.constant(dy).reshape(-1, groups, outputs)
     # Each piece sums into its own slot, and the slots are added in order: the same bits for any number of threads.
     pieces = threads.split(len(rows), least=SUMMED, most=8)
     panels = _panels(outputs, width)
     share = panels if len(pieces) >= 4 else 1  # where outputs are few, threads share the panels, too
+    whole = -(-where.depth // TAPS) * TAPS
+    slots = buffers.empty((len(pieces), groups, len(where.runs), whole, panels * width), dy.dtype)
     numbered = [
-        (slot, *piece, group, first, min(first + share, panels))
+        (*piece, group, first, min(first + share, panels), slots[slot, group])
         for slot, piece in enumerate(pieces)
         for group in range(groups)
         for first in range(0, panels, share)
     ]
-    whole = -(-where.depth // TAPS) * TAPS
-    slots = buffers.empty((len(pieces), groups, len(where.runs), whole, panels * width), dy.dtype)
-    common = picture.reshape(-1), *where.starts, where.runs, channels, rows, width, slots
-    threads.parallel(_filters_range, numbered, *common)
+    windows = picture.reshape(-1), *where.starts, where.runs, where.depth, channels
+    threads.parallel(_filters_range, numbered, windows, rows)
     total = slots[0]
     if len(pieces) > 1:
         total = buffers.empty(slots.shape[1:], dy.dtype)
@@ -79,7 +124,7 @@ def conv_gradient_to_filters(dy, x, window, groups):
 
 
 def _add_slots(start, stop, slots, total):
-    """The sum of a part of every slot: so few numbers that they stay in the cache meanwhile."""
+    """Add up a part of every slot: few enough numbers to stay in the cache meanwhile."""
     total[start:stop] = slots[0, start:stop]
     for slot in slots[1:]:
         total[start:stop] += slot[start:stop]
@@ -96,8 +141,8 @@ def _spread(dy, w, spatial, window, groups):
     dx = np.zeros((len(dy), *around, groups * channels), dy.dtype)
     count = _panels(window.taps * channels, width)
     panels = buffers.empty((groups, count, outputs // groups, width), dy.dtype)
-    numbers = _numbered(groups, count, threads.constant(np.zeros(1, np.intp)), panels)
-    threads.parallel(_pack, numbers, threads.constant(w).reshape(1, -1, outputs), True)
+    filters = threads.constant(w).reshape(1, -1, outputs), threads.constant(np.zeros(1, np.intp)), True
+    threads.parallel(_pack, _numbered(groups, count), panels, filters)
     # Outputs whose windows overlap add to the same pixels. So they are cut into bands along one axis, in which the
     # windows of every other band lie apart: first the even bands are added, then the odd ones.
     axis = next((i for i, length in enumerate(window.output) if length > 1), 0)
@@ -105,19 +150,20 @@ def _spread(dy, w, spatial, window, groups):
     bands = threads.split(window.output[axis], least=-(-span // window.stride[axis]), most=16 if len(dy) < 8 else 1)
     positions = math.prod(window.output)
     step = positions // window.output[axis]
-    common = threads.constant(panels), *where.starts, where.runs, where.depth, channels, dx.reshape(-1)
+    cotangents, panels = threads.constant(dy).reshape(-1), threads.constant(panels)
+    windows = dx.reshape(-1), *where.starts, where.runs, where.depth, channels
     for every_other in (bands[::2], bands[1::2]):
         pieces = [(i * positions + a * step, i * positions + b * step) for i in range(len(dy)) for a, b in every_other]
         if pieces:
-            threads.parallel(_spread_range, pieces, threads.constant(dy).reshape(-1), *common)
+            threads.parallel(_spread_range, pieces, cotangents, panels, windows)
     inside = tuple(slice(b, b + length) for b, length in zip(reading.before, spatial, strict=True))
     return np.ascontiguousarray(dx[(slice(None), *inside)])
 
 
 def _convolve(x, reading, w, turned, bias, groups, relu, y):
-    """y from x. turned: the filters map outputs to inputs."""
-    filters = threads.constant(w).reshape(-1, *w.shape[-2:])
-    outputs, width = y.shape[-1] // groups, columns(y.itemsize)
+    """Write the convolution of x to y. turned: the filters map outputs to inputs."""
+    numbers, flat, bias = threads.constant(w).reshape(-1, *w.shape[-2:]), y.reshape(-1), threads.constant(bias)
+    channels, outputs, width = x.shape[-1] // groups, y.shape[-1] // groups, columns(y.itemsize)
     count = _panels(outputs, width)
     pictures = _pictures(x, reading)
     block = outputs_a_block(x.nbytes, sum(where.count for where in reading.parts))
@@ -127,43 +173,44 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
         depth, taps = len(where.runs) * where.depth, where.taps.tobytes()
         known = packed[taps] if taps in packed else _remembered(w, where, turned, groups)
         panels = buffers.empty((groups, count, depth, width), y.dtype) if known is None else known
-        tables = pictures[where.inside], *where.starts, *where.results, where.runs, panels
+        filters = numbers, where.taps, turned
+        windows = pictures[where.inside], *where.starts, where.runs, where.depth, channels
+        results = flat, *where.results, bias, relu
         worth = WORK // (max(depth, 1) * width)  # outputs of a panel that are worth a piece
         pieces = threads.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
         if len(pieces) >= 4 or taps in packed:
-            ranges += [(*piece, 0, count, *tables) for piece in pieces]
+            ranges += [(*piece, 0, count, panels, windows, results) for piece in pieces]
             if known is None:
-                packing += _numbered(groups, count, where.taps, panels)
+                packing += [(*number, panels, filters) for number in _numbered(groups, count)]
             packed[taps] = panels  # for the borders, too, whose windows have the same taps
             continue
         # Few outputs: threads share the filters, and each packs its own.
         parts = threads.split(count, least=worth // (groups * where.count) + 1, most=16)
         if known is None:
-            shares += [(*part, where.taps, *tables) for part in parts]
+            shares += [(*part, filters, panels, windows, results) for part in parts]
         else:
-            ranges += [(0, where.count, *part, *tables) for part in parts]
-    common = x.shape[-1] // groups, threads.constant(bias), outputs, block, relu, y.reshape(-1)
+            ranges += [(0, where.count, *part, panels, windows, results) for part in parts]
     if shares:
-        threads.parallel(_panels_range, shares, filters, turned, *common)
+        threads.parallel(_panels_range, shares, block)
     if packing:
-        threads.parallel(_pack, packing, filters, turned)
+        threads.parallel(_pack, packing)
     if ranges:
-        threads.parallel(_forward_range, ranges, *common)
+        threads.parallel(_forward_range, ranges, block)
 
 
 def outputs_a_block(nbytes, outputs):
-    """How many go through a panel before the next is fetched, of an input of so many bytes."""
+    """Return how many outputs of an input of nbytes go through a panel before the next is fetched."""
     return max(4 * ROWS, min(BLOCK, BLOCK_BYTES * outputs // (nbytes * ROWS) * ROWS))
 
 
 def _pictures(x, reading):
-    """What windows read: {True: x itself, by those inside; False: its copy with zeros around it, by the others}."""
+    """Return what windows read: {True: x itself, by those inside; False: its copy with zeros around, by the others}."""
     needed = {where.inside for where in reading.parts}
     return {inside: (threads.constant(x) if inside else places.padded(x, reading)).reshape(-1) for inside in needed}
 
 
 def _remembered(w, where, turned, groups):
-    """The panels of frozen filters; None for those that may change, and where the budget has no room for more."""
+    """Return the panels of frozen filters; None for those that may change, and when the budget is used up."""
     inputs, outputs = w.shape[-2:][::-1] if turned else w.shape[-2:]
     # All taps, of one group: then nothing but the filters themselves decides what stands in the panels.
     if w.flags.writeable or groups > 1 or len(where.taps) * inputs * outputs != w.size:
@@ -175,26 +222,26 @@ def _remembered(w, where, turned, groups):
     def pack(filters):
         panels = buffers.aligned(shape, w.dtype)  # they stay long: not in the midst of what comes and goes
         rows = threads.constant(filters).reshape(-1, *w.shape[-2:])
-        threads.parallel(_pack, _numbered(groups, count, where.taps, panels), rows, turned)
+        threads.parallel(_pack, _numbered(groups, count), panels, (rows, where.taps, turned))
         return panels
 
     kind = "turned panels" if turned else "panels"
     return remember(w, pack, kind) if keeps(w, math.prod(shape) * w.itemsize, kind) else None
 
 
-def _numbered(groups, count, taps, panels):
-    """A piece of work for every panel."""
-    return [(group, number, taps, panels) for group in range(groups) for number in range(count)]
+def _numbered(groups, count):
+    """Return (group, number) of every panel."""
+    return [(group, number) for group in range(groups) for number in range(count)]
 
 
 def _panels(outputs, width):
-    """How many panels hold so many filters; the last may hang over."""
+    """Return how many panels hold so many filters; the last may hang over."""
     return -(-outputs // width)
 
 
 @njit(nogil=True, cache=True)
 def _scratch(count, like):
-    """So many numbers, undefined, that begin at a cache line: to store across two lines takes twice as long."""
+    """Return `count` undefined numbers that begin at a cache line: a store across two lines takes twice as long."""
     line = 64 // like.itemsize
     room = np.empty(count + line, like.dtype)
     first = -room.ctypes.data % 64 // like.itemsize
@@ -202,29 +249,30 @@ def _scratch(count, like):
 
 
 @njit(nogil=True, cache=True)
-def _pack(group, number, taps, panels, filters, turned):
-    """One panel of the filters (taps, C_in / groups, C_out): those taps, in that order; what hangs over is zero."""
+def _pack(group, number, panels, filters):
+    """Pack one panel; what hangs over the filters is zero."""
+    filters = Filters(*filters)
     groups, _, depth, width = panels.shape
     panel = panels[group, number]
-    _, inputs, outputs = filters.shape
+    _, inputs, outputs = filters.numbers.shape
     outputs //= groups
     first, own = number * width, group * outputs
-    inside = min(width, (inputs if turned else outputs) - first)
+    inside = min(width, (inputs if filters.turned else outputs) - first)
     if inside < width:
         for k in range(depth):
             for j in range(inside, width):
                 panel[k, j] = 0
     k = 0
-    for tap in taps:
-        if turned:
+    for tap in filters.taps:
+        if filters.turned:
             for j in range(inside):
-                source = filters[tap, first + j, own : own + outputs]
+                source = filters.numbers[tap, first + j, own : own + outputs]
                 for o in range(outputs):
                     panel[k + o, j] = source[o]
             k += outputs
         else:
             for c in range(inputs):
-                row, source = panel[k], filters[tap, c, own + first : own + first + inside]
+                row, source = panel[k], filters.numbers[tap, c, own + first : own + first + inside]
                 for j in range(inside):
                     row[j] = source[j]
                 k += 1
@@ -232,7 +280,7 @@ def _pack(group, number, taps, panels, filters, turned):
 
 @njit(nogil=True, cache=True)
 def _tabulate(first, count, lines, along, table):
-    """table[i] = the place of output first + i, for so many; the last one again where there are no more."""
+    """Set table[i] to the place of output first + i, i < count; to that of the last output where there are no more."""
     line, column = first // along.size, first % along.size
     for i in range(count):
         table[i] = lines[line] + along[column]
@@ -243,36 +291,21 @@ def _tabulate(first, count, lines, along, table):
 
 
 @njit(nogil=True, cache=True)
-def _forward_range(
-    start,
-    stop,
-    first_panel,
-    last_panel,
-    picture,
-    lines,
-    along,
-    result_lines,
-    result_along,
-    runs,
-    panels,
-    channels,
-    bias,
-    outputs,
-    block,
-    relu,
-    y,
-):
-    """The outputs start … stop of some panels of filters."""
+def _forward_range(start, stop, first_panel, last_panel, panels, windows, results, block):
+    """Form the outputs start … stop for some panels of filters, `block` outputs at a time."""
+    windows, results = Windows(*windows), Results(*results)
     groups, count, taps, width = panels.shape
-    flat, depth = panels.reshape(-1), taps // max(runs.size, 1)
-    starts, results = np.empty(block, np.intp), np.empty(block, np.intp)
+    flat, outputs = panels.reshape(-1), results.bias.size // groups
+    picture, runs, depth = windows.picture, windows.runs, windows.depth
+    y, bias, relu = results.y, results.bias, results.relu
+    starts, targets = np.empty(block, np.intp), np.empty(block, np.intp)
     tile, rows, hanging = _scratch(ROWS * width, y), np.arange(ROWS) * width, _scratch(width, y)
     for first in range(start, stop, block):
         last = min(first + block, stop)
         first = min(first, max(last - ROWS, 0))  # the micro-kernel takes so many; some outputs are formed twice
         many = max(last - first, ROWS)
-        _tabulate(first, many, lines, along, starts)
-        _tabulate(first, many, result_lines, result_along, results)
+        _tabulate(first, many, windows.lines, windows.along, starts)
+        _tabulate(first, many, results.lines, results.along, targets)
         for group in range(groups):
             for number in range(first_panel, last_panel):
                 here = group * outputs + number * width
@@ -283,102 +316,73 @@ def _forward_range(
                         hanging[j] = bias[here + j] if j < inside else 0
                 for i in range(0, many, ROWS):
                     at = min(i, many - ROWS)
-                    a = group * channels, at
+                    a = group * windows.channels, at
                     if inside == width:
                         to = here, at
-                        _multiply(picture, a, starts, runs, depth, flat, panel, bias, here, y, to, results, relu)
+                        _multiply(picture, a, starts, runs, depth, flat, panel, bias, here, y, to, targets, relu)
                         continue
                     _multiply(picture, a, starts, runs, depth, flat, panel, hanging, 0, tile, (0, 0), rows, relu)
                     for row in range(ROWS):
-                        to = results[at + row] + here
+                        to = targets[at + row] + here
                         for j in range(inside):
                             y[to + j] = tile[row * width + j]
 
 
 @njit(nogil=True, cache=True)
-def _panels_range(
-    first_panel,
-    last_panel,
-    taps,
-    picture,
-    lines,
-    along,
-    result_lines,
-    result_along,
-    runs,
-    panels,
-    filters,
-    turned,
-    channels,
-    bias,
-    outputs,
-    block,
-    relu,
-    y,
-):
-    """All outputs of some panels of filters, which are packed where they are needed: each is read once from memory."""
+def _panels_range(first_panel, last_panel, filters, panels, windows, results, block):
+    """Form all outputs for some panels of filters, each packed where it is needed: read from memory only once."""
+    lines, along = Windows(*windows).lines, Windows(*windows).along
     for number in range(first_panel, last_panel):
         for group in range(panels.shape[0]):
-            _pack(group, number, taps, panels, filters, turned)
-        where = lines, along, result_lines, result_along, runs
-        _forward_range(
-            0,
-            lines.size * along.size,
-            number,
-            number + 1,
-            picture,
-            *where,
-            panels,
-            channels,
-            bias,
-            outputs,
-            block,
-            relu,
-            y,
-        )
+            _pack(group, number, panels, filters)
+        _forward_range(0, lines.size * along.size, number, number + 1, panels, windows, results, block)
 
 
 @njit(nogil=True, cache=True)
-def _filters_range(
-    slot, start, stop, group, first_panel, last_panel, picture, lines, along, runs, channels, dy, width, slots
-):
-    """Σ windowsᵀ dy over the outputs start … stop, a few taps by a panel of filters at a time."""
-    _, groups, _, whole, wide = slots.shape
-    outputs, sums = dy.shape[1] // groups, slots.reshape(-1)
+def _filters_range(start, stop, group, first_panel, last_panel, sums, windows, dy):
+    """Form Σ windowsᵀ dy over the outputs start … stop for some panels of a group, a few taps of one panel at a time.
+
+    sums: (runs, taps of a run, columns of all panels), written to. dy: (outputs, groups, C_out / groups).
+    """
+    windows = Windows(*windows)
+    width = PANEL // dy.itemsize
+    _, whole, wide = sums.shape
+    outputs, flat, runs = dy.shape[2], sums.reshape(-1), windows.runs
     cotangents = _scratch((last_panel - first_panel) * SUMMED * width, dy)
     starts = np.empty(SUMMED, np.intp)
-    base = (slot * groups + group) * runs.size * whole * wide
     for first in range(start, stop, SUMMED):
         count = min(SUMMED, stop - first)
-        _tabulate(first, count, lines, along, starts)
+        _tabulate(first, count, windows.lines, windows.along, starts)
         for number in range(first_panel, last_panel):
-            inside = min(width, outputs - number * width)
-            here = group * outputs + number * width
+            here = number * width
+            inside = min(width, outputs - here)
             for i in range(count):
                 at = ((number - first_panel) * SUMMED + i) * width
-                row, source = cotangents[at : at + width], dy[first + i, here : here + inside]
+                row, source = cotangents[at : at + width], dy[first + i, group, here : here + inside]
                 for j in range(inside):
                     row[j] = source[j]
                 for j in range(inside, width):
                     row[j] = 0
         for r in range(runs.size):
             for tap in range(0, whole, TAPS):
-                a = runs[r] + group * channels + tap, 0
+                a = runs[r] + group * windows.channels + tap, 0
                 for number in range(first_panel, last_panel):
                     b = (number - first_panel) * SUMMED * width, width
-                    to = base + (r * whole + tap) * wide + number * width, wide
-                    _multiply_taps(picture, a, starts, cotangents, b, sums, to, count, first > start)
+                    to = (r * whole + tap) * wide + number * width, wide
+                    _multiply_taps(windows.picture, a, starts, cotangents, b, flat, to, count, first > start)
 
 
 @njit(nogil=True, cache=True)
-def _spread_range(start, stop, dy, panels, lines, along, runs, depth, channels, dx):
-    """What the outputs start … stop owe to the pixels that they saw, added to dx."""
+def _spread_range(start, stop, dy, panels, windows):
+    """Add the gradients of the outputs start … stop to the pixels that they saw: the picture of the windows."""
+    windows = Windows(*windows)
+    dx, runs, depth = windows.picture, windows.runs, windows.depth
     groups, count, outputs, width = panels.shape
     wide, flat, once, total = count * width, panels.reshape(-1), np.zeros(1, np.intp), dy.size // (groups * outputs)
     tile, rows, nothing = _scratch(ROWS * wide, dx), np.arange(ROWS) * wide, np.zeros(width, dx.dtype)
     starts, sources = np.empty(ROWS, np.intp), np.empty(ROWS, np.intp)
     for first in range(start, stop, ROWS):
-        _tabulate(first, starts.size, lines, along, starts)
+        _tabulate(first, starts.size, windows.lines, windows.along, starts)
         for row in range(ROWS):
             sources[row] = min(first + row, total - 1) * groups * outputs
         for group in range(groups):
@@ -387,7 +391,7 @@ def _spread_range(start, stop, dy, panels, lines, along, runs, depth, channels, 
                 _multiply(dy, a, sources, once, outputs, flat, panel, nothing, 0, tile, to, rows, False)
             for row in range(min(ROWS, stop - first)):
                 for r in range(runs.size):
-                    to = starts[row] + runs[r] + group * channels
+                    to = starts[row] + runs[r] + group * windows.channels
                     target, source = dx[to : to + depth], tile[row * wide + r * depth : row * wide + (r + 1) * depth]
                     for k in range(depth):
                         target[k] += source[k]

@@ -9,7 +9,7 @@ from minicnn.kernels.fused_conv import halving
 
 def fused_conv(x, w, b, window, groups, relu, mean, marked):
     if winograd.suits(x.shape, w.shape, window, groups):
-        return compiled.forward(x, w, b, window.before, window.output, relu, mean)
+        return compiled.fused_forward(x, w, b, window.before, window.output, relu, mean)
     y = conv.conv(x, w, b, window, groups, relu)
     marks = elementwise.relu_marks(y) if relu and marked else None
     return pool.avg_pool(y, halving(window), False) if mean else y, marks
@@ -18,7 +18,7 @@ def fused_conv(x, w, b, window, groups, relu, mean, marked):
 def fused_conv_gradient_to_input(dy, marks, w, spatial, window, groups, mean):
     shape = len(dy), *spatial, groups * w.shape[-2]
     if winograd.suits(shape, w.shape, window, groups):
-        return compiled.gradient_to_input(dy, w, window.before, spatial, window.output, marks, mean)
+        return compiled.fused_gradient_to_input(dy, w, window.before, spatial, window.output, marks, mean)
     return conv.conv_gradient_to_input(before_relu(dy, marks, window, mean), w, spatial, window, groups)
 
 

@@ -15,7 +15,7 @@ def max_pool(x, window):
     y = buffers.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
     switches = buffers.empty(y.shape, switch_dtype(window))
     rows, marks = _rows(y), _rows(switches)
-    threads.parallel(_max_range, _pieces(rows), _volumes(threads.constant(x)), rows, marks, *_as_3d(window))
+    threads.parallel(_max_range, _pieces(rows), _volumes(threads.constant(x)), rows, marks, _as_3d(window))
     return y, switches
 
 
@@ -24,17 +24,17 @@ def max_pool_gradient(dy, switches, spatial, window):
     rows, cotangents, winners = _rows(dx), _rows(threads.constant(dy)), _rows(switches)
     if _side_by_side(window, spatial):
         volumes = _own_pixels(dx, window)
-        threads.parallel(_max_scatter_range, _pieces(cotangents), volumes, cotangents, winners, *_as_3d(window)[:3])
+        threads.parallel(_max_scatter_range, _pieces(cotangents), volumes, cotangents, winners, _as_3d(window))
     else:
         arrays = rows, _lengths_as_3d(spatial), cotangents, winners
-        threads.parallel(_max_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
+        threads.parallel(_max_gradient_range, _pieces(rows), *arrays, _as_3d(window))
     return dx
 
 
 def avg_pool(x, window, count_padding):
     y = buffers.empty((x.shape[0], *window.output, x.shape[-1]), x.dtype)
     rows = _rows(y)
-    threads.parallel(_avg_range, _pieces(rows), _volumes(threads.constant(x)), rows, count_padding, *_as_3d(window))
+    threads.parallel(_avg_range, _pieces(rows), _volumes(threads.constant(x)), rows, count_padding, _as_3d(window))
     return y
 
 
@@ -43,21 +43,21 @@ def avg_pool_gradient(dy, spatial, window, count_padding):
     rows, cotangents = _rows(dx), _rows(threads.constant(dy))
     if _side_by_side(window, spatial):
         volumes = _own_pixels(dx, window)
-        threads.parallel(_avg_scatter_range, _pieces(cotangents), volumes, cotangents, *_as_3d(window)[:3])
+        threads.parallel(_avg_scatter_range, _pieces(cotangents), volumes, cotangents, _as_3d(window))
     else:
         arrays = rows, _lengths_as_3d(spatial), cotangents, count_padding
-        threads.parallel(_avg_gradient_range, _pieces(rows), *arrays, *_as_3d(window))
+        threads.parallel(_avg_gradient_range, _pieces(rows), *arrays, _as_3d(window))
     return dx
 
 
 def _side_by_side(window, spatial):
-    """Whether no window overlaps another or hangs over an edge, so that a pixel belongs to one window at most."""
+    """Return True if no window overlaps another or hangs over an edge, so that a pixel is in one window at most."""
     axes = zip(window.size, window.stride, window.before, window.output, spatial, strict=True)
     return all(k <= step and before == 0 and (o - 1) * step + k <= n for k, step, before, o, n in axes)
 
 
 def _own_pixels(dx, window):
-    """dx as volumes, to be written window by window: zeros already where no window looks."""
+    """Return dx as volumes, to be written window by window: zeros already where no window looks."""
     if dx.shape[1:-1] != tuple(o * k for o, k in zip(window.output, window.size, strict=True)):
         dx.fill(0)
     return _volumes(dx)
@@ -81,14 +81,14 @@ def _lengths_as_3d(lengths):
 
 
 def _as_3d(window):
-    """output, size, stride and before, each with three entries."""
+    """Return (output, size, stride, before), each with three entries: the `window` of the kernels."""
     zeros = (0,) * (3 - len(window.size))
     return (*(_lengths_as_3d(v) for v in (window.output, window.size, window.stride)), zeros + window.before)
 
 
 @njit(nogil=True, cache=True)
 def _place(row, lengths):
-    """The (n, d, h, w) of a row of a flattened array."""
+    """Return the (n, d, h, w) of a row of a flattened array."""
     w = row % lengths[2]
     row //= lengths[2]
     h = row % lengths[1]
@@ -98,7 +98,7 @@ def _place(row, lengths):
 
 @njit(nogil=True, cache=True)
 def _next(place, lengths):
-    """The place of the row after; without the divisions, which would take as long as a row of few channels."""
+    """Return the place of the next row, without the divisions, which would take as long as a row of few channels."""
     n, d, h, w = place
     if w + 1 < lengths[2]:
         return n, d, h, w + 1
@@ -111,12 +111,14 @@ def _next(place, lengths):
 
 @njit(nogil=True, cache=True)
 def _inside(first, size, length):
-    """The taps k in range(size) for which first + k lies in range(length): from which on, and up to which."""
+    """Return the range (start, stop) of the taps k in range(size) for which first + k is in range(length)."""
     return max(0, -first), min(size, length - first)
 
 
 @njit(nogil=True, cache=True)
-def _max_range(start, stop, x, y, switches, output, size, stride, before):
+def _max_range(start, stop, x, y, switches, window):
+    """Find the largest pixel of each window, and its number within the window: the switch."""
+    output, size, stride, before = window
     _, depth, height, width, channels = x.shape
     place = _place(start, output)
     for i in range(start, stop):
@@ -146,7 +148,9 @@ def _max_range(start, stop, x, y, switches, output, size, stride, before):
 
 
 @njit(nogil=True, cache=True)
-def _max_gradient_range(start, stop, dx, lengths, dy, switches, output, size, stride, before):
+def _max_gradient_range(start, stop, dx, lengths, dy, switches, window):
+    """Gather for each pixel the cotangents of the windows whose switches point at it."""
+    output, size, stride, before = window
     channels = dx.shape[1]
     for i in range(start, stop):
         n, d, h, w = _place(i, lengths)
@@ -173,7 +177,9 @@ def _max_gradient_range(start, stop, dx, lengths, dy, switches, output, size, st
 
 
 @njit(nogil=True, cache=True)
-def _max_scatter_range(start, stop, dx, dy, switches, output, size, stride):
+def _max_scatter_range(start, stop, dx, dy, switches, window):
+    """Write each window's cotangent to the pixel that its switch points at, and zero to its other pixels."""
+    output, size, stride, _ = window
     nothing = dx.dtype.type(0)
     place = _place(start, output)
     for i in range(start, stop):
@@ -192,8 +198,9 @@ def _max_scatter_range(start, stop, dx, dy, switches, output, size, stride):
 
 
 @njit(nogil=True, cache=True)
-def _share(od, oh, ow, lengths, count_padding, size, stride, before):
-    """One over the number of elements that an output averages."""
+def _share(od, oh, ow, lengths, count_padding, window):
+    """Return one over the number of elements that an output averages."""
+    _, size, stride, before = window
     if count_padding:
         return 1.0 / (size[0] * size[1] * size[2])
     first_d, stop_d = _inside(od * stride[0] - before[0], size[0], lengths[0])
@@ -203,7 +210,9 @@ def _share(od, oh, ow, lengths, count_padding, size, stride, before):
 
 
 @njit(nogil=True, cache=True)
-def _avg_range(start, stop, x, y, count_padding, output, size, stride, before):
+def _avg_range(start, stop, x, y, count_padding, window):
+    """Form the mean of each window."""
+    output, size, stride, before = window
     _, depth, height, width, channels = x.shape
     place = _place(start, output)
     for i in range(start, stop):
@@ -229,7 +238,9 @@ def _avg_range(start, stop, x, y, count_padding, output, size, stride, before):
 
 
 @njit(nogil=True, cache=True)
-def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, output, size, stride, before):
+def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, window):
+    """Gather for each pixel its share of the cotangents of the windows that cover it."""
+    output, size, stride, before = window
     channels = dx.shape[1]
     for i in range(start, stop):
         n, d, h, w = _place(i, lengths)
@@ -246,13 +257,15 @@ def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, output, siz
                         pd, ph, pw = od // stride[0], oh // stride[1], ow // stride[2]
                         if 0 <= pd < output[0] and 0 <= ph < output[1] and 0 <= pw < output[2]:
                             cotangent = dy[((n * output[0] + pd) * output[1] + ph) * output[2] + pw]
-                            share = row.dtype.type(_share(pd, ph, pw, lengths, count_padding, size, stride, before))
+                            share = row.dtype.type(_share(pd, ph, pw, lengths, count_padding, window))
                             for c in range(channels):
                                 row[c] += cotangent[c] * share
 
 
 @njit(nogil=True, cache=True)
-def _avg_scatter_range(start, stop, dx, dy, output, size, stride):
+def _avg_scatter_range(start, stop, dx, dy, window):
+    """Write its share of each window's cotangent to all pixels of the window."""
+    output, size, stride, _ = window
     share = dx.dtype.type(1.0 / (size[0] * size[1] * size[2]))
     place = _place(start, output)
     for i in range(start, stop):

@@ -6,6 +6,7 @@ most steps. Nobody counts on the others to come. One thread alone takes piece af
 
 import platform
 import time
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -25,6 +26,15 @@ PATIENCE = 1 << 14  # looks before a thread that waits leaves its core to anothe
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 _multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
+
+
+class Places(NamedTuple):
+    """Where in the arena output (n, i, j) reads or writes: first + n · image + i · line + j · column."""
+
+    first: int
+    image: int
+    line: int
+    column: int
 
 
 def width(dtype):
@@ -98,11 +108,12 @@ def _run_from(first, steps, numbers, arena, begun, done):
 
 
 @njit(nogil=True, cache=True)
-def _tabulate(step, first, count, last, start, image, line, column, table):
-    """table[k] = the place of output first + k; that of the last where there are no more."""
+def _tabulate(step, first, count, last, places, table):
+    """Set table[k] to the place of output first + k, k < count; to that of the last output where there are no more."""
+    image, line, column = places.image, places.line, places.column
     j, above = first % step.width, first // step.width
     i, n = above % step.height, above // step.height
-    place = start + n * image + i * line + j * column
+    place = places.first + n * image + i * line + j * column
     for k in range(count):
         table[k] = place
         if first + k < last:
@@ -121,6 +132,9 @@ def _convolve(step, piece, numbers, arena):
     row, part = piece // step.parts, piece % step.parts
     begin, end = tiles * row // step.rows * ROWS, tiles * (row + 1) // step.rows * ROWS
     first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
+    source = Places(step.source, step.source_image, step.source_line, step.source_column)
+    target = Places(step.target, step.target_image, step.target_line, step.target_column)
+    upon = Places(step.added, step.added_image, step.added_line, step.added_column)
     starts, targets, added = np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp)
     runs = np.empty(step.down * step.across, np.intp)
     for r in range(runs.size):
@@ -129,16 +143,10 @@ def _convolve(step, piece, numbers, arena):
     rectified, size = step.relu > 0, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
-        _tabulate(
-            step, first, count, total - 1, step.source, step.source_image, step.source_line, step.source_column, starts
-        )
-        _tabulate(
-            step, first, count, total - 1, step.target, step.target_image, step.target_line, step.target_column, targets
-        )
+        _tabulate(step, first, count, total - 1, source, starts)
+        _tabulate(step, first, count, total - 1, target, targets)
         if step.added >= 0:
-            _tabulate(
-                step, first, count, total - 1, step.added, step.added_image, step.added_line, step.added_column, added
-            )
+            _tabulate(step, first, count, total - 1, upon, added)
         for number in range(first_panel, last_panel):
             here = number * width
             inside = min(width, step.outputs - here)
@@ -175,12 +183,14 @@ def _add(x, y, relu):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _pool(step, piece, arena):
     total, size = step.images * step.height * step.width, step.down * step.across
-    places, share = np.empty(2, np.intp), arena.dtype.type(1) / arena.dtype.type(size)
+    sources = Places(step.source, step.source_image, step.source_line, step.source_column)
+    targets = Places(step.target, step.target_image, step.target_line, step.target_column)
+    place, share = np.empty(1, np.intp), arena.dtype.type(1) / arena.dtype.type(size)
     for output in range(total * piece // step.rows, total * (piece + 1) // step.rows):
-        _tabulate(step, output, 1, output, step.source, step.source_image, step.source_line, step.source_column, places)
-        source = places[0]
-        _tabulate(step, output, 1, output, step.target, step.target_image, step.target_line, step.target_column, places)
-        target = arena[places[0] : places[0] + step.depth]
+        _tabulate(step, output, 1, output, sources, place)
+        source = place[0]
+        _tabulate(step, output, 1, output, targets, place)
+        target = arena[place[0] : place[0] + step.depth]
         for r in range(size):
             begin = source + r // step.across * step.down_step + r % step.across * step.across_step
             seen = arena[begin : begin + step.depth]

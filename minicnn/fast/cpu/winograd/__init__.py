@@ -13,8 +13,11 @@ Shapes as in kernels/conv, two spatial dimensions. before: the padding above and
     gradient_to_input(dy, w, before, spatial) -> dx
     gradient_to_filters(dy, x, before) -> dw
 
-The compiled implementation also does what travels with a convolution (kernels/conv/fused.py): its forward returns
-(y, marks) and takes relu and pool, and its gradient_to_input takes the output's size, marks and pool.
+The compiled implementation also has the fused convolution (kernels/conv/fused.py), in one pass over the tiles. There
+`output` is the size before pooling, and marks are where the ReLU was active, one bit per element, or None without it:
+
+    fused_forward(x, w, b, before, output, relu, pool) -> y, marks
+    fused_gradient_to_input(dy, w, before, spatial, output, active, pool) -> dx       active: those marks
 """
 
 import math

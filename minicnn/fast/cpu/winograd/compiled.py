@@ -1,4 +1,5 @@
-"""Winograd's minimal filtering, compiled. Inner loops run over channels, which lie side by side in memory.
+"""Winograd's minimal filtering, compiled: alone, as its definition has it, and fused with ReLU and the mean of 2×2
+outputs. Inner loops run over channels, which lie side by side in memory.
 
 Tiles are numbered along rows, row after row, picture after picture. A block of them goes all the way before the next:
 
@@ -6,6 +7,8 @@ Tiles are numbered along rows, row after row, picture after picture. A block of 
 
 Transforms read and write whole rows of six or four arrays at a time, so that they vectorize.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -31,29 +34,69 @@ DEEP = 256  # products summed in one go: a sum of short sums errs less than one 
 LINE = 16  # floats of a cache line: by so much a row of V is longer, lest its 36 rows fall into one set of the cache
 # For each byte of ReLU's bits, eight bytes of 0 or 1.
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").reshape(-1).view(np.uint64)
+_NO_MARKS = np.zeros((0, 0, 0, 0), np.uint8)
+_ALL_ACTIVE = threads.constant(_NO_MARKS)
 
 
-def forward(x, w, b, before, output, relu=False, pool=False):
-    """y, and which outputs were positive where relu is asked for. pool: means of 2×2 outputs instead of them all."""
-    n, channels = len(x), w.shape[-1]
-    shown = tuple(length // 2 for length in output) if pool else output
-    y = buffers.empty((n, *shown, channels), x.dtype)
-    active = buffers.empty((n, *output, -(-channels // 8)), np.uint8) if relu else _NOTHING
-    bias = np.zeros(channels, x.dtype) if b is None else b.astype(x.dtype, copy=False)
-    _convolve(x, _NOTHING, x.shape[1:3], False, w, False, before, y, output, bias, relu, active, pool)
-    return y, active if relu else None
+# Records of what the kernels work on. They come to the kernels as plain tuples, because Numba takes 0.5 µs longer to
+# recognize a NamedTuple; inside, the fields have names, which cost nothing.
 
 
-def gradient_to_input(dy, w, before, spatial, output, active=None, pool=False):
-    """The gradient is the convolution with the filters turned by 180° and their channels swapped: tiles are mirrored
-    on their way in and out, and U is transposed. dy may be that of the pooled outputs; active masks it as ReLU does.
+class Source(NamedTuple):
+    """The picture that V is formed from: x (N, H, W, C) with `before` zeros above and to the left, in tiles.
+
+    spatial: the picture's (height, width). pooled: x is the cotangent of its 2×2 means, half as high and wide.
+    active: ReLU's bits (N, *spatial, C / 8); an inactive element is read as zero. Empty without ReLU.
+    mirrored: tiles are turned by 180°.
     """
-    dx = buffers.empty((len(dy), *spatial, w.shape[-2]), dy.dtype)
-    bias = np.zeros(w.shape[-2], dy.dtype)
-    padding = tuple(2 - first for first in before)
-    active = _NOTHING if active is None else active
-    _convolve(dy, active, output, pool, w, True, padding, dx, spatial, bias, False, _NOTHING, False)
-    return dx
+
+    x: np.ndarray
+    before: tuple[int, int]
+    spatial: tuple[int, int]
+    pooled: bool
+    active: np.ndarray
+    mirrored: bool
+
+
+class Target(NamedTuple):
+    """The picture that is formed from M: y (N, H, W, C_out), its `output` (height, width) before pooling.
+
+    bias: (C_out,). relu: clamp at zero, and write to the bits of marks (N, *output, C_out / 8) what was positive.
+    pool: y takes the means of 2×2 outputs, H × W of them. mirrored: tiles are turned by 180°.
+    """
+
+    y: np.ndarray
+    output: tuple[int, int]
+    bias: np.ndarray
+    relu: bool
+    marks: np.ndarray
+    pool: bool
+    mirrored: bool
+
+
+class Products(NamedTuple):
+    """The products M[ξ] = V[ξ] U[ξ] of so many tiles: V[ξ] (tiles, depth), flat, U[ξ] in panels of `width` columns, and
+    M[ξ] (tiles, wide), flat, where `wide` is the number of columns of all panels.
+    """
+
+    V: np.ndarray
+    M: np.ndarray
+    tiles: int
+    depth: int
+    wide: int
+    width: int
+
+
+# --- the plain convolution: its definition's signatures and results --------------------------------------------
+
+
+def forward(x, w, b, before, output):
+    y, _ = fused_forward(x, w, b, before, output, False, False)
+    return y
+
+
+def gradient_to_input(dy, w, before, spatial):
+    return fused_gradient_to_input(dy, w, before, spatial, dy.shape[1:3], None, False)
 
 
 def gradient_to_filters(dy, x, before):
@@ -65,70 +108,101 @@ def gradient_to_filters(dy, x, before):
     block = _even(count, 2 * SHARED // (36 * x.itemsize * (channels + outputs)))
     V, dM = (buffers.empty((36, block * c + LINE), x.dtype) for c in (channels, outputs))
     dU = buffers.empty((36, channels, outputs), x.dtype)
+    source = x, before, x.shape[1:3], False, _ALL_ACTIVE, False
     for first in range(0, count, block):
         stop = min(first + block, count)
         pieces = _pieces(first, stop, 4)
-        threads.parallel(_input_range, pieces, first, x, _NOTHING, x.shape[1:3], False, False, V, grid, before)
+        threads.parallel(_input_range, pieces, first, source, V, grid)
         threads.parallel(_cotangent_range, pieces, first, dy, dM, grid)
         blas.parallel_with_blas(_filters_range, _pieces(0, 36, 1, most=36), V, dM, dU, stop - first, first > 0)
     return transform_back(dU)
 
 
-_NOTHING = np.zeros((0, 0, 0, 0), np.uint8)
+# --- the fused convolution: with ReLU, and with the mean of 2×2 outputs ----------------------------------------
 
 
-def _convolve(x, active, spatial, pooled, w, turned, before, y, output, bias, relu, marks, pool):
-    """The way of a block of tiles, in one go on one thread while all of U stays in the cache beside it; where U is too
-    large for that, in three steps that all threads share. Then U is formed as it is used, a few panels at a time, or
-    taken from memory where its filters are frozen and tiles are few.
+def fused_forward(x, w, b, before, output, relu, pool):
+    """Return y and ReLU's marks.
+
+    output: (height, width) before pooling. pool: y holds the means of 2×2 outputs.
+    marks: which outputs were positive, as bits (N, *output, C_out / 8); None without relu.
     """
-    x, bias, active = (threads.constant(a) for a in (x, bias, active))
-    channels, outputs, width = x.shape[-1], y.shape[-1], columns(x.itemsize)
+    n, channels = len(x), w.shape[-1]
+    shown = tuple(length // 2 for length in output) if pool else output
+    y = buffers.empty((n, *shown, channels), x.dtype)
+    marks = buffers.empty((n, *output, -(-channels // 8)), np.uint8) if relu else _NO_MARKS
+    bias = np.zeros(channels, x.dtype) if b is None else b.astype(x.dtype, copy=False)
+    source = Source(threads.constant(x), before, x.shape[1:3], False, _ALL_ACTIVE, False)
+    _convolve(source, w, Target(y, output, threads.constant(bias), relu, marks, pool, False))
+    return y, marks if relu else None
+
+
+def fused_gradient_to_input(dy, w, before, spatial, output, active, pool):
+    """Return dx, the convolution of dy with the filters turned by 180° and their channels swapped: tiles are mirrored
+    on their way in and out, and U is transposed.
+
+    output: (height, width) before pooling. active: ReLU's marks, or None. pool: dy is the cotangent of the means.
+    """
+    dx = buffers.empty((len(dy), *spatial, w.shape[-2]), dy.dtype)
+    bias = np.zeros(w.shape[-2], dy.dtype)
+    padding = tuple(2 - first for first in before)
+    active = _ALL_ACTIVE if active is None else threads.constant(active)
+    source = Source(threads.constant(dy), padding, output, pool, active, True)
+    _convolve(source, w, Target(dx, spatial, threads.constant(bias), False, _NO_MARKS, False, True))
+    return dx
+
+
+def _convolve(source, w, target):
+    """Take one block of tiles after the other from source to target: in one go on one thread if all of U stays in the
+    cache beside it, else in three steps that all threads share. Then U is formed as it is used, a few panels at a time,
+    or taken from memory where its filters are frozen and tiles are few.
+    """
+    x, turned = source.x, source.mirrored
+    channels, outputs, width = x.shape[-1], target.y.shape[-1], columns(x.itemsize)
     wide = -(-outputs // width) * width  # the last panel of U may hang over, and M with it
-    grid = tuple(tiles_along(length) for length in output)
+    grid = tuple(tiles_along(length) for length in target.output)
     count = len(x) * grid[0] * grid[1]
     bytes_of_tile = 36 * x.itemsize * (channels + wide)
-    source = x, active, spatial, pooled, turned
-    target = y, output, bias, relu, marks, pool, turned
+    source, target = tuple(source), tuple(target)
     if 36 * channels * wide * x.itemsize <= 2 * CACHE:
         U = threads.constant(transformed(w))
         if turned:
             U = _turn(U, channels, wide)
         block = _even(count, min(CACHE // bytes_of_tile, -(-count // 8)))
-        threads.parallel(_whole_range, _pieces(0, count, block), block, U, wide, grid, before, source, target)
+        threads.parallel(_whole_range, _pieces(0, count, block), block, source, U, target, grid)
         return
     block = _even(count, SHARED // bytes_of_tile)
     V, M = (buffers.empty((36, block * c + LINE), x.dtype) for c in (channels, wide))
     if known := count <= FEW and keeps_transform(w):
-        products = _pieces(0, 36, 1, most=36)
-        factors = V, threads.constant(transformed(w)), turned, M
+        pieces_of_U = _pieces(0, 36, 1, most=36)
+        factors = threads.constant(transformed(w)), turned
     else:
-        products = [(i, number) for i in range(6) for number in range(0, wide // width, TOGETHER)]
+        pieces_of_U = [(i, number) for i in range(6) for number in range(0, wide // width, TOGETHER)]
         filters = threads.constant(w).reshape(9, *w.shape[2:])
-        factors = V, _swap(filters) if turned else filters, G.astype(x.dtype), M
+        factors = _swap(filters) if turned else filters, G.astype(x.dtype)
     for first in range(0, count, block):
         stop = min(first + block, count)
         pieces = _pieces(first, stop, 4)
-        threads.parallel(_input_range, pieces, first, *source, V, grid, before)
+        threads.parallel(_input_range, pieces, first, source, V, grid)
         V[:, (stop - first) * channels :] = 0  # whatever lies there may be slow: denormal numbers
-        kernel = _known_range if known else _panels_range
-        threads.parallel(kernel, products, *factors, stop - first, channels, width, wide)
-        threads.parallel(_output_range, pieces, first, M, wide, grid, *target)
+        products = V, M, stop - first, channels, wide, width
+        threads.parallel(_known_range if known else _panels_range, pieces_of_U, *factors, products)
+        threads.parallel(_output_range, pieces, first, M, wide, target, grid)
 
 
 def _even(count, most):
-    """The size of equal blocks of about `most` tiles or fewer, in whole rows of the micro-kernel."""
+    """Return the size of equal blocks of at most about `most` tiles, in whole rows of the micro-kernel."""
     blocks = -(-count // max(most, 2 * ROWS))
     return _rows(-(-count // blocks))
 
 
 def _rows(count):
-    """The rows of V and M for so many tiles: the micro-kernel takes them ROWS at a time."""
+    """Round a count of tiles up to the rows of V and M: the micro-kernel takes ROWS at a time."""
     return -(-count // ROWS) * ROWS
 
 
 def _swap(filters):
-    """The channels of filters (9, C_in, C_out) swapped."""
+    """Swap the channels of filters (9, C_in, C_out)."""
     taps, channels, outputs = filters.shape
     swapped = buffers.empty((taps, outputs, channels), filters.dtype)
     threads.parallel(_swap_range, [(i, i + 1) for i in range(taps)], filters, swapped)
@@ -136,7 +210,7 @@ def _swap(filters):
 
 
 def _turn(U, channels, wide):
-    """U[ξ]ᵀ in panels."""
+    """Return U[ξ]ᵀ in panels."""
     panel = U.shape[-1]
     turned = buffers.empty((36, wide // panel, channels, panel), U.dtype)
     threads.parallel(_turn_range, _pieces(0, 36, 4), U, turned)
@@ -151,7 +225,7 @@ def _pieces(first, stop, unit, most=16):
 
 @njit(nogil=True, cache=True)
 def _scratch(count, like):
-    """So many numbers, undefined, that begin at a cache line: to store across two lines takes twice as long."""
+    """Return `count` undefined numbers that begin at a cache line: a store across two lines takes twice as long."""
     line = 64 // like.itemsize
     room = np.empty(count + line, like.dtype)
     first = -room.ctypes.data % 64 // like.itemsize
@@ -159,33 +233,36 @@ def _scratch(count, like):
 
 
 @njit(nogil=True, cache=True)
-def _whole_range(start, stop, block, U, wide, grid, before, source, target):
-    x, active, spatial, pooled, mirrored = source
-    y, output, bias, relu, marks, pool, _ = target
-    channels = x.shape[3]
+def _whole_range(start, stop, block, source, U, target, grid):
+    """Take the tiles start … stop all the way, `block` at a time."""
+    x = Source(*source).x
+    _, panels, channels, width = U.shape
+    wide = panels * width
     V = _scratch(36 * (block * channels + LINE), x).reshape(36, -1)
     M = _scratch(36 * (block * wide + LINE), x).reshape(36, -1)
     for first in range(start, stop, block):
         last = min(first + block, stop)
-        _input_range(first, last, first, x, active, spatial, pooled, mirrored, V, grid, before)
-        _product(V, U, M, last - first, channels, wide)
-        _output_range(first, last, first, M, wide, grid, y, output, bias, relu, marks, pool, mirrored)
+        _input_range(first, last, first, source, V, grid)
+        _multiply_all(U, (V, M, last - first, channels, wide, width))
+        _output_range(first, last, first, M, wide, target, grid)
 
 
 @njit(nogil=True, cache=True)
-def _product(V, U, M, count, depth, wide):
-    """M[ξ] = V[ξ] U[ξ], a panel of U at a time, which stays in the first cache while all rows of V pass."""
-    width = U.shape[3]
+def _multiply_all(U, products):
+    """Form M, a panel of U at a time, which stays in the first cache while all rows of V pass."""
+    p = Products(*products)
     for element in range(36):
-        V[element, count * depth :] = 0  # whatever lies there may be slow: denormal numbers
-        for number in range(wide // width):
-            _pass_rows(
-                V[element], U[element, number].reshape(-1), M[element], count, depth, number * width, width, wide
-            )
+        p.V[element, p.tiles * p.depth :] = 0  # whatever lies there may be slow: denormal numbers
+        for number in range(p.wide // p.width):
+            _multiply_panel(element, number, U[element, number].reshape(-1), products)
 
 
 @njit(nogil=True, cache=True)
-def _pass_rows(V, panel, M, count, depth, at, width, wide):
+def _multiply_panel(element, number, panel, products):
+    """Form the columns of M[ξ] that belong to one panel of U[ξ], flat."""
+    p = Products(*products)
+    V, M, count, depth, width, wide = p.V[element], p.M[element], p.tiles, p.depth, p.width, p.wide
+    at = number * width
     full = count // ROWS * ROWS
     for near in range(0, depth, DEEP):
         deep = min(DEEP, depth - near)
@@ -197,56 +274,52 @@ def _pass_rows(V, panel, M, count, depth, at, width, wide):
 
 
 @njit(nogil=True, cache=True)
-def _known_range(start, stop, V, U, turned, M, count, depth, width, wide):
-    """M[ξ] = V[ξ] U[ξ], or V[ξ] U[ξ]ᵀ, for the ξ from `start` on."""
-    panel = _scratch(depth * width, V)
+def _known_range(start, stop, U, turned, products):
+    """Form M[ξ] for the ξ from start to stop, with U[ξ] or its transpose."""
+    p = Products(*products)
+    panel = _scratch(p.depth * p.width, p.V)
     for element in range(start, stop):
-        for number in range(wide // width):
+        for number in range(p.wide // p.width):
             if turned:
-                _turn_panel(U[element], number, panel, depth)
-                _pass_rows(V[element], panel, M[element], count, depth, number * width, width, wide)
+                _turn_panel(U[element], number, panel, p.depth)
+                _multiply_panel(element, number, panel, products)
             else:
-                known = U[element, number].reshape(-1)
-                _pass_rows(V[element], known, M[element], count, depth, number * width, width, wide)
+                _multiply_panel(element, number, U[element, number].reshape(-1), products)
 
 
 @njit(nogil=True, cache=True)
-def _panels_range(i, number, V, filters, weights, M, count, depth, width, wide):
-    """M[ξ] for the six ξ of row i, and for a few panels from `number` on. Their U = G g Gᵀ exists only here: first G g
-    for row i, three taps of it, then that times Gᵀ for one ξ after the other.
+def _panels_range(i, number, filters, weights, products):
+    """Form M[ξ] for the six ξ of row i, and for a few panels from `number` on. Their U = G g Gᵀ exists only here: first
+    G g for row i, three taps of it, then that times Gᵀ for one ξ after the other. weights: G.
     """
+    p = Products(*products)
+    depth, width = p.depth, p.width
     outputs = filters.shape[2]
-    last = min(number + TOGETHER, wide // width)
+    last = min(number + TOGETHER, p.wide // width)
     size = depth * width
-    half, panel = _scratch((last - number) * 3 * size, V), _scratch(size, V)
+    half, panel = _scratch((last - number) * 3 * size, p.V), _scratch(size, p.V)
     half[:] = 0
     taps = filters.reshape(-1)
     row_of_taps = 3 * depth * outputs
+    factors = weights[i, 0], weights[i, 1], weights[i, 2]
     for k in range(number, last):
         inside = min(width, outputs - k * width)
         for tap in range(3):
             for c in range(depth):
                 a = (tap * depth + c) * outputs + k * width
                 to = ((k - number) * 3 + tap) * size + c * width
-                _weigh(
-                    taps,
-                    (a, a + row_of_taps, a + 2 * row_of_taps),
-                    (weights[i, 0], weights[i, 1], weights[i, 2]),
-                    half,
-                    to,
-                    inside,
-                )
+                _weigh(taps, (a, a + row_of_taps, a + 2 * row_of_taps), factors, half, to, inside)
     for j in range(6):
-        element = 6 * i + j
+        factors = weights[j, 0], weights[j, 1], weights[j, 2]
         for k in range(number, last):
             a = (k - number) * 3 * size
-            _weigh(half, (a, a + size, a + 2 * size), (weights[j, 0], weights[j, 1], weights[j, 2]), panel, 0, size)
-            _pass_rows(V[element], panel, M[element], count, depth, k * width, width, wide)
+            _weigh(half, (a, a + size, a + 2 * size), factors, panel, 0, size)
+            _multiply_panel(6 * i + j, k, panel, products)
 
 
 @njit(nogil=True, cache=True)
 def _swap_range(start, stop, filters, swapped):
-    """By squares, so that what is read and what is written both stay in the cache."""
+    """Swap the channels by squares, so that what is read and what is written both stay in the cache."""
     side = 32
     for tap in range(start, stop):
         a, b = filters[tap], swapped[tap]
@@ -260,6 +333,7 @@ def _swap_range(start, stop, filters, swapped):
 
 @njit(nogil=True, cache=True)
 def _turn_range(start, stop, U, turned):
+    """Turn the panels of U[ξ] for the ξ from start to stop."""
     depth = turned.shape[2]
     for element in range(start, stop):
         for number in range(turned.shape[1]):
@@ -268,8 +342,8 @@ def _turn_range(start, stop, U, turned):
 
 @njit(nogil=True, cache=True)
 def _turn_panel(U, number, panel, depth):
-    """panel[k, j] = U[j of this panel, k] for k from 0 to depth. U lies in panels of its own: (panels, C_in, width).
-    Channels are multiples of a line, so squares of a line's width cover both.
+    """Set panel[k, j] to U[j of this panel, k] for k from 0 to depth. U lies in panels: (panels, C_in, width). Channels
+    are multiples of a line, so squares of a line's width cover both.
     """
     _, channels, width = U.shape
     source, side = U.reshape(-1), 64 // U.itemsize
@@ -284,7 +358,7 @@ def _turn_panel(U, number, panel, depth):
 
 @njit(nogil=True, cache=True)
 def _filters_range(start, stop, V, dM, dU, count, add):
-    """dU[ξ] = V[ξ]ᵀ dM[ξ], added to what is there after the first block."""
+    """Form dU[ξ] = V[ξ]ᵀ dM[ξ], added to what is there after the first block."""
     channels, outputs = dU.shape[1:]
     product = np.empty((channels, outputs), dU.dtype)
     for element in range(start, stop):
@@ -302,19 +376,21 @@ def _filters_range(start, stop, V, dM, dU, count, add):
 
 @njit(nogil=True, cache=True)
 def _strip(channels, itemsize):
-    """How many tiles side by side are transformed together."""
+    """Return how many tiles side by side are transformed together."""
     return max(2, STRIP // (4 * channels * itemsize))
 
 
 @njit(nogil=True, cache=True)
-def _input_range(start, stop, base, x, active, spatial, pooled, mirrored, V, grid, before):
-    """V of the tiles start … stop, the first column of V being that of tile `base`."""
+def _input_range(start, stop, base, source, V, grid):
+    """Form V of the tiles start … stop, the first column of V being that of tile `base`."""
+    picture = Source(*source)
+    x, before, mirrored = picture.x, picture.before, picture.mirrored
     channels = x.shape[3]
     widest = min(_strip(channels, x.itemsize), grid[1])
     length = 4 * (widest + 1) * channels
     window, half = _scratch(6 * length, x), _scratch(6 * length, x)
     window[:] = 0
-    flags = np.zeros(length if active.size else 0, np.uint8)
+    flags = np.zeros(length if picture.active.size else 0, np.uint8)
     pixels, target, step = x.reshape(-1), V.reshape(-1), V.shape[1]
     rows = _from(0, length, mirrored)
     tile = start
@@ -324,7 +400,7 @@ def _input_range(start, stop, base, x, active, spatial, pooled, mirrored, V, gri
         top, left = 4 * (row % grid[0]) - before[0], 4 * column - before[1]
         for i in range(6):
             line = window[i * length : (i + 1) * length]
-            _read_row(line, flags, x, pixels, active, spatial, pooled, row // grid[0], top + i, left, across)
+            _read_row(line, flags, source, pixels, row // grid[0], top + i, left, across)
         phase = (across + 1) * channels
         _input_transform(window, rows, half, 0, length, 4 * phase)
         for k in range(6):
@@ -340,19 +416,23 @@ def _input_range(start, stop, base, x, active, spatial, pooled, mirrored, V, gri
 
 @njit(nogil=True, cache=True)
 def _from(first, step, backwards):
-    """Six places a step apart."""
+    """Return six places a step apart."""
     if backwards:
         first, step = first + 5 * step, -step
     return (first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step)
 
 
 @njit(nogil=True, cache=True)
-def _read_row(target, flags, x, pixels, active, spatial, pooled, n, h, left, across):
-    """The pixels of one row that a strip of tiles sees: the first column of every tile, then the second … the fourth.
-    Zero outside; a pooled cotangent is spread over its windows, and an inactive element is zero. pixels: x, flat.
+def _read_row(target, flags, source, pixels, n, h, left, across):
+    """Read the pixels of one row that a strip of tiles sees: the first column of every tile, then the second … the
+    fourth. Zero outside; a pooled cotangent is spread over its windows, and an inactive element is zero.
+
+    pixels: the x of the source, flat.
     """
-    _, height, width, channels = x.shape
-    nothing = x.dtype.type(0)
+    source = Source(*source)
+    spatial, pooled, active = source.spatial, source.pooled, source.active
+    _, height, width, channels = source.x.shape
+    nothing = target.dtype.type(0)
     # What a pooled cotangent covers: the last of an odd number of rows or columns was in no window.
     rows, limit = (min(2 * height, spatial[0]), min(2 * width, spatial[1])) if pooled else (height, width)
     first, last = max(left, 0), min(left + 4 * across + 2, limit)
@@ -383,8 +463,10 @@ def _read_row(target, flags, x, pixels, active, spatial, pooled, n, h, left, acr
 
 
 @njit(nogil=True, cache=True)
-def _output_range(start, stop, base, M, wide, grid, y, output, bias, relu, marks, pool, mirrored):
-    """The outputs of the tiles start … stop: Aᵀ M A, bias, ReLU and its bits, means of 2×2."""
+def _output_range(start, stop, base, M, wide, target, grid):
+    """Form the outputs of the tiles start … stop: Aᵀ M A, bias, ReLU and its bits, means of 2×2."""
+    target = Target(*target)
+    y, output, bias, relu = target.y, target.output, target.bias, target.relu
     widest = min(_strip(wide, M.itemsize), grid[1])
     length = widest * wide
     half, whole = _scratch(24 * length, M), _scratch(16 * length, M)
@@ -402,10 +484,10 @@ def _output_range(start, stop, base, M, wide, grid, y, output, bias, relu, marks
         run = across * wide
         for k in range(6):
             places = _from(6 * k * row_of_products + (tile - base) * wide, row_of_products, False)
-            _down_or_up(products, places, half, k * length, 6 * length, run, mirrored)
+            _down_or_up(products, places, half, k * length, 6 * length, run, target.mirrored)
         for q in range(4):
             places = _from(6 * q * length, length, False)
-            _down_or_up(half, places, whole, q * length, 4 * length, run, mirrored)
+            _down_or_up(half, places, whole, q * length, 4 * length, run, target.mirrored)
         n, top, left = row // grid[0], 4 * (row % grid[0]), 4 * column
         for p in range(min(4, output[0] - top)):
             for q in range(4):
@@ -413,17 +495,17 @@ def _output_range(start, stop, base, M, wide, grid, y, output, bias, relu, marks
                 pixels = whole[at : at + run]
                 _finish(pixels, biases, relu, flags)
                 if relu:
-                    _pack(flags[:run], marks[n, top + p], left + q, wide)
-                if not pool:
+                    _pack(flags[:run], target.marks[n, top + p], left + q, wide)
+                if not target.pool:
                     _scatter(pixels, y, n, top + p, left + q, wide)
-        if pool:
+        if target.pool:
             _write_means(whole.reshape(16, length), y, n, top // 2, left // 2, across, wide)
         tile += across
 
 
 @njit(nogil=True, cache=True)
 def _down_or_up(m, places, y, first, step, run, mirrored):
-    """Aᵀ m, its four lines written from the first down, or mirrored."""
+    """Form Aᵀ m, its four lines written from the first down, or mirrored."""
     if mirrored:
         first, step = first + 3 * step, -step
     _output_transform(m, places, y, first, step, run)
@@ -472,7 +554,7 @@ def _scatter(pixels, y, n, h, left, wide):
 
 @njit(nogil=True, cache=True)
 def _write_means(whole, y, n, top, left, across, wide):
-    """The means of the 2×2 windows of each tile."""
+    """Write the means of the 2×2 windows of each tile."""
     _, height, width, channels = y.shape
     quarter = y.dtype.type(0.25)
     for p in range(min(2, height - top)):
@@ -491,7 +573,7 @@ def _write_means(whole, y, n, top, left, across, wide):
 
 @njit(nogil=True, cache=True)
 def _cotangent_range(start, stop, base, dy, dM, grid):
-    """dM = A dY Aᵀ of the tiles start … stop."""
+    """Form dM = A dY Aᵀ of the tiles start … stop."""
     _, height, width, channels = dy.shape
     widest = min(_strip(channels, dy.itemsize), grid[1])
     length = widest * channels
