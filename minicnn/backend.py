@@ -33,6 +33,7 @@ class Backend:
 
     def __init__(self, name: str, find: Find, dtypes: str = "", checked: bool = False) -> None:
         self.name, self._find, self._dtypes, self._checked = name, find, dtypes, checked
+        self.missing = ""  # why the definitions compute in its place
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in contracts:
@@ -42,7 +43,7 @@ class Backend:
             function = self._find(name)
         except ImportError as problem:
             _tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
-            self._find, function = _nothing, None
+            self._find, self.missing, function = _nothing, str(problem), None
         if function is None:
             function = functools.partial(contract.definition, self) if contract.composed else contract.definition
         elif self._checked:

@@ -86,9 +86,16 @@ def _blas() -> dict[str, Any]:
 def _backend(name: str) -> dict[str, Any]:
     """Convolve, go back on it and form a Gram matrix, whose kernels call BLAS, and compare with what is written out."""
     start = time.perf_counter()
-    found = _try(lambda: {"error": _error_of_convolution(name)})
+    found = _try(lambda: {"error": _error_of_convolution(name), **_missing(name)})
     why = found.get("problem") or ("" if found["error"] < 1e-4 else f"its results are wrong, by {found['error']:.1g}")
     return {"name": name, "works": not why, "why": why, "seconds": time.perf_counter() - start}
+
+
+def _missing(name: str) -> dict[str, Any]:
+    """Return {"problem": why} where the definitions have computed in the place of a backend."""
+    with backend.use_backend(name):
+        why = backend.kernels_for(np.zeros(1, np.float32)).missing
+    return {"problem": why} if why else {}
 
 
 def _error_of_convolution(name: str) -> float:

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,24 +69,23 @@ def hand_out(text: str, name: str, to: str | os.PathLike[str] | None, *, command
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[Callable[[], bool]]:
+def interrupts_wait() -> Iterator[list[int]]:
     """Let Ctrl-C wait for the end of the step, so that no file holds half of one; a second Ctrl-C does not wait.
 
-    Yields a function that returns True once Ctrl-C was pressed.
+    Yields a list, which holds the signal once Ctrl-C was pressed, and is empty before.
     """
+    pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield lambda: False
+        yield pressed
         return
-    asked = False
 
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
+    def note(number: int, frame: Any) -> None:
+        if pressed:
             raise KeyboardInterrupt
-        asked = True
+        pressed.append(number)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = signal.signal(signal.SIGINT, note)
     try:
-        yield lambda: asked
+        yield pressed
     finally:
         signal.signal(signal.SIGINT, before)

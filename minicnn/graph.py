@@ -143,12 +143,13 @@ def _fitted(gradient: Any, wanted: tuple[tuple, np.dtype], closure: Callable, nu
     """Return a gradient in the shape and dtype of its input: itself, or an array that is the walk's own."""
     shape, dtype = wanted
     part = np.asarray(gradient) if isinstance(gradient, np.generic) else gradient  # NumPy's numbers are not arrays
+    is_array = hasattr(part, "astype")  # wherever it lives; a Tensor or a list has none
     try:
-        if part.shape == shape and part.dtype == dtype:
+        if is_array and part.shape == shape and part.dtype == dtype:
             return part
         return sum_to(part, shape).astype(dtype, copy=part.shape == shape)
-    except (AttributeError, ValueError):
-        what = f"has shape {part.shape}" if hasattr(part, "shape") else f"is a {type(part).__name__}"
+    except (AttributeError, IndexError, ValueError):
+        what = f"has shape {part.shape}" if is_array else f"is a {type(part).__name__}"
         whose = f"{_called(closure)}: the gradient to input {number}"
         raise InputError(f"{whose} {what}; expected an array of its shape {shape}") from None
 

@@ -173,20 +173,20 @@ def _constant(value: Any, name: str) -> Any:
     """Return an operand that is not a Tensor. Numbers stay Python numbers, which take the dtype they meet."""
     if value is None or type(value) in (int, float):
         return value
-    array = as_data(value, name)
-    return array.item() if array.ndim == 0 and devices.device_of(array) == "cpu" else array
+    array = value if type(value) is np.ndarray else as_data(value, name)
+    return array.item() if array.ndim == 0 and isinstance(array, np.ndarray) else array
 
 
 def _result(data: Any, name: str) -> Any:
     """Return an op's result as an array of numbers: NumPy makes a number of what has no dimensions."""
-    data = as_data(data, name)
+    data = np.asarray(data) if isinstance(data, np.generic) else as_data(data, name)
     if data.dtype.kind not in "fiub":
         raise InputError(f"{name}: the result has dtype {data.dtype}; expected numbers")
     return data
 
 
-def _is_elsewhere(array: Any) -> bool:
-    return type(array) is not np.ndarray and devices.device_of(array) == "cuda"
+def _is_elsewhere(operand: Any) -> bool:
+    return type(operand) not in (np.ndarray, float, int) and devices.device_of(operand) == "cuda"
 
 
 def _on_one_device(arrays: list, sources: Sequence[Any], names: list[str], op_name: str) -> list:

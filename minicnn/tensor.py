@@ -71,7 +71,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """Return the values as a NumPy array: no copy, unless they live on a GPU."""
-        return devices.to_host(self.data)
+        return self.data if type(self.data) is np.ndarray else devices.to_host(self.data)
 
     def detach(self) -> Tensor:
         """Return the same values, with no memory of how they were made."""
@@ -104,10 +104,11 @@ class Tensor:
             if self.size != 1:
                 raise InputError(f"backward: self has shape {self.shape}; pass a gradient like it, or reduce first")
             gradient = np.ones_like(self.data)
-        gradient = gradient.data if isinstance(gradient, Tensor) else gradient
-        gradient = devices.as_array(devices.beside(gradient, self.data), self.dtype)
-        if gradient.shape != self.shape:
-            raise InputError(f"backward: gradient has shape {gradient.shape}; expected {self.shape}")
+        else:
+            gradient = gradient.data if isinstance(gradient, Tensor) else gradient
+            gradient = devices.as_array(devices.beside(gradient, self.data), self.dtype)
+            if gradient.shape != self.shape:
+                raise InputError(f"backward: gradient has shape {gradient.shape}; expected {self.shape}")
         if self._node is None:
             deposit(self, gradient, owned=False)
         else:

@@ -154,9 +154,9 @@ def take_steps(
             bar.update()
             bar.set_description(now.title, refresh=False)
             bar.set_postfix({name: f"{value:.3f}" for name, value in smooth.items()}, refresh=False)
-            if done % checkpoint_every == 0 or done == steps or interrupted():
+            if done % checkpoint_every == 0 or done == steps or interrupted:
                 save_checkpoint(checkpoint, model, optimizer, plan, done)
-            if interrupted():
+            if interrupted:
                 raise KeyboardInterrupt
     model.eval()
 

@@ -119,9 +119,9 @@ def test_a_file_handed_out_is_never_written_over(tmp_path, monkeypatch):
 def test_ctrl_c_waits_for_the_end_of_a_step_once():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), interrupts_wait() as interrupted:
-        assert not interrupted()
+        assert not interrupted
         signal.raise_signal(signal.SIGINT)
-        assert interrupted()
+        assert interrupted
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -131,7 +131,7 @@ def test_another_thread_leaves_signals_alone():
 
     def work():
         with interrupts_wait() as interrupted:
-            found.append((interrupted(), signal.getsignal(signal.SIGINT)))
+            found.append((interrupted, signal.getsignal(signal.SIGINT)))
 
     before = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=work)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import minicnn
+from minicnn import backend
 from minicnn.errors import InputError
 
 COMMANDS = (
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C returns 130.
     """
     chosen = parser().parse_args(arguments)
+    if getattr(chosen, "json", False):  # a program reads what is printed
+        backend.quiet()
     try:
         status = chosen.run(chosen) or 0
         sys.stdout.flush()

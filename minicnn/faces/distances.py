@@ -11,7 +11,7 @@ from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats
 from minicnn.operation import op
-from minicnn.ops.math import quotient
+from minicnn.ops.arithmetic import quotient
 from minicnn.tensor import Tensor
 
 

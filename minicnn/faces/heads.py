@@ -15,7 +15,7 @@ from minicnn import nn, ops
 from minicnn.errors import InputError, check_count
 from minicnn.faces.arguments import as_floats
 from minicnn.operation import op
-from minicnn.ops.math import quotient
+from minicnn.ops.arithmetic import quotient
 from minicnn.tensor import Tensor
 
 

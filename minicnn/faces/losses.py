@@ -21,7 +21,7 @@ from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, as_floats, is_number
 from minicnn.faces.distances import divided
 from minicnn.operation import op
-from minicnn.ops.math import quotient
+from minicnn.ops.arithmetic import quotient
 
 REDUCTIONS = ("sum", "mean", "active", "none")
 

@@ -27,7 +27,7 @@ class Window:
     after: tuple[int, ...]
     output: tuple[int, ...]
 
-    @property
+    @functools.cached_property
     def taps(self) -> int:
         """The number of positions in the window."""
         return math.prod(self.size)

@@ -2,23 +2,30 @@
 
 from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, residual, sigmoid, softmax, softplus, tanh
 from minicnn.ops.arithmetic import (
+    abs,
     add,
+    clip,
     div,
+    exp,
     getitem,
+    log,
     matmul,
     max,
+    maximum,
     mean,
+    minimum,
     mul,
     neg,
     power,
     reshape,
+    sqrt,
+    square,
     sub,
     sum,
     transpose,
 )
 from minicnn.ops.convolution import conv, linear, locally_connected
 from minicnn.ops.losses import binary_cross_entropy, cross_entropy, gram_matrix, pairwise_distances
-from minicnn.ops.math import abs, clip, exp, log, maximum, minimum, sqrt, square
 from minicnn.ops.normalization import batch_norm, l2_normalize, local_response_norm
 from minicnn.ops.pooling import avg_pool, l2_pool, max_pool
 from minicnn.ops.shape import concat, flatten, pad

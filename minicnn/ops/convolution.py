@@ -8,7 +8,7 @@ from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
 from minicnn.operation import op
 from minicnn.ops.activations import at_relu, relu
-from minicnn.ops.pooling import halve
+from minicnn.ops.pooling import halve, remembered
 
 
 @op(fuses={"activation": {"relu": relu}, "pool": {"avg": halve}}, fresh=True)
@@ -47,27 +47,18 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
     return y, backward
 
 
-_prepared: dict[tuple, tuple] = {}  # for a small picture, checking takes as long as computing
-MOST_PREPARED = 1024
-
-
 def _prepare(x, w, b, *options):
     """Return (window, dtype), checked once for arrays of such shapes and dtypes."""
-    if not (devices.is_array(x) and devices.is_array(w)):
-        _check(x, w, b, 1, None, None)  # which says what they are
-    # repr tells 1 from True, which are equal.
-    key = x.shape, x.dtype, w.shape, w.dtype, None if b is None else np.shape(b), repr(options)
-    if (known := _prepared.get(key)) is not None:
-        return known
-    stride, padding, dilation, groups, activation, pool = options
+    arrays = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in (x, w, b)]
+    return remembered(("conv", *arrays, repr(options)), lambda: _checked(x, w, b, *options))
+
+
+def _checked(x, w, b, stride, padding, dilation, groups, activation, pool):
     _check(x, w, b, groups, activation, pool)
     window = slide("conv", x.shape[1:-1], w.shape[:-2], stride=stride, dilation=dilation, padding=padding)
     if pool and min(window.output) < 2:
         raise InputError(f"conv: pool needs 2 outputs or more along each dimension; there are {window.output}")
-    if len(_prepared) >= MOST_PREPARED:
-        _prepared.clear()
-    _prepared[key] = window, np.result_type(x, w)
-    return _prepared[key]
+    return window, np.result_type(x, w)
 
 
 def _check(x, w, b, groups, activation, pool):

@@ -6,7 +6,7 @@ from minicnn import devices
 from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.operation import op
-from minicnn.ops.math import quotient
+from minicnn.ops.arithmetic import quotient
 from minicnn.tensor import Tensor
 
 

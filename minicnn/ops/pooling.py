@@ -1,5 +1,8 @@
 """Pooling in one, two and three dimensions. x: (N, *spatial, C); size, stride, padding: as in conv."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from minicnn import devices
@@ -7,7 +10,7 @@ from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
 from minicnn.operation import op
-from minicnn.ops.math import quotient
+from minicnn.ops.arithmetic import quotient
 
 
 @op(inputs=1, fresh=True)
@@ -63,7 +66,32 @@ def l2_pool(x, size, *, stride=None, padding=0):
     return y, backward
 
 
+def remembered(key: tuple, check: Callable[[], Any]) -> Any:
+    """Return check(), or what it gave before for the same key: checking a small picture takes as long as computing.
+
+    key: what decides the result. repr() of a user's argument tells 1 from True, which are equal.
+    """
+    if (known := _known.get(key)) is not None:
+        return known
+    result = check()
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known[key] = result
+    return result
+
+
+_known: dict[tuple, Any] = {}
+MOST_KNOWN = 1024
+
+
 def _window(name, x, size, stride, padding):
+    """Return the Window of a pool, checked once for arrays of such a shape."""
+    stride = size if stride is None else stride
+    key = name, getattr(x, "shape", None), getattr(x, "dtype", None), repr((size, stride, padding))
+    return remembered(key, lambda: _checked_window(name, x, size, stride, padding))
+
+
+def _checked_window(name, x, size, stride, padding):
     if not devices.is_array(x) or x.dtype.kind != "f":
         kind = getattr(x, "dtype", type(x).__name__)
         raise InputError(f"{name}: x has dtype {kind}; expected a floating-point array")
@@ -71,7 +99,7 @@ def _window(name, x, size, stride, padding):
         raise InputError(f"{name}: x has shape {x.shape}; expected 3, 4 or 5 dimensions: (N, *spatial, C)")
     if 0 in x.shape:
         raise InputError(f"{name}: x is empty, with shape {x.shape}; expected every dimension to be at least 1")
-    window = slide(name, x.shape[1:-1], size, stride=size if stride is None else stride, padding=padding)
+    window = slide(name, x.shape[1:-1], size, stride=stride, padding=padding)
     if any(max(b, a) >= k for b, a, k in zip(window.before, window.after, window.size, strict=True)):
         raise InputError(f"{name}: padding is {padding!r}; expected less than the window {window.size}")
     return window

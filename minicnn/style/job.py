@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from minicnn import devices, models
+from minicnn import models
 from minicnn.errors import InputError, check_count
 from minicnn.files import interrupts_wait
 from minicnn.images import as_image
@@ -196,12 +196,12 @@ def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress:
             bar.update()
             bar.set_postfix(J=f"{costs['total']:.4g}", content=f"{costs['content']:.3g}", style=f"{costs['style']:.3g}")
             if on_step is not None:
-                view = devices.to_host(run.image.data[0]).view()
+                view = run.image.numpy()[0].view()
                 view.flags.writeable = False
                 on_step(trace.steps, view, costs)
-            if kept is not None and (kept.due() or interrupted()):
+            if kept is not None and (kept.due() or interrupted):
                 kept.write(*run.state())
-            if interrupted():
+            if interrupted:
                 raise KeyboardInterrupt
 
         try:

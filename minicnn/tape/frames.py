@@ -13,7 +13,7 @@ from typing import Any
 import minicnn
 
 PACKAGE = Path(minicnn.__file__).parent
-ENGINE = tuple(str(PACKAGE / name) for name in ("tensor.py", "ops", "tape", "gradients/checking.py"))
+ENGINE = tuple(str(PACKAGE / name) for name in ("tensor.py", "operation.py", "ops", "tape", "gradients/checking.py"))
 LAYERS = tuple(str(PACKAGE / name) for name in ("nn", "models"))  # they call ops for somebody else
 DEEP = 40  # frames that are looked at
 

@@ -15,6 +15,7 @@ neighbours by pixels fail. What they are not: photographs. Nobody is real, no pr
 network that learned them knows drawn faces only.
 """
 
+from minicnn.datasets.synthetic_faces import raster  # noqa: F401  (whose contracts the others ask for by name)
 from minicnn.datasets.synthetic_faces.circumstances import Circumstances
 from minicnn.datasets.synthetic_faces.identity import BEARDS, GLASSES, HAIRSTYLES, TRAITS, Identity, difference
 from minicnn.datasets.synthetic_faces.population import HELD_OUT_DIFFERENCE, Album, Population

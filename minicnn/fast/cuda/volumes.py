@@ -1,7 +1,7 @@
 """Convolution as kernels of numba.cuda, from the one that can be read to the one that is fast.
 
-    naive.py    a thread an output: each reads all that it needs from the GPU's memory
-    tiled.py    a block of threads a tile of outputs: what they share is read once, into shared memory
+    naive_conv.py    a thread an output: each reads all that it needs from the GPU's memory
+    conv.py          a block of threads a tile of outputs: what they share is read once, into shared memory
 
 Every array is brought to three spatial dimensions, the missing ones of length one, so that one kernel serves all.
 """

@@ -44,7 +44,7 @@ function showPixel(section, step, index, pointAt) {
   node("h3", `${place(y.name, index)}, every way it is computed`, section);
   const ways = node("div", null, section, "ways");
 
-  const loops = way(ways, "Loops", "kernels/conv/naive.py");
+  const loops = way(ways, "Loops", "kernels/naive_conv.py");
   const missing = padding ? `, and ${padding} that meet padding and are left out` : "";
   node("p", `n = ${index[0]}, o = (${o.join(", ")}), j = ${j}; inside them k and c run: ${found.length} products${missing}.`, loops);
   if (!known) node("p", `The arrays are too large for this page; tape.pixel("${y.name}", (${index.join(", ")})) has the numbers.`, loops);
@@ -77,14 +77,14 @@ function showPixel(section, step, index, pointAt) {
   }
 
   const { rows, columns, depth } = step.conv.place, number = rowOf(index, y.shape);
-  const matrix = way(ways, "One matrix product", "kernels/conv/on_numpy.py");
+  const matrix = way(ways, "One matrix product", "kernels/conv.py");
   node("p", `Row ${number} of the ${rows} patches that im2col lays out, times column ${j} of the ${columns} filters: ${depth} numbers each.`, matrix);
   drawMatrix(matrix, number, rows, j, columns);
 
-  const compiled = way(ways, "Compiled", step.conv.place.kernel === "winograd" ? "kernels/winograd/on_numba.py" : "kernels/conv/on_numba.py");
+  const compiled = way(ways, "Compiled", step.conv.place.kernel === "winograd" ? "fast/cpu/winograd/compiled.py" : "fast/cpu/conv.py");
   node("p", compiledText(step.conv, number, o, j), compiled);
   for (const tiling of step.conv.tilings) {
-    const thread = way(ways, `CUDA, ${tiling.name}`, "kernels/conv/cuda");
+    const thread = way(ways, `CUDA, ${tiling.name}`, tiling.name === "naive" ? "fast/cuda/naive_conv.py" : "fast/cuda/conv.py");
     node("p", threadText(tiling, number, j, columns, step.conv.groups), thread);
   }
   pointAt(found);

@@ -1,7 +1,7 @@
 """Many layers in one call: a program, whose steps follow each other without a way back to Python.
 
 A small picture is through a convolution in less time than it takes to begin one: to look at arguments, to cut the work
-and to wake the threads. So the layers of a network are written down once as steps (models/programs.py), numbers that
+and to wake the threads. So the layers of a network are written down once as steps (program/drafts.py), numbers that
 say where to read and where to write, and run as one. All arrays of numbers are flat:
 
     arena     what layers take and give, in one run; zeros surround each picture as far as anybody reads beyond it

@@ -13,7 +13,7 @@ Shapes as in kernels/conv, two spatial dimensions. before: the padding above and
     gradient_to_input(dy, w, before, spatial) -> dx
     gradient_to_filters(dy, x, before) -> dw
 
-The compiled implementation also has the fused convolution (kernels/conv/fused.py), in one pass over the tiles. There
+The compiled implementation also has the fused convolution (kernels/fused_conv.py), in one pass over the tiles. There
 `output` is the size before pooling, and marks are where the ReLU was active, one bit per element, or None without it:
 
     fused_forward(x, w, b, before, output, relu, pool) -> y, marks

@@ -1,0 +1,114 @@
+"""fast/ comes off: without it, and without Numba and llvmlite, everything computes, by the readable kernels."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from readable_sections import SECTIONS
+from tutorials.test_tutorials import CELLS, LESSONS
+
+import minicnn
+
+PACKAGE = Path(minicnn.__file__).parent
+HERE = Path(__file__).parent
+# Python imports this at its start: from then on the two libraries are not there, as if they had never been installed.
+MISSING = """
+import sys
+
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+"""
+READABLE = ("01", "02", "06", "07", "08", "09", "12", "16")  # the lessons that need nothing fast
+FEW = [lesson for lesson in LESSONS if lesson.stem[:2] in READABLE]
+REST = [lesson for lesson in LESSONS if lesson.stem[:2] not in READABLE]
+
+
+@pytest.fixture(scope="module")
+def without_numba(tmp_path_factory):
+    """A folder on Python's path that takes the two libraries away."""
+    folder = tmp_path_factory.mktemp("without_numba")
+    (folder / "sitecustomize.py").write_text(MISSING, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def without_fast(tmp_path_factory):
+    """A folder that holds a copy of the package without fast/, with the weights where it finds them."""
+    folder = tmp_path_factory.mktemp("without_fast")
+    shutil.copytree(PACKAGE, folder / "minicnn", ignore=shutil.ignore_patterns("fast", "__pycache__"))
+    if not (folder / "minicnn" / "shipped").is_dir():
+        (folder / "weights").symlink_to(PACKAGE.parent / "weights", target_is_directory=True)
+        (folder / "tutorials").symlink_to(PACKAGE.parent / "tutorials", target_is_directory=True)
+    return folder
+
+
+def python(folders, *command, timeout=240, cwd=None, **environment):
+    """Run a new interpreter that finds minicnn in the first of these folders; in the last one unless told otherwise."""
+    paths = os.pathsep.join(str(folder) for folder in folders)
+    surroundings = {**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg", **environment}
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        env=surroundings, cwd=cwd or folders[-1], capture_output=True, encoding="utf-8", timeout=timeout,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_runs_without_fast(section, without_fast, without_numba):
+    done = python((without_fast, without_numba), "-W", "error", HERE / "readable_sections.py", section)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.endswith("done\n")
+
+
+def test_it_is_said_once_that_something_is_missing(without_fast, without_numba):
+    program = "import minicnn; from minicnn import ops; [ops.relu(x) for x in ([1.0], [2.0])]; ops.exp(1.0)"
+    for folders in ((without_fast, without_numba), (PACKAGE.parent, without_numba)):
+        done = python(folders, "-W", "error", "-c", program)
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("minicnn: ") and "NumPy computes instead" in line
+
+
+def test_nothing_is_said_where_the_readable_kernels_were_chosen(without_fast, without_numba):
+    program = "import minicnn; minicnn.use_backend('numpy'); minicnn.ops.relu([1.0])"
+    assert not python((without_fast, without_numba), "-c", program).stderr
+
+
+def test_nothing_is_said_in_json(without_fast, without_numba, tmp_path):
+    """The commands that print for programs print nothing else."""
+    command = "-m", "minicnn", "gradcheck", "relu", "--json"
+    done = python((without_fast, without_numba), *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr and done.stdout.lstrip().startswith(("{", "["))
+
+
+def test_the_copy_lacks_what_it_should(without_fast, without_numba):
+    program = (
+        "import importlib.util as u, minicnn; print(minicnn.__file__)\n"
+        "print(u.find_spec('minicnn.fast'), *(u.find_spec(name) for name in ('numba', 'llvmlite')))"
+    )
+    path, missing = python((without_fast, without_numba), "-c", program).stdout.splitlines()
+    assert Path(path).parents[1] == without_fast and missing == "None None None"
+
+
+def run_lesson(lesson, folders, tmp_path, timeout):
+    done = python(
+        folders, "-c", f"import sys; del sys.argv[0]\n{CELLS}", lesson,
+        timeout=timeout, cwd=tmp_path, MINICNN_LEARN=str(tmp_path / "learn"),
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout[-1000:]}{done.stderr[-3000:]}"
+
+
+@pytest.mark.tutorials
+@pytest.mark.timeout(650)
+@pytest.mark.parametrize("lesson", FEW, ids=lambda path: path.stem)
+def test_the_lessons_that_need_nothing_fast_run_without_it(lesson, without_fast, without_numba, tmp_path):
+    run_lesson(lesson, (without_fast, without_numba), tmp_path, 600)
+
+
+@pytest.mark.readable
+@pytest.mark.timeout(7300)
+@pytest.mark.parametrize("lesson", REST, ids=lambda path: path.stem)
+def test_the_other_lessons_run_without_numba_in_their_own_time(lesson, without_numba, tmp_path):
+    run_lesson(lesson, (PACKAGE.parent, without_numba), tmp_path, 7200)
