@@ -17,7 +17,7 @@ import numpy as np
 from minicnn import devices
 from minicnn.errors import InputError
 from minicnn.kernels import contracts
-from minicnn.kernels.contract import Contract
+from minicnn.kernels.contract import Contract, Form
 
 Find = Callable[[str], "Callable[..., Any] | None"]
 
@@ -77,7 +77,7 @@ def register(name: str, **functions: Callable[..., Any]) -> None:
         if key not in contracts:
             raise InputError(f"register: there is no contract {key!r}; expected some of {', '.join(sorted(contracts))}")
         if not callable(function):
-            raise InputError(f"register: {key} is a {type(function).__name__}; expected a function")
+            raise InputError(f"register: {key} is {function!r}; expected a function")
     attach(name, functions.get, checked=True)
 
 
@@ -182,25 +182,31 @@ def _checked(name: str, function: Callable[..., Any], contract: Contract) -> Cal
     """
 
     def call(*arguments: Any) -> Any:
-        result = function(*arguments)
+        total = arguments[-1] if contract.adds else None
+        result = function(*arguments[:-1], None) if contract.adds else function(*arguments)
         if contract.result is None:
             return result
         forms = contract.result(*arguments)
-        several = isinstance(forms, list)
-        parts = result if several and isinstance(result, tuple | list) else [result]
-        expected = forms if isinstance(forms, list) else [forms]
-        if len(parts) != len(expected):
-            raise InputError(f"{name} returned {len(parts)} arrays; expected {len(expected)}")
-        for part, (shape, dtype) in zip(parts, expected, strict=True):
-            wanted = f"expected shape {str(shape).replace('None', 'any')} and dtype {np.dtype(dtype)}"
-            if not devices.is_array(part):
-                raise InputError(f"{name} returned a {type(part).__name__}; {wanted}")
-            fits = len(part.shape) == len(shape) and all(
-                n is None or n == m for n, m in zip(shape, part.shape, strict=True)
-            )
-            if not fits or part.dtype != dtype:
-                raise InputError(f"{name} returned shape {part.shape} and dtype {part.dtype}; {wanted}")
-        copies = [part.copy() for part in parts]
-        return tuple(copies) if several else copies[0]
+        if not isinstance(forms, list):
+            _check_form(name, result, forms)
+            return result.copy() if total is None else np.add(total, result, out=total)
+        if not isinstance(result, tuple) or len(result) != len(forms):
+            count = f"{len(result)} results" if isinstance(result, tuple) else f"one {type(result).__name__}"
+            raise InputError(f"{name} returned {count}; expected a tuple of {len(forms)}")
+        for part, form in zip(result, forms, strict=True):
+            if form is not None:
+                _check_form(name, part, form)
+        return tuple(part if form is None else part.copy() for part, form in zip(result, forms, strict=True))
 
     return call
+
+
+def _check_form(name: str, array: Any, form: Form) -> None:
+    """Raise InputError unless the array has this shape and dtype."""
+    shape, dtype = form
+    wanted = f"expected shape {str(shape).replace('None', 'any')} and dtype {np.dtype(dtype)}"
+    if not devices.is_array(array):
+        raise InputError(f"{name} returned a value of type {type(array).__name__}; {wanted}")
+    lengths = zip(shape, array.shape, strict=False)
+    if len(shape) != len(array.shape) or any(n not in (None, m) for n, m in lengths) or array.dtype != dtype:
+        raise InputError(f"{name} returned shape {array.shape} and dtype {array.dtype}; {wanted}")

@@ -1,26 +1,23 @@
-"""The choice of kernels, the threads, and the hold on BLAS."""
+"""The registry: which kernels are chosen, and functions that are registered from outside."""
 
 import contextvars
 import functools
-import os
-import signal
-import sys
-import threading
-import time
-import warnings
-import weakref
+import importlib
+import inspect
+import pkgutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import scipy.linalg.cython_blas  # noqa: F401  (the BLAS of the compiled kernels, so that the tests below see it)
-import threadpoolctl
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
-from minicnn.backend import blas_on_one_thread, current_backend, set_threads, threads, use_backend
+from minicnn import backend, fast, models, nn, ops
+from minicnn.backend import current_backend, kernels_for, register, use_backend
+from minicnn.datasets import synthetic_faces  # noqa: F401  (which has contracts of its own)
 from minicnn.errors import InputError
-from minicnn.kernels import conv
+from minicnn.kernels import contracts
+from minicnn.kernels.conv import conv
+from minicnn.kernels.gram import gram
 from minicnn.tensor import Tensor
 
 
@@ -34,24 +31,14 @@ def in_its_own_context(test):
     return run
 
 
-@pytest.fixture
-def thread_count():
-    before = threads()
-    yield set_threads
-    set_threads(before)
-
-
-# Which implementation
+# Which backend
 
 
 @in_its_own_context
 def test_a_plain_call_switches_from_there_on():
-    use_backend("numpy")
-    assert current_backend() == "numpy"
-    assert conv.implementation(np.zeros(1)).__name__ == "minicnn.kernels.conv.on_numpy"
-    use_backend("numba")
-    assert current_backend() == "numba"
-    assert conv.implementation(np.zeros(1)).__name__ == "minicnn.fast.cpu.conv"
+    for name in ("numpy", "numba"):
+        use_backend(name)
+        assert current_backend() == kernels_for(np.zeros(1)).name == name
 
 
 @in_its_own_context
@@ -94,320 +81,340 @@ def test_the_choice_belongs_to_the_thread():
 
 
 @in_its_own_context
-def test_backward_uses_the_kernels_of_the_forward(monkeypatch):
-    called = []
-    for name in ("numpy", "numba"):
+def test_a_dtype_without_compiled_kernels_takes_the_definition():
+    use_backend("numba")
+    assert kernels_for(np.zeros(1, np.float16)).name == "numpy"
+
+
+def test_a_name_that_is_no_contract_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="backend 'numba': there is no contract 'convolve'"):
+        _ = kernels_for(np.zeros(1)).convolve
+
+
+def test_a_backend_whose_library_is_missing_gives_way_to_numpy_and_says_so_once(fresh_python):
+    out = fresh_python("""
+import contextlib, io
+import numpy as np
+from minicnn import backend, ops
+
+def find(name):
+    raise ImportError("abacus is not installed")
+
+backend.attach("abacus", find)
+told = io.StringIO()
+with contextlib.redirect_stderr(told), backend.use_backend("abacus"):
+    print(ops.conv(np.ones((1, 3, 1)), np.ones((2, 1, 1))).data.ravel(), ops.relu(np.float32([-1, 2])).data)
+print(told.getvalue().splitlines())
+""")
+    line = "minicnn: abacus is not installed; NumPy computes instead, which is slower"
+    assert out.splitlines() == ["[2. 2.] [0. 2.]", str([line])]
+
+
+# Functions of one's own
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(backend, "_backends", dict(backend._backends))
+
+
+class Counted:
+    """A function, and the shapes of the first arrays that it was called with."""
+
+    def __init__(self, function):
+        self.function, self.shapes = function, []
+
+    def __call__(self, *arguments):
+        self.shapes.append(arguments[0].shape)
+        return self.function(*arguments)
+
+
+def by_einsum(x, w, b, window, groups):
+    """A convolution in another way than the definition's, for one group of two dimensions."""
+    assert groups == 1
+    pads = [(0, 0), *zip(window.before, window.after, strict=True), (0, 0)]
+    views = np.lib.stride_tricks.sliding_window_view(np.pad(x, pads), window.size, axis=(1, 2))
+    views = views[:, :: window.stride[0], :: window.stride[1]]
+    y = np.einsum("nijcrs,rsco->nijo", views, w, optimize=True).astype(x.dtype)
+    return y if b is None else y + b
+
+
+def gram_by_einsum(features):
+    return np.einsum("npi,npj->nij", features, features)
+
+
+def normal(*shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def small_network():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, activation="relu", seed=0),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 6, 3, stride=2, bias=False, seed=1),
+        nn.BatchNorm(6, activation="relu"),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(6, 4, seed=2),
+    )
+
+
+def training_step(name):
+    model, x = small_network(), Tensor(normal(2, 12, 12, 3), requires_grad=True)
+    with use_backend(name):
+        y = model(x)
+        ops.cross_entropy(y, np.array([0, 3])).backward()
+    return [y.data, x.grad, *(p.grad for p in model.parameters())]
+
+
+def style_step(name):
+    model = models.tiny_vgg(None, seed=0)
+    x = Tensor(np.random.default_rng(0).random((1, 32, 32, 3), np.float32), requires_grad=True)
+    layers = model.layer_names[:3]
+    with use_backend(name), nn.frozen(model):
+        features = model.features(x, layers)
+        cost = sum(ops.square(ops.gram_matrix(features[layer])).mean() for layer in layers)
+        cost.backward()
+    return [*(y.data for y in features.values()), cost.data, x.grad]
+
+
+@pytest.mark.parametrize(("step", "convolutions", "grams"), [(training_step, 2, 0), (style_step, 2, 3)])
+def test_networks_run_on_a_backend_of_two_functions_and_the_definitions(step, convolutions, grams):
+    my_conv, my_gram = Counted(by_einsum), Counted(gram_by_einsum)
+    register("mine", conv=my_conv, gram=my_gram)
+    assert "mine" in backend.backends()
+    found, expected = step("mine"), step("numpy")
+    assert (len(my_conv.shapes), len(my_gram.shapes)) == (convolutions, grams)
+    for mine, defined in zip(found, expected, strict=True):
+        assert mine.dtype == defined.dtype and mine.shape == defined.shape
+        assert_allclose(mine, defined, rtol=0, atol=2e-5 * abs(defined).max())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("mean", [False, True])
+def test_what_is_fused_is_made_of_what_was_registered(mean, training):
+    """A fused convolution is the registered one with what follows it, forwards and backwards."""
+    mine = {
+        name: Counted(contracts[name].definition) for name in ("conv", "relu", "avg_pool", "conv_gradient_to_input")
+    }
+    register("mine", **mine)
+    results = []
+    for name in ("mine", "numpy"):
+        x, w = (Tensor(normal(*s, seed=i), requires_grad=training) for i, s in enumerate([(1, 6, 6, 4), (3, 3, 4, 8)]))
         with use_backend(name):
-            module = conv.implementation(np.zeros(1))
-        right = module.gradient_to_input
-        monkeypatch.setattr(
-            module, "gradient_to_input", lambda *a, name=name, right=right: (called.append(name), right(*a))[1]
-        )
-    x = Tensor(np.ones((1, 4, 1)), requires_grad=True)
-    for name, other in (("numpy", "numba"), ("numba", "numpy")):
-        with use_backend(name):
-            y = ops.conv(x, np.ones((2, 1, 1)))
-        with use_backend(other):
-            y.sum().backward()
-    assert called == ["numpy", "numba"]
+            y = ops.conv(x, w, padding=1, activation="relu", pool="avg" if mean else None)
+            if training:
+                y.sum().backward()
+        results.append([y.data, x.grad, w.grad] if training else [y.data])
+    for one, other in zip(*results, strict=True):
+        assert_array_equal(one, other)
+    assert mine["conv"].shapes == [(1, 6, 6, 4)] and mine["relu"].shapes == [(1, 6, 6, 8)]
+    assert mine["avg_pool"].shapes == [(1, 6, 6, 8)] * mean
+    assert mine["conv_gradient_to_input"].shapes == [(1, 6, 6, 8)] * training
 
 
 @in_its_own_context
-def test_a_dtype_without_compiled_kernels_takes_the_definition():
-    use_backend("numba")
-    assert conv.implementation(np.zeros(1, np.float16)).__name__ == "minicnn.kernels.conv.on_numpy"
+def test_backward_uses_the_backend_of_the_forward():
+    called = {}
+    for name in ("first", "second"):
+        called[name] = Counted(contracts["conv_gradient_to_input"].definition)
+        register(name, conv_gradient_to_input=called[name])
+    x = Tensor(np.ones((1, 4, 1)), requires_grad=True)
+    with use_backend("first"):
+        y = ops.conv(x, np.ones((2, 1, 1)))
+    with use_backend("second"):
+        y.sum().backward()
+    assert (called["first"].shapes, called["second"].shapes) == ([(1, 3, 1)], [])
 
 
-# Threads
+def test_whoever_registers_again_replaces():
+    for value in (1, 2):
+        register("mine", relu=lambda x, value=value: np.full_like(x, value))
+        with use_backend("mine"):
+            assert_array_equal(ops.relu(np.zeros(3)).data, [value] * 3)
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, 2.0, "2", None, True, [2]])
-def test_nonsense_is_no_number_of_threads(count):
-    before = threads()
-    with pytest.raises(InputError) as caught:
-        set_threads(count)
-    assert str(caught.value) == f"set_threads: count is {count!r}; expected an integer of at least 1"
-    assert threads() == before
+def test_a_function_that_returns_one_buffer_each_time_spoils_nothing():
+    """Gradients are added up in place, and features are kept: results are copied."""
+    buffers = {}
 
+    def thrifty(name):
+        def call(*arguments):
+            result = contracts[name].definition(*arguments)
+            buffer = buffers.setdefault((name, result.shape), np.empty_like(result))
+            buffer[...] = result
+            return buffer
 
-def test_the_number_of_threads_is_kept(thread_count):
-    for count in (1, 3):
-        thread_count(count)
-        assert threads() == count
+        return call
 
-
-@pytest.mark.parametrize("count", [0, 1, 2, 15, 16, 17, 100, 12345])
-@pytest.mark.parametrize("least", [1, 10, 1000])
-def test_split_covers_the_range_in_order_and_evenly(count, least):
-    pieces = backend.split(count, least=least, most=16)
-    assert 1 <= len(pieces) <= 16
-    assert [i for start, stop in pieces for i in range(start, stop)] == list(range(count))
-    sizes = [stop - start for start, stop in pieces]
-    assert max(sizes) - min(sizes) <= 1
-    assert len(pieces) == 1 or min(sizes) >= least
-
-
-def test_split_does_not_ask_for_the_number_of_threads(thread_count):
-    thread_count(1)
-    one = backend.split(1000)
-    thread_count(7)
-    assert backend.split(1000) == one
-
-
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_every_piece_is_called_once_with_the_arguments(count, thread_count):
-    thread_count(count)
-    called = []
-    backend.parallel(lambda *arguments: called.append(arguments), [(0, 5), (5, 9), (9, 12)], "x", "y")
-    assert sorted(called) == [(0, 5, "x", "y"), (5, 9, "x", "y"), (9, 12, "x", "y")]
-
-
-@pytest.mark.parametrize("count", [2, 3])
-def test_pieces_run_at_the_same_time(count, thread_count):
-    thread_count(count)
-    together = threading.Barrier(count)
-    backend.parallel(lambda piece: together.wait(60), [(i,) for i in range(count)])  # alone, one would wait in vain
-    assert not together.broken
-
-
-def test_the_caller_does_not_wait_for_threads_that_are_busy(thread_count):
-    thread_count(2)
-    free, done = threading.Event(), []
-
-    def kernel(piece):
-        if threading.current_thread() is not threading.main_thread():
-            assert free.wait(60)
-        done.append(piece)
-
-    def occupy(piece):
-        if piece == "blocks":
-            assert free.wait(60)
-
-    busy = threading.Thread(target=backend.parallel, args=(occupy, [("blocks",), ("blocks",)]))
-    busy.start()  # it and the pool's one thread
-    try:
-        backend.parallel(kernel, [(i,) for i in range(5)])
-        assert done == [0, 1, 2, 3, 4]
-    finally:
-        free.set()
-        busy.join()
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_no_argument_is_kept(count, thread_count):
-    """Otherwise buffers would come back late."""
-    thread_count(count)
-    for _ in range(100):
-        array = np.zeros(1000)
-        gone = weakref.ref(array)
-        backend.parallel(lambda start, stop, array: array[start:stop].fill(1), backend.split(1000), array)
-        assert array.all()
-        del array
-        assert gone() is None
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_an_error_in_a_kernel_reaches_the_caller_and_leaves_everything_usable(count, thread_count):
-    thread_count(count)
-    finished = []
-
-    def kernel(piece):
-        if piece == 0:
-            raise ZeroDivisionError("planted")
-        time.sleep(0.05)
-        finished.append(piece)
-
-    with pytest.raises(ZeroDivisionError, match="planted"):
-        backend.parallel(kernel, [(0,), (1,), (2,)])
-    assert sorted(finished) == ([] if count == 1 else [1, 2])  # nobody is still at work when the caller goes on
-    assert blas_on_one_thread._holders == 0
-    backend.parallel(finished.append, [(3,), (4,)])
-    assert {3, 4} <= set(finished)
-
-
-def convolved(seed=0):
-    random = np.random.default_rng(seed)
-    x = Tensor(random.standard_normal((1, 24, 24, 8), np.float32), requires_grad=True)
-    w = Tensor(random.standard_normal((3, 3, 8, 16), np.float32), requires_grad=True)
-    with use_backend("numba"):
-        y = ops.conv(x, w, padding=1)
-        y.backward(y.data)
-    return y.data, x.grad, w.grad
-
-
-def assert_same(found, expected):
-    for one, other in zip(found, expected, strict=True):
+    names = ("conv", "relu", "conv_gradient_to_input", "conv_gradient_to_filters", "relu_gradient")
+    register("thrifty", **{name: thrifty(name) for name in names})
+    results = []
+    for backend_name in ("thrifty", "numpy"):
+        x, w = (Tensor(normal(*s, seed=i), requires_grad=True) for i, s in enumerate([(1, 5, 5, 3), (3, 3, 3, 3)]))
+        with use_backend(backend_name):
+            first = ops.relu(ops.conv(x, w, padding=1))
+            second = ops.relu(ops.conv(first, w, padding=1))  # of the same shapes, and with the same filters
+            (ops.square(first).sum() + ops.square(second).sum() + ops.conv(x, w, padding=1).sum()).backward()
+        results.append([first.data, second.data, x.grad, w.grad])
+    assert buffers
+    for one, other in zip(*results, strict=True):
         assert_array_equal(one, other)
 
 
-def test_four_python_threads_at_once_give_the_same_bits(thread_count):
-    thread_count(2)
-    expected = [convolved(seed) for seed in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        for found, right in zip(pool.map(convolved, [0, 1, 2, 3] * 3), expected * 3, strict=True):
-            assert_same(found, right)
+X, W = np.ones((1, 5, 5, 2), np.float32), np.ones((3, 3, 2, 4), np.float32)
 
 
-def test_the_number_of_threads_may_change_while_kernels_run(thread_count):
-    expected, stop = convolved(), threading.Event()
-
-    def restless():
-        while not stop.is_set():
-            for count in (1, 2, 3):
-                thread_count(count)
-
-    with ThreadPoolExecutor(3) as pool:
-        restless_thread = pool.submit(restless)
-        try:
-            for found in pool.map(convolved, [0] * 10):
-                assert_same(found, expected)
-        finally:
-            stop.set()
-        restless_thread.result()
-
-
-# The hold on BLAS
-
-
-def blas_threads():
-    """The number of threads of every BLAS that was found in the process."""
-    return {i["filepath"]: i["num_threads"] for i in threadpoolctl.threadpool_info() if i["user_api"] == "blas"}
-
-
-@pytest.fixture
-def two_blas_threads():
-    """A BLAS that works with two threads, so that one thread is something else; asserts that two remain."""
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        if set(blas_threads().values()) != {2}:
-            pytest.skip("there is no BLAS here whose threads can be set")
-        yield
-        assert set(blas_threads().values()) == {2}
-
-
-@pytest.mark.usefixtures("two_blas_threads")
-def test_blas_has_one_thread_inside_the_hold_and_its_own_number_after_it():
-    with blas_on_one_thread:
-        assert set(blas_threads().values()) == {1}
-    assert set(blas_threads().values()) == {2}
-
-
-@pytest.mark.usefixtures("two_blas_threads")
-def test_kernels_that_call_blas_run_under_the_hold(thread_count):
-    seen = []
-    for count in (1, 2):
-        thread_count(count)
-        backend.parallel_with_blas(lambda piece: seen.append(set(blas_threads().values())), [(0,), (1,)])
-    assert seen == [{1}] * 4
-
-
-@pytest.mark.usefixtures("two_blas_threads")
-def test_the_hold_nests():
-    with blas_on_one_thread:
-        with blas_on_one_thread:
-            pass
-        assert set(blas_threads().values()) == {1}
-
-
-@pytest.mark.usefixtures("two_blas_threads")
-def test_the_hold_ends_with_an_error_too():
-    with pytest.raises(ZeroDivisionError), blas_on_one_thread:
-        _ = 1 / 0
-
-
-@pytest.mark.usefixtures("two_blas_threads")
-def test_holds_of_two_threads_may_overlap():
-    first_may_leave, second_is_in = threading.Event(), threading.Event()
-    after_the_first = []
-
-    def first():
-        with blas_on_one_thread:
-            assert first_may_leave.wait(60)
-
-    def second(first_future):
-        with blas_on_one_thread:
-            second_is_in.set()
-            first_future.result(60)
-            after_the_first.append(set(blas_threads().values()))
-
-    with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(first)
-        two = pool.submit(second, one)
-        assert second_is_in.wait(60)
-        first_may_leave.set()
-        two.result()
-    assert after_the_first == [{1}]
-
-
-@pytest.mark.usefixtures("two_blas_threads")
-def test_many_overlapping_holds_leave_no_trace():
-    def work(_):
-        for _ in range(50):
-            with blas_on_one_thread:
-                pass
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, range(4)))
-    assert blas_on_one_thread._holders == 0
-
-
-# After a fork
-
-
-def exit_code_of_a_child(check):
-    """Fork; the child runs check() and leaves with 0 if it returns True. A child that hangs is ended by an alarm."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of what is tested here: threads and fork
-        child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            signal.alarm(60)
-            code = 0 if check() else 2
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-needs_fork = pytest.mark.skipif(
-    not hasattr(os, "fork") or sys.platform == "darwin", reason="no fork here, or one that the system's BLAS forbids"
+@pytest.mark.parametrize(
+    ("name", "function", "message"),
+    [
+        (
+            "conv",
+            lambda *arguments: conv(*arguments)[:, :2],
+            "returned shape (1, 2, 3, 4) and dtype float32; expected shape (1, 3, 3, 4) and dtype float32",
+        ),
+        (
+            "conv",
+            lambda *arguments: conv(*arguments)[0],
+            "returned shape (3, 3, 4) and dtype float32; expected shape (1, 3, 3, 4)",
+        ),
+        (
+            "conv",
+            lambda *arguments: conv(*arguments).astype(np.float64),
+            "returned shape (1, 3, 3, 4) and dtype float64; expected shape (1, 3, 3, 4) and dtype float32",
+        ),
+        ("conv", lambda *arguments: conv(*arguments).tolist(), "returned a value of type list; expected shape (1, 3, 3, 4) and"),
+        ("conv", lambda *arguments: None, "returned a value of type NoneType; expected shape (1, 3, 3, 4) and dtype float32"),
+        ("conv", lambda *arguments: (conv(*arguments),) * 2, "returned a value of type tuple; expected shape (1, 3, 3, 4)"),
+        ("max_pool", lambda x, window: x[:, :2, :2], "returned one ndarray; expected a tuple of 2"),
+        ("max_pool", lambda x, window: (x, x, x), "returned 3 results; expected a tuple of 2"),
+        (
+            "max_pool",
+            lambda x, window: (x[:, :2, :2], np.zeros((1, 2, 2, 2), int)),
+            "returned shape (1, 2, 2, 2) and dtype int64; expected shape (1, 2, 2, 2) and dtype uint8",
+        ),
+        (
+            "conv_gradient_to_filters",
+            lambda dy, x, window, groups: dy,
+            "returned shape (1, 3, 3, 4) and dtype float32; expected shape (3, 3, 2, 4) and dtype float32",
+        ),
+        ("fused_conv", lambda x, *_: x, "returned one ndarray; expected a tuple of 2"),
+        (
+            "fused_conv",
+            lambda x, w, b, window, groups, *_: (conv(x, w, b, window, groups), None),
+            "returned a value of type NoneType; expected shape (1, 3, 3, 1) and dtype uint8",
+        ),
+        (
+            "fused_conv_gradient_to_input",
+            lambda dy, *_: dy,
+            "returned shape (1, 3, 3, 4) and dtype float32; expected shape (1, 5, 5, 2) and dtype float32",
+        ),
+    ],
 )
+def test_a_wrong_result_is_one_line_that_names_the_function(name, function, message):
+    register("mine", **{name: function})
+    x, w = Tensor(X, requires_grad=True), Tensor(W, requires_grad=True)
+    with use_backend("mine"), pytest.raises(InputError) as caught:
+        ops.conv(x, w, activation="relu").sum().backward()
+        ops.max_pool(X, 2)
+    assert str(caught.value).startswith(f"backend 'mine': {name} {message}")
+    assert "\n" not in str(caught.value)
 
 
-@needs_fork
-def test_kernels_work_in_a_child_after_a_fork(thread_count):
-    thread_count(2)
-    expected = convolved()  # the pool has started
-
-    def check():
-        assert_same(convolved(), expected)
-        return True
-
-    assert exit_code_of_a_child(check) == 0
-    assert_same(convolved(), expected)
+def test_any_length_fits_where_the_contract_says_so():
+    arguments = np.zeros((2, 2)), np.array([0, 1]), 0.0, 1.0
+    register("mine", triplets=lambda *_: np.zeros((5, 3), np.int64))
+    with use_backend("mine"):
+        assert kernels_for(X).triplets(*arguments).shape == (5, 3)
+    register("mine", triplets=lambda *_: np.zeros((5, 2), np.int64))
+    with use_backend("mine"), pytest.raises(InputError, match=r"expected shape \(any, 3\) and dtype int64"):
+        kernels_for(X).triplets(*arguments)
 
 
-@needs_fork
-@pytest.mark.usefixtures("two_blas_threads")
-def test_a_fork_while_another_thread_holds_blas_leaves_the_child_free():
-    expected = convolved()
-    held, done = threading.Event(), threading.Event()
+@pytest.mark.parametrize("name", ["numpy", "numba", "cuda", "", "two words", "1st", None, 3])
+def test_names_that_cannot_be_registered(name):
+    before = backend.backends()
+    with pytest.raises(InputError) as caught:
+        register(name, gram=gram)
+    expected = "expected a name of your own, not numpy, numba or cuda"
+    assert str(caught.value) == f"register: name is {name!r}; {expected}"
+    assert backend.backends() == before
 
-    def hold():
-        with backend._threads.lock, blas_on_one_thread:
-            held.set()
-            assert done.wait(120)
 
-    def check():
-        restored = set(blas_threads().values()) == {2} and blas_on_one_thread._holders == 0
-        assert_same(convolved(), expected)
-        return restored and set(blas_threads().values()) == {2}
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        ({"convolve": conv}, "register: there is no contract 'convolve'; expected some of adam_step, add, avg_pool"),
+        ({"gram": gram, "Conv": conv}, "register: there is no contract 'Conv'; expected some of"),
+        ({"conv": 3}, "register: conv is 3; expected a function"),
+        ({"conv": "conv"}, "register: conv is 'conv'; expected a function"),
+        ({"conv": None}, "register: conv is None; expected a function"),
+    ],
+)
+def test_functions_that_cannot_be_registered(functions, message):
+    before = backend.backends()
+    with pytest.raises(InputError) as caught:
+        register("mine", **functions)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert backend.backends() == before
 
-    with ThreadPoolExecutor(1) as pool:
-        holding = pool.submit(hold)
-        assert held.wait(60)
-        try:
-            code = exit_code_of_a_child(check)
-        finally:
-            done.set()
-        holding.result()
-    assert code == 0
+
+# What is fast
+
+
+TABLES = {"cpu": fast.CPU, "cuda": fast.CUDA}
+
+
+def modules(package):
+    """Yield the modules of minicnn.fast.PACKAGE, without the packages in it."""
+    for found in pkgutil.iter_modules(importlib.import_module(f"minicnn.fast.{package}").__path__):
+        if not found.ispkg:
+            yield found.name, importlib.import_module(f"minicnn.fast.{package}.{found.name}")
+
+
+@pytest.mark.parametrize("package", TABLES)
+def test_the_tables_name_every_function_that_bears_the_name_of_a_contract(package):
+    found = {}
+    for name, module in modules(package):
+        own = {
+            key
+            for key, value in vars(module).items()
+            if getattr(value, "__module__", None) == module.__name__ and not inspect.ismethod(value)
+        }
+        if own & contracts.keys():
+            found[name] = own & contracts.keys()
+    assert found == {module: set(names) for module, names in TABLES[package].items()}
+
+
+KERNELS = [(package, module, name) for package, table in TABLES.items() for module in table for name in table[module]]
+
+
+@pytest.mark.parametrize(("package", "module", "name"), KERNELS, ids=[f"{p}-{name}" for p, _, name in KERNELS])
+def test_a_fast_function_takes_what_its_definition_takes(package, module, name):
+    function = getattr(importlib.import_module(f"minicnn.fast.{package}.{module}"), name)
+    contract = contracts[name]
+    wanted = list(inspect.signature(contract.definition).parameters)[contract.composed :]
+    taken = inspect.signature(function).parameters.values()
+    assert [p.name for p in taken][: len(wanted)] == wanted
+    assert all(p.default is not p.empty for p in list(taken)[len(wanted) :])
+
+
+def test_a_registered_gram_gradient_need_not_add_by_itself():
+    """The engine asks the fast kernel to add to what other uses gave; of a function of one's own it asks no such thing."""
+
+    def my_gram_gradient(dgram, features, total):
+        return features @ (dgram + np.swapaxes(dgram, 1, 2))
+
+    def gradient():
+        x = Tensor(np.random.default_rng(0).standard_normal((1, 4, 4, 3)), requires_grad=True)
+        features = x * 2.0
+        (ops.square(ops.gram_matrix(features)).sum() + ops.exp(features).sum()).backward()
+        return x.grad
+
+    backend.register("mine", gram_gradient=my_gram_gradient)
+    with use_backend("numpy"):
+        expected = gradient()
+    with use_backend("mine"):
+        assert_array_equal(gradient(), expected)

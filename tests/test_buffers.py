@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from minicnn.fast.cpu import buffers, nn, ops, optim
+from minicnn import nn, ops, optim
 from minicnn.backend import use_backend
-from minicnn.buffers import ARENA, LINE, SMALLEST, BufferPool
+from minicnn.fast.cpu import buffers
+from minicnn.fast.cpu.buffers import ARENA, LINE, SMALLEST, BufferPool
 from minicnn.models import tiny
 from minicnn.tensor import Tensor
 

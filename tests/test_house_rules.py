@@ -11,6 +11,7 @@ import pytest
 
 import minicnn
 from minicnn import ops
+from minicnn.kernels import contracts
 
 PACKAGE = Path(minicnn.__file__).parent
 # Installed, the package also carries the lessons, which are no modules.
@@ -56,13 +57,13 @@ def foreign_names_in_compiled_functions(source):
 
 def test_compiled_functions_use_nothing_of_other_files():
     """But the micro-kernel, of which they name the digest."""
-    micro_kernel = (PACKAGE / "kernels" / "micro_kernel.py").read_bytes()
+    micro_kernel = (PACKAGE / "fast" / "cpu" / "micro_kernel.py").read_bytes()
     digest = hashlib.sha256(micro_kernel.replace(b"\r\n", b"\n")).hexdigest()[:12]
     total = 0
     for path in SOURCES:
         source = path.read_text(encoding="utf-8")
         found, compiled = foreign_names_in_compiled_functions(source)
-        if compiled and "from minicnn.kernels.micro_kernel import" in source:
+        if compiled and "from minicnn.fast.cpu.micro_kernel import" in source:
             named = f'MICRO_KERNEL = "{digest}"'
             assert named in source, f"{path.relative_to(PACKAGE)}: write {named}, so that Numba compiles it again"
             found = [(function, name) for function, name in found if name != "ROWS"]
@@ -170,6 +171,11 @@ def test_every_public_op_says_what_it_does():
         assert inspect.getdoc(getattr(ops, name)), name
 
 
+def test_every_contract_says_what_it_computes():
+    assert {"conv", "gram", "relu"} <= contracts.keys()
+    assert [name for name, contract in contracts.items() if not inspect.getdoc(contract.definition)] == []
+
+
 def test_every_module_begins_with_a_docstring():
     silent = [
         str(path.relative_to(PACKAGE))
@@ -180,7 +186,8 @@ def test_every_module_begins_with_a_docstring():
 
 
 def test_every_public_function_and_class_of_the_engine_has_a_docstring():
-    for name in ("tensor", "backend", "nn", "optim", "gradients", "gradients.checking", "kernels.geometry"):
+    engine = ("tensor", "operation", "graph", "backend", "devices", "resources", "nn", "optim", "kernels.geometry")
+    for name in (*engine, "gradients", "gradients.checking"):
         module = importlib.import_module(f"minicnn.{name}")
         for attribute, value in vars(module).items():
             ours = (getattr(value, "__module__", None) or "").startswith(module.__name__)  # of a package, all its files

@@ -12,8 +12,8 @@ import pytest
 import minicnn
 from minicnn import backend, nn
 from minicnn.fast.cpu import cache as memory
-from minicnn.models import blocks
 from minicnn.fast.cpu.program import frozen as programs
+from minicnn.models import blocks
 from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -334,8 +334,8 @@ def test_every_arena_counts(monkeypatch):
         two = encode(2)
         assert two > 2 * one  # another arena, twice as large, beside the first
         assert encode(3) == two  # two, and one
-        together, right = threading.Barrier(2), programs.program.implementation
-        monkeypatch.setattr(programs.program, "implementation", lambda arena: (together.wait(60), right(arena))[1])
+        together, right = threading.Barrier(2), programs.compiled.run
+        monkeypatch.setattr(programs.compiled, "run", lambda *given: (together.wait(60), right(*given))[1])
         threads = [threading.Thread(target=encode, args=(1,)) for _ in range(2)]
         for thread in threads:
             thread.start()

@@ -6,7 +6,8 @@
 # them, look inside the engine while it does, write an operation of your own, catch a wrong gradient red-handed, and
 # train a small network with all of it.
 #
-# Open `minicnn/tensor.py` beside this lesson. It is the whole engine, and by the end you will have met every part.
+# Open three short files beside this lesson: `minicnn/tensor.py` is the array that remembers, `graph.py` what it
+# remembers and the walk back, `operation.py` what makes an operation of a function. You will meet all three.
 # Set a breakpoint wherever you are curious: every line that runs here is Python that you can step into.
 
 # %%
@@ -16,9 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import GradcheckError, InputError, Tensor, gradcheck, no_grad, ops, optim
+from minicnn import GradcheckError, InputError, Tensor, gradcheck, no_grad, op, ops, optim
 from minicnn.graph import Node
-from minicnn.operation import op
 
 minicnn.use_backend("numpy")  # the readable kernels, so that a debugger never lands in compiled code
 
@@ -234,9 +234,25 @@ print("three uses: 2 + 5 + 1 =", x.grad)
 assert x.grad == 8
 
 # %% [markdown]
+# May the engine add the second part to the first in place, and save an array? Only if nobody else holds that array. So
+# each gradient on its way (`Cotangent` in `graph.py`) carries a flag, `owned`. It is set for arrays that the walk made
+# itself, and for those of an operation that promises, by `@op(fresh=True)`, that its backward returns new arrays and
+# keeps none of them. Without the flag, the sum goes into a new array, and that one the walk owns.
+#
+# Addition promises nothing: it hands one array to both of its inputs. Below, that is the very array that you passed in.
+
+# %%
+x = Tensor(np.zeros(3), requires_grad=True)
+double = x * 2
+mine = np.ones(3)
+(double + double).backward(mine)
+print("x.grad", x.grad, " and your array is still", mine)
+assert np.array_equal(x.grad, [4, 4, 4]) and np.array_equal(mine, [1, 1, 1])
+
+# %% [markdown]
 # Broadcasting is the same thing in disguise. Below, a bias of shape (3,) meets a batch of shape (4, 3), and NumPy
 # quietly uses each of its numbers four times, once a row. So each of them collects four gradients: *what was copied
-# along an axis in the forward is summed along that axis in the backward.* See `_sum_to` in `tensor.py`; it is a few
+# along an axis in the forward is summed along that axis in the backward.* See `sum_to` in `graph.py`; it is a few
 # lines, and every operation profits from it.
 
 # %%
@@ -535,8 +551,8 @@ plt.show()
 #
 # **Try it**
 #
-# 1. Set a breakpoint in `backward` of your `softsign`, train one step, and look at the call stack: `_backpropagate`
-#    calls you. Step out and watch it choose the next node.
+# 1. Set a breakpoint in `backward` of your `softsign`, train one step, and look at the call stack: `walk_back` runs
+#    your node, and you are called. Step out twice and watch it choose the next node.
 # 2. Comment out the line that clears the gradients. What does the cost do?
 # 3. Write `@op def cube(x)` and check it. Then multiply its gradient by 1.01, by 1.001, by 1.0001: how wrong may it be
 #    before `gradcheck` notices? Which of its arguments decides?
@@ -548,8 +564,9 @@ plt.show()
 #
 # **Where to look in the source**
 #
-# - `minicnn/tensor.py` at `class Node` and `_backpropagate`: the walk you drew, in some forty lines.
-# - `minicnn/tensor.py` at `def op`: how a function on arrays becomes an operation on Tensors.
+# - `minicnn/graph.py` at `class Node` and `walk_back`: the walk you drew. `class Cotangent`: who owns an array.
+# - `minicnn/operation.py` at `def op`: how a function on arrays becomes an operation on Tensors.
+# - `minicnn/ops/arithmetic.py`: +, · and their kin, and the table that gives them to Tensor as operators.
 # - `minicnn/ops/activations.py`: relu, sigmoid, softmax, each with its backward at its side.
 # - `minicnn/gradients/checking.py` and `cases.py`: the check, and one row for every operation we have.
 #

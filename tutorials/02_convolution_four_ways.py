@@ -21,8 +21,9 @@ from matplotlib.cbook import get_sample_data
 
 import minicnn
 from minicnn import Tensor, gradcheck, images, nn, ops
-from minicnn.kernels.conv import naive, on_numpy
-from minicnn.fast.cpu import conv as on_numba
+from minicnn.backend import kernels_for
+from minicnn.kernels import conv as im2col
+from minicnn.kernels import naive_conv as loops
 from minicnn.kernels.geometry import slide
 
 minicnn.use_backend("numpy")  # ops.conv runs the readable kernels, so that you can step into them
@@ -90,7 +91,7 @@ print(f"x {x.shape}  w {w.shape}  ->  y {y.shape}")
 assert np.allclose(y, ops.conv(x, w).data, rtol=0, atol=1e-12)
 
 # %% [markdown]
-# Ours are in `minicnn/kernels/conv/naive.py`; open it. The loops are written once, as a generator named `products`
+# Ours are in `minicnn/kernels/naive_conv.py`; open it. The loops are written once, as a generator named `products`
 # that visits every pair (pixel, weight) that meets, and says to which output the product belongs. The gradient to the
 # input and the gradient to the filters visit *the same* pairs. They only add the product up somewhere else:
 #
@@ -102,17 +103,18 @@ assert np.allclose(y, ops.conv(x, w).data, rtol=0, atol=1e-12)
 
 # %%
 window = slide("lesson 2", x.shape[1:-1], size=(3, 3))
-for at_x, at_w, at_y in list(naive.products(x.shape, w.shape, window, groups=1))[:5]:
+for at_x, at_w, at_y in list(loops.products(x.shape, w.shape, window, groups=1))[:5]:
     print(f"y{at_y} += x{at_x} · w{at_w}")
 
-assert np.allclose(naive.forward(x, w, None, window), y, rtol=0, atol=1e-12)
+assert np.allclose(loops.naive_conv(x, w, None, window, 1), y, rtol=0, atol=1e-12)
 
 # %% [markdown]
 # ## Second way: one matrix product
 #
 # Computers multiply matrices better than they do anything else; people have polished that for fifty years. So turn
 # the convolution into one. Cut out the patch under each position of the window and lay it down as a row. This is
-# called *im2col*. The filters, laid down the same way, become columns. Then
+# called *im2col*, and it is how `minicnn/kernels/conv.py` defines the convolution. The filters, laid down the same way,
+# become columns. Then
 #
 #     rows (positions × taps)  @  filters (taps × C_out)  =  outputs (positions × C_out)
 #
@@ -122,7 +124,7 @@ assert np.allclose(naive.forward(x, w, None, window), y, rtol=0, atol=1e-12)
 tiny = np.arange(16.0).reshape(1, 4, 4, 1)
 sharpen = np.array([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]).reshape(3, 3, 1, 1)
 window = slide("lesson 2", (4, 4), size=(3, 3))
-patches = on_numpy.im2col(tiny, window)  # (N, output rows, output columns, 3, 3, C)
+patches = im2col.im2col(tiny, window)  # (N, output rows, output columns, 3, 3, C)
 rows = patches.reshape(4, 9)
 product = rows @ sharpen.reshape(9, 1)
 print(rows.astype(int))
@@ -169,7 +171,7 @@ plt.show()
 # its copies. **Predict** the sixteen numbers.
 
 # %% tags=["predict"]
-uses = on_numpy.col2im(np.ones_like(patches), (4, 4), window)[0, :, :, 0]
+uses = im2col.col2im(np.ones_like(patches), (4, 4), window)[0, :, :, 0]
 print(uses.astype(int))
 
 # %% tags=["answer"]
@@ -180,15 +182,19 @@ assert uses[0, 0] == 1 and uses[1, 1] == 4 and uses.sum() == rows.size
 #
 # For one layer of a real network (64 channels, a photograph of 512×512) the matrix of rows takes 512·512 · 9·64 numbers
 # of four bytes, 600 megabytes. All of it is written to memory and read back, only to be thrown away. And none of it is
-# new: each row repeats numbers that stand in the picture already. So `minicnn/kernels/conv/on_numba.py` makes no
+# new: each row repeats numbers that stand in the picture already. So `minicnn/fast/cpu/conv.py` makes no
 # matrix. It multiplies a dozen rows at a time by a panel of filters, and reads each row where it lies in the picture; a
 # small table says where. Numba compiles this to machine code; several threads work on different outputs.
 #
-# Same numbers, less traffic. The readable version stays, as the definition.
+# Same numbers, less traffic. The readable version stays, as the definition. What is fast is attached from outside: a
+# *backend* is a set of functions with the names of their definitions, and `kernels_for` says which backend computes on
+# an array. Where `minicnn/fast` cannot be used, the definition computes.
 
 # %%
 window = slide("lesson 2", x.shape[1:-1], size=(3, 3))
-assert np.allclose(on_numba.forward(x, w, None, window), y, rtol=0, atol=1e-12)
+with minicnn.use_backend("numba"):
+    compiled = kernels_for(x)
+assert np.allclose(compiled.conv(x, w, None, window, 1), y, rtol=0, atol=1e-12)
 
 # %% [markdown]
 # ## Fourth way: a thread an output
@@ -199,11 +205,12 @@ assert np.allclose(on_numba.forward(x, w, None, window), y, rtol=0, atol=1e-12)
 # it in slow motion, without a card.
 
 # %%
-path = Path(on_numba.__file__).parent / "cuda" / "naive.py"
-source = path.read_text(encoding="utf-8")
-kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
-print(kernel.rstrip())
-assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
+path = Path(minicnn.__file__).parent / "fast" / "cuda" / "naive_conv.py"
+if path.exists():  # all of minicnn/fast may be taken away
+    source = path.read_text(encoding="utf-8")
+    kernel = source[source.index("@cuda.jit\ndef _forward") : source.index("@cuda.jit\ndef _gradient_to_input")]
+    print(kernel.rstrip())
+    assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimensions of taps, and the channels
 
 # %% [markdown]
 # ## They must agree
@@ -213,6 +220,11 @@ assert kernel.count("for ") == 4 and "cuda.grid(1)" in kernel  # three dimension
 # three that run here agree to 1e-12, forward and both gradients. (The fourth is held to the same, in the tests.)
 
 # %%
+ways = [
+    (loops.naive_conv, loops.naive_conv_gradient_to_input, loops.naive_conv_gradient_to_filters),
+    (im2col.conv, im2col.conv_gradient_to_input, im2col.conv_gradient_to_filters),
+    (compiled.conv, compiled.conv_gradient_to_input, compiled.conv_gradient_to_filters),
+]
 cases = [  # x, w, where the window goes, groups
     ((2, 9, 3), (4, 3, 5), {}, 1),
     ((1, 7, 6, 2), (3, 3, 2, 4), {"padding": 1}, 1),
@@ -226,11 +238,11 @@ for x_shape, w_shape, options, groups in cases:
     x, w = random.standard_normal(x_shape), random.standard_normal(w_shape)
     b = random.standard_normal(w_shape[-1])
     results = []
-    for kernels in (naive, on_numpy, on_numba):
-        y = kernels.forward(x, w, b, window, groups)
+    for forward, gradient_to_input, gradient_to_filters in ways:
+        y = forward(x, w, b, window, groups)
         dy = np.cos(np.arange(y.size)).reshape(y.shape)  # any cotangent will do, as long as it is not all ones
-        dx = kernels.gradient_to_input(dy, w, x_shape[1:-1], window, groups)
-        dw = kernels.gradient_to_filters(dy, x, window, groups)
+        dx = gradient_to_input(dy, w, x_shape[1:-1], window, groups)
+        dw = gradient_to_filters(dy, x, window, groups)
         results.append((y, dx, dw))
     worst = max(np.abs(a - b).max() for result in results[1:] for a, b in zip(result, results[0], strict=True))
     print(f"x {x_shape!s:17} w {w_shape!s:16} y {results[0][0].shape!s:17} largest difference {worst:.0e}")
@@ -318,7 +330,7 @@ x = random.standard_normal((2, 7, 6, 3))
 w = random.standard_normal((3, 3, 3, 4))
 window = slide("lesson 2", (7, 6), (3, 3))
 dy = random.standard_normal((2, 5, 4, 4))
-dx = naive.gradient_to_input(dy, w, (7, 6), window)
+dx = loops.naive_conv_gradient_to_input(dy, w, (7, 6), window, 1)
 
 turned = w[::-1, ::-1].swapaxes(2, 3)  # (height, width, C_out, C_in)
 as_convolution = ops.conv(dy, turned, padding=2).data
@@ -331,7 +343,7 @@ assert np.allclose(as_convolution, dx, rtol=0, atol=1e-12)
 # over them.
 
 # %%
-dw = naive.gradient_to_filters(dy, x, window)
+dw = loops.naive_conv_gradient_to_filters(dy, x, window, 1)
 batch_as_channels = x.transpose(3, 1, 2, 0)  # (C_in, H, W, N)
 dy_as_filters = dy.transpose(1, 2, 0, 3)  # (output H, output W, N, C_out)
 as_convolution = ops.conv(batch_as_channels, dy_as_filters).data.transpose(1, 2, 0, 3)
@@ -392,22 +404,22 @@ plt.show()
 
 
 # %% tags=["predict"]
-def nanoseconds_a_product(kernels, x, w, dtype=np.float32):
+def nanoseconds_a_product(conv, x, w, dtype=np.float32):
     x, w = x.astype(dtype), w.astype(dtype)
     window = slide("lesson 2", x.shape[1:-1], w.shape[:-2], padding=1)
     small = slide("lesson 2", (4, 4), w.shape[:-2], padding=1)
-    kernels.forward(x[:, :4, :4], w, None, small)  # warm up
+    conv(x[:, :4, :4], w, None, small, 1)  # warm up
     started = time.perf_counter()
-    y = kernels.forward(x, w, None, window)
+    y = conv(x, w, None, window, 1)
     return (time.perf_counter() - started) / (y.size * w[..., 0].size) * 1e9
 
 
 tiny_layer = random.standard_normal((1, 8, 8, 8)), random.standard_normal((3, 3, 8, 8))
 layer = random.standard_normal((1, 112, 112, 64)), random.standard_normal((3, 3, 64, 64))
 print("nanoseconds for one product of pixel and weight")
-print(f"  loops   {nanoseconds_a_product(naive, *tiny_layer):10.3f}   (on a tiny layer; life is short)")
-print(f"  im2col  {nanoseconds_a_product(on_numpy, *layer):10.3f}")
-print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
+print(f"  loops   {nanoseconds_a_product(loops.naive_conv, *tiny_layer):10.3f}   (on a tiny layer; life is short)")
+print(f"  im2col  {nanoseconds_a_product(im2col.conv, *layer):10.3f}")
+print(f"  numba   {nanoseconds_a_product(compiled.conv, *layer):10.3f}")
 
 # %% [markdown] tags=["answer"]
 # Some four powers of ten lie between the first way and the other two, for the same formula and the same numbers. The
@@ -423,8 +435,9 @@ print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
 #
 # **Try it**
 #
-# 1. Step into `ops.conv` with a debugger: `_check`, `slide`, then `on_numpy.forward`. Stop in `im2col` and look at
-#    the shape of `views`, and at `views.base`: sliding windows cost nothing until they are copied.
+# 1. Step into `ops.conv` with a debugger: `_prepare`, which checks, `fused_conv`, then `conv` in `kernels/conv.py`.
+#    Stop in `im2col` and look at the shape of `views`, and at `views.base`: sliding windows cost nothing until they
+#    are copied.
 # 2. Blur the photograph: a 9×9 filter whose entries are all 1/81. Then subtract the blurred picture from the sharp
 #    one, and add the difference to the sharp one. What do you see?
 # 3. What happens to the edges if the filter is turned by 180°?
@@ -433,14 +446,17 @@ print(f"  numba   {nanoseconds_a_product(on_numba, *layer):10.3f}")
 # 5. Count the multiplications of a 5×5 filter, and of two 3×3 filters one after the other. Both see 5×5 pixels.
 # 6. Write it from memory: `minicnn learn start conv_forward`, then `im2col`, then `conv_gradient`; `minicnn learn
 #    check` runs your file and says what is wrong with it.
+# 7. Run a whole network on a convolution of yours: give `conv_loops` the arguments of `conv` in `kernels/conv.py`, then
+#    `minicnn.backend.register("mine", conv=…)` and `use_backend("mine")`. The definitions compute all the rest.
 #
 # **Where to look in the source**
 #
-# - `minicnn/kernels/conv/__init__.py`: the contract, one formula and three functions.
-# - `minicnn/kernels/conv/naive.py`, `on_numpy.py`, `on_numba.py`: the three ways. In the last, read
-#   `gradient_to_input`: the turned filter; `places.py` has the tables, and what a stride does to them.
-# - `minicnn/kernels/conv/cuda/`: the fourth way, `naive.py`, and beside it `tiled.py`, whose threads share what they
-#   read.
+# - `minicnn/kernels/conv.py`: the contract, one formula and three functions, and its definition, the matrix product.
+#   `naive_conv.py`: the loops.
+# - `minicnn/fast/cpu/conv.py`: the third way. Read `conv_gradient_to_input`: the turned filter; `places.py` has the
+#   tables, and what a stride does to them.
+# - `minicnn/fast/cuda/naive_conv.py`: the fourth way, and beside it `conv.py`, whose threads share what they read.
+# - `minicnn/backend.py`: how a backend is chosen, and how to add your own.
 # - `minicnn/kernels/geometry.py`: output sizes, "same", receptive fields.
 # - `minicnn/ops/convolution.py`: the operation that puts a convolution on the tape.
 #

@@ -10,7 +10,7 @@
 # build the layer with both gradients, and learn what it costs: a few additions, some memory, one decimal digit.
 #
 # The idea is Shmuel Winograd's (1980), with roots in Toom's and Cook's way to multiply long numbers (1963, 1966).
-# Lavin and Gray brought it to neural networks (2015). Open `minicnn/kernels/winograd/` beside this lesson.
+# Lavin and Gray brought it to neural networks (2015). Open `minicnn/fast/cpu/winograd/` beside this lesson.
 #
 # Letters, as in the paper: d is a piece of the input (data), g a filter, Y the outputs. F(m, r) means: m outputs of a
 # filter with r taps.
@@ -27,13 +27,12 @@ from matplotlib.cbook import get_sample_data
 from numpy.lib.stride_tricks import sliding_window_view
 
 import minicnn
-from minicnn import backend, gradcheck, images, ops
-from minicnn.fast.cpu import winograd
-from minicnn.fast.cpu import conv as on_numba
-from minicnn.kernels.conv import on_numpy as im2col
-from minicnn.kernels.geometry import slide
+from minicnn import gradcheck, images, op, ops, resources
+from minicnn.fast.cpu import blas, winograd
+from minicnn.fast.cpu import conv as compiled
 from minicnn.fast.cpu.winograd import definition
-from minicnn.operation import op
+from minicnn.kernels import conv as im2col
+from minicnn.kernels.geometry import slide
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)
@@ -280,7 +279,7 @@ assert np.array_equal(np.abs(small[1]), np.abs(G)) and np.array_equal(small[2][1
 # Ours from paper, but for one sign: the first rows of G and Bᵀ are both negative, and the signs cancel.
 #
 # Two more points, 2 and −2, give F(4, 3): four outputs with six multiplications instead of twelve. These are the
-# matrices that minicnn ships; see `minicnn/kernels/winograd/__init__.py`.
+# matrices that minicnn ships; see `minicnn/fast/cpu/winograd/__init__.py`.
 
 # %%
 large = toom_cook(0, 1, -1, 2, -2)
@@ -494,7 +493,7 @@ print(report)
 assert report.ok
 
 # %% [markdown]
-# minicnn's definition, `minicnn/kernels/winograd/on_numpy.py`, is this in some eighty lines; step into it. Here it
+# minicnn's definition, `minicnn/fast/cpu/winograd/definition.py`, is this in some seventy lines; step into it. Here it
 # meets im2col on a layer of real size: 64 channels, 56×56 pixels.
 
 # %%
@@ -502,14 +501,14 @@ x, w = random.standard_normal((1, 56, 56, 64)), random.standard_normal((3, 3, 64
 dy = random.standard_normal((1, 56, 56, 64))
 window = slide("lesson 4", (56, 56), (3, 3), padding=1)
 pairs = {
-    "forward": (definition.forward(x, w, None, (1, 1), (56, 56)), im2col.forward(x, w, None, window)),
+    "forward": (definition.forward(x, w, None, (1, 1), (56, 56)), im2col.conv(x, w, None, window, 1)),
     "gradient to input": (
         definition.gradient_to_input(dy, w, (1, 1), (56, 56)),
-        im2col.gradient_to_input(dy, w, (56, 56), window),
+        im2col.conv_gradient_to_input(dy, w, (56, 56), window, 1),
     ),
     "gradient to filters": (
         definition.gradient_to_filters(dy, x, (1, 1)),
-        im2col.gradient_to_filters(dy, x, window),
+        im2col.conv_gradient_to_filters(dy, x, window, 1),
     ),
 }
 for name, (ours, reference) in pairs.items():
@@ -613,11 +612,11 @@ assert saved_each_time[3] < 1 < 3.5 < saved_remembered[3]  # one tile: 4×4 pixe
 # - **Small pictures.** Tiles hang over the edge: 14 pixels take tiles for 16, and 5 take tiles for 8. Hence the saw.
 # - **Few tiles for each filter.** G g Gᵀ is spread over the tiles of the picture. For one tile it costs more than the
 #   direct convolution. But filters that do not change need it only once. In style transfer the network is frozen, and
-#   minicnn remembers U (see `minicnn/kernels/winograd/filters.py`).
+#   minicnn remembers U (see `minicnn/fast/cpu/winograd/filters.py`).
 
 # %% [markdown]
 # And a multiply-add is not a multiply-add. In a matrix product it runs at the processor's full speed; a transform
-# waits for memory. V and M hold 36/16 = 2.25 numbers for every pixel, channel by channel. So `on_numba.py` takes a
+# waits for memory. V and M hold 36/16 = 2.25 numbers for every pixel, channel by channel. So `compiled.py` takes a
 # block of tiles all the way from x to y before it begins the next, and V and M never leave the cache.
 #
 # ## Precision: why not larger tiles?
@@ -661,7 +660,7 @@ def relative_error(y, reference):
 x = np.maximum(random.standard_normal((1, 48, 48, 64)), 0).astype(np.float32)  # as after a ReLU
 w = (random.standard_normal((3, 3, 64, 64)) / 17).astype(np.float32)
 window = slide("lesson 4", (48, 48), (3, 3), padding=1)
-reference = im2col.forward(x.astype(np.float64), w.astype(np.float64), None, window)
+reference = im2col.conv(x.astype(np.float64), w.astype(np.float64), None, window, 1)
 
 
 def through_half(array):
@@ -669,8 +668,8 @@ def through_half(array):
 
 
 saved, single, halved = {"direct": 1.0}, {}, {}
-single["direct"] = relative_error(im2col.forward(x, w, None, window), reference)
-halved["direct"] = relative_error(im2col.forward(through_half(x), through_half(w), None, window), reference)
+single["direct"] = relative_error(im2col.conv(x, w, None, window, 1), reference)
+halved["direct"] = relative_error(im2col.conv(through_half(x), through_half(w), None, window, 1), reference)
 print("                 times fewer products   terms : result   error in float32   V and U in float16")
 print(f"{'direct':16} {1:12} {'':20} {single['direct']:18.0e} {halved['direct']:18.0e}")
 for name, matrices in tilings.items():
@@ -780,9 +779,9 @@ w = random.standard_normal((3, 3, 64, 64)).astype(np.float32)
 window = slide("lesson 4", (112, 112), (3, 3), padding=1)
 A_T, G, B_T = as_floats(large, np.float32)
 U, V = both_sides(G, w), both_sides(B_T, input_tiles(x, 4))
-with backend.blas_on_one_thread:
+with blas.on_one_thread:
     for name, function in {
-        "im2col": lambda: im2col.forward(x, w, None, window),
+        "im2col": lambda: im2col.conv(x, w, None, window, 1),
         "Winograd": lambda: filtered(x, U, A_T, B_T),
         "    transform of the input": lambda: both_sides(B_T, input_tiles(x, 4)),
         "    36 matrix products": lambda: V @ U,
@@ -799,10 +798,10 @@ with backend.blas_on_one_thread:
 # stay in the cache. `ops.conv` chooses it by itself; beside it, lesson 2's compiled product on the same layer.
 
 # %%
-threads = backend.threads()
+threads = resources.threads()
 minicnn.set_threads(1)
 with minicnn.use_backend("numba"):
-    print(f"lesson 2, compiled           {milliseconds(lambda: on_numba.forward(x, w, None, window)):6.1f} ms")
+    print(f"lesson 2, compiled           {milliseconds(lambda: compiled.conv(x, w, None, window, 1)):6.1f} ms")
     print(f"ops.conv                     {milliseconds(lambda: ops.conv(x, w, padding=1)):6.1f} ms")
 minicnn.set_threads(threads)
 
@@ -830,11 +829,11 @@ minicnn.set_threads(threads)
 #
 # **Where to look in the source**
 #
-# - `minicnn/kernels/winograd/__init__.py`: the formula and the matrices that you derived.
-# - `minicnn/kernels/winograd/on_numpy.py`: the definition, forward and both gradients.
-# - `minicnn/kernels/winograd/on_numba.py`: the same by blocks, compiled.
-# - `minicnn/kernels/winograd/filters.py`: U of frozen filters, remembered.
-# - `minicnn/kernels/micro_kernel.py`: the two innermost loops, emitted for registers from these very matrices.
-# - `minicnn/kernels/conv/fused.py`: where a convolution chooses its kernels, and takes ReLU and pooling along.
+# - `minicnn/fast/cpu/winograd/__init__.py`: the formula and the matrices that you derived.
+# - `minicnn/fast/cpu/winograd/definition.py`: the definition, forward and both gradients.
+# - `minicnn/fast/cpu/winograd/compiled.py`: the same by blocks, compiled.
+# - `minicnn/fast/cpu/winograd/filters.py`: U of frozen filters, remembered.
+# - `minicnn/fast/cpu/micro_kernel.py`: the innermost loops, emitted for registers from these very matrices.
+# - `minicnn/fast/cpu/fused_conv.py`: where a convolution chooses its kernels, and takes ReLU and pooling along.
 #
 # Next: `05_vgg_and_weights_from_hdf5.py`.

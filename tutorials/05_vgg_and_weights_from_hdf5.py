@@ -1024,7 +1024,7 @@ assert all(
 
 # %% [markdown]
 # The features are written once instead of twice, and the file holds less that can be read wrongly. minicnn does it for
-# the large face networks too, as soon as they are frozen (`minicnn/models/folding.py`).
+# the large face networks too, as soon as they are frozen (`minicnn/fast/cpu/folds.py`).
 #
 # ## What you have now
 #

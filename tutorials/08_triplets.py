@@ -20,9 +20,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import GradcheckError, Tensor, faces, gradcheck, nn, no_grad, ops, optim
+from minicnn import GradcheckError, Tensor, faces, gradcheck, nn, no_grad, op, ops, optim
 from minicnn.datasets import doodles
-from minicnn.operation import op
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)
@@ -506,7 +505,8 @@ plt.show()
 # **Where to look in the source**
 #
 # - `minicnn/faces/losses.py`: the loss with its gradient; the one of a whole batch copies no encoding.
-# - `minicnn/faces/mining.py` and `minicnn/kernels/triplet/`: the strategies, readable and compiled.
+# - `minicnn/faces/mining.py` and `minicnn/kernels/triplet.py`: the strategies, readable. `minicnn/fast/cpu/triplet.py`:
+#   compiled.
 # - `minicnn/faces/collapse.py`: how it is noticed. `minicnn/faces/training.py`: the real thing.
 #
 # Next: `09_pairs.py`.

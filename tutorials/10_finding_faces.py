@@ -433,6 +433,6 @@ plt.show()
 # **Where to look in the source**
 #
 # - `minicnn/models/cascade.py`: the three networks. `minicnn/faces/detection.py`: how they work together.
-# - `minicnn/kernels/crop/`: a window of any size, brought to 12, 24 or 48 pixels.
+# - `minicnn/kernels/crop.py`: a window of any size, brought to 12, 24 or 48 pixels.
 #
 # Next: `11_what_convnets_learn.py`.

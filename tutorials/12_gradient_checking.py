@@ -16,8 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import GradcheckError, Tensor, gradcheck, ops
-from minicnn.operation import op
+from minicnn import GradcheckError, Tensor, gradcheck, op, ops
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)

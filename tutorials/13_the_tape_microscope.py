@@ -15,10 +15,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import GradcheckError, Tensor, gradcheck, ops
+from minicnn import GradcheckError, Tensor, gradcheck, op, ops
 from minicnn.datasets.paintings import PAINTINGS
 from minicnn.tape.stepper import Stepper
-from minicnn.operation import op
 
 random = np.random.default_rng(0)
 INK, BLUE, RED, GREY = "#222222", "#2f6690", "#c8553d", "#777777"
@@ -137,9 +136,9 @@ print(tape.why(features, (first.at[0], first.at[3])))
 # %% [markdown]
 # ## One output, every way it is computed
 #
-# The loops of `kernels/conv/naive.py`, the matrix product of `on_numpy.py` (lesson 2), the compiled kernels and those
-# for a GPU (lesson 14) form the same products. They differ in who meets whom, and when. Take an output at the border,
-# with padding:
+# The loops of `kernels/naive_conv.py`, the matrix product of `kernels/conv.py` (lesson 2), the compiled kernels and
+# those for a GPU (lesson 14) form the same products. They differ in who meets whom, and when. Take an output at the
+# border, with padding:
 
 # %%
 with minicnn.record() as padded:

@@ -21,9 +21,10 @@ from matplotlib.colors import ListedColormap
 from numba import cuda
 
 from minicnn import Tensor, devices, nn, ops, use_backend
-from minicnn.fast.cuda import simulation
-from minicnn.kernels.conv import on_numpy
-from minicnn.fast.cuda import naive_conv as naive, conv as tiled
+from minicnn.fast.cuda import gpu, simulation
+from minicnn.fast.cuda.conv import conv
+from minicnn.fast.cuda.naive_conv import naive_conv
+from minicnn.kernels import conv as definitions
 from minicnn.kernels.geometry import slide
 
 use_backend("numpy")
@@ -47,7 +48,7 @@ def introduce(names):
 
 
 names = devices.move(np.zeros((6, 3), np.int64), "cuda")
-devices.launch(introduce, 2, 3, names)  # two blocks of three threads
+gpu.launch(introduce, 2, 3, names)  # two blocks of three threads
 print("block  thread  number")
 for row in devices.to_host(names):
     print("{:5} {:7} {:7}".format(*row))
@@ -88,12 +89,12 @@ def double(x, y):
 x = devices.move(np.arange(7.0), "cuda")
 y = np.empty_like(x)  # over there, too: NumPy asks the array
 try:
-    devices.launch(double_carelessly, 3, 3, x, y)
+    gpu.launch(double_carelessly, 3, 3, x, y)
 except IndexError as problem:
     print("careless:", problem)
 else:
     raise AssertionError("two threads should have gone too far")
-devices.launch(double, devices.blocks_for(7, 3), 3, x, y)
+gpu.launch(double, gpu.blocks_for(7, 3), 3, x, y)
 
 # %% tags=["answer"]
 assert devices.to_host(y).tolist() == [0, 2, 4, 6, 8, 10, 12]
@@ -108,7 +109,7 @@ assert devices.to_host(y).tolist() == [0, 2, 4, 6, 8, 10, 12]
 
 # %%
 height, width, side = 10, 14, 4
-rows, columns = devices.blocks_for(height, side), devices.blocks_for(width, side)
+rows, columns = gpu.blocks_for(height, side), gpu.blocks_for(width, side)
 i, j = np.mgrid[: rows * side, : columns * side]
 block = (i // side * columns + j // side) * 5 % 12
 inside = (i < height) & (j < width)
@@ -152,12 +153,12 @@ def run(kernel, seed=None):
     """The kernel's result, its threads in a drawn order if there is a seed."""
     x, w = devices.move(signal, "cuda"), devices.move(taps, "cuda")
     y = np.empty_like(x)
-    blocks = devices.blocks_for(signal.size, BLOCK)
+    blocks = gpu.blocks_for(signal.size, BLOCK)
     if seed is None:
-        devices.launch(kernel, blocks, BLOCK, x, w, y)
+        gpu.launch(kernel, blocks, BLOCK, x, w, y)
     else:
         with simulation.shuffled(seed):
-            devices.launch(kernel, blocks, BLOCK, x, w, y)
+            gpu.launch(kernel, blocks, BLOCK, x, w, y)
     return devices.to_host(y)
 
 
@@ -318,33 +319,33 @@ def add_up(x, sums):
         sums[cuda.blockIdx.x] = part[0]
 
 
-blocks = devices.blocks_for(signal.size, BLOCK)
+blocks = gpu.blocks_for(signal.size, BLOCK)
 sums = devices.move(np.zeros(blocks), "cuda")
 with simulation.watched(), simulation.shuffled(0):
-    devices.launch(add_up, blocks, BLOCK, devices.move(signal, "cuda"), sums)
+    gpu.launch(add_up, blocks, BLOCK, devices.move(signal, "cuda"), sums)
 print("sums of the blocks", np.round(devices.to_host(sums), 3), " together", float(sums.sum()))
 assert np.isclose(float(sums.sum()), signal.sum())
 
 # %% [markdown]
 # Batch-hard mining of triplets (lesson 8) finds the farthest and the nearest picture of each anchor by such a tree:
-# `_hardest` in `minicnn/kernels/triplet/on_cuda.py`.
+# `_hardest` in `minicnn/fast/cuda/triplet.py`.
 #
 # ## The convolution
 #
-# minicnn's first convolution on a GPU is `look_back` with more loops: `kernels/conv/cuda/naive.py`. The second,
-# `tiled.py`, reads the convolution as a product of two matrices, of patches and of filters (lesson 2), and lets a
-# block form a tile of the result: its threads fetch a square of each matrix into shared memory, wait, multiply, wait,
-# and fetch the next. Both against the definition, and watched:
+# minicnn's first convolution on a GPU is `look_back` with more loops: `fast/cuda/naive_conv.py`. The second,
+# `fast/cuda/conv.py`, reads the convolution as a product of two matrices, of patches and of filters (lesson 2), and
+# lets a block form a tile of the result: its threads fetch a square of each matrix into shared memory, wait, multiply,
+# wait, and fetch the next. Both against the definition, and watched:
 
 # %%
 x, w, b = random.standard_normal((1, 6, 5, 3)), random.standard_normal((3, 3, 3, 4)), random.standard_normal(4)
 window = slide("lesson 14", (6, 5), (3, 3), padding=1)
-definition = on_numpy.forward(x, w, b, window)
+definition = definitions.conv(x, w, b, window, 1)
 there = [devices.move(array, "cuda") for array in (x, w, b)]
 with simulation.watched(), simulation.shuffled(1):
-    for kernels in (naive, tiled):
-        found = devices.to_host(kernels.forward(*there, window))
-        print(f"{kernels.__name__.rpartition('.')[2]:6} largest error {np.abs(found - definition).max():.1e}")
+    for name, kernel in (("naive", naive_conv), ("tiles", conv)):
+        found = devices.to_host(kernel(*there, window, 1))
+        print(f"{name} largest error {np.abs(found - definition).max():.1e}")
         assert np.allclose(found, definition)
 
 # %% [markdown]
@@ -365,9 +366,9 @@ for name, reads in (("naive", 2 * products), ("tiles of 16", 2 * products // 16)
 #
 # ## A network moves
 #
-# Nothing in the engine knows about GPUs but the kernels. An operation asks the array where it lives and takes the
-# kernels for that place; everything elementwise is NumPy's functions, which ask the array as well. On a real GPU the
-# arrays are CuPy's.
+# An operation does not know about GPUs. It asks for the kernels of its array (`kernels_for` in `backend.py`), and gets
+# those of the place where the array lives; most of what is elementwise is NumPy's functions, which ask the array as
+# well. On a real GPU the arrays are CuPy's.
 
 # %%
 model = nn.Sequential(
@@ -400,8 +401,8 @@ else:
 # %% [markdown]
 # **Try it**
 #
-# 1. Take the second barrier out of `_forward` in `tiled.py`, and run the cell that watches. Which two threads meet, and
-#    at which element? Then the first one instead.
+# 1. Take the second barrier out of `_forward` in `fast/cuda/conv.py`, and run the cell that watches. Which two threads
+#    meet, and at which element? Then the first one instead.
 # 2. Move `cuda.syncthreads()` in `add_up` into the `if`. What does the simulator say, and why would a GPU hang?
 # 3. Write `look_back` for a picture: a 3×3 filter and blocks of two dimensions. How many numbers does a block of 8 × 8
 #    threads fetch into shared memory, its rim included?
@@ -412,6 +413,7 @@ else:
 #
 # **Where to look in the source**
 #
-# - `minicnn/kernels/conv/cuda/naive.py` and `tiled.py`: read them side by side.
-# - `minicnn/kernels/gram/on_cuda.py`, `pool/on_cuda.py`, `triplet/on_cuda.py`: the other kernels.
-# - `minicnn/devices.py`: where arrays live. `minicnn/simulation/`: how the threads take their turns, and the watch.
+# - `minicnn/fast/cuda/naive_conv.py` and `conv.py`: read them side by side.
+# - `minicnn/fast/cuda/gram.py`, `pool.py`, `triplet.py`, `elementwise.py`: the other kernels.
+# - `minicnn/devices.py`: where arrays live. `minicnn/fast/cuda/gpu.py`: how a kernel is launched.
+# - `minicnn/fast/cuda/simulation/`: how the threads take their turns, and the watch.

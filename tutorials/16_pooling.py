@@ -8,16 +8,15 @@
 # two, three and four; ask what is left of *where* the face was; and shift by a single pixel to see the tolerance break.
 # You will also find out when the maximum is worth more than the mean, and when it is not.
 #
-# Open `minicnn/kernels/pool/on_numpy.py` beside it.
+# Open `minicnn/kernels/pool.py` beside it.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import GradcheckError, Tensor, gradcheck, ops
+from minicnn import GradcheckError, Tensor, gradcheck, op, ops
 from minicnn.datasets import doodles
-from minicnn.operation import op
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)
@@ -485,7 +484,7 @@ plt.show()
 #
 # **Where to look in the source**
 #
-# - `minicnn/kernels/pool/__init__.py`: the contract. `on_numpy.py`: both, tap by tap, with the rule for ties.
+# - `minicnn/kernels/pool.py`: the contract, and both poolings, tap by tap, with the rule for ties.
 # - `minicnn/ops/pooling.py`: what each keeps for its backward: the maximum who won, the mean nothing but a shape.
 # - `minicnn/visualize/`: the *switches* that max pooling keeps are what deconvolution goes back by (lesson 11).
 #

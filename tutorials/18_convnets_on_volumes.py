@@ -299,6 +299,6 @@ plt.show()
 #
 # **Where to look in the source**
 #
-# - `minicnn/kernels/conv/on_numpy.py`: im2col for any number of dimensions, with no line for each.
+# - `minicnn/kernels/conv.py`: im2col for any number of dimensions, with no line for each.
 # - `minicnn/nn/convolution.py`: what `Conv1d`, `Conv2d` and `Conv3d` do not share: a 1, a 2 and a 3.
 # - `minicnn/datasets/volumes.py`: balls, tubes, and an ellipsoid seen from inside.

@@ -267,5 +267,5 @@ plt.show()
 #
 # **Where to look in the source**
 #
-# - `minicnn/ops/convolution.py` at `locally_connected`; `minicnn/kernels/locally_connected/`: one filter a place.
+# - `minicnn/ops/convolution.py` at `locally_connected`; `minicnn/kernels/locally_connected.py`: one filter a place.
 # - `minicnn/models/deep_face.py`: the real thing, and `minicnn/datasets/alignment.py`, which brings faces into place.

@@ -13,26 +13,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Form = tuple[tuple[int | None, ...], Any]  # the shape and dtype of an array; None: of any length
+Result = Form | list[Form | None]
 
 
 class Contract(NamedTuple):
     """definition: the NumPy function. result: from the same arguments, the Form of what it returns, a list of them for
-    several arrays; None where it returns nothing, or nothing that could be checked.
+    several arrays, in which None stands for what may be anything; None where it returns nothing.
+    adds: the last argument is None, or an array to which the result is added in place and which is returned.
     """
 
     definition: Callable[..., Any]
-    result: Callable[..., Form | list[Form]] | None
+    result: Callable[..., Result] | None
     composed: bool
+    adds: bool
 
 
 contracts: dict[str, Contract] = {}
 
 
-def contract(result: Callable[..., Form | list[Form]] | None = None, *, composed: bool = False) -> Callable:
+def contract(result: Callable[..., Result] | None = None, *, composed: bool = False, adds: bool = False) -> Callable:
     """Enter the decorated function as the definition of the contract of its name."""
 
     def enter(function: Callable) -> Callable:
-        contracts[function.__name__] = Contract(function, result, composed)
+        contracts[function.__name__] = Contract(function, result, composed, adds)
         return function
 
     return enter

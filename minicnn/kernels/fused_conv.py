@@ -7,11 +7,19 @@ y and dy are those of the last step: of the means where `mean` is true. marks: w
 element (elementwise.py); None without a ReLU.
 """
 
-from minicnn.kernels.contract import contract
+import numpy as np
+
+from minicnn.kernels.contract import contract, form
 from minicnn.kernels.geometry import slide
 
 
-@contract(composed=True)
+def _form_and_marks(x, w, b, window, groups, relu, mean, marked):
+    shape = len(x), *window.output, w.shape[-1]
+    shown = (len(x), *halving(window).output, w.shape[-1]) if mean else shape
+    return [form(x, shown), ((*shape[:-1], -(-shape[-1] // 8)), np.uint8) if relu and marked else None]
+
+
+@contract(_form_and_marks, composed=True)
 def fused_conv(kernels, x, w, b, window, groups, relu, mean, marked):
     """Return (y, marks). marked: a gradient will ask for the marks; otherwise None may stand for them."""
     y = kernels.conv(x, w, b, window, groups)
@@ -20,20 +28,29 @@ def fused_conv(kernels, x, w, b, window, groups, relu, mean, marked):
     return kernels.avg_pool(y, halving(window), False) if mean else y, marks
 
 
-@contract(composed=True)
+@contract(
+    lambda dy, marks, w, spatial, window, groups, mean: form(dy, (len(dy), *spatial, w.shape[-2] * groups)),
+    composed=True,
+)
 def fused_conv_gradient_to_input(kernels, dy, marks, w, spatial, window, groups, mean):
     """Return dx."""
     dy = kernels.before_relu(dy, marks, window, mean)
     return kernels.conv_gradient_to_input(dy, w, spatial, window, groups)
 
 
-@contract(composed=True)
+@contract(
+    lambda dy, x, window, groups: form(dy, (*window.size, x.shape[-1] // groups, dy.shape[-1])),
+    composed=True,
+)
 def fused_conv_gradient_to_filters(kernels, dy, x, window, groups):
     """Return dw. dy: the cotangent of the convolution alone."""
     return kernels.conv_gradient_to_filters(dy, x, window, groups)
 
 
-@contract(composed=True)
+@contract(
+    lambda dy, marks, window, mean: form(dy, (len(dy), *window.output, dy.shape[-1])),
+    composed=True,
+)
 def before_relu(kernels, dy, marks, window, mean):
     """Return the cotangent of the convolution alone."""
     if mean:

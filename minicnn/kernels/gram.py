@@ -17,7 +17,7 @@ def gram(features):
     return np.swapaxes(features, 1, 2) @ features
 
 
-@contract(lambda dgram, features, total: form(features))
+@contract(lambda dgram, features, total: form(features), adds=True)
 def gram_gradient(dgram, features, total):
     """Return dF; or `total`, an array like F, with dF added to it in place."""
     dfeatures = features @ (dgram + np.swapaxes(dgram, 1, 2))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import minicnn
+from minicnn import resources
 from minicnn.bench import checkouts, children, contract_steps, runner, tables
 from minicnn.bench.report import Report
 from minicnn.cli import main
@@ -51,7 +52,7 @@ def test_two_checkouts_take_turns_and_the_median_of_the_ratios_counts(other, tmp
     assert row.details["spread"] == [0.5, 3.0]
     done = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in done[4:]] == ["this", "other", "other", "this", "this", "other"]
-    assert {line.split(" ", 1)[1] for line in done} == {str(["triplets", "48", str(minicnn.backend.threads())])}
+    assert {line.split(" ", 1)[1] for line in done} == {str(["triplets", "48", str(resources.threads())])}
     line = tables.line(report.tables["triplets"], row, True)
     assert line.split() == ["batch", "of", "48", "2.00", "6.00", "2.00×", "0.50–3.00"] and line in said
     assert str(other) in "\n".join(said) and "no ratios" not in "\n".join(said)

@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from minicnn import backend
+from minicnn import resources
 from minicnn.bench import children, gallery_search, pytorch, runner, tables
 
 SMALL = {"count": 300, "rounds": 1, "turn": 0.0}
@@ -33,7 +33,7 @@ def stand_in(error=0.0):
 
 
 def rows():
-    return [gallery_search.Row(**row) for row in gallery_search.in_process(**SMALL, threads=backend.threads())]
+    return [gallery_search.Row(**row) for row in gallery_search.in_process(**SMALL, threads=resources.threads())]
 
 
 def test_both_search_and_find_the_same(monkeypatch):

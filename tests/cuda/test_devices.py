@@ -11,6 +11,7 @@ import pytest
 
 from minicnn import InputError, Tensor, devices, nn, use_backend
 from minicnn.cli import main
+from minicnn.fast.cuda import gpu
 
 try:
     devices.check_device("cuda")
@@ -33,9 +34,9 @@ def line_of(call, *arguments):
 @pytest.fixture
 def fresh(monkeypatch):
     """As if nobody had asked for a GPU yet."""
-    devices._cuda.cache_clear()
+    devices.register_gpu(gpu.open_gpu)
     yield monkeypatch
-    devices._cuda.cache_clear()
+    devices.register_gpu(gpu.open_gpu)
 
 
 def fake_cupy(monkeypatch, answer):
@@ -122,27 +123,27 @@ def kernels_of_a_gpu():
     for real in (t.float32, t.float64):
         one, two, three, four, five = (t.Array(real, n, "C") for n in range(1, 6))
         bytes_two, bytes_five = t.Array(t.uint8, 2, "C"), t.Array(t.uint8, 5, "C")
-        yield "conv.cuda.naive", "_forward", (five, five, one, *[indices] * 3, t.int64, t.boolean, five), real
-        yield "conv.cuda.naive", "_gradient_to_input", (five, five, *[indices] * 3, t.int64, five), real
-        yield "conv.cuda.naive", "_gradient_to_filters", (five, five, *[indices] * 3, t.int64, five), real
-        yield "conv.cuda.tiled", "_forward", (five, five, one, *[indices] * 3, t.boolean, five), real
-        yield "conv.cuda.tiled", "_gradient_to_input", (five, five, *[indices] * 3, five), real
-        yield "conv.cuda.tiled", "_gradient_to_filters", (five, five, *[indices] * 4, t.int64, three), real
-        yield "pool.on_cuda", "_max_forward", (five, *[indices] * 3, five, bytes_five), real
-        yield "pool.on_cuda", "_max_gradient", (five, bytes_five, *[indices] * 3, five), real
-        yield "pool.on_cuda", "_avg_forward", (five, *[indices] * 3, t.boolean, five), real
-        yield "pool.on_cuda", "_avg_gradient", (five, *[indices] * 3, t.boolean, five), real
-        yield "gram.on_cuda", "_forward", (three, four), real
-        yield "gram.on_cuda", "_gradient", (three, three, t.boolean, three), real
-        yield "pixel_step.on_cuda", "_move", (*[one] * 4, *[real] * 6), real
-        yield "rectify.on_cuda", "_mark", (two, bytes_two), real
-        yield "rectify.on_cuda", "_marked_gradient", (two, bytes_two, two), real
-        yield "triplet.on_cuda", "_pull", (t.Array(t.float64, 2, "C"), two, two), t.float64
+        yield "naive_conv", "_forward", (five, five, one, *[indices] * 3, t.int64, t.boolean, five), real
+        yield "naive_conv", "_gradient_to_input", (five, five, *[indices] * 3, t.int64, five), real
+        yield "naive_conv", "_gradient_to_filters", (five, five, *[indices] * 3, t.int64, five), real
+        yield "conv", "_forward", (five, five, one, *[indices] * 3, t.boolean, five), real
+        yield "conv", "_gradient_to_input", (five, five, *[indices] * 3, five), real
+        yield "conv", "_gradient_to_filters", (five, five, *[indices] * 4, t.int64, three), real
+        yield "pool", "_max_forward", (five, *[indices] * 3, five, bytes_five), real
+        yield "pool", "_max_gradient", (five, bytes_five, *[indices] * 3, five), real
+        yield "pool", "_avg_forward", (five, *[indices] * 3, t.boolean, five), real
+        yield "pool", "_avg_gradient", (five, *[indices] * 3, t.boolean, five), real
+        yield "gram", "_forward", (three, four), real
+        yield "gram", "_gradient", (three, three, t.boolean, three), real
+        yield "elementwise", "_move", (*[one] * 4, *[real] * 6), real
+        yield "elementwise", "_mark", (two, bytes_two), real
+        yield "elementwise", "_marked_gradient", (two, bytes_two, two), real
+        yield "triplet", "_pull", (t.Array(t.float64, 2, "C"), two, two), t.float64
     d, labels, whole = t.Array(t.float64, 2, "C"), t.Array(t.int64, 1, "C"), t.Array(t.int64, 2, "C")
-    yield "triplet.on_cuda", "_distances", (d, t.boolean, d), t.float64
-    yield "triplet.on_cuda", "_hardest", (d, labels, labels, labels), t.float64
-    yield "triplet.on_cuda", "_count", (d, labels, t.float64, t.float64, whole), t.float64
-    yield "triplet.on_cuda", "_write", (d, labels, t.float64, t.float64, labels, whole, whole), t.float64
+    yield "triplet", "_distances", (d, t.boolean, d), t.float64
+    yield "triplet", "_hardest", (d, labels, labels, labels), t.float64
+    yield "triplet", "_count", (d, labels, t.float64, t.float64, whole), t.float64
+    yield "triplet", "_write", (d, labels, t.float64, t.float64, labels, whole, whole), t.float64
 
 
 @pytest.mark.thorough
@@ -153,11 +154,11 @@ def test_every_kernel_compiles_and_float32_stays_float32(monkeypatch):
     from numba.cuda import dispatcher
 
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: types.SimpleNamespace(compute_capability=(9, 0)))
-    for room, name, signature, real in kernels_of_a_gpu():
-        kernel = getattr(importlib.import_module(f"minicnn.kernels.{room}"), name)
+    for file, name, signature, real in kernels_of_a_gpu():
+        kernel = getattr(importlib.import_module(f"minicnn.fast.cuda.{file}"), name)
         ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=(9, 0))
         assert ".entry" in ptx
-        assert real.bitwidth == 64 or ".f64" not in ptx, f"{room}{name} computes in float64"
+        assert real.bitwidth == 64 or ".f64" not in ptx, f"{file}.{name} computes in float64"
 
 
 # On a GPU

@@ -24,11 +24,13 @@ from minicnn.datasets.synthetic_faces import (
     lighting,
     obstacles,
     portrait,
+    raster,
     view,
 )
 from minicnn.datasets.synthetic_faces.hair import STYLES
 from minicnn.datasets.synthetic_faces.person import Person
 from minicnn.errors import InputError
+from minicnn.fast.cpu import raster as compiled_raster
 
 STRAIGHT = Circumstances()
 
@@ -197,7 +199,7 @@ def test_the_landmarks_are_where_anatomy_has_them(person):
     points = person.head.points
     tip = np.unravel_index(points[2].argmax(), points[2].shape)
     assert np.abs(nose - tip).max() < 2.5  # nothing stands out further than the tip of the nose
-    at = [portrait.implementation(points).sample(points, place[:, None])[:, 0] for place in person.landmarks.T]
+    at = [raster.raster_sample(points, place[:, None])[:, 0] for place in person.landmarks.T]
     i = person.identity
     np.testing.assert_allclose([at[0][0], at[1][0]], [-i.eye_distance / 2, i.eye_distance / 2], atol=0.3)
     np.testing.assert_allclose([at[0][1], at[1][1]], 0, atol=0.3)
@@ -323,16 +325,13 @@ def drawn(module, sheets, two_sided):
     depth, owner = np.zeros((16, 16), np.float32), np.zeros((16, 16), np.uint8)
     place = np.zeros((2, 16, 16), np.float32)
     for number, points in enumerate(sheets, start=1):
-        module.fill(points, number, two_sided, depth, owner, place)
+        module.raster_fill(points, number, two_sided, depth, owner, place)
     return depth, owner, place
 
 
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_the_z_buffer_shows_the_nearest_triangle_of_all(two_sided):
     """Against every triangle at every pixel, by barycentric coordinates solved for."""
-    from minicnn.fast.cpu import raster as on_numba
-    from minicnn.datasets.synthetic_faces.raster import on_numpy
-
     rng = np.random.default_rng(0)
     sheets = [sheet(rng), sheet(rng)[:, ::-1], sheet(rng)]
     column, row = np.meshgrid(np.arange(16) + 0.5, np.arange(16) + 0.5)
@@ -348,15 +347,15 @@ def test_the_z_buffer_shows_the_nearest_triangle_of_all(two_sided):
                     covered = (shares >= 0).all(axis=0)
                     expected[covered] = np.maximum(expected[covered], (corners[2] @ shares)[covered])
     expected = expected.reshape(16, 16)
-    depth, owner, place = drawn(on_numpy, sheets, two_sided)
+    depth, owner, place = drawn(raster, sheets, two_sided)
     np.testing.assert_allclose(depth, expected, atol=1e-4)
-    for mine, theirs in zip(drawn(on_numba, sheets, two_sided), (depth, owner, place), strict=True):
+    for mine, theirs in zip(drawn(compiled_raster, sheets, two_sided), (depth, owner, place), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
     # The place is where on the sheet the depth comes from.
     for number, points in enumerate(sheets, start=1):
         seen = owner == number
         if seen.any():
-            found = on_numpy.sample(points, place[:, seen])
+            found = raster.raster_sample(points, place[:, seen])
             assert np.abs(found[2] - depth[seen]).max() < 0.6  # a cell is two triangles, and no bilinear surface
             assert np.abs(found[:2] - np.stack([column[seen], row[seen]])).max() < 0.6
 
@@ -364,15 +363,12 @@ def test_the_z_buffer_shows_the_nearest_triangle_of_all(two_sided):
 def test_sampling_is_bilinear():
     from scipy.ndimage import map_coordinates
 
-    from minicnn.fast.cpu import raster as on_numba
-    from minicnn.datasets.synthetic_faces.raster import on_numpy
-
     rng = np.random.default_rng(1)
     grid = rng.standard_normal((2, 5, 7)).astype(np.float32)
     place = rng.uniform(-1, 8, (2, 60)).astype(np.float32)
     expected = [map_coordinates(plane, place, order=1, mode="nearest") for plane in grid]
-    for module in (on_numpy, on_numba):
-        np.testing.assert_allclose(module.sample(grid, place), expected, atol=1e-5)
+    for module in (raster, compiled_raster):
+        np.testing.assert_allclose(module.raster_sample(grid, place), expected, atol=1e-5)
 
 
 def test_projection_can_be_undone():

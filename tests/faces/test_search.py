@@ -75,7 +75,7 @@ def test_encodings_that_come_ever_nearer_are_found_as_well(monkeypatch):
 def test_results_do_not_depend_on_threads(monkeypatch):
     monkeypatch.setattr(search, "BLOCK", 64)
     encodings, queries = unit_vectors(3000, 32), unit_vectors(5, 32, seed=1)
-    before = minicnn.backend.threads()
+    before = minicnn.resources.threads()
     found = []
     try:
         for threads in (1, 4):

@@ -43,6 +43,7 @@ def test_an_op_that_returns_no_pair_is_told_what_to_return(made):
             "gradient to input 1 has shape (4, 1); expected an array of its shape",
         ),
         (lambda dy: (dy[0], dy), "gradient to input 0 has shape (4,); expected an array of its shape (3, 4)"),
+        (lambda dy: (dy.sum(), dy), "gradient to input 0 has shape (); expected an array of its shape (3, 4)"),
         (lambda dy: (2.0, dy), "gradient to input 0 is a float; expected an array"),
         (lambda dy: (Tensor(dy), dy), "gradient to input 0 is a Tensor; expected an array"),
     ],

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
+from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.fast.cpu import batch_norm as on_numba
-from minicnn.kernels.batch_norm import on_numpy
+from minicnn.fast.cpu import normalization as on_numba
+from minicnn.kernels import normalization as on_numpy
 from minicnn.ops import normalization
 from minicnn.tensor import Tensor
 
@@ -45,10 +45,10 @@ def problems(draw):
 @given(problem=problems(), relu=st.booleans())
 def test_kernels_equal_the_formulas_channel_by_channel(implementation, problem, relu):
     x, dy, mean, scale, beta, mean_dy, slope = problem
-    means, variances = implementation.statistics(x)
-    y = implementation.normalize(x, mean, scale, beta, relu)
-    totals, products = implementation.sums(dy, x, mean, scale, beta, relu)
-    dx = implementation.gradient(dy, x, mean, scale, beta, relu, mean_dy, slope)
+    means, variances = implementation.batch_statistics(x)
+    y = implementation.batch_normalize(x, mean, scale, beta, relu)
+    totals, products = implementation.batch_sums(dy, x, mean, scale, beta, relu)
+    dx = implementation.batch_gradient(dy, x, mean, scale, beta, relu, mean_dy, slope)
     for c in range(x.shape[1]):
         column, cotangent = x[:, c], dy[:, c]
         close(means[c], sum(column) / len(column))
@@ -69,10 +69,10 @@ def test_rows_of_every_length_are_joined_rightly(shape, relu):
     channels = [normal(shape[1], seed=i) for i in range(2, 7)]
     x, dy, (mean, scale, beta, *rest) = normal(*shape), normal(*shape, seed=1), channels
     for name, arguments in {
-        "statistics": (x,),
-        "normalize": (x, mean, scale, beta, relu),
-        "sums": (dy, x, mean, scale, beta, relu),
-        "gradient": (dy, x, mean, scale, beta, relu, *rest),
+        "batch_statistics": (x,),
+        "batch_normalize": (x, mean, scale, beta, relu),
+        "batch_sums": (dy, x, mean, scale, beta, relu),
+        "batch_gradient": (dy, x, mean, scale, beta, relu, *rest),
     }.items():
         found, defined = (getattr(module, name)(*arguments) for module in (on_numba, on_numpy))
         close(np.stack(found), np.stack(defined))
@@ -87,19 +87,19 @@ def test_the_layout_in_memory_does_not_matter(implementation):
         return np.asfortranarray(array)[::-1][::-1]
 
     for found, reference in [
-        (implementation.statistics(strange(x)), implementation.statistics(x)),
-        (implementation.sums(strange(dy), strange(x), *rule), implementation.sums(dy, x, *rule)),
+        (implementation.batch_statistics(strange(x)), implementation.batch_statistics(x)),
+        (implementation.batch_sums(strange(dy), strange(x), *rule), implementation.batch_sums(dy, x, *rule)),
     ]:
         close(np.stack(found), np.stack(reference))
-    close(implementation.normalize(strange(x), *rule), implementation.normalize(x, *rule))
+    close(implementation.batch_normalize(strange(x), *rule), implementation.batch_normalize(x, *rule))
     rest = *rule, mean, scale
-    close(implementation.gradient(strange(dy), strange(x), *rest), implementation.gradient(dy, x, *rest))
+    close(implementation.batch_gradient(strange(dy), strange(x), *rest), implementation.batch_gradient(dy, x, *rest))
 
 
 @each_implementation
 def test_a_mean_far_from_zero_does_not_drown_the_variance(implementation):
     x = 1000 + normal(4000, 3, dtype=np.float32)
-    mean, variance = implementation.statistics(x)
+    mean, variance = implementation.batch_statistics(x)
     assert mean.dtype == variance.dtype == np.float32
     exact = x.astype(np.float64)
     assert_allclose(mean, exact.mean(axis=0), rtol=1e-6)
@@ -111,7 +111,7 @@ def test_compiled_statistics_are_exact_to_a_millionth(channels):
     x = 3 + 2 * normal(1 << 14, channels, dtype=np.float32)
     x[: len(x) // 4] *= 5  # not like the others, as the pictures of one class may be
     exact = x.astype(np.float64)
-    mean, variance = on_numba.statistics(x)
+    mean, variance = on_numba.batch_statistics(x)
     assert_allclose(mean, exact.mean(axis=0), rtol=1e-6)
     assert_allclose(variance, exact.var(axis=0), rtol=1e-6)
 
@@ -121,14 +121,14 @@ def test_compiled_statistics_survive_positions_that_are_far_from_all_others():
     x = normal(1 << 14, 3, dtype=np.float32)
     x[:: len(x) // 128] += 1e4
     exact = x.astype(np.float64)
-    mean, variance = on_numba.statistics(x)
+    mean, variance = on_numba.batch_statistics(x)
     assert_allclose(mean, exact.mean(axis=0), rtol=1e-5)
     assert_allclose(variance, exact.var(axis=0), rtol=1e-4)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e6])
 def test_the_compiled_variance_of_a_constant_is_never_negative(value):
-    mean, variance = on_numba.statistics(np.full((1000, 3), value, np.float32))
+    mean, variance = on_numba.batch_statistics(np.full((1000, 3), value, np.float32))
     assert_allclose(mean, value, rtol=1e-6)
     assert (variance >= 0).all() and (variance <= 1e-12 * value**2).all()
 
@@ -136,7 +136,7 @@ def test_the_compiled_variance_of_a_constant_is_never_negative(value):
 @each_implementation
 def test_not_a_number_is_shown_by_the_relu(implementation):
     x = np.array([[np.nan, -1.0, 2.0]])
-    y = implementation.normalize(x, *np.float64([[0, 0, 0], [1, 1, 1], [0, 0, 0]]), True)
+    y = implementation.batch_normalize(x, *np.float64([[0, 0, 0], [1, 1, 1], [0, 0, 0]]), True)
     assert_array_equal(y, [[np.nan, 0, 2]])
 
 
@@ -292,18 +292,13 @@ def test_in_inference_the_one_rule_for_relus_is_asked(name, monkeypatch):
 
 @pytest.mark.parametrize("activation", [None, "relu"])
 @pytest.mark.parametrize("training", [False, True])
-def test_the_same_bits_for_any_number_of_threads(training, activation, monkeypatch):
-    most_pieces, parallel, before = [], backend.parallel, backend.threads()
-    monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(training, activation, thread_count, pieces):
     results = []
-    try:
-        with use_backend("numba"):
-            for count in (1, 2, 4):
-                backend.set_threads(count)
-                results.append(all_results((4, 64, 64, 16), np.float32, training, activation))
-    finally:
-        backend.set_threads(before)
-    assert min(most_pieces) > 4  # otherwise the threads had nothing to share
+    with use_backend("numba"):
+        for count in (1, 2, 4):
+            thread_count(count)
+            results.append(all_results((4, 64, 64, 16), np.float32, training, activation))
+    assert min(pieces) > 4  # otherwise the threads had nothing to share
     for other in results[1:]:
         for one, another in zip(results[0], other, strict=True):
             assert_array_equal(one, another)

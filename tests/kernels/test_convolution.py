@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import minicnn
-from minicnn import backend, nn, ops
+from minicnn import nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.conv import naive, on_numpy
-from minicnn.fast.cpu import conv as on_numba, places
+from minicnn.fast.cpu import conv as on_numba
+from minicnn.fast.cpu import places
+from minicnn.kernels import conv as on_numpy
 from minicnn.kernels.geometry import slide
+from minicnn.kernels.naive_conv import naive_conv, naive_conv_gradient_to_filters, naive_conv_gradient_to_input
 from minicnn.tensor import Tensor
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
@@ -65,11 +67,17 @@ def problems(draw):
 
 @each_implementation
 @settings(max_examples=100)
-@given(problem=problems(), relu=st.booleans())
-def test_forward_equals_the_loops(implementation, problem, relu):
+@given(problem=problems())
+def test_forward_equals_the_loops(implementation, problem):
     x, w, b, window, groups, _ = problem
-    reference = naive.forward(x, w, b, window, groups, relu)
-    assert_close(implementation.forward(x, w, b, window, groups, relu), reference)
+    assert_close(implementation.conv(x, w, b, window, groups), naive_conv(x, w, b, window, groups))
+
+
+@given(problem=problems())
+def test_the_compiled_one_can_clamp_on_the_way_out(problem):
+    x, w, b, window, groups, _ = problem
+    reference = np.maximum(naive_conv(x, w, b, window, groups), 0)
+    assert_close(on_numba.conv(x, w, b, window, groups, relu=True), reference)
 
 
 @each_implementation
@@ -77,8 +85,8 @@ def test_forward_equals_the_loops(implementation, problem, relu):
 @given(problem=problems())
 def test_gradient_to_the_input_equals_the_loops(implementation, problem):
     x, w, _, window, groups, dy = problem
-    reference = naive.gradient_to_input(dy, w, x.shape[1:-1], window, groups)
-    assert_close(implementation.gradient_to_input(dy, w, x.shape[1:-1], window, groups), reference)
+    reference = naive_conv_gradient_to_input(dy, w, x.shape[1:-1], window, groups)
+    assert_close(implementation.conv_gradient_to_input(dy, w, x.shape[1:-1], window, groups), reference)
 
 
 @each_implementation
@@ -86,8 +94,8 @@ def test_gradient_to_the_input_equals_the_loops(implementation, problem):
 @given(problem=problems())
 def test_gradient_to_the_filters_equals_the_loops(implementation, problem):
     x, _, _, window, groups, dy = problem
-    reference = naive.gradient_to_filters(dy, x, window, groups)
-    assert_close(implementation.gradient_to_filters(dy, x, window, groups), reference)
+    reference = naive_conv_gradient_to_filters(dy, x, window, groups)
+    assert_close(implementation.conv_gradient_to_filters(dy, x, window, groups), reference)
 
 
 @each_implementation
@@ -108,12 +116,12 @@ def test_the_layout_in_memory_does_not_matter(implementation, problem, layout):
 
     spatial = x.shape[1:-1]
     strange_b = None if b is None else laid_out(b)
-    strange = implementation.forward(laid_out(x), laid_out(w), strange_b, window, groups, True)
-    assert_close(strange, implementation.forward(x, w, b, window, groups, True))
-    strange = implementation.gradient_to_input(laid_out(dy), laid_out(w), spatial, window, groups)
-    assert_close(strange, implementation.gradient_to_input(dy, w, spatial, window, groups))
-    strange = implementation.gradient_to_filters(laid_out(dy), laid_out(x), window, groups)
-    assert_close(strange, implementation.gradient_to_filters(dy, x, window, groups))
+    strange = implementation.conv(laid_out(x), laid_out(w), strange_b, window, groups)
+    assert_close(strange, implementation.conv(x, w, b, window, groups))
+    strange = implementation.conv_gradient_to_input(laid_out(dy), laid_out(w), spatial, window, groups)
+    assert_close(strange, implementation.conv_gradient_to_input(dy, w, spatial, window, groups))
+    strange = implementation.conv_gradient_to_filters(laid_out(dy), laid_out(x), window, groups)
+    assert_close(strange, implementation.conv_gradient_to_filters(dy, x, window, groups))
 
 
 @each_implementation
@@ -124,10 +132,12 @@ def test_a_problem_of_several_blocks_and_pieces_equals_the_loops(implementation,
     x, w, b = normal(2, 9, 8, 4), normal(3, 2, 2, 4, seed=1), normal(4, seed=2)
     window = slide("conv", (9, 8), (3, 2), stride=(1, 2), padding=1)
     dy = normal(2, *window.output, 4, seed=3)
-    assert_close(implementation.forward(x, w, b, window, 2, True), naive.forward(x, w, b, window, 2, True))
-    reference = naive.gradient_to_input(dy, w, (9, 8), window, 2)
-    assert_close(implementation.gradient_to_input(dy, w, (9, 8), window, 2), reference)
-    assert_close(implementation.gradient_to_filters(dy, x, window, 2), naive.gradient_to_filters(dy, x, window, 2))
+    assert_close(implementation.conv(x, w, b, window, 2), naive_conv(x, w, b, window, 2))
+    reference = naive_conv_gradient_to_input(dy, w, (9, 8), window, 2)
+    assert_close(implementation.conv_gradient_to_input(dy, w, (9, 8), window, 2), reference)
+    assert_close(
+        implementation.conv_gradient_to_filters(dy, x, window, 2), naive_conv_gradient_to_filters(dy, x, window, 2)
+    )
 
 
 def inside_nan(array):
@@ -162,28 +172,28 @@ def test_lines_of_any_length_read_nothing_beyond_the_arrays(length, inner, outer
     x, w, b = normal(2, *spatial, inner), normal(*window.size, inner // groups, outer, seed=1), normal(outer, seed=2)
     dy = normal(2, *window.output, outer, seed=3)
     guarded = [inside_nan(array) for array in (x, w, b, dy)]
-    found = on_numba.forward(*guarded[:3], window, groups, True)
-    assert_close(found, on_numpy.forward(x, w, b, window, groups, True))
-    found = on_numba.gradient_to_input(guarded[3], guarded[1], spatial, window, groups)
-    assert_close(found, on_numpy.gradient_to_input(dy, w, spatial, window, groups))
-    found = on_numba.gradient_to_filters(guarded[3], guarded[0], window, groups)
-    assert_close(found, on_numpy.gradient_to_filters(dy, x, window, groups))
+    found = on_numba.conv(*guarded[:3], window, groups, True)
+    assert_close(found, np.maximum(on_numpy.conv(x, w, b, window, groups), 0))
+    found = on_numba.conv_gradient_to_input(guarded[3], guarded[1], spatial, window, groups)
+    assert_close(found, on_numpy.conv_gradient_to_input(dy, w, spatial, window, groups))
+    found = on_numba.conv_gradient_to_filters(guarded[3], guarded[0], window, groups)
+    assert_close(found, on_numpy.conv_gradient_to_filters(dy, x, window, groups))
 
 
 def test_the_loops_agree_with_a_result_worked_out_by_hand():
     x = np.array([1.0, 2, 3, 4]).reshape(1, 4, 1)
     w = np.array([1.0, 0, -2]).reshape(3, 1, 1)  # not turned round: this is cross-correlation
     window = slide("conv", (4,), 3, padding=1)
-    assert_array_equal(naive.forward(x, w, np.array([10.0]), window).ravel(), [6, 5, 4, 13])
+    assert_array_equal(naive_conv(x, w, np.array([10.0]), window, 1).ravel(), [6, 5, 4, 13])
     dy = np.array([1.0, 0, 0, 10]).reshape(1, 4, 1)
-    assert_array_equal(naive.gradient_to_input(dy, w, (4,), window).ravel(), [0, -2, 10, 0])
-    assert_array_equal(naive.gradient_to_filters(dy, x, window).ravel(), [30, 41, 2])
+    assert_array_equal(naive_conv_gradient_to_input(dy, w, (4,), window, 1).ravel(), [0, -2, 10, 0])
+    assert_array_equal(naive_conv_gradient_to_filters(dy, x, window, 1).ravel(), [30, 41, 2])
 
 
 def test_the_loops_give_each_group_its_own_channels():
     x = np.array([1.0, 10, 100, 1000]).reshape(1, 1, 4)
     w = np.array([[1.0, 2, 3, 4, 5, 6], [1, 1, 1, 1, 1, 1]]).reshape(1, 2, 6)
-    y = naive.forward(x, w, None, slide("conv", (1,), 1), groups=2)
+    y = naive_conv(x, w, None, slide("conv", (1,), 1), 2)
     assert_array_equal(y.ravel(), [11, 12, 13, 1400, 1500, 1600])
 
 
@@ -229,11 +239,11 @@ def test_the_op_and_its_gradients_are_those_of_the_loops(name, problem):
             activation="relu",
         )
         y.backward(dy)
-    reference = naive.forward(x, w, b, window, groups, relu=True)
+    reference = np.maximum(naive_conv(x, w, b, window, groups), 0)
     assert_close(y.data, reference)
     dy = dy * (reference > 0)
-    assert_close(tensors[0].grad, naive.gradient_to_input(dy, w, x.shape[1:-1], window, groups))
-    assert_close(tensors[1].grad, naive.gradient_to_filters(dy, x, window, groups))
+    assert_close(tensors[0].grad, naive_conv_gradient_to_input(dy, w, x.shape[1:-1], window, groups))
+    assert_close(tensors[1].grad, naive_conv_gradient_to_filters(dy, x, window, groups))
     if b is not None:
         assert_allclose(tensors[2].grad, dy.reshape(-1, len(b)).sum(axis=0), rtol=0, atol=1e-12 * dy.size)
 
@@ -332,23 +342,14 @@ def test_float32_is_close_to_float64(name, x_shape, w_shape, options):
         exact = all_results(*arrays, np.float64, **options)
     for single, double in zip(found, exact, strict=True):
         assert single.dtype == np.float32
-        # Winograd's transforms cost a digit (kernels/winograd); only the first of these is large enough for it.
+        # Winograd's transforms cost a digit (fast/cpu/winograd); only the first of these is large enough for it.
         allowed = 2e-5 if name == "numba" and x_shape == (1, 32, 32, 64) else 2e-6
         assert np.abs(single - double).max() <= allowed * np.abs(double).max()
 
 
-@pytest.fixture
-def thread_count():
-    before = backend.threads()
-    yield backend.set_threads
-    backend.set_threads(before)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("options", [{}, {"stride": 2, "groups": 2}], ids=str)
-def test_the_same_bits_for_any_number_of_threads(options, dtype, thread_count, monkeypatch):
-    most_pieces, parallel = [], backend.parallel
-    monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(options, dtype, thread_count, pieces, monkeypatch):
     monkeypatch.setattr(on_numba, "WORK", 1)
     groups = options.get("groups", 1)
     arrays = normal(2, 40, 33, 32), normal(3, 3, 32 // groups, 32, seed=1), normal(32, seed=2)
@@ -357,7 +358,7 @@ def test_the_same_bits_for_any_number_of_threads(options, dtype, thread_count, m
         for count in (1, 2, 4):
             thread_count(count)
             results.append(all_results(*arrays, dtype, padding=1, activation="relu", **options))
-    assert max(most_pieces) > 4  # otherwise the threads had nothing to share
+    assert max(pieces) > 4  # otherwise the threads had nothing to share
     for other in results[1:]:
         for one, another in zip(results[0], other, strict=True):
             assert_array_equal(one, another)
@@ -397,7 +398,7 @@ X, W, B = np.ones((1, 8, 8, 4)), np.ones((3, 3, 4, 16)), np.ones(16)
         ((X, W), {"groups": "2"}, "groups is '2'; expected a divisor"),
         ((np.ones((1, 2, 8, 4)), W), {}, "the window spans 3 along dimension 0, more than the padded input 2"),
         ((X, W), {"dilation": 4}, "the window spans 9 along dimension 0, more than the padded input 8"),
-        ((X[:0], W), {}, "an array is empty; expected at least one of everything (x (0, 8, 8, 4)"),
+        ((X[:0], W), {}, "an array is empty; expected every dimension to be at least 1 (x (0, 8, 8, 4)"),
         ((X, W[..., :0]), {}, "an array is empty"),
         ((X.astype(int), W), {}, "x has dtype int64; expected a floating-point array"),
         ((X, W.astype(np.uint8)), {}, "w has dtype uint8; expected a floating-point array"),
@@ -462,10 +463,10 @@ def test_windows_that_read_the_picture_itself_and_those_at_its_border(case, grou
     for tables in (places.of_outputs, places.of_inputs):
         tables.cache_clear()
     try:
-        y = on_numba.forward(x, w, None, window, groups)
-        assert_close(y, on_numpy.forward(x, w, None, window, groups))
-        dx = on_numba.gradient_to_input(y, w, spatial, window, groups)
-        assert_close(dx, on_numpy.gradient_to_input(y, w, spatial, window, groups))
+        y = on_numba.conv(x, w, None, window, groups)
+        assert_close(y, on_numpy.conv(x, w, None, window, groups))
+        dx = on_numba.conv_gradient_to_input(y, w, spatial, window, groups)
+        assert_close(dx, on_numpy.conv_gradient_to_input(y, w, spatial, window, groups))
     finally:
         places.LARGE = large
         for tables in (places.of_outputs, places.of_inputs):
@@ -480,12 +481,12 @@ def test_panels_of_frozen_filters_are_kept_and_say_the_same(positions):
     x, w = normal(2, positions, positions, 20), normal(3, 3, 20, 37, seed=1)
     window = slide("conv", x.shape[1:-1], w.shape[:-2], padding=1)
     dy = normal(*x.shape[:-1], 37, seed=2)
-    y, dx = on_numba.forward(x, w, None, window), on_numba.gradient_to_input(dy, w, x.shape[1:-1], window)
+    y, dx = on_numba.conv(x, w, None, window, 1), on_numba.conv_gradient_to_input(dy, w, x.shape[1:-1], window, 1)
     minicnn.clear_cache()
     w.flags.writeable = False
     for _ in range(2):
-        assert_array_equal(on_numba.forward(x, w, None, window), y)
-        assert_array_equal(on_numba.gradient_to_input(dy, w, x.shape[1:-1], window), dx)
+        assert_array_equal(on_numba.conv(x, w, None, window, 1), y)
+        assert_array_equal(on_numba.conv_gradient_to_input(dy, w, x.shape[1:-1], window, 1), dx)
     kinds = minicnn.cache_info().kinds
     assert kinds["panels"] > w.nbytes and kinds["turned panels"] > w.nbytes
     del w
@@ -510,5 +511,5 @@ def test_a_part_of_the_taps_is_not_taken_for_all():
     for spatial, options in (((1, 1), {"stride": 2, "padding": 1}), ((4, 4), {"padding": 1})):
         window = slide("conv", spatial, (3, 3), **options)
         dy = normal(1, *window.output, 20, seed=1)
-        expected = on_numpy.gradient_to_input(dy, w, spatial, window)
-        assert_close(on_numba.gradient_to_input(dy, w, spatial, window), expected)
+        expected = on_numpy.conv_gradient_to_input(dy, w, spatial, window, 1)
+        assert_close(on_numba.conv_gradient_to_input(dy, w, spatial, window, 1), expected)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from minicnn.fast.cpu import crop as on_numba
-from minicnn.kernels.crop import on_numpy
+from minicnn.kernels import crop as on_numpy
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
@@ -43,7 +43,7 @@ def by_definition(x, window, height, width):
 def test_parts_of_pixels_are_added_up(implementation, corner, side, size):
     """Windows that lie beyond the edge, or outside, as well."""
     window = np.array([[*corner, corner[0] + side[0], corner[1] + side[1]]])
-    y = implementation.forward(picture(), window, *size)
+    y = implementation.crop(picture(), window, *size)
     assert y.shape == (1, *size, 3) and y.dtype == np.float32
     assert_allclose(y[0], by_definition(picture(), window[0], *size), atol=1e-5)
 
@@ -51,7 +51,7 @@ def test_parts_of_pixels_are_added_up(implementation, corner, side, size):
 @each_implementation
 def test_a_window_of_whole_pixels_is_the_picture(implementation):
     x = picture()
-    y = implementation.forward(x, np.array([[1.0, 2.0, 6.0, 8.0], [-2.0, 0.0, 3.0, 6.0]]), 6, 5)
+    y = implementation.crop(x, np.array([[1.0, 2.0, 6.0, 8.0], [-2.0, 0.0, 3.0, 6.0]]), 6, 5)
     assert_allclose(y[0], x[2:8, 1:6], atol=1e-6)
     assert_allclose(y[1, :, 2:], x[:6, :3], atol=1e-6)
     assert not y[1, :, :2].any()  # zero outside
@@ -60,10 +60,10 @@ def test_a_window_of_whole_pixels_is_the_picture(implementation):
 @each_implementation
 def test_half_the_size_is_the_mean_of_four(implementation):
     x = picture(8, 6)
-    y = implementation.forward(x, np.array([[0.0, 0.0, 6.0, 8.0]]), 4, 3)[0]
+    y = implementation.crop(x, np.array([[0.0, 0.0, 6.0, 8.0]]), 4, 3)[0]
     assert_allclose(y, x.reshape(4, 2, 3, 2, 3).mean(axis=(1, 3)), atol=1e-6)
 
 
 @each_implementation
 def test_no_windows(implementation):
-    assert implementation.forward(picture(), np.empty((0, 4)), 4, 3).shape == (0, 4, 3, 3)
+    assert implementation.crop(picture(), np.empty((0, 4)), 4, 3).shape == (0, 4, 3, 3)

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
+from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.fast.cpu import gram as on_numba
-from minicnn.kernels.gram import on_numpy
+from minicnn.kernels import gram as on_numpy
 from minicnn.tensor import Tensor
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
@@ -34,8 +34,8 @@ def test_forward_and_gradient_equal_the_sums(implementation, n, positions, chann
             gram[:, i, j] = (features[:, :, i] * features[:, :, j]).sum(axis=1)
             dfeatures[:, :, i] += dgram[:, i, j, None] * features[:, :, j]
             dfeatures[:, :, j] += dgram[:, i, j, None] * features[:, :, i]
-    assert_allclose(implementation.forward(features), gram, rtol=0, atol=1e-12)
-    assert_allclose(implementation.gradient(dgram, features), dfeatures, rtol=0, atol=1e-12)
+    assert_allclose(implementation.gram(features), gram, rtol=0, atol=1e-12)
+    assert_allclose(implementation.gram_gradient(dgram, features, None), dfeatures, rtol=0, atol=1e-12)
 
 
 @each_implementation
@@ -44,18 +44,20 @@ def test_the_gradient_can_be_added_to_what_is_there(implementation, positions, c
     features, dgram = normal(2, positions, channels), normal(2, channels, channels, seed=1)
     before = normal(2, positions, channels, seed=2)
     total = before.copy()
-    assert implementation.gradient(dgram, features, total) is total
-    assert_allclose(total, before + on_numpy.gradient(dgram, features), atol=1e-10)
-    assert_allclose(implementation.gradient(dgram, features), on_numpy.gradient(dgram, features), atol=1e-10)
+    assert implementation.gram_gradient(dgram, features, total) is total
+    assert_allclose(total, before + on_numpy.gram_gradient(dgram, features, None), atol=1e-10)
+    assert_allclose(
+        implementation.gram_gradient(dgram, features, None), on_numpy.gram_gradient(dgram, features, None), atol=1e-10
+    )
 
 
 @each_implementation
 def test_the_layout_in_memory_does_not_matter(implementation):
     features, dgram = normal(2, 9, 4), normal(2, 4, 4, seed=1)
     strange = np.asfortranarray(features)[:, ::-1][:, ::-1]
-    assert_allclose(implementation.forward(strange), implementation.forward(features), atol=1e-13)
-    expected = implementation.gradient(dgram, features)
-    assert_allclose(implementation.gradient(np.asfortranarray(dgram), strange), expected, atol=1e-13)
+    assert_allclose(implementation.gram(strange), implementation.gram(features), atol=1e-13)
+    expected = implementation.gram_gradient(dgram, features, None)
+    assert_allclose(implementation.gram_gradient(np.asfortranarray(dgram), strange, None), expected, atol=1e-13)
 
 
 @each_backend
@@ -92,18 +94,13 @@ def test_float32_is_within_two_millionths_of_float64(name):
             assert np.abs(single - double).max() <= 2e-6 * np.abs(double).max()
 
 
-def test_the_same_bits_for_any_number_of_threads(monkeypatch):
-    most_pieces, parallel, before = [], backend.parallel, backend.threads()
-    monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(thread_count, pieces):
     features, results = normal(2, 48, 47, 24, dtype=np.float32), []
-    try:
-        with use_backend("numba"):
-            for count in (1, 2, 4):
-                backend.set_threads(count)
-                results.append(all_results(features, np.float32))
-    finally:
-        backend.set_threads(before)
-    assert min(most_pieces) > 4  # otherwise the threads had nothing to share
+    with use_backend("numba"):
+        for count in (1, 2, 4):
+            thread_count(count)
+            results.append(all_results(features, np.float32))
+    assert min(pieces) > 4  # otherwise the threads had nothing to share
     for other in results[1:]:
         for one, another in zip(results[0], other, strict=True):
             assert_array_equal(one, another)

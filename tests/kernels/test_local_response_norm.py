@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
+from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.tensor import Tensor
@@ -120,17 +120,12 @@ def test_not_a_number_is_shown_where_it_is_in_the_window(name):
     assert_array_equal(np.isnan(y.data[0]), [0, 0, 0, 1, 1, 1, 0, 0, 0])
 
 
-def test_the_same_bits_for_any_number_of_threads(monkeypatch):
-    pieces, parallel, before = [], backend.parallel, backend.threads()
-    monkeypatch.setattr(backend, "parallel", lambda *a: (pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(thread_count, pieces):
     x, dy, results = normal(900, 16, dtype=np.float32), normal(900, 16, seed=1, dtype=np.float32), []
-    try:
-        with use_backend("numba"):
-            for count in (1, 2, 4):
-                backend.set_threads(count)
-                results.append(result_and_gradient(x, dy, **RULE))
-    finally:
-        backend.set_threads(before)
+    with use_backend("numba"):
+        for count in (1, 2, 4):
+            thread_count(count)
+            results.append(result_and_gradient(x, dy, **RULE))
     assert min(pieces) > 4  # otherwise the threads had nothing to share
     for y, dx in results[1:]:
         assert_array_equal(y, results[0][0])

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
+from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.geometry import slide
 from minicnn.fast.cpu import locally_connected as on_numba
+from minicnn.kernels.geometry import slide
 from minicnn.tensor import Tensor
 
 each_backend = pytest.mark.parametrize("name", ["numpy", "numba"])
@@ -161,18 +161,13 @@ def test_inputs_are_left_as_they_were(name):
         assert_array_equal(array, copy)
 
 
-def test_the_same_bits_for_any_number_of_threads(monkeypatch):
-    pieces, parallel, before = [], backend.parallel, backend.threads()
-    monkeypatch.setattr(backend, "parallel", lambda *a: (pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(thread_count, pieces):
     x, w, b = normal(2, 30, 12, 4), normal(28, 10, 3, 3, 4, 5, seed=1), normal(28, 10, 5, seed=2)
     results = []
-    try:
-        with use_backend("numba"):
-            for count in (1, 2, 4):
-                backend.set_threads(count)
-                results.append(all_results(x, w, b, 1, np.float32))
-    finally:
-        backend.set_threads(before)
+    with use_backend("numba"):
+        for count in (1, 2, 4):
+            thread_count(count)
+            results.append(all_results(x, w, b, 1, np.float32))
     assert min(pieces) > 4  # otherwise the threads had nothing to share
     for other in results[1:]:
         for one, another in zip(results[0], other, strict=True):
@@ -189,7 +184,7 @@ X, W = np.ones((1, 6, 5, 2)), np.ones((4, 3, 3, 3, 2, 4))
         (np.ones((6, 5)), W, None, 1, "x has 2 dimensions; expected 3, 4 or 5: (N, *spatial, C)"),
         (X.astype(int), W, None, 1, "x has dtype int64; expected a floating-point array"),
         (X, W > 0, None, 1, "w has dtype bool; expected a floating-point array"),
-        (X[:0], W, None, 1, "an array is empty; expected at least one of everything"),
+        (X[:0], W, None, 1, "an array is empty; expected every dimension to be at least 1"),
         (X, W[0], None, 1, "w has 5 dimensions; expected 6: (*output, *kernel, C_in, C_out) (x (1, 6, 5, 2), w (3, 3,"),
         (X[..., :1], W, None, 1, "x has 1 channels, w expects 2"),
         (X, W[:, :2], None, 1, "w has filters for (4, 2) positions; a window (3, 3) with stride (1, 1) has (4, 3)"),

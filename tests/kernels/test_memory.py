@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 import minicnn
 from minicnn import nn
-from minicnn.kernels.memory import PATIENCE, Cache
+from minicnn.fast.cpu.cache import PATIENCE, Cache
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 

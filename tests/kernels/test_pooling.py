@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, ops
-from minicnn.fast import buffers
+from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
-from minicnn.kernels.geometry import slide
+from minicnn.fast.cpu import buffers
 from minicnn.fast.cpu import pool as on_numba
-from minicnn.kernels.pool import on_numpy
+from minicnn.kernels import pool as on_numpy
+from minicnn.kernels.geometry import slide
 from minicnn.tensor import Tensor
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
@@ -104,10 +104,10 @@ def test_max_pooling_equals_the_loops(implementation, problem):
     x, window = problem
     dy = normal(x.shape[0], *window.output, x.shape[-1])
     y, switches, dx = max_by_loops(x, window, dy)
-    y_found, switches_found = implementation.max_forward(x, window)
+    y_found, switches_found = implementation.max_pool(x, window)
     assert_array_equal(y_found, y)
     assert_array_equal(switches_found, switches)
-    dx_found = implementation.max_gradient(dy, switches_found, x.shape[1:-1], window)
+    dx_found = implementation.max_pool_gradient(dy, switches_found, x.shape[1:-1], window)
     assert dx_found.shape == dx.shape
     assert_allclose(dx_found, dx, rtol=0, atol=1e-12 * window.taps)
 
@@ -119,8 +119,8 @@ def test_average_pooling_equals_the_loops(implementation, problem, count_padding
     x, window = problem
     dy = normal(x.shape[0], *window.output, x.shape[-1])
     y, dx = average_by_loops(x, window, count_padding, dy)
-    assert_allclose(implementation.avg_forward(x, window, count_padding), y, rtol=0, atol=1e-12)
-    dx_found = implementation.avg_gradient(dy, x.shape[1:-1], window, count_padding)
+    assert_allclose(implementation.avg_pool(x, window, count_padding), y, rtol=0, atol=1e-12)
+    dx_found = implementation.avg_pool_gradient(dy, x.shape[1:-1], window, count_padding)
     assert dx_found.shape == dx.shape
     assert_allclose(dx_found, dx, rtol=0, atol=1e-12 * window.taps)
 
@@ -134,14 +134,14 @@ def test_the_layout_in_memory_does_not_matter(implementation, problem):
     def strange(array):
         return np.repeat(array, 2, axis=-1)[::-1][::-1][..., ::2]
 
-    y, switches = implementation.max_forward(x, window)
-    assert_array_equal(implementation.max_forward(strange(x), window)[0], y)
-    dx = implementation.max_gradient(dy, switches, spatial, window)
-    assert_array_equal(implementation.max_gradient(strange(dy), switches, spatial, window), dx)
-    y = implementation.avg_forward(x, window, False)
-    assert_array_equal(implementation.avg_forward(strange(x), window, False), y)
-    dx = implementation.avg_gradient(dy, spatial, window, False)
-    assert_array_equal(implementation.avg_gradient(strange(dy), spatial, window, False), dx)
+    y, switches = implementation.max_pool(x, window)
+    assert_array_equal(implementation.max_pool(strange(x), window)[0], y)
+    dx = implementation.max_pool_gradient(dy, switches, spatial, window)
+    assert_array_equal(implementation.max_pool_gradient(strange(dy), switches, spatial, window), dx)
+    y = implementation.avg_pool(x, window, False)
+    assert_array_equal(implementation.avg_pool(strange(x), window, False), y)
+    dx = implementation.avg_pool_gradient(dy, spatial, window, False)
+    assert_array_equal(implementation.avg_pool_gradient(strange(dy), spatial, window, False), dx)
 
 
 # Which element wins
@@ -199,8 +199,8 @@ def test_windows_side_by_side_write_every_pixel(spatial, size):
     dy = np.ones((2, *window.output, 8192), np.float32)
     switches = np.zeros(dy.shape, np.uint8)
     for gradient, expected in (
-        (lambda: on_numba.max_gradient(dy, switches, spatial, window), 1),
-        (lambda: on_numba.avg_gradient(dy, spatial, window, False), 1 / size**2),
+        (lambda: on_numba.max_pool_gradient(dy, switches, spatial, window), 1),
+        (lambda: on_numba.avg_pool_gradient(dy, spatial, window, False), 1 / size**2),
     ):
         spoilt = buffers.empty(shape, np.float32)
         spoilt.fill(np.nan)
@@ -216,10 +216,10 @@ def test_switches_are_stored_in_the_smallest_integers(implementation, taps, dtyp
     window = slide("max_pool", (taps,), taps)
     x = np.zeros((1, taps, 2))
     x[0, -1, 0] = 1  # the last tap wins in one channel, the first in the other
-    _, switches = implementation.max_forward(x, window)
+    _, switches = implementation.max_pool(x, window)
     assert switches.dtype == dtype
     assert_array_equal(switches.ravel(), [taps - 1, 0])
-    dx = implementation.max_gradient(np.ones((1, 1, 2)), switches, (taps,), window)
+    dx = implementation.max_pool_gradient(np.ones((1, 1, 2)), switches, (taps,), window)
     assert dx[0, -1, 0] == dx[0, 0, 1] == 1 and dx.sum() == 2
 
 
@@ -322,24 +322,15 @@ def test_float32_is_within_two_millionths_of_float64(name, pool, shape, options)
             assert np.abs(single - double).max() <= 2e-6 * np.abs(double).max()
 
 
-@pytest.fixture
-def thread_count():
-    before = backend.threads()
-    yield backend.set_threads
-    backend.set_threads(before)
-
-
 @pytest.mark.parametrize("options", [{"size": 3, "stride": 1, "padding": 1}, {"size": 2}], ids=["overlapping", "2x2"])
 @each_pool
-def test_the_same_bits_for_any_number_of_threads(pool, options, thread_count, monkeypatch):
-    most_pieces, parallel = [], backend.parallel
-    monkeypatch.setattr(backend, "parallel", lambda *a: (most_pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(pool, options, thread_count, pieces):
     x, results = normal(2, 60, 61, 8, dtype=np.float32), []
     with use_backend("numba"):
         for count in (1, 2, 4):
             thread_count(count)
             results.append(all_results(x, pool, np.float32, **options))
-    assert min(most_pieces) > 4  # otherwise the threads had nothing to share
+    assert min(pieces) > 4  # otherwise the threads had nothing to share
     for y, dx in results[1:]:
         assert_array_equal(y, results[0][0])
         assert_array_equal(dx, results[0][1])

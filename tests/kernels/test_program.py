@@ -5,9 +5,10 @@ import threading
 import numpy as np
 import pytest
 
-from minicnn import backend
-from minicnn.fast.cpu import program
-from minicnn.fast.cpu.program import CONVOLVE, LARGEST, LENGTH, MEAN, compiled as on_numba, definition as on_numpy
+from minicnn.fast.cpu import program, threads
+from minicnn.fast.cpu.program import CONVOLVE, LARGEST, LENGTH, MEAN
+from minicnn.fast.cpu.program import compiled as on_numba
+from minicnn.fast.cpu.program import definition as on_numpy
 
 SIDE, CHANNELS, OUTPUTS = 7, 5, 37  # more outputs than a panel has columns, and not a multiple of them
 
@@ -95,15 +96,11 @@ def test_a_nan_is_shown(kind):
         assert shown[:3, 1].all() and shown.sum() == 3
 
 
-def test_results_do_not_depend_on_the_number_of_threads():
+def test_results_do_not_depend_on_the_number_of_threads(thread_count):
     found = []
-    count = backend.threads()
-    try:
-        for threads in (1, 2, 4):
-            backend.set_threads(threads)
-            found.append(run_both(chained, np.float32)[1])
-    finally:
-        backend.set_threads(count)
+    for count in (1, 2, 4):
+        thread_count(count)
+        found.append(run_both(chained, np.float32)[1])
     assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
 
 
@@ -113,7 +110,7 @@ def test_whoever_waits_long_leaves_and_comes_back():
     steps = chained(bias)
     begun, done = np.zeros((2, len(steps)), np.int64)
     begun[0] = 1  # somebody has the first of its four pieces
-    fixed = backend.constant(steps), backend.constant(numbers)
+    fixed = threads.constant(steps), threads.constant(numbers)
     assert on_numba._run_from(0, *fixed, arena, begun, done) == 0
     assert done[0] == 3
     waiting = threading.Thread(target=on_numba._join, args=(*fixed, arena, begun, done))

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend
+from minicnn.backend import kernels_for, use_backend
 from minicnn.fast.cpu import triplet as on_numba
-from minicnn.kernels.triplet import on_numpy
+from minicnn.kernels import triplet as on_numpy
 
 IMPLEMENTATIONS = {"numpy": on_numpy, "numba": on_numba}
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
@@ -89,23 +89,31 @@ def test_triplets_are_those_that_loops_find_in_the_same_order(implementation, ba
     assert list(map(tuple, found)) == expected
 
 
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+@given(batch=batches(), seed=st.integers(0, 2**32 - 1))
+def test_every_other_picture_pulls_by_its_weight(name, batch, seed):
+    x, _ = batch
+    weights = np.random.default_rng(seed).standard_normal((len(x), len(x)))
+    expected = [
+        sum((weights[i, j] * (x[i] - x[j]) for j in range(len(x))), np.zeros(x.shape[1])) for i in range(len(x))
+    ]
+    with use_backend(name):
+        dx = kernels_for(x).pull(weights, x)
+    assert_allclose(dx, expected, rtol=0, atol=1e-12)
+
+
 def all_results(x, labels):
     d = on_numba.distances(x, True)
     return d, *on_numba.hardest(d, labels), on_numba.triplets(d, labels, 0.0, 0.5)
 
 
-def test_the_same_bits_for_any_number_of_threads(monkeypatch):
-    pieces, parallel, before = [], backend.parallel, backend.threads()
-    monkeypatch.setattr(backend, "parallel", lambda *a: (pieces.append(len(a[1])), parallel(*a)))
+def test_the_same_bits_for_any_number_of_threads(thread_count, pieces, monkeypatch):
     monkeypatch.setattr(on_numba, "LEAST", 1 << 9)
     random = np.random.default_rng(0)
     x, labels, results = random.standard_normal((60, 7)).astype(np.float32), random.integers(0, 9, 60), []
-    try:
-        for count in (1, 2, 4):
-            backend.set_threads(count)
-            results.append(all_results(x, labels))
-    finally:
-        backend.set_threads(before)
+    for count in (1, 2, 4):
+        thread_count(count)
+        results.append(all_results(x, labels))
     assert min(pieces) > 4  # otherwise the threads had nothing to share
     assert len(results[0][-1]) > 100
     for other in results[1:]:

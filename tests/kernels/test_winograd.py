@@ -2,7 +2,6 @@
 that picks them, what they remember, and that nothing about threads shows in a result.
 """
 
-import gc
 import inspect
 import os
 import signal
@@ -15,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import backend, models, nn, ops
+from minicnn import models, nn, ops
 from minicnn.backend import use_backend
+from minicnn.fast.cpu import pool, winograd
+from minicnn.fast.cpu.winograd import A_T, B_T, G, filters, suits, tiles_along
+from minicnn.fast.cpu.winograd import compiled as on_numba
+from minicnn.fast.cpu.winograd import definition as on_numpy
 from minicnn.gradients.checking import gradcheck
-from minicnn.kernels import pool
-from minicnn.fast.cpu import winograd
-from minicnn.kernels.conv import on_numpy as im2col
+from minicnn.kernels.conv import conv, conv_gradient_to_filters, conv_gradient_to_input
 from minicnn.kernels.geometry import slide
-from minicnn.fast.cpu.winograd import A_T, B_T, G, compiled as on_numba, definition as on_numpy, suits, tiles_along
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -68,11 +68,13 @@ def test_the_matrices_multiply_polynomials():
 def test_the_definition_equals_im2col(problem):
     x, w, b, window, dy = problem
     before, spatial = window.before, x.shape[1:3]
-    assert_allclose(on_numpy.forward(x, w, b, before, window.output), im2col.forward(x, w, b, window), atol=1e-11)
+    assert_allclose(on_numpy.forward(x, w, b, before, window.output), conv(x, w, b, window, 1), atol=1e-11)
     assert_allclose(
-        on_numpy.gradient_to_input(dy, w, before, spatial), im2col.gradient_to_input(dy, w, spatial, window), atol=1e-11
+        on_numpy.gradient_to_input(dy, w, before, spatial),
+        conv_gradient_to_input(dy, w, spatial, window, 1),
+        atol=1e-11,
     )
-    assert_allclose(on_numpy.gradient_to_filters(dy, x, before), im2col.gradient_to_filters(dy, x, window), atol=1e-11)
+    assert_allclose(on_numpy.gradient_to_filters(dy, x, before), conv_gradient_to_filters(dy, x, window, 1), atol=1e-11)
 
 
 # The compiled kernels
@@ -107,11 +109,10 @@ def test_fused_equals_one_step_after_the_other(channels, size):
     assert_array_equal(active, y > 0)
     means, same_marks = on_numba.fused_forward(x, w, b, (1, 1), size, True, True)
     halves = slide("pool", size, 2, stride=2)
-    kernels = pool.implementation(y)
-    assert_array_equal(means, kernels.avg_forward(clamped, halves, False))
+    assert_array_equal(means, pool.avg_pool(clamped, halves, False))
     assert_array_equal(same_marks, marks)
     dmeans = normal(*means.shape, seed=3)
-    dy = kernels.avg_gradient(dmeans, size, halves, False) * active
+    dy = pool.avg_pool_gradient(dmeans, size, halves, False) * active
     dx = on_numba.fused_gradient_to_input(dmeans, w, (1, 1), size, size, marks, True)
     assert_allclose(dx, on_numpy.gradient_to_input(dy, w, (1, 1), size), atol=1e-9)
 
@@ -183,7 +184,7 @@ def test_the_readable_backend_never_uses_it(monkeypatch):
     x, w = normal(1, 32, 32, 64, dtype=np.float32), normal(3, 3, 64, 64, seed=1, dtype=np.float32)
     with use_backend("numpy"):
         y = ops.conv(x, w, padding=1).data
-    assert_array_equal(y, im2col.forward(x, w, None, slide("conv", (32, 32), 3, padding=1)))
+    assert_array_equal(y, conv(x, w, None, slide("conv", (32, 32), 3, padding=1), 1))
 
 
 def test_a_nan_in_the_cotangent_ends_where_relu_was_inactive():
@@ -207,11 +208,11 @@ def test_float32_is_within_twenty_millionths_of_float64_im2col(inner, outer, sid
     exact = [a.astype(np.float64) for a in (x, w, dy)]
     y = on_numba.forward(x, w, None, (1, 1), (side, side))
     assert y.dtype == np.float32
-    assert relative_error(y, im2col.forward(exact[0], exact[1], None, window)) <= 2e-5
+    assert relative_error(y, conv(exact[0], exact[1], None, window, 1)) <= 2e-5
     dx = on_numba.gradient_to_input(dy, w, (1, 1), (side, side))
-    assert relative_error(dx, im2col.gradient_to_input(exact[2], exact[1], (side, side), window)) <= 2e-5
+    assert relative_error(dx, conv_gradient_to_input(exact[2], exact[1], (side, side), window, 1)) <= 2e-5
     dw = on_numba.gradient_to_filters(dy, x, (1, 1))
-    assert relative_error(dw, im2col.gradient_to_filters(exact[2], exact[0], window)) <= 2e-5
+    assert relative_error(dw, conv_gradient_to_filters(exact[2], exact[0], window, 1)) <= 2e-5
 
 
 # Threads
@@ -228,22 +229,18 @@ PROBLEMS = [(1, 40, 36, 64, 64), (2, 24, 24, 208, 192)]
 
 
 @pytest.mark.parametrize("shape", PROBLEMS)
-def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(shape):
+def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(shape, thread_count):
     n, height, width, inner, outer = shape
     arrays = [
         normal(n, height, width, inner, dtype=np.float32),
         normal(3, 3, inner, outer, seed=1, dtype=np.float32),
         normal(n, height, width, outer, seed=2, dtype=np.float32),
     ]
-    before = backend.threads()
     wanted = all_results(*arrays)
-    try:
-        for count in (1, 2, 4, 2):
-            backend.set_threads(count)
-            for found, first in zip(all_results(*arrays), wanted, strict=True):
-                assert_array_equal(found, first)
-    finally:
-        backend.set_threads(before)
+    for count in (1, 2, 4, 2):
+        thread_count(count)
+        for found, first in zip(all_results(*arrays), wanted, strict=True):
+            assert_array_equal(found, first)
 
 
 def test_eight_threads_at_once_get_the_results_of_one():
@@ -284,9 +281,8 @@ def test_it_works_after_a_fork():
 @pytest.fixture
 def counted(monkeypatch):
     """Counts the transforms of whole filters."""
-    calls = []
-    right = on_numba.transformed.__globals__["transform"]
-    monkeypatch.setitem(on_numba.transformed.__globals__, "transform", lambda w: (calls.append(1), right(w))[1])
+    calls, right = [], filters.transform
+    monkeypatch.setattr(filters, "transform", lambda w: (calls.append(1), right(w))[1])
     return calls
 
 

@@ -1,15 +1,13 @@
 """One output of a convolution: its products, its row and column, its block."""
 
 import math
-import sys
-import types
 
 import numpy as np
 import pytest
 
 import minicnn
 from minicnn import InputError, Tensor, ops
-from minicnn.kernels.conv import on_numpy
+from minicnn.kernels.conv import im2col
 from minicnn.tape import pixels
 from minicnn.tape.products import window_of
 
@@ -50,7 +48,7 @@ def test_its_row_of_im2col_holds_what_the_loops_read(name):
     y, x, window = step.output.array, step.inputs[0].array, window_of(step)
     index = tuple(n // 2 for n in y.shape)
     pixel = tape.pixel("conv_1", index)
-    patches = on_numpy.im2col(x, window).reshape(pixel.place.rows, window.taps, x.shape[-1])
+    patches = im2col(x, window).reshape(pixel.place.rows, window.taps, x.shape[-1])
     channels = pixel.place.depth // window.taps
     first = index[-1] // (y.shape[-1] // pixel.groups) * channels
     row = patches[pixel.row, :, first : first + channels].ravel()
@@ -66,7 +64,7 @@ def test_the_text_tells_every_way(capsys):
     assert first.startswith("conv_1[1, 0, 2, 3] = ") and "18 products of x and w; 9 more meet padding" in first
     assert "n = 1, o = (0, 2), j = 3" in shown and "x[1, 0, 1, 0] × w[1, 0, 0, 3]" in shown
     assert "row 32 of 60 patches × column 3 of 4 filters, 27 numbers each" in shown
-    assert "compiled (on_numba.py): block 0 of 1, sum 8 of" in shown
+    assert "compiled (fast/cpu/conv.py): block 0 of 1, sum 8 of" in shown
 
 
 def test_winograd_is_named_where_it_computes():
@@ -78,24 +76,21 @@ def test_winograd_is_named_where_it_computes():
 
 def test_a_block_is_the_one_that_the_kernel_forms(monkeypatch):
     """A kernel that is watched: outputs of one block are those between two fetches of a panel."""
-    from minicnn.fast.cpu import conv as on_numba
+    from minicnn.fast.cpu import conv
 
-    monkeypatch.setattr(on_numba, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(conv, "BLOCK_BYTES", 1 << 10)
     x, w = Tensor(np.ones((1, 20, 20, 3))), Tensor(np.ones((3, 3, 3, 2)))
     with minicnn.record() as tape:
         y = ops.conv(x, w)
     place = tape.pixel(y, (0, 10, 0, 1)).place
     block = place.block
-    assert block == on_numba.outputs_a_block(x.data.nbytes, 18 * 18) < 18 * 18
+    assert block == conv.outputs_a_block(x.data.nbytes, 18 * 18) < 18 * 18
     assert f"block {180 // block} of {-(-324 // block)}" in str(tape.pixel(y, (0, 10, 0, 1)))
 
 
 def test_the_gpu_says_which_thread(monkeypatch):
-    kernel = types.ModuleType("kernel")
-    kernel.tilings = lambda: [("one each", 0, 0, 1, 1, 128, "27 pairs"), ("tiles", 16, 16, 2, 4)]
-    monkeypatch.setattr(pixels.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setitem(sys.modules, pixels.CUDA, kernel)
-    monkeypatch.setattr(pixels, "tilings", pixels.tilings.__wrapped__)
+    rows = [("one each", 0, 0, 1, 1, 128, "27 pairs"), ("tiles", 16, 16, 2, 4)]
+    monkeypatch.setattr(pixels, "tilings", lambda: [pixels.Tiling(*row) for row in rows])
     tape, _ = recorded("same")
     shown = str(tape.pixel("conv_1", (1, 4, 5, 3))).splitlines()  # row 59, column 3: number 239
     assert shown[-2].endswith("CUDA, one each: block 1, thread 111; reads 27 pairs")
@@ -104,11 +99,11 @@ def test_the_gpu_says_which_thread(monkeypatch):
 
 def test_the_kernels_for_the_gpu_say_how_they_share_the_work():
     pytest.importorskip("numba.cuda")
-    from minicnn.fast.cuda import naive_conv as naive, conv as tiled
+    from minicnn.fast.cuda import conv, naive_conv
 
     one, tile = pixels.tilings()
     assert (one.name, one.flat, tile.name, tile.rows, tile.columns) == (
-        "naive", naive.THREADS, "tiled", tiled.SIDE, tiled.SIDE,
+        "naive", naive_conv.THREADS, "tiled", conv.SIDE, conv.SIDE,
     )  # fmt: skip
     tape, _ = recorded("groups")  # 9 positions, 2 groups of 3 filters
     shown = str(tape.pixel("conv_1", (0, 2, 1, 4))).splitlines()

@@ -9,8 +9,8 @@ import pytest
 import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
 from minicnn.gradients.cases import CASES
-from minicnn.tape import Tape
 from minicnn.operation import op
+from minicnn.tape import Tape
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from minicnn.fast.cuda import simulation
 from minicnn import use_backend
+from minicnn.fast.cuda import simulation
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from minicnn import InputError
+from minicnn import InputError, devices
+from minicnn.backend import kernels_for
 from minicnn.bench import cuda_check, cuda_steps, pytorch, runner
 from minicnn.bench.plan import Plan
 from minicnn.cli import main
-from minicnn.fast.cuda import naive_conv as naive, conv as tiled
+from minicnn.fast.cuda import gpu
 from minicnn.models.card import ModelCard
 from minicnn.models.vgg import VGG
 
@@ -21,7 +22,7 @@ def alone(monkeypatch):
     monkeypatch.setattr("minicnn.fast.cuda.simulation.threads.watching", False)
 
 
-@pytest.mark.parametrize("name", ["conv tiled forward 2-D in groups", "max pool 2-D", "distances, mining and pull"])
+@pytest.mark.parametrize("name", ["tiled conv 2-D in groups", "max pool 2-D", "distances, mining and pull"])
 def test_a_check_finds_the_error_of_a_kernel(name):
     row = cuda_check.measure(name, CHECKS[name])
     assert 0 < row.minicnn < 10 and row.unit == "ppm" and 0 < row.details["of_limit"] < 1
@@ -35,22 +36,23 @@ def test_every_check_passes(name):
 
 @pytest.mark.parametrize("wrong", ["off by a little", "an element forgotten"])
 def test_a_check_refuses_a_wrong_kernel(wrong, monkeypatch):
-    right = naive.forward
+    kernels = kernels_for(devices.move(np.zeros(1), "cuda"))
+    right = kernels.naive_conv
 
-    def forward(*arguments):
+    def naive_conv(*arguments):
         y = right(*arguments)
         y[0, 0, 0] = y[0, 0, 0] * (1 + 1e-4) + 1e-4 if wrong == "off by a little" else np.nan
         return y
 
-    monkeypatch.setattr(naive, "forward", forward)
-    name = "conv naive forward 2-D"
+    monkeypatch.setattr(kernels, "naive_conv", naive_conv)
+    name = "naive conv 2-D"
     with pytest.raises(InputError, match=rf"bench: the kernel {name} is wrong on this GPU, by .*\(seed \d+\)"):
         cuda_check.measure(name, CHECKS[name])
 
 
 def test_what_a_kernel_does_not_write_shows(monkeypatch):
-    monkeypatch.setattr(tiled, "_launch", lambda *arguments: None)
-    name = "conv tiled forward 1-D"
+    monkeypatch.setattr(gpu, "launch", lambda *arguments: None)
+    name = "tiled conv 1-D"
     with pytest.raises(InputError, match="wrong on this GPU, by nan"):
         cuda_check.measure(name, CHECKS[name])
 

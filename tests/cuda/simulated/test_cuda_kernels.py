@@ -1,20 +1,16 @@
-"""The smaller kernels on the simulated GPU, held to their definitions: Gram, triplets, pixel step, rectifier."""
+"""The smaller kernels on the simulated GPU, held to their definitions: Gram, triplets, Adam's step, marks of a ReLU."""
 
 import numpy as np
 import pytest
 from both_devices import assert_same, there
 
-from minicnn.kernels import gram, pixel_step, rectify, triplet
+from minicnn.backend import kernels_for
+from minicnn.fast.cuda import elementwise as elementwise_on_cuda
 from minicnn.fast.cuda import gram as gram_on_cuda
-from minicnn.fast.cuda import pixel_step as pixel_step_on_cuda
-from minicnn.fast.cuda import rectify as rectify_on_cuda
 from minicnn.fast.cuda import triplet as triplet_on_cuda
+from minicnn.kernels import elementwise, gram, triplet
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-
-
-def definition(room):
-    return room.implementation(np.zeros(1, np.int8))
 
 
 def drawn(*shapes, dtype=np.float64, seed=0):
@@ -26,16 +22,16 @@ def drawn(*shapes, dtype=np.float64, seed=0):
 @pytest.mark.parametrize("shape", [(2, 11, 5), (1, 23, 3), (1, 1, 1)])
 def test_gram(shape, dtype):
     features, dgram, total = drawn(shape, (shape[0], shape[2], shape[2]), shape, dtype=dtype)
-    found = gram_on_cuda.forward(there(features))
-    assert_same(found, definition(gram).forward(features))
+    found = gram_on_cuda.gram(there(features))
+    assert_same(found, gram.gram(features))
     np.testing.assert_array_equal(found._memory, np.swapaxes(found._memory, 1, 2))  # symmetric to the last bit
-    wanted = definition(gram).gradient(dgram, features)
-    assert_same(gram_on_cuda.gradient(*there(dgram, features)), wanted)
+    wanted = gram.gram_gradient(dgram, features, None)
+    assert_same(gram_on_cuda.gram_gradient(*there(dgram, features), None), wanted)
     device_total = there(total)
-    assert gram_on_cuda.gradient(*there(dgram, features), device_total) is device_total  # in place
+    assert gram_on_cuda.gram_gradient(*there(dgram, features), device_total) is device_total  # in place
     assert_same(device_total, total + wanted)
     strided = there(np.stack([total, total], axis=-1))[..., 0]
-    gram_on_cuda.gradient(*there(dgram, features), strided)
+    gram_on_cuda.gram_gradient(*there(dgram, features), strided)
     assert_same(strided, total + wanted)
 
 
@@ -46,7 +42,7 @@ def test_distances(shape, dtype):
     x[-1] = x[0]
     for squared in (True, False):
         found = triplet_on_cuda.distances(there(x), squared)
-        assert_same(found, definition(triplet).distances(x, squared))
+        assert_same(found, triplet.distances(x, squared))
         np.testing.assert_array_equal(found._memory, found._memory.T)
         assert found._memory[0, -1] == 0
 
@@ -58,7 +54,7 @@ def test_the_hardest_of_each_anchor(count):
     d = random.integers(0, 3, (count, count)).astype(np.float64)
     for labels in (random.integers(0, 4, count), np.zeros(count, np.int64), np.arange(count)):
         positives, negatives = triplet_on_cuda.hardest(*there(d, labels))
-        wanted = definition(triplet).hardest(d, labels)
+        wanted = triplet.hardest(d, labels)
         assert_same(positives, wanted[0])
         assert_same(negatives, wanted[1])
 
@@ -68,37 +64,37 @@ def test_triplets_in_a_band():
     d, labels = random.integers(0, 5, (8, 8)).astype(np.float64), random.integers(0, 3, 8)
     for low, high in ((-np.inf, np.inf), (-np.inf, 1), (0, 2), (90, 91)):
         found = triplet_on_cuda.triplets(*there(d, labels), low, high)
-        assert_same(found, definition(triplet).triplets(d, labels, low, high))
+        assert_same(found, triplet.triplets(d, labels, low, high))
 
 
 @each_dtype
 def test_how_a_cost_of_distances_moves_encodings(dtype):
     weights, x = drawn((7, 7), (7, 5))
     x = x.astype(dtype)
-    wanted = definition(triplet).pull(weights, x)
+    wanted = triplet.pull(weights, x)
     assert_same(triplet_on_cuda.pull(*there(weights, x)), wanted.astype(dtype), tolerance=1e-5)
     by_differences = sum(weights[:, [j]] * (x - x[j]) for j in range(7))
     np.testing.assert_allclose(wanted, by_differences, rtol=1e-5)
 
 
 @each_dtype
-def test_a_pixel_step(dtype):
+def test_a_step_of_adam(dtype):
     p, g, mean, square = drawn(*[(1, 5, 3, 3)] * 4, dtype=dtype)
     square = square**2
     rule = 0.3, 1e-3, 0.9, 0.99, -0.5, 0.5
     on_device = there(p, g, mean, square)
     for _ in range(3):
-        definition(pixel_step).move(p, g, mean, square, *rule)
-        pixel_step_on_cuda.move(*on_device, *rule)
+        elementwise.adam_step(p, g, mean, square, *rule)
+        elementwise_on_cuda.adam_step(*on_device, *rule)
     for found, wanted in zip(on_device, (p, g, mean, square), strict=True):
         assert_same(found, wanted)
     assert np.abs(p).max() == dtype(0.5)  # some were clipped
     strided = there(np.stack([p, p], axis=-1))[..., 0]
-    pixel_step_on_cuda.move(strided, *on_device[1:], *rule)
-    definition(pixel_step).move(p, g, mean, square, *rule)
+    elementwise_on_cuda.adam_step(strided, *on_device[1:], *rule)
+    elementwise.adam_step(p, g, mean, square, *rule)
     assert_same(strided, p)
     p[0], on_device[0]._memory[0] = np.nan, np.nan
-    pixel_step_on_cuda.move(*on_device, *rule)
+    elementwise_on_cuda.adam_step(*on_device, *rule)
     assert np.isnan(on_device[0]._memory).all()
 
 
@@ -108,8 +104,9 @@ def test_marks_of_the_rectifier(channels, dtype):
     y, dy = drawn((2, 3, channels), (2, 3, channels), dtype=dtype)
     y[0, 0] = 0
     y[0, 1, 0] = np.nan
-    marks = rectify_on_cuda.mark(there(y))
-    assert_same(marks, definition(rectify).mark(y))
-    wanted = definition(rectify).marked_gradient(dy, definition(rectify).mark(y))
-    assert_same(rectify_on_cuda.marked_gradient(there(dy), marks), wanted)
-    assert_same(rectify_on_cuda.gradient(*there(dy, y)), definition(rectify).gradient(dy, y))
+    marks = elementwise_on_cuda.relu_marks(there(y))
+    assert_same(marks, elementwise.relu_marks(y))
+    wanted = elementwise.marked_gradient(dy, elementwise.relu_marks(y))
+    assert_same(elementwise_on_cuda.marked_gradient(there(dy), marks), wanted)
+    device_dy, device_y = there(dy, y)
+    assert_same(kernels_for(device_y).relu_gradient(device_dy, device_y), elementwise.relu_gradient(dy, y))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from both_devices import assert_same, there
 
-from minicnn.kernels.geometry import slide
 from minicnn.fast.cuda import pool as on_cuda
-from minicnn.kernels.pool import on_numpy
+from minicnn.kernels import pool
+from minicnn.kernels.geometry import slide
 
 # spatial, size, options
 CASES = {
@@ -30,28 +30,28 @@ def of_case(case, dtype=np.float64, seed=0):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_largest(case, dtype):
     window, x, dy = of_case(case, dtype)
-    (y, switches), (wanted, wanted_switches) = on_cuda.max_forward(there(x), window), on_numpy.max_forward(x, window)
+    (y, switches), (wanted, wanted_switches) = on_cuda.max_pool(there(x), window), pool.max_pool(x, window)
     assert_same(y, wanted)
     assert_same(switches, wanted_switches)  # of equals the first
-    found = on_cuda.max_gradient(there(dy), switches, x.shape[1:-1], window)
-    assert_same(found, on_numpy.max_gradient(dy, wanted_switches, x.shape[1:-1], window))
+    found = on_cuda.max_pool_gradient(there(dy), switches, x.shape[1:-1], window)
+    assert_same(found, pool.max_pool_gradient(dy, wanted_switches, x.shape[1:-1], window))
 
 
 @each_case
 @pytest.mark.parametrize("count_padding", [False, True])
 def test_the_mean(case, count_padding):
     window, x, dy = of_case(case)
-    found = on_cuda.avg_forward(there(x), window, count_padding)
-    assert_same(found, on_numpy.avg_forward(x, window, count_padding))
-    found = on_cuda.avg_gradient(there(dy), x.shape[1:-1], window, count_padding)
-    assert_same(found, on_numpy.avg_gradient(dy, x.shape[1:-1], window, count_padding))
+    found = on_cuda.avg_pool(there(x), window, count_padding)
+    assert_same(found, pool.avg_pool(x, window, count_padding))
+    found = on_cuda.avg_pool_gradient(there(dy), x.shape[1:-1], window, count_padding)
+    assert_same(found, pool.avg_pool_gradient(dy, x.shape[1:-1], window, count_padding))
 
 
 def test_a_nan_is_shown_and_minus_infinity_wins_where_there_is_nothing_else():
     window, x, _ = of_case("a picture, side by side")
     x[0, 1, 0, 0] = np.nan
     x[0, :2, 2:4, 1] = -np.inf
-    (y, switches), (wanted, wanted_switches) = on_cuda.max_forward(there(x), window), on_numpy.max_forward(x, window)
+    (y, switches), (wanted, wanted_switches) = on_cuda.max_pool(there(x), window), pool.max_pool(x, window)
     np.testing.assert_array_equal(y._memory, wanted)
     np.testing.assert_array_equal(switches._memory, wanted_switches)
     assert np.isnan(wanted[0, 0, 0, 0]) and wanted[0, 0, 1, 1] == -np.inf
@@ -62,8 +62,8 @@ def test_a_nan_is_shown_and_minus_infinity_wins_where_there_is_nothing_else():
 @each_case
 def test_drawn_numbers(case, seed):
     window, x, dy = of_case(case, (np.float32, np.float64)[seed % 2], seed)
-    y, switches = on_cuda.max_forward(there(x), window)
-    wanted, wanted_switches = on_numpy.max_forward(x, window)
+    y, switches = on_cuda.max_pool(there(x), window)
+    wanted, wanted_switches = pool.max_pool(x, window)
     assert_same(y, wanted)
-    found = on_cuda.max_gradient(there(dy), switches, x.shape[1:-1], window)
-    assert_same(found, on_numpy.max_gradient(dy, wanted_switches, x.shape[1:-1], window))
+    found = on_cuda.max_pool_gradient(there(dy), switches, x.shape[1:-1], window)
+    assert_same(found, pool.max_pool_gradient(dy, wanted_switches, x.shape[1:-1], window))

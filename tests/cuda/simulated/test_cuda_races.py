@@ -5,8 +5,7 @@ import pytest
 from both_devices import there
 from numba import cuda
 
-from minicnn import devices
-from minicnn.fast.cuda import simulation
+from minicnn.fast.cuda import gpu, simulation
 from minicnn.fast.cuda.simulation import Race
 
 SIDE = 4
@@ -109,7 +108,7 @@ def outcomes(kernel, seeds=range(8)):
     for seed in seeds:
         c = there(np.full((SIDE, SIDE), np.nan))
         with simulation.shuffled(seed):
-            devices.launch(kernel, 1, (SIDE, SIDE), *there(a, b), c)
+            gpu.launch(kernel, 1, (SIDE, SIDE), *there(a, b), c)
         errors.append(np.abs(c._memory - a @ b).max())
     return errors
 
@@ -132,7 +131,7 @@ def test_a_race_that_the_usual_order_hides_shows_in_another(monkeypatch):
 
     def run():
         y = there(np.zeros(8))
-        devices.launch(each_takes_from_the_one_before, 2, 4, there(x), y)
+        gpu.launch(each_takes_from_the_one_before, 2, 4, there(x), y)
         return y._memory
 
     monkeypatch.setattr(simulation.threads, "order", None)
@@ -147,7 +146,7 @@ def test_a_race_that_the_usual_order_hides_shows_in_another(monkeypatch):
 
 def test_a_barrier_that_some_never_reach_is_found():
     with pytest.raises(Race, match="half_of_them_wait: some threads of a block wait at a barrier"):
-        devices.launch(half_of_them_wait, 1, 4, there(np.zeros(4)))
+        gpu.launch(half_of_them_wait, 1, 4, there(np.zeros(4)))
 
 
 @cuda.jit
@@ -158,13 +157,13 @@ def shifted(x, y):
 
 def test_an_index_below_zero_is_found():
     with pytest.raises(IndexError, match=r"argument 0 of shape \(4,\) was asked for \[-1\]"):
-        devices.launch(shifted, 1, 4, *there(np.zeros(4), np.zeros(4)))
+        gpu.launch(shifted, 1, 4, *there(np.zeros(4), np.zeros(4)))
 
 
 @pytest.mark.parametrize(("kernel", "blocks"), [(all_add_to_one, 2), (all_add_then_one_looks, 1)])
 def test_atomic_additions_are_no_race(kernel, blocks):
     x, y = there(np.arange(8.0), np.zeros(1))
-    devices.launch(kernel, blocks, 8 // blocks, x, y)
+    gpu.launch(kernel, blocks, 8 // blocks, x, y)
     assert y._memory[0] == 28
 
 
@@ -173,4 +172,4 @@ def test_who_looks_while_others_still_add_has_a_race(seed):
     """Whoever the last one was."""
     x, y = there(np.arange(8.0), np.zeros(1))
     with simulation.shuffled(seed), pytest.raises(Race, match=r"shared memory\[0\]: .* with no barrier between"):
-        devices.launch(all_add_and_some_look, 1, 8, x, y)
+        gpu.launch(all_add_and_some_look, 1, 8, x, y)

@@ -9,18 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from both_devices import assert_same, there
+from numba import cuda
 
 from minicnn import InputError, Tensor, devices, diagnosis, hdf5, nn, ops, optim, style, use_backend
-from minicnn.fast.cuda import simulation
 from minicnn.faces import encode, mine_triplets
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, triplet_loss
 from minicnn.faces.training import FacePlan, train_encoder
-from minicnn.fast.cuda import rectify as rectify_on_cuda
+from minicnn.fast.cuda import gpu, simulation
 from minicnn.gradients.cases import CASES
 from minicnn.models.card import ModelCard, StyleRecipe
 from minicnn.models.vgg import VGG
 
 SLOW = ("conv", "locally_connected")  # many numbers for a simulator
+
+
+@cuda.jit
+def copied(x, y):
+    y[0, 0] = x[0, 0]
 
 
 def refused(message, call, *arguments, **options):
@@ -106,7 +111,7 @@ def test_what_would_copy_in_secret_raises():
     with pytest.raises(TypeError, match=r"np\.packbits is not known to work"):
         np.packbits(x > 0)
     with pytest.raises(TypeError, match="not contiguous"):
-        devices.launch(rectify_on_cuda._mark, 1, 1, x.T, x)
+        gpu.launch(copied, 1, 1, x.T, x)
 
 
 def test_a_model_goes_with_its_running_statistics_and_its_file_does_not_tell(tmp_path):
