@@ -25,15 +25,15 @@ Find = Callable[[str], "Callable[..., Any] | None"]
 class Backend:
     """Functions by the names of the contracts: kernels.conv(…), kernels.gram(…). `name` is the backend's own.
 
-    find: from a name to its function, asked once a name; None where the definition shall compute. An ImportError means
-    that the whole backend is missing: the definitions compute, and a line on stderr says so.
+    find: returns the function of a name, or None for the definition; called once per name. An ImportError means that
+    the whole backend is missing: the definitions compute, and a line on stderr says so.
     dtypes: characters of the dtypes that it computes; arrays of others go to the definitions. Empty: all.
-    checked: look at the shape and dtype of every result, and keep the engine's arrays apart from the functions' own.
+    checked: check the shape and dtype of every result, and copy it.
     """
 
     def __init__(self, name: str, find: Find, dtypes: str = "", checked: bool = False) -> None:
         self.name, self._find, self._dtypes, self._checked = name, find, dtypes, checked
-        self.missing = ""  # why the definitions compute in its place
+        self.missing = ""  # why the definitions compute instead
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in contracts:
@@ -67,8 +67,9 @@ _told = False
 def register(name: str, **functions: Callable[..., Any]) -> None:
     """Add a backend: register("mine", conv=my_conv, gram=my_gram), and then use_backend("mine").
 
-    functions: by the names of the contracts (minicnn/kernels), with the arguments of their definitions. The definitions
-    compute the rest. A result of another shape or dtype than the contract's is an InputError that names the function.
+    functions: by the names of the contracts (minicnn/kernels), called with the positional arguments of their
+    definitions, without the `kernels` of composed ones. The definitions compute the rest: gradients too. A result of
+    another shape or dtype than the contract's is an InputError that names the function.
     A name that was registered before is replaced. Raise InputError for an unknown contract.
     """
     if name in ("numpy", "numba", "cuda") or not isinstance(name, str) or not name.isidentifier():
@@ -106,13 +107,13 @@ def backends() -> tuple[str, ...]:
 
 
 class use_backend:
-    """Choose the kernels for host arrays: "numpy" (readable, the definitions), "numba" (fast, the default), or a name
-    that was registered.
+    """Choose the kernels for host arrays: "numpy" (readable, the definitions), "numba" (compiled, the default where it
+    is attached), or a name that was registered.
 
     "cuda": new Tensors live on the GPU; host arrays are computed by the default. What lives on a GPU is computed there
     whatever is chosen. Raises InputError, with what is missing, where no GPU can be used.
     A plain call switches from here on; `with use_backend("numpy"):` switches back at the end of the block.
-    The choice belongs to the current thread (a ContextVar).
+    The choice belongs to the current context: a new thread begins with the default.
     """
 
     def __init__(self, name: str) -> None:
@@ -146,7 +147,7 @@ def kernels_for(array: np.ndarray) -> Backend:
         name = "cuda"
     elif name == "cuda":
         name = _default
-    backend = _backends[name]
+    backend = _backends.get(name, _definitions)  # NumPy's functions dispatch on a GPU's arrays
     return backend if not backend._dtypes or array.dtype.char in backend._dtypes else _definitions
 
 
@@ -154,7 +155,9 @@ def kernels_for(array: np.ndarray) -> Backend:
 
 
 def offer(**services: Callable[..., Any]) -> None:
-    """Attach functions that others may ask for by name: threads, memory, programs for whole networks."""
+    """Attach functions that others may ask for by name: the number of threads, what a cache holds, a faster way through
+    a whole network.
+    """
     _services.update(services)
 
 
@@ -164,7 +167,7 @@ def ask(service: str, *arguments: Any, otherwise: Any = None) -> Any:
 
 
 def quiet() -> None:
-    """Do not tell on stderr that a backend is missing: what runs prints for programs."""
+    """Do not say on stderr that a backend is missing, for commands whose output is parsed."""
     global _told
     _told = True
 

@@ -37,7 +37,7 @@ class Node:
 
     `inputs` holds, for each array input, the Node that made it, the leaf itself, or None where no gradient is wanted.
     No node refers to the Tensor it made, so there is no reference cycle and the graph frees itself.
-    shapes: (shape, dtype) of each input, to which its gradient is brought.
+    shapes: (shape, dtype) of each input; its gradient is summed and converted to them, which undoes broadcasting.
     fresh, adds: what the op promises, see minicnn.op. retained: the Tensor that keeps this node's cotangent.
     """
 
@@ -96,9 +96,9 @@ def walk_back(root: Node, gradient: np.ndarray) -> None:
         if node.retained is not None and (tensor := node.retained()) is not None:
             deposit(tensor, cotangent, owned=False)
         closure, inputs = node.backward, node.inputs
-        node.backward, node.inputs = None, ()  # what the closure keeps is freed with it, not when the graph is
+        node.backward, node.inputs = None, ()  # drop the closure now, so that its arrays are freed early
         if node.adds and node.observer is None and inputs[0] in cotangents and cotangents[inputs[0]].owned:
-            closure(cotangent, cotangents[inputs[0]].array)
+            cotangents[inputs[0]].array = closure(cotangent, cotangents[inputs[0]].array)
             continue
         gradients = _run(closure, cotangent, node, len(inputs))
         del cotangent  # else the largest arrays of a network would outlive the next closure
@@ -119,8 +119,8 @@ def walk_back(root: Node, gradient: np.ndarray) -> None:
 
 
 def _rank(node: Node) -> tuple[int, int]:
-    """Return the key by which a heap gives the deepest node first, and of equals the oldest: the way on through a
-    network comes before what branches off it, and finds memory for a cotangent that the branch may add to.
+    """Return the key by which a heap gives the deepest node first, and of equals the oldest: the network's own next
+    layer runs before what branches off, so that its cotangent exists when the branch runs, which then adds in place.
     """
     return -node.depth, node.age
 
@@ -147,7 +147,7 @@ def _fitted(gradient: Any, wanted: tuple[tuple, np.dtype], closure: Callable, nu
     try:
         if is_array and part.shape == shape and part.dtype == dtype:
             return part
-        return sum_to(part, shape).astype(dtype, copy=part.shape == shape)
+        return sum_to(part, shape).astype(dtype, copy=False)
     except (AttributeError, IndexError, ValueError):
         what = f"has shape {part.shape}" if is_array else f"is a {type(part).__name__}"
         whose = f"{_called(closure)}: the gradient to input {number}"
@@ -167,9 +167,11 @@ def deposit(leaf: Leaf, gradient: np.ndarray, owned: bool) -> None:
 
 
 def sum_to(gradient: np.ndarray, shape: tuple) -> np.ndarray:
-    """Undo broadcasting: sum over the axes along which the forward copied."""
+    """Undo broadcasting: sum over the axes along which the forward copied. Raise ValueError if it did not."""
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[extra:], strict=True)):
+        raise ValueError(f"{gradient.shape} is not a broadcast of {shape}")
     stretched = tuple(extra + i for i, n in enumerate(shape) if n == 1 and gradient.shape[extra + i] != 1)
     return gradient.sum(axis=(*range(extra), *stretched)).reshape(shape)

@@ -66,12 +66,15 @@ def op(
     adds: bool = False,
     fuses: dict | None = None,
 ) -> Callable:
-    """Make an operation on Tensors of a function on arrays that returns (result, backward).
+    """Turn a function on arrays that returns (result, backward) into an operation on Tensors.
 
-    The array inputs are the function's positional parameters, or the first `inputs` of them where others follow.
-    `backward` takes the cotangent of the result and returns one gradient for each array input (a tuple when there
-    are several; None where there is none). A function with a keyword `needs` is told which of its array inputs
-    want a gradient, so that it keeps only what those need.
+    The array inputs are the function's positional parameters, or the first `inputs` of them where others follow. An
+    input that is not a Tensor may arrive as a Python number. A function with a keyword `needs` is told which of its
+    array inputs want a gradient, so that it keeps only what those need.
+
+    `backward` takes the cotangent of the result, which it must not write to, and returns one gradient for each array
+    input: a tuple if there are several, None where there is none. A gradient may have the shape to which its input was
+    broadcast, and any floating-point dtype.
 
     fresh: a promise that `backward` returns arrays made in that call, one for each gradient, and keeps none of them.
     Gradients that meet are then added up in place, in one of these arrays. Without the promise none is written to.
@@ -86,7 +89,8 @@ def op(
     name, signature = function.__name__, inspect.signature(function)
     parameters = signature.parameters.values()
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][:inputs]
+    kind = inspect.Parameter.VAR_POSITIONAL if variadic else inspect.Parameter.POSITIONAL_OR_KEYWORD
+    names = [p.name for p in parameters if p.kind is kind][:inputs]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     asks = "needs" in signature.parameters
     _name_closures(function)
@@ -117,7 +121,7 @@ def op(
             if not isinstance(arrays[0], np.ndarray):
                 arrays[0] = devices.as_array(arrays[0])
         elif any(map(_is_elsewhere, arrays)):
-            arrays = _on_one_device(arrays, sources, names or [p.name for p in parameters], name)
+            arrays = _on_one_device(arrays, sources, names, name)
         if asks:
             options["needs"] = tuple([origin is not None for origin in origins])
         watcher = watching.get()
@@ -134,8 +138,8 @@ def op(
         node = None
         if origins.count(None) < len(origins):
             node = Node(name, backward, tuple(origins), tuple(shapes), fresh, adds)
-        if type(data) is not np.ndarray:
-            data = _result(data, name)
+        if type(data) is not np.ndarray or data.dtype.kind != "f":
+            data = _result(data, name, node is not None)
         tensor = made(data, node)
         if watcher is not None:
             step.finish(tensor)
@@ -177,11 +181,12 @@ def _constant(value: Any, name: str) -> Any:
     return array.item() if array.ndim == 0 and isinstance(array, np.ndarray) else array
 
 
-def _result(data: Any, name: str) -> Any:
-    """Return an op's result as an array of numbers: NumPy makes a number of what has no dimensions."""
+def _result(data: Any, name: str, wants_gradient: bool) -> Any:
+    """Return an op's result as an array: NumPy makes a number of what has no dimensions."""
     data = np.asarray(data) if isinstance(data, np.generic) else as_data(data, name)
-    if data.dtype.kind not in "fiub":
-        raise InputError(f"{name}: the result has dtype {data.dtype}; expected numbers")
+    if data.dtype.kind not in ("f" if wants_gradient else "fiub"):
+        expected = "floating-point numbers, for a gradient to flow back" if wants_gradient else "numbers"
+        raise InputError(f"{name}: the result has dtype {data.dtype}; expected {expected}")
     return data
 
 

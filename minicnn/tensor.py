@@ -21,8 +21,8 @@ from minicnn.graph import Node, deposit, walk_back
 class Tensor:
     """An n-dimensional array that can carry a gradient.
 
-    data: anything NumPy makes an array of; an array keeps its dtype and is not copied. It decides where the Tensor
-    lives: in this machine's memory, or on the GPU, where use_backend("cuda") lets new ones begin.
+    data: anything NumPy makes an array of; an array keeps its dtype and is not copied. The Tensor lives where data
+    does; under use_backend("cuda") data of this machine's memory is moved to the GPU.
     requires_grad: collect d(loss)/d(self) in `.grad` during backward. Needs a floating-point dtype.
     name: shown in messages and files.
     """
@@ -32,7 +32,7 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         self.data: np.ndarray = data.data if isinstance(data, Tensor) else as_data(data, "Tensor")
-        if devices.device_of(self.data) != backend.new_device() == "cuda":
+        if backend.new_device() == "cuda":
             self.data = devices.move(self.data, "cuda")
         if self.data.dtype.kind not in "fiub":
             raise InputError(f"Tensor: data has dtype {self.data.dtype}; expected numbers")
@@ -75,7 +75,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return the same values, with no memory of how they were made."""
-        return Tensor(self.data)
+        return made(self.data, None)
 
     def to(self, device: str) -> Tensor:
         """Return the values on a device, "cpu" or "cuda": self if it lives there, otherwise a new leaf."""
@@ -140,7 +140,7 @@ class Tensor:
 
 
 def made(data: Any, node: Node | None) -> Tensor:
-    """Return the Tensor of a result that `node` made; None: nothing wants its gradient. It lives where data does."""
+    """Return the Tensor of a result, which lives where data does. node: what made it; None if no gradient is wanted."""
     tensor = Tensor.__new__(Tensor)
     tensor.data = data
     tensor.requires_grad, tensor.grad, tensor.name, tensor._node = node is not None, None, None, node
@@ -148,7 +148,7 @@ def made(data: Any, node: Node | None) -> Tensor:
 
 
 def as_data(value: Any, name: str) -> np.ndarray:
-    """Return a value as an array. name: of whom, for the error when it is a ragged list."""
+    """Return a value as an array. name: the caller, for the error message."""
     try:
         return devices.as_array(value)
     except ValueError:

@@ -48,6 +48,7 @@ def scenes() -> list[Scene]:
         Scene("nn4_small2 learns", partial(_learn, models.nn4_small2, _compare)),
         Scene("pictures of units", _pictures),
         Scene("finding faces", _find),
+        Scene("drawing faces", _draw),
     ]
 
 
@@ -158,6 +159,12 @@ def _find() -> None:
         model.judge(picture[None])
         for stage, size in ((model.refinement, 24), (model.output, 48)):
             stage.judge(crops(picture, np.array([[4.0, 4, 30, 30], [-2, -2, 20, 20]]), size))
+
+
+def _draw() -> None:
+    from minicnn.datasets.synthetic_faces import Population
+
+    Population(size=32).pictures(6, 1)  # with and without glasses, which are drawn by themselves
 
 
 def compiled() -> tuple[int, int]:

@@ -161,6 +161,7 @@ import numpy as np
 from minicnn import diagnosis, models, ops, optim, style
 from minicnn.cli import main
 from minicnn.datasets.paintings import PAINTINGS
+from minicnn.datasets.synthetic_faces import Population
 
 warnings.simplefilter("ignore")
 painting = PAINTINGS["woodcut_wave"](96)
@@ -173,6 +174,7 @@ model.train()
 optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
 ops.cross_entropy(model(np.ones((6, 32, 32, 3), np.float32)), np.arange(6)).backward()
 optimizer.step()
+Population(seed=1, size=64).pictures(10, 2)
 assert main(["gradcheck", "conv", "max_pool", "gram_matrix"]) == 0
 for kernel in diagnosis.compiled_kernels():
     for signature in kernel.stats.cache_misses:

@@ -16,8 +16,8 @@ from minicnn import nn, ops
 from minicnn.errors import InputError
 from minicnn.gradients.checking import gradcheck
 from minicnn.nn import frozen
-from minicnn.ops import activations
 from minicnn.operation import no_grad, op
+from minicnn.ops import activations
 from minicnn.tensor import Tensor
 
 
@@ -385,7 +385,7 @@ def test_a_part_of_a_freed_graph_cannot_be_used_again():
 
 
 def test_a_failing_backward_is_named_in_the_traceback(monkeypatch):
-    def broken(dy, active):
+    def broken(kernels, dy, active):
         raise RuntimeError("planted")
 
     y = ops.relu(leaf(3)).sum()
@@ -528,7 +528,7 @@ def test_backward_frees_the_younger_closures_before_it_runs_the_older():
 
 @pytest.mark.usefixtures("without_collector")
 def test_a_failing_backward_leaves_no_cycle(monkeypatch):
-    def broken(dy, active):
+    def broken(kernels, dy, active):
         raise RuntimeError("planted")
 
     y = ops.relu(leaf(3))

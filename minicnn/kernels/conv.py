@@ -3,7 +3,7 @@
     y[n, o, j] = b[j] + Σ_k Σ_c  x[n, o·stride + k·dilation − before, c] · w[k, c, j]
 
 o and k run over one, two or three dimensions (`window`, see geometry.py); x is zero outside. With groups, the channels
-are cut into `groups` equal runs, and output channels of a run see the input channels of theirs.
+are cut into `groups` equal runs, and the output channels of a run see the input channels of the same run.
 
 Shapes: x (N, *spatial, C_in), w (*size, C_in / groups, C_out), b (C_out,) or None, y and dy (N, *output, C_out).
 Source: Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning".

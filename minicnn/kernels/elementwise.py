@@ -46,7 +46,7 @@ def add(x, y, out):
 
     out: None, or the array to write to, which may be x or y.
     """
-    return np.add(x, y, out=out)
+    return np.add(x, y, out=np.empty_like(x) if out is None else out)  # an array also of no dimensions
 
 
 @contract(lambda x, change, scale, relu: form(x))

@@ -3,8 +3,9 @@
 Fusion joins definitions and is never another one: these call the backend's kernels one after the other. A backend may
 do the same in one pass, without an array between the steps.
 
-y and dy are those of the last step: of the means where `mean` is true. marks: where the ReLU was active, one bit an
-element (elementwise.py); None without a ReLU.
+Shapes as in conv.py, but y and dy are those of the last step: of the means, half as high and wide, where `mean` is
+true. marks: where the ReLU was active, in the size before the means, one bit an element (elementwise.py); None without
+a ReLU.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ def _form_and_marks(x, w, b, window, groups, relu, mean, marked):
 
 @contract(_form_and_marks, composed=True)
 def fused_conv(kernels, x, w, b, window, groups, relu, mean, marked):
-    """Return (y, marks). marked: a gradient will ask for the marks; otherwise None may stand for them."""
+    """Return (y, marks). marked: whether marks are needed; if not, None may be returned for them."""
     y = kernels.conv(x, w, b, window, groups)
     y = kernels.relu(y) if relu else y
     marks = kernels.relu_marks(y) if relu and marked else None

@@ -19,33 +19,34 @@ RELU_RULES = {
 chosen_relu_rule: contextvars.ContextVar[str] = contextvars.ContextVar("relu_rule", default="gradient")
 
 
-def relu_rule(dy, active):
-    """How a cotangent passes a ReLU: where its input was positive. The one rule that every ReLU uses, fused or not.
+def relu_rule(kernels, dy, active):
+    """Return the cotangent behind a ReLU, by the chosen rule: the one function that every ReLU uses, fused or not.
 
-    active: above zero there and nowhere else: the ReLU's result, or a mask.
+    active: positive exactly where the ReLU's input was: its result, or a mask.
     """
-    dy, active = at_relu(dy, active)
-    return dy if active is None else kernels_for(dy).relu_gradient(dy, active)
+    dy, active = at_relu(kernels, dy, active)
+    return dy if active is None else kernels.relu_gradient(dy, active)
 
 
-def at_relu(dy, active):
-    """(dy, active) for kernels that know the gradient's rule alone: with these it gives what the chosen rule says.
+def at_relu(kernels, dy, active):
+    """Return (dy, active) rewritten so that the plain gradient of a ReLU, applied to them, follows the chosen rule.
 
     active: what marks where the input was positive, in any form; None then lets all of dy through.
     """
     rule = chosen_relu_rule.get()
     if rule == "gradient":
         return dy, active
-    return kernels_for(dy).relu(dy), active if rule == "guided" else None
+    return kernels.relu(dy), active if rule == "guided" else None
 
 
 @op(fresh=True)
 def relu(x):
     """max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
-    y = kernels_for(x).relu(x)
+    kernels = kernels_for(x)
+    y = kernels.relu(x)
 
     def backward(dy):
-        return relu_rule(dy, y)
+        return relu_rule(kernels, dy, y)
 
     return y, backward
 
@@ -61,11 +62,12 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
         raise InputError(f"residual: change is {what[1]}; expected as x is, {what[0]}")
     if activation not in (None, "relu"):
         raise InputError(f'residual: activation is {activation!r}; expected None or "relu"')
-    y = kernels_for(x).residual(x, change, scale, activation == "relu")
+    kernels = kernels_for(x)
+    y = kernels.residual(x, change, scale, activation == "relu")
     active = y if activation else None
 
     def backward(dy):
-        dy = dy if active is None else relu_rule(dy, active)
+        dy = dy if active is None else relu_rule(kernels, dy, active)
         return dy, dy * dy.dtype.type(scale) if needs[1] else None
 
     return y, backward

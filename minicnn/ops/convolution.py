@@ -33,11 +33,12 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
     def backward(dy):
         dx = dw = db = None
         # What the ReLU passes is a product with numbers ≥ 0, and so is what a mean passes: they may change places.
-        dy, active = (dy, None) if marks is None else at_relu(dy, marks)
-        if needs[0]:
-            dx = kernels.fused_conv_gradient_to_input(dy, active, kept_w, spatial, window, groups, mean)
+        dy, active = (dy, None) if marks is None else at_relu(kernels, dy, marks)
+        halved = mean
         if needs[1] or needs[2]:
-            dy = kernels.before_relu(dy, active, window, mean)
+            dy, active, halved = kernels.before_relu(dy, active, window, mean), None, False
+        if needs[0]:
+            dx = kernels.fused_conv_gradient_to_input(dy, active, kept_w, spatial, window, groups, halved)
         if needs[1]:
             dw = kernels.fused_conv_gradient_to_filters(dy, kept_x, window, groups)
         if needs[2]:
@@ -50,7 +51,7 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
 def _prepare(x, w, b, *options):
     """Return (window, dtype), checked once for arrays of such shapes and dtypes."""
     arrays = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in (x, w, b)]
-    return remembered(("conv", *arrays, repr(options)), lambda: _checked(x, w, b, *options))
+    return remembered(("conv", *arrays, b is None, repr(options)), lambda: _checked(x, w, b, *options))
 
 
 def _checked(x, w, b, stride, padding, dilation, groups, activation, pool):

@@ -47,9 +47,9 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     def backward(dy):
         inside = False
         if active is not None:
-            dy = relu_rule(dy, active)
+            dy = relu_rule(kernels, dy, active)
         elif relu_inside:
-            dy, inside = at_relu(dy, True)
+            dy, inside = at_relu(kernels, dy, True)
             inside = bool(inside)
         dy = dy.reshape(rows.shape)
         dbeta, products = kernels.batch_sums(dy, rows, mean, scale, beta, inside)

@@ -136,7 +136,7 @@ def _marked_gradient_range(start, stop, dy, marks, dx):
 
 def add(x, y, out):
     if x.size < LEAST_ADDED or (out is not None and not out.flags.c_contiguous):
-        return np.add(x, y, out=out)
+        return definition.add(x, y, out)
     total = buffers.empty_like(x) if out is None else out
     arrays = threads.constant(x).reshape(-1), threads.constant(y).reshape(-1), total.reshape(-1)
     threads.parallel(_add_range, threads.split(x.size, least=LEAST_ADDED // 2), *arrays)
