@@ -17,11 +17,12 @@ def move(p, g, mean, square, rate, eps, beta1, beta2, low, high):
         return
     g = backend.constant(g.astype(p.dtype, copy=False)).reshape(-1)
     flat = (array.reshape(-1) for array in arrays)
-    backend.parallel(_move_range, backend.split(p.size, least=LEAST), g, *flat, *(p.dtype.type(n) for n in numbers))
+    backend.parallel(_move_range, backend.split(p.size, least=LEAST), g, *flat, tuple(p.dtype.type(n) for n in numbers))
 
 
 @njit(nogil=True, cache=True)
-def _move_range(start, stop, g, p, mean, square, rate, eps, beta1, beta2, low, high):
+def _move_range(start, stop, g, p, mean, square, numbers):
+    rate, eps, beta1, beta2, low, high = numbers
     g, p, mean, square = g[start:stop], p[start:stop], mean[start:stop], square[start:stop]
     one = p.dtype.type(1)
     for i in range(p.size):
