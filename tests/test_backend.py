@@ -284,9 +284,21 @@ X, W = np.ones((1, 5, 5, 2), np.float32), np.ones((3, 3, 2, 4), np.float32)
             lambda *arguments: conv(*arguments).astype(np.float64),
             "returned shape (1, 3, 3, 4) and dtype float64; expected shape (1, 3, 3, 4) and dtype float32",
         ),
-        ("conv", lambda *arguments: conv(*arguments).tolist(), "returned a value of type list; expected shape (1, 3, 3, 4) and"),
-        ("conv", lambda *arguments: None, "returned a value of type NoneType; expected shape (1, 3, 3, 4) and dtype float32"),
-        ("conv", lambda *arguments: (conv(*arguments),) * 2, "returned a value of type tuple; expected shape (1, 3, 3, 4)"),
+        (
+            "conv",
+            lambda *arguments: conv(*arguments).tolist(),
+            "returned a value of type list; expected shape (1, 3, 3, 4) and",
+        ),
+        (
+            "conv",
+            lambda *arguments: None,
+            "returned a value of type NoneType; expected shape (1, 3, 3, 4) and dtype float32",
+        ),
+        (
+            "conv",
+            lambda *arguments: (conv(*arguments),) * 2,
+            "returned a value of type tuple; expected shape (1, 3, 3, 4)",
+        ),
         ("max_pool", lambda x, window: x[:, :2, :2], "returned one ndarray; expected a tuple of 2"),
         ("max_pool", lambda x, window: (x, x, x), "returned 3 results; expected a tuple of 2"),
         (

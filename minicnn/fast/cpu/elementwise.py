@@ -202,11 +202,12 @@ def adam_step(p, g, mean, square, rate, eps, beta1, beta2, low, high):
         return
     g = threads.constant(g.astype(p.dtype, copy=False)).reshape(-1)
     flat = (array.reshape(-1) for array in arrays)
-    threads.parallel(_adam_range, threads.split(p.size, least=LEAST), g, *flat, *(p.dtype.type(n) for n in numbers))
+    threads.parallel(_adam_range, threads.split(p.size, least=LEAST), g, *flat, tuple(p.dtype.type(n) for n in numbers))
 
 
 @njit(nogil=True, cache=True)
-def _adam_range(start, stop, g, p, mean, square, rate, eps, beta1, beta2, low, high):
+def _adam_range(start, stop, g, p, mean, square, numbers):
+    rate, eps, beta1, beta2, low, high = numbers
     g, p, mean, square = g[start:stop], p[start:stop], mean[start:stop], square[start:stop]
     one = p.dtype.type(1)
     for i in range(p.size):

@@ -36,14 +36,14 @@ def batch_statistics(x):
 def batch_normalize(x, mean, scale, beta, relu):
     y = buffers.empty_like(x)
     rows, *channels = _long_rows(x, mean, scale, beta)
-    threads.parallel(_normalize_range, _pieces(rows), rows, *channels, relu, y.reshape(rows.shape))
+    threads.parallel(_normalize_range, _pieces(rows), rows, (*channels, relu), y.reshape(rows.shape))
     return y
 
 
 def batch_sums(dy, x, mean, scale, beta, relu):
     rows, *channels = _long_rows(x, mean, scale, beta)
     cotangents = threads.constant(dy).reshape(rows.shape)
-    total, products = _summed(_products_range, rows, len(mean), cotangents, *channels, relu)
+    total, products = _summed(_products_range, rows, len(mean), cotangents, (*channels, relu))
     return total.astype(x.dtype), products.astype(x.dtype)
 
 
@@ -51,7 +51,7 @@ def batch_gradient(dy, x, mean, scale, beta, relu, mean_dy, slope):
     dx = buffers.empty_like(x)
     rows, mean, scale, beta, mean_dy, slope = _long_rows(x, mean, scale, beta, mean_dy, slope)
     cotangents = threads.constant(dy).reshape(rows.shape)
-    arrays = rows, cotangents, mean, scale, beta, relu, mean_dy, slope, dx.reshape(rows.shape)
+    arrays = rows, cotangents, (mean, scale, beta, relu), mean_dy, slope, dx.reshape(rows.shape)
     threads.parallel(_batch_gradient_range, _pieces(rows), *arrays)
     return dx
 
@@ -74,6 +74,9 @@ def _summed(kernel, rows, channels, *arguments):
     slots = np.zeros((len(pieces), 2, rows.shape[1]))
     threads.parallel(kernel, pieces, rows, *arguments, slots)
     return slots.sum(axis=0).reshape(2, -1, channels).sum(axis=1)
+
+
+# normal: (mean, scale, beta, relu). A value becomes (value − mean) · scale + beta, at least zero if relu.
 
 
 @njit(nogil=True, cache=True)
@@ -99,7 +102,8 @@ def _add(first, second, slot):
 
 
 @njit(nogil=True, cache=True)
-def _normalize_range(start, stop, rows, mean, scale, beta, relu, y):
+def _normalize_range(start, stop, rows, normal, y):
+    mean, scale, beta, relu = normal
     nothing = y.dtype.type(0)
     for i in range(start, stop):
         row, out = rows[i], y[i]
@@ -109,7 +113,8 @@ def _normalize_range(start, stop, rows, mean, scale, beta, relu, y):
 
 
 @njit(nogil=True, cache=True)
-def _products_range(slot, start, stop, rows, dy, mean, scale, beta, relu, slots):
+def _products_range(slot, start, stop, rows, dy, normal, slots):
+    mean, scale, beta, relu = normal
     total, products, passed = np.empty_like(mean), np.empty_like(mean), np.empty_like(mean)
     nothing = passed.dtype.type(0)
     for first in range(start, stop, BLOCK):
@@ -127,7 +132,8 @@ def _products_range(slot, start, stop, rows, dy, mean, scale, beta, relu, slots)
 
 
 @njit(nogil=True, cache=True)
-def _batch_gradient_range(start, stop, rows, dy, mean, scale, beta, relu, mean_dy, slope, dx):
+def _batch_gradient_range(start, stop, rows, dy, normal, mean_dy, slope, dx):
+    mean, scale, beta, relu = normal
     nothing = dx.dtype.type(0)
     for i in range(start, stop):
         row, cotangent, out = rows[i], dy[i], dx[i]
