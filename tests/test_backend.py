@@ -414,7 +414,7 @@ def test_a_fast_function_takes_what_its_definition_takes(package, module, name):
 
 
 def test_a_registered_gram_gradient_need_not_add_by_itself():
-    """The engine asks the fast kernel to add to what other uses gave; of a function of one's own it asks no such thing."""
+    """A fast kernel adds to what other uses gave; a function of one's own is asked for its own part alone."""
 
     def my_gram_gradient(dgram, features, total):
         return features @ (dgram + np.swapaxes(dgram, 1, 2))
