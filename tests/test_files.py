@@ -137,4 +137,4 @@ def test_another_thread_leaves_signals_alone():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [(False, before)]
+    assert found == [([], before)]

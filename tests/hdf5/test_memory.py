@@ -1,4 +1,4 @@
-"""VGG-19 loads in half a second, with its classifier in two, and in no more memory than it must."""
+"""VGG-19 loads in no more memory than it must."""
 
 import sys
 
@@ -10,31 +10,26 @@ from h5py import h5d, h5p, h5s, h5t
 from minicnn import models
 
 LOADED = """
-import os, sys, time
+import os, sys
 from pathlib import Path
 from minicnn import hdf5, models
 from minicnn.hdf5 import isolation
 
 top = len(sys.argv) > 1
 size = os.path.getsize(sys.argv[0])
-hertz = os.sysconf("SC_CLK_TCK")
-
-def of_the_process(pid):
-    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) / hertz
 
 def kilobytes(key):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 isolation._idle.append(isolation.Reader())  # its start is not counted
-before, pid = kilobytes("VmRSS"), isolation._idle[0].process.pid
+before = kilobytes("VmRSS")
 for attempt in "new", "loaded":
-    started = time.process_time() + of_the_process(pid)
     if attempt == "new":
         model = models.vgg19(sys.argv[0], include_top=top)
     else:
         hdf5.load(model, sys.argv[0])
-    print(time.process_time() + of_the_process(pid) - started, (kilobytes("VmHWM") - before) * 1024 / size)
+    print((kilobytes("VmHWM") - before) * 1024 / size)
 """
 
 
@@ -58,15 +53,12 @@ def write_zeros(path, model):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="this system does not say what a process takes")
-@pytest.mark.parametrize(("top", "seconds"), [(False, 0.5), (True, 2.0)])
-def test_vgg19(tmp_path, fresh_python, top, seconds):
-    """Seconds of both processes' computing together, which a busy machine does not lengthen as it does the time that
-    passes; the memory is that of the process, in sizes of the file: first for a new model, then for one with weights.
-    """
+@pytest.mark.parametrize("top", [False, True])
+def test_vgg19(tmp_path, fresh_python, top):
+    """The memory of the process in sizes of the file: first for a new model, then for one with weights."""
     path = tmp_path / "vgg19.h5"
     write_zeros(path, models.imagenet.build("vgg19", include_top=top, drawn=False))
     assert path.stat().st_size > (143_667_240 if top else 20_024_384) * 4
-    new, loaded = (map(float, line.split()) for line in fresh_python(LOADED, path, *["top"] * top).splitlines())
-    for (took, memory), most in ((new, 1.3), (loaded, 2.1)):
-        assert took < seconds
+    new, loaded = map(float, fresh_python(LOADED, path, *["top"] * top).splitlines())
+    for memory, most in ((new, 1.3), (loaded, 2.1)):
         assert memory < most + (0 if top else 0.1)  # beside 80 MB, what Python itself takes can be seen
