@@ -12,6 +12,7 @@ Numba's disk cache does not notice an edit of this file. So every file that comp
 digest of it, and a test of the house rules says what to write there: the edit that the cache does notice.
 """
 
+import contextlib
 import functools
 import itertools
 
@@ -52,9 +53,9 @@ def row_product(rows):
             targets = [emitter.at(c, c_first, builder.mul(c_row, emitter.index(i))) for i in range(rows)]
             factors = [emitter.at(a, a_first, builder.mul(a_row, emitter.index(i))) for i in range(rows)]
             sums = emitter.sums(rows)
-            with cgutils.for_range(builder, depth, intp=depth.type) as loop:
-                panel = emitter.at(b, b_first, builder.mul(loop.index, b_step))
-                here = builder.mul(loop.index, a_step)
+            with emitter.loop(depth) as k:
+                panel = emitter.at(b, b_first, builder.mul(k, b_step))
+                here = builder.mul(k, a_step)
                 emitter.add_products([builder.gep(factor, [here]) for factor in factors], panel, sums)
             with builder.if_then(cgutils.is_true(builder, add)):  # at the end: a sum of short sums errs less
                 emitter.add_to_sums(sums, targets)
@@ -136,13 +137,13 @@ def _emit_gathered_product(rows, context, builder, signature, arguments):
     length = builder.mul(depth, emitter.index(LINES * emitter.width))
     panel = emitter.at(b, b_first, emitter.index(0))
     count = context.make_array(signature.args[3])(context, builder, arguments[3]).nitems
-    with cgutils.for_range(builder, count, intp=depth.type) as run:
-        offset = emitter.entry(runs, run.index, 0)
+    with emitter.loop(count) as run:
+        offset = emitter.entry(runs, run, 0)
         factors = [builder.gep(head, [offset]) for head in heads]
-        part = builder.gep(panel, [builder.mul(run.index, length)])
-        with cgutils.for_range(builder, depth, intp=depth.type) as loop:
-            row = builder.gep(part, [builder.mul(loop.index, emitter.index(LINES * emitter.width))])
-            emitter.add_products([builder.gep(factor, [loop.index]) for factor in factors], row, sums)
+        part = builder.gep(panel, [builder.mul(run, length)])
+        with emitter.loop(depth) as k:
+            row = builder.gep(part, [builder.mul(k, emitter.index(LINES * emitter.width))])
+            emitter.add_products([builder.gep(factor, [k]) for factor in factors], row, sums)
     with builder.if_then(cgutils.is_true(builder, relu)):
         for total in itertools.chain(*sums):
             builder.store(emitter.rectified(builder.load(total)), total)
@@ -170,9 +171,9 @@ def gathered_sum(rows):
             sums = emitter.sums(rows)
             with builder.if_then(cgutils.is_true(builder, add)):
                 emitter.load_sums(sums, targets)
-            with cgutils.for_range(builder, depth, intp=depth.type) as loop:
-                row = emitter.at(b, b_first, builder.mul(loop.index, b_step))
-                factor = emitter.at(a, a_first, emitter.entry(starts, builder.add(at, loop.index), 0))
+            with emitter.loop(depth) as k:
+                row = emitter.at(b, b_first, builder.mul(k, b_step))
+                factor = emitter.at(a, a_first, emitter.entry(starts, builder.add(at, k), 0))
                 emitter.add_products([builder.gep(factor, [emitter.index(i)]) for i in range(rows)], row, sums)
             emitter.store_sums(sums, targets)
             return context.get_dummy_value()
@@ -199,8 +200,8 @@ def line_transform(matrix):
             sources = [builder.gep(source, [start]) for start in cgutils.unpack_tuple(builder, starts)]
             targets = [emitter.at(target, first, builder.mul(step, emitter.index(k))) for k in range(len(matrix))]
             width = emitter.index(emitter.width)
-            with cgutils.for_range(builder, builder.sdiv(count, width), intp=count.type) as loop:
-                here = builder.mul(loop.index, width)
+            with emitter.loop(builder.sdiv(count, width)) as k:
+                here = builder.mul(k, width)
                 lines = [emitter.load(builder.gep(pointer, [here])) for pointer in sources]
                 for line, pointer in zip(_times(emitter, matrix, lines), targets, strict=True):
                     emitter.store(line, builder.gep(pointer, [here]))
@@ -227,8 +228,8 @@ def weighted_sum(terms):
             factors = [emitter.everywhere(weight) for weight in cgutils.unpack_tuple(builder, weights)]
             target = builder.gep(target, [first])
             width = emitter.index(emitter.width)
-            with cgutils.for_range(builder, builder.sdiv(count, width), intp=count.type) as loop:
-                here = builder.mul(loop.index, width)
+            with emitter.loop(builder.sdiv(count, width)) as k:
+                here = builder.mul(k, width)
                 total = emitter.constant(0)
                 for factor, pointer in zip(factors, sources, strict=True):
                     total = emitter.multiply_add(factor, emitter.load(builder.gep(pointer, [here])), total)
@@ -310,6 +311,34 @@ class _Emitter:
             context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
             for kind, value in zip(kinds, arguments, strict=True)
         ]
+
+    @contextlib.contextmanager
+    def loop(self, count):
+        """Emit a loop: what is emitted inside the block runs with an index from 0 to count.
+
+        LLVM must not unroll it: it would then fetch the numbers of several turns at once, for which there are no
+        registers left, and keep sums on the stack.
+        """
+        builder, before = self.builder, self.builder.basic_block
+        head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(count.type)
+        index.add_incoming(count.type(0), before)
+        builder.cbranch(builder.icmp_signed("<", index, count), body, after)
+        builder.position_at_end(body)
+        yield index
+        index.add_incoming(builder.add(index, count.type(1)), builder.basic_block)
+        builder.branch(head).set_metadata("llvm.loop", self._not_to_be_unrolled())
+        builder.position_at_end(after)
+
+    def _not_to_be_unrolled(self):
+        """Return the name of a loop, a node of metadata that begins with itself, and what is asked for it."""
+        module = self.builder.module
+        wish = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+        name = ir.values.MDValue(module, [], str(len(module.metadata)))
+        name.operands = (name, wish)
+        return name
 
     def index(self, n):
         return ir.Constant(self.context.get_value_type(types.intp), n)
