@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.testing import assert_array_equal
 
 from minicnn.fast.cpu.micro_kernel import (
+    FEW,
     LINE,
     ROWS,
     columns,
@@ -28,7 +29,7 @@ from minicnn.fast.cpu.micro_kernel import (
 )
 from minicnn.fast.cpu.winograd import A_T, B_T
 
-TAPS = 8
+TAPS = FEW
 MATRICES = {"B_T": B_T, "A_T": A_T, "A": A_T.T, "copy": np.array([[1.0]]), "quarter": np.array([[0.25]])}
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])

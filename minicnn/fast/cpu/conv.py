@@ -15,10 +15,10 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, places, threads
 from minicnn.fast.cpu.cache import keeps, remember
-from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_sum
+from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_sum
 
-MICRO_KERNEL = "ece7cbad4427"  # its digest: an edit there has to show in the files that compile it into theirs
-TAPS = 8  # taps of the filters whose gradient is formed at a time
+MICRO_KERNEL = "a082114b0c32"  # its digest: an edit there has to show in the files that compile it into theirs
+TAPS = FEW  # of the filters whose gradient is formed, at a time
 
 BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched,
 BLOCK_BYTES = 1 << 19  # or fewer, so that what they read stays in the L2 cache, beside the panels

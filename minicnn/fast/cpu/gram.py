@@ -4,14 +4,13 @@ import numpy as np
 from numba import njit
 
 from minicnn.fast.cpu import blas, buffers, threads
-from minicnn.fast.cpu.micro_kernel import ROWS, columns, row_product
+from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, row_product
 
-MICRO_KERNEL = "ece7cbad4427"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "a082114b0c32"  # its digest: an edit there has to show in the files that compile it into theirs
 LEAST_ROWS = 256
 TOGETHER = 128  # positions whose features stay in the cache while every pair of channels meets
-EIGHT = 8  # channels that meet a panel of channels at a time
 
-_multiply, _multiply_eight = row_product(ROWS), row_product(EIGHT)
+_multiply, _multiply_few = row_product(ROWS), row_product(FEW)
 
 
 def gram(features):
@@ -55,9 +54,9 @@ def _triangle_range(slot, start, stop, features, slots, width):
             count = min(TOGETHER, stop - first)
             for panel in range(0, channels, width):
                 there = (first * channels + panel, channels)
-                for i in range(0, panel + width, EIGHT):
+                for i in range(0, panel + width, FEW):
                     here, to = (first * channels + i, 1, channels), (i * channels + panel, channels)
-                    _multiply_eight(rows, here, rows, there, gram, to, count, first > start)
+                    _multiply_few(rows, here, rows, there, gram, to, count, first > start)
 
 
 @njit(nogil=True, cache=True)

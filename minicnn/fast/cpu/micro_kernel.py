@@ -22,11 +22,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LINE = 64  # bytes of a cache line, and of the widest register
+LINE = 64  # bytes of a cache line
 WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-# 12 × 2 sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 fill 16 of 32, or 32 of 16.
+# 12 × 2 lines of sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 lines fill 16 of 32 bytes, or 32
+# of 16. tests/kernels/test_assembly.py reads that none of them goes to the stack.
 ROWS = 12 if WIDE else 6
+FEW = 8 if WIDE else 4  # rows of the products of fewer rows
 LINES = 2 if WIDE else 1
+REGISTER = LINE if WIDE else LINE // 2  # bytes that transforms take at a time: six in and six out have to have room
 
 
 def columns(itemsize):
@@ -195,7 +198,7 @@ def line_transform(matrix):
         size = types.intp
 
         def emit(context, builder, signature, arguments):
-            emitter = _Emitter(context, builder, signature, arguments)
+            emitter = _Emitter(context, builder, signature, arguments, REGISTER)
             source, starts, target, first, step, count = emitter.arguments
             sources = [builder.gep(source, [start]) for start in cgutils.unpack_tuple(builder, starts)]
             targets = [emitter.at(target, first, builder.mul(step, emitter.index(k))) for k in range(len(matrix))]
@@ -222,7 +225,7 @@ def weighted_sum(terms):
         size = types.intp
 
         def emit(context, builder, signature, arguments):
-            emitter = _Emitter(context, builder, signature, arguments)
+            emitter = _Emitter(context, builder, signature, arguments, REGISTER)
             source, starts, weights, target, first, count = emitter.arguments
             sources = [builder.gep(source, [start]) for start in cgutils.unpack_tuple(builder, starts)]
             factors = [emitter.everywhere(weight) for weight in cgutils.unpack_tuple(builder, weights)]
@@ -252,21 +255,20 @@ def square_transposition():
         size = types.intp
 
         def emit(context, builder, signature, arguments):
-            emitter = _Emitter(context, builder, signature, arguments)
+            emitter = _Emitter(context, builder, signature, arguments, REGISTER)
             source, first, row, target, to, step = emitter.arguments
-            lines = [
-                emitter.load(emitter.at(source, first, builder.mul(row, emitter.index(i))))
-                for i in range(emitter.width)
-            ]
-            # Squares of 2 × 2 lines are turned by exchanging their off-diagonal parts: single numbers, then pairs, …
-            part = 1
-            while part < emitter.width:
-                for i in range(emitter.width):
-                    if not i & part:
-                        lines[i], lines[i + part] = emitter.exchange(lines[i], lines[i + part], part)
-                part *= 2
-            for j, line in enumerate(lines):
-                emitter.store(line, emitter.at(target, to, builder.mul(step, emitter.index(j))))
+            for top, left in itertools.product(range(0, LINE // emitter.size, emitter.width), repeat=2):
+                rows = (builder.mul(row, emitter.index(top + i)) for i in range(emitter.width))
+                lines = [emitter.load(emitter.at(source, first, place), left) for place in rows]
+                # Squares of 2 × 2 lines are turned by exchanging their off-diagonal parts: numbers, then pairs, …
+                part = 1
+                while part < emitter.width:
+                    for i in range(emitter.width):
+                        if not i & part:
+                            lines[i], lines[i + part] = emitter.exchange(lines[i], lines[i + part], part)
+                    part *= 2
+                for j, line in enumerate(lines):
+                    emitter.store(line, emitter.at(target, to, builder.mul(step, emitter.index(left + j))), top)
             return context.get_dummy_value()
 
         return types.void(source, size, size, target, size, size), emit
@@ -299,13 +301,13 @@ def _alternate(row, parity):
 class _Emitter:
     """Instructions on cache lines of numbers, for arrays of one dtype."""
 
-    def __init__(self, context, builder, signature, arguments):
+    def __init__(self, context, builder, signature, arguments, line=LINE):
         self.context, self.builder = context, builder
         kinds = signature.args
         dtype = kinds[0].dtype
         number = context.get_value_type(dtype)
         self.size = context.get_abi_sizeof(number)
-        self.width = LINE // self.size
+        self.width = line // self.size
         self.number, self.line = number, ir.VectorType(number, self.width)
         self.arguments = [
             context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
