@@ -1,7 +1,8 @@
-"""The registry: which function computes which contract, and what else may be attached from outside.
+"""The registry of backends, and of optional services that other packages provide.
 
-kernels/ states the contracts and defines each in NumPy. A backend is a set of functions by the names of the contracts,
-with the definition for every name that it lacks. `kernels_for(array)` is the one place where a backend is chosen.
+kernels/ states the contracts and defines each in NumPy. A backend is a set of functions named after the contracts. The
+definition stands in for every function that a backend lacks. `kernels_for(array)` is the only place where a backend is
+selected.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ Find = Callable[[str], "Callable[..., Any] | None"]
 
 
 class Backend:
-    """Functions by the names of the contracts: kernels.conv(…), kernels.gram(…). `name` is the backend's own.
+    """A named set of functions, one attribute per contract: kernels.conv(…), kernels.gram(…).
 
-    find: returns the function of a name, or None for the definition; called once per name. An ImportError means that
-    the whole backend is missing: the definitions compute, and a line on stderr says so.
-    dtypes: characters of the dtypes that it computes; arrays of others go to the definitions. Empty: all.
+    find: takes a contract's name and returns its function, or None for the definition; called once per name. If it
+    raises ImportError, the definitions replace the whole backend and a line on stderr says so.
+    dtypes: characters of the supported dtypes; the definitions compute all others. Empty: every dtype.
     checked: check the shape and dtype of every result, and copy it.
     """
 
     def __init__(self, name: str, find: Find, dtypes: str = "", checked: bool = False) -> None:
         self.name, self._find, self._dtypes, self._checked = name, find, dtypes, checked
-        self.missing = ""  # why the definitions compute instead
+        self.missing = ""  # why the definitions are used instead
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in contracts:
@@ -48,12 +49,12 @@ class Backend:
             function = functools.partial(contract.definition, self) if contract.composed else contract.definition
         elif self._checked:
             function = _checked(f"backend {self.name!r}: {name}", function, contract)
-        setattr(self, name, function)  # the next look-up finds it without asking
+        setattr(self, name, function)  # later look-ups bypass __getattr__
         return function
 
 
 def _nothing(_: str) -> None:
-    """Find no function: the definitions compute."""
+    """Return None for every name, which selects the definitions."""
 
 
 _definitions = Backend("numpy", _nothing)
@@ -65,12 +66,14 @@ _told = False
 
 
 def register(name: str, **functions: Callable[..., Any]) -> None:
-    """Add a backend: register("mine", conv=my_conv, gram=my_gram), and then use_backend("mine").
+    """Add a backend: register("mine", conv=my_conv, gram=my_gram), then use_backend("mine").
 
-    functions: by the names of the contracts (minicnn/kernels), called with the positional arguments of their
-    definitions, without the `kernels` of composed ones. The definitions compute the rest: gradients too. A result of
-    another shape or dtype than the contract's is an InputError that names the function.
-    A name that was registered before is replaced. Raise InputError for an unknown contract.
+    functions: keyed by contract (minicnn/kernels) and called with the positional arguments of the definition. A
+    composed contract's function does not get `kernels`. The definitions compute all other contracts, gradients too.
+    Registering a name again replaces the earlier backend.
+
+    Raise InputError for a reserved or invalid name, an unknown contract, or a value that is not callable. When a
+    function later returns a wrong shape or dtype, the InputError names it.
     """
     if name in ("numpy", "numba", "cuda") or not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"register: name is {name!r}; expected a name of your own, not numpy, numba or cuda")
@@ -83,9 +86,7 @@ def register(name: str, **functions: Callable[..., Any]) -> None:
 
 
 def attach(name: str, find: Find, *, dtypes: str = "", checked: bool = False, default: bool = False) -> None:
-    """Add a backend whose functions are found by name, see Backend. default: the one that computes unless another is
-    chosen.
-    """
+    """Add a backend that finds its functions by name (see Backend). default: use it unless another one is selected."""
     global _default
     _backends[name] = Backend(name, find, dtypes, checked)
     if default:
@@ -93,7 +94,7 @@ def attach(name: str, find: Find, *, dtypes: str = "", checked: bool = False, de
 
 
 def stand_in(name: str, problem: ImportError) -> None:
-    """Let the definitions compute for a default backend that is missing, and say so when it is first used."""
+    """Replace a missing default backend by the definitions, and report `problem` on stderr at first use."""
 
     def find(_: str) -> None:
         raise problem
@@ -102,18 +103,20 @@ def stand_in(name: str, problem: ImportError) -> None:
 
 
 def backends() -> tuple[str, ...]:
-    """Return the names of the backends for host arrays."""
+    """Return the names of all backends for host arrays."""
     return tuple(name for name in _backends if name != "cuda")
 
 
 class use_backend:
-    """Choose the kernels for host arrays: "numpy" (readable, the definitions), "numba" (compiled, the default where it
-    is attached), or a name that was registered.
+    """A selection of the backend for host arrays, as a plain call or as a context manager.
 
-    "cuda": new Tensors live on the GPU; host arrays are computed by the default. What lives on a GPU is computed there
-    whatever is chosen. Raises InputError, with what is missing, where no GPU can be used.
-    A plain call switches from here on; `with use_backend("numpy"):` switches back at the end of the block.
-    The choice belongs to the current context: a new thread begins with the default.
+    name: "numpy" (readable definitions), "numba" (compiled, the default if installed), a registered name, or "cuda".
+    With "cuda", new Tensors are created on the GPU and host arrays use the default backend. GPU arrays are always
+    computed on the GPU.
+
+    A plain call selects until further notice; `with use_backend("numpy"):` restores the earlier selection at the end.
+    The selection is local to the current context: a new thread starts with the default.
+    Raise InputError for an unknown name, or for "cuda" if no GPU can be used.
     """
 
     def __init__(self, name: str) -> None:
@@ -131,57 +134,56 @@ class use_backend:
 
 
 def current_backend() -> str:
-    """Return the name that was chosen last: how host arrays are computed, and where new Tensors live."""
+    """Return the name of the selected backend; "cuda" if new Tensors are created on the GPU."""
     return _chosen.get() or _default
 
 
 def new_device() -> str:
-    """Return where new Tensors live."""
+    """Return the device on which new Tensors are created."""
     return "cuda" if _chosen.get() == "cuda" else "cpu"
 
 
 def kernels_for(array: np.ndarray) -> Backend:
-    """Return the backend that computes on an array, by where it lives, its dtype, and what was chosen."""
+    """Return the backend for an array, from its device, its dtype, and the selected backend."""
     name = _chosen.get() or _default
     if type(array) is not np.ndarray and devices.device_of(array) == "cuda":
         name = "cuda"
     elif name == "cuda":
         name = _default
-    backend = _backends.get(name, _definitions)  # NumPy's functions dispatch on a GPU's arrays
+    backend = _backends.get(name, _definitions)  # the definitions also run on GPU arrays
     return backend if not backend._dtypes or array.dtype.char in backend._dtypes else _definitions
 
 
-# --- what else is attached from outside ----------------------------------------------------------------------------
+# --- optional services ---------------------------------------------------------------------------------------------
 
 
 def offer(**services: Callable[..., Any]) -> None:
-    """Attach functions that others may ask for by name: the number of threads, what a cache holds, a faster way through
-    a whole network.
-    """
+    """Register optional functions by name, for `ask`: thread count, cache statistics, faster inference."""
     _services.update(services)
 
 
 def ask(service: str, *arguments: Any, otherwise: Any = None) -> Any:
-    """Call the service of that name, or return `otherwise` where nobody offers it."""
+    """Return the result of the named service, or `otherwise` if it is not registered."""
     return _services[service](*arguments) if service in _services else otherwise
 
 
 def quiet() -> None:
-    """Do not say on stderr that a backend is missing, for commands whose output is parsed."""
+    """Suppress the stderr line about a missing backend, for commands whose output is parsed."""
     global _told
     _told = True
 
 
 def _tell(line: str) -> None:
-    """Print a line on stderr, the first time in this process."""
+    """Print a line on stderr, once per process."""
     if not _told:
         quiet()
         print(line, file=sys.stderr)
 
 
 def _checked(name: str, function: Callable[..., Any], contract: Contract) -> Callable[..., Any]:
-    """Return `function` with its results compared with what the contract promises, and copied: the engine adds to
-    gradients in place, and the function may keep what it returned.
+    """Return `function` wrapped so that its results are checked against the contract, and copied.
+
+    The copies are needed because the engine adds to gradients in place, and the function may keep what it returned.
     """
 
     def call(*arguments: Any) -> Any:
@@ -205,7 +207,7 @@ def _checked(name: str, function: Callable[..., Any], contract: Contract) -> Cal
 
 
 def _check_form(name: str, array: Any, form: Form) -> None:
-    """Raise InputError unless the array has this shape and dtype."""
+    """Raise InputError if the array does not have the shape and dtype of `form`."""
     shape, dtype = form
     wanted = f"expected shape {str(shape).replace('None', 'any')} and dtype {np.dtype(dtype)}"
     if not devices.is_array(array):

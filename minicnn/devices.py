@@ -1,8 +1,7 @@
-"""Where arrays live: in this machine's memory ("cpu"), as NumPy's, or in that of its GPU ("cuda"), as CuPy's.
+"""The devices of arrays: host memory ("cpu", NumPy arrays) and GPU memory ("cuda", CuPy arrays).
 
-The array decides, and `device_of` tells. NumPy's functions dispatch on a GPU's arrays, so most of minicnn is written
-once. Nothing is copied between the two unless `move` or `to_host` is called. What opens the GPU is registered from
-outside, by fast/cuda.
+`device_of` returns the device of an array. NumPy's functions dispatch on GPU arrays, so most of minicnn is written
+once. Only `move`, `beside` and `to_host` copy between devices. minicnn.fast registers the function that opens the GPU.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ DEVICES = ("cpu", "cuda")
 
 
 class Gpu(NamedTuple):
-    """What the core needs of an opened GPU."""
+    """The functions of an opened GPU that the core calls: copy to it, copy from it, and wait for it."""
 
     from_host: Callable[[np.ndarray], Any]
     to_host: Callable[[Any], np.ndarray]
@@ -34,37 +33,43 @@ _open_gpu: Callable[[], Gpu] = _no_gpu
 
 
 def register_gpu(open_gpu: Callable[[], Gpu]) -> None:
-    """Let `open_gpu` open the GPU when it is first asked for. It raises InputError where there is none."""
+    """Register the function that opens the GPU. It is called once, on first use.
+
+    open_gpu: returns a Gpu; raises InputError if no GPU can be used.
+    """
     global _open_gpu
     _open_gpu = functools.cache(open_gpu)
 
 
 @functools.cache
 def _on_gpu(kind: type) -> bool:
-    """Return True for a type of arrays in a GPU's memory on which NumPy's functions dispatch."""
+    """Return True if `kind` is a GPU array type on which NumPy's functions dispatch."""
     return hasattr(kind, "__cuda_array_interface__") and hasattr(kind, "__array_function__")
 
 
 def device_of(array: Any) -> str:
-    """Return where an array lives, "cpu" or "cuda". What is not an array counts as "cpu"."""
+    """Return the device of an array, "cpu" or "cuda". Anything that is not an array counts as "cpu"."""
     kind = type(array)
     return "cuda" if kind is not np.ndarray and _on_gpu(kind) else "cpu"  # type: ignore[arg-type]
 
 
 def is_array(value: Any) -> bool:
-    """Return True for an array, on whatever device."""
+    """Return True if value is an array, on any device."""
     return isinstance(value, np.ndarray) or device_of(value) == "cuda"
 
 
 def as_array(value: Any, dtype: Any = None) -> Any:
-    """Return a device's array as it is, anything else as np.asarray makes it."""
+    """Return value as an array. A GPU array stays on its device; anything else goes through np.asarray."""
     if device_of(value) == "cpu":
         return np.asarray(value, dtype)
     return value if dtype is None else value.astype(dtype, copy=False)
 
 
 def move(array: Any, device: str) -> Any:
-    """Return the array on a device; itself if it lives there. Raise InputError if the device is unknown or missing."""
+    """Return the array on `device`: the same array if it is already there, otherwise a copy.
+
+    Raise InputError if the device is unknown or not available.
+    """
     check_device(device)
     if device_of(array) == device:
         return array
@@ -72,18 +77,18 @@ def move(array: Any, device: str) -> Any:
 
 
 def beside(value: Any, array: Any) -> Any:
-    """Return `value` as an array where `array` lives. It may come from the host, but is never fetched from a GPU."""
+    """Return `value` as an array, copied to the GPU if `array` is there. Never copy a GPU array to the host."""
     value = as_array(value)
     return move(value, "cuda") if device_of(array) == "cuda" else value
 
 
 def to_host(array: Any) -> np.ndarray:
-    """Return the values as a NumPy array: the one way back from a GPU, and a copy only from there."""
+    """Return the values as a NumPy array, copying only from a GPU."""
     return np.asarray(array) if device_of(array) == "cpu" else _open_gpu().to_host(array)
 
 
 def check_device(device: Any) -> None:
-    """Raise InputError, with what is missing and how to get it, unless arrays can live on `device`."""
+    """Raise InputError if `device` is unknown or not available. The message says what is missing."""
     if not isinstance(device, str) or device not in DEVICES:
         raise InputError(f"to: device is {device!r}; expected one of {', '.join(DEVICES)}")
     if device == "cuda":
@@ -91,10 +96,10 @@ def check_device(device: Any) -> None:
 
 
 def writeable(array: Any) -> bool:
-    """Return True if the array may be written to. Arrays on a GPU always may: CuPy's know no other."""
+    """Return True if the array can be written to. GPU arrays always can: CuPy has no read-only arrays."""
     return device_of(array) == "cuda" or array.flags.writeable
 
 
 def synchronize() -> None:
-    """Wait until the GPU has done all it was asked for."""
+    """Wait until the GPU has finished all submitted work."""
     _open_gpu().synchronize()

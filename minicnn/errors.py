@@ -1,4 +1,4 @@
-"""The errors a user can cause. Each message is one line: the argument, what it was, what was expected."""
+"""Errors that users can cause. Each message is one line: the argument, its value, and what was expected."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something handed to minicnn is not what it takes. The command line prints the line and exits 2."""
+    """An invalid argument, option or file. The command line prints the message and exits with status 2."""
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file that was named is not there."""
+    """A named file that does not exist."""
 
     def __str__(self) -> str:  # OSError would print its own format
         return str(self.args[0]) if self.args else ""
 
 
 class LoadError(InputError):
-    """A weights file was refused; the model is as it was."""
+    """A weights file that cannot be loaded. The model is left unchanged."""
 
 
 class GradcheckError(AssertionError):
-    """An analytic gradient and finite differences disagree. report: the GradcheckReport, where there is one."""
+    """A disagreement between an analytic gradient and finite differences.
+
+    report: the GradcheckReport, or None.
+    """
 
     def __init__(self, message: str, report: object = None) -> None:
         super().__init__(message)
@@ -30,13 +33,16 @@ class GradcheckError(AssertionError):
 
 
 def is_count(value: Any, least: int = 1, most: int | None = None) -> bool:
-    """Return True for an integer, of Python or NumPy, from `least` to `most`. A bool is no count."""
+    """Return True if value is a Python or NumPy integer from `least` to `most`. A bool is not a count."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     return whole and value >= least and (most is None or value <= most)
 
 
 def check_count(what: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return the value as an int. Raise InputError unless `is_count`. what: names the argument, "record: most"."""
+    """Return the value as an int. Raise InputError if it is not a count from `least` to `most`.
+
+    what: the argument's name in the message, such as "record: most".
+    """
     if not is_count(value, least, most):
         span = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"{what} is {value!r}; expected an integer {span}")

@@ -1,7 +1,7 @@
-"""The graph of what was computed, and the walk back through it.
+"""The graph of operations, and backpropagation through it.
 
-A Node is one application of an operation. It holds the closure that says how a gradient flows back, and knows where the
-gradient of each input goes. `walk_back` runs the closures from the result to the leaves.
+A Node is one application of an operation. It holds the backward closure, and the destination of each input's gradient.
+`walk_back` runs the closures from the result to the leaves.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from minicnn.errors import InputError
 
 
 class Leaf(Protocol):
-    """Where a gradient ends: a Tensor, whose `.grad` collects it."""
+    """A destination of gradients: a Tensor, which accumulates them in `.grad`."""
 
     grad: np.ndarray | None
 
 
 class Observer(Protocol):
-    """Looks on as a node's closure runs."""
+    """A recorder of a node's backward call."""
 
     def saw(self, cotangent: np.ndarray, gradients: tuple, seconds: float) -> None:
-        """Take note of what the closure was given and what it returned. Must not change or keep these arrays."""
+        """Record the closure's cotangent, gradients and wall time. Must not modify or keep the arrays."""
 
 
 class Node:
-    """One application of an op: its backward closure, and where each gradient goes.
+    """One application of an op: its backward closure, and the destination of each gradient.
 
-    `inputs` holds, for each array input, the Node that made it, the leaf itself, or None where no gradient is wanted.
-    No node refers to the Tensor it made, so there is no reference cycle and the graph frees itself.
-    shapes: (shape, dtype) of each input; its gradient is summed and converted to them, which undoes broadcasting.
-    fresh, adds: what the op promises, see minicnn.op. retained: the Tensor that keeps this node's cotangent.
+    inputs: for each array input, the Node that computed it, the leaf itself, or None if it needs no gradient.
+    shapes: (shape, dtype) of each input. Its gradient is summed and converted to these, which undoes broadcasting.
+    fresh, adds: the promises of the op (see minicnn.op).
+    retained: weak reference to the Tensor whose `.grad` receives this node's cotangent (see Tensor.retain_grad).
+    A node does not refer to the Tensor that it computed. Without reference cycles, an unused graph is freed at once.
     """
 
     __slots__ = (
@@ -64,7 +65,7 @@ class Node:
 
 
 class Cotangent:
-    """A gradient on its way to a node. owned: nobody else holds the array, so it may be added to in place."""
+    """A gradient on its way to a node. owned: nothing else refers to the array, so it can be added to in place."""
 
     __slots__ = ("array", "owned")
 
@@ -72,22 +73,25 @@ class Cotangent:
         self.array, self.owned = array, owned
 
     def add(self, part: np.ndarray, owned: bool) -> None:
-        """Add the gradient of another use, in place where one of the two arrays is owned."""
+        """Add the gradient from another use, in place if either array is owned."""
         out = self.array if self.owned else part if owned else None
         self.array = kernels_for(part).add(self.array, part, out)
         self.owned = True
 
 
 def walk_back(root: Node, gradient: np.ndarray) -> None:
-    """Run every closure that `root` depends on, deepest node first.
+    """Run the closure of every node that `root` depends on, deepest node first, and free the graph.
 
-    A node is deeper than its inputs, so when the deepest waiting node is taken, every use of its result has been
-    visited and its cotangent is complete. Depth comes before age so that a branch off the early layers waits until
-    their turn has come, instead of holding a gradient as large as their features all the while.
-    Iterative: the depth of the graph is not the depth of Python's stack.
+    gradient: the cotangent of root, of its shape.
+    A node is deeper than its inputs. When the deepest waiting node is taken, all uses of its result have been visited,
+    so its cotangent is complete.
+    Depth comes before age so that a branch off an early layer waits until that layer is reached. Otherwise a gradient
+    as large as that layer's features would be held until then.
+    The walk is iterative, so deep graphs do not exhaust Python's stack.
+    Raise InputError if the graph was freed by an earlier backward.
     """
     waiting = [(_rank(root), root)]
-    cotangents = {root: Cotangent(gradient, owned=False)}  # the caller may have kept it
+    cotangents = {root: Cotangent(gradient, owned=False)}  # the caller may still refer to it
     while waiting:
         _, node = heapq.heappop(waiting)
         cotangent = cotangents.pop(node).array
@@ -96,17 +100,17 @@ def walk_back(root: Node, gradient: np.ndarray) -> None:
         if node.retained is not None and (tensor := node.retained()) is not None:
             deposit(tensor, cotangent, owned=False)
         closure, inputs = node.backward, node.inputs
-        node.backward, node.inputs = None, ()  # drop the closure now, so that its arrays are freed early
+        node.backward, node.inputs = None, ()  # release the closure now, so that its arrays are freed early
         if node.adds and node.observer is None and inputs[0] in cotangents and cotangents[inputs[0]].owned:
             cotangents[inputs[0]].array = closure(cotangent, cotangents[inputs[0]].array)
             continue
         gradients = _run(closure, cotangent, node, len(inputs))
-        del cotangent  # else the largest arrays of a network would outlive the next closure
+        del cotangent  # otherwise the largest arrays would stay alive during the next closure
         for number, (source, gradient) in enumerate(zip(inputs, gradients, strict=True)):
             if source is None or gradient is None:
                 continue
             part = _fitted(gradient, node.shapes[number], closure, number)
-            owned = node.fresh or part is not gradient  # what was summed or converted here is the walk's own
+            owned = node.fresh or part is not gradient  # a summed or converted array is new
             if not isinstance(source, Node):
                 deposit(source, part, owned)
             elif source in cotangents:
@@ -119,14 +123,15 @@ def walk_back(root: Node, gradient: np.ndarray) -> None:
 
 
 def _rank(node: Node) -> tuple[int, int]:
-    """Return the key by which a heap gives the deepest node first, and of equals the oldest: the network's own next
-    layer runs before what branches off, so that its cotangent exists when the branch runs, which then adds in place.
+    """Return the heap key: deepest node first, then the oldest.
+
+    At equal depth the network's next layer runs before a branch. Its cotangent then exists when the branch adds to it.
     """
     return -node.depth, node.age
 
 
 def _run(closure: Callable, cotangent: np.ndarray, node: Node, count: int) -> tuple:
-    """Return the closure's gradients, one for each of `count` inputs."""
+    """Return the closure's gradients as a tuple. Raise InputError if their number is not `count`."""
     began = time.perf_counter()
     gradients = closure(cotangent)
     seconds = time.perf_counter() - began
@@ -140,10 +145,13 @@ def _run(closure: Callable, cotangent: np.ndarray, node: Node, count: int) -> tu
 
 
 def _fitted(gradient: Any, wanted: tuple[tuple, np.dtype], closure: Callable, number: int) -> np.ndarray:
-    """Return a gradient in the shape and dtype of its input: itself, or an array that is the walk's own."""
+    """Return a gradient in the shape and dtype of its input: the same array if it fits, otherwise a new one.
+
+    Raise InputError if it is not an array or does not broadcast from the input's shape.
+    """
     shape, dtype = wanted
-    part = np.asarray(gradient) if isinstance(gradient, np.generic) else gradient  # NumPy's numbers are not arrays
-    is_array = hasattr(part, "astype")  # wherever it lives; a Tensor or a list has none
+    part = np.asarray(gradient) if isinstance(gradient, np.generic) else gradient  # NumPy scalars are not arrays
+    is_array = hasattr(part, "astype")  # on any device; Tensors and lists lack astype
     try:
         if is_array and part.shape == shape and part.dtype == dtype:
             return part
@@ -159,7 +167,7 @@ def _called(closure: Callable) -> str:
 
 
 def deposit(leaf: Leaf, gradient: np.ndarray, owned: bool) -> None:
-    """Accumulate in a leaf, which owns its gradient."""
+    """Add the gradient to the leaf's `.grad`, which the leaf owns. owned: it can be stored without a copy."""
     if leaf.grad is not None:
         leaf.grad += gradient
     else:
@@ -167,7 +175,7 @@ def deposit(leaf: Leaf, gradient: np.ndarray, owned: bool) -> None:
 
 
 def sum_to(gradient: np.ndarray, shape: tuple) -> np.ndarray:
-    """Undo broadcasting: sum over the axes along which the forward copied. Raise ValueError if it did not."""
+    """Return the gradient summed over broadcast axes. Raise ValueError if `shape` does not broadcast to its shape."""
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)

@@ -1,4 +1,4 @@
-"""@op, which makes an operation on Tensors of a function on arrays, and what decides whether it is remembered."""
+"""The decorator @op, which turns a function on arrays into an operation on Tensors, and the recording switches."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from minicnn.tensor import Tensor, as_data, made
 
 
 class Step(Observer, Protocol):
-    """An operation that a Watcher looks on at. It is also its node's Observer."""
+    """A record of one operation that a Watcher observes. It is also the Observer of the operation's node."""
 
     def finish(self, result: Tensor) -> None:
-        """Take note of the result."""
+        """Record the result."""
 
 
 class Watcher(Protocol):
-    """Looks on as operations run, as a tape does."""
+    """An observer of operations as they run, such as a tape."""
 
     def begin(
         self, op: Callable, sources: Sequence[Any], arrays: list, rest: Sequence[Any], options: dict[str, Any]
     ) -> Step:
-        """Take note that an op begins. May put copies in the place of its arrays."""
+        """Record the start of an op and return its Step. May replace entries of `arrays` by copies."""
 
 
 _remembering: contextvars.ContextVar[bool] = contextvars.ContextVar("remembering", default=True)
@@ -40,7 +40,7 @@ watching: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar("watch
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Inside `with no_grad():` (or a function decorated with `@no_grad()`) nothing is remembered for backward."""
+    """Disable recording for backward, inside `with no_grad():` or a function decorated with `@no_grad()`."""
     token = _remembering.set(False)
     try:
         yield
@@ -50,7 +50,7 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Inside the block operations are remembered, also within no_grad()."""
+    """Enable recording for backward inside the block, even within no_grad()."""
     token = _remembering.set(True)
     try:
         yield
@@ -68,21 +68,22 @@ def op(
 ) -> Callable:
     """Turn a function on arrays that returns (result, backward) into an operation on Tensors.
 
-    The array inputs are the function's positional parameters, or the first `inputs` of them where others follow. An
-    input that is not a Tensor may arrive as a Python number. A function with a keyword `needs` is told which of its
-    array inputs want a gradient, so that it keeps only what those need.
+    The array inputs are the function's positional parameters, or the first `inputs` of them if others follow. An
+    input that is not a Tensor may be passed as a Python number. A function with a keyword `needs` receives one bool per
+    array input: True if that input needs a gradient. It then keeps only the arrays required for those gradients.
 
-    `backward` takes the cotangent of the result, which it must not write to, and returns one gradient for each array
-    input: a tuple if there are several, None where there is none. A gradient may have the shape to which its input was
-    broadcast, and any floating-point dtype.
+    `backward` takes the cotangent of the result, which it must not modify. It returns one gradient per array input: a
+    tuple if there are several, None for an input without a gradient. A gradient may have the shape to which its input
+    was broadcast, and any floating-point dtype.
 
-    fresh: a promise that `backward` returns arrays made in that call, one for each gradient, and keeps none of them.
-    Gradients that meet are then added up in place, in one of these arrays. Without the promise none is written to.
+    fresh: a promise that `backward` returns a new array for each gradient, and keeps none of them. When several
+    gradients of one input are summed, such an array is added to in place. Without the promise none is modified.
 
-    adds: the op has one array input, and its `backward` takes a second argument, None or an array that it adds the
-    gradient to in place: what other uses of that input have given.
+    adds: the op has one array input, and its `backward` takes a second argument, None or an array. It adds the gradient
+    to that array in place: the sum of the gradients from other uses of the input.
 
-    fuses: {keyword: {its value: the op that it joins to this one}}. Where somebody watches, they run one by one.
+    fuses: {keyword: {value: op}}. This op with keyword=value also applies that op. Under a Watcher the two run
+    separately.
     """
     if function is None:
         return functools.partial(op, inputs=inputs, fresh=fresh, adds=adds, fuses=fuses)
@@ -156,7 +157,7 @@ def op(
 
 
 def _name_closures(function: Callable) -> None:
-    """Let tracebacks say `relu.backward` instead of `relu.<locals>.backward`."""
+    """Rename the closures of `function`, so that tracebacks say `relu.backward`, not `relu.<locals>.backward`."""
     code, name = function.__code__, f"{function.__name__}.backward"
     inner = [
         constant.replace(co_name=name, co_qualname=name)
@@ -168,13 +169,13 @@ def _name_closures(function: Callable) -> None:
 
 
 def _apart(options: dict, fuses: dict) -> list[Callable]:
-    """Take what fuses other ops to this one out of its options. Return these ops."""
+    """Remove the options that fuse other ops to this one. Return those ops."""
     chosen = [(key, options[key]) for key in fuses if isinstance(options.get(key), str)]
     return [fuses[key][options.pop(key)] for key, value in chosen if value in fuses[key]]
 
 
 def _constant(value: Any, name: str) -> Any:
-    """Return an operand that is not a Tensor. Numbers stay Python numbers, which take the dtype they meet."""
+    """Return an operand that is not a Tensor. Scalars become Python numbers, which adopt the other operand's dtype."""
     if value is None or type(value) in (int, float):
         return value
     array = value if type(value) is np.ndarray else as_data(value, name)
@@ -182,7 +183,10 @@ def _constant(value: Any, name: str) -> Any:
 
 
 def _result(data: Any, name: str, wants_gradient: bool) -> Any:
-    """Return an op's result as an array: NumPy makes a number of what has no dimensions."""
+    """Return an op's result as an array, since NumPy returns scalars for results without dimensions.
+
+    Raise InputError if its dtype is not numeric, or not floating-point although a gradient is needed.
+    """
     data = np.asarray(data) if isinstance(data, np.generic) else as_data(data, name)
     if data.dtype.kind not in ("f" if wants_gradient else "fiub"):
         expected = "floating-point numbers, for a gradient to flow back" if wants_gradient else "numbers"
@@ -195,7 +199,7 @@ def _is_elsewhere(operand: Any) -> bool:
 
 
 def _on_one_device(arrays: list, sources: Sequence[Any], names: list[str], op_name: str) -> list:
-    """Return the operands on the GPU where one of them lives: a constant goes there, a Tensor has to be there."""
+    """Return the operands on the GPU, copying constants there. Raise InputError if a Tensor is on the host."""
     tensors = [i for i, source in enumerate(sources) if isinstance(source, Tensor)]
     if not all(_is_elsewhere(arrays[i]) for i in tensors):
         called = names if len(names) == len(arrays) else [f"{names[0]}[{i}]" for i in range(len(arrays))]

@@ -1,5 +1,6 @@
-"""What the machine lends to the kernels: threads, and memory for what is remembered. All of it belongs to fast/, which
-offers it to the registry; without fast/ these functions answer plainly.
+"""Resources of the compiled kernels: threads, and the cache of results from frozen arrays.
+
+minicnn.fast provides both through the registry. Without it, these functions return neutral values or do nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from minicnn.errors import check_count
 
 
 class CacheInfo(NamedTuple):
-    """The state of the cache of what was computed from frozen arrays. nbytes: in use, of the budget; kinds: the bytes
-    of each kind of result.
+    """The state of the cache of results computed from frozen arrays.
+
+    budget: bytes that it may use. nbytes: bytes in use. kinds: bytes in use per kind of result.
     """
 
     budget: int
@@ -25,24 +27,24 @@ class CacheInfo(NamedTuple):
 
 
 def set_threads(count: int) -> None:
-    """Use `count` threads for the compiled kernels (default: every core this process may use).
+    """Set the number of threads of the compiled kernels (default: all cores available to this process).
 
-    Results do not depend on it: work is split by its shape alone, and sums are added in a fixed order. NumPy's own
-    kernels take no notice.
+    Results do not depend on the count: work is split by its shape alone, and sums are formed in a fixed order. The
+    NumPy definitions ignore it. Raise InputError unless count is an integer of at least 1.
     """
     check_count("set_threads: count", count)
     ask("set_threads", count)
 
 
 def threads() -> int:
-    """Return the number of threads that the compiled kernels use."""
+    """Return the number of threads of the compiled kernels; 1 without minicnn.fast."""
     return ask("threads", otherwise=1)
 
 
 def parallel(call: Callable, pieces: Sequence[tuple], *, blas: bool = False) -> None:
-    """Call it with every piece, over the threads of the compiled kernels; one after the other where there are none.
+    """Run call(*piece) for every piece, on the threads of the compiled kernels; in sequence without minicnn.fast.
 
-    blas: the call multiplies matrices, for which BLAS shall not start threads of its own in each of ours.
+    blas: limit BLAS to one thread per call, for calls that multiply matrices.
     """
     if ask("parallel_with_blas" if blas else "parallel", call, pieces, otherwise=_NOBODY) is _NOBODY:
         for piece in pieces:
@@ -53,20 +55,20 @@ _NOBODY = object()
 
 
 def cache_info() -> CacheInfo:
-    """Return how much is remembered of what was computed from frozen arrays, in bytes, and how often it served."""
+    """Return the size, in bytes, and the hit counts of the cache of results from frozen arrays."""
     return CacheInfo(*ask("cache_info", otherwise=(0, 0, 0, 0, 0, {})))
 
 
 def clear_cache() -> None:
-    """Forget what was computed from frozen arrays. It is computed again when it is needed."""
+    """Empty the cache of results from frozen arrays. They are recomputed on demand."""
     ask("clear_cache")
 
 
 def compiled_before() -> bool:
-    """Return True unless the kernels are to be compiled at their first use, which takes a minute."""
+    """Return False if the kernels have yet to be compiled, which takes about a minute at first use."""
     return ask("compiled_before", otherwise=True)
 
 
 def compiled_kernels() -> Iterator[Any]:
-    """Yield every compiled function."""
+    """Yield every compiled function; none without minicnn.fast."""
     yield from ask("compiled_kernels", otherwise=())

@@ -1,8 +1,8 @@
-"""Tensor: an array with a memory of how it was made. Start reading here.
+"""Tensor: an array that records how it was computed. Start reading here.
 
-Each operation is one function, decorated with @op (operation.py), that computes its result and, side by side with it,
-says in a closure how a gradient flows back. Nodes link these closures (graph.py); `backward` walks the nodes from the
-result back to the leaves. The operators (+, *, @, …) are attached in ops/arithmetic.py, which needs the ops.
+Each operation is one function, decorated with @op (operation.py). It computes the result, and defines the backward pass
+in a closure next to it. Nodes link these closures (graph.py); `backward` runs them from the result back to the leaves.
+ops/arithmetic.py attaches the operators (+, *, @, …).
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from minicnn.graph import Node, deposit, walk_back
 class Tensor:
     """An n-dimensional array that can carry a gradient.
 
-    data: anything NumPy makes an array of; an array keeps its dtype and is not copied. The Tensor lives where data
-    does; under use_backend("cuda") data of this machine's memory is moved to the GPU.
-    requires_grad: collect d(loss)/d(self) in `.grad` during backward. Needs a floating-point dtype.
+    data: anything that NumPy converts to a numeric array. An array keeps its dtype and device and is not copied; under
+    use_backend("cuda") host data is moved to the GPU.
+    requires_grad: accumulate d(loss)/d(self) in `.grad` during backward. Requires a floating-point dtype.
     name: shown in messages and files.
+    Raise InputError if data is not numeric, is ragged, or cannot carry the requested gradient.
     """
 
     __slots__ = ("__weakref__", "_node", "data", "grad", "name", "requires_grad")
-    __array_ufunc__ = None  # `array + tensor` asks the Tensor, instead of NumPy looping over its elements
+    __array_ufunc__ = None  # makes `array + tensor` call Tensor.__radd__, instead of NumPy looping over elements
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         self.data: np.ndarray = data.data if isinstance(data, Tensor) else as_data(data, "Tensor")
@@ -66,19 +67,22 @@ class Tensor:
         return float(self.data)
 
     def item(self) -> float:
-        """Return the one element of a one-element Tensor as a Python number."""
+        """Return the element of a one-element Tensor as a Python number."""
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
-        """Return the values as a NumPy array: no copy, unless they live on a GPU."""
+        """Return the values as a NumPy array, copying only from a GPU."""
         return self.data if type(self.data) is np.ndarray else devices.to_host(self.data)
 
     def detach(self) -> Tensor:
-        """Return the same values, with no memory of how they were made."""
+        """Return a Tensor that shares the data but takes no part in backward."""
         return made(self.data, None)
 
     def to(self, device: str) -> Tensor:
-        """Return the values on a device, "cpu" or "cuda": self if it lives there, otherwise a new leaf."""
+        """Return the Tensor on a device, "cpu" or "cuda": self if it is already there, otherwise a new leaf.
+
+        Raise InputError if the device is unknown or not available.
+        """
         devices.check_device(device)
         if device == self.device:
             return self
@@ -87,16 +91,16 @@ class Tensor:
         return moved
 
     def retain_grad(self) -> Tensor:
-        """Keep `.grad` of this intermediate result in the next backward. Return self."""
+        """Store the gradient of this intermediate result in `.grad` during the next backward. Return self."""
         if self._node is not None:
             self._node.retained = weakref.ref(self)
         return self
 
     def backward(self, gradient: Any = None) -> None:
-        """Add d(self)/d(leaf) · gradient to the `.grad` of every leaf that requires one, and free the graph.
+        """Add d(self)/d(leaf) · gradient to the `.grad` of every leaf that requires a gradient, and free the graph.
 
-        gradient: the cotangent of self, of its shape; may be left out when self has one element.
-        Errors: nothing requires a gradient; no cotangent for many elements; a graph that was freed.
+        gradient: the cotangent of self, of the same shape (default: 1, if self has one element).
+        Raise InputError if self requires no gradient, the cotangent is missing or misshapen, or the graph was freed.
         """
         if not self.requires_grad:
             raise InputError("backward: nothing that this Tensor was made from requires a gradient")
@@ -140,7 +144,7 @@ class Tensor:
 
 
 def made(data: Any, node: Node | None) -> Tensor:
-    """Return the Tensor of a result, which lives where data does. node: what made it; None if no gradient is wanted."""
+    """Return the Tensor of a result, on the device of data. node: its Node, or None if it needs no gradient."""
     tensor = Tensor.__new__(Tensor)
     tensor.data = data
     tensor.requires_grad, tensor.grad, tensor.name, tensor._node = node is not None, None, None, node
@@ -148,7 +152,7 @@ def made(data: Any, node: Node | None) -> Tensor:
 
 
 def as_data(value: Any, name: str) -> np.ndarray:
-    """Return a value as an array. name: the caller, for the error message."""
+    """Return a value as an array. Raise InputError if it is a ragged list. name: the caller, for the message."""
     try:
         return devices.as_array(value)
     except ValueError:

@@ -31,6 +31,7 @@ SECTIONS = {
     "search": "gallery_search",
     "faces": "face_detection",
     "start": "cold_start",
+    "micro": "micro",
 }
 # The same for a GPU; the first holds every kernel to float64, and the others are worth nothing without it.
 CUDA_SECTIONS = {

@@ -35,8 +35,9 @@ CPU = {
         *("local_response_norm", "local_response_norm_gradient"),
     ),
     "pool": ("avg_pool", "avg_pool_gradient", "max_pool", "max_pool_gradient"),
+    "product": ("product", "sum_of_rows"),
     "raster": ("raster_fill", "raster_sample"),
-    "triplet": ("distances", "hardest", "triplets"),
+    "triplet": ("distances", "hardest", "pull", "triplets"),
 }
 CUDA = {
     "conv": ("conv", "conv_gradient_to_input", "conv_gradient_to_filters"),
@@ -54,6 +55,7 @@ SERVICES = {
     "cpu.compilation": ("compiled_before", "compiled_kernels"),
     "cpu.conv_memory": ("cache_budget", "conv_blocks", "conv_filter_bytes", "conv_is_fused", "conv_scratch"),
     "cpu.folds": ("folded",),
+    "cpu.micro_products": ("micro_product", "micro_shape"),
     "cpu.program.frozen": ("run_frozen",),
     "cpu.threads": ("parallel", "set_threads", "threads"),
     "cuda.gpu": ("launch", "simulated"),

@@ -1,6 +1,6 @@
-"""Contracts and their definitions in NumPy: arrays in, arrays out. Nothing here knows what a Tensor is.
+"""Contracts and their NumPy definitions: functions on arrays, independent of Tensor.
 
-One file a computation. To use a backend's function of the same name, ask minicnn.backend.kernels_for(array).
+One file per computation. minicnn.backend.kernels_for(array) returns the backend whose functions bear the same names.
 """
 
 from minicnn.kernels import (
@@ -14,6 +14,7 @@ from minicnn.kernels import (
     naive_conv,
     normalization,
     pool,
+    product,
     triplet,
 )
 from minicnn.kernels.contract import contracts
@@ -30,5 +31,6 @@ __all__ = [
     "naive_conv",
     "normalization",
     "pool",
+    "product",
     "triplet",
 ]

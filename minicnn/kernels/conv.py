@@ -2,15 +2,15 @@
 
     y[n, o, j] = b[j] + Σ_k Σ_c  x[n, o·stride + k·dilation − before, c] · w[k, c, j]
 
-o and k run over one, two or three dimensions (`window`, see geometry.py); x is zero outside. With groups, the channels
-are cut into `groups` equal runs, and the output channels of a run see the input channels of the same run.
+o and k run over one, two or three dimensions (`window`, see geometry.py); x is zero outside its bounds. With groups,
+the input and output channels are split into `groups` equal groups. Each output group depends only on its input group.
 
 Shapes: x (N, *spatial, C_in), w (*size, C_in / groups, C_out), b (C_out,) or None, y and dy (N, *output, C_out).
 Source: Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning".
 
-The definition is one matrix product (im2col). Lay the patch under each window position out as a row: P = N · (output
+The definition is one matrix product (im2col). The patch at each window position becomes a row: P = N · (output
 positions) rows of K = taps · C_in numbers. The filters are a (K, C_out) matrix, so the convolution is columns @
-filters, and both gradients are the two gradients of a matrix product. Source: Chellapilla, Puri & Simard 2006.
+filters, and its gradients are those of a matrix product. Source: Chellapilla, Puri & Simard 2006.
 naive_conv.py computes the same by loops.
 """
 
@@ -22,7 +22,7 @@ from minicnn.kernels.contract import contract, form
 
 @contract(lambda x, w, b, window, groups: form(x, (len(x), *window.output, w.shape[-1])))
 def conv(x, w, b, window, groups):
-    """Return y."""
+    """Return y (N, *output, C_out)."""
     y = np.concatenate(
         [
             _columns(part, window) @ filters.reshape(-1, filters.shape[-1])
@@ -37,7 +37,7 @@ def conv(x, w, b, window, groups):
 
 @contract(lambda dy, w, spatial, window, groups: form(dy, (len(dy), *spatial, w.shape[-2] * groups)))
 def conv_gradient_to_input(dy, w, spatial, window, groups):
-    """Return dx, (N, *spatial, C_in): the sum of dy[o] · w[k] over the (o, k) that touch a pixel."""
+    """Return dx (N, *spatial, C_in): for each pixel, the sum of dy[o] · w[k] over all (o, k) that read it."""
     parts = []
     for cotangent, filters in zip(by_group(dy, groups), by_group(w, groups), strict=True):
         columns = _rows(cotangent) @ filters.reshape(-1, filters.shape[-1]).T
@@ -48,7 +48,7 @@ def conv_gradient_to_input(dy, w, spatial, window, groups):
 
 @contract(lambda dy, x, window, groups: form(dy, (*window.size, x.shape[-1] // groups, dy.shape[-1])))
 def conv_gradient_to_filters(dy, x, window, groups):
-    """Return dw: the sum of x · dy over the pixels that a tap touches."""
+    """Return dw (*size, C_in / groups, C_out): for each tap, the sum of x · dy over the pixels that it reads."""
     parts = [
         _columns(part, window).T @ _rows(cotangent)
         for part, cotangent in zip(by_group(x, groups), by_group(dy, groups), strict=True)
@@ -57,7 +57,7 @@ def conv_gradient_to_filters(dy, x, window, groups):
 
 
 def im2col(x, window):
-    """Return the patches under the window: (N, *output, *size, C)."""
+    """Return the patches under the window (N, *output, *size, C)."""
     rank = len(window.size)
     axes = tuple(range(1, rank + 1))
     pads = [(0, 0), *zip(window.before, window.after, strict=True), (0, 0)]
@@ -70,7 +70,7 @@ def im2col(x, window):
 
 
 def col2im(patches, spatial, window):
-    """Add each patch back to the place that it was taken from, (N, *spatial, C): the transpose of im2col."""
+    """Return x (N, *spatial, C), the sum of all patches at their positions: the transpose of im2col."""
     padded = [b + n + a for b, n, a in zip(window.before, spatial, window.after, strict=True)]
     x = np.zeros_like(patches, shape=(patches.shape[0], *padded, patches.shape[-1]))
     everywhere = (slice(None),) * (1 + len(spatial))
@@ -86,12 +86,12 @@ def col2im(patches, spatial, window):
 
 
 def by_group(array, groups):
-    """Cut the last axis into `groups` equal runs."""
+    """Return the array split into `groups` equal parts along the last axis."""
     return np.split(array, groups, axis=-1)
 
 
 def _rows(array):
-    """Return (N, *spatial, C) as (P, C)."""
+    """Return an array (N, *spatial, C) as a matrix (P, C)."""
     return array.reshape(-1, array.shape[-1])
 
 

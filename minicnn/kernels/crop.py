@@ -1,16 +1,16 @@
-"""Windows of one picture, all brought to one size.
+"""Crops of one picture, all resized to one size.
 
     y[n, i, j] = Σ_r Σ_c  R[i, r] · C[j, c] · x[r, c]
 
-Row i of window n stands for the stretch of the picture that is its share of the window's height, or one pixel about its
-middle where that is more; R[i, r] is the part of that stretch that lies in row r, and C does the same for columns. So
-what shrinks is averaged over its area, and nothing aliases; what grows is interpolated between the middles of pixels.
-x is zero outside.
+Output row i of window n covers the interval of length (window height / height) around its centre, or one pixel if that
+is more. R[i, r] is the fraction of this interval in picture row r; C does the same for columns. Downscaling therefore
+averages over areas, without aliasing. Upscaling interpolates linearly between pixel centres. x is zero outside its
+bounds.
 
-Shapes: x (H, W, C); windows (N, 4) float64: left, top, right, bottom in pixels, of which the first reaches from 0 to 1;
+Shapes: x (H, W, C); windows (N, 4) float64: left, top, right, bottom in pixels, where pixel 0 spans 0 to 1;
 y (N, height, width, C).
 
-The definition: two matrix products for each window.
+The definition: two matrix products per window.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from minicnn.kernels.contract import contract, form
 
 @contract(lambda x, windows, height, width: form(x, (len(windows), height, width, x.shape[-1])))
 def crop(x, windows, height, width):
-    """Return y."""
+    """Return y (N, height, width, C)."""
     y = np.empty((len(windows), height, width, x.shape[-1]), x.dtype)
     for n, (left, top, right, bottom) in enumerate(windows):
         rows, columns = _shares(top, bottom, height, x.shape[0]), _shares(left, right, width, x.shape[1])
@@ -29,7 +29,10 @@ def crop(x, windows, height, width):
 
 
 def _shares(low, high, count, pixels):
-    """Return (count, pixels): of each of `count` even stretches from low to high, the parts that lie in each pixel."""
+    """Return weights (count, pixels): the fraction of each interval that lies in each pixel.
+
+    The intervals divide low … high into `count` equal parts, and are extended to at least one pixel.
+    """
     step = (high - low) / count
     middle = low + (np.arange(count)[:, None] + 0.5) * step
     reach = max(step, 1) / 2

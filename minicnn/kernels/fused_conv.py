@@ -1,11 +1,10 @@
-"""A convolution and what travels with it: bias, ReLU, and the mean of 2×2 outputs.
+"""A convolution fused with bias, ReLU, and 2×2 average pooling.
 
-Fusion joins definitions and is never another one: these call the backend's kernels one after the other. A backend may
-do the same in one pass, without an array between the steps.
+The definitions call the backend's kernels in sequence. A backend may do the same in one pass, without intermediate
+arrays.
 
-Shapes as in conv.py, but y and dy are those of the last step: of the means, half as high and wide, where `mean` is
-true. marks: where the ReLU was active, in the size before the means, one bit an element (elementwise.py); None without
-a ReLU.
+Shapes as in conv.py, except that y and dy belong to the last step: with `mean` they are pooled, of half the size.
+marks: where the ReLU was active, before pooling, one bit per element (relu_marks in elementwise.py); None without ReLU.
 """
 
 import numpy as np
@@ -22,7 +21,7 @@ def _form_and_marks(x, w, b, window, groups, relu, mean, marked):
 
 @contract(_form_and_marks, composed=True)
 def fused_conv(kernels, x, w, b, window, groups, relu, mean, marked):
-    """Return (y, marks). marked: whether marks are needed; if not, None may be returned for them."""
+    """Return (y, marks): y (N, *output, C_out), pooled with `mean`. marked: if false, marks may be None."""
     y = kernels.conv(x, w, b, window, groups)
     y = kernels.relu(y) if relu else y
     marks = kernels.relu_marks(y) if relu and marked else None
@@ -34,7 +33,7 @@ def fused_conv(kernels, x, w, b, window, groups, relu, mean, marked):
     composed=True,
 )
 def fused_conv_gradient_to_input(kernels, dy, marks, w, spatial, window, groups, mean):
-    """Return dx."""
+    """Return dx (N, *spatial, C_in). dy: the cotangent of the last step."""
     dy = kernels.before_relu(dy, marks, window, mean)
     return kernels.conv_gradient_to_input(dy, w, spatial, window, groups)
 
@@ -44,7 +43,7 @@ def fused_conv_gradient_to_input(kernels, dy, marks, w, spatial, window, groups,
     composed=True,
 )
 def fused_conv_gradient_to_filters(kernels, dy, x, window, groups):
-    """Return dw. dy: the cotangent of the convolution alone."""
+    """Return dw (*size, C_in / groups, C_out). dy (N, *output, C_out): the cotangent of the convolution alone."""
     return kernels.conv_gradient_to_filters(dy, x, window, groups)
 
 
@@ -53,12 +52,12 @@ def fused_conv_gradient_to_filters(kernels, dy, x, window, groups):
     composed=True,
 )
 def before_relu(kernels, dy, marks, window, mean):
-    """Return the cotangent of the convolution alone."""
+    """Return the cotangent of the convolution alone (N, *output, C_out)."""
     if mean:
         dy = kernels.avg_pool_gradient(dy, window.output, halving(window), False)
     return dy if marks is None else kernels.marked_gradient(dy, marks)
 
 
 def halving(window):
-    """Return the Window of the means: 2×2 outputs of the convolution, side by side."""
+    """Return the Window of 2×2 pooling with stride 2, on the output of a convolution."""
     return slide("conv: pool", window.output, 2, stride=2)

@@ -1,4 +1,4 @@
-"""Where a sliding window goes: output sizes, padding and receptive fields, in plain Python."""
+"""The geometry of sliding windows: output sizes, padding and receptive fields, in plain Python."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from minicnn.errors import InputError
 
 @dataclass(frozen=True)
 class Window:
-    """A window sliding over one, two or three spatial dimensions; every field has one entry a dimension.
+    """A window that slides over one, two or three spatial dimensions. Every field has one entry per dimension.
 
-    Output position o and tap k meet at input position o · stride + k · dilation − before; what lies outside the
-    input is padding.
+    At output position o, tap k reads input position o · stride + k · dilation − before. Positions outside the input
+    are padding.
     """
 
     size: tuple[int, ...]
@@ -29,18 +29,19 @@ class Window:
 
     @functools.cached_property
     def taps(self) -> int:
-        """The number of positions in the window."""
+        """Number of positions in the window."""
         return math.prod(self.size)
 
 
 def slide(
     name: str, spatial: Sequence[int], size: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = 0
 ) -> Window:
-    """The Window over an input of `spatial` sizes. name: the op, for messages.
+    """Return the Window that slides over an input of sizes `spatial`. name: the op, for messages.
 
-    size, stride, dilation: an int, or one a dimension.
-    padding: an int; one int a dimension; one (before, after) pair a dimension; "valid", none; or "same",
-    TensorFlow's rule: ceil(input / stride) outputs, an odd leftover goes after.
+    size, stride, dilation: an int, or one per dimension.
+    padding: an int, one int per dimension, or one (before, after) pair per dimension. "valid" means none; "same" is
+    TensorFlow's rule: ceil(input / stride) outputs, with odd padding after the input.
+    Raise InputError for any other value, or if the window exceeds the padded input.
     """
     rank = len(spatial)
     sizes = one_each(name, "size", size, rank, least=1)
@@ -61,7 +62,10 @@ def slide(
 
 
 def one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tuple[int, ...]:
-    """`value` as one int a dimension; an int stands for all. name, what: the op and its argument, for messages."""
+    """Return `value` as one int per dimension; a single int applies to all.
+
+    name, what: the op and its argument, for messages. Raise InputError for anything but ints of at least `least`.
+    """
     if type(value) is int and value >= least:
         return (value,) * rank
     values = (value,) * rank if _is_int(value) else value
@@ -75,7 +79,7 @@ def one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tupl
 
 
 def _is_int(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))  # the first is quick
+    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))  # the first test is fast
 
 
 def _padding(
@@ -83,7 +87,7 @@ def _padding(
 ) -> tuple[tuple[int, int], ...]:
     if type(padding) is int and padding >= 0:
         return ((padding, padding),) * len(spatial)
-    rule = padding if isinstance(padding, str) else None  # an array, say, would be compared element by element
+    rule = padding if isinstance(padding, str) else None  # comparing an array with "valid" would be elementwise
     if rule == "valid":
         return ((0, 0),) * len(spatial)
     if rule == "same":
@@ -109,29 +113,32 @@ def _is_pair(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Field:
-    """What one output element sees of the input: `size` pixels a side, and its neighbour the same `step` pixels on."""
+    """The receptive field of an output element: `size` input pixels per dimension.
+
+    The field of the next output element is shifted by `step` pixels.
+    """
 
     size: tuple[int, ...]
     step: tuple[int, ...]
 
     @classmethod
     def of_a_pixel(cls, rank: int) -> Field:
-        """Of the input itself."""
+        """Return the field of an input pixel: size 1, step 1."""
         return cls((1,) * rank, (1,) * rank)
 
     def through(self, window: Window) -> Field:
-        """Of what slides `window` over elements of this field: (span − 1) steps more, and longer steps."""
+        """Return the field after `window` slides over such elements: size + (span − 1) · step, step · stride."""
         axes = zip(self.size, self.step, window.size, window.dilation, window.stride, strict=True)
         wider = [(size + (k - 1) * d * step, step * stride) for size, step, k, d, stride in axes]
         sizes, steps = zip(*wider, strict=True)
         return Field(sizes, steps)
 
     def joined(self, other: Field) -> Field:
-        """Of what is made from elements of both, as a branch and its neighbour: the wider, in the shorter steps."""
+        """Return the field of elements computed from both, as where branches join: larger size, smaller step."""
         sizes = tuple(map(max, self.size, other.size))
         return Field(sizes, tuple(map(min, self.step, other.step)))
 
 
 def receptive_field(windows: Iterable[Window], rank: int) -> tuple[int, ...]:
-    """How many input pixels a side one output element sees, after sliding `windows` one upon the other."""
+    """Return the receptive field of an output element after all `windows`, in input pixels per dimension."""
     return functools.reduce(Field.through, windows, Field.of_a_pixel(rank)).size

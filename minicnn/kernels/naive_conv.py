@@ -1,7 +1,7 @@
 """Convolution as loops: the ground truth on tiny shapes, to be read and stepped through.
 
-One loop nest serves all three functions. It visits every product x · w that the layer forms, and they differ only
-in where the product of two of the three arrays is added: to y, to x's gradient, or to w's gradient.
+One loop nest serves all three functions: it visits every product x · w of the convolution. The functions differ only in
+where they add a product of two arrays: to y, to the gradient of x, or to the gradient of w.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from minicnn.kernels.contract import contract, form
 
 
 def products(x_shape, w_shape, window, groups):
-    """Yield every (index into x, index into w, index into y) whose values meet in the convolution."""
+    """Yield (index into x, index into w, index into y) for every product x · w that is added to y."""
     channels_in, channels_out = w_shape[-2:]
     for n in range(x_shape[0]):
         for o in np.ndindex(*window.output):
@@ -28,7 +28,7 @@ def products(x_shape, w_shape, window, groups):
 
 @contract(lambda x, w, b, window, groups: form(x, (len(x), *window.output, w.shape[-1])))
 def naive_conv(x, w, b, window, groups):
-    """Return y, as conv does."""
+    """Return y (N, *output, C_out), as conv does."""
     y = np.zeros((x.shape[0], *window.output, w.shape[-1]), x.dtype)
     for at_x, at_w, at_y in products(x.shape, w.shape, window, groups):
         y[at_y] += x[at_x] * w[at_w]
@@ -39,7 +39,7 @@ def naive_conv(x, w, b, window, groups):
 
 @contract(lambda dy, w, spatial, window, groups: form(dy, (len(dy), *spatial, w.shape[-2] * groups)))
 def naive_conv_gradient_to_input(dy, w, spatial, window, groups):
-    """Return dx, as conv_gradient_to_input does."""
+    """Return dx (N, *spatial, C_in), as conv_gradient_to_input does."""
     dx = np.zeros((dy.shape[0], *spatial, w.shape[-2] * groups), dy.dtype)
     for at_x, at_w, at_y in products(dx.shape, w.shape, window, groups):
         dx[at_x] += w[at_w] * dy[at_y]
@@ -48,7 +48,7 @@ def naive_conv_gradient_to_input(dy, w, spatial, window, groups):
 
 @contract(lambda dy, x, window, groups: form(dy, (*window.size, x.shape[-1] // groups, dy.shape[-1])))
 def naive_conv_gradient_to_filters(dy, x, window, groups):
-    """Return dw, as conv_gradient_to_filters does."""
+    """Return dw (*size, C_in / groups, C_out), as conv_gradient_to_filters does."""
     dw = np.zeros((*window.size, x.shape[-1] // groups, dy.shape[-1]), dy.dtype)
     for at_x, at_w, at_y in products(x.shape, dw.shape, window, groups):
         dw[at_w] += x[at_x] * dy[at_y]

@@ -1,12 +1,13 @@
-"""Pooling.
+"""Max and average pooling.
 
     max   y[n, o, c] = max_k x[n, o·stride + k − before, c]           the first of equal elements wins
     avg   y[n, o, c] = Σ_k x[…] / (taps inside x, or all taps when padding is counted)
 
 o and k run over one, two or three dimensions (`window`, see geometry.py). Padding never wins a maximum.
-Shapes: x (N, *spatial, C), y and dy (N, *output, C). switches: which tap won (Zeiler & Fergus 2014).
+Shapes: x (N, *spatial, C); y, dy and switches (N, *output, C). switches: the number of the tap that won (Zeiler &
+Fergus 2014).
 
-The definition goes tap by tap: for tap k, one strided view of x holds what that tap sees at every output.
+The definition goes tap by tap: for tap k, one strided view of x holds the elements that it reads at all outputs.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from minicnn.kernels.geometry import Window
 
 
 def switch_dtype(window: Window) -> np.dtype:
-    """Return the smallest integer type that can number the taps of a window."""
+    """Return the smallest unsigned integer dtype that can number the taps of a window."""
     return np.min_scalar_type(window.taps - 1)
 
 
@@ -52,14 +53,14 @@ def _zeros_padded(dy, spatial, window):
 
 @contract(lambda x, window: [_pooled(x, window), (_pooled(x, window)[0], switch_dtype(window))])
 def max_pool(x, window):
-    """Return (y, switches)."""
+    """Return (y, switches), each (N, *output, C)."""
     padded, real = _pad(x, window, 0), _pad(np.ones_like(x, bool), window, False)
     y = np.zeros_like(x, shape=(x.shape[0], *window.output, x.shape[-1]))
     switches = np.zeros_like(y, switch_dtype(window))
-    empty = np.ones_like(y, bool)  # where no pixel has been seen: the first one wins, even if it is −∞
+    empty = np.ones_like(y, bool)  # no pixel read yet: the first one wins, even if it is −∞
     for number, tap in enumerate(np.ndindex(*window.size)):
         candidate, is_pixel = _view_of_tap(padded, tap, window), _view_of_tap(real, tap, window)
-        shows_nan = np.isnan(candidate) & ~np.isnan(y)  # a NaN is shown, not hidden
+        shows_nan = np.isnan(candidate) & ~np.isnan(y)  # NaN propagates
         better = is_pixel & (empty | (candidate > y) | shows_nan)
         y[better] = candidate[better]
         switches[better] = number
@@ -69,7 +70,7 @@ def max_pool(x, window):
 
 @contract(lambda dy, switches, spatial, window: _unpooled(dy, spatial))
 def max_pool_gradient(dy, switches, spatial, window):
-    """Return dx: each cotangent at the pixel that won."""
+    """Return dx (N, *spatial, C): each cotangent goes to the pixel that won."""
     padded = _zeros_padded(dy, spatial, window)
     for number, tap in enumerate(np.ndindex(*window.size)):
         _view_of_tap(padded, tap, window)[...] += dy * (switches == number)
@@ -77,7 +78,7 @@ def max_pool_gradient(dy, switches, spatial, window):
 
 
 def _divisor(spatial, window, count_padding, like):
-    """Return how many elements each output averages: (1, *output, 1), of the kind of another array."""
+    """Return the divisors of the averages (1, *output, 1). like: an array of the wanted dtype and device."""
     if count_padding:
         return np.full_like(like, window.taps, shape=(1, *window.output, 1))
     inside = _pad(np.ones_like(like, shape=(1, *spatial, 1)), window, 0)
@@ -86,7 +87,7 @@ def _divisor(spatial, window, count_padding, like):
 
 @contract(lambda x, window, count_padding: _pooled(x, window))
 def avg_pool(x, window, count_padding):
-    """Return y."""
+    """Return y (N, *output, C). count_padding: divide by all taps, including those on the padding."""
     padded = _pad(x, window, 0)
     total = np.zeros_like(x, shape=(x.shape[0], *window.output, x.shape[-1]))
     for tap in np.ndindex(*window.size):
@@ -96,7 +97,7 @@ def avg_pool(x, window, count_padding):
 
 @contract(lambda dy, spatial, window, count_padding: _unpooled(dy, spatial))
 def avg_pool_gradient(dy, spatial, window, count_padding):
-    """Return dx: each cotangent's share at every pixel under its window."""
+    """Return dx (N, *spatial, C): each cotangent, over its divisor, goes to every pixel under its window."""
     share = dy / _divisor(spatial, window, count_padding, dy)
     padded = _zeros_padded(dy, spatial, window)
     for tap in np.ndindex(*window.size):

@@ -1,11 +1,12 @@
 """Triplets within a batch.
 
     d[i, j] = ‖xᵢ − xⱼ‖²,  or its root
-    A triplet (a, p, n): a and p are two pictures of one person, n is of another. Its gap is d[a, n] − d[a, p]: the
-    further above zero, the easier. Source: Schroff, Kalenichenko & Philbin 2015 (FaceNet), section 3.
+    A triplet (a, p, n): a and p are two pictures of one person, n is a picture of another. Its gap is
+    d[a, n] − d[a, p]; the larger the gap, the easier the triplet.
+    Source: Schroff, Kalenichenko & Philbin 2015 (FaceNet), section 3.
 
-Shapes: x (N, D); d (N, N), float64 whatever x is, so that two distances are equal for the same reason everywhere;
-labels (N,) int64, one number a person.
+Shapes: x (N, D); d (N, N), always float64, so that every backend finds the same ties; labels (N,) int64, one number
+per person.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from minicnn.kernels.contract import contract, form
 
 @contract(lambda x, squared: ((len(x), len(x)), np.float64))
 def distances(x, squared):
-    """Return d, by differences: symmetric to the last bit, zero for twins."""
+    """Return d (N, N), computed from differences: exactly symmetric, and zero for equal rows."""
     x = x.astype(np.float64)
     d = np.stack([np.square(x - row).sum(axis=1) for row in x])
     return d if squared else np.sqrt(d)
@@ -23,8 +24,10 @@ def distances(x, squared):
 
 @contract(lambda d, labels: [((len(d),), np.int64)] * 2)
 def hardest(d, labels):
-    """Return (positives, negatives), (N,) each: the furthest other picture of the anchor's person, and the nearest of
-    anybody else; of equals the first, -1 for none.
+    """Return (positives, negatives), each (N,) int64, for every anchor.
+
+    A positive is the farthest other picture of the anchor's person, a negative the nearest picture of another person.
+    Ties go to the first; -1 means that there is none.
     """
     same = labels[:, None] == labels
     others_of_one = same & ~np.eye(len(labels), dtype=bool)
@@ -35,13 +38,13 @@ def hardest(d, labels):
 
 @contract(lambda weights, x: form(x))
 def pull(weights, x):
-    """Return dx: dxᵢ = Σⱼ weightsᵢⱼ (xᵢ − xⱼ), (N, D): how a cost of distances moves x."""
-    return weights.sum(axis=1)[:, None] * x - weights @ x
+    """Return dx (N, D), dxᵢ = Σⱼ weightsᵢⱼ (xᵢ − xⱼ): the gradient of a cost of distances. weights: (N, N)."""
+    return (weights.sum(axis=1)[:, None] * x - weights @ x).astype(x.dtype, copy=False)
 
 
 @contract(lambda d, labels, low, high: ((None, 3), np.int64))
 def triplets(d, labels, low, high):
-    """Return all triplets with low ≤ gap < high, (T, 3), in the order of a, then p, then n."""
+    """Return all triplets with low ≤ gap < high (T, 3) int64, ordered by a, then p, then n."""
     found = []
     for anchor, row in enumerate(d):
         same = labels == labels[anchor]

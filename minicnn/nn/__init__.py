@@ -1,4 +1,4 @@
-"""Layers: plain classes that own their parameters. A Tensor attribute is a parameter, an array attribute is state."""
+"""Layers: plain classes that own their parameters. Tensor attributes are parameters, array attributes are state."""
 
 from minicnn.nn.activations import Dropout, PReLU, ReLU, Sigmoid
 from minicnn.nn.convolution import Conv1d, Conv2d, Conv3d, LocallyConnected1d, LocallyConnected2d

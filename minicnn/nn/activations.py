@@ -1,4 +1,4 @@
-"""Activations, and dropout."""
+"""Activation layers, and dropout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minicnn.tensor import Tensor
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """The rectified linear unit max(x, 0), elementwise."""
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
@@ -21,7 +21,10 @@ class ReLU(Module):
 
 
 class PReLU(Module):
-    """x where positive, a learned slope times x elsewhere, one slope a channel. Source: He et al. 2015."""
+    """The parametric ReLU: x where x > 0, slope · x elsewhere, with one learned slope per channel.
+
+    channels: the size of the last axis. initial: the initial slope. Source: He et al. 2015.
+    """
 
     def __init__(self, channels: int, *, initial: float = 0.25, name: str | None = None) -> None:
         self.slope = Tensor(np.full(channels, initial, np.float32), requires_grad=True)
@@ -32,7 +35,7 @@ class PReLU(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + e⁻ˣ)."""
+    """The logistic function 1 / (1 + e⁻ˣ), elementwise."""
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
@@ -42,7 +45,11 @@ class Sigmoid(Module):
 
 
 class Dropout(Module):
-    """Drops each element with probability `rate` while training."""
+    """Dropout of each element with probability `rate` in training; the identity in evaluation.
+
+    seed: an int, a NumPy Generator, or None. The layer keeps one generator for all its calls.
+    Source: Srivastava et al. 2014.
+    """
 
     def __init__(self, rate: float, *, seed: Seed = None, name: str | None = None) -> None:
         self.rate, self.name = rate, name

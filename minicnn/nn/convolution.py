@@ -1,4 +1,4 @@
-"""Convolution of signals, pictures and volumes, with shared filters and without."""
+"""Convolutional layers for signals, pictures and volumes, with shared or unshared filters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from minicnn.tensor import Tensor
 
 
 class _Conv(Sliding):
-    """kernel: an int or one a dimension; padding, stride, dilation, groups, activation: as in ops.conv."""
+    """A convolutional layer.
+
+    kernel: an int, or one per dimension. stride, padding, dilation, groups, activation: as in ops.conv.
+    bias: add a learned b (channels_out,), initially zero.
+    initial: the distribution of the filters w: "he", "glorot" or "zeros". seed: an int, a NumPy Generator, or None.
+    Raise InputError for an invalid argument.
+    """
 
     def __init__(
         self,
@@ -51,11 +57,11 @@ class _Conv(Sliding):
         return self._convolve(x, self.activation)
 
     def linear(self, x: Tensor) -> Tensor:
-        """The output before the activation."""
+        """Return the output before the activation."""
         return self._convolve(x, None)
 
     def averaged(self, x: Tensor) -> Tensor:
-        """The output's means of 2×2, which need not exist in full size for it."""
+        """Return the output after 2×2 average pooling, without storing it in full size."""
         return self._convolve(x, self.activation, "avg")
 
     def _convolve(self, x: Tensor, activation: str | None, pool: str | None = None) -> Tensor:
@@ -73,29 +79,31 @@ class _Conv(Sliding):
 
 
 class Conv1d(_Conv):
-    """Convolution of signals (N, L, C)."""
+    """A convolutional layer for signals (N, L, C)."""
 
     rank = 1
 
 
 class Conv2d(_Conv):
-    """Convolution of pictures (N, H, W, C)."""
+    """A convolutional layer for pictures (N, H, W, C)."""
 
     rank = 2
 
 
 class Conv3d(_Conv):
-    """Convolution of volumes (N, D, H, W, C)."""
+    """A convolutional layer for volumes (N, D, H, W, C)."""
 
     rank = 3
 
 
 class _LocallyConnected(Sliding):
-    """A convolution in which every position has filters of its own, so that it takes inputs of one size only.
+    """A convolutional layer with separate filters at every position, for inputs of one size only, without padding.
 
-    kernel, input_size: an int or one a dimension; stride, as in ops.locally_connected; no padding. activation: None or
-    "relu". A file of Keras holds w as (output positions, kernel positions · C_in, C_out), the same numbers in the same
-    order.
+    kernel, input_size, stride: an int, or one per dimension.
+    bias: add a learned b (*output, channels_out), initially zero. activation: None or "relu".
+    initial, seed: as in Conv2d.
+    Keras files store w as (output positions, kernel positions · C_in, C_out), with the elements in the same order.
+    Raise InputError for an invalid argument.
     """
 
     def __init__(
@@ -132,17 +140,17 @@ class _LocallyConnected(Sliding):
         return ops.relu(y) if self.activation else y
 
     def linear(self, x: Tensor) -> Tensor:
-        """The output before the activation."""
+        """Return the output before the activation."""
         return ops.locally_connected(x, self.w, self.b, stride=self.stride)
 
 
 class LocallyConnected1d(_LocallyConnected):
-    """Filters of its own at every position of signals (N, L, C)."""
+    """A convolutional layer with unshared filters for signals (N, L, C)."""
 
     rank = 1
 
 
 class LocallyConnected2d(_LocallyConnected):
-    """Filters of its own at every position of pictures (N, H, W, C)."""
+    """A convolutional layer with unshared filters for pictures (N, H, W, C)."""
 
     rank = 2

@@ -1,4 +1,4 @@
-"""The dense layer, and what makes vectors for it."""
+"""The dense layer, and the flattening that precedes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from minicnn.tensor import Tensor
 
 
 class Linear(Module):
-    """x @ w + b, with ReLU when activation="relu"."""
+    """The dense layer x @ w + b (…, features_out), for x (…, features_in).
+
+    activation: None or "relu". bias: add a learned b, initially zero.
+    initial: the distribution of w: "glorot", "he" or "zeros". seed: an int, a NumPy Generator, or None.
+    Raise InputError for another activation or initial.
+    """
 
     def __init__(
         self,
@@ -38,7 +43,7 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """(N, …) as (N, everything else)."""
+    """Flattening of x (N, …) to (N, K), where K is the product of the other sizes."""
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Initial values of what a layer learns."""
+"""Initial values of parameters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ Seed = int | np.random.Generator | None
 
 
 def he(shape: tuple[int, ...], fan_in: int, fan_out: int, random: np.random.Generator) -> np.ndarray:
-    """Normal with variance 2 / fan_in: keeps the size of activations through ReLU layers. Source: He et al. 2015."""
+    """Return normal float32 values with variance 2 / fan_in, which preserves activation variance through ReLU layers.
+
+    Source: He et al. 2015.
+    """
     return random.normal(0, math.sqrt(2 / fan_in), shape).astype(np.float32)
 
 
 def glorot(shape: tuple[int, ...], fan_in: int, fan_out: int, random: np.random.Generator) -> np.ndarray:
-    """Uniform with variance 2 / (fan_in + fan_out), for layers without ReLU. Source: Glorot & Bengio 2010."""
+    """Return uniform float32 values with variance 2 / (fan_in + fan_out), for layers without ReLU.
+
+    Source: Glorot & Bengio 2010.
+    """
     limit = math.sqrt(6 / (fan_in + fan_out))
     return random.uniform(-limit, limit, shape).astype(np.float32)
 
@@ -31,7 +37,7 @@ INITIAL: dict[str, Callable[..., np.ndarray]] = {
 
 
 def initial_values(name: str) -> Callable[..., np.ndarray]:
-    """The function (shape, fan_in, fan_out, generator) -> array of this name."""
+    """Return the function (shape, fan_in, fan_out, generator) -> array. Raise InputError for an unknown name."""
     if name not in INITIAL:
         raise InputError(f"initial is {name!r}; expected one of {', '.join(INITIAL)}")
     return INITIAL[name]

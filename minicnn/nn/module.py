@@ -1,4 +1,7 @@
-"""Module, which finds its parameters by walking its attributes; Sequential; and `frozen`."""
+"""The base class of layers and models, sequential models, and `frozen`.
+
+The parameters of a module are its Tensor attributes, and those of the modules in its attributes, lists and dicts.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,11 @@ from minicnn.tensor import Tensor
 
 
 class Module:
-    """Something with parameters that can be called. Parameters are found by walking attributes, lists and dicts."""
+    """The base class of layers and models: a callable with parameters. Subclasses override `forward`.
+
+    Tensor attributes are parameters, and array attributes are state. Modules in attributes, lists and dicts are
+    children, whose parameters and state are included.
+    """
 
     name: str | None = None
     training: bool = True
@@ -28,26 +35,27 @@ class Module:
         return y
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output for x. Override this method, and call the module itself."""
         raise TypeError(f"{type(self).__name__} defines no forward")
 
     def take(self, x: Any) -> Tensor:
-        """x as a Tensor. An array goes where the module's parameters are; a Tensor stays where its owner put it."""
+        """Return x as a Tensor. Arrays are moved to the device of the parameters; Tensors are returned as they are."""
         if isinstance(x, Tensor):
             return x
         return Tensor(x) if (device := self.device) is None else Tensor(x).to(device)
 
     @property
     def device(self) -> str | None:
-        """Where the parameters live, "cpu" or "cuda"; None for a module without any."""
+        """The device of the parameters, "cpu" or "cuda"; None for a module without parameters."""
         first = next(self._walk(Tensor, ""), None)
         return None if first is None else first[1].device
 
     def window(self) -> Window | None:
-        """What slides over the input, by which summary() tells receptive fields; None for a layer without a window."""
+        """Return the window that slides over the input, for receptive fields in summary(); None if there is none."""
         return None
 
     def children(self) -> Iterator[tuple[str, Module]]:
-        """(name, module) of every module that is an attribute, or in a list or dict that is one."""
+        """Yield (name, module) for every module in an attribute, or in a list, tuple or dict attribute."""
         for key, value in vars(self).items():
             if isinstance(value, Module):
                 yield key, value
@@ -57,17 +65,17 @@ class Module:
                 yield from ((str(k), m) for k, m in value.items() if isinstance(m, Module))
 
     def modules(self) -> Iterator[Module]:
-        """This module and all inside it."""
+        """Yield this module and all modules inside it, depth first."""
         yield self
         for _, child in self.children():
             yield from child.modules()
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        """(dotted name, Tensor) of every parameter, each once, in the order in which they were assigned."""
+        """Yield (dotted name, Tensor) for every parameter, each once, in the order of assignment."""
         yield from _once(self._walk(Tensor, prefix))
 
     def named_state(self, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
-        """(dotted name, array) of what training changes without gradients: running statistics."""
+        """Yield (dotted name, array) for all state that training changes without gradients: running statistics."""
         yield from _once(self._walk(np.ndarray, prefix))
 
     def _walk(self, kind: type, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -78,16 +86,16 @@ class Module:
             yield from child._walk(kind, f"{prefix}{name}.")
 
     def parameters(self) -> list[Tensor]:
-        """Every parameter, each once."""
+        """Return every parameter, each once."""
         return [p for _, p in self.named_parameters()]
 
     def set_state(self, name: str, array: np.ndarray) -> None:
-        """Replace the array that named_state() calls `name`."""
+        """Replace the array that named_state() calls `name`. Raise InputError if there is no module at its path."""
         path, _, key = name.rpartition(".")
         setattr(self.find(path), key, array)
 
     def find(self, path: str) -> Module:
-        """The module at a dotted path; "" is this module."""
+        """Return the module at a dotted path; "" is this module. Raise InputError if there is none."""
         if not path:
             return self
         for name, child in self.children():
@@ -96,19 +104,20 @@ class Module:
         raise InputError(f"find: there is no module {path!r} in {type(self).__name__}")
 
     def train(self, training: bool = True) -> Module:
-        """Batch norm uses the batch's statistics, dropout drops. Returns self."""
+        """Switch to training: batch norm uses batch statistics, and dropout is active. Return self."""
         for module in self.modules():
             module.training = training
         return self
 
     def eval(self) -> Module:
-        """Batch norm uses its running statistics, dropout does nothing. Returns self."""
+        """Switch to evaluation: batch norm uses running statistics, and dropout is off. Return self."""
         return self.train(False)
 
     def to(self, device: str) -> Self:
-        """Move every parameter and running statistic to a device, "cpu" or "cuda". Returns self.
+        """Move all parameters and running statistics to a device, "cpu" or "cuda". Discard gradients. Return self.
 
-        Optimizers are made afterwards: theirs is beside what they move.
+        Create optimizers after moving the model; their state lives on the same device as the parameters.
+        Raise InputError if the device is unknown or not available.
         """
         devices.check_device(device)
         for parameter in self.parameters():
@@ -118,9 +127,10 @@ class Module:
         return self
 
     def summary(self, input_shape: tuple[int, ...] = (1, 32, 32, 3)) -> str:
-        """A table: layer, output shape, parameters, receptive field (input pixels a side that one output sees).
+        """Return a table of the layers: name, output shape, parameter count, and receptive field.
 
-        input_shape: of one input, batch included; it is run once through the layers.
+        The receptive field is in input pixels per dimension.
+        input_shape: the shape of an input of zeros, including the batch, which is run through the model once.
         """
         return summary.table_of(self, input_shape)
 
@@ -135,10 +145,11 @@ def _once(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def frozen(model: Module) -> Iterator[Module]:
-    """Inside the block the model's parameters take no gradient, and their arrays and its running statistics are
-    read-only; restored afterwards.
+    """Freeze a model inside the block: its parameters take no gradient, and its host arrays are read-only.
 
-    What is frozen costs backward nothing, and what was computed from it may be remembered.
+    The arrays are those of parameters and running statistics. Both settings are restored at the end of the block.
+    Only operations that run inside the block are affected. Backward spends no time on frozen parameters, and results
+    computed from read-only arrays, such as transformed filters, may be cached.
     """
     before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     arrays = [*(parameter.data for parameter, _ in before), *(array for _, array in model.named_state())]
@@ -158,7 +169,7 @@ def frozen(model: Module) -> Iterator[Module]:
 
 
 class Sequential(Module):
-    """Layers one after the other."""
+    """A model that applies its layers in order. model[i] is layer i."""
 
     def __init__(self, *layers: Module, name: str | None = None) -> None:
         self.layers = list(layers)

@@ -1,4 +1,4 @@
-"""Normalization: over the batch, among neighbouring channels, and to unit length."""
+"""Batch normalization, local response normalization, and scaling to unit length."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from minicnn.tensor import Tensor
 
 
 class BatchNorm(Module):
-    """Batch normalization over all axes but the last, with running statistics for inference; then ReLU when
-    activation="relu".
+    """Batch normalization over all axes but the last, with running statistics for evaluation.
 
-    momentum: how much of the running statistics each training batch keeps. Source: Ioffe & Szegedy 2015.
+    channels: the size of the last axis. momentum: the weight of the old running statistics in each update.
+    eps: added to the variance. scale: multiply by a learned gamma (channels,). activation: None or "relu".
+    Raise InputError for another activation. Source: Ioffe & Szegedy 2015.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class BatchNorm(Module):
         )
 
     def folded_into(self, w: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return w and b of the convolution that does what one with `w` and `b` and this norm behind it do.
+        """Return (w, b) of the convolution equivalent to a convolution with `w` and `b` followed by this layer.
 
-        γ · (x ∗ w + b − μ) / √(σ² + ε) + β  =  x ∗ (s · w) + (β + s · (b − μ)),   s = γ / √(σ² + ε), one per channel,
-        with the running statistics: after training both are linear, and so one of them.
+        γ · (x ∗ w + b − μ) / √(σ² + ε) + β  =  x ∗ (s · w) + (β + s · (b − μ)),   s = γ / √(σ² + ε) per channel,
+        with the running statistics μ and σ², as in evaluation. The activation is not included.
+        w: (…, channels); b: (channels,) or None.
         """
         scale = 1 / np.sqrt(self.variance + np.float32(self.eps))
         if self.gamma is not None:
@@ -75,7 +77,10 @@ class BatchNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Each value weakened by its neighbours among the channels: as ops.local_response_norm, which see for tf.nn.lrn."""
+    """Local response normalization: each value is divided by a function of its neighbouring channels.
+
+    size, alpha, beta, k: as in ops.local_response_norm, which also explains the conversion from tf.nn.lrn.
+    """
 
     def __init__(
         self, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, name: str | None = None
@@ -88,7 +93,7 @@ class LocalResponseNorm(Module):
 
 
 class L2Normalize(Module):
-    """Each vector along the last axis, scaled to unit length."""
+    """Scaling of every vector along the last axis to unit length. eps: lower limit of the squared length."""
 
     def __init__(self, *, eps: float = 1e-12, name: str | None = None) -> None:
         self.eps, self.name = eps, name

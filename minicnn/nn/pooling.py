@@ -1,4 +1,4 @@
-"""Pooling of signals, pictures and volumes."""
+"""Pooling layers for signals, pictures and volumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minicnn.tensor import Tensor
 
 
 class _Pool(Sliding):
-    """size, stride (size when left out), padding: as in ops.max_pool."""
+    """A pooling layer. size, stride (default: size), padding: as in ops.max_pool."""
 
     def __init__(self, size: Any, *, stride: Any = None, padding: Any = 0, name: str | None = None) -> None:
         self.size, self.stride = size, size if stride is None else stride
@@ -33,54 +33,54 @@ class _L2Pool(_Pool):
 
 
 class MaxPool1d(_MaxPool):
-    """Max pooling of signals (N, L, C)."""
+    """A layer for max pooling of signals (N, L, C)."""
 
     rank = 1
 
 
 class MaxPool2d(_MaxPool):
-    """Max pooling of pictures (N, H, W, C)."""
+    """A layer for max pooling of pictures (N, H, W, C)."""
 
     rank = 2
 
 
 class MaxPool3d(_MaxPool):
-    """Max pooling of volumes (N, D, H, W, C)."""
+    """A layer for max pooling of volumes (N, D, H, W, C)."""
 
     rank = 3
 
 
 class AvgPool1d(_AvgPool):
-    """Average pooling of signals (N, L, C)."""
+    """A layer for average pooling of signals (N, L, C)."""
 
     rank = 1
 
 
 class AvgPool2d(_AvgPool):
-    """Average pooling of pictures (N, H, W, C)."""
+    """A layer for average pooling of pictures (N, H, W, C)."""
 
     rank = 2
 
 
 class AvgPool3d(_AvgPool):
-    """Average pooling of volumes (N, D, H, W, C)."""
+    """A layer for average pooling of volumes (N, D, H, W, C)."""
 
     rank = 3
 
 
 class L2Pool1d(_L2Pool):
-    """The root of the sum of squares under each window, of signals (N, L, C)."""
+    """A layer for L2 pooling, √(Σ x²) under each window, of signals (N, L, C)."""
 
     rank = 1
 
 
 class L2Pool2d(_L2Pool):
-    """The root of the sum of squares under each window, of pictures (N, H, W, C)."""
+    """A layer for L2 pooling, √(Σ x²) under each window, of pictures (N, H, W, C)."""
 
     rank = 2
 
 
 class L2Pool3d(_L2Pool):
-    """The root of the sum of squares under each window, of volumes (N, D, H, W, C)."""
+    """A layer for L2 pooling, √(Σ x²) under each window, of volumes (N, D, H, W, C)."""
 
     rank = 3

@@ -1,4 +1,4 @@
-"""What layers with a sliding window have in common."""
+"""The base class of layers with a sliding window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sliding(Module):
     dilation: Any = 1
 
     def window(self) -> Window:
-        """The window alone, on an input just large enough."""
+        """Return the Window over the smallest input that it fits, without padding."""
         name = type(self).__name__
         sizes = one_each(name, "size", self.size, self.rank, least=1)
         dilations = one_each(name, "dilation", self.dilation, self.rank, least=1)

@@ -1,4 +1,4 @@
-"""The table that Module.summary() gives."""
+"""The table of layers that Module.summary() returns."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from minicnn.tensor import Tensor
 if TYPE_CHECKING:
     from minicnn.nn.module import Module
 
-# While a table is made: called with (layer, result) after every layer.
+# Called with (layer, result) after every layer while a table is made.
 observer: contextvars.ContextVar[Callable[[Module, Tensor], None] | None] = contextvars.ContextVar(
     "observer", default=None
 )
 
 
 class _Fields:
-    """The receptive fields of what is computed from x, by walking back along the tape: so that where branches meet,
-    the widest of them counts.
+    """The receptive fields, on x, of results computed from x.
+
+    They are found by walking back through the graph. Where branches join, the widest field counts.
     """
 
     def __init__(self, x: Tensor) -> None:
@@ -33,7 +34,7 @@ class _Fields:
         self.known: dict[Node | Tensor, Field | None] = {x: Field.of_a_pixel(self.rank)}
 
     def after(self, layer: Module, y: Tensor) -> str:
-        """The field of y, which `layer` has just made, for the table."""
+        """Return the table entry for the field of y, the latest result of `layer`: "3×3", "all" or "?"."""
         origin = y._node or y
         field, window = self._of(origin), layer.window()
         if field and window and len(window.size) == self.rank:
@@ -43,7 +44,7 @@ class _Fields:
         return "×".join(map(str, field.size)) if field else "?"
 
     def _of(self, origin: Node | Tensor) -> Field | None:
-        """None for what does not depend on x, like parameters."""
+        """Return the field of a node or leaf; None if it does not depend on x, as parameters do not."""
         if origin not in self.known:
             sources = origin.inputs if isinstance(origin, Node) else ()
             fields = [field for source in sources if source is not None and (field := self._of(source))]
@@ -52,7 +53,7 @@ class _Fields:
 
 
 def table_of(model: Module, input_shape: tuple[int, ...]) -> str:
-    """One row a layer, in the order in which an input of zeros runs through them; then the totals."""
+    """Return the table: one row per layer, in the order in which an input of zeros passes them, then the totals."""
     rows = [("layer", "output shape", "parameters", "field")]
     x = Tensor(model.take(np.zeros(input_shape, np.float32)).data, requires_grad=True)
     fields = _Fields(x)
@@ -60,7 +61,7 @@ def table_of(model: Module, input_shape: tuple[int, ...]) -> str:
 
     def observe(layer: Module, y: Tensor) -> None:
         if any(True for _ in layer.children()):
-            return  # a container: its layers have reported themselves
+            return  # a container, whose layers have already been observed
         parameters = [p for p in layer.parameters() if id(p) not in counted]
         counted.update(id(p) for p in parameters)
         count = sum(p.size for p in parameters) + sum(s.size for _, s in layer.named_state())

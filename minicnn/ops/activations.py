@@ -9,29 +9,29 @@ from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.operation import op
 
-# How a cotangent g passes a ReLU of x. Each makes pictures of its own; only the first is the gradient.
+# How a cotangent g passes the ReLU of x. The other rules serve visualization; only the first is the gradient.
 RELU_RULES = {
     "gradient": "g · [x > 0]",
     "deconvnet": "max(g, 0)",  # Zeiler & Fergus 2014
     "guided": "max(g, 0) · [x > 0]",  # Springenberg et al. 2015
 }
-# Which of them is in use, read when a backward runs. visualize.backward_rule sets it.
+# The rule in use, read when backward runs. visualize.backward_rule sets it.
 chosen_relu_rule: contextvars.ContextVar[str] = contextvars.ContextVar("relu_rule", default="gradient")
 
 
 def relu_rule(kernels, dy, active):
-    """Return the cotangent behind a ReLU, by the chosen rule: the one function that every ReLU uses, fused or not.
+    """Return dy after the backward pass of a ReLU, by the chosen rule, of the shape of dy.
 
-    active: positive exactly where the ReLU's input was: its result, or a mask.
+    active: positive exactly where the ReLU's input was positive, such as its result or a mask.
     """
     dy, active = at_relu(kernels, dy, active)
     return dy if active is None else kernels.relu_gradient(dy, active)
 
 
 def at_relu(kernels, dy, active):
-    """Return (dy, active) rewritten so that the plain gradient of a ReLU, applied to them, follows the chosen rule.
+    """Return (dy, active) such that the ordinary gradient of a ReLU, applied to them, follows the chosen rule.
 
-    active: what marks where the input was positive, in any form; None then lets all of dy through.
+    active: marks where the input was positive, in any form. If None is returned for it, all of dy passes.
     """
     rule = chosen_relu_rule.get()
     if rule == "gradient":
@@ -41,7 +41,7 @@ def at_relu(kernels, dy, active):
 
 @op(fresh=True)
 def relu(x):
-    """max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
+    """Return max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
     kernels = kernels_for(x)
     y = kernels.relu(x)
 
@@ -53,9 +53,11 @@ def relu(x):
 
 @op(fuses={"activation": {"relu": relu}})
 def residual(x, change, *, scale=1.0, activation=None, needs):
-    """x + scale · change, and ReLU of it when activation="relu": the end of a residual block, in one pass.
+    """Return x + scale · change, followed by ReLU if activation="relu": the end of a residual block, in one pass.
 
-    x, change: of one shape and dtype. scale: a number. Source: He et al. 2016; the scale, Szegedy et al. 2017.
+    x, change: of the same shape and dtype. scale: a number. activation: None or "relu".
+    Raise InputError if shapes or dtypes differ, or for another activation.
+    Source: He et al. 2016; the scale: Szegedy et al. 2017.
     """
     if np.shape(x) != np.shape(change) or np.result_type(x) != np.result_type(change):
         what = [f"{np.result_type(array)} {np.shape(array)}" for array in (x, change)]
@@ -75,7 +77,7 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
 
 @op(inputs=1, fresh=True)
 def leaky_relu(x, slope):
-    """x where positive, slope · x elsewhere; slope is a number. Source: Maas et al. 2013."""
+    """Return x where x > 0, slope · x elsewhere. x: any shape; slope: a number. Source: Maas et al. 2013."""
     factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
 
     def backward(dy):
@@ -86,9 +88,9 @@ def leaky_relu(x, slope):
 
 @op(fresh=True)
 def prelu(x, slope, *, needs):
-    """x where positive, slope · x elsewhere; slope is learned. Source: He et al. 2015.
+    """Return x where x > 0, slope · x elsewhere, with a learned slope. Source: He et al. 2015.
 
-    slope: one a channel (C,), or any shape that broadcasts to that of x, such as one an element.
+    slope: (C,), one per channel, or any other shape that broadcasts to the shape of x. Raise InputError otherwise.
     """
     if not _broadcasts(np.shape(slope), np.shape(x)):
         raise InputError(f"prelu: slope has shape {np.shape(slope)}; expected {np.shape(x)[-1:]} for x {np.shape(x)}")
@@ -104,14 +106,14 @@ def prelu(x, slope, *, needs):
 
 
 def _broadcasts(shape, to):
-    """Whether an array of `shape` broadcasts to the shape `to`."""
+    """Return True if an array of `shape` broadcasts to the shape `to`."""
     lengths = zip(reversed(shape), reversed(to), strict=False)
     return len(shape) <= len(to) and all(n in (1, wanted) for n, wanted in lengths)
 
 
 @op(fresh=True)
 def sigmoid(x):
-    """1 / (1 + e⁻ˣ), elementwise, without overflow at either end."""
+    """Return 1 / (1 + e⁻ˣ), elementwise, without overflow."""
     decay = np.exp(-np.abs(x))
     y = np.where(x >= 0, 1, decay) / (1 + decay)
 
@@ -123,7 +125,7 @@ def sigmoid(x):
 
 @op(fresh=True)
 def tanh(x):
-    """The hyperbolic tangent, elementwise."""
+    """Return tanh(x), elementwise."""
     y = np.tanh(x)
 
     def backward(dy):
@@ -134,18 +136,18 @@ def tanh(x):
 
 @op(fresh=True)
 def softplus(x):
-    """log(1 + eˣ), elementwise, without overflow."""
+    """Return log(1 + eˣ), elementwise, without overflow."""
     y = np.logaddexp(x, x.dtype.type(0))
 
     def backward(dy):
-        return dy * -np.expm1(-y)  # its slope is sigmoid(x) = 1 − e^(−softplus(x))
+        return dy * -np.expm1(-y)  # the derivative is sigmoid(x) = 1 − e^(−softplus(x))
 
     return y, backward
 
 
 @op(fresh=True)
 def softmax(x, *, axis=-1):
-    """eˣ / Σ eˣ along `axis`, shifted by the maximum so that nothing overflows."""
+    """Return eˣ / Σ eˣ, summed along `axis` and shifted by the maximum to avoid overflow."""
     y = np.exp(x - x.max(axis=axis, keepdims=True))
     y /= y.sum(axis=axis, keepdims=True)
 
@@ -157,9 +159,10 @@ def softmax(x, *, axis=-1):
 
 @op(inputs=1)
 def dropout(x, rate, *, training=True, seed=None):
-    """Zero each element with probability `rate` and divide the rest by 1 − rate; x itself when not training.
+    """Set each element to zero with probability `rate` and divide the rest by 1 − rate. Return x if not training.
 
-    seed: an int or a NumPy Generator. Source: Srivastava et al. 2014 (inverted, so that inference needs no factor).
+    seed: an int, a NumPy Generator, or None. Raise InputError unless 0 ≤ rate < 1.
+    Source: Srivastava et al. 2014 (inverted, so that inference needs no factor).
     """
     if not 0 <= rate < 1:
         raise InputError(f"dropout: rate is {rate!r}; expected 0 ≤ rate < 1")

@@ -1,4 +1,4 @@
-"""Arithmetic number by number, reductions and reshaping. Operators and methods are attached to Tensor at the end."""
+"""Elementwise arithmetic, reductions and reshaping. The end of this file attaches operators and methods to Tensor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import devices
+from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.operation import op
 from minicnn.tensor import Tensor
@@ -16,7 +17,7 @@ from minicnn.tensor import Tensor
 
 @op
 def add(x, y):
-    """x + y, with broadcasting."""
+    """Return x + y, broadcast."""
 
     def backward(dz):
         return dz, dz
@@ -26,7 +27,7 @@ def add(x, y):
 
 @op
 def sub(x, y):
-    """x − y, with broadcasting."""
+    """Return x − y, broadcast."""
 
     def backward(dz):
         return dz, -dz
@@ -36,7 +37,7 @@ def sub(x, y):
 
 @op(fresh=True)
 def mul(x, y, *, needs):
-    """x · y elementwise, with broadcasting."""
+    """Return x · y, elementwise, broadcast."""
 
     def backward(dz):
         return dz * y if needs[0] else None, dz * x if needs[1] else None
@@ -46,7 +47,7 @@ def mul(x, y, *, needs):
 
 @op(fresh=True)
 def div(x, y, *, needs):
-    """x / y elementwise, with broadcasting."""
+    """Return x / y, elementwise, broadcast."""
 
     def backward(dz):
         return dz / y if needs[0] else None, -dz * x / (y * y) if needs[1] else None
@@ -56,7 +57,7 @@ def div(x, y, *, needs):
 
 @op(fresh=True)
 def neg(x):
-    """−x."""
+    """Return −x."""
 
     def backward(dy):
         return -dy
@@ -66,7 +67,7 @@ def neg(x):
 
 @op(fresh=True)
 def power(x, exponent, *, needs):
-    """x ** exponent elementwise, with broadcasting. The gradient to the exponent needs x > 0."""
+    """Return x ** exponent, elementwise, broadcast. The gradient of the exponent requires x > 0."""
     y = x**exponent
 
     def backward(dy):
@@ -80,7 +81,7 @@ def power(x, exponent, *, needs):
 
 @op(fresh=True)
 def exp(x):
-    """eˣ, elementwise."""
+    """Return eˣ, elementwise."""
     y = np.exp(x)
 
     def backward(dy):
@@ -91,7 +92,7 @@ def exp(x):
 
 @op(fresh=True)
 def log(x):
-    """The natural logarithm, elementwise; x > 0."""
+    """Return the natural logarithm of x > 0, elementwise."""
 
     def backward(dy):
         return dy / x
@@ -101,7 +102,7 @@ def log(x):
 
 @op(fresh=True)
 def sqrt(x):
-    """√x, elementwise; its gradient needs x > 0."""
+    """Return √x, elementwise. The gradient requires x > 0."""
     y = np.sqrt(x)
 
     def backward(dy):
@@ -112,7 +113,7 @@ def sqrt(x):
 
 @op(fresh=True)
 def abs(x):
-    """|x|, elementwise; the gradient at 0 is 0."""
+    """Return |x|, elementwise. The gradient at 0 is 0."""
 
     def backward(dy):
         return dy * np.sign(x)
@@ -122,7 +123,7 @@ def abs(x):
 
 @op(fresh=True)
 def square(x):
-    """x², elementwise."""
+    """Return x², elementwise."""
 
     def backward(dy):
         return 2 * dy * x
@@ -132,7 +133,7 @@ def square(x):
 
 @op(fresh=True)
 def maximum(x, y, *, needs):
-    """The larger of x and y elementwise, with broadcasting. Ties share the gradient evenly."""
+    """Return max(x, y), elementwise, broadcast. Ties share the gradient evenly."""
 
     def backward(dz):
         return _won(dz, x, y) if needs[0] else None, _won(dz, y, x) if needs[1] else None
@@ -142,7 +143,7 @@ def maximum(x, y, *, needs):
 
 @op(fresh=True)
 def minimum(x, y, *, needs):
-    """The smaller of x and y elementwise, with broadcasting. Ties share the gradient evenly."""
+    """Return min(x, y), elementwise, broadcast. Ties share the gradient evenly."""
 
     def backward(dz):
         return _won(dz, y, x) if needs[0] else None, _won(dz, x, y) if needs[1] else None
@@ -151,19 +152,19 @@ def minimum(x, y, *, needs):
 
 
 def quotient(x, y):
-    """x / y of arrays, and 0 where y is: for slopes at a place where there is none."""
+    """Return x / y for arrays, and 0 where y is 0: for gradients at points that have none."""
     nowhere = y == 0
     return np.where(nowhere, 0, x / np.where(nowhere, 1, y))
 
 
 def _won(dz, larger, smaller):
-    """The cotangent where `larger` is larger, and half of it where the two are equal."""
+    """Return dz where `larger` > `smaller`, half of it where they are equal, and 0 elsewhere."""
     return np.where(np.equal(larger, smaller), dz / 2, dz * np.greater(larger, smaller))
 
 
 @op(inputs=1, fresh=True)
 def clip(x, low, high):
-    """x limited to [low, high], elementwise. The gradient passes inside and on the borders."""
+    """Return x clipped to [low, high], elementwise. The gradient passes where low ≤ x ≤ high."""
     inside = (x >= low) & (x <= high)
 
     def backward(dy):
@@ -174,7 +175,10 @@ def clip(x, low, high):
 
 @op(fresh=True)
 def matmul(x, y, *, needs):
-    """Matrix product of the last two axes, broadcasting the others. x: (…, M, K), y: (…, K, N), or vectors."""
+    """Return x @ y, the matrix product of the last two axes, broadcast over the others.
+
+    x: (…, M, K) or (K,); y: (…, K, N) or (K,). Raise InputError if K differs or an operand is a scalar.
+    """
     _check_matmul(x, y)
 
     def backward(dz):
@@ -184,14 +188,20 @@ def matmul(x, y, *, needs):
         dz = np.expand_dims(dz, -2) if x.ndim == 1 else dz
         dx = dy = None
         if needs[0]:
-            dx = dz @ np.swapaxes(columns, -1, -2)
+            dx = product(dz, np.swapaxes(columns, -1, -2))
             dx = dx.reshape(-1, *x.shape).sum(axis=0) if x.ndim == 1 else dx
         if needs[1]:
-            dy = np.swapaxes(rows, -1, -2) @ dz
+            dy = product(np.swapaxes(rows, -1, -2), dz)
             dy = dy[..., 0] if y.ndim == 1 else dy
         return dx, dy
 
-    return np.matmul(x, y), backward
+    return product(x, y), backward
+
+
+def product(x, y):
+    """Return the matrix product of arrays: of two plain matrices by the chosen kernels."""
+    plain = np.ndim(x) == np.ndim(y) == 2 and x.dtype == y.dtype
+    return kernels_for(x).product(x, y) if plain else np.matmul(x, y)
 
 
 def _check_matmul(x: np.ndarray, y: np.ndarray) -> None:
@@ -202,7 +212,7 @@ def _check_matmul(x: np.ndarray, y: np.ndarray) -> None:
 
 @op(inputs=1, fresh=True)
 def getitem(x, index):
-    """x[index], with any NumPy index; an element that is picked twice collects both gradients."""
+    """Return x[index], for any NumPy index. The gradients of repeated elements are summed."""
     index = index.data if isinstance(index, Tensor) else index
     if not isinstance(x, np.ndarray):
         index = tuple(devices.beside(i, x) if isinstance(i, np.ndarray) else i for i in _as_tuple(index))
@@ -227,7 +237,7 @@ def _as_tuple(value: Any) -> tuple:
 
 @op(inputs=1)
 def sum(x, axis=None, keepdims=False):
-    """The sum over `axis` (an int, several, or None for all)."""
+    """Return the sum over `axis`: an int, a tuple of ints, or None for all axes."""
     shape = x.shape
 
     def backward(dy):
@@ -238,7 +248,7 @@ def sum(x, axis=None, keepdims=False):
 
 @op(inputs=1)
 def mean(x, axis=None, keepdims=False):
-    """The mean over `axis` (an int, several, or None for all)."""
+    """Return the mean over `axis`: an int, a tuple of ints, or None for all axes."""
     y = np.mean(x, axis=axis, keepdims=keepdims)
     shape, count = x.shape, x.size // math.prod(np.shape(y)) if np.size(y) else 1
 
@@ -250,7 +260,10 @@ def mean(x, axis=None, keepdims=False):
 
 @op(inputs=1, fresh=True)
 def max(x, axis=None, keepdims=False):
-    """The largest element over `axis` (an int, several, or None for all). Ties share the gradient evenly."""
+    """Return the maximum over `axis`: an int, a tuple of ints, or None for all axes.
+
+    Ties share the gradient evenly.
+    """
     y = np.max(x, axis=axis, keepdims=True)
 
     def backward(dy):
@@ -261,7 +274,7 @@ def max(x, axis=None, keepdims=False):
 
 
 def _restore_axes(dy: np.ndarray, shape: tuple, axis: Any, keepdims: bool) -> np.ndarray:
-    """Return a reduced cotangent with its reduced axes, of length one."""
+    """Return the cotangent of a reduction with the reduced axes restored, of length one."""
     if keepdims or np.ndim(dy) == len(shape):
         return dy
     axes = range(len(shape)) if axis is None else _as_tuple(axis)
@@ -271,7 +284,10 @@ def _restore_axes(dy: np.ndarray, shape: tuple, axis: Any, keepdims: bool) -> np
 
 @op(inputs=1)
 def reshape(x, shape):
-    """The same elements in the same order, in another shape; one -1 is worked out."""
+    """Return x in another shape, with the elements in the same order. One size may be -1, which is inferred.
+
+    Raise InputError if the number of elements differs.
+    """
     before = x.shape
     try:
         y = np.reshape(x, shape)
@@ -286,7 +302,7 @@ def reshape(x, shape):
 
 @op(inputs=1)
 def transpose(x, axes=None):
-    """Axes in another order; reversed when `axes` is left out."""
+    """Return x with its axes in the order `axes` (default: reversed)."""
     back = None if axes is None else tuple(np.argsort([a % x.ndim for a in axes]).tolist())
 
     def backward(dy):
@@ -295,11 +311,11 @@ def transpose(x, axes=None):
     return np.transpose(x, axes), backward
 
 
-# --- the operators and methods of Tensor, attached here because they need the ops, which need Tensor -----------------
+# --- operators and methods of Tensor, attached here because they need the ops, which import Tensor -------------------
 
 
 def _reversed(operation: Callable) -> Callable:
-    """Return the operation with its two operands exchanged, for `number - tensor`."""
+    """Return the operation with its operands swapped, for `number - tensor`."""
     return lambda tensor, other: operation(other, tensor)
 
 

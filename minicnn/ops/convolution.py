@@ -1,4 +1,4 @@
-"""Convolution in one, two and three dimensions, with shared filters and without, and the linear layer."""
+"""Convolution in one, two and three dimensions, with shared or unshared filters, and the linear layer."""
 
 import numpy as np
 
@@ -13,13 +13,15 @@ from minicnn.ops.pooling import halve, remembered
 
 @op(fuses={"activation": {"relu": relu}, "pool": {"avg": halve}}, fresh=True)
 def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, pool=None, needs):
-    """Convolve x with the filters w, add b, and apply ReLU when activation="relu".
+    """Return x convolved with the filters w, plus b, (N, *output, C_out). The formula is in kernels/conv.py.
 
-    x: (N, *spatial, C_in) with one, two or three spatial dimensions; w: (*kernel, C_in / groups, C_out); b: (C_out,).
-    stride, dilation: an int or one a dimension. padding: an int, one int a dimension, one (before, after) pair a
-    dimension, "same" (TensorFlow's) or "valid". Returns (N, *output, C_out).
-    pool="avg": the same as avg_pool(…, 2) of the result, which then never exists in full size.
-    The formula stands in kernels/conv.py.
+    x: (N, *spatial, C_in) with one, two or three spatial dimensions.
+    w: (*kernel, C_in / groups, C_out). b: (C_out,) or None.
+    stride, dilation: an int, or one per dimension.
+    padding: an int, one int per dimension, one (before, after) pair per dimension, "same" (TensorFlow's) or "valid".
+    activation="relu": apply ReLU to the result.
+    pool="avg": return avg_pool(…, 2) of the result, without storing the result in full size.
+    Raise InputError for shapes, dtypes or options that do not fit together.
     """
     window, dtype = _prepare(x, w, b, stride, padding, dilation, groups, activation, pool)
     x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
@@ -32,7 +34,7 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
 
     def backward(dy):
         dx = dw = db = None
-        # What the ReLU passes is a product with numbers ≥ 0, and so is what a mean passes: they may change places.
+        # The backward passes of ReLU and mean multiply by numbers ≥ 0, so the ReLU rule may be applied before either.
         dy, active = (dy, None) if marks is None else at_relu(kernels, dy, marks)
         halved = mean
         if needs[1] or needs[2]:
@@ -42,14 +44,14 @@ def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=
         if needs[1]:
             dw = kernels.fused_conv_gradient_to_filters(dy, kept_x, window, groups)
         if needs[2]:
-            db = _sum_of_rows(dy)
+            db = kernels.sum_of_rows(dy.reshape(-1, dy.shape[-1]))
         return dx, dw, db
 
     return y, backward
 
 
 def _prepare(x, w, b, *options):
-    """Return (window, dtype), checked once for arrays of such shapes and dtypes."""
+    """Return (window, dtype) after checking the arguments, once per combination of shapes, dtypes and options."""
     arrays = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in (x, w, b)]
     return remembered(("conv", *arrays, b is None, repr(options)), lambda: _checked(x, w, b, *options))
 
@@ -92,19 +94,15 @@ def _check_floats(name, x, w, shapes):
         raise InputError(f"{name}: an array is empty; expected every dimension to be at least 1 {shapes}")
 
 
-def _sum_of_rows(array):
-    """Sum over all axes but the last, as a matrix product: BLAS is exacter here than adding row by row."""
-    rows = array.reshape(-1, array.shape[-1])
-    return np.ones_like(rows, shape=len(rows)) @ rows
-
-
 @op(fresh=True)
 def locally_connected(x, w, b=None, *, stride=1, needs):
-    """A convolution in which every position has filters of its own: y[n, o] = Σ_k x[n, o · stride + k] w[o, k] + b[o].
+    """Return x convolved with separate filters at every position: y[n, o] = Σ_k x[n, o · stride + k] w[o, k] + b[o].
 
-    x: (N, *spatial, C_in) with one, two or three spatial dimensions, without padding; w: (*output, *kernel, C_in,
-    C_out); b: (*output, C_out). stride: an int or one a dimension. Returns (N, *output, C_out).
-    Keras keeps the same numbers in the same order, as (output positions, kernel positions · C_in, C_out).
+    x: (N, *spatial, C_in) with one, two or three spatial dimensions, without padding.
+    w: (*output, *kernel, C_in, C_out). b: (*output, C_out) or None. y: (N, *output, C_out).
+    stride: an int, or one per dimension.
+    Keras stores w as (output positions, kernel positions · C_in, C_out), with the elements in the same order.
+    Raise InputError for shapes or dtypes that do not fit together.
     Source: Taigman et al. 2014, "DeepFace", section 3.
     """
     window = _window_without_sharing(x, w, b, stride)
@@ -148,19 +146,24 @@ def _window_without_sharing(x, w, b, stride):
 
 @op(fresh=True)
 def linear(x, w, b=None, *, needs):
-    """x @ w + b. x: (…, C_in), w: (C_in, C_out), b: (C_out,) or None."""
+    """Return x @ w + b (…, C_out). x: (…, C_in); w: (C_in, C_out); b: (C_out,) or None.
+
+    Raise InputError if x and w have other shapes.
+    """
     if np.ndim(w) != 2 or np.ndim(x) < 1 or x.shape[-1] != w.shape[0]:
         raise InputError(f"linear: x has shape {np.shape(x)}, w {np.shape(w)}; expected (…, C_in) and (C_in, C_out)")
-    y = x @ w
+    kernels, dtype, shape = kernels_for(x), np.result_type(x, w), x.shape
+    rows, w = x.reshape(-1, len(w)).astype(dtype, copy=False), w.astype(dtype, copy=False)
+    y = kernels.product(rows, w)
     if b is not None:
         y = y + b
 
     def backward(dy):
-        rows = dy.reshape(-1, w.shape[1])
+        dy = dy.reshape(-1, w.shape[1])
         return (
-            dy @ w.T if needs[0] else None,
-            x.reshape(-1, w.shape[0]).T @ rows if needs[1] else None,
-            _sum_of_rows(dy) if needs[2] else None,
+            kernels.product(dy, w.T).reshape(shape) if needs[0] else None,
+            kernels.product(rows.T, dy) if needs[1] else None,
+            kernels.sum_of_rows(dy) if needs[2] else None,
         )
 
-    return y, backward
+    return y.reshape(*shape[:-1], w.shape[1]), backward

@@ -1,4 +1,4 @@
-"""Costs and the comparisons that they are made of."""
+"""Loss functions, Gram matrices and pairwise distances."""
 
 import numpy as np
 
@@ -6,16 +6,17 @@ from minicnn import devices
 from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.operation import op
-from minicnn.ops.arithmetic import quotient
+from minicnn.ops.arithmetic import product, quotient
 from minicnn.tensor import Tensor
 
 
 @op(inputs=1, fresh=True)
 def cross_entropy(logits, labels, *, smoothing=0.0):
-    """Mean of −Σ target · log softmax(logits). logits: (N, classes); labels: (N,) integers. A scalar.
+    """Return the mean of −Σ target · log softmax(logits), a scalar. logits: (N, classes); labels: (N,) integers.
 
-    The target is 1 at the label; `smoothing` takes so much of it and spreads it over all classes alike, so that a
-    network is not driven to certainty (Szegedy et al. 2016, section 7).
+    The target is 1 at the label and 0 elsewhere. `smoothing`, from 0 to below 1, is the share of it that is spread
+    evenly over all classes, which keeps a network from overconfidence. Source: Szegedy et al. 2016, section 7.
+    Raise InputError for labels of another shape, dtype or range.
     """
     labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
@@ -36,14 +37,17 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
     def backward(dy):
         return (np.exp(log_softmax) - target) * (dy / len(labels))
 
-    # Where the target is zero, nothing is added, not even of a logit of −∞.
+    # A class whose target is zero adds nothing, even if its logit is −∞.
     costs = target * np.where(target > 0, log_softmax, 0)
     return -costs.sum(axis=1).mean(), backward
 
 
 @op(inputs=1, fresh=True)
 def binary_cross_entropy(logits, labels):
-    """Mean of −y log σ(x) − (1 − y) log(1 − σ(x)), without overflow. labels y: numbers in [0, 1] of logits' shape."""
+    """Return the mean of −y log σ(x) − (1 − y) log(1 − σ(x)), a scalar, without overflow.
+
+    logits x: any shape. labels y: of the same shape, in [0, 1]; raise InputError otherwise.
+    """
     labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits).astype(logits.dtype)
     if labels.shape != logits.shape or labels.size == 0:
         raise InputError(f"binary_cross_entropy: labels have shape {labels.shape}; expected {logits.shape}, as logits")
@@ -60,7 +64,9 @@ def binary_cross_entropy(logits, labels):
 
 @op(adds=True, fresh=True)
 def gram_matrix(features):
-    """FᵀF for each picture, undivided: how often two channels fire together. (N, *spatial, C) -> (N, C, C).
+    """Return FᵀF for each picture, undivided: the products of all pairs of channels, summed over positions.
+
+    features F: (N, *spatial, C) floats; raise InputError otherwise. The result is (N, C, C).
 
     Source: Gatys, Ecker & Bethge 2015, equation 3.
     """
@@ -81,17 +87,20 @@ def gram_matrix(features):
 
 @op(fresh=True)
 def pairwise_distances(x, y, *, squared):
-    """‖xᵢ − yⱼ‖², or its root. x: (N, D), y: (M, D) -> (N, M). At distance 0 the root's gradient is taken as 0."""
+    """Return ‖xᵢ − yⱼ‖² if squared, otherwise its root, (N, M). x: (N, D); y: (M, D).
+
+    The gradient of the root is taken as 0 at distance 0. Raise InputError for other shapes.
+    """
     if np.ndim(x) != 2 or np.ndim(y) != 2 or x.shape[1] != y.shape[1]:
         raise InputError(f"pairwise_distances: x has shape {np.shape(x)}, y {np.shape(y)}; expected (N, D) and (M, D)")
-    squares = np.sum(x * x, axis=1)[:, None] + np.sum(y * y, axis=1)[None, :] - 2 * (x @ y.T)
-    squares = np.maximum(squares, 0)  # rounding can leave a hair below zero
+    squares = np.sum(x * x, axis=1)[:, None] + np.sum(y * y, axis=1)[None, :] - 2 * product(x, y.T)
+    squares = np.maximum(squares, 0)  # rounding can make a square slightly negative
     distances = squares if squared else np.sqrt(squares)
 
     def backward(dd):
         slope = 2 * dd if squared else quotient(dd, distances)
-        dx = slope.sum(axis=1)[:, None] * x - slope @ y
-        dy = slope.sum(axis=0)[:, None] * y - slope.T @ x
+        dx = slope.sum(axis=1)[:, None] * x - product(slope, y)
+        dy = slope.sum(axis=0)[:, None] * y - product(slope.T, x)
         return dx, dy
 
     return distances, backward

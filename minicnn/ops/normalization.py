@@ -1,4 +1,4 @@
-"""Normalization: over the batch, among neighbouring channels, and to unit length."""
+"""Batch normalization, local response normalization, and scaling to unit length."""
 
 import math
 from numbers import Integral, Real
@@ -13,13 +13,13 @@ from minicnn.ops.activations import at_relu, relu, relu_rule
 
 @op(fuses={"activation": {"relu": relu}}, fresh=True)
 def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistics=None, activation=None, needs):
-    """gamma · (x − mean) / √(variance + eps) + beta, a mean and a variance a channel (last axis); with ReLU when
-    activation="relu".
+    """Return gamma · (x − mean) / √(variance + eps) + beta per channel (last axis), of the shape of x.
 
-    x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). Never mutates its inputs.
-    training: use the batch's own statistics and let the gradient flow through them; `mean` and `variance` are not used
-    then, and `statistics` may hand in (mean, variance) of the batch where the caller has formed them.
-    Source: Ioffe & Szegedy 2015.
+    x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). The inputs are never modified.
+    training: use the statistics of the batch instead of `mean` and `variance`; the gradient flows through them.
+    statistics: (mean, variance) of the batch, if the caller has already computed them.
+    activation="relu": apply ReLU to the result.
+    Raise InputError for shapes, dtypes or an activation that do not fit. Source: Ioffe & Szegedy 2015.
     """
     if np.ndim(x) < 2 or x.dtype.kind != "f" or x.size == 0:
         kind = getattr(x, "dtype", type(x).__name__)
@@ -31,7 +31,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
             raise InputError(f"batch_norm: {name} has shape {np.shape(array)}; expected {x.shape[-1:]} for x {x.shape}")
     if activation not in (None, "relu"):
         raise InputError(f'batch_norm: activation is {activation!r}; expected None or "relu"')
-    # Copies: backward works out again where the ReLU was active, and by then an optimizer may have moved beta.
+    # Copies, because backward recomputes where the ReLU was active, and an optimizer may have changed beta by then.
     gamma, beta, mean, variance = (a if a is None else a.astype(x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])
     kernels = kernels_for(x)
@@ -40,7 +40,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     inverse_deviation = (1 / np.sqrt(variance + eps)).astype(x.dtype)
     scale = inverse_deviation if gamma is None else gamma * inverse_deviation
     y = kernels.batch_normalize(rows, mean, scale, beta, activation == "relu").reshape(x.shape)
-    # In training the kernels apply ReLU's rule as they read dy: a pass of its own would take as long as each of them.
+    # In training the kernels apply the ReLU rule as they read dy. A separate pass would take as long as each of them.
     relu_inside = training and activation == "relu"
     active = y if activation and not relu_inside and any(needs) else None
 
@@ -70,17 +70,18 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
 
 @op(inputs=1, fresh=True)
 def local_response_norm(x, *, size, alpha, beta, k):
-    """x / (k + alpha / size · Σ x²)^beta, the sum over a window of `size` channels around each.
+    """Return x / (k + alpha / size · Σ x²)^beta, summed over a window of `size` channels around each channel.
 
-    x: (…, C). An even window reaches one channel further up than down, as in ONNX. alpha is divided by size, as in
-    ONNX and PyTorch; tf.nn.lrn does not divide, so here its depth_radius r and alpha a are size 2r + 1 and alpha
-    (2r + 1) · a.
+    x: (…, C). An even window extends one channel further up than down, as in ONNX. alpha is divided by size, as in
+    ONNX and PyTorch. tf.nn.lrn does not divide: its depth_radius r and alpha a become size = 2r + 1 and
+    alpha = (2r + 1) · a here.
+    Raise InputError unless size is an int of at least 1, alpha ≥ 0, k > 0 and x holds floats.
     Source: Krizhevsky, Sutskever & Hinton 2012, section 3.3.
     """
     _check_local_response(x, size, alpha, beta, k)
     channels = x.shape[-1]
     rows = x.reshape(-1, channels)
-    # Python's numbers take the dtype of x, and further off than all its channels there is nothing.
+    # Python numbers adopt the dtype of x. The window is cut to the existing channels.
     size, alpha, beta, k = int(size), float(alpha), float(beta), float(k)
     neighbours = min((size - 1) // 2, channels - 1), min(size // 2, channels - 1)
     rule = neighbours, alpha / size, beta, k
@@ -108,7 +109,7 @@ def _check_local_response(x, size, alpha, beta, k):
 
 @op(fresh=True)
 def l2_normalize(x, *, axis=-1, eps=1e-12):
-    """x / √max(Σ x², eps): unit length along `axis`; a zero vector stays zero."""
+    """Return x / √max(Σ x², eps), of unit length along `axis`. A zero vector stays zero."""
     squares = np.sum(x * x, axis=axis, keepdims=True)
     length = np.sqrt(np.maximum(squares, eps))
     y = x / length

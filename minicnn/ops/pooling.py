@@ -1,4 +1,4 @@
-"""Pooling in one, two and three dimensions. x: (N, *spatial, C); size, stride, padding: as in conv."""
+"""Pooling in one, two and three dimensions. x: (N, *spatial, C); size, stride and padding as in conv."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +15,11 @@ from minicnn.ops.arithmetic import quotient
 
 @op(inputs=1, fresh=True)
 def max_pool(x, size, *, stride=None, padding=0):
-    """The largest element under each window; the first of equals wins, and takes the whole gradient.
+    """Return the maximum under each window (N, *output, C). Of equal elements the first gets the whole gradient.
 
-    stride defaults to size; padding never wins. Keeps which element won, not x.
+    x: (N, *spatial, C) floats. size: an int, or one per dimension. stride (default: size), padding: as in conv.
+    Padding never wins. Backward keeps the positions of the maxima, not x.
+    Raise InputError if x is not such an array, or if the padding is not smaller than the window.
     """
     window = _window("max_pool", x, size, stride, padding)
     kernels, spatial = kernels_for(x), x.shape[1:-1]
@@ -31,9 +33,10 @@ def max_pool(x, size, *, stride=None, padding=0):
 
 @op(inputs=1, fresh=True)
 def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
-    """The mean of the elements under each window; stride defaults to size.
+    """Return the mean under each window (N, *output, C).
 
-    count_include_pad: divide by the whole window where it overlaps the padding, instead of by what lies inside x.
+    size, stride, padding, errors: as in max_pool.
+    count_include_pad: divide by the size of the whole window, instead of by the number of its elements inside x.
     """
     window = _window("avg_pool", x, size, stride, padding)
     kernels, spatial = kernels_for(x), x.shape[1:-1]
@@ -45,16 +48,16 @@ def avg_pool(x, size, *, stride=None, padding=0, count_include_pad=False):
 
 
 def halve(x):
-    """The means of 2×2, which a convolution can form on the way out."""
+    """Return 2×2 means with stride 2: the pooling that conv can fuse."""
     return avg_pool(x, 2)
 
 
 @op(inputs=1, fresh=True)
 def l2_pool(x, size, *, stride=None, padding=0):
-    """√(Σ x²) over each window; stride defaults to size, and padding adds nothing.
+    """Return √(Σ x²) under each window (N, *output, C). Padding counts as zero.
 
-    Without the root it is average pooling of the squares, times the window's size. A window of zeros is the tip of a
-    cone, where there is no slope: it passes no gradient. Source: Sermanet, Chintala & LeCun 2012.
+    size, stride, padding, errors: as in max_pool.
+    A window of zeros passes no gradient, since the root has none there. Source: Sermanet, Chintala & LeCun 2012.
     """
     window = _window("l2_pool", x, size, stride, padding)
     kernels, spatial = kernels_for(x), x.shape[1:-1]
@@ -67,9 +70,9 @@ def l2_pool(x, size, *, stride=None, padding=0):
 
 
 def remembered(key: tuple, check: Callable[[], Any]) -> Any:
-    """Return check(), or what it gave before for the same key: checking a small picture takes as long as computing.
+    """Return check(), or its cached result for the same key: for small arrays, checking costs as much as computing.
 
-    key: what decides the result. repr() of a user's argument tells 1 from True, which are equal.
+    key: everything that determines the result. Use repr() of user arguments, which distinguishes 1 from True.
     """
     if (known := _known.get(key)) is not None:
         return known
@@ -85,7 +88,7 @@ MOST_KNOWN = 1024
 
 
 def _window(name, x, size, stride, padding):
-    """Return the Window of a pool, checked once for arrays of such a shape."""
+    """Return the Window of a pooling op after checking the arguments, once per combination of them."""
     stride = size if stride is None else stride
     key = name, getattr(x, "shape", None), getattr(x, "dtype", None), repr((size, stride, padding))
     return remembered(key, lambda: _checked_window(name, x, size, stride, padding))

@@ -1,4 +1,4 @@
-"""Joining and padding. What has a method (reshape, transpose, getitem) lives in arithmetic.py."""
+"""Concatenation, padding and flattening. reshape, transpose and getitem are in arithmetic.py."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from minicnn.tensor import Tensor
 
 
 def concat(tensors, axis=-1):
-    """The tensors one after the other along `axis`; their other sizes agree."""
+    """Return the tensors concatenated along `axis`. Raise InputError if there are none or their other sizes differ."""
     if not len(tensors):
         raise InputError("concat: tensors is empty; expected at least one")
     return _concat(*tensors, axis=axis)
@@ -35,7 +35,7 @@ def _concat(*parts, axis):
 
 @op(inputs=1)
 def pad(x, widths, value=0.0):
-    """`value` around x. widths: one (before, after) pair for each axis, all axes included."""
+    """Return x padded with `value`. widths: one (before, after) pair per axis; raise InputError for another number."""
     if len(widths) != x.ndim:
         raise InputError(f"pad: widths is {widths!r}; expected {x.ndim} pairs (before, after), one an axis")
     inside = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
@@ -47,6 +47,6 @@ def pad(x, widths, value=0.0):
 
 
 def flatten(x):
-    """(N, …) as (N, everything else)."""
+    """Return x (N, …) as (N, K), where K is the product of the other sizes."""
     x = x if isinstance(x, Tensor) else Tensor(x)
     return x.reshape((x.shape[0], -1))

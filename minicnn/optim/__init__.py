@@ -1,4 +1,4 @@
-"""Optimizers: they read `.grad` and move `.data` in place."""
+"""Optimizers, which read `.grad` of the parameters and update `.data` in place."""
 
 from minicnn.optim.adam import Adam
 from minicnn.optim.lbfgs import LBFGS

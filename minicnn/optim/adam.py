@@ -1,4 +1,4 @@
-"""Adam."""
+"""The Adam optimizer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from minicnn.tensor import Tensor
 
 
 class Adam(Optimizer):
-    """Adaptive moments: the mean gradient over the root of its mean square. Source: Kingma & Ba 2015, algorithm 1.
+    """Adam: steps along the mean gradient, divided by the root of its mean square.
 
-    bounds: (low, high) that parameters are clipped to after each step, as the pixels of a picture are.
+    beta1, beta2: decay rates of the two means. eps: added to the root.
+    weight_decay: L2 regularization, which adds weight_decay · p to the gradient p.grad. It applies only to parameters p
+    with two axes or more (weights, not biases).
+    bounds: (low, high) to which parameters are clipped after each step, as for the pixels of a picture.
+    Raise InputError for an invalid rate or bounds, or without trainable parameters.
+    Source: Kingma & Ba 2015, algorithm 1.
     """
 
-    # The rate stays when a picture is resized: a step is a mean over a root, in which the size cancels.
+    # The rate stays the same when a picture is resized: the size cancels in mean / root.
     _powers: ClassVar = {"mean": 1, "square": 2}
 
     def __init__(
@@ -45,7 +50,7 @@ class Adam(Optimizer):
     def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter.data
-        # Both moments start at zero and are too small at first; the bias corrections are scalars, applied to the rate.
+        # Both moments start at zero and are too small at first. The bias corrections are scalars in rate and eps.
         root = math.sqrt(1 - self.beta2**self.steps)
         rate, eps = self.learning_rate * root / (1 - self.beta1**self.steps), self.eps * root
         rule = rate, eps, self.beta1, self.beta2, *self.bounds

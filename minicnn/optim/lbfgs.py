@@ -1,4 +1,4 @@
-"""L-BFGS: Newton's method, with the curvature told from the last few steps."""
+"""L-BFGS: a quasi-Newton method that estimates curvature from the last few steps."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from minicnn.optim.line_search import Trial, strong_wolfe
 from minicnn.optim.optimizer import EVERYWHERE, Evaluate, Optimizer, Resize, carried, check_bounds
 from minicnn.tensor import Tensor
 
-PIECE = 256  # numbers that are multiplied and added in their own precision; the sums are added in float64
-FLAT = 1e-10  # share of |s| |y| that sᵀy must exceed for a pair to tell of a curvature
+PIECE = 256  # length of pieces that are summed in their own precision; the sums are added in float64
+FLAT = 1e-10  # share of |s| |y| that sᵀy must exceed for a pair to be kept
 SCALARS = ("steps", "evaluations", "finished", "cost")
 
 
 class LBFGS(Optimizer):
     """Limited-memory BFGS with a strong Wolfe line search. Source: Nocedal & Wright 2006, algorithms 7.4 and 7.5.
 
-    learning_rate: how far the first trial takes the number that it moves most, while no curvature is known; later the
-    first trial is as far as the curvature says. history: how many moves s, and changes y of the gradient, it remembers.
-    trials: how often a step may evaluate the cost; nearly always once is enough.
-    bounds: (low, high) of every parameter, as of the pixels of a picture.
+    learning_rate: the largest change of any one number in the first trial, while no curvature is known. Later trials
+    start with the full quasi-Newton step.
+    history: the number of pairs kept: steps s, and changes y of the gradient.
+    trials: the maximum number of cost evaluations per line search; one is usually enough.
+    bounds: (low, high) of every parameter, as for the pixels of a picture.
+    Raise InputError for an invalid argument.
 
-    Nobody else may move the parameters, and the cost must be one function throughout: cost and gradient of the point
-    it stands on are remembered, and not computed again. `reset` forgets them.
-    evaluations: of the cost, so far. finished: that steepest descent found no lower cost; further steps do nothing.
+    evaluations: the number of cost evaluations so far.
+    finished: True once steepest descent finds no lower cost; further steps do nothing.
 
-    Bounds are kept by projection (Bertsekas 1982, "Projected Newton methods for optimization problems with simple
-    constraints"). Numbers at a bound that the gradient pushes out of the box are left out, before the curvature is
-    applied and after: a positive definite matrix is one in every subspace, so the others still go down. What the
-    curvature then pushes out at a bound is against the gradient there, and to leave it out only steepens the descent.
-    Trials are clipped, and their slope counts what still moves there. Such a path has kinks on which no step may meet
-    the Wolfe conditions, so a pair is kept only where sᵀy is positive.
+    The cost and gradient at the current point are cached. Nothing else may change the parameters or the cost function
+    between steps, unless `reset` is called.
+
+    Bounds are enforced by projection. A number at a bound is held if the gradient pushes it out of the box: its
+    component is zero before and after the curvature is applied. A positive definite matrix is so in every subspace, so
+    the rest is still a descent direction. If only the curvature pushes a number out, its component opposes descent, and
+    removing it makes the descent steeper.
+    Trials are clipped, and their slope counts only the numbers that still move. On such a path, which has kinks, there
+    may be no step that meets the Wolfe conditions. A pair is therefore kept only if sᵀy is positive.
+    Source: Bertsekas 1982, "Projected Newton methods for optimization problems with simple constraints".
     """
 
     def __init__(
@@ -59,32 +64,32 @@ class LBFGS(Optimizer):
         self.reset()
 
     def reset(self) -> None:
-        """Forget the curvature, and the cost and gradient of this point."""
-        self.moves: list[np.ndarray] = []  # s, the oldest first
-        self.changes: list[np.ndarray] = []  # y, of the gradient over the same step
+        """Discard the curvature pairs, and the cached cost and gradient."""
+        self.moves: list[np.ndarray] = []  # s, oldest first
+        self.changes: list[np.ndarray] = []  # y, changes of the gradient over the same steps
         self.curvatures: list[float] = []  # sᵀy
-        self.cost, self.gradient = math.nan, np.empty(0)  # of the point it stands on; no gradient: not known yet
+        self.cost, self.gradient = math.nan, np.empty(0)  # at the current point; empty: not known yet
         self.finished = False
-        self._spare: tuple[np.ndarray, np.ndarray] | None = None  # where the next pair is formed
+        self._spare: tuple[np.ndarray, np.ndarray] | None = None  # memory for the next pair
 
     def step(self, evaluate: Evaluate | None = None) -> float:  # type: ignore[override]
-        """Go down once. Returns the cost that it went down from, the very number that evaluate() gave at that point.
+        """Take one step, and return the cost before it, exactly as evaluate() returned it.
 
-        evaluate() sets each parameter's `.grad` anew and returns the cost. It is called at each point that is tried,
-        of which the last need not be the one where the parameters are left.
+        evaluate: a function that recomputes each parameter's `.grad` and returns the cost. It is called at every trial
+        point; the last trial is not necessarily the accepted one. Raise InputError without it.
         """
         if evaluate is None:
             raise InputError("LBFGS.step: evaluate is None; expected a function that sets gradients, returns the cost")
         self.steps += 1
         if not self.gradient.size:
-            self._place(self._copied())  # into the box
+            self._place(self._copied())  # clipped to the bounds
             self.cost, self.gradient = self._evaluate(evaluate)
         before = self.cost
         if self.finished or not math.isfinite(before):
             return before
         origin = self._copied()
         found = self._search(evaluate, origin)
-        if found is None and self.moves:  # the curvature misled; steepest descent does not
+        if found is None and self.moves:  # the curvature misled: try steepest descent
             self.moves, self.changes, self.curvatures = [], [], []
             found = self._search(evaluate, origin)
         if found is None:
@@ -96,7 +101,7 @@ class LBFGS(Optimizer):
         return before
 
     def _search(self, evaluate: Evaluate, origin: np.ndarray) -> Trial | None:
-        """A better point in the direction that the curvature tells, and the parameters moved there; or None."""
+        """Return an accepted trial in the quasi-Newton direction, with the parameters set to it, or None."""
         direction = self._direction(origin)
         slope = dot(self.gradient, direction)
         if not -math.inf < slope < 0:
@@ -117,7 +122,7 @@ class LBFGS(Optimizer):
         return found
 
     def _direction(self, point: np.ndarray) -> np.ndarray:
-        """−H g within the box, where H is the inverse of the curvature as far as it is known."""
+        """Return −H g, restricted to the bounds. H estimates the inverse Hessian, and g is the gradient."""
         descent = np.negative(self.gradient, out=_empty_like(self.gradient))
         inward = self._inward(point, descent)
         if not self.moves:
@@ -130,7 +135,7 @@ class LBFGS(Optimizer):
         return self._inward(point, direction)
 
     def _two_loops(self, q: np.ndarray) -> None:
-        """q = H q, in place. Algorithm 7.4."""
+        """Compute q = H q in place. Algorithm 7.4."""
         scratch = _empty_like(q)
         pairs = list(zip(self.moves, self.changes, self.curvatures, strict=True))
         shares = []
@@ -142,7 +147,7 @@ class LBFGS(Optimizer):
             q += np.multiply(s, share - dot(y, q) / curvature, out=scratch)
 
     def _inward(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """The direction without what it pushes out of the box at a bound; itself where there are no bounds."""
+        """Return the direction with components that leave the box set to zero; the same array without bounds."""
         if self.bounds == EVERYWHERE:
             return direction
         low, high = self.bounds
@@ -153,11 +158,11 @@ class LBFGS(Optimizer):
         return inside
 
     def _remember(self, origin: np.ndarray, found: Trial) -> None:
-        """Keep what the step tells of the curvature, in the memory of the oldest pair."""
+        """Store the pair (s, y) of this step, reusing the memory of the oldest pair."""
         s, y = self._spare or (np.empty_like(origin), np.empty_like(origin))
         np.subtract(self._point(), origin, out=s)
         np.subtract(found.gradient, self.gradient, out=y)
-        if self.bounds != EVERYWHERE:  # of what a bound held, y tells no curvature that the others will meet
+        if self.bounds != EVERYWHERE:  # y at a fixed number says nothing about the curvature of the others
             y *= s != 0
         self._spare = s, y
         curvature = dot(s, y)
@@ -193,7 +198,7 @@ class LBFGS(Optimizer):
                 np.clip(parameter.data, *self.bounds, out=parameter.data)
 
     def _point(self) -> np.ndarray:
-        """The parameters as they are: a view where there is one, else a copy."""
+        """Return the parameters as one vector: a view of a single parameter, otherwise a copy."""
         return self.parameters[0].data.reshape(-1) if len(self.parameters) == 1 else self._copied()
 
     def _copied(self) -> np.ndarray:
@@ -209,23 +214,23 @@ class LBFGS(Optimizer):
         return kernels_for(like).empty((size,), dtype, like)
 
     def _parts(self, vector: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """(part of the vector in its shape, parameter) of every parameter."""
+        """Yield (view of the vector in the parameter's shape, parameter) for every parameter."""
         start = 0
         for parameter in self.parameters:
             yield vector[start : start + parameter.size].reshape(parameter.shape), parameter
             start += parameter.size
 
-    # --- stopping and going on -----------------------------------------------------------------------------------
+    # --- saving and resuming -------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, np.ndarray]:
-        """As Optimizer.state; there are as many moves.N and changes.N as there are pairs by now."""
+        """Return the state, as Optimizer.state does, with one moves.N and changes.N per stored pair."""
         pairs = {f"moves.{i}": s for i, s in enumerate(self.moves)}
         pairs |= {f"changes.{i}": y for i, y in enumerate(self.changes)}
         scalars = {name: np.asarray(getattr(self, name)) for name in SCALARS}
         return {**scalars, "gradient": self.gradient, "curvatures": np.asarray(self.curvatures), **pairs}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Put back what state() gave."""
+        """Restore what state() returned. Raise InputError if names or shapes do not fit."""
         count = np.size(state.get("curvatures", ()))
         vectors = [f"{name}.{i}" for name in ("moves", "changes") for i in range(count)]
         size = sum(parameter.size for parameter in self.parameters)
@@ -252,9 +257,10 @@ class LBFGS(Optimizer):
         return devices.beside(vector.copy(), self.parameters[0].data)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
-        """As Optimizer.resized: moves stay moves of pixels, changes of the gradient are divided as it is, so that the
-        curvature sᵀy, how the cost bends along a move, stays what it is too. The cost is another function now, so that
-        of this point is forgotten.
+        """Return a resized copy, as Optimizer.resized does.
+
+        Moves of pixels are not rescaled, and changes of the gradient are divided as gradients are. This preserves the
+        curvature sᵀy along a move. The cost is now a different function, so its cached value is discarded.
         """
         twin = copy.copy(self)
         twin._take(parameters, self.parameters)
@@ -273,13 +279,14 @@ class LBFGS(Optimizer):
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
-    """aᵀb of two vectors: short pieces in their own precision, and the sum of these in float64. An error that grew with
-    the number of pixels would soon be larger than the curvature sought.
+    """Return aᵀb, summed in short pieces in their own precision, and over the pieces in float64.
+
+    Otherwise the rounding error would grow with the number of pixels, and soon exceed the curvature sought.
     """
     if devices.device_of(a) == "cuda":
         return float(np.sum(a * b, dtype=np.float64))
     whole = a.size - a.size % PIECE
-    with np.errstate(over="ignore", invalid="ignore"):  # who asks looks whether it is a number
+    with np.errstate(over="ignore", invalid="ignore"):  # callers check whether the result is finite
         pieces = np.vecdot(a[:whole].reshape(-1, PIECE), b[:whole].reshape(-1, PIECE))
         return float(pieces.sum(dtype=np.float64)) + float(np.vecdot(a[whole:], b[whole:]))
 

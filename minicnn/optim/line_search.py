@@ -1,4 +1,4 @@
-"""How far to go in a direction: a step after which the cost is lower and the slope flatter.
+"""Line search: a step length along a direction at which the cost is lower and the slope flatter.
 
 Source: Nocedal & Wright 2006, "Numerical optimization", algorithms 3.5 and 3.6, and equation 3.59.
 """
@@ -11,16 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LONGER = 10.0  # times the last trial that the next may be at most, and
-A_LITTLE_LONGER = 1.1  # at least
-ROUNDING = 1e-16  # of a cost
-MARGIN = 0.1  # share of an interval, at either end, where a trial would tell little
+LONGER = 10.0  # largest extrapolation, in multiples of the distance between the last two trials
+A_LITTLE_LONGER = 1.1  # smallest extrapolation
+ROUNDING = 1e-16  # relative rounding error of a cost
+MARGIN = 0.1  # share of an interval at either end where no trial is placed
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A point on the line: its distance in lengths of the direction, its cost, the slope there along the direction,
-    and the gradient of all parameters.
+    """An evaluated point on the line.
+
+    length: the step length, in multiples of the direction. cost: the cost at this point.
+    slope: the derivative of the cost along the direction. gradient: the gradient of all parameters, as one vector.
     """
 
     length: float
@@ -30,7 +32,7 @@ class Trial:
 
     @property
     def usable(self) -> bool:
-        """Whether cost and slope are numbers."""
+        """True if cost and slope are finite."""
         return math.isfinite(self.cost) and math.isfinite(self.slope)
 
 
@@ -43,14 +45,16 @@ def strong_wolfe(
     curvature: float = 0.9,
     trials: int = 20,
 ) -> Trial | None:
-    """A trial that meets the strong Wolfe conditions,
-    cost ≤ cost₀ + decrease · length · slope₀ and |slope| ≤ curvature · |slope₀|.
+    """Return a trial that meets the strong Wolfe conditions, or the best one found, or None.
 
-    start: the trial of length 0, of negative slope. length: of the first trial. Cost or slope that is no number counts
-    as too far. After so many trials, or once nothing is to be gained, the lowest that meets the first
-    condition; None where there is none.
+    The conditions are cost ≤ cost₀ + decrease · length · slope₀ and |slope| ≤ curvature · |slope₀|.
+    evaluate: maps a step length to its Trial. start: the trial of length 0, with negative slope.
+    length: the step length of the first trial. trials: the maximum number of evaluations.
+
+    A trial whose cost or slope is not finite counts as too long. The search stops after `trials` evaluations, or when
+    rounding hides any further gain. It then returns the lowest trial that meets the first condition, or None.
     """
-    low, high = start, None  # low meets the first condition and is the lowest such; a good point lies between the two
+    low, high = start, None  # low is the lowest trial that meets the first condition; the two bracket a good point
 
     def low_enough(trial: Trial) -> bool:
         return trial.usable and trial.cost <= start.cost + decrease * trial.length * start.slope
@@ -61,7 +65,7 @@ def strong_wolfe(
             high = trial
         elif abs(trial.slope) <= -curvature * start.slope:
             return trial
-        elif high is None:  # the bracketing of algorithm 3.5: on, until the cost or the slope rises
+        elif high is None:  # the bracketing of algorithm 3.5: extrapolate until cost or slope rises
             if trial.slope >= 0:
                 low, high = trial, low
             else:
@@ -72,14 +76,17 @@ def strong_wolfe(
             if trial.slope * (high.length - low.length) >= 0:
                 high = low
             low = trial
-        if abs(low.slope * (high.length - low.length)) <= ROUNDING * abs(low.cost):  # lost in rounding
+        if abs(low.slope * (high.length - low.length)) <= ROUNDING * abs(low.cost):  # the gain is below rounding
             break
         length = _between(low, high)
     return low if low.cost < start.cost else None
 
 
 def _further(last: Trial, trial: Trial) -> float:
-    """Beyond a trial from which it still goes down: where the cubic through it and the last one is lowest."""
+    """Return a length beyond a trial of negative slope: the minimum of the cubic through it and the last trial.
+
+    The length is limited by LONGER and A_LITTLE_LONGER.
+    """
     step = trial.length - last.length
     nearest, furthest = last.length + A_LITTLE_LONGER * step, last.length + LONGER * step
     lowest = _lowest_of_cubic(last, trial)
@@ -87,7 +94,7 @@ def _further(last: Trial, trial: Trial) -> float:
 
 
 def _between(low: Trial, high: Trial) -> float:
-    """Inside the interval: where the cubic through its ends is lowest, but for the margins; else the middle."""
+    """Return a length inside the interval: the minimum of the cubic, kept off the ends by MARGIN, or the middle."""
     width = high.length - low.length
     lowest = _lowest_of_cubic(low, high) if high.usable else None
     if lowest is None:
@@ -97,7 +104,7 @@ def _between(low: Trial, high: Trial) -> float:
 
 
 def _lowest_of_cubic(a: Trial, b: Trial) -> float | None:
-    """Where the cubic with the costs and slopes of two trials has its minimum, if it has one. Equation 3.59."""
+    """Return the minimum of the cubic with the costs and slopes of two trials, or None. Equation 3.59."""
     mean = a.slope + b.slope - 3 * (a.cost - b.cost) / (a.length - b.length)
     inside = mean * mean - a.slope * b.slope
     if not 0 <= inside < math.inf:

@@ -1,4 +1,4 @@
-"""What all optimizers share."""
+"""The base class of optimizers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ EVERYWHERE = (-math.inf, math.inf)
 
 
 class Optimizer:
-    """The parameters, the rate, a step, and a state that can be saved, put back, and carried to a larger picture."""
+    """The base class of optimizers: parameters, learning rate, step, and a state that can be saved and restored.
 
-    # Of which power of the gradient a memory consists, for `resized`.
+    parameters: those that require no gradient are skipped. learning_rate: a positive number.
+    Raise InputError for another rate, or if no parameter requires a gradient.
+    """
+
+    # {name of a memory: the power of the gradient that it holds}, for `resized`.
     _powers: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
@@ -39,7 +43,7 @@ class Optimizer:
             raise InputError(f"resized: parameters are {len(self.parameters)}; expected {len(instead_of)}, as before")
 
     def zero_grad(self) -> None:
-        """Forget the gradients collected so far."""
+        """Discard the accumulated gradients of all parameters."""
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -50,10 +54,10 @@ class Optimizer:
     def step(self, evaluate: Evaluate) -> float: ...
 
     def step(self, evaluate: Evaluate | None = None) -> float | None:
-        """Move every parameter that has a gradient.
+        """Update every parameter that has a gradient.
 
-        evaluate() sets each parameter's `.grad` anew and returns the cost, which step() returns: the one that it went
-        down from. Without it the gradients that are there are used, and nothing is returned.
+        evaluate: a function that recomputes each parameter's `.grad` and returns the cost. step() calls it once and
+        returns its result, the cost before the update. Without it, step() uses the current gradients and returns None.
         """
         cost = None if evaluate is None else evaluate()
         self.steps += 1
@@ -69,12 +73,15 @@ class Optimizer:
         return {}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that the next step depends on besides parameters and rate, as named arrays (not copies)."""
+        """Return the state that the next step depends on, without parameters and rate, as named arrays.
+
+        The arrays are not copies.
+        """
         arrays = {f"{name}.{i}": a for name, memory in self._memories().items() for i, a in enumerate(memory)}
         return {"steps": np.asarray(self.steps), **arrays}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Put back what state() gave."""
+        """Restore what state() returned. Raise InputError if names or shapes differ."""
         mine = self.state()
         if state.keys() != mine.keys() or any(state[k].shape != mine[k].shape for k in mine):
             raise self._foreign()
@@ -84,19 +91,20 @@ class Optimizer:
                 array[...] = devices.beside(state[f"{name}.{i}"], array)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
-        """This optimizer, with all that it remembers, for a larger (or smaller) version of its parameters.
+        """Return a copy of this optimizer, with its state resized, for larger or smaller versions of its parameters.
 
-        resize: from an array of an old parameter's shape, (1, H, W, 3) for a picture, to the new one's. What it is
-        given may be negative and exceed 1, so it must not clip.
+        resize: maps an array of an old parameter's shape, (1, H, W, 3) for a picture, to the new shape. Its argument
+        may be negative or exceed 1, so it must not clip.
+        Raise InputError if the number of parameters differs, or if resize returns another shape.
 
-        A cost says about the same of a picture at any size, so of r times as many pixels each has about 1/r of the
-        influence: gradients are divided by r, and squares of gradients by r². Moves of pixels stay what they are.
+        The cost of a picture hardly depends on its size. With r times as many pixels, each has about 1/r of the
+        influence. Gradients are therefore divided by r, and their squares by r²; changes of pixels are not rescaled.
         """
         twin = copy.copy(self)
         twin._take(parameters, self.parameters)
         for name, memory in self._memories().items():
             power = self._powers[name]
-            pairs = zip(memory, self.parameters, twin.parameters, strict=False)  # without momentum there is no memory
+            pairs = zip(memory, self.parameters, twin.parameters, strict=False)  # SGD without momentum has no memory
             setattr(twin, name, [carried(array, old, new, resize, power) for array, old, new in pairs])
         return twin
 
@@ -105,18 +113,18 @@ class Optimizer:
 
 
 def carried(array: np.ndarray, old: Tensor, new: Tensor, resize: Resize, power: int) -> np.ndarray:
-    """What a memory of `old` is for `new`. power: of the gradient."""
+    """Return a memory of parameter `old`, resized and rescaled for `new`. power: that of the gradient it holds."""
     result = resize(array.reshape(old.shape)).astype(new.dtype, order="C")
     if result.shape != new.shape:
         raise InputError(f"resized: resize gives shape {result.shape}; expected {new.shape}, as the parameter")
     result *= (old.size / new.size) ** power
-    if power % 2 == 0 and power:  # what resamples sharply overshoots, and a square is not negative
+    if power % 2 == 0 and power:  # sharp resampling overshoots, but squares must not be negative
         np.maximum(result, 0, out=result)
     return result
 
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
-    """(low, high), low below high."""
+    """Return bounds (low, high). Raise InputError unless low < high."""
     low, high = bounds
     if not low < high:
         raise InputError(f"optimizer: bounds is {bounds!r}; expected (low, high)")

@@ -1,4 +1,4 @@
-"""Gradient descent."""
+"""Stochastic gradient descent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from minicnn.tensor import Tensor
 class SGD(Optimizer):
     """Stochastic gradient descent: v = momentum · v + g, p −= rate · v. Source: Sutskever et al. 2013.
 
-    weight_decay: adds weight_decay · p to the gradient of every parameter with two axes or more (weights, not biases).
-    nesterov: look ahead by one momentum step.
-    bounds: (low, high) that parameters are clipped to after each step, as the pixels of a picture are.
+    weight_decay: L2 regularization, which adds weight_decay · p to the gradient g. It applies only to parameters with
+    two axes or more (weights, not biases).
+    nesterov: use Nesterov momentum, p −= rate · (g + momentum · v).
+    bounds: (low, high) to which parameters are clipped after each step, as for the pixels of a picture.
+    Raise InputError for an invalid rate or bounds, or without trainable parameters.
     """
 
     _powers: ClassVar = {"velocity": 1}
@@ -51,7 +53,7 @@ class SGD(Optimizer):
             np.clip(parameter.data, *self.bounds, out=parameter.data)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
-        """As Optimizer.resized. The rate grows as gradients shrink, so that pixels go on at the speed they had."""
+        """Return a resized copy, as Optimizer.resized does. The rate is scaled so that pixels keep their step size."""
         twin = super().resized(parameters, resize)
         twin.learning_rate = (
             self.learning_rate * sum(p.size for p in twin.parameters) / sum(p.size for p in self.parameters)

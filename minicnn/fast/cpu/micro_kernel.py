@@ -24,8 +24,8 @@ from numba.extending import intrinsic
 
 LINE = 64  # bytes of a cache line
 WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-# 12 × 2 lines of sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 lines fill 16 of 32 bytes, or 32
-# of 16. tests/kernels/test_assembly.py reads that none of them goes to the stack.
+# 12 × 2 lines of sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 lines fill 16 of 32 bytes, or
+# 32 of 16. tests/kernels/test_assembly.py reads that none of them goes to the stack.
 ROWS = 12 if WIDE else 6
 FEW = 8 if WIDE else 4  # rows of the products of fewer rows
 LINES = 2 if WIDE else 1

@@ -4,8 +4,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.fast.cpu import threads
-
-__all__ = ["distances", "hardest", "triplets"]
+from minicnn.fast.cpu.product import product
 
 LEAST = 1 << 16  # comparisons a thread makes at least
 
@@ -36,6 +35,11 @@ def triplets(d, labels, low, high):
     found = np.empty((counts.sum(), 3), np.int64)
     threads.parallel(_triplets_range, pieces, d, labels, *band, places, found, True)
     return found
+
+
+def pull(weights, x):
+    exact = x.astype(weights.dtype, copy=False)
+    return (weights.sum(axis=1)[:, None] * exact - product(weights, exact)).astype(x.dtype, copy=False)
 
 
 def _pieces(anchors, comparisons_each):
