@@ -16,12 +16,13 @@ from numba import njit
 from minicnn.fast.cpu import buffers, places, threads
 from minicnn.fast.cpu.cache import keeps, remember
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_sum
+from minicnn.fast.cpu.processor import cache_bytes
 
 MICRO_KERNEL = "1f09c93c54f5"  # its digest: an edit there has to show in the files that compile it into theirs
 TAPS = FEW  # of the filters whose gradient is formed, at a time
 
 BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched,
-BLOCK_BYTES = 1 << 19  # or fewer, so that what they read stays in the L2 cache, beside the panels
+BLOCK_BYTES = cache_bytes(2) // 2  # or fewer, so that what they read stays in the L2 cache, beside the panels
 WORK = 1 << 22  # multiplications that are worth a thread's attention: about what it takes to wake one
 LEAST = 4 * ROWS  # of a piece of work
 SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters

@@ -9,11 +9,10 @@ from typing import Any
 
 from minicnn.fast.cpu import cache, conv, places, winograd
 from minicnn.fast.cpu.micro_kernel import ROWS, columns
+from minicnn.fast.cpu.winograd.compiled import SHARED
 from minicnn.kernels.geometry import Window
 
-# Whatever the size of the picture: what the blocks of tiles take that threads share (winograd: SHARED), and the
-# transforms of the largest filters while they are turned.
-SCRATCH = 56 << 20
+TURNED = 16 << 20  # bytes that the transforms of the largest filters take while they are turned
 
 
 def conv_is_fused(x_shape: tuple[int, ...], w_shape: tuple[int, ...], window: Window, groups: int) -> bool:
@@ -29,8 +28,10 @@ def conv_filter_bytes(nbytes: int, fused: bool) -> int:
 
 
 def conv_scratch() -> int:
-    """Return the bytes that kernels work in, whatever the size of the picture."""
-    return SCRATCH
+    """Return the bytes that kernels work in, whatever the size of the picture: blocks of tiles that threads share, and
+    filters while they are turned.
+    """
+    return SHARED + TURNED
 
 
 def cache_budget() -> int:

@@ -15,6 +15,7 @@ from numba import njit
 
 from minicnn.fast.cpu import blas, buffers, threads
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, line_transform, row_product, square_transposition, weighted_sum
+from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T, G, tiles_along
 from minicnn.fast.cpu.winograd.filters import keeps_transform, transform_back, transformed
 
@@ -25,8 +26,8 @@ _multiply, _multiply_rest, _weigh = row_product(ROWS), row_product(REST), weight
 _transpose = square_transposition()
 _copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
 
-CACHE = 1 << 21  # bytes of second-level cache that a core may count on
-SHARED = 40 << 20  # bytes of V and M in a block that all threads share
+CACHE = cache_bytes(2)  # in which the V and M of a thread's own block have to fit, and a quarter of U
+SHARED = min(cache_bytes(3), 64 << 20)  # in which those of a block that all threads share have to fit
 STRIP = 1 << 13  # bytes of one of the six rows that a strip of tiles is read from
 FEW = 256  # tiles beside whose products the time counts that it takes to form a large U
 TOGETHER = 4  # panels of U that pass the same rows of V while these are in the cache
@@ -164,7 +165,7 @@ def _convolve(source, w, target):
     count = len(x) * grid[0] * grid[1]
     bytes_of_tile = 36 * x.itemsize * (channels + wide)
     source, target = tuple(source), tuple(target)
-    if 36 * channels * wide * x.itemsize <= 2 * CACHE:
+    if 36 * channels * wide * x.itemsize <= 4 * CACHE:
         U = threads.constant(transformed(w))
         if turned:
             U = _turn(U, channels, wide)
