@@ -83,6 +83,7 @@ ENGINE = (
     Row("Pooling", ("pooling",), "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
     Row("Convolution of volumes", ("convnets_on_volumes",), "slices", "gradcheck conv-3d"),
     Row("Fast convolution", ("winograd",), "one_tile", "bench"),
+    Row("The innermost loop", ("registers",), "register_map", "bench --only micro"),
     Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", ("vgg_and_weights_from_hdf5",), "vgg19", "weights inspect"),
     Row("Finding faces", ("finding_faces",), "lesson_10_cascade", "face detect"),
