@@ -21,8 +21,9 @@ import sys
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 """
 READABLE = ("01", "02", "06", "07", "08", "09", "12", "16")  # the lessons that need nothing fast
+FAST = ("04", "14", "21")  # the lessons about what is fast: compiled tiles, a GPU, registers
 FEW = [lesson for lesson in LESSONS if lesson.stem[:2] in READABLE]
-REST = [lesson for lesson in LESSONS if lesson.stem[:2] not in READABLE]
+REST = [lesson for lesson in LESSONS if lesson.stem[:2] not in (*READABLE, *FAST)]
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,10 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.fast.cpu import program, winograd
+from minicnn.fast.cpu import program
 from minicnn.fast.cpu.folds import fold
 from minicnn.kernels.geometry import Window, slide
 
-MANY = 8  # pictures, which share what Winograd's algorithm does to the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}
 
 
@@ -104,15 +103,6 @@ class Draft:
     @property
     def multiplications(self) -> int:
         return self.outputs * (self.weights or self.window.taps * self.source.channels)
-
-    @property
-    def suits_winograd(self) -> bool:
-        """Whether a convolution of many such pictures would be done by Winograd's algorithm."""
-        pictures, filters = (
-            (MANY, *self.source.room.shape[1:]),
-            (*self.window.size, self.source.channels, self.target.channels),
-        )
-        return self.filters is not None and winograd.suits(pictures, filters, self.window, 1)
 
     @property
     def rooms(self) -> list[Room]:

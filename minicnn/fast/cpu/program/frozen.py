@@ -18,8 +18,7 @@ from minicnn.fast.cpu.program.layout import Numbers, lay_out, step
 from minicnn.tensor import Tensor
 
 FEWEST = 8  # convolutions that are worth a program
-LITTLE = 1 << 26  # multiplications of a convolution, on average, beside which it takes long to begin it
-LEFT_TO_WINOGRAD = 0.85  # the part of all multiplications from which on its algorithm, which no step knows, saves more
+LITTLE = 1 << 27  # multiplications of a convolution, on average, from which on it takes little to begin it
 TOGETHER = 8  # pictures that share the fetching of the filters; more gain little, and take more memory
 OBJECTS = 1 << 12  # bytes of a program's Python objects, as measured
 REFERENCE = 1 << 7  # bytes that the cache takes for each array by which something is remembered
@@ -78,15 +77,12 @@ class Program:
         self.done = drafting.through(layers)
         convolutions = [draft for draft in drafting.drafts if draft.filters]
         work = sum(draft.multiplications for draft in convolutions)
-        for_winograd = sum(draft.multiplications for draft in convolutions if draft.suits_winograd)
-        enough = len(convolutions) >= FEWEST
-        self._always = enough and for_winograd < LEFT_TO_WINOGRAD * work
-        self._few = LITTLE * len(convolutions) // work if enough else 0
+        self._few = LITTLE * len(convolutions) // work if len(convolutions) >= FEWEST else 0
         self._forms: dict[int, Form] = {}
 
     def pays(self, count: int) -> bool:
         """Return True if it takes less time with so many pictures than layer by layer."""
-        return self._always or count <= self._few
+        return count <= self._few
 
     @property
     def nbytes(self) -> int:
