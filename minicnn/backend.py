@@ -163,8 +163,13 @@ def offer(**services: Callable[..., Any]) -> None:
 
 
 def ask(service: str, *arguments: Any, otherwise: Any = None) -> Any:
-    """Return the result of the named service, or `otherwise` if it is not registered."""
-    return _services[service](*arguments) if service in _services else otherwise
+    """Return the result of the named service, or `otherwise` if it is not registered or a library of it is missing."""
+    try:
+        return _services[service](*arguments) if service in _services else otherwise
+    except ImportError as problem:
+        _tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
+        _services.pop(service, None)
+        return otherwise
 
 
 def quiet() -> None:

@@ -98,12 +98,7 @@ def op(
 
     @functools.wraps(function)
     def apply(*arguments: Any, **options: Any) -> Tensor:
-        sources, rest = (arguments, ()) if variadic else (arguments[: len(names)], arguments[len(names) :])
-        if not variadic and len(sources) < len(names):
-            for parameter in names[len(sources) :]:
-                if parameter not in options and parameter not in defaults:
-                    raise TypeError(f"{name}: missing argument {parameter!r}")
-                sources += (options.pop(parameter, defaults.get(parameter)),)
+        sources, rest = (arguments, ()) if variadic else _split(arguments, options, names, defaults, name)
         remember = _remembering.get()
         arrays: list[Any] = []
         origins: list[Any] = []  # for each input: the node or leaf that its gradient goes to, or None
@@ -166,6 +161,16 @@ def _name_closures(function: Callable) -> None:
         for constant in code.co_consts
     ]
     function.__code__ = code.replace(co_consts=tuple(inner))
+
+
+def _split(arguments: tuple, options: dict, names: list[str], defaults: dict, name: str) -> tuple[tuple, tuple]:
+    """Return (array inputs, further positional arguments). Inputs given by keyword are removed from `options`."""
+    sources, rest = arguments[: len(names)], arguments[len(names) :]
+    for parameter in names[len(sources) :]:
+        if parameter not in options and parameter not in defaults:
+            raise TypeError(f"{name}: missing argument {parameter!r}")
+        sources += (options.pop(parameter, defaults.get(parameter)),)
+    return sources, rest
 
 
 def _apart(options: dict, fuses: dict) -> list[Callable]:

@@ -71,6 +71,24 @@ def test_it_is_said_once_that_something_is_missing(without_fast, without_numba):
         assert line.startswith("minicnn: ") and "NumPy computes instead" in line
 
 
+def test_a_library_that_is_there_and_broken_counts_as_missing(tmp_path):
+    """As where one was built for another Python: only its import tells."""
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text("raise ImportError('numba is built for another Python')")
+    program = (
+        "import minicnn, numpy as np; from minicnn import models, style\n"
+        "pictures = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)\n"
+        "style.transfer(*pictures, steps=2, progress=False)\n"
+        "with minicnn.frozen(models.tiny_facenet()) as model:\n"
+        "    model(np.zeros((1, *model.card.input_size, 3), np.float32))\n"
+        "minicnn.set_threads(2); print(minicnn.cache_info().nbytes)"
+    )
+    done = python((PACKAGE.parent, tmp_path), "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{program}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "0\n"
+    assert done.stderr == "minicnn: numba is built for another Python; NumPy computes instead, which is slower\n"
+
+
 def test_nothing_is_said_where_the_readable_kernels_were_chosen(without_fast, without_numba):
     program = "import minicnn; minicnn.use_backend('numpy'); minicnn.ops.relu([1.0])"
     assert not python((without_fast, without_numba), "-c", program).stderr

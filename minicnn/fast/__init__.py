@@ -4,7 +4,6 @@ The core computes the same without it, more slowly. Nothing is loaded before it 
 in which a function bears the name of its contract.
 """
 
-import functools
 import importlib
 import importlib.util
 from collections.abc import Callable
@@ -98,5 +97,5 @@ for _library in ("numba", "llvmlite"):
         raise ImportError(f"{_library} is not installed")
 backend.attach("numba", _finder("cpu", CPU), dtypes="fd", default=True)
 backend.attach("cuda", _finder("cuda", CUDA), dtypes="fd")
-devices.register_gpu(functools.partial(lambda: _load("cuda.gpu").open_gpu()))
+devices.register_gpu(_later("cuda.gpu", "open_gpu"))
 backend.offer(**{name: _later(module, name) for module, names in SERVICES.items() for name in names})
