@@ -148,32 +148,36 @@ def _max_range(start, stop, x, y, switches, window):
 
 
 @njit(nogil=True, cache=True)
+def _covering(at, size, stride, outputs):
+    """Return the range (first, stop) of the outputs whose windows cover a pixel. at: its place in the padded input."""
+    return max(0, (at - size) // stride + 1), min(outputs, at // stride + 1)
+
+
+@njit(nogil=True, cache=True)
 def _max_gradient_range(start, stop, dx, lengths, dy, switches, window):
     """Gather for each pixel the cotangents of the windows whose switches point at it."""
     output, size, stride, before = window
-    channels = dx.shape[1]
+    nothing = dx.dtype.type(0)
+    place = _place(start, lengths)
     for i in range(start, stop):
-        n, d, h, w = _place(i, lengths)
+        n, d, h, w = place
+        d, h, w = d + before[0], h + before[1], w + before[2]
+        first_d, stop_d = _covering(d, size[0], stride[0], output[0])
+        first_h, stop_h = _covering(h, size[1], stride[1], output[1])
+        first_w, stop_w = _covering(w, size[2], stride[2], output[2])
         row = dx[i]
-        for c in range(channels):
-            row[c] = 0
-        number = 0
-        for kd in range(size[0]):
-            od = d + before[0] - kd
-            for kh in range(size[1]):
-                oh = h + before[1] - kh
-                for kw in range(size[2]):
-                    ow = w + before[2] - kw
-                    # Tap k of output o looks at o · stride + k − before; here we look back along it.
-                    if od % stride[0] == 0 and oh % stride[1] == 0 and ow % stride[2] == 0:
-                        pd, ph, pw = od // stride[0], oh // stride[1], ow // stride[2]
-                        if 0 <= pd < output[0] and 0 <= ph < output[1] and 0 <= pw < output[2]:
-                            at = ((n * output[0] + pd) * output[1] + ph) * output[2] + pw
-                            cotangent, winner = dy[at], switches[at]
-                            for c in range(channels):
-                                if winner[c] == number:
-                                    row[c] += cotangent[c]
-                    number += 1
+        for c in range(row.size):
+            row[c] = nothing
+        for od in range(first_d, stop_d):
+            for oh in range(first_h, stop_h):
+                for ow in range(first_w, stop_w):
+                    at = ((n * output[0] + od) * output[1] + oh) * output[2] + ow
+                    cotangent, winner = dy[at], switches[at]
+                    tap = ((d - od * stride[0]) * size[1] + h - oh * stride[1]) * size[2] + w - ow * stride[2]
+                    mark = winner.dtype.type(tap)
+                    for c in range(row.size):  # no branches, so it vectorizes
+                        row[c] += cotangent[c] if winner[c] == mark else nothing
+        place = _next(place, lengths)
 
 
 @njit(nogil=True, cache=True)
@@ -241,25 +245,23 @@ def _avg_range(start, stop, x, y, count_padding, window):
 def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, window):
     """Gather for each pixel its share of the cotangents of the windows that cover it."""
     output, size, stride, before = window
-    channels = dx.shape[1]
+    place = _place(start, lengths)
     for i in range(start, stop):
-        n, d, h, w = _place(i, lengths)
+        n, d, h, w = place
+        first_d, stop_d = _covering(d + before[0], size[0], stride[0], output[0])
+        first_h, stop_h = _covering(h + before[1], size[1], stride[1], output[1])
+        first_w, stop_w = _covering(w + before[2], size[2], stride[2], output[2])
         row = dx[i]
-        for c in range(channels):
+        for c in range(row.size):
             row[c] = 0
-        for kd in range(size[0]):
-            od = d + before[0] - kd
-            for kh in range(size[1]):
-                oh = h + before[1] - kh
-                for kw in range(size[2]):
-                    ow = w + before[2] - kw
-                    if od % stride[0] == 0 and oh % stride[1] == 0 and ow % stride[2] == 0:
-                        pd, ph, pw = od // stride[0], oh // stride[1], ow // stride[2]
-                        if 0 <= pd < output[0] and 0 <= ph < output[1] and 0 <= pw < output[2]:
-                            cotangent = dy[((n * output[0] + pd) * output[1] + ph) * output[2] + pw]
-                            share = row.dtype.type(_share(pd, ph, pw, lengths, count_padding, window))
-                            for c in range(channels):
-                                row[c] += cotangent[c] * share
+        for od in range(first_d, stop_d):
+            for oh in range(first_h, stop_h):
+                for ow in range(first_w, stop_w):
+                    cotangent = dy[((n * output[0] + od) * output[1] + oh) * output[2] + ow]
+                    share = row.dtype.type(_share(od, oh, ow, lengths, count_padding, window))
+                    for c in range(row.size):
+                        row[c] += cotangent[c] * share
+        place = _next(place, lengths)
 
 
 @njit(nogil=True, cache=True)
