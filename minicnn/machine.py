@@ -31,6 +31,15 @@ def instruction_sets() -> list[str]:
     return [*found.get("baseline", []), *found.get("found", [])]
 
 
+def multiplies_bfloat16() -> bool:
+    """Return True if the processor is known to multiply bfloat16: AVX512-BF16 or AMX, or Arm's instructions."""
+    if sys.platform == "darwin":
+        return _said_by("sysctl", "-n", "hw.optional.arm.FEAT_BF16") == "1"
+    listed = Path("/proc/cpuinfo")  # Linux has it
+    words = listed.read_text(encoding="utf-8").split() if listed.is_file() else []
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
+
+
 def available_cores() -> int:
     """Cores that this process may use; a container may grant fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):

@@ -34,7 +34,7 @@ def section(plan: Plan) -> Section:
 
 def measure(plan: Plan, name: str, batch: int) -> Row:
     """One network: frozen, as minicnn encodes many faces, and in PyTorch's evaluation mode."""
-    model = plan.once(name, partial(_settled, NETWORKS[name]))
+    model = plan.once(name, partial(settled, NETWORKS[name]))
     height, width = model.card.input_size
     faces = np.random.default_rng(0).random((batch, height, width, 3), np.float32)
     theirs = pytorch_encoders.side(plan.torch, model, faces) if plan.torch else None
@@ -43,8 +43,8 @@ def measure(plan: Plan, name: str, batch: int) -> Row:
         return compare(plan, f"{name}, {height}², batch of {batch}", ours, theirs, unit="ms")
 
 
-def _settled(build: Callable[[], Network]) -> Network:
-    """A network that could have been trained: its statistics are not those of the start."""
+def settled(build: Callable[[], Network]) -> Network:
+    """Return a network that could have been trained: its statistics are not those of the start."""
     model = build().eval()
     random = np.random.default_rng(0)
     for name, state in list(model.named_state()):

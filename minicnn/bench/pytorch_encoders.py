@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from minicnn.models.network import Network
 Step = Callable[[Any], Any]  # from a tensor to a tensor
 
 
-def side(torch: Any, model: Network, faces: np.ndarray) -> Side:
-    """PyTorch encoding the same faces."""
-    pictures, encode = pytorch.pictures(torch, faces), Translation(torch).network(model)
+def side(torch: Any, model: Network, faces: np.ndarray, *, compiled: bool = False, bfloat16: bool = False) -> Side:
+    """Return PyTorch encoding the same faces. compiled: by torch.compile. bfloat16: layers multiply in that."""
+    pictures = pytorch.pictures(torch, faces)
+    encode = Translation(torch, dtype=torch.bfloat16 if bfloat16 else torch.float32).network(model)
+    if compiled:
+        encode = torch.compile(encode)
 
     def run() -> Any:
         with torch.inference_mode():
@@ -28,24 +32,37 @@ def side(torch: Any, model: Network, faces: np.ndarray) -> Side:
     return Side(run)
 
 
+def export(torch: Any, model: Network, faces: np.ndarray, folder: Path) -> Path:
+    """Write the network for batches like `faces`, channels first, to an ONNX file in `folder`, and return its path."""
+    path = folder / "network.onnx"
+    module = torch.nn.Module()
+    module.forward = Translation(torch).network(model)
+    torch.onnx.export(module.eval(), (pytorch.pictures(torch, faces).contiguous(),), str(path))
+    return path
+
+
 class Translation:
     """Makes PyTorch's functions of minicnn's layers. training: batch norm takes the batch's statistics, and all weights
-    are leaves that want a gradient, in `parameters`.
+    are leaves that want a gradient, in `parameters`. dtype: of the filters and of what flows between the layers.
     """
 
-    def __init__(self, torch: Any, *, training: bool = False) -> None:
+    def __init__(self, torch: Any, *, training: bool = False, dtype: Any = None) -> None:
         self.torch, self.f = torch, torch.nn.functional
-        self.training = training
+        self.training, self.dtype = training, dtype or torch.float32
         self.parameters: list[Any] = []
 
     def network(self, model: Network) -> Step:
         """The function that encodes pictures (N, 3, H, W), RGB in [0, 1]."""
         if model.preprocessing.whitened:
-            return _one_after_another([self._whitened, *self._all(model.layers)])
+            return self._encoding(self._whitened, model)
         mean, scale, deviation = (model.preprocessing.mean, model.preprocessing.scale, model.preprocessing.deviation)
         shift = [m / d for m, d in zip(mean, deviation, strict=True)]
         factor, shift = (self.torch.tensor(v).view(1, 3, 1, 1) for v in ([scale / d for d in deviation], shift))
-        return _one_after_another([lambda x: x * factor - shift, *self._all(model.layers)])
+        return self._encoding(lambda x: x * factor - shift, model)
+
+    def _encoding(self, prepare: Step, model: Network) -> Step:
+        layers = self._all(model.layers)
+        return _one_after_another([prepare, lambda x: x.to(self.dtype), *layers, lambda x: x.float()])
 
     def _whitened(self, x: Any) -> Any:
         x = x * 255
@@ -81,7 +98,8 @@ class Translation:
             case nn.L2Pool2d():
                 return lambda x: f.lp_pool2d(x, 2.0, layer.size, layer.stride)
             case nn.LocalResponseNorm():
-                return lambda x: f.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.k)
+                how = (layer.size, layer.alpha, layer.beta, layer.k)
+                return lambda x: f.local_response_norm(x.float(), *how).to(self.dtype)  # PyTorch has it in float32
             case ZeroPad2d():
                 return lambda x: f.pad(x, (layer.before, layer.after) * 2)
             case GlobalAverage():
@@ -95,7 +113,7 @@ class Translation:
         raise TypeError(f"{type(layer).__name__} has no translation")
 
     def _convolution(self, layer: nn.Conv2d) -> Step:
-        w = self._kept(pytorch.filters(self.torch, layer.w.data.copy()))
+        w = self._kept(pytorch.filters(self.torch, layer.w.data.copy()).to(self.dtype))
         b = self._weights(layer.b.data if layer.b is not None else None)
         padding = layer.padding
         if padding == "same":  # with stride 1, so half the kernel on either side
@@ -103,8 +121,9 @@ class Translation:
         return self._activated(layer, lambda x: self.f.conv2d(x, w, b, stride=layer.stride, padding=padding))
 
     def _batch_norm(self, layer: nn.BatchNorm) -> Step:
-        gamma = self._weights(None if layer.gamma is None else layer.gamma.data)
-        beta = self._weights(layer.beta.data)
+        exact = self.torch.float32  # whatever the filters are
+        gamma = self._weights(None if layer.gamma is None else layer.gamma.data, exact)
+        beta = self._weights(layer.beta.data, exact)
         mean, variance = (self.torch.from_numpy(state.copy()) for state in (layer.mean, layer.variance))
         how = {"training": self.training, "momentum": 1 - layer.momentum, "eps": layer.eps}
         return self._activated(layer, lambda x: self.f.batch_norm(x, mean, variance, gamma, beta, **how))
@@ -112,8 +131,8 @@ class Translation:
     def _activated(self, layer: Any, step: Step) -> Step:
         return (lambda x: self.f.relu_(step(x))) if layer.activation else step
 
-    def _weights(self, array: np.ndarray | None) -> Any:
-        return None if array is None else self._kept(self.torch.from_numpy(array.copy()))
+    def _weights(self, array: np.ndarray | None, dtype: Any = None) -> Any:
+        return None if array is None else self._kept(self.torch.from_numpy(array.copy()).to(dtype or self.dtype))
 
     def _kept(self, tensor: Any) -> Any:
         if self.training:

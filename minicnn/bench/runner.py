@@ -24,6 +24,7 @@ SECTIONS = {
     "memory": "peak_memory",
     "layers": "layers",
     "encoders": "encoder_batches",
+    "peers": "peers",
     "training": "training_step",
     "triplets": "triplet_step",
     "shapes": "other_shapes",

@@ -97,7 +97,7 @@ def markdown(report: Report) -> str:
     others = {name: t for name, t in report.tables.items() if name not in HEADLINES}
     lines += _markdown_table(first, beside)
     if others:
-        fold = "<details><summary>Layer by layer, other convolutions, pools</summary>"
+        fold = "<details><summary>Layer by layer, other convolutions, pools, peers</summary>"
         lines += ["", fold, "", *_markdown_table(others, beside), "", "</details>"]
     return "\n".join(lines)
 

@@ -24,8 +24,8 @@ SCALES = {"s": 1.0, "ms": 1e3}
 
 @dataclass(frozen=True)
 class Side:
-    """A competitor. run(*prepare()) is what is compared, and only run is timed. It returns an array, on PyTorch's side
-    a tensor, to be compared with the other's; or None.
+    """A competitor. run(*prepare()) is what is compared, and only run is timed. It returns an array, or a tensor of
+    PyTorch, to be compared with the other's; or None.
     """
 
     run: Callable[..., Any]
@@ -106,7 +106,8 @@ def _turn(side: Side, repeats: int) -> float:
     return total / repeats
 
 
-def _difference(ours: np.ndarray, tensor: Any) -> float:
+def _difference(ours: np.ndarray, theirs: Any) -> float:
     """max|Δ| / max|reference|."""
-    theirs = pytorch.array(tensor)
+    if not isinstance(theirs, np.ndarray):
+        theirs = pytorch.array(theirs)
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())

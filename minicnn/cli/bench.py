@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="sections to measure: style, memory, layers, encoders, training, triplets, shapes, pools, search, "
-        "faces, start; with --device cuda check, layers, pools, steps; with --against style, encoders, "
+        help="sections to measure: style, memory, layers, encoders, peers, training, triplets, shapes, pools, search, "
+        "faces, start, micro; with --device cuda check, layers, pools, steps; with --against style, encoders, "
         "triplets, training (default: all)",
     )
     parser.add_argument(

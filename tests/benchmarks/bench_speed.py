@@ -29,3 +29,11 @@ def test_both_compute_the_same(section):
     """What is slower than PyTorch is shown, and no failure; what differs from it is."""
     for row in runner.run([section], say=print).tables[section].rows:
         assert row.details.get("difference", 0) < 1e-3, row.name
+
+
+@pytest.mark.timeout(3600)
+def test_every_peer_in_float32_computes_the_same():
+    rows = runner.run(["peers"], say=print).tables["peers"].rows
+    assert any(row.ratio is not None for row in rows)
+    for row in rows:
+        assert "bfloat16" in row.name or row.details.get("difference", 0) < 1e-3, row.name

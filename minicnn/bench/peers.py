@@ -1,0 +1,144 @@
+"""Encoding faces beside what a user of a processor would pick: PyTorch in three ways, ONNX Runtime and OpenVINO.
+
+Every row is measured in a process of its own: each library brings threads along that the others do not like.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn import machine, nn, resources
+from minicnn.bench import children, pytorch, pytorch_encoders
+from minicnn.bench.encoder_batches import settled
+from minicnn.bench.plan import Plan, Section
+from minicnn.bench.report import Row
+from minicnn.bench.turns import Side, compare
+from minicnn.models import inception_resnet, nn4
+from minicnn.models.network import Network
+from minicnn.operation import no_grad
+
+NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, by the numbers of an encoding
+    "nn4.small2": nn4.build,
+    "FaceNet 128": inception_resnet.build,
+    "FaceNet 512": partial(inception_resnet.build, embedding=512),
+}
+
+
+class Peer(NamedTuple):
+    """A competitor. side: given PyTorch, a network, faces and a folder for files, what encodes the same faces.
+
+    libraries: the modules that it needs, its own last. bfloat16: it multiplies in bfloat16.
+    """
+
+    side: Callable[[Any, Network, np.ndarray, Path], Side]
+    libraries: tuple[str, ...] = ("torch",)
+    bfloat16: bool = False
+
+
+def section(plan: Plan) -> Section:
+    """Return a row of milliseconds for each network, batch and peer, and one for each peer that is missing."""
+    reasons = {name: _missing(peer) for name, peer in PEERS.items()}
+    networks, batches = (("nn4.small2",), (1,)) if plan.quick else (tuple(NETWORKS), (1, 32))
+    measurements = [
+        (f"{network}, batch {batch}: {name}", partial(measure, plan, network, batch, name))
+        for network in networks
+        for batch in batches
+        for name in PEERS
+        if not reasons[name]
+    ]
+    measurements += [(name, partial(_unmeasured, name, why)) for name, why in reasons.items() if why]
+    return Section("Encoding faces beside a peer", measurements, rival="peer")
+
+
+def measure(plan: Plan, network: str, batch: int, peer: str) -> Row:
+    """Measure minicnn and one peer in turn."""
+    how: dict[str, Any] = {"rounds": plan.rounds, "turn": plan.turn, "threads": resources.threads()}
+    return Row(**children.ask("peers", "in_process", network=network, batch=batch, peer=peer, **how))
+
+
+def in_process(network: str, batch: int, peer: str, threads: int, rounds: int, turn: float) -> dict[str, Any]:
+    """Return the row of one network, batch and peer."""
+    name = f"{network}, batch {batch}: {peer}"
+    resources.set_threads(threads)
+    model = settled(NETWORKS[network])
+    faces = np.random.default_rng(0).random((batch, *model.card.input_size, 3), np.float32)
+    # Windows keeps a file that a library still reads.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, nn.frozen(model), no_grad():
+        try:
+            theirs = PEERS[peer].side(pytorch.load(threads), model, faces, Path(folder))
+            theirs.run()  # compiles
+        except Exception as problem:  # whatever another library may raise
+            return asdict(_unmeasured(name, _first_line(problem)))
+        ours, version = Side(lambda: model(faces).data), machine.version(PEERS[peer].libraries[-1])
+        return asdict(compare(Plan(rounds, turn=turn), name, ours, theirs, unit="ms", version=version))
+
+
+def _missing(peer: Peer) -> str:
+    """Return what a peer lacks here; nothing if it can be tried."""
+    absent = [library for library in peer.libraries if importlib.util.find_spec(library) is None]
+    if absent:
+        return f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
+    return "no bfloat16 instructions known here" if peer.bfloat16 and not machine.multiplies_bfloat16() else ""
+
+
+def _unmeasured(name: str, why: str) -> Row:
+    return Row(name, "ms", None, details={"why": why})
+
+
+def _first_line(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}"
+
+
+# The peers
+
+
+def _pytorch(torch: Any, model: Network, faces: np.ndarray, folder: Path, **how: bool) -> Side:
+    return pytorch_encoders.side(torch, model, faces, **how)
+
+
+def _onnx_runtime(torch: Any, model: Network, faces: np.ndarray, folder: Path) -> Side:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = resources.threads()
+    session = onnxruntime.InferenceSession(
+        pytorch_encoders.export(torch, model, faces, folder), options, providers=["CPUExecutionProvider"]
+    )
+    given = {session.get_inputs()[0].name: _channels_first(faces)}
+    return Side(lambda: session.run(None, given)[0])
+
+
+def _openvino(torch: Any, model: Network, faces: np.ndarray, folder: Path, precision: str) -> Side:
+    import openvino
+
+    options = {
+        "INFERENCE_NUM_THREADS": resources.threads(),
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    path = pytorch_encoders.export(torch, model, faces, folder)
+    encode, given = openvino.Core().compile_model(path, "CPU", options), _channels_first(faces)
+    return Side(lambda: encode(given)[0])
+
+
+def _channels_first(faces: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(faces, -1, 1))
+
+
+EXPORT = ("torch", "onnx", "onnxscript")  # what writes the file that the other libraries read
+PEERS = {
+    "PyTorch": Peer(_pytorch),
+    "PyTorch compiled": Peer(partial(_pytorch, compiled=True)),
+    "PyTorch bfloat16": Peer(partial(_pytorch, bfloat16=True), bfloat16=True),
+    "ONNX Runtime": Peer(_onnx_runtime, (*EXPORT, "onnxruntime")),
+    "OpenVINO": Peer(partial(_openvino, precision="f32"), (*EXPORT, "openvino")),
+    "OpenVINO bfloat16": Peer(partial(_openvino, precision="bf16"), (*EXPORT, "openvino"), bfloat16=True),
+}
