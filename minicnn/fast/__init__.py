@@ -1,4 +1,4 @@
-"""What is fast: compiled kernels for processors (cpu/) and for NVIDIA's GPUs (cuda/), attached to the registry by name.
+"""Attach what is fast to the registry: compiled kernels for processors (cpu/) and for NVIDIA's GPUs (cuda/).
 
 The core computes the same without it, more slowly. Nothing is loaded before it is used: this file names the modules,
 in which a function bears the name of its contract.

@@ -65,7 +65,7 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 class _Lease:
-    """What an array from the pool has as its base. NumPy lets a view of a view refer to the first array's base, so
+    """Stand as the base of an array from the pool. NumPy lets a view of a view refer to the first array's base, so
     the lease ends with the last of them.
     """
 
@@ -94,7 +94,7 @@ class BufferPool:
 
     @property
     def used_bytes(self) -> int:
-        """What is in use, in whole pages."""
+        """Return the bytes in use, in whole pages."""
         idle = [extent for arena in self._arenas for extent in arena.idle]
         free = sum(stop - start for start, stop in [*idle, *(extent for _, *extent in self._returned)])
         return sum(arena.size for arena in self._arenas) - free

@@ -37,7 +37,7 @@ _multiply, _multiply_taps = gathered_product(ROWS), gathered_sum(TAPS)
 
 
 class Windows(NamedTuple):
-    """Where outputs read: run r of output i begins at picture[lines[i // W] + along[i % W] + runs[r]], W = len(along).
+    """Locate outputs' reads: run r of output i is at picture[lines[i // W] + along[i % W] + runs[r]], W = len(along).
 
     picture: flat. depth: numbers in a run. channels: input channels of a group; group g reads g · channels further on.
     """
@@ -51,7 +51,7 @@ class Windows(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Where outputs are written: the channels of output i begin at y[lines[i // W] + along[i % W]], W = len(along).
+    """Locate outputs' writes: the channels of output i begin at y[lines[i // W] + along[i % W]], W = len(along).
 
     y: flat. bias: (C_out,). relu: clamp y at zero.
     """
@@ -64,7 +64,7 @@ class Results(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """What panels are packed from: those `taps`, in that order, of numbers (all taps, C_in / groups, C_out).
+    """Hold what panels are packed from: those `taps`, in that order, of numbers (all taps, C_in / groups, C_out).
 
     turned: the panels map outputs to inputs.
     """

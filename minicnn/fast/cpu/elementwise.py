@@ -1,4 +1,4 @@
-"""What is computed number by number, over the threads: in one pass, into memory that has been used before."""
+"""Compute number by number, over the threads: in one pass, into memory that has been used before."""
 
 import numpy as np
 from numba import njit

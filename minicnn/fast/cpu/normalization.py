@@ -69,7 +69,7 @@ def _pieces(rows):
 
 
 def _summed(kernel, rows, channels, *arguments):
-    """What a kernel of two sums a channel adds up, in float64: (2, C)."""
+    """Return what a kernel of two sums a channel adds up, in float64: (2, C)."""
     pieces = [(i, *piece) for i, piece in enumerate(_pieces(rows))]
     slots = np.zeros((len(pieces), 2, rows.shape[1]))
     threads.parallel(kernel, pieces, rows, *arguments, slots)

@@ -1,4 +1,4 @@
-"""Where a convolution reads and writes, as tables of places in flat arrays.
+"""Tabulate where a convolution reads and writes, as tables of places in flat arrays.
 
 The window of output i begins at starts[i], and a run of taps that lie side by side begins runs[r] further on:
 
@@ -45,14 +45,14 @@ class Places:
 
     @functools.cached_property
     def count(self):
-        """How many outputs."""
+        """Return the number of outputs."""
         lines, columns = self.starts
         return len(lines) * len(columns)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a picture with `before` and `after` zeros around it, along each dimension. reach: how far from
+    """Describe reading a picture with `before` and `after` zeros around it, along each dimension. reach: how far from
     either end the copy is read; None for all of it.
     """
 

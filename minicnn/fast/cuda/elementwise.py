@@ -1,4 +1,4 @@
-"""What is computed number by number on a GPU: the packed marks of a ReLU, and a step of Adam with its clip in one pass.
+"""Compute number by number on a GPU: the packed marks of a ReLU, and a step of Adam with its clip in one pass.
 
 The rest is CuPy's, by way of NumPy's functions.
 """

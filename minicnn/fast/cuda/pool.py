@@ -64,7 +64,7 @@ def _place(number, shape):
 
 @cuda.jit(device=True)
 def _inside(o, size, stride, before, length):
-    """How many taps of the window at output o lie on pixels, along one dimension."""
+    """Count the taps of the window at output o that lie on pixels, along one dimension."""
     first = o * stride - before
     return min(first + size, length) - max(first, 0)
 

@@ -1,4 +1,4 @@
-"""How the threads of each kernel share the outputs of a convolution, for the tape."""
+"""Describe how the threads of each kernel share the outputs of a convolution, for the tape."""
 
 from minicnn.fast.cuda import conv, naive_conv
 

@@ -77,7 +77,7 @@ def _distances(x, squared, d):
 
 @cuda.jit(device=True)
 def _precedes(value, at, other, other_at, sign):
-    """Whether (value, at) is the harder one: further away for sign 1, nearer for −1, of equals the first.
+    """Tell whether (value, at) is the harder one: further away for sign 1, nearer for −1, of equals the first.
 
     at: whose distance it is; −1 for none.
     """

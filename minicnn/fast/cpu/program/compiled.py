@@ -29,7 +29,7 @@ _multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
 
 
 class Places(NamedTuple):
-    """Where in the arena output (n, i, j) reads or writes: first + n · image + i · line + j · column."""
+    """Locate in the arena what output (n, i, j) reads or writes: first + n · image + i · line + j · column."""
 
     first: int
     image: int
@@ -57,7 +57,7 @@ def _join(steps, numbers, arena, begun, done):
 
 
 def _atomic(operate):
-    """What operate(builder, pointer) does to counters[i], whoever else is at it at the same time."""
+    """Apply operate(builder, pointer) to counters[i] atomically, whatever other threads do."""
 
     @intrinsic
     def call(typing, counters, i):

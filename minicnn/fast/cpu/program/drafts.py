@@ -241,5 +241,5 @@ def _filters(layer: nn.Conv2d, norm: nn.BatchNorm | None, scale: float) -> tuple
 
 
 def _normalized(layers: Sequence[nn.Module]) -> bool:
-    """Whether they begin with a convolution and its batch norm."""
+    """Tell whether they begin with a convolution and its batch norm."""
     return len(layers) > 1 and type(layers[0]) is nn.Conv2d and type(layers[1]) is nn.BatchNorm

@@ -63,7 +63,7 @@ class Form:
 
 
 class Program:
-    """What the first of some layers do to pictures of one shape (H, W, C). Thread-safe.
+    """Run the first of some layers on pictures of one shape (H, W, C). Thread-safe.
 
     done: the number of these layers. nbytes: the size of its forms, which grow as they are used.
 

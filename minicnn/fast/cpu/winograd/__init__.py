@@ -64,7 +64,7 @@ A_T = np.array(
 
 
 def tiles_along(length: int) -> int:
-    """How many tiles cover so many outputs; the last may hang over."""
+    """Count the tiles that cover so many outputs; the last may hang over."""
     return -(-length // OUTPUT)
 
 
@@ -75,7 +75,7 @@ FETCH = 16
 
 
 def suits(x_shape: Sequence[int], w_shape: Sequence[int], window: Window, groups: int) -> bool:
-    """Whether F(4×4, 3×3) can do this convolution, and in less time than im2col: the one rule, from counted work.
+    """Tell whether F(4×4, 3×3) can form this convolution, and faster than im2col: the one rule, from counted work.
 
     Both sides count multiplications. Tiles that hang over a small picture, few channels beside the transforms, and
     few tiles beside the filters speak for im2col.

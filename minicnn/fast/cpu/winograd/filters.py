@@ -17,7 +17,7 @@ def transformed(w):
 
 
 def keeps_transform(w):
-    """Whether U of w, once formed, is remembered."""
+    """Tell whether U of w, once formed, is remembered."""
     return keeps(w, 4 * w.nbytes, KIND)  # 36 numbers of 9
 
 

@@ -51,7 +51,7 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def __cuda_array_interface__(self) -> dict:
-        """What a GPU's arrays have, which tells where they live. There is no address behind it."""
+        """Mark the array as a GPU's, as CUDA libraries do. There is no address behind it."""
         raise TypeError("a simulated array has no address on a GPU")
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
@@ -118,7 +118,7 @@ for _name in METHODS:
 
 
 def _bare(value: Any) -> Any:
-    """What lies under simulated arrays, in tuples, lists and dicts as well. A host's array among them is refused."""
+    """Return the arrays under simulated ones, also in tuples, lists and dicts. A host's array among them is refused."""
     if isinstance(value, SimulatedArray):
         return value._memory
     if isinstance(value, np.ndarray):

@@ -113,7 +113,7 @@ class _Yields(ast.NodeTransformer):
 
 
 class Touch(NamedTuple):
-    """Who touches an element, and when: behind so many barriers of a block. atomic: in one go with its other touch."""
+    """Record who touches an element, and after how many barriers of a block. atomic: in one go with its other touch."""
 
     block: tuple
     phase: int
@@ -121,7 +121,7 @@ class Touch(NamedTuple):
     atomic: bool
 
     def may_meet(self, other: Touch) -> bool:
-        """Whether no barrier stands between two threads of a block, or they are of two blocks; atomic touches may."""
+        """Tell whether no barrier parts two threads of a block, or two blocks touch. False for two atomic touches."""
         if (self.block, self.thread) == (other.block, other.thread) or (self.atomic and other.atomic):
             return False
         return self.block != other.block or self.phase == other.phase

@@ -1,4 +1,4 @@
-"""How a simulated kernel's threads take their turns, and what is looked for meanwhile.
+"""Let a simulated kernel's threads take their turns, and watch them meanwhile.
 
 A GPU promises nothing about the order of its threads but what a barrier says. A kernel that needs more than that is
 right today and wrong on the next machine: it has a race. `shuffled` draws another order at every barrier, in which many
