@@ -12,6 +12,8 @@ import pytest
 import minicnn
 from minicnn import backend, nn
 from minicnn.fast.cpu import cache as memory
+from minicnn.fast.cpu import winograd
+from minicnn.fast.cpu.program import drafts
 from minicnn.fast.cpu.program import frozen as programs
 from minicnn.models import blocks
 from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
@@ -92,6 +94,74 @@ def test_a_program_gives_what_the_layers_give(count, runs):
             model(-x)
     assert runs == [count] * 4
     assert expected.std() > 0.01
+
+
+def tiled_network(seed=0):
+    """3 × 3 layers whose tiles hang over by 0 to 3 pixels, some beside others, and a top."""
+    random = np.random.default_rng(seed)
+    body = [
+        *conv(random, 3, 16, 3, padding=2),  # 15 × 13
+        *conv(random, 16, 16, 3),  # 13 × 11 in a room as large as the next one's, with another border
+        *conv(random, 16, 16, 3, padding="same"),
+        Branches(
+            Chain(*conv(random, 16, 32, 3, padding=1, norm=False, activation="relu")),
+            Chain(*conv(random, 16, 16, 1), *conv(random, 16, 16, 3, padding=1, norm=False)),
+        ),
+        Residual(Chain(*conv(random, 48, 16, 3, padding=1), *conv(random, 16, 48, 1, norm=False)), scale=0.5),
+    ]
+    top = [GlobalAverage(), nn.Dropout(0.5), nn.Linear(48, 20, seed=random), nn.BatchNorm(20), nn.L2Normalize()]
+    return Network(CARD, body, top).eval()
+
+
+@pytest.fixture
+def always_tiles(monkeypatch):
+    monkeypatch.setattr(winograd, "TRANSFORM", 0)
+    monkeypatch.setattr(winograd, "FETCH", 0)
+
+
+@pytest.mark.parametrize("together", [1, 1 << 18, 1 << 30])
+@pytest.mark.parametrize("count", [1, 5])
+def test_tiles_in_a_program(together, count, runs, always_tiles, monkeypatch):
+    """However many pictures' tiles are formed at a time, the result is that of the layers."""
+    monkeypatch.setattr(drafts, "CACHE", together)
+    model, x = tiled_network(), pictures(count)
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, x)
+        for _ in range(2):
+            np.testing.assert_allclose(model(x).data, expected, atol=abs(expected).max() * 1e-4)
+            model(-x)
+        (found,) = (look for layer, look in programs._looks.items() if layer is model.layers[0])
+        assert (found.first, found.last) == (0, len(model.layers) - 1)  # the top is part of it, without the last layer
+    assert runs == [count] * 4
+    drafting = drafts.Drafting(
+        (count, 13, 11, 3), blocks.Kinds(Chain, Branches, Residual, ZeroPad2d, GlobalAverage, None)
+    )
+    assert drafting.through(model.layers) == len(model.layers) - 1
+    tiled = {draft.layer for draft in drafting.drafts if draft.element == 0}
+    assert len(tiled) == 5
+
+
+def test_what_turns_pictures_into_vectors_may_change_too(runs, always_tiles):
+    model, x = tiled_network(), pictures(2)
+    with nn.frozen(model), no_grad():
+        before = model(x).data
+        model.top[1].training = True
+        assert not np.allclose(model(x).data, before)  # elements are dropped, by the layer
+        model.top[1].training = False
+        np.testing.assert_allclose(model(x).data, before, atol=1e-6)
+    model.top[2].w.data = model.top[2].w.data * np.float32(-1)
+    with nn.frozen(model), no_grad():
+        assert not np.allclose(model(x).data, before)
+
+
+def test_programs_of_mostly_other_layers_take_any_number_of_pictures(runs, always_tiles, monkeypatch):
+    model, x = network(), pictures(20)
+    monkeypatch.setattr(programs, "LITTLE", 300_000)  # a few pictures
+    tiled = tiled_network()
+    with nn.frozen(model), nn.frozen(tiled), no_grad():
+        model(x)
+        tiled(x)
+    assert runs == [20]
 
 
 @pytest.mark.thorough
@@ -188,7 +258,7 @@ def test_layer_by_layer_where_it_would_not_pay(runs, monkeypatch):
 
 
 def test_many_pictures_go_layer_by_layer(runs, monkeypatch):
-    """Beside their work it takes little to begin a layer, and Winograd's algorithm, which no step knows, saves more."""
+    """With many pictures the time to begin a layer does not count."""
     random = np.random.default_rng(0)
     model = Network(CARD, [*conv(random, 3, 16, 1), *conv(random, 16, 64, 3), *conv(random, 64, 64, 3)]).eval()
     work = 34**2 * 3 * 16 + 32**2 * 9 * 16 * 64 + 30**2 * 9 * 64 * 64

@@ -18,7 +18,7 @@ from minicnn.bench import pytorch
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Row
 
-PAUSE = 0.01  # seconds, for the other side's threads to stop waiting in a loop for more to do
+PAUSE = 0.1  # seconds, for the other side's threads to stop waiting in a loop for more to do
 SCALES = {"s": 1.0, "ms": 1e3}
 
 

@@ -137,6 +137,7 @@ class Kinds(NamedTuple):
     branches: type
     residual: type
     zero_pad: type
+    global_average: type
     run: Callable[[Sequence[nn.Module], Tensor], Tensor]
 
 
@@ -144,7 +145,7 @@ def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
     """Return x after all layers. What lies between them need not exist if nobody looks: a program may run them."""
     if x.requires_grad or _taps.get() is not NOBODY or watching.get() or summary.observer.get():
         return run(layers, x)
-    result = backend.ask("run_frozen", layers, x, Kinds(Chain, Branches, Residual, ZeroPad2d, run))
+    result = backend.ask("run_frozen", layers, x, Kinds(Chain, Branches, Residual, ZeroPad2d, GlobalAverage, run))
     return run(layers, x) if result is None else result
 
 

@@ -25,7 +25,7 @@ def kinds(number):
     """Return {name: (emitter, its fused multiply-adds, the types of its arguments)}."""
     a, places, i = types.Array(number, 1, "C"), types.Array(types.intp, 1, "C"), types.intp
     two, three, flag = types.UniTuple(i, 2), types.UniTuple(i, 3), types.boolean
-    gathered = (a, two, places, places, i, a, i, a, i, a, two, places, flag)
+    gathered = (a, two, places, places, i, a, three, a, i, a, two, places, flag)
     rows, few, lines = micro_kernel.ROWS, micro_kernel.FEW, micro_kernel.LINES
     product = (a, three, a, two, a, two, i, flag)
     found = {
@@ -33,6 +33,7 @@ def kinds(number):
         "row_product, few": (micro_kernel.row_product(few), few * lines, product),
         "row_product, rest": (micro_kernel.row_product(rows // 3), rows // 3 * lines, product),
         "gathered_product": (micro_kernel.gathered_product(rows), rows * lines, gathered),
+        "gathered_product, few": (micro_kernel.gathered_product(few), few * lines, gathered),
         "gathered_product_upon": (micro_kernel.gathered_product_upon(rows), rows * lines, (*gathered, a, two, places)),
         "gathered_sum": (micro_kernel.gathered_sum(few), few * lines, (a, two, places, a, two, a, two, i, flag)),
         "weighted_sum": (micro_kernel.weighted_sum(3), 0, (a, three, types.UniTuple(number, 3), a, i, i)),

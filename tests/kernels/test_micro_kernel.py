@@ -95,7 +95,17 @@ def gathered_problem(dtype, depth, runs, relu, gap, random):
         a[windows[1, 0, 0]] = np.nan  # of any row that reads it
     panel = b[gap[0] :].reshape(-1, width)
     sums = bias[gap[1] :] + a[windows].reshape(ROWS, runs * depth) @ panel
-    from_where = a, (gap[4], gap[2]), starts, offsets, depth, b, gap[0], bias, gap[1]
+    from_where = (
+        a,
+        (gap[4], gap[2]),
+        starts,
+        offsets,
+        depth,
+        b,
+        (gap[0], 1 << 20, 5),
+        bias,
+        gap[1],
+    )  # what is fetched meanwhile is no memory
     return (*from_where, c, (gap[5], gap[3]), places, relu), sums
 
 

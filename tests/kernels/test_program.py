@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minicnn.fast.cpu import program, threads
-from minicnn.fast.cpu.program import CONVOLVE, LARGEST, LENGTH, MEAN
+from minicnn.fast.cpu.micro_kernel import FEW, ROWS
+from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES
 from minicnn.fast.cpu.program import compiled as on_numba
 from minicnn.fast.cpu.program import definition as on_numpy
 
@@ -24,7 +25,7 @@ def arena_and_numbers(module, dtype, seed=0):
     return arena, np.concatenate([panels.reshape(-1), bias]), filters, panels.size
 
 
-def step(kind, *, bias=0, rows=1, parts=1, added=-1, relu=0, outputs=OUTPUTS, target=1000, source=0):
+def step(kind, *, bias=0, rows=1, parts=1, added=-1, relu=0, outputs=OUTPUTS, target=1000, source=0, after=0):
     """3 × 3 windows that move by two down and by one across; outputs lie with a gap between their lines."""
     line, height, width = SIDE * CHANNELS, 3, 5
     fields = {"kind": kind, "rows": rows, "parts": parts, "images": 1, "height": height, "width": width}
@@ -32,22 +33,41 @@ def step(kind, *, bias=0, rows=1, parts=1, added=-1, relu=0, outputs=OUTPUTS, ta
     fields |= {"target": target, "target_image": 0, "target_line": width * outputs + 11, "target_column": outputs}
     fields |= {"added": added, "added_image": 0, "added_line": 2, "added_column": outputs}
     fields |= {"down": 3, "down_step": line, "across": 3, "across_step": CHANNELS, "depth": CHANNELS}
-    fields |= {"outputs": outputs, "panels": 0, "bias": bias, "relu": relu}
+    fields |= {"outputs": outputs, "panels": 0, "bias": bias, "relu": relu, "plane": 0, "after": after}
     return np.array([tuple(fields[name] for name in program.FIELDS)], program.STEP)
 
 
 def chained(bias):
-    """Steps that read what those before them wrote."""
+    """Steps that read what those before them wrote, some of which may run at the same time."""
     return np.concatenate(
         [
             step(CONVOLVE, bias=bias, rows=2, parts=2, relu=1),
-            step(LARGEST, source=1000, target=3000, outputs=CHANNELS, rows=3),
-            step(CONVOLVE, bias=bias, source=1100, target=5000, added=700, relu=1, rows=3),
-            step(MEAN, source=5000, target=8000, outputs=CHANNELS, rows=15),
-            step(LENGTH, source=5000, target=9000, outputs=CHANNELS),
-            step(CONVOLVE, bias=bias, source=8000, target=11_000, added=3000, parts=3),
+            step(LARGEST, source=1000, target=3000, outputs=CHANNELS, rows=3, after=1),
+            step(CONVOLVE, bias=bias, source=1100, target=5000, added=700, relu=1, rows=3, after=1),
+            step(MEAN, source=5000, target=8000, outputs=CHANNELS, rows=15, after=3),
+            step(LENGTH, source=5000, target=9000, outputs=CHANNELS, after=3),
+            step(CONVOLVE, bias=bias, source=8000, target=11_000, added=3000, parts=3, after=4),
         ]
     )
+
+
+def tiled(bias, *, gap=0, relu=1):
+    """A picture of 10 × 7 pixels of 16 channels into 2 × 2 tiles and, with nothing in between, out of them again.
+
+    gap: numbers between the pixels.
+    """
+    pixel, depth, plane = 16 + gap, 16, 4 * 16
+    fields = dict.fromkeys(program.FIELDS, 0) | {"images": 1, "height": 2, "width": 2, "added": -1, "parts": 1}
+    pixels = {"": 0, "_image": 0, "_line": 4 * 10 * pixel, "_column": 4 * pixel}
+    tiles = {"": 4000, "_image": 0, "_line": 2 * depth, "_column": depth}
+    fields |= {"depth": depth, "outputs": depth, "plane": plane, "bias": bias, "relu": relu}
+    fields |= {"down": 6, "down_step": 10 * pixel, "across": 7, "across_step": pixel}
+    into = fields | {"kind": INTO_TILES, "rows": 3}
+    into |= {f"source{part}": n for part, n in pixels.items()} | {f"target{part}": n for part, n in tiles.items()}
+    out = fields | {"kind": OUT_OF_TILES, "rows": 2, "after": 1}
+    out |= {f"source{part}": n for part, n in tiles.items()}
+    out |= {f"target{part}": n + 10_000 * (not part) for part, n in pixels.items()}
+    return np.array([tuple(step[name] for name in program.FIELDS) for step in (into, out)], program.STEP)
 
 
 def run_both(steps_of, dtype):
@@ -65,6 +85,39 @@ def run_both(steps_of, dtype):
 def test_compiled_steps_do_what_the_definition_says(dtype):
     expected, found = run_both(chained, dtype)
     np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("gap", [0, 8])
+@pytest.mark.parametrize("relu", [0, 1])
+def test_tiles_are_formed_as_the_definition_says(gap, relu):
+    expected, found = run_both(lambda bias: tiled(bias, gap=gap, relu=relu), np.float32)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(np.float32).eps)
+    written = (expected != arena_and_numbers(on_numpy, np.float32)[0])[10_000:]
+    assert (written.sum() == 6 * 7 * 16) if not relu else (0 < written.sum() <= 6 * 7 * 16)  # no more than is shown
+
+
+@pytest.mark.parametrize("count", [FEW, 2 * FEW, ROWS, FEW + 1, 2 * ROWS + 1])
+@pytest.mark.parametrize("added", [-1, 5000])
+def test_tiles_of_fewer_rows_hang_over_by_less(count, added):
+    """Whatever the number of outputs is, all of them are formed, and nothing else is written."""
+
+    def line(bias):
+        one = step(CONVOLVE, bias=bias, added=added, relu=1)
+        one["height"], one["width"] = 1, count
+        return one
+
+    expected, found = run_both(line, np.float32)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(np.float32).eps)
+
+
+def test_a_step_waits_for_those_that_it_needs_and_for_no_others():
+    arena, numbers, _, bias = arena_and_numbers(on_numba, np.float32)
+    steps = chained(bias)
+    steps["after"] = [0, 0, 2, 0, 0, 0]
+    begun, done = np.zeros((2, len(steps)), np.int64)
+    begun[1], done[1] = 3, 2  # somebody is at work on a piece of the second
+    assert on_numba._run_from(0, threads.constant(steps), threads.constant(numbers), arena, begun, done) == 2
+    assert done[0] == 4 and (done[2:] == 0).all()
 
 
 def test_the_definition_is_a_convolution_by_hand():
@@ -111,7 +164,7 @@ def test_whoever_waits_long_leaves_and_comes_back():
     begun, done = np.zeros((2, len(steps)), np.int64)
     begun[0] = 1  # somebody has the first of its four pieces
     fixed = threads.constant(steps), threads.constant(numbers)
-    assert on_numba._run_from(0, *fixed, arena, begun, done) == 0
+    assert on_numba._run_from(0, *fixed, arena, begun, done) == 1
     assert done[0] == 3
     waiting = threading.Thread(target=on_numba._join, args=(*fixed, arena, begun, done))
     waiting.start()

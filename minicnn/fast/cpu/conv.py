@@ -18,7 +18,7 @@ from minicnn.fast.cpu.cache import keeps, remember
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_sum
 from minicnn.fast.cpu.processor import cache_bytes
 
-MICRO_KERNEL = "1f09c93c54f5"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "6dc2b765faab"  # its digest: an edit there has to show in the files that compile it into theirs
 TAPS = FEW  # of the filters whose gradient is formed, at a time
 
 BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched,
@@ -320,9 +320,13 @@ def _forward_range(start, stop, first_panel, last_panel, panels, windows, result
                     a = group * windows.channels, at
                     if inside == width:
                         to = here, at
-                        _multiply(picture, a, starts, runs, depth, flat, panel, bias, here, y, to, targets, relu)
+                        _multiply(
+                            picture, a, starts, runs, depth, flat, (panel, 0, 0), bias, here, y, to, targets, relu
+                        )
                         continue
-                    _multiply(picture, a, starts, runs, depth, flat, panel, hanging, 0, tile, (0, 0), rows, relu)
+                    _multiply(
+                        picture, a, starts, runs, depth, flat, (panel, 0, 0), hanging, 0, tile, (0, 0), rows, relu
+                    )
                     for row in range(ROWS):
                         to = targets[at + row] + here
                         for j in range(inside):
@@ -388,7 +392,8 @@ def _spread_range(start, stop, dy, panels, windows):
             sources[row] = min(first + row, total - 1) * groups * outputs
         for group in range(groups):
             for number in range(count):
-                a, panel, to = (group * outputs, 0), (group * count + number) * outputs * width, (number * width, 0)
+                a, to = (group * outputs, 0), (number * width, 0)
+                panel = (group * count + number) * outputs * width, 0, 0
                 _multiply(dy, a, sources, once, outputs, flat, panel, nothing, 0, tile, to, rows, False)
             for row in range(min(ROWS, stop - first)):
                 for r in range(runs.size):

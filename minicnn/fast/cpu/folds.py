@@ -20,9 +20,9 @@ class Folded:
         self.w, self.b, self.nbytes = w, b, w.nbytes + b.nbytes
 
 
-def fold(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Folded:
+def fold(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm) -> Folded:
     """Return both in one, with the norm's running statistics."""
-    return Folded(*norm.folded_into(convolution.w.data, None if convolution.b is None else convolution.b.data))
+    return Folded(*norm.folded_into(layer.w.data, None if layer.b is None else layer.b.data))
 
 
 def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Tensor] | None:

@@ -72,17 +72,18 @@ def row_product(rows):
 
 
 def gathered_product(rows):
-    """multiply(a, (first, at), starts, runs, depth, b, first, bias, first, c, (first, to), places, relu):
+    """multiply(a, (first, at), starts, runs, depth, b, (first, ahead, pace), bias, first, c, (first, to), places, relu)
 
     c[i, j] = bias[j] + Σ_r Σ_k a[i, r, k] b[r · depth + k, j], at least zero if `relu`, for so many rows i, the columns
     j of a panel, every run r and k from 0 to depth. All are flat: a[i, r, k] is a[first + starts[at + i] + runs[r] + k]
-    and c[i, j] is c[first + places[to + i] + j]; b, a panel, and bias begin at `first`. No index is checked.
+    and c[i, j] is c[first + places[to + i] + j]; b, a panel, and bias begin at `first`. No index is checked. Meanwhile
+    the cache fetches what lies `ahead` numbers further on, if it is memory, and `pace` numbers of it a row of b.
     """
 
     @intrinsic
-    def multiply(typing, a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu):
-        size, pair = types.intp, types.UniTuple(types.intp, 2)
-        kinds = a, pair, starts, runs, size, b, size, bias, size, c, pair, places, types.boolean
+    def multiply(typing, a, a_place, starts, runs, depth, b, b_place, bias, bias_first, c, c_place, places, relu):
+        size, pair, triple = types.intp, types.UniTuple(types.intp, 2), types.UniTuple(types.intp, 3)
+        kinds = a, pair, starts, runs, size, b, triple, bias, size, c, pair, places, types.boolean
         return types.void(*kinds), functools.partial(_emit_gathered_product, rows)
 
     return multiply
@@ -100,7 +101,7 @@ def gathered_product_upon(rows):
         runs,
         depth,
         b,
-        b_first,
+        b_place,
         bias,
         bias_first,
         c,
@@ -111,8 +112,8 @@ def gathered_product_upon(rows):
         d_place,
         past,
     ):
-        size, pair = types.intp, types.UniTuple(types.intp, 2)
-        kinds = a, pair, starts, runs, size, b, size, bias, size, c, pair, places, types.boolean, d, pair, past
+        size, pair, triple = types.intp, types.UniTuple(types.intp, 2), types.UniTuple(types.intp, 3)
+        kinds = a, pair, starts, runs, size, b, triple, bias, size, c, pair, places, types.boolean, d, pair, past
         return types.void(*kinds), functools.partial(_emit_gathered_product, rows)
 
     return multiply
@@ -120,8 +121,9 @@ def gathered_product_upon(rows):
 
 def _emit_gathered_product(rows, context, builder, signature, arguments):
     emitter = _Emitter(context, builder, signature, arguments)
-    a, a_place, starts, runs, depth, b, b_first, bias, bias_first, c, c_place, places, relu, *upon = emitter.arguments
+    a, a_place, starts, runs, depth, b, b_place, bias, bias_first, c, c_place, places, relu, *upon = emitter.arguments
     a_first, at = cgutils.unpack_tuple(builder, a_place)
+    b_first, ahead, pace = cgutils.unpack_tuple(builder, b_place)
     c_first, to = cgutils.unpack_tuple(builder, c_place)
     heads = [emitter.at(a, a_first, emitter.entry(starts, at, i)) for i in range(rows)]
     targets = [emitter.at(c, c_first, emitter.entry(places, to, i)) for i in range(rows)]
@@ -144,8 +146,10 @@ def _emit_gathered_product(rows, context, builder, signature, arguments):
         offset = emitter.entry(runs, run, 0)
         factors = [builder.gep(head, [offset]) for head in heads]
         part = builder.gep(panel, [builder.mul(run, length)])
+        later = builder.gep(panel, [builder.add(ahead, builder.mul(builder.mul(run, depth), pace))])
         with emitter.loop(depth) as k:
             row = builder.gep(part, [builder.mul(k, emitter.index(LINES * emitter.width))])
+            emitter.fetch(builder.gep(later, [builder.mul(k, pace)]))
             emitter.add_products([builder.gep(factor, [k]) for factor in factors], row, sums)
     with builder.if_then(cgutils.is_true(builder, relu)):
         for total in itertools.chain(*sums):
@@ -359,6 +363,15 @@ class _Emitter:
 
     def store(self, line, pointer, offset=0):
         self.builder.store(line, self._line_pointer(pointer, offset), align=self.size)
+
+    def fetch(self, pointer):
+        """Let the second cache fetch a row of a panel, from wherever it is; no address is wrong."""
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        for j in range(LINES):
+            line = self.builder.bitcast(self.builder.gep(pointer, [self.index(j * self.width)]), byte)
+            self.builder.call(prefetch, [line, flag(0), flag(2), flag(1)])  # to read, into the second cache, data
 
     def entry(self, table, at, offset):
         """A number of a table of places."""

@@ -14,9 +14,14 @@ A step CONVOLVE forms, for each of its outputs (n, i, j) and every filter o,
 plus arena[added(n, i, j) + o] unless `added` is negative, and at least zero if `relu`. A step LARGEST, MEAN or LENGTH
 forms the maximum over the runs for every k instead, the mean, or the root of the sum of squares.
 
+Winograd's minimal filtering (fast/cpu/winograd) takes 38 steps. INTO_TILES forms V = Bᵀ d B of the 6×6 pixels that each
+tile (n, i, j) sees, from source(n, i, j) on, 36 steps CONVOLVE form M[ξ] = V[ξ] U[ξ], and OUT_OF_TILES forms the 4×4
+outputs Aᵀ M A + bias, at least zero if `relu`, of which those within `down` by `across` go to target(n, i, j) and on.
+
 Of source, target and added a step has (first, image, line, column): the place is first + n · image + i · line +
-j · column. Runs lie `down_step` and `across_step` apart. Work is cut into `rows` parts of the outputs times `parts` of
-the panels, for different threads.
+j · column. Runs, and a tile's pixels, lie `down_step` and `across_step` apart, and the 36 planes of V and M `plane`.
+Work is cut into `rows` parts of the outputs times `parts` of the panels, for different threads. A step begins when the
+first `after` steps are done; those in between may run at the same time.
 
     run(steps, numbers, arena)      steps: (S,) of STEP; arena is written to
     width(dtype)                    columns of a panel
@@ -24,14 +29,14 @@ the panels, for different threads.
 
 import numpy as np
 
-CONVOLVE, LARGEST, MEAN, LENGTH = range(4)
+CONVOLVE, LARGEST, MEAN, LENGTH, INTO_TILES, OUT_OF_TILES = range(6)
 
 PLACES = ("", "_image", "_line", "_column")
 FIELDS = (
     *("kind", "rows", "parts", "images", "height", "width"),
     *(what + part for what in ("source", "target", "added") for part in PLACES),
     *("down", "down_step", "across", "across_step", "depth"),
-    *("outputs", "panels", "bias", "relu"),
+    *("outputs", "panels", "bias", "relu", "plane", "after"),
 )
 STEP = np.dtype([(field, np.int64) for field in FIELDS])
 

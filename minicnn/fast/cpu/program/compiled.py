@@ -15,17 +15,24 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minicnn.fast.cpu import program, threads
-from minicnn.fast.cpu.micro_kernel import ROWS, columns, gathered_product, gathered_product_upon
+from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_product_upon, line_transform
+from minicnn.fast.cpu.processor import cache_bytes
+from minicnn.fast.cpu.winograd import A_T, B_T
 
-MICRO_KERNEL = "1f09c93c54f5"  # its digest: an edit there has to show in the files that compile it into theirs
-CONVOLVE, LARGEST, MEAN, LENGTH = 0, 1, 2, 3  # written here, too: Numba's cache notices no edit of another file
+MICRO_KERNEL = "6dc2b765faab"  # its digest: an edit there has to show in the files that compile it into theirs
+# Written here, too: Numba's cache notices no edit of another file.
+CONVOLVE, LARGEST, MEAN, LENGTH, INTO_TILES, OUT_OF_TILES = 0, 1, 2, 3, 4, 5
 assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
+assert (INTO_TILES, OUT_OF_TILES) == (program.INTO_TILES, program.OUT_OF_TILES)
 PANEL = columns(1)  # bytes of a panel's row
 BLOCK = 16 * ROWS  # outputs that pass a panel before the next is fetched
+AHEAD = cache_bytes(2) // 2  # bytes from a panel to what is fetched from memory meanwhile
 PATIENCE = 1 << 14  # looks before a thread that waits leaves its core to another
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 _multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
+_multiply_few, _multiply_few_upon = gathered_product(FEW), gathered_product_upon(FEW)
+_into, _out = line_transform(B_T), line_transform(A_T)
 
 
 class Places(NamedTuple):
@@ -87,23 +94,31 @@ _take, _look = _atomic(_add_one), _atomic(_load)
 
 @njit(nogil=True, cache=True)
 def _run_from(first, steps, numbers, arena, begun, done):
-    """Take part from step `first` on; the step that others have not ended yet, or their number."""
+    """Take part from step `first` on; the step whose turn has not come yet after some patience, or their number."""
+    ready = 0  # so many steps are known to be done
     for k in range(first, len(steps)):
         step = steps[k]
+        looks = 0
+        while ready < step.after:
+            if _look(done, ready) == steps[ready].rows * steps[ready].parts:
+                ready += 1
+                continue
+            looks += 1
+            if looks == PATIENCE:
+                return k
         pieces = step.rows * step.parts
         piece = _take(begun, k)
         while piece < pieces:
             if step.kind == CONVOLVE:
                 _convolve(step, piece, numbers, arena)
+            elif step.kind == INTO_TILES:
+                _into_tiles(step, piece, arena)
+            elif step.kind == OUT_OF_TILES:
+                _out_of_tiles(step, piece, numbers, arena)
             else:
                 _pool(step, piece, arena)
             _take(done, k)
             piece = _take(begun, k)
-        looks = 0
-        while _look(done, k) < pieces:
-            looks += 1
-            if looks == PATIENCE:
-                return k
     return len(steps)
 
 
@@ -128,9 +143,12 @@ def _tabulate(step, first, count, last, places, table):
 def _convolve(step, piece, numbers, arena):
     width = PANEL // arena.itemsize
     total, panels = step.images * step.height * step.width, -(-step.outputs // width)
-    tiles = -(-total // ROWS)
+    # With few outputs, tiles of fewer rows may hang over by less.
+    few = 20 * -(-total // FEW) * FEW < 19 * -(-total // ROWS) * ROWS
+    high = FEW if few else ROWS
+    tiles = -(-total // high)
     row, part = piece // step.parts, piece % step.parts
-    begin, end = tiles * row // step.rows * ROWS, tiles * (row + 1) // step.rows * ROWS
+    begin, end = tiles * row // step.rows * high, tiles * (row + 1) // step.rows * high
     first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
     source = Places(step.source, step.source_image, step.source_line, step.source_column)
     target = Places(step.target, step.target_image, step.target_line, step.target_column)
@@ -143,6 +161,7 @@ def _convolve(step, piece, numbers, arena):
     rectified, size = step.relu > 0, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
+        pace = -(-width * high // count)
         _tabulate(step, first, count, total - 1, source, starts)
         _tabulate(step, first, count, total - 1, target, targets)
         if step.added >= 0:
@@ -150,19 +169,29 @@ def _convolve(step, piece, numbers, arena):
         for number in range(first_panel, last_panel):
             here = number * width
             inside = min(width, step.outputs - here)
-            factors = numbers, step.panels + number * size, numbers, step.bias + here
-            for i in range(0, count, ROWS):
+            for i in range(0, count, high):
+                # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
+                later = AHEAD // arena.itemsize + i // high * pace * runs.size * step.depth
+                factors = numbers, (step.panels + number * size, later, pace), numbers, step.bias + here
                 a, at = (0, i), (here, i)
                 given = arena, a, starts, runs, step.depth, *factors
-                if inside == width and step.added < 0:
-                    _multiply(*given, arena, at, targets, rectified)
-                    continue
                 if inside == width:
-                    _multiply_upon(*given, arena, at, targets, rectified, arena, at, added)
+                    to = arena, at, targets, rectified
+                    if few and step.added < 0:
+                        _multiply_few(*given, *to)
+                    elif few:
+                        _multiply_few_upon(*given, *to, arena, at, added)
+                    elif step.added < 0:
+                        _multiply(*given, *to)
+                    else:
+                        _multiply_upon(*given, *to, arena, at, added)
                     continue
                 at_once = rectified and step.added < 0
-                _multiply(*given, tile, (0, 0), lines, at_once)
-                for r in range(min(ROWS, total - first - i)):
+                if few:
+                    _multiply_few(*given, tile, (0, 0), lines, at_once)
+                else:
+                    _multiply(*given, tile, (0, 0), lines, at_once)
+                for r in range(min(high, total - first - i)):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
                         _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
@@ -207,3 +236,56 @@ def _pool(step, piece, arena):
         if step.kind == LENGTH:
             for k in range(step.depth):
                 target[k] = np.sqrt(target[k])
+
+
+@njit(nogil=True, cache=True)
+def _into_tiles(step, piece, arena):
+    """Form V of some tiles: Bᵀ down the 6×6 pixels, then across."""
+    total, depth, plane = step.images * step.height * step.width, step.depth, step.plane
+    sources = Places(step.source, step.source_image, step.source_line, step.source_column)
+    targets = Places(step.target, step.target_image, step.target_line, step.target_column)
+    place, half = np.empty(1, np.intp), np.empty(36 * depth, arena.dtype)
+    down, across, row = step.down_step, step.across_step, 6 * depth
+    for tile in range(total * piece // step.rows, total * (piece + 1) // step.rows):
+        _tabulate(step, tile, 1, tile, sources, place)
+        at = place[0]
+        _tabulate(step, tile, 1, tile, targets, place)
+        to = place[0]
+        for j in range(6 if across > depth else 1):  # pixels without a gap between them are one line
+            a = at + j * across
+            rows = (a, a + down, a + 2 * down, a + 3 * down, a + 4 * down, a + 5 * down)
+            _into(arena, rows, half, j * depth, row, depth if across > depth else row)
+        for k in range(6):
+            a = k * row
+            rows = (a, a + depth, a + 2 * depth, a + 3 * depth, a + 4 * depth, a + 5 * depth)
+            _into(half, rows, arena, to + 6 * k * plane, plane, depth)
+
+
+@njit(nogil=True, cache=True)
+def _out_of_tiles(step, piece, numbers, arena):
+    """Form the outputs of some tiles: Aᵀ down the 6×6 products, then across, the bias and ReLU."""
+    total, depth, plane = step.images * step.height * step.width, step.depth, step.plane
+    sources = Places(step.source, step.source_image, step.source_line, step.source_column)
+    targets = Places(step.target, step.target_image, step.target_line, step.target_column)
+    place, half, line = np.empty(1, np.intp), np.empty(24 * depth, arena.dtype), np.empty(4 * depth, arena.dtype)
+    bias, relu, nothing = numbers[step.bias : step.bias + depth], step.relu > 0, arena.dtype.type(0)
+    for tile in range(total * piece // step.rows, total * (piece + 1) // step.rows):
+        _tabulate(step, tile, 1, tile, sources, place)
+        at = place[0]
+        _tabulate(step, tile, 1, tile, targets, place)
+        to = place[0]
+        j, i = tile % step.width, tile // step.width % step.height
+        for k in range(6):
+            a, row = at + k * plane, 6 * plane
+            rows = (a, a + row, a + 2 * row, a + 3 * row, a + 4 * row, a + 5 * row)
+            _out(arena, rows, half, k * depth, 6 * depth, depth)
+        for p in range(min(4, step.down - 4 * i)):
+            a = 6 * p * depth
+            rows = (a, a + depth, a + 2 * depth, a + 3 * depth, a + 4 * depth, a + 5 * depth)
+            _out(half, rows, line, 0, depth, depth)
+            for q in range(min(4, step.across - 4 * j)):
+                first = to + p * step.down_step + q * step.across_step
+                pixel, y = arena[first : first + depth], line[q * depth : (q + 1) * depth]
+                for c in range(depth):
+                    biased = y[c] + bias[c]
+                    pixel[c] = nothing if relu and biased < 0 else biased  # a NaN is shown, not hidden

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minicnn.fast.cpu.program import CONVOLVE, LARGEST, LENGTH, MEAN
+from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES
+from minicnn.fast.cpu.winograd import A_T, B_T
 
 WIDTH = 16  # any would do
 POOLS = {
@@ -18,6 +19,9 @@ def width(dtype):
 
 def run(steps, numbers, arena):
     for step in steps:
+        if step["kind"] in TILES:
+            TILES[int(step["kind"])](step, numbers, arena)
+            continue
         windows = arena[_places(step, "source")[:, None, None] + _runs(step)]  # (outputs, runs, depth)
         y = _products(step, windows, numbers) if step["kind"] == CONVOLVE else POOLS[int(step["kind"])](windows)
         columns = np.arange(step["outputs"])
@@ -26,6 +30,33 @@ def run(steps, numbers, arena):
         if step["relu"]:
             y = np.maximum(y, 0)
         arena[_places(step, "target")[:, None] + columns] = y
+
+
+def _into_tiles(step, numbers, arena):
+    pixels = arena[_places(step, "source")[:, None, None, None] + _pixels(step, 6, 6)]  # (tiles, 6, 6, depth)
+    planes = step["plane"] * np.arange(36).reshape(6, 6, 1) + np.arange(step["depth"])
+    arena[_places(step, "target")[:, None, None, None] + planes] = np.einsum("ai,tijc,bj->tabc", B_T, pixels, B_T)
+
+
+def _out_of_tiles(step, numbers, arena):
+    depth = step["depth"]
+    planes = step["plane"] * np.arange(36).reshape(6, 6, 1) + np.arange(depth)
+    products = arena[_places(step, "source")[:, None, None, None] + planes]
+    y = np.einsum("ai,tijc,bj->tabc", A_T, products, A_T) + numbers[step["bias"] :][:depth]
+    y = np.maximum(y, 0) if step["relu"] else y
+    grid = np.ndindex(step["images"], step["height"], step["width"])
+    for (_, i, j), to, tile in zip(grid, _places(step, "target"), y, strict=True):
+        shown = tile[: step["down"] - 4 * i, : step["across"] - 4 * j]  # the rest hangs over
+        arena[to + _pixels(step, *shown.shape[:2])] = shown
+
+
+TILES = {INTO_TILES: _into_tiles, OUT_OF_TILES: _out_of_tiles}
+
+
+def _pixels(step, height, width):
+    """Return where a tile's pixels lie, from its first on."""
+    down, across = np.arange(height) * step["down_step"], np.arange(width) * step["across_step"]
+    return np.add.outer(np.add.outer(down, across), np.arange(step["depth"]))
 
 
 def _products(step, windows, numbers):

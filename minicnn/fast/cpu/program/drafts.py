@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,10 +18,12 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError
-from minicnn.fast.cpu import program
+from minicnn.fast.cpu import program, winograd
 from minicnn.fast.cpu.folds import fold
+from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.kernels.geometry import Window, slide
 
+CACHE = cache_bytes(3) // 8  # in which the tiles of a few pictures have to fit, beside the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}
 
 
@@ -32,23 +35,26 @@ class Unfit(Exception):
 class Room:
     """An array (N, H, W, C) with `border` more on each side of its pictures, which is needed up to step `last`.
 
-    first: its place in the arena. beyond: what stands in the border, None where nobody has looked there yet.
+    first: its place in the arena. beyond: what stands in the border, None where nobody has looked there yet. partial:
+    some of it is zero without being written.
     """
 
     shape: tuple[int, int, int, int]
     border: int = 0
     beyond: float | None = None
+    partial: bool = False
     first: int = 0
     last: int = 0
+    after: int = 0
 
     @property
     def form(self) -> tuple[int, int, int, int]:
         n, height, width, channels = self.shape
         return n, height + 2 * self.border, width + 2 * self.border, channels
 
-    def read(self, window: Window, beyond: float) -> None:
+    def read(self, window: Window, beyond: float, more: int = 0) -> None:
         """Make room for a window that reaches beyond the pictures, where it must find a certain number."""
-        reach = max(*window.before, *window.after)
+        reach = max(*window.before, *(after + more for after in window.after))
         if reach and self.beyond not in (None, beyond):
             raise Unfit
         if reach:
@@ -73,18 +79,27 @@ class Room:
 
 @dataclasses.dataclass
 class View:
-    """So many channels of a room, from `channel` on, and from the pixel `at`. positive: none of them is negative."""
+    """So many channels of a room, from `channel` on, and from the pixel `at`. positive: none of them is negative.
+
+    flat: it stands for (N, C), with one pixel.
+    """
 
     room: Room
     channels: int
     channel: int = 0
     at: tuple[int, int] = (0, 0)
     positive: bool = False
+    flat: bool = False
 
 
 @dataclasses.dataclass
 class Draft:
-    """A step, while its arrays have no place yet. filters: a function that gives w and b; weights: how many w has."""
+    """A step, while its arrays have no place yet.
+
+    filters: a function that gives w and b; weights: how many w has; layer: its number among those with filters, which
+    Winograd's steps share. element: the ξ of M[ξ] that the step forms. images: the first of the pictures that it is for
+    and their number; all when left out.
+    """
 
     kind: int
     window: Window
@@ -94,14 +109,21 @@ class Draft:
     weights: int = 0
     added: View | None = None
     relu: bool = False
+    layer: int | None = None
+    element: int | None = None
+    images: tuple[int, int] | None = None
 
     @property
     def outputs(self) -> int:
         """At how many places."""
-        return self.target.room.shape[0] * math.prod(self.window.output)
+        count = self.images[1] if self.images else self.target.room.shape[0]
+        return count * math.prod(self.window.output)
 
     @property
     def multiplications(self) -> int:
+        if self.kind in (program.INTO_TILES, program.OUT_OF_TILES):
+            tiles = self.source.room if self.kind == program.OUT_OF_TILES else self.target.room
+            return tiles.shape[2] * winograd.TRANSFORM // 2 * self.source.channels
         return self.outputs * (self.weights or self.window.taps * self.source.channels)
 
     @property
@@ -115,6 +137,7 @@ class Drafting:
     def __init__(self, shape: Sequence[int], kinds: Any) -> None:
         self.kinds = kinds
         self.drafts: list[Draft] = []
+        self._numbers = itertools.count()
         n, height, width, channels = shape
         self.start = self.end = View(Room((n, height, width, channels)), channels)
 
@@ -138,7 +161,11 @@ class Drafting:
             layer: Any = layers[0]
             norm = layers[1] if _normalized(layers) else None
             del layers[: 2 if norm else 1]
-            if type(layer) is nn.Conv2d:
+            if type(layer) in (nn.Dropout, nn.Flatten, nn.Linear, self.kinds.global_average):
+                x = self._top(layer, norm, x)
+            elif x.flat:
+                raise Unfit
+            elif type(layer) is nn.Conv2d:
                 x = self._convolution(layer, norm, x)
             elif type(layer) in POOLS:
                 x = self._pool(layer, x)
@@ -164,6 +191,9 @@ class Drafting:
         window = slide(
             "conv", x.room.shape[1:3], layer.size, stride=layer.stride, dilation=layer.dilation, padding=layer.padding
         )
+        # One picture decides, so that programs for more of them share its filters.
+        if not past and x.room.beyond in (None, 0.0) and winograd.suits((1,), layer.w.shape, window, 1):
+            return self._winograd(layer, norm, x, window, activation == "relu")
         x.room.read(window, 0.0)
         added, scale = None, 1.0
         if past:
@@ -171,7 +201,30 @@ class Drafting:
         relu = activation == "relu"
         y = self._new(x, window, layer.w.shape[3], positive=relu)
         filters = functools.partial(_filters, layer, norm, scale)
-        self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, added, relu))
+        self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, added, relu, self._number()))
+        return y
+
+    def _winograd(self, layer: nn.Conv2d, norm: Any, x: View, window: Window, relu: bool) -> View:
+        """So many pictures at a time that their tiles stay in the cache."""
+        x.room.read(window, 0.0, max(-length % winograd.OUTPUT for length in window.output))  # so far tiles hang over
+        grid = math.prod(winograd.tiles_along(length) for length in window.output)
+        count, outputs = x.room.shape[0], layer.w.shape[3]
+        together = max(1, CACHE // (36 * grid * (x.channels + outputs) * layer.w.data.itemsize))
+        y = self._new(x, window, outputs, positive=relu)
+        filters, number = functools.partial(_filters, layer, norm, 1.0), self._number()
+        for first in range(0, count, together):
+            images = first, min(together, count - first)
+            tiles = images[1] * grid
+            v, m = (View(Room((1, 36, tiles, channels)), channels) for channels in (x.channels, outputs))
+            one, each = slide("conv", (1, tiles), 1), x.channels * outputs
+            self.drafts.append(Draft(program.INTO_TILES, window, x, v, images=images))
+            for k in range(36):
+                source, target = dataclasses.replace(v, at=(k, 0)), dataclasses.replace(m, at=(k, 0))
+                self.drafts.append(Draft(program.CONVOLVE, one, source, target, filters, each, layer=number, element=k))
+            out = Draft(
+                program.OUT_OF_TILES, window, m, y, filters, layer.w.size, relu=relu, layer=number, images=images
+            )
+            self.drafts.append(out)
         return y
 
     def _pool(self, layer: Any, x: View) -> View:
@@ -187,10 +240,42 @@ class Drafting:
         self.drafts.append(Draft(kind, window, x, y))
         return y
 
+    def _top(self, layer: Any, norm: Any, x: View) -> View:
+        """What turns pictures into vectors, and vectors into others."""
+        if type(layer) is nn.Dropout:
+            if layer.training:
+                raise Unfit
+            return x
+        if type(layer) is nn.Linear:
+            return self._linear(layer, norm, x)
+        if x.flat or (type(layer) is nn.Flatten and x.room.shape[1:3] != (1, 1)):
+            raise Unfit
+        if type(layer) is self.kinds.global_average:
+            window = slide("pool", x.room.shape[1:3], x.room.shape[1:3])
+            y = self._new(x, window, x.channels, positive=x.positive)
+            self.drafts.append(Draft(program.MEAN, window, x, y))
+            x = y
+        return dataclasses.replace(x, flat=True)
+
+    def _linear(self, layer: nn.Linear, norm: Any, x: View) -> View:
+        """A convolution of one pixel."""
+        activation = (norm or layer).activation
+        inputs, outputs = layer.w.shape
+        if not x.flat or inputs != x.channels or activation not in (None, "relu"):
+            raise Unfit
+        if norm and (layer.activation or norm.training):
+            raise Unfit
+        window, relu = slide("linear", (1, 1), 1), activation == "relu"
+        y = dataclasses.replace(self._new(x, window, outputs, positive=relu), flat=True)
+        filters = functools.partial(_filters, layer, norm, 1.0)
+        number = self._number()
+        self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, relu=relu, layer=number))
+        return y
+
     def _zeros(self, layer: Any, x: View) -> View:
         n, height, width, _ = x.room.shape
         more = layer.before + layer.after
-        room = Room((n, height + more, width + more, x.channels))
+        room = Room((n, height + more, width + more, x.channels), partial=True)
         self.drafts.append(Draft(program.LARGEST, slide("pad", (height, width), 1), x, View(room, x.channels)))
         self.drafts[-1].target.at = layer.before, layer.before
         return View(room, x.channels, positive=x.positive)
@@ -202,7 +287,8 @@ class Drafting:
         if any(end.room is x.room for end in ends) or len({end.room.shape[:3] for end in ends}) > 1:
             raise Unfit
         channels = sum(end.channels for end in ends)
-        y = View(Room((*ends[0].room.shape[:3], channels)), channels, positive=all(end.positive for end in ends))
+        room = Room((*ends[0].room.shape[:3], channels), partial=any(end.room.partial for end in ends))
+        y = View(room, channels, positive=all(end.positive for end in ends))
         channel = 0
         for end in ends:
             for draft in self.drafts[begun:]:
@@ -224,22 +310,26 @@ class Drafting:
             raise Unfit
         return y
 
+    def _number(self) -> int:
+        """Return the number of the next layer with filters."""
+        return next(self._numbers)
+
     def _new(self, x: View, window: Window, channels: int, *, positive: bool) -> View:
         height, width = window.output
         return View(Room((x.room.shape[0], height, width, channels)), channels, positive=positive)
 
 
-def _filters(layer: nn.Conv2d, norm: nn.BatchNorm | None, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """w and b of a convolution, its norm and the scale behind it in one."""
+def _filters(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm | None, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """w and b of a layer, its norm and the scale behind it in one."""
     w, b = layer.w.data, None if layer.b is None else layer.b.data
     if norm is not None:
         both = fold(layer, norm)
         w, b = both.w, both.b
     elif b is None:
-        b = np.zeros(w.shape[3], w.dtype)
+        b = np.zeros(w.shape[-1], w.dtype)
     return (w, b) if scale == 1 else (w * w.dtype.type(scale), b * w.dtype.type(scale))
 
 
 def _normalized(layers: Sequence[nn.Module]) -> bool:
-    """Tell whether they begin with a convolution and its batch norm."""
-    return len(layers) > 1 and type(layers[0]) is nn.Conv2d and type(layers[1]) is nn.BatchNorm
+    """Tell whether they begin with a convolution or a linear layer and its batch norm."""
+    return len(layers) > 1 and type(layers[0]) in (nn.Conv2d, nn.Linear) and type(layers[1]) is nn.BatchNorm

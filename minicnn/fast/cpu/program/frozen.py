@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from minicnn import backend, devices, nn
 from minicnn.fast.cpu import buffers, cache, program
 from minicnn.fast.cpu.program import compiled
 from minicnn.fast.cpu.program.drafts import POOLS, Drafting
-from minicnn.fast.cpu.program.layout import Numbers, lay_out, step
+from minicnn.fast.cpu.program.layout import Numbers, after, lay_out, step
 from minicnn.tensor import Tensor
 
 FEWEST = 8  # convolutions that are worth a program
@@ -22,16 +23,25 @@ LITTLE = 1 << 27  # multiplications of a convolution, on average, from which on 
 TOGETHER = 8  # pictures that share the fetching of the filters; more gain little, and take more memory
 OBJECTS = 1 << 12  # bytes of a program's Python objects, as measured
 REFERENCE = 1 << 7  # bytes that the cache takes for each array by which something is remembered
+WATCHED: dict[type, tuple[str, ...]] = {
+    nn.Conv2d: ("w", "b", "size", "stride", "padding", "dilation", "groups", "activation"),
+    nn.BatchNorm: ("gamma", "beta", "mean", "variance", "eps", "activation", "training"),
+    nn.Linear: ("w", "b", "activation"),
+    nn.Dropout: ("training", "rate"),
+    nn.Flatten: ("name", "training"),
+    **dict.fromkeys(POOLS, ("size", "stride", "padding")),
+}
 
 
 class Form:
     """Steps laid out for a number of pictures at a time, and the arenas in which they run."""
 
-    def __init__(self, drafting: Drafting, places: list[tuple[int, int]]) -> None:
+    def __init__(self, drafting: Drafting, numbers: Numbers) -> None:
         self.start, self.end = drafting.start.room, drafting.end.room
         self.size, rooms = lay_out(drafting.drafts, self.end)
         self.bordered = [room for room in rooms if room.beyond]  # by something else than zeros
-        steps = [step(draft, *own) for draft, own in zip(drafting.drafts, places, strict=True)]
+        waits = after(drafting.drafts)
+        steps = [step(draft, *numbers.places(draft), wait) for draft, wait in zip(drafting.drafts, waits, strict=True)]
         self.steps = np.array(steps, program.STEP)
         self._arenas: list[weakref.ref[np.ndarray]] = []  # of which a run that failed lets go
         self._idle: deque[np.ndarray] = deque()
@@ -74,15 +84,18 @@ class Program:
     def __init__(self, layers: Sequence[nn.Module], shape: tuple[int, ...], kinds: Any) -> None:
         self.shape, self.kinds = shape, kinds
         drafting = Drafting((1, *shape), kinds)
-        self.done = drafting.through(layers)
-        convolutions = [draft for draft in drafting.drafts if draft.filters]
-        work = sum(draft.multiplications for draft in convolutions)
+        self.done, self._flat = drafting.through(layers), drafting.end.flat
+        convolutions = [draft for draft in drafting.drafts if draft.filters and draft.element is None]
+        self.winograd = tuple(draft.layer for draft in convolutions if draft.kind == program.OUT_OF_TILES)
+        work = sum(draft.outputs * draft.weights for draft in convolutions)
+        tiled = sum(draft.outputs * draft.weights for draft in convolutions if draft.kind == program.OUT_OF_TILES)
         self._few = LITTLE * len(convolutions) // work if len(convolutions) >= FEWEST else 0
+        self._any = self._few > 0 and 2 * tiled < work  # layer by layer, tiles of many pictures take less time
         self._forms: dict[int, Form] = {}
 
     def pays(self, count: int) -> bool:
         """Return True if it takes less time with so many pictures than layer by layer."""
-        return count <= self._few
+        return self._any or count <= self._few
 
     @property
     def nbytes(self) -> int:
@@ -95,7 +108,7 @@ class Program:
             count = min(TOGETHER, 1 << (len(x) - first).bit_length() - 1)  # a power of two, so that there are few forms
             self._form(layers, count, numbers).run(x[first : first + count], y[first : first + count], numbers.array)
             first += count
-        return y
+        return y.reshape(len(x), -1) if self._flat else y
 
     def numbers(self, layers: Sequence[nn.Module], dtype: np.dtype) -> Numbers:
         """Return the panels and biases of the layers, which are the same for pictures of any shape."""
@@ -103,7 +116,7 @@ class Program:
 
     def _form(self, layers: Sequence[nn.Module], count: int, numbers: Numbers) -> Form:
         form = self._forms.get(count)
-        return form or self._forms.setdefault(count, Form(self._drafting(layers, count), numbers.places))
+        return form or self._forms.setdefault(count, Form(self._drafting(layers, count), numbers))
 
     def _drafting(self, layers: Sequence[nn.Module], count: int) -> Drafting:
         drafting = Drafting((count, *self.shape), self.kinds)
@@ -123,18 +136,98 @@ class Anchor:
         self.token.flags.writeable = False
 
 
+class Look:
+    """What was seen of layers: all that decides how they compute. A second look at hundreds takes little time.
+
+    first, last: from where to where the most layers follow each other that steps may do. settings: what was seen
+    besides arrays, as text. dtype: of all arrays, None where they differ.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], kinds: Any) -> None:
+        self.watched = {**WATCHED, kinds.chain: ("layers",), kinds.branches: ("branches",)}
+        self.watched |= {kinds.residual: ("change", "scale", "activation"), kinds.zero_pad: ("before", "after")}
+        self.watched[kinds.global_average] = ("name", "training")
+        edges = [-1, *(i for i, layer in enumerate(layers) if not self._may_fit(layer)), len(layers)]
+        stretches = [(before + 1, after) for before, after in itertools.pairwise(edges)]
+        self.first, self.last = max(stretches, key=lambda stretch: stretch[1] - stretch[0])
+        modules = list(self._within(layers[self.first : self.last]))
+        self._layers = [weakref.ref(layer) for layer in layers]
+        self._modules = [weakref.ref(module) for module in modules]
+        self._getters = [operator.attrgetter(*self.watched[type(module)]) for module in modules]
+        self._seen = self._values(modules)
+        self._tensors = [value for value in self._seen if isinstance(value, Tensor)]
+        self._statistics = [value for value in self._seen if isinstance(value, np.ndarray)]
+        arrays = self._arrays_now()
+        self._arrays = [weakref.ref(array) for array in arrays]
+        self.settings = repr([*(type(module).__name__ for module in modules), *map(_setting, self._seen)])
+        dtypes = {array.dtype for array in arrays}
+        self.dtype = dtypes.pop() if len(dtypes) == 1 else None
+
+    def frozen_arrays(self, layers: Sequence[nn.Module]) -> list[np.ndarray] | None:
+        """Return the arrays of these layers; None if they are not what was seen, or any of their arrays may change."""
+        modules = [reference() for reference in self._modules]
+        if len(layers) != len(self._layers) or None in modules:
+            return None
+        same = all(reference() is layer for reference, layer in zip(self._layers, layers, strict=True))
+        if not (same and _same(self._values(modules), self._seen)):
+            return None
+        arrays = self._arrays_now()
+        same = _same(arrays, [reference() for reference in self._arrays])
+        return arrays if same and not any(map(_writeable, arrays)) else None
+
+    def _arrays_now(self) -> list[np.ndarray]:
+        """The parameters' arrays, and the norms' statistics."""
+        return [*map(_data, self._tensors), *self._statistics]
+
+    def _may_fit(self, layer: nn.Module) -> bool:
+        return type(layer) in self.watched and all(self._may_fit(child) for _, child in layer.children())
+
+    def _within(self, layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
+        for layer in layers:
+            yield layer
+            yield from self._within([child for _, child in layer.children()])
+
+    def _values(self, modules: Sequence[Any]) -> list[Any]:
+        """Return the values of all that is watched; a block's layers one by one."""
+        return list(
+            itertools.chain.from_iterable(get(module) for get, module in zip(self._getters, modules, strict=True))
+        )
+
+
+_data, _writeable = operator.attrgetter("data"), operator.attrgetter("flags.writeable")
+
+
+def _same(now: Sequence[Any], then: Sequence[Any]) -> bool:
+    return len(now) == len(then) and all(map(operator.is_, now, then))
+
+
+def _setting(value: Any) -> Any:
+    return type(value).__name__ if isinstance(value, (nn.Module, Tensor, np.ndarray)) else value
+
+
+_looks: weakref.WeakKeyDictionary[nn.Module, Look] = weakref.WeakKeyDictionary()  # by the first of the layers
+
+
 def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | None:
     """Return x after all layers, as many of them as it pays by a program; None if that would not save time.
 
-    kinds: the types of blocks (chain, branches, residual, zero_pad), and `run`, which runs layers one by one.
+    kinds: the types of blocks (chain, branches, residual, zero_pad, global_average), and `run`, which runs layers one
+    by one.
     """
     if not x.size or not _frozen(layers) or backend.kernels_for(x.data).name != "numba":
         return None
-    first, last = _longest_stretch(layers, kinds)
+    look = _looks.get(layers[0])
+    arrays = look.frozen_arrays(layers) if look else None
+    if look is None or arrays is None:
+        look = _looks[layers[0]] = Look(layers, kinds)
+        arrays = look.frozen_arrays(layers)
+    if not arrays:
+        return None
+    first = look.first
     x = kinds.run(layers[:first], x)
-    anchor = _anchor(layers[first:last], x, kinds)
+    anchor = _anchor(look, arrays, x)
     if anchor:
-        x, done = _run_program(layers[first:last], x, anchor, kinds)
+        x, done = _run_program(layers[first : look.last], x, anchor, kinds)
         first += done
     return kinds.run(layers[first:], x)
 
@@ -145,26 +238,12 @@ def _frozen(layers: Sequence[nn.Module]) -> bool:
     return not devices.writeable(next(arrays, np.empty(0)))
 
 
-def _longest_stretch(layers: Sequence[nn.Module], kinds: Any) -> tuple[int, int]:
-    """Return from where to where the most layers follow each other that steps may do."""
-    edges = [-1, *(i for i, layer in enumerate(layers) if not _may_fit(layer, kinds)), len(layers)]
-    stretches = [(before + 1, after) for before, after in itertools.pairwise(edges)]
-    return max(stretches, key=lambda stretch: stretch[1] - stretch[0])
-
-
-def _may_fit(layer: nn.Module, kinds: Any) -> bool:
-    if type(layer) in (kinds.chain, kinds.branches, kinds.residual):
-        return all(_may_fit(child, kinds) for _, child in layer.children())
-    return type(layer) in (nn.Conv2d, nn.BatchNorm, kinds.zero_pad, *POOLS)
-
-
-def _anchor(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Anchor | None:
-    """Return the anchor of the layers; None if any of their arrays may change or they are too large for the cache."""
-    sources: list[np.ndarray] = []
-    settings = repr(list(_settings(layers, sources, kinds)))
-    if not sources or any(array.flags.writeable or array.dtype != x.dtype for array in sources):
+def _anchor(look: Look, sources: Sequence[np.ndarray], x: Tensor) -> Anchor | None:
+    """Return the anchor of the layers; None if they are too large for the cache, or of another dtype than x."""
+    if look.dtype != x.dtype:
         return None
-    anchor = cache.remember(sources, lambda *arrays: Anchor(arrays, settings), ("anchors of programs", settings))
+    kind = "anchors of programs", look.settings
+    anchor = cache.remember(sources, lambda *arrays: Anchor(arrays, look.settings), kind)
     # The other half is for arenas: numbers and arenas that evict each other would be prepared anew for every picture.
     return anchor if anchor.numbers_nbytes <= cache.cache.budget // 2 else None
 
@@ -175,36 +254,10 @@ def _run_program(layers: Sequence[nn.Module], x: Tensor, anchor: Anchor, kinds: 
     found = cache.remember(anchor.token, lambda _: Program(layers, x.shape[1:], kinds), kind)
     if not found.pays(len(x.data)):
         return x, 0
-    numbers = cache.remember(
-        anchor.token, lambda _: found.numbers(layers, x.dtype), ("numbers of programs", found.done)
-    )
+    own = "numbers of programs", found.done, found.winograd
+    numbers = cache.remember(anchor.token, lambda _: found.numbers(layers, x.dtype), own)
     before = found.nbytes
     y = Tensor(found(layers, x.data, numbers))
     if found.nbytes != before:
         cache.grew(anchor.token, kind)
     return y, found.done
-
-
-def _settings(layers: Sequence[nn.Module], sources: list[np.ndarray], kinds: Any) -> Iterator[Any]:
-    """Yield what decides how layers compute besides their arrays, which are added to `sources`."""
-    layer: Any
-    for layer in layers:
-        yield type(layer).__name__
-        if type(layer) is nn.Conv2d:
-            sources += [p.data for p in (layer.w, layer.b) if p is not None]
-            yield layer.stride, layer.padding, layer.dilation, layer.groups, layer.activation
-        elif type(layer) is nn.BatchNorm:
-            sources += [*(p.data for p in (layer.gamma, layer.beta) if p is not None), layer.mean, layer.variance]
-            yield layer.eps, layer.activation, layer.training
-        elif type(layer) in POOLS:
-            yield layer.size, layer.stride, layer.padding
-        elif type(layer) is kinds.zero_pad:
-            yield layer.before, layer.after
-        elif type(layer) is kinds.residual:
-            yield layer.scale, layer.activation
-            yield from _settings([layer.change], sources, kinds)
-        elif type(layer) is kinds.chain:
-            yield from _settings(layer.layers, sources, kinds)
-        elif type(layer) is kinds.branches:
-            yield from _settings(layer.branches, sources, kinds)
-        yield None  # where it ends

@@ -6,6 +6,7 @@ only arrays of the same form follow each other in one place, so that nobody ever
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -14,63 +15,92 @@ import numpy as np
 from minicnn.fast.cpu import buffers, program
 from minicnn.fast.cpu.program import compiled
 from minicnn.fast.cpu.program.drafts import Draft, Room
+from minicnn.fast.cpu.winograd import OUTPUT, tiles_along
+from minicnn.fast.cpu.winograd.filters import transform
 
 PIECE = 1 << 18  # multiplications that are worth a thread's coming
 MOST_PIECES = 16  # of a step
 
 
 class Numbers:
-    """The panels and biases of all steps in one array, whatever the size of the pictures. places: of both, a step."""
+    """The panels and biases of all layers in one array, whatever the size and the number of the pictures."""
 
     def __init__(self, drafts: Sequence[Draft], dtype: np.dtype) -> None:
-        width = compiled.width(dtype)
         parts: list[np.ndarray] = []
-        self.places, size = [], 0
+        # For each layer the places of its panels, of its bias and of as many zeros, and from one U[ξ] to the next.
+        self._places: list[tuple[int, int, int, int]] = []
+        size = 0
         for draft in drafts:
-            self.places.append((size, size))
-            if draft.filters:
-                w, b = draft.filters()
-                panels = program.pack(w, width)
-                bias = np.zeros(len(panels) * width, dtype)
-                bias[: len(b)] = b
-                self.places[-1] = size, size + panels.size
-                parts += [panels.reshape(-1), bias]
-                size += panels.size + bias.size
+            if draft.filters is None or draft.layer != len(self._places):
+                continue
+            w, b = draft.filters()
+            width = compiled.width(dtype)
+            panels = program.pack(w, width) if draft.element is None else transform(w)
+            biases = np.zeros((2, -(-w.shape[-1] // width) * width), dtype)
+            biases[0, : len(b)] = b
+            parts += [panels.reshape(-1), biases.reshape(-1)]
+            behind = size + panels.size
+            self._places.append((size, behind, behind + biases.shape[1], panels.size // 36))
+            size = behind + biases.size
         self.array = buffers.aligned((size,), dtype)
         self.nbytes = self.array.nbytes
         np.concatenate(parts, out=self.array)
 
+    def places(self, draft: Draft) -> tuple[int, int]:
+        """Return the places of a step's panels and of its bias."""
+        if draft.layer is None:
+            return 0, 0
+        panels, bias, zeros, plane = self._places[draft.layer]
+        return (panels, bias) if draft.element is None else (panels + draft.element * plane, zeros)
+
 
 def lay_out(drafts: Sequence[Draft], end: Room) -> tuple[int, list[Room]]:
     """Give every room its place; the size of the arena, and the rooms."""
-    filled = {id(room): True for draft in drafts for room in draft.rooms}
     rooms: dict[int, Room] = {}
     for i, draft in enumerate(drafts):
-        if draft.window.output != draft.target.room.shape[1:3]:  # it counts on zeros in the room itself
-            filled[id(draft.target.room)] = False
         for room in draft.rooms:
             rooms[id(room)], room.last = room, i
     end.last = len(drafts)
     size, placed = 0, set()
-    lots: dict[tuple, list[Room]] = {}  # places by the form of the rooms that may stand there; who did last
+    lots: dict[tuple, list[tuple[int, Room]]] = {}  # places and their sizes by who may stand there; who did last
     for i, draft in enumerate(drafts):
         for room in draft.rooms:
             if id(room) in placed:
                 continue
             placed.add(id(room))
-            lot = lots.setdefault((room.form, room.beyond or 0.0), []) if filled[id(room)] else []
-            gone = next((other for other in lot if other.last < i), None)
+            needed = -(-math.prod(room.form) // buffers.LINE) * buffers.LINE
+            kind = (room.shape, room.border, room.beyond) if room.border else ()  # a border stays as it is
+            lot = [] if room.partial else lots.setdefault(kind, [])
+            gone = min(
+                ((large, k) for k, (large, other) in enumerate(lot) if other.last < i and large >= needed), default=None
+            )
             if gone is None:
-                room.first, size = size, size + -(-math.prod(room.form) // buffers.LINE) * buffers.LINE
+                room.first, size = size, size + needed
+                lot.append((needed, room))
             else:
-                lot.remove(gone)
-                room.first = gone.first
-            lot.append(room)
+                large, k = gone
+                room.first, room.after = lot[k][1].first, lot[k][1].last + 1
+                lot[k] = large, room
     return size, list(rooms.values())
 
 
-def step(draft: Draft, panels: int, bias: int) -> tuple[int, ...]:
+def after(drafts: Sequence[Draft]) -> list[int]:
+    """Return for each step how many of the first ones must be done before it begins, of rooms that have their places:
+    those that write what it reads, and those that use what stood before where it writes.
+    """
+    written: dict[int, int] = {}
+    found = []
+    for i, draft in enumerate(drafts):
+        *read, target = (view.room for view in (draft.source, draft.added, draft.target) if view)
+        found.append(max(target.after, *(written.get(id(room), 0) for room in read)))
+        written[id(target)] = i + 1
+    return found
+
+
+def step(draft: Draft, panels: int, bias: int, after: int) -> tuple[int, ...]:
     """The fields of program.STEP."""
+    if draft.kind in (program.INTO_TILES, program.OUT_OF_TILES):
+        return _tiles(draft, bias, after)
     window, source, target, added = draft.window, draft.source, draft.target, draft.added
     pixel = source.room.shape[3]
     line = source.room.form[2] * pixel
@@ -78,22 +108,52 @@ def step(draft: Draft, panels: int, bias: int) -> tuple[int, ...]:
     down_step, across_step = window.dilation[0] * line, window.dilation[1] * pixel
     if draft.filters and across_step == depth:  # taps side by side are one run
         across, depth = 1, across * depth
-    corner = -window.before[0], -window.before[1]
     return (
         draft.kind,
         *_pieces(draft),
         *(target.room.shape[0], *window.output),
-        *source.room.places(corner, window.stride, source.channel),
+        *source.room.places(_corner(draft), window.stride, source.channel),
         *target.room.places(target.at, (1, 1), target.channel),
         *(added.room.places((0, 0), (1, 1), added.channel) if added else (-1, 0, 0, 0)),
         *(down, down_step, across, across_step, depth),
-        *(target.channels, panels, bias, draft.relu),
+        *(target.channels, panels, bias, draft.relu, 0, after),
     )
+
+
+def _tiles(draft: Draft, bias: int, after: int) -> tuple[int, ...]:
+    """The fields of a step between pixels and tiles."""
+    into = draft.kind == program.INTO_TILES
+    pixels, tiles = (draft.source, draft.target) if into else (draft.target, draft.source)
+    height, width = (tiles_along(length) for length in draft.window.output)
+    depth, stride = tiles.channels, (OUTPUT, OUTPUT)
+    corner = _corner(draft) if into else pixels.at
+    image, count = draft.images or (0, pixels.room.shape[0])
+    first, *steps = pixels.room.places(corner, stride, pixels.channel)
+    places = [
+        (first + image * steps[0], *steps),
+        (tiles.room.first, height * width * depth, width * depth, depth),
+    ]
+    pixel = pixels.room.shape[3]
+    return (
+        draft.kind,
+        *_pieces(draft),
+        *(count, height, width),
+        *itertools.chain(*(places if into else places[::-1])),
+        *(-1, 0, 0, 0),
+        *(draft.window.output[0], pixels.room.form[2] * pixel, draft.window.output[1], pixel, depth),
+        *(depth, 0, bias, draft.relu, tiles.room.shape[2] * depth, after),
+    )
+
+
+def _corner(draft: Draft) -> tuple[int, int]:
+    """The first pixel that a step reads."""
+    (top, left), (above, before) = draft.source.at, draft.window.before
+    return top - above, left - before
 
 
 def _pieces(draft: Draft) -> tuple[int, int]:
     """Into how many parts the outputs are cut, and the filters: what is more to read is not read by everybody."""
     pieces = max(1, min(MOST_PIECES, draft.multiplications // PIECE))
-    if draft.weights > draft.outputs * draft.source.channels:
+    if draft.kind == program.CONVOLVE and draft.weights > draft.outputs * draft.source.channels:
         return 1, pieces
     return pieces, 1
