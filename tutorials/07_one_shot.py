@@ -183,8 +183,10 @@ for five, (badges, later, _), hire in zip(models, offices, hires, strict=False):
     turned_away.append(np.mean(softmax_of(five, hire).argmax(axis=1) == EMPLOYEES))
     staff = np.concatenate([badges, hire[:1]])
     for six, found in ((train_softmax(staff, public), retrained), (with_a_column_more(five, staff, public), last_only)):
-        pairs = zip(five.parameters(), six.parameters(), strict=True)
-        moved = sum(np.count_nonzero(old.data != new.data[..., : old.shape[-1]]) for old, new in pairs)
+        moved = 0
+        for old, new in zip(five.parameters(), six.parameters(), strict=True):
+            same_outputs = new.data if new.shape == old.shape else np.delete(new.data, EMPLOYEES, axis=-1)
+            moved += np.count_nonzero(same_outputs != old.data)
         changed = np.mean(likeliest(five, later) != likeliest(six, later))
         found.append((moved, changed, np.mean(softmax_of(six, hire[1:]).argmax(axis=1) == EMPLOYEES)))
 total = sum(parameter.size for parameter in models[0].parameters())
@@ -195,9 +197,10 @@ for name, found in (("all trained again", retrained), ("last layer only", last_o
     print(f"{'':19}{changed:.0%} look most like another one now; {known:.0%} of the newcomers' are known")
 
 # %% [markdown] tags=["answer"]
-# Trained again, nearly every number has moved, and answers that had nothing to do with the newcomer are others now.
-# With the last layer alone few numbers move, and answers change all the same, for all outputs share 100%. Whatever was
-# tested has to be tested anew. And for all that, the newcomer is still turned away on nearly every other day.
+# Trained again, nearly every number has moved, and what had nothing to do with the newcomer has changed: which of the
+# old four a picture looks most like. With the last layer alone few numbers move, and that changes all the same, for all
+# outputs share 100%. Whatever was tested has to be tested anew. And for all that, the newcomer is still turned away on
+# nearly all other days.
 
 # %% tags=["answer"]
 assert np.mean(turned_away) > 0.85
