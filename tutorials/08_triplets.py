@@ -13,6 +13,7 @@
 
 # %%
 import copy
+import time
 import warnings
 from itertools import pairwise
 
@@ -234,6 +235,48 @@ for ax, at, title in zip(panels, (0, -1), ("active: P is too far, N too near", "
 panels[1].text(*(path[-1][0] + (0, -np.sqrt(near**2 + 0.2) - 0.09)), "N has to stay outside", color=GREY, ha="center")
 fig.savefig("triplet_gradient.png", dpi=150)
 plt.show()
+
+# %% [markdown]
+# ## Is α the margin of a support vector machine?
+#
+# Some notes call α a "support vector margin". FaceNet calls it a margin, and nothing more is usual. But the two are
+# relatives. A support vector machine (SVM) learns a score z = w·x + b with the *hinge loss*, max(0, 1 − yz), y = ±1: be
+# right, and by 1, and nothing more is asked of you. Take z = ‖A − N‖² − ‖A − P‖² as the score of a triplet, which
+# should be positive. Then the triplet loss is max(0, α − z), the same hinge, with α for 1.
+#
+# They come closer still. If P and N are of the same length, as encodings are, the squares cancel, and the score is
+# linear in A: z = w·A with w = 2(P − N). There is a plane halfway between P and N; α asks that A is α / ‖w‖ on the
+# right side of it.
+
+# %%
+anywhere = np.random.default_rng(1).normal(0, 1, (3, 200, 5))
+A, P, N = anywhere / np.linalg.norm(anywhere, axis=2, keepdims=True)
+score = np.square(A - N).sum(axis=1) - np.square(A - P).sum(axis=1)
+w = 2 * (P - N)
+assert np.allclose(score, np.sum(w * A, axis=1))
+margin = 0.2
+hinge = np.maximum(0, 1 - score / margin)
+assert np.isclose(faces.triplet_loss(A, P, N, margin=margin).item(), margin * hinge.sum())
+width = margin / np.linalg.norm(w, axis=1)
+print(f"α = {margin} for every triplet; on A's side of the plane that is {width.min():.3f} to {width.max():.3f}")
+assert width.max() > 1.5 * width.min()
+
+active = score < margin
+gradients = []
+for chosen in (np.full(200, True), active):
+    tensors = [Tensor(points, requires_grad=True) for points in (A, P, N)]
+    triplet_loss(*(tensor[chosen] for tensor in tensors)).backward()
+    gradients.append([tensor.grad for tensor in tensors])
+assert all(np.allclose(everything, some) for everything, some in zip(*gradients, strict=True))
+print(f"{active.sum()} of 200 triplets are active; without the others the gradients are the same")
+
+# %% [markdown]
+# So the active triplets are what support vectors are to an SVM: what alone decides. (Schultz and Joachims 2004 did
+# train an SVM on such comparisons, and FaceNet names them, and Weinberger and Saul 2006, among those it follows.)
+#
+# And the difference? An SVM *seeks* the widest margin: it asks for a 1 and makes ‖w‖ small, so that 1 / ‖w‖ becomes as
+# wide as the data allow. Our α is a number that you choose. Nobody makes anything wide; w is not even a weight, but two
+# other encodings. Call α the margin.
 
 # %% [markdown]
 # ## A network learns, with a margin and without
@@ -480,12 +523,69 @@ plt.show()
 # it turns to batch-hard; FaceNet took semi-hard ones; ours began at random. And whatever you do, look at three numbers:
 # the loss, the share of active triplets, and the distance between encodings.
 #
+# ## How many pictures is many?
+#
+# We have 600. The course says that commercial systems learn from 10 million pictures, or 100 million. DeepFace had 4.4
+# million of 4,030 people, and FaceNet 100 to 200 million of 8 million people (these two are what the papers say of
+# themselves, sections 5.1 and 5). What does that mean for two cores?
+#
+# Count multiplications. Each picture takes one for each weight, and training up to three: forwards, for the gradient of
+# the weights, and for that of what came in. Our encoder has 37,888 weights. FaceNet's largest takes 1.6 billion
+# multiplications a picture, forwards; that is its authors' figure, and three times as many in training is our guess.
+#
+# **Predict**: how long does one pass through 200 million pictures take on your machine? With our small encoder, and
+# with FaceNet's, if all of it ran as fast as the largest product of two matrices that you can think of?
+
+# %% tags=["predict"]
+some_encoder = new_encoder(16)
+start = time.perf_counter()
+train(some_encoder, "random", 1, 0.001)
+ours = len(pictures) / (time.perf_counter() - start)  # pictures a second
+square = random.normal(0, 1, (1024, 1024)).astype(np.float32)
+fastest = np.inf
+for _ in range(3):
+    start = time.perf_counter()
+    square @ square
+    fastest = min(fastest, time.perf_counter() - start)
+speed = 1024**3 / fastest  # multiplications a second
+small, large = 2 * 576 * 64 + 3 * 64 * 16, 3 * 1_600_000_000
+print(f"a picture in training: {small:,} multiplications with our encoder, {large:,} with FaceNet's")
+print(f"here: {ours:,.0f} pictures a second with ours; {speed:.1e} multiplications a second in a large product")
+for whose, count in (
+    ("this lesson's", 600),
+    ("DeepFace's", 4_400_000),
+    ("the course's, from", 10_000_000),
+    ("the course's, to", 100_000_000),
+    ("FaceNet's", 200_000_000),
+):
+    print(
+        f"{whose:18} {count:11,} pictures, once: {count / ours / 3600:6.2f} hours with ours, "
+        f"{count * large / speed / 3600:9,.2f} with FaceNet's"
+    )
+
+# %% tags=["answer"]
+assert small == 76_800 and large == 62_500 * small and 200_000_000 * large == 960_000_000_000_000_000
+
+# %% [markdown] tags=["answer"]
+# The toy sees them all in some hours. FaceNet's encoder takes 62,500 times the multiplications, 10¹⁸ in all: months or
+# years for *one* pass. (FaceNet was trained for 1,000 to 2,000 hours on a cluster of CPUs, section 3.3. DeepFace's 15
+# passes took three days on GPUs, section 5.2.)
+#
+# Is so much needed? FaceNet's Table 6 has an answer, for a smaller network after 700 hours. At a FAR of 0.001 it passes
+# 76% of the pairs of one person with 2.6 million pictures, 85% with 26 million, and 86% with 260 million. Ten times as
+# many brought nine points, the next ten times one. So who has two cores fetches an encoder that others have trained,
+# and at most trains its last layers.
+
+# %% [markdown]
 # ## What you have now
 #
 # - A triplet says: nearer to this one than to that one, by α. Its gradients are 2(N − P), 2(P − A), 2(A − N).
+# - The triplet loss is a hinge, as an SVM's is. Its active triplets decide, as support vectors do; but α is chosen, and
+#   an SVM's margin is sought.
 # - Without α one point for all is a perfect answer. With it, training can still get stuck there, at a loss of α.
 # - Most triplets are easy soon and have no gradient. Mining finds the others, in each batch, by distance.
 # - A network is judged by people it never met.
+# - A hundred million pictures are nothing for two cores. Take trained weights.
 #
 # **Try it**
 #

@@ -3,10 +3,12 @@
 #
 # Triplets ask which of two is nearer. There is a plainer question: here are two pictures, is it one person, yes or no?
 # A network that answers it is called *Siamese*, after twins who share a body: one encoder looks at both pictures, and a
-# small *head* on top compares what it saw. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) was built so.
+# small *head* on top compares what it saw. The name is from Bromley, Guyon, LeCun, Säckinger and Shah (1993), who
+# compared signatures. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) is often named with it; it tried such a training
+# as an addition, to an encoder that had learned otherwise.
 #
 # In this lesson you compare encodings in three ways, derive where chi-square comes from and what it refuses, let
-# weights find out which features can be trusted, and train the twins.
+# weights find out which features can be trusted, train the twins, and then go DeepFace's way, in its own order.
 #
 # Letters: f and g are the encodings of two pictures, D numbers each; y is 1 for one person and 0 for two, ŷ the
 # network's answer.
@@ -374,10 +376,11 @@ pairs, threes = race.values()
 bell = min(pairs[-1, 0], threes[-1, 0])
 at_bell = {kind: np.interp(bell, *run.T) for kind, run in race.items()}
 print(f"after 16 epochs each: pairs {pairs[15, 1]:.1%}, triplets {threes[15, 1]:.1%} in the right order")
+print(f"triplets after 32: {threes[-1, 1]:.1%}")
 print(f"after {bell:.1f} s each: " + ", ".join(f"{kind} {share:.1%}" for kind, share in at_bell.items()))
 
 # %% tags=["answer"]
-assert pairs[-1, 1] > threes[15, 1] + 0.02 and pairs[-1, 1] > threes[-1, 1] > 0.85
+assert pairs[-1, 1] > threes[15, 1] + 0.01 and pairs[-1, 1] > threes[-1, 1] - 0.02 and threes[-1, 1] > 0.7
 
 # %% tags=["answer"]
 fig, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
@@ -392,17 +395,143 @@ fig.savefig("pairs_and_triplets.png", dpi=150)
 plt.show()
 
 # %% [markdown] tags=["answer"]
-# Here the head wins, and does not lose when the triplets may train twice as long: it *learns* what counts how much, and
-# every pair of its batch has something to say, where most triplets soon are easy (lesson 8, which also has the remedy).
-# It is one result, of a small encoder and random triplets. What stays true: a distance can be searched among a million
-# encodings at once, and has no head to lose.
+# After as many epochs the head wins, and triplets that train for twice as many do not pull ahead: the head *learns*
+# what counts how much, and every pair of its batch has something to say, where most triplets soon are easy (lesson 8,
+# which also has the remedy). By the clock it depends on the machine, for an epoch of triplets takes less time: look at
+# your figure. It is one result, of a small encoder and random triplets. What stays true: a distance can be searched
+# among a million encodings at once, and has no head to lose.
 
 # %% [markdown]
 # And a pair head gives what a distance does not: a probability, and a threshold that comes with it. What it costs:
 # every comparison runs through the head, and it has to be stored with the encoder. (`Gallery(…, head=head)` does so,
-# and `minicnn face train --loss pair` trains one.)
+# and `minicnn face train --loss pair` trains one.) The encodings of those who are known are computed once and kept,
+# with a head as with a distance (lesson 6): only the D differences and their weights come anew for everybody.
 #
-# ## DeepFace
+# ## DeepFace, in its own order
+#
+# Was DeepFace trained as twins, or as a classifier? You will read both. The paper says (its sections in brackets):
+#
+# - The encoder was trained as a *classifier*. Its last layer, F8, has an output for each of the 4,030 people of the
+#   training pictures; softmax, cross-entropy (3 and 5.2). No pairs and no triplets.
+# - Then F8 is dropped. F7, 4096 numbers behind a ReLU, is the encoding. Each number is divided by its largest value
+#   among the training pictures, then all of them by their length (3).
+# - Encodings are compared in three ways (4): by the inner product, where nothing is learned; by χ² with weights that an
+#   SVM finds (4.1); and, as something that was tested too, by a Siamese network, |f − g| with learned weights, in which
+#   only the two topmost layers are trained (4.2). On the benchmark's own pairs that overfitted; it took pictures of
+#   100,000 more people (5.3).
+#
+# So: a classifier, and twins as an addition. (A year later FaceNet left the classifier away and learned the distance
+# itself, by triplets.) Go the same way with the doodles. An SVM's loss you know from lesson 8: the hinge, and small
+# weights.
+#
+# **Predict**: can a network that never saw a pair tell pairs of strangers? It was asked for one of eighty names.
+
+# %% tags=["predict"]
+source = np.random.default_rng(0)
+classifier, F8 = new_encoder(source), nn.Linear(32, 80, seed=source)
+optimizer = optim.Adam([*classifier.parameters(), *F8.parameters()], learning_rate=0.002)
+for _ in range(60):
+    for rows in np.split(source.permutation(len(pictures)), 12):
+        loss = ops.cross_entropy(F8(classifier(Tensor(pictures[rows]))), who[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+with no_grad():
+    F7 = classifier(Tensor(pictures)).data
+    named = np.mean(F8(Tensor(F7)).data.argmax(axis=1) == who)
+largest = np.maximum(F7.max(axis=0), 1e-6)
+print(f"as a classifier: {named:.0%} of its own pictures named rightly; F8 is dropped now")
+
+
+def normalized(features):
+    return ops.l2_normalize(features / Tensor(largest))
+
+
+def encoded(images):
+    with no_grad():
+        return normalized(classifier(Tensor(images))).data
+
+
+def fit_head(head, parameters, loss_of, steps, rate):
+    optimizer = optim.Adam(parameters, learning_rate=rate)
+    for _ in range(steps):
+        loss = loss_of(head)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+known, unknown = encoded(pictures), encoded(strangers)
+f, g = unknown[first], unknown[second]
+deepface = {"inner product": faces.evaluate_pairs(1 - np.sum(f * g, axis=1), same)}  # of nothing that was learned
+
+one, other, of_one = pairs_among(who, source)
+svm = faces.PairHead("chi2", 32)
+sign = 2.0 * of_one - 1
+
+
+def hinge(head):
+    return ops.mean(ops.maximum(1 - sign * head(known[one], known[other]), 0.0)) + 0.0001 * ops.sum(ops.square(head.w))
+
+
+fit_head(svm, svm.parameters(), hinge, 150, 0.05)
+with no_grad():
+    deepface["χ², weights by an SVM"] = faces.evaluate_pairs(-svm(f, g).data, same)
+
+lower, top_layer, head = classifier.layers[1], classifier.layers[2], faces.PairHead("l1", 32)
+with no_grad():
+    below = [lower(Tensor(images.reshape(len(images), -1))).data for images in (pictures, strangers)]
+frozen = lower.w.data.copy()
+
+
+def siamese(head):
+    people = source.choice(80, 10, replace=False)
+    rows = np.flatnonzero(np.isin(who, people))
+    codes = normalized(top_layer(Tensor(below[0][rows])))
+    a, b, truth = pairs_among(who[rows], source)
+    return ops.binary_cross_entropy(head(codes[a], codes[b]), truth)
+
+
+fit_head(head, [*top_layer.parameters(), *head.parameters()], siamese, 200, 0.002)
+with no_grad():
+    codes = normalized(top_layer(Tensor(below[1])))
+    deepface["Siamese, two layers"] = faces.evaluate_pairs(-head(codes[first], codes[second]).data, same)
+for name, result in deepface.items():
+    print(
+        f"classifier, then {name:22} {result.accuracy:.1%} of the strangers' pairs right ± {result.standard_error:.1%}"
+    )
+
+# %% tags=["answer"]
+assert named > 0.95 and np.array_equal(lower.w.data, frozen)
+assert deepface["inner product"].accuracy > results["pixels"].accuracy + 0.08
+assert all(result.accuracy > results["pixels"].accuracy + 0.1 for result in deepface.values())
+assert max(result.accuracy for result in deepface.values()) > deepface["inner product"].accuracy + 0.03
+
+fig, ax = plt.subplots(figsize=(9, 3.9), layout="constrained")
+bars = {"pixels": (results["pixels"], GREY)}
+bars |= {f"classifier, {name}": (result, BLUE) for name, result in deepface.items()}
+bars |= {f"twins from the start, {NAMES[kind]}": (results[kind], RED) for kind in NAMES}
+for place, (name, (result, colour)) in enumerate(bars.items()):
+    ax.barh(place, result.accuracy, color=colour, alpha=0.45, height=0.7)
+    ax.errorbar(result.accuracy, place, xerr=result.standard_error, color=colour, capsize=3, lw=1.5)
+    beside = 0.505 if result.accuracy > 0.65 else result.accuracy + result.standard_error + 0.005
+    ax.text(beside, place, f"{name}: {result.accuracy:.0%}", va="center", color=INK)
+ax.axvline(0.5, color=INK, lw=0.8)
+ax.set(xlim=(0.5, 0.9), yticks=[])
+ax.invert_yaxis()
+ax.xaxis.set_major_formatter("{x:.0%}")
+ax.set_title("Strangers' pairs told rightly (guessing: 50%), ± one standard error", loc="left")
+ax.spines["left"].set_visible(False)
+fig.savefig("deepface_in_small.png", dpi=150)
+plt.show()
+
+# %% [markdown] tags=["answer"]
+# It can. Who has to tell eighty people apart needs features of faces, and some of these serve for others as well. A few
+# weights on top, found from pairs, help; and to train with pairs from the start is no worse here. (Most bars
+# are close, and 600 pairs decide: do not read their order.)
+
+# %% [markdown]
+# ## Filters of one's own
 #
 # DeepFace straightens a face first, so that eyes are where eyes are in all pictures. Then why should a filter that
 # looks at eyes be the one that looks at chins? Its later layers are *locally connected*: a convolution whose filters
@@ -422,8 +551,9 @@ by_hand = window.ravel() @ small.w.data[1, 2].reshape(-1, 3) + small.b.data[1, 2
 assert np.allclose(small(x).data[0, 1, 2], by_hand, atol=1e-5)
 
 # %% [markdown]
-# Behind them come 4096 numbers that went through a ReLU, and these are compared: by χ² with learned weights, or by
-# |f − g| with a Siamese training like yours. In 2014 that came within a hair of what people can do.
+# What it does to straighten a face, and what such filters are worth, is in lesson 19. In 2014 all of this together,
+# several networks combined by an SVM, had 97.35% of the pairs of Labeled Faces in the Wild right. The paper
+# (5.3) puts people at a little over 97.5%.
 #
 # ## What you have now
 #
@@ -431,6 +561,7 @@ assert np.allclose(small(x).data[0, 1, 2], by_hand, atol=1e-5)
 # - The head weighs differences number by number: ∂L/∂f = (ŷ − y) · w · ∂φ/∂f.
 # - χ² is the squared difference in units of how counts stray. It needs features of 0 or more.
 # - Learned weights find out which features to trust; a good φ leaves them little to find.
+# - DeepFace is a classifier whose last layer was dropped. χ² and the Siamese head came after.
 #
 # **Try it**
 #

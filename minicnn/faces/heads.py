@@ -1,7 +1,8 @@
 """What sits on an encoder: is this pair one person, and which of the known people is it?
 
 A Siamese network is one encoder that is called twice, head(encoder(x), encoder(y)), and both calls add to the gradients
-of the same parameters. Source: Bromley et al. 1993; Taigman, Yang, Ranzato & Wolf 2014 (DeepFace).
+of the same parameters. Source: Bromley et al. 1993; the heads: Taigman, Yang, Ranzato & Wolf 2014 (DeepFace), which
+trained its encoder as a classifier and put them on top.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class IdentityClassifier(nn.Module):
     """Which of the people it was trained on: logits x w + b, one a person. An encoder learns by it, then it is dropped.
 
     loss() is the cross entropy: ∂L/∂x = (softmax − target) wᵀ / N. What it cannot do is meet somebody new: a person
-    more is a column more, and training again. Source: Taigman et al. 2014, section 3.1.
+    more is a column more, and training again. Source: Taigman et al. 2014, section 3.
     """
 
     def __init__(self, dimensions: int, people: int, *, seed: nn.Seed = None) -> None:

@@ -1,6 +1,9 @@
 """DeepFace: an aligned face of 152×152 pixels to 4096 numbers, by layers that have filters of their own at every place.
 
 Source: Taigman, Yang, Ranzato & Wolf 2014, "DeepFace: closing the gap to human-level performance in face verification".
+It was trained as a classifier, by F8 and a softmax over the people of the training pictures; F7 is kept as the encoding
+(section 3). Pairs came afterwards, for the comparison: χ² or a Siamese head (section 4; here `faces.PairHead`). The
+paper's faces are frontalized by a 3-D model (section 2); here they are aligned in the plane.
 Layer names are those of its Keras port, whose weights no TensorFlow since 2.12 can load.
 """
 
