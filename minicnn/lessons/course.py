@@ -53,7 +53,7 @@ LECTURES = (
         "see story",
         ("receptive_field", "deconvnet_relu"),
     ),
-    Row("Cost function", ("style_transfer_by_hand",), "style_transfer", "style --plot", ("total_cost", "train_step")),
+    Row("Cost function", ("style_transfer_by_hand",), "as_stated", "style --plot", ("total_cost", "train_step")),
     Row(
         "Content cost function",
         ("style_transfer_by_hand", "style_transfer_in_practice"),
