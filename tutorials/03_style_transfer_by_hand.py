@@ -457,9 +457,9 @@ for name, costs in louder.items():
     print(f"β = 1000, {name:8} J from {costs[0]:.3g} to {costs[-1]:.3g} in {len(costs) - 1} steps")
 
 # %% [markdown] tags=["answer"]
-# After ten steps it is the start. What noise has to find in sixty steps, the photograph has from the first. After sixty
-# it is both: Adam from noise has come to about where descent is from the photograph, and Adam from the photograph is
-# below them all.
+# After ten steps it is the start: ten steps from the photograph are worth more than sixty from noise, if both descend
+# plainly. After sixty it is both: Adam from noise has come to about where descent is from the photograph, and Adam from
+# the photograph is below them all.
 #
 # The best reason for Adam is in the last two lines. The rate of plain descent was right for *one* J. Change β and it
 # must be found again; at this one J explodes in two steps. Adam's 0.05 is five hundredths of the way from black to
@@ -474,7 +474,9 @@ for costs in after.values():
     assert costs["photograph, descent"] < 0.8 * costs["noise, descent"]
     assert costs["photograph, Adam"] < 0.9 * costs["noise, Adam"]
 assert after[10]["photograph, descent"] < 0.6 * after[10]["noise, Adam"]  # at first the start is all
+assert after[10]["photograph, descent"] < after[60]["noise, descent"]
 assert after[60]["noise, Adam"] < 0.8 * after[60]["noise, descent"]
+assert 0.8 < after[60]["noise, Adam"] / after[60]["photograph, descent"] < 1.3
 assert after[60]["photograph, Adam"] < 0.95 * after[60]["photograph, descent"]
 assert (np.diff(ways["photograph, descent"][0]) < 0).all()
 assert louder["descent"][-1] > 100 * louder["descent"][0] and louder["Adam"][-1] < 0.5 * louder["Adam"][0]

@@ -178,6 +178,8 @@ for name in ("untrained", "untrained, another"):
     assert missing[name] > 1.5 * missing["trained"]  # strokes: no
     assert all(own_cost[name, of] < own_cost["trained", of] for of in paintings)  # and yet they are content
 
+assert min(share["trained"][:2]) > 1.15  # and the trained one overdoes it
+
 figure, panels = plt.subplots(3, 4, figsize=(11.5, 9.2), layout="constrained")
 for row, of in zip(panels, paintings, strict=True):
     pictures = {"the painting": paintings[of], **{name: made[name, of] for name in networks}}
