@@ -7,7 +7,8 @@
 # it looks at.
 #
 # In this lesson you write each part of the cost yourself, check it against the numbers of the deeplearning.ai course
-# and against minicnn's own, and then write the loop. It takes 60 steps and less than a minute.
+# and against minicnn's own, and then write the loop: first as the course states it, from noise by plain gradient
+# descent, and then as people run it. It takes less than a minute.
 #
 # What a layer of the network puts out of a picture are its *features*: C channels, each a map of H rows and W columns
 # that says where the layer saw what it looks for. Their shape is (1, H, W, C), as in the course.
@@ -313,20 +314,214 @@ for name, features in seen_in_photograph.items():
 assert photograph.shape == painting.shape == (128, 128, 3)
 
 # %% [markdown]
-# Look at the sizes: they are one and less. In the course's network they run into the hundreds. The content cost grows
-# with the square of the features, the style cost with their *fourth power* (a Gram matrix is a product already, and
-# it is squared): features of half the size leave a quarter of the content cost, and a sixteenth of the style cost. So
-# alpha = 10 and beta = 40, tuned to large features, would leave us little style. We keep alpha, and raise beta.
+# ## The algorithm as the course states it
 #
-# One more term. A picture can lower its cost with speckle that the network likes and the eye does not. So we also
-# charge for roughness: the squared differences of neighbouring pixels.
+# Three lines, and you have all that they need:
+#
+# 1. Begin with G at random, 100×100×3.
+# 2. J(G) = α · J_content(C, G) + β · J_style(S, G), with α = 10 and β = 40.
+# 3. G := G − ε · ∂J/∂G, again and again.
+#
+# No photograph to begin with, no optimizer with a name, no clipping. One number is missing, the rate ε. J is divided by
+# the number of features, so a single pixel moves it very little: expect tiny gradients, and rates far above those that
+# train networks.
+#
+# **Predict**: three steps at the rates 10, 100 and 1000. Is ten times the rate ten times as fast?
+
+# %% tags=["predict"]
+ALPHA, EPSILON = 10, 100
+photograph_100 = images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=(119, 100))[:100]
+painting_100 = PAINTINGS["stained_glass"](100)
+noise = np.random.default_rng(0).random((1, 100, 100, 3), dtype=np.float32)
+with no_grad():
+    target_content = network.features(photograph_100[None], [CONTENT_LAYER])[CONTENT_LAYER]
+    target_style = network.features(painting_100[None], STYLE_LAYERS)
+
+
+def J(G, beta=40):
+    """The cost of the course, and nothing else."""
+    seen = network.features(G, [*STYLE_LAYERS, CONTENT_LAYER])
+    content = content_cost(target_content, seen[CONTENT_LAYER])
+    return total_cost(content, style_cost(target_style, seen, STYLE_LAYERS), ALPHA, beta)
+
+
+def as_stated(G, epsilon, steps, beta=40):
+    """J before each step and after the last, and the picture at each of these times."""
+    costs, pictures = [], []
+    with frozen(network):
+        for step in range(steps + 1):
+            G = Tensor(G, requires_grad=True)
+            cost = J(G, beta)
+            costs.append(cost.item())
+            pictures.append(G.data[0])
+            if step < steps:
+                cost.backward()
+                G = G.data - epsilon * G.grad
+    return np.array(costs), pictures
+
+
+G = Tensor(noise, requires_grad=True)
+with frozen(network):
+    J(G).backward()
+print(f"one pixel's gradient, in the mean: {np.abs(G.grad).mean():.5f}")
+assert np.abs(G.grad).mean() < 0.001
+
+tried = {epsilon: as_stated(noise, epsilon, steps=3)[0] for epsilon in (10, 100, 1000)}
+for epsilon, costs in tried.items():
+    print(f"rate {epsilon:4}:  J = " + "  →  ".join(f"{cost:.3g}" for cost in costs))
+
+# %% [markdown] tags=["answer"]
+# From 10 to 100 it gains. At 1000 the first step already goes beyond the valley and up the other side, the next starts
+# higher and goes further still, and after three J is a number with sixteen digits. Too small a rate only takes long;
+# too large a one does not take less long, it never arrives.
+
+# %% tags=["answer"]
+assert tried[10][3] < tried[10][0] and tried[100][3] < tried[10][3]
+assert tried[1000][3] > 1000 * tried[1000][0]
+
+# %% [markdown]
+# So ε = 100, and a hundred steps. **Predict**: what will you recognise first, and when?
+
+# %% tags=["predict"]
+stated, on_the_way = as_stated(noise, EPSILON, steps=100)
+falls = np.diff(stated) < 0
+print(f"J from {stated[0]:.3f} to {stated[-1]:.3f}; it falls in {falls.sum()} of {len(falls)} steps")
+
+SHOWN = (0, 3, 10, 30, 60, 100)
+fig, panels = plt.subplots(1, len(SHOWN) + 1, figsize=(15, 2.7), layout="constrained", width_ratios=[1] * 6 + [1.35])
+for ax, step in zip(panels, SHOWN, strict=False):
+    ax.imshow(np.clip(on_the_way[step], 0, 1), interpolation="lanczos")
+    ax.set_title(f"step {step}\nJ = {stated[step]:.3f}" if step else f"noise\nJ = {stated[0]:.3f}")
+    ax.set_axis_off()
+curve = panels[-1]
+curve.plot(stated, color=INK, lw=2)
+curve.plot(SHOWN, stated[list(SHOWN)], "o", color=RED)
+curve.set(yscale="log", xlabel="step", title="J falls at every step")
+curve.set_yticks((0.1, 0.2, 0.5), ("0.1", "0.2", "0.5"))
+curve.minorticks_off()
+curve.grid(alpha=0.25)
+fig.savefig("as_stated.png", dpi=150)
+plt.show()
+
+# %% [markdown] tags=["answer"]
+# J falls at every single step: this is what "plain" buys. Her glasses and her cap come out of the grain after some
+# thirty steps, and then she does. No pixel of the photograph was ever copied; only features were compared.
+
+# %% tags=["answer"]
+assert falls.all() and stated[-1] < stated[0] / 5
+
+# %% [markdown]
+# ## The start and the optimizer that people use
+#
+# The programs that you can download do two things differently. They start from the *photograph*, where the content cost
+# is zero to begin with. And they walk with *Adam*, which divides each pixel's gradient by that pixel's usual size. Its
+# rate is then a length, in shares of the way from black to white.
+#
+# Same J, sixty steps each, two starts and two ways to walk. **Predict**: which of the two counts for more after ten
+# steps? And after sixty?
+
+# %% tags=["predict"]
+
+
+def with_adam(G, learning_rate, steps, beta=40):
+    """As `as_stated`, but for line 3."""
+    G = Tensor(G.copy(), requires_grad=True)
+    optimizer = optim.Adam([G], learning_rate=learning_rate)
+    costs, pictures = [], []
+    with frozen(network):
+        for _ in range(steps + 1):
+            optimizer.zero_grad()
+            cost = J(G, beta)
+            cost.backward()
+            costs.append(cost.item())
+            pictures.append(G.data[0].copy())
+            optimizer.step()
+    return np.array(costs), pictures
+
+
+ways = {
+    "noise, descent": (stated[:61], on_the_way[:61]),
+    "noise, Adam": with_adam(noise, 0.05, steps=60),
+    "photograph, descent": as_stated(photograph_100[None], EPSILON, steps=60),
+    "photograph, Adam": with_adam(photograph_100[None], 0.05, steps=60),
+}
+for name, (costs, _) in ways.items():
+    print(f"{name:20} J = " + "   ".join(f"{costs[step]:.3f} at step {step}" for step in (0, 10, 30, 60)))
+
+# The β of the next section, and the rates as they are:
+louder = {
+    "descent": as_stated(photograph_100[None], EPSILON, steps=2, beta=1000)[0],
+    "Adam": with_adam(photograph_100[None], 0.05, steps=10, beta=1000)[0],
+}
+for name, costs in louder.items():
+    print(f"β = 1000, {name:8} J from {costs[0]:.3g} to {costs[-1]:.3g} in {len(costs) - 1} steps")
+
+# %% [markdown] tags=["answer"]
+# After ten steps it is the start: ten steps from the photograph are worth more than sixty from noise, if both descend
+# plainly. After sixty it is both: Adam from noise has come to about where descent is from the photograph, and Adam from
+# the photograph is below them all.
+#
+# The best reason for Adam is in the last two lines. The rate of plain descent was right for *one* J. Change β and it
+# must be found again; at this one J explodes in two steps. Adam's 0.05 is five hundredths of the way from black to
+# white whatever J is, so nobody has to look for it. Its price: J need not fall at every step any more.
+#
+# And noise? It has a use still. From the photograph there is one answer, and it stays close to the photograph. From
+# noise every seed gives another.
+
+# %% tags=["answer"]
+after = {step: {name: costs[step] for name, (costs, _) in ways.items()} for step in (10, 60)}
+for costs in after.values():
+    assert costs["photograph, descent"] < 0.8 * costs["noise, descent"]
+    assert costs["photograph, Adam"] < 0.9 * costs["noise, Adam"]
+assert after[10]["photograph, descent"] < 0.6 * after[10]["noise, Adam"]  # at first the start is all
+assert after[10]["photograph, descent"] < after[60]["noise, descent"]
+assert after[60]["noise, Adam"] < 0.8 * after[60]["noise, descent"]
+assert 0.8 < after[60]["noise, Adam"] / after[60]["photograph, descent"] < 1.3
+assert after[60]["photograph, Adam"] < 0.95 * after[60]["photograph, descent"]
+assert (np.diff(ways["photograph, descent"][0]) < 0).all()
+assert louder["descent"][-1] > 100 * louder["descent"][0] and louder["Adam"][-1] < 0.5 * louder["Adam"][0]
+
+fig = plt.figure(figsize=(13, 6.6), layout="constrained")
+left, right = fig.subfigures(1, 2, width_ratios=(1.55, 1))
+rows = left.subplots(4, 5)
+colours = dict(zip(ways, (INK, GREEN, BLUE, RED), strict=True))
+for row, (name, (_, pictures)) in zip(rows, ways.items(), strict=True):
+    for ax, step in zip(row, (0, 3, 10, 30, 60), strict=True):
+        ax.imshow(np.clip(pictures[step], 0, 1), interpolation="lanczos")
+        ax.set_axis_off()
+        if name == "noise, descent":
+            ax.set_title(f"step {step}")
+    start, walk = name.split(", ")
+    row[0].text(-6, 50, f"{start},\n{walk}", ha="right", va="center", color=colours[name], weight="bold")
+curve = right.subplots()
+for name, (costs, _) in ways.items():
+    curve.plot(costs, color=colours[name], lw=2.2, label=name)
+curve.set(yscale="log", xlabel="step", title="J, the same for all")
+curve.set_yticks((0.05, 0.1, 0.2, 0.5), ("0.05", "0.1", "0.2", "0.5"))
+curve.minorticks_off()
+curve.legend(frameon=False)
+curve.grid(alpha=0.25)
+fig.savefig("four_ways.png", dpi=150)
+plt.show()
+
+# %% [markdown]
+# ## What else people change
+#
+# Her face is there, but where is the window? Look at the sizes of the features, above: they are one and less. In the
+# course's network they run into the hundreds. The content cost grows with the square of the features, the style cost
+# with their *fourth power* (a Gram matrix is a product already, and it is squared): features of half the size leave a
+# quarter of the content cost, and a sixteenth of the style cost. So alpha = 10 and beta = 40, tuned to large features,
+# leave us little style. We keep alpha, and raise beta.
+#
+# One more term. A picture can lower its cost with speckle that the network likes and the eye does not: the pictures
+# above are full of it. So we also charge for roughness: the squared differences of neighbouring pixels.
 
 # %%
 half, other_half = Tensor(one / 2), Tensor(other / 2)
 assert np.isclose(content_cost(half, other_half).item(), 7.056877 / 4, rtol=3e-6)
 assert np.isclose(layer_style_cost(half, other_half).item(), 14.017808 / 16, rtol=3e-6)
 
-ALPHA, BETA, ROUGHNESS = 10, 1000, 4
+BETA, ROUGHNESS = 1000, 4
 
 
 def roughness(image):
@@ -339,8 +534,9 @@ def roughness(image):
 # ## The loop
 #
 # What learns here? Not the network: it is *frozen*, its weights take no gradient and cannot be written to. The one
-# thing that requires a gradient is the image. We start from the photograph. Each step: look, weigh, walk back, move
-# the pixels a little. Then clip them to [0, 1], because a pixel cannot be blacker than black.
+# thing that requires a gradient is the image. We start from the photograph, now at 128 by 128, and walk with Adam. Each
+# step: look, weigh, walk back, move the pixels a little. Then clip them to [0, 1], because a pixel cannot be blacker
+# than black.
 #
 # **Predict**: which of the three costs, content, style and total, begins at zero? And which way will each of them go?
 
@@ -470,19 +666,20 @@ assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a
 # - A wrong cost raises no error. Each slip has its number, and one of them looks right.
 # - Two right programs may differ in the fourth digit: ask for the number format.
 # - The network is frozen; the gradient goes to the pixels.
+# - The algorithm as stated works, and J falls at every step. The photograph and Adam save steps, and a search for ε.
 #
 # You have written neural style transfer.
 #
 # **Try it**
 #
-# 1. Start from noise: `np.random.default_rng(0).random((1, 128, 128, 3), dtype=np.float32)`. The photograph appears
-#    out of nothing. How many steps until you recognize her?
+# 1. Run the algorithm as stated from two other seeds. Does J end at the same number? Do you get the same picture?
 # 2. Set `ALPHA = 0`. What remains is a *texture*: the window's glass, and nobody in it.
 # 3. Use only `{"block1_conv1": 1.0}` for the style, then only `{"block4_conv1": 1.0}`. Which one has the colours,
 #    which one the pieces of glass?
 # 4. Take the content from `block1_conv1`, and then from `block5_conv1`. What does the network remember of a face, four
 #    pools up?
-# 5. Replace Adam by `optim.SGD` and look for a learning rate. You will come to like Adam.
+# 5. Find the largest ε at which J still falls at all of the hundred steps, within ten per cent. Then do it again at
+#    50×50. Does ε grow or shrink, and can you say why from the formula of the content cost?
 # 6. Try the other paintings, `"starry_night"` and `"woodcut_wave"`, and a photograph of your own:
 #    `images.load("me.jpg", size=(128, 128))`.
 # 7. Write all of it again without looking. The course's exercises are here, with its numbers: `minicnn learn start

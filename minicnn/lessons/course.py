@@ -29,7 +29,7 @@ LECTURES = (
         "face identify",
         ("verify", "who_is_it"),
     ),
-    Row("One shot learning", ("one_shot",), "one_shot", "face enroll", ("who_is_it",)),
+    Row("One shot learning", ("one_shot", "transfer_learning"), "one_shot", "face enroll", ("who_is_it",)),
     Row("Siamese network", ("pairs", "deepface"), "twins", "face verify", ("pair_head",)),
     Row("Triplet loss", ("triplets",), "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
     Row(
@@ -41,7 +41,7 @@ LECTURES = (
     ),
     Row(
         "What is neural style transfer?",
-        ("style_transfer_by_hand", "style_transfer_in_practice"),
+        ("style_transfer_by_hand", "style_transfer_in_practice", "transfer_learning"),
         "style_transfer",
         "style",
         ("train_step",),
@@ -53,7 +53,7 @@ LECTURES = (
         "see story",
         ("receptive_field", "deconvnet_relu"),
     ),
-    Row("Cost function", ("style_transfer_by_hand",), "style_transfer", "style --plot", ("total_cost", "train_step")),
+    Row("Cost function", ("style_transfer_by_hand",), "as_stated", "style --plot", ("total_cost", "train_step")),
     Row(
         "Content cost function",
         ("style_transfer_by_hand", "style_transfer_in_practice"),
@@ -85,7 +85,7 @@ ENGINE = (
     Row("Fast convolution", ("winograd",), "one_tile", "bench"),
     Row("The innermost loop", ("registers",), "register_map", "bench --only micro"),
     Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
-    Row("Trained weights", ("vgg_and_weights_from_hdf5",), "vgg19", "weights inspect"),
+    Row("Trained weights", ("vgg_and_weights_from_hdf5", "transfer_learning"), "vgg19", "weights inspect"),
     Row("Finding faces", ("finding_faces",), "lesson_10_cascade", "face detect"),
     Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
