@@ -75,10 +75,11 @@ class Patches:
                 current, picture = number, self.pictures[number]
             yield unit, patch, self.cut(unit, patch, picture)
 
-    def of(self, chosen: Any) -> Patches:
-        """Those of some units only, by their places in `units`."""
-        names = ("units", "values", "numbers", "positions", "boxes", "places")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+    def of(self, chosen: Any, k: int | None = None) -> Patches:
+        """Return the patches of some units only, by their places in `units`. k: the best of each; None for all."""
+        names = ("values", "numbers", "positions", "boxes", "places")
+        kept = {name: getattr(self, name)[chosen][:, :k] for name in names}
+        return replace(self, units=self.units[chosen], **kept)
 
     def cut(self, unit: int, patch: int, picture: np.ndarray) -> np.ndarray:
         """From anything of the picture's size, (H, W, …), what belongs to a patch; NaN as in crops."""

@@ -151,6 +151,14 @@ def test_fewer_pictures_than_patches_and_several_layers_at_once():
     assert found["predictions"].crops.shape[2:] == (12, 12, 3)
 
 
+def test_the_best_few_of_some_units_are_what_a_smaller_search_finds():
+    model, faces = plain(), pictures(12, (12, 13), seed=2)
+    few = top_patches(model, "conv2", faces, k=8).of([2, 0], 3)
+    smaller = top_patches(model, "conv2", faces, [2, 0], k=3)
+    for name in ("units", "values", "numbers", "positions", "boxes", "places", "crops"):
+        assert_array_equal(getattr(few, name), getattr(smaller, name), err_msg=name)
+
+
 def test_it_goes_on_where_it_broke_off(tmp_path):
     class Breaks(list):
         last = 5
