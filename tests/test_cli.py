@@ -143,6 +143,7 @@ def test_weights_lists_what_there_is(capsys, monkeypatch, tmp_path):
     assert all(row.name in table and row.licence in table[row.name] for row in zoo.catalog())
     assert table["tiny_vgg"].endswith("shipped") and table["vgg16"].endswith("no")
     assert table["vgg19"].endswith("yes") and " 0.2 MB " in table["vgg19"]
+    assert " layout " in table["vgg19"] and " file " in table["squeezenet"]
     assert f"  {tmp_path}" in lines
 
 
@@ -153,6 +154,7 @@ def test_weights_lists_everything_about_one(capsys):
         row = zoo.find(name)
         for fact in (row.call, row.link, row.licence, row.accuracy, row.preprocessing, row.md5 or "none is published"):
             assert fact in said
+    assert said.count("by those who published it; not repeated here") == said.count("at hand") == 2
     assert main(["weights", "list", "--json"]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == [row.name for row in zoo.catalog()]
 

@@ -214,6 +214,23 @@ def test_the_shipped_files_are_those_of_the_catalogue():
                 assert row.licence == file.attrs["licence"]
 
 
+def test_what_is_said_to_have_been_loaded_was_at_hand(shared_data):
+    """Copies of the files, or, of mtcnn, a file with its numbers; of everything else the layout alone."""
+    loaded = {row.name: row.loaded for row in zoo.catalog() if row.loaded not in ("layout", "–")}
+    assert loaded == {
+        "tiny_vgg": "shipped",
+        "tiny_facenet": "shipped",
+        "squeezenet": "file",
+        "squeezenet_keras2": "file",
+        "mtcnn": "numbers",
+    }
+    assert all(row.loaded in catalogue.LOADED and (row.loaded == "–") == (row.model is None) for row in zoo.catalog())
+    digests = {checksums.digest(path) for path in (shared_data / "weights").glob("*.h5")}
+    squeezenet, keras2 = zoo.find("squeezenet"), zoo.find("squeezenet_keras2")
+    assert squeezenet.sha256 in digests and any(digest in keras2.note for digest in digests)
+    assert models.mtcnn(shared_data / "mtcnn" / "mtcnn.h5").load_report.complete
+
+
 # --- what arrives --------------------------------------------------------------------------------------------------
 
 

@@ -86,20 +86,26 @@ def _facts(row: Weights) -> dict[str, Any]:
 def _table(rows: list[Weights]) -> Iterator[str]:
     from minicnn import zoo
 
-    line = "{:<19}{:<21}{:>8}  {:<17}{}".format
-    yield line("name", "network", "size", "licence", "here")
+    line = "{:<18}{:<20}{:>8}  {:<16}{:<8}{}".format
+    yield line("name", "network", "size", "licence", "loaded", "here")
     for row in rows:
         facts = _facts(row)
         here = "no" if facts["path"] is None else "yes" if row.link else "shipped"
-        yield line(row.name, row.model or "none of ours", file_size(facts["size"]), row.licence, here)
+        loaded = "file" if row.loaded in ("shipped", "numbers") else row.loaded
+        yield line(row.name, row.model or "none of ours", file_size(facts["size"]), row.licence, loaded, here)
     yield ""
+    yield "loaded: what minicnn's tests have loaded. file: the file itself, or its numbers;"
+    yield "layout: files in its layout only, for the file itself was not at hand."
     yield "To get one: minicnn weights fetch NAME. All about it: minicnn weights list NAME."
     yield "Folders, the first to have a file wins, and fetch writes to the first:"
     yield from (f"  {folder}" for folder in zoo.folders())
 
 
 def _card(row: Weights) -> Iterator[str]:
+    from minicnn.zoo.catalogue import LOADED
+
     facts = _facts(row)
+    measured = "by minicnn, on this file" if row.link is None else "by those who published it; not repeated here"
     kind, digest = row.published or (
         "checksum",
         "none is published; that of the first download is recorded and kept to",
@@ -114,6 +120,8 @@ def _card(row: Weights) -> Iterator[str]:
             kind: digest,
             "licence": row.licence,
             "accuracy": row.accuracy,
+            "measured": measured if row.accuracy != "not stated" else None,
+            "loaded": f"by minicnn's tests: {LOADED[row.loaded]}",
             "pictures": row.preprocessing,
             "note": row.note,
         }

@@ -16,6 +16,14 @@ VGG = "BGR from 0 to 255, minus (103.939, 116.779, 123.68)"
 SQUEEZENET = "BGR from 0 to 255, minus (104.006, 116.669, 122.679)"
 SQUEEZENET_ACCURACY = "57.5 % top-1, 80.3 % top-5 on ImageNet (version 1.0, Iandola et al. 2016; 1.1 claims no less)"
 
+LOADED = {
+    "shipped": "this file",
+    "file": "a copy of this file",
+    "numbers": "the same numbers, in a file like it; its three parts only as tests write them",
+    "layout": "files that Keras or the tests wrote in its layout; the file itself was not at hand",
+    "–": "nothing, as minicnn has no such network",
+}
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -26,6 +34,8 @@ class Weights:
     its keywords; None where minicnn has no such network. preprocessing: what that function does with pictures.
     size: in bytes, or nearly. sha256, md5: of what the link gives, as its publisher states them; None where not.
     parts: {name: (link, SHA-256)} of what `file` is made of, where it is made here; source is then where they lie.
+    loaded: what the tests have loaded of it, a key of LOADED. accuracy: as its publisher states it, but for what is
+    shipped, which was measured here.
     """
 
     name: str
@@ -41,6 +51,7 @@ class Weights:
     md5: str | None = None
     note: str = ""
     parts: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
+    loaded: str = "layout"
 
     @property
     def link(self) -> str | None:
@@ -79,6 +90,7 @@ _CATALOG = (
         accuracy="88.52 % on CIFAR-10's test pictures",
         sha256="8c259849abab22ecad3f5ead5bbdb3842ac877d3f1e0920c56308dc883efc50b",
         note="shipped with minicnn",
+        loaded="shipped",
     ),
     Weights(
         "tiny_facenet",
@@ -90,6 +102,7 @@ _CATALOG = (
         accuracy="98.98 % of 6,000 pairs, VAL 90.0 % at FAR 0.001, people held out",
         sha256="8a433ef6fec0d7c6885caab63e8751135f44ee08d50bdb768f2cf8f00e4753f2",
         note="shipped with minicnn; knows drawn faces only",
+        loaded="shipped",
     ),
     Weights(
         "vgg16",
@@ -153,6 +166,7 @@ _CATALOG = (
         size=3_002_560,
         sha256="17154246284f555591549ac2c83e127abfbf4307dc4b0060fdaa2931d0fa38da",
         note="SqueezeNet 1.1 without its classifier, written by Keras 1; the SHA-256 is that of a copy known to load",
+        loaded="file",
     ),
     Weights(
         "squeezenet_keras2",
@@ -166,6 +180,7 @@ _CATALOG = (
         size=3_032_184,
         note="the same numbers, written by Keras 2; a copy known to load has SHA-256 "
         "2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f",
+        loaded="file",
     ),
     Weights(
         "openface",
@@ -226,6 +241,7 @@ _CATALOG = (
         accuracy="98.95 % on LFW (Parkhi et al. 2015)",
         size=580_085_408,
         note="Oxford's VGG-Face, in Keras; its authors allow non-commercial research",
+        loaded="–",
     ),
     Weights(
         "mtcnn",
@@ -236,6 +252,7 @@ _CATALOG = (
         preprocessing="RGB from 0 to 255, minus 127.5, over 128",
         size=2_034_800,
         note="finds faces and five landmarks: minicnn face detect; trained by its authors, from facenet's three files",
+        loaded="numbers",
         parts={
             "pnet": (
                 f"{FACENET}/det1.npy",
