@@ -67,12 +67,15 @@ def residual(x, change, scale, relu):
 def sgd_step(p, gradient, v, rate, momentum, decay, nesterov):
     """Update p and the velocity v in place by a step of gradient descent with momentum.
 
-    p, gradient, v: of the same shape. rate, momentum, decay: numbers. nesterov: bool.
+    p, gradient, v: of the same shape; v is None without momentum. rate, momentum, decay: numbers. nesterov: bool.
 
     g = gradient + decay · p,   v = momentum · v + g,   p −= rate · v   or, nesterov,  p −= rate · (g + momentum · v)
     Source: Sutskever et al. 2013.
     """
     g = gradient + decay * p
+    if v is None:
+        p -= rate * g
+        return
     v *= momentum
     v += g
     p -= rate * (g + momentum * v if nesterov else v)

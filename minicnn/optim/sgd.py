@@ -44,11 +44,9 @@ class SGD(Optimizer):
 
     def _move(self, index: int, parameter: Tensor, gradient: np.ndarray) -> None:
         decay = self.weight_decay if parameter.ndim > 1 else 0.0
-        if self.momentum:
-            rule = float(self.learning_rate), self.momentum, decay, self.nesterov
-            kernels_for(parameter.data).sgd_step(parameter.data, gradient, self.velocity[index], *rule)
-        else:
-            parameter.data -= self.learning_rate * (gradient + decay * parameter.data)
+        velocity = self.velocity[index] if self.momentum else None
+        rule = float(self.learning_rate), self.momentum, decay, self.nesterov
+        kernels_for(parameter.data).sgd_step(parameter.data, gradient, velocity, *rule)
         if self.bounds != EVERYWHERE:
             np.clip(parameter.data, *self.bounds, out=parameter.data)
 

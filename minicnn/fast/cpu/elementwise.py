@@ -176,13 +176,26 @@ def _residual_range(start, stop, x, change, scale, relu, y):
 
 
 def sgd_step(p, gradient, v, rate, momentum, decay, nesterov):
-    if not (p.flags.c_contiguous and v.flags.c_contiguous):  # a flat p would be a copy, and moving it would be in vain
+    if not (
+        p.flags.c_contiguous and (v is None or v.flags.c_contiguous)
+    ):  # a flat p would be a copy, and moving it would be in vain
         definition.sgd_step(p, gradient, v, rate, momentum, decay, nesterov)
         return
     gradient = threads.constant(np.broadcast_to(gradient, p.shape).astype(p.dtype, copy=False))
     numbers = (p.dtype.type(number) for number in (rate, momentum, decay))
-    pieces = threads.split(p.size, least=LEAST)
-    threads.parallel(_sgd_range, pieces, p.reshape(-1), gradient.reshape(-1), v.reshape(-1), *numbers, nesterov)
+    rate, momentum, decay = numbers
+    pieces, flat = threads.split(p.size, least=LEAST), (p.reshape(-1), gradient.reshape(-1))
+    if v is None:
+        threads.parallel(_descend_range, pieces, *flat, rate, decay)
+    else:
+        threads.parallel(_sgd_range, pieces, *flat, v.reshape(-1), rate, momentum, decay, nesterov)
+
+
+@njit(nogil=True, cache=True)
+def _descend_range(start, stop, p, gradient, rate, decay):
+    p, gradient = p[start:stop], gradient[start:stop]
+    for i in range(p.size):
+        p[i] -= rate * (gradient[i] + decay * p[i])
 
 
 @njit(nogil=True, cache=True)

@@ -218,6 +218,7 @@ def _avg_range(start, stop, x, y, count_padding, window):
     """Form the mean of each window."""
     output, size, stride, before = window
     _, depth, height, width, channels = x.shape
+    quartet, quarter = size == (1, 2, 2), y.dtype.type(0.25)
     place = _place(start, output)
     for i in range(start, stop):
         n, od, oh, ow = place
@@ -226,6 +227,12 @@ def _avg_range(start, stop, x, y, count_padding, window):
         first_h, stop_h = _inside(h, size[1], height)
         first_w, stop_w = _inside(w, size[2], width)
         total = y[i]
+        if quartet and stop_h - first_h == 2 and stop_w - first_w == 2:  # the commonest window, in one pass
+            p, q, r, s = x[n, d, h, w], x[n, d, h, w + 1], x[n, d, h + 1, w], x[n, d, h + 1, w + 1]
+            for c in range(channels):
+                total[c] = (p[c] + q[c] + r[c] + s[c]) * quarter
+            place = _next(place, output)
+            continue
         for c in range(channels):
             total[c] = 0
         for kd in range(first_d, stop_d):
