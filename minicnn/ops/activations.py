@@ -41,7 +41,7 @@ def at_relu(kernels, dy, active):
 
 @op(fresh=True)
 def relu(x):
-    """Return max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
+    """Return max(x, 0), elementwise. x: any shape. The gradient at 0 is 0. Source: Nair & Hinton 2010."""
     kernels = kernels_for(x)
     y = kernels.relu(x)
 
@@ -77,7 +77,10 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
 
 @op(inputs=1, fresh=True)
 def leaky_relu(x, slope):
-    """Return x where x > 0, slope · x elsewhere. x: any shape; slope: a number. Source: Maas et al. 2013."""
+    """Return x where x > 0, slope · x elsewhere. x: any shape; slope: a number. The gradient at 0 is the slope.
+
+    Source: Maas et al. 2013.
+    """
     factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
 
     def backward(dy):
@@ -88,8 +91,9 @@ def leaky_relu(x, slope):
 
 @op(fresh=True)
 def prelu(x, slope, *, needs):
-    """Return x where x > 0, slope · x elsewhere, with a learned slope. Source: He et al. 2015.
+    """Return x where x > 0, slope · x elsewhere, with a learned slope. The gradient at 0 is the slope.
 
+    Source: He et al. 2015.
     slope: (C,), one per channel, or any other shape that broadcasts to the shape of x. Raise InputError otherwise.
     """
     if not _broadcasts(np.shape(slope), np.shape(x)):
@@ -147,8 +151,11 @@ def softplus(x):
 
 @op(fresh=True)
 def softmax(x, *, axis=-1):
-    """Return eˣ / Σ eˣ, summed along `axis` and shifted by the maximum to avoid overflow."""
-    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    """Return eˣ / Σ eˣ, summed along `axis` and shifted by the maximum to avoid overflow.
+
+    An element of −∞ gets 0 and no gradient. If all along the axis are −∞, or one is ∞, all are NaN.
+    """
+    y = np.exp(x - (x.max(axis=axis, keepdims=True) if x.size else 0))
     y /= y.sum(axis=axis, keepdims=True)
 
     def backward(dy):

@@ -17,6 +17,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
 
     x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). The inputs are never modified.
     training: use the statistics of the batch instead of `mean` and `variance`; the gradient flows through them.
+    A constant channel then becomes beta.
     statistics: (mean, variance) of the batch, if the caller has already computed them.
     activation="relu": apply ReLU to the result.
     Raise InputError for shapes, dtypes or an activation that do not fit. Source: Ioffe & Szegedy 2015.
@@ -109,7 +110,10 @@ def _check_local_response(x, size, alpha, beta, k):
 
 @op(fresh=True)
 def l2_normalize(x, *, axis=-1, eps=1e-12):
-    """Return x / √max(Σ x², eps), of unit length along `axis`. A zero vector stays zero."""
+    """Return x / √max(Σ x², eps), of unit length along `axis`.
+
+    A zero vector stays zero, and its gradient is dy / √eps.
+    """
     squares = np.sum(x * x, axis=axis, keepdims=True)
     length = np.sqrt(np.maximum(squares, eps))
     y = x / length
