@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn import devices
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_activation
 from minicnn.operation import op
 
 # How a cotangent g passes the ReLU of x. The other rules serve visualization; only the first is the gradient.
@@ -62,8 +62,7 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
     if np.shape(x) != np.shape(change) or np.result_type(x) != np.result_type(change):
         what = [f"{np.result_type(array)} {np.shape(array)}" for array in (x, change)]
         raise InputError(f"residual: change is {what[1]}; expected as x is, {what[0]}")
-    if activation not in (None, "relu"):
-        raise InputError(f'residual: activation is {activation!r}; expected None or "relu"')
+    check_activation("residual", activation)
     kernels = kernels_for(x)
     y = kernels.residual(x, change, scale, activation == "relu")
     active = y if activation else None

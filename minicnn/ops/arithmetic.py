@@ -75,13 +75,10 @@ def power(x, exponent, *, needs):
     y = x**exponent
 
     def backward(dy):
-        dx = dexponent = None
-        if needs[0]:
-            dx = dy * exponent * x ** (exponent - (exponent != 0))
-        if needs[1]:
-            flat = np.equal(x, 0) & (exponent >= 0)
-            dexponent = dy * y * np.log(np.where(flat, 1, x))
-        return dx, dexponent
+        return (
+            dy * exponent * x ** (exponent - (exponent != 0)) if needs[0] else None,
+            dy * y * np.log(np.where(np.equal(x, 0) & (exponent >= 0), 1, x)) if needs[1] else None,
+        )
 
     return y, backward
 

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_activation
 from minicnn.operation import op
 from minicnn.ops.activations import at_relu, relu, relu_rule
 
@@ -30,8 +30,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     for name, array in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
         if array is not None and np.shape(array) != x.shape[-1:]:
             raise InputError(f"batch_norm: {name} has shape {np.shape(array)}; expected {x.shape[-1:]} for x {x.shape}")
-    if activation not in (None, "relu"):
-        raise InputError(f'batch_norm: activation is {activation!r}; expected None or "relu"')
+    check_activation("batch_norm", activation)
     # Copies, because backward recomputes where the ReLU was active, and an optimizer may have changed beta by then.
     gamma, beta, mean, variance = (a if a is None else a.astype(x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])

@@ -1,4 +1,4 @@
-"""Points where gradients are a convention, on the simulated GPU: every row of gradients/corners.py that has elements."""
+"""Points where gradients are a convention, on the simulated GPU: rows of gradients/corners.py with elements."""
 
 import numpy as np
 import pytest
