@@ -7,7 +7,7 @@ import pytest
 
 import minicnn
 from minicnn import Tensor, faces, models, nn, op, ops, optim, style
-from minicnn.errors import InputError, check_count, is_count, nearest
+from minicnn.errors import InputError, MissingFileError, check_count, is_count, nearest
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(1)])
@@ -200,6 +200,7 @@ def test_names_of_layers_and_weights():
     network = models.tiny_vgg(None)
     assert said(lambda: network.features(RGB, ["block1_conv11"])).endswith("; did you mean 'block1_conv1'?")
     assert said(lambda: network.find("block1_con1")).endswith("; did you mean 'block1_conv1'?")
+    assert said(lambda: models.tiny_vgg("tiny_vg"), MissingFileError).endswith("; did you mean 'tiny_vgg'?")
     assert said(lambda: minicnn.zoo.fetch("tiny_vg")).endswith("; did you mean 'tiny_vgg'?")
 
 

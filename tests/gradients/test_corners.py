@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import ops
+from minicnn import faces, ops, style
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
+from minicnn.faces import heads
+from minicnn.faces.distances import METRICS
 from minicnn.gradients.corners import CORNERS, SMOOTH
 from minicnn.tensor import Tensor
 
@@ -55,6 +57,29 @@ def test_a_norm_of_zero_has_no_gradient_but_nan():
     with np.errstate(all="ignore"):
         ops.sqrt(ops.sum(x * x)).backward()
     assert np.isnan(x.grad).all()
+
+
+POINTS = np.array([[1.0, 2, 3], [0, 0, 0]])
+EQUAL = {
+    **{f"distance {metric}": lambda f, g, m=metric: faces.distance(f, g, metric=m) for metric in METRICS},
+    "chi-square": heads.chi_square,
+    "triplets": lambda f, g: faces.triplet_loss(f, g, g),
+    "triplets of roots": lambda f, g: faces.triplet_loss(f, g, g, squared=False),
+    "triplets, soft": lambda f, g: faces.triplet_loss(f, g, g, squared=False, margin="soft"),
+    "contrast": lambda f, g: faces.contrastive_loss(f, g, np.array([1, 0])),
+    "content": style.content_cost,
+    "variation": lambda f, g: style.total_variation(ops.reshape(f * 0.0, (1, 2, 3, 1))) + 0.0 * g.sum(),
+}
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_between_equal_points_no_gradient_of_the_applications_flows(name):
+    """Distances have a kink at 0: their gradient there is 0, not NaN, with no warning."""
+    shape = (1, 1, 2, 3) if name == "content" else POINTS.shape
+    f, g = (Tensor(POINTS.reshape(shape).copy(), requires_grad=True) for _ in range(2))
+    EQUAL[name](f, g).sum().backward()
+    assert_array_equal(f.grad, np.zeros(shape))
+    assert_array_equal(g.grad, np.zeros(shape))
 
 
 @pytest.mark.parametrize("axis", [None, 1, (0, 1)])
