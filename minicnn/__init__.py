@@ -9,7 +9,7 @@ from typing import Any
 
 from minicnn import backend
 from minicnn.backend import use_backend
-from minicnn.errors import GradcheckError, InputError
+from minicnn.errors import GradcheckError, InputError, nearest
 from minicnn.operation import no_grad, op
 from minicnn.ops import arithmetic as _operators  # noqa: F401  (gives Tensor its +, *, @, …)
 from minicnn.tensor import Tensor
@@ -30,6 +30,7 @@ _LATER = {
     "record": "minicnn.tape",
     "set_threads": "minicnn.resources",
 }
+_CORE_ROOMS = ("ops", "nn", "optim")
 _ROOMS = (
     *("datasets", "faces", "hdf5", "images", "learn", "models", "nn"),
     *("ops", "optim", "style", "tape", "training", "visualize", "zoo"),
@@ -59,7 +60,9 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_LATER[name]), name)
     if name in _ROOMS:
         return importlib.import_module(f"minicnn.{name}")
-    raise AttributeError(f"module 'minicnn' has no attribute {name!r}")
+    homes = [room for room in _CORE_ROOMS if name in importlib.import_module(f"minicnn.{room}").__all__]
+    near = f"; did you mean 'minicnn.{homes[0]}.{name}'?" if homes else nearest(name, __all__)
+    raise AttributeError(f"module 'minicnn' has no attribute {name!r}{'' if name.startswith('_') else near}")
 
 
 def __dir__() -> list[str]:

@@ -103,3 +103,8 @@ def writeable(array: Any) -> bool:
 def synchronize() -> None:
     """Wait until the GPU has finished all submitted work."""
     _open_gpu().synchronize()
+
+
+def unlocked(value: Any) -> Any:
+    """Return a copy of a read-only host array, and any other value as it is: pickles keep the lock of frozen arrays."""
+    return value.copy() if isinstance(value, np.ndarray) and not value.flags.writeable else value

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
+
+# {name in other libraries: ours}, in lower case. Misspelt and merely similar names need no row.
+OTHERWISE = {"dense": "linear", "dot": "matmul", "filters": "channels_out", "lr": "learning_rate", "mm": "matmul"}
+OTHERWISE |= {"dim": "axis", "multiply": "mul", "permute": "transpose", "subtract": "sub"}
 
 
 class InputError(ValueError):
@@ -47,3 +57,60 @@ def check_count(what: str, value: Any, least: int = 1, most: int | None = None) 
         span = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"{what} is {value!r}; expected an integer {span}")
     return int(value)
+
+
+def check_activation(name: str, activation: Any) -> None:
+    """Raise InputError unless the activation is None or "relu". name: the op or layer, for the message."""
+    if activation not in (None, "relu"):
+        raise InputError(f'{name}: activation is {activation!r}; expected None or "relu"')
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def nearest(name: Any, known: Collection[str]) -> str:
+    """Return "; did you mean 'conv'?" with the most similar of the known names, or "" if none is similar."""
+    lowered = {other.lower(): other for other in known}
+    typed = str(name).lower().removeprefix("reduce_")  # TensorFlow's reductions
+    near = difflib.get_close_matches(OTHERWISE.get(typed, typed), lowered, 1)
+    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def suggest_names(module: str, names: Collection[str]) -> None:
+    """Give a module a `__getattr__` that raises AttributeError with the nearest of its public names."""
+
+    def missing(name: str) -> Any:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{nearest(name, names)}")
+
+    vars(sys.modules[module])["__getattr__"] = missing
+
+
+def check_keywords(name: str, function: Callable, given: Collection[str]) -> None:
+    """Raise TypeError, with the nearest name, if the function has no parameter of a given name. name: for messages."""
+    parameters = inspect.signature(function).parameters
+    for key in given:
+        if key not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            known = [other for other in parameters if other not in ("self", "needs")]
+            near = nearest(key, known) or f"; expected one of {', '.join(known)}"
+            raise TypeError(f"{name}: there is no argument {key!r}{near}")
+
+
+class ChecksKeywords:
+    """A base of classes whose constructor names the nearest argument if one is misspelt."""
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        check_keywords(cls.__name__, cls.__init__, options)
+        return super().__new__(cls)
+
+
+def explain(problem: Exception, op: Callable, arrays: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Raise one line in place of Python's or NumPy's error if a call of an op has an unknown keyword or misfit shapes.
+
+    problem: what the call raised. Return if it is something else.
+    """
+    if type(problem) is TypeError:
+        check_keywords(op.__name__, op, options)
+    if type(problem) is ValueError and len(arrays) > 1 and "broadcast" in str(problem):
+        given = " and ".join(map("{} {}".format, inspect.signature(op).parameters, map(np.shape, arrays)))
+        said = f"{given} do not broadcast; expected equal sizes, or 1, from the last axis on"
+        raise InputError(f"{op.__name__}: {said}") from problem

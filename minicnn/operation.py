@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minicnn import devices
-from minicnn.errors import InputError
+from minicnn.errors import InputError, explain
 from minicnn.graph import Node, Observer
 from minicnn.tensor import Tensor, as_data, made
 
@@ -124,7 +124,11 @@ def op(
         if watcher is not None:
             following = _apart(options, fuses or {})
             step = watcher.begin(apply, sources, arrays, rest, options)
-        result = function(*arrays, *rest, **options)
+        try:
+            result = function(*arrays, *rest, **options)
+        except (TypeError, ValueError) as problem:
+            explain(problem, function, arrays, options)
+            raise
         if type(result) is not tuple or len(result) != 2 or not inspect.isfunction(result[1]):
             raise InputError(
                 f"{name}: returned {type(result).__name__}; expected a pair: the result, and a function "

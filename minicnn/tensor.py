@@ -57,6 +57,11 @@ class Tensor:
         values = np.array2string(devices.to_host(self.data), threshold=20, precision=4)
         return f"Tensor{label}({values}, {self.dtype}{place}{made_by})"
 
+    def __reduce__(self) -> tuple:
+        """Pickle data, requires_grad, name and gradient, without the graph: results become leaves, as in PyTorch."""
+        given = devices.unlocked(self.data), self.requires_grad, self.name
+        return type(self), given, (None, {"grad": self.grad})
+
     def __len__(self) -> int:
         return len(self.data)
 

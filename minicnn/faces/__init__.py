@@ -1,5 +1,6 @@
 """Faces: encodings that are near each other for one person, how they are learned, and what is done with them."""
 
+from minicnn.errors import suggest_names
 from minicnn.faces.calibration import Calibration, calibrate
 from minicnn.faces.centres import CentreLoss, centre_loss
 from minicnn.faces.collapse import CollapseMonitor, CollapseWarning
@@ -44,3 +45,5 @@ __all__ = [
     "mine_triplets",
     "triplet_loss",
 ]
+
+suggest_names(__name__, __all__)

@@ -72,7 +72,7 @@ class PairHead(nn.Module):
             raise InputError(f"PairHead: kind is {kind!r}; expected one of {', '.join(KINDS)}")
         check_count("PairHead: dimensions", dimensions)
         self.kind = kind
-        self._difference, weight = KINDS[kind]
+        weight = KINDS[kind][1]
         self.w = Tensor(np.full(dimensions, -weight(dimensions), np.float32), requires_grad=True)
         self.b = Tensor(np.ones((), np.float32), requires_grad=True)
 
@@ -81,7 +81,7 @@ class PairHead(nn.Module):
             if shape[-1:] != self.w.shape:
                 size = self.w.size
                 raise InputError(f"PairHead: {name} has shape {shape}; expected (…, {size}), the head's dimensions")
-        return ops.matmul(self._difference(f, g), self.w) + self.b
+        return ops.matmul(KINDS[self.kind][0](f, g), self.w) + self.b
 
     def probability(self, f: Any, g: Any) -> Tensor:
         """That f and g are of one person: between 0 and 1, (…)."""

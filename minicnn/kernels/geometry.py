@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,20 @@ def slide(
     return Window(sizes, strides, dilations, befores, afters, tuple(outputs))
 
 
+def likely_cause(shape: Sequence[int], ndim: int, channels: int | None = None) -> str:
+    """Return a guess at why an input does not fit, such as "; is the batch axis missing? …", or "" without a guess.
+
+    shape: of the input. Expected are `ndim` dimensions (N, *spatial, C), with C = channels if that is given.
+    """
+    if len(shape) == ndim - 1 and channels == 1 != shape[-1]:
+        return "; is the channel axis missing? x[..., None] adds it"
+    if len(shape) == ndim - 1 and channels in (None, shape[-1]):
+        return "; is the batch axis missing? x[None] adds it"
+    if len(shape) == ndim and shape[1] == channels != shape[-1]:
+        return f"; is it channels-first? x.transpose{(0, *range(2, ndim), 1)} moves the channels last"
+    return ""
+
+
 def one_each(name: str, what: str, value: Any, rank: int, *, least: int) -> tuple[int, ...]:
     """Return `value` as one int per dimension; a single int applies to all.
 
@@ -101,9 +115,10 @@ def _padding(
         pairs = [(e, e) if _is_int(e) else e for e in entries]
         if all(_is_pair(p) for p in pairs):
             return tuple((int(before), int(after)) for before, after in pairs)
+    cause = nearest(rule, ("same", "valid")) if rule else ""
     raise InputError(
         f"{name}: padding is {padding!r}; expected an int, {len(spatial)} ints, "
-        f'{len(spatial)} pairs (before, after), "same" or "valid"'
+        f'{len(spatial)} pairs (before, after), "same" or "valid"{cause}'
     )
 
 

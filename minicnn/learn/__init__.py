@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minicnn.errors import suggest_names
 from minicnn.learn import catalogue, examining, files, progress
 from minicnn.learn.judging import collect, judge, prepare
 from minicnn.learn.table import Table
@@ -72,3 +73,6 @@ def solution(name: str) -> str:
     text = files.solution(catalogue.find(name))
     progress.note(name, seen=True)
     return text
+
+
+suggest_names(__name__, __all__)

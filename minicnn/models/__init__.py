@@ -1,5 +1,6 @@
 """Networks, with or without trained weights."""
 
+from minicnn.errors import suggest_names
 from minicnn.models.cascade import mtcnn
 from minicnn.models.deep_face import deepface
 from minicnn.models.imagenet import squeezenet, vgg16, vgg19
@@ -22,3 +23,5 @@ __all__ = [
     "vgg16",
     "vgg19",
 ]
+
+suggest_names(__name__, __all__)

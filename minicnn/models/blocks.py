@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from minicnn import backend, nn, ops
+from minicnn.errors import InputError
 from minicnn.nn import summary
+from minicnn.nn.module import name_layer
 from minicnn.operation import watching
 from minicnn.tensor import Tensor
 
@@ -153,14 +155,18 @@ def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
     """x through the layers. Two that are computed faster together are, unless somebody reads what is between them."""
     taps = _taps.get()
     done = None  # the layer that was computed together with the one before it
-    for layer, following in zip(layers, [*layers[1:], None], strict=False):
-        if f"{layer.name}.linear" in taps.wanted:
-            x = layer.linear(x)  # type: ignore[attr-defined]
-            taps.keep(f"{layer.name}.linear", x)
-            x = ops.relu(x) if layer.activation else x  # type: ignore[attr-defined]
-        elif layer is not done:
-            together = None if taps.read(layer) else _together(layer, following)
-            x, done = (together(x), following) if together else (layer(x), None)
+    for index, (layer, following) in enumerate(zip(layers, [*layers[1:], None], strict=False)):
+        try:
+            if f"{layer.name}.linear" in taps.wanted:
+                x = layer.linear(x)  # type: ignore[attr-defined]
+                taps.keep(f"{layer.name}.linear", x)
+                x = ops.relu(x) if layer.activation else x  # type: ignore[attr-defined]
+            elif layer is not done:
+                together = None if taps.read(layer) else _together(layer, following)
+                x, done = (together(x), following) if together else (layer(x), None)
+        except InputError as problem:
+            name_layer(problem, index, layer)
+            raise
         taps.keep(layer.name, x)
     return x
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from minicnn import nn
-from minicnn.errors import InputError
+from minicnn.errors import InputError, nearest
 from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run, run_whole
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
 from minicnn.tensor import Tensor
@@ -123,7 +123,7 @@ class Network(nn.Module):
         if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):
             raise InputError(
                 f"features: layer {name!r} is unknown; {self.card.name} has {listed(self.layer_names, most=40)}, "
-                "and NAME.linear for a convolution before its ReLU"
+                f"and NAME.linear for a convolution before its ReLU{nearest(layer_name, self.layer_names)}"
             )
 
     def _enter(self, x: Tensor) -> Tensor:

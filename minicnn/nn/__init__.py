@@ -1,5 +1,6 @@
 """Layers: plain classes that own their parameters. Tensor attributes are parameters, array attributes are state."""
 
+from minicnn.errors import suggest_names
 from minicnn.nn.activations import Dropout, PReLU, ReLU, Sigmoid
 from minicnn.nn.convolution import Conv1d, Conv2d, Conv3d, LocallyConnected1d, LocallyConnected2d
 from minicnn.nn.dense import Flatten, Linear
@@ -49,3 +50,5 @@ __all__ = [
     "glorot",
     "he",
 ]
+
+suggest_names(__name__, __all__)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from minicnn import ops
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_activation
 from minicnn.kernels.geometry import one_each, slide
 from minicnn.nn.initial import Seed, initial_values
-from minicnn.nn.sliding import Sliding
+from minicnn.nn.module import Sliding
 from minicnn.tensor import Tensor
 
 
@@ -40,9 +40,11 @@ class _Conv(Sliding):
         seed: Seed = None,
         name: str | None = None,
     ) -> None:
+        check_activation(type(self).__name__, activation)
         self.size = one_each(type(self).__name__, "kernel", kernel, self.rank, least=1)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.activation, self.name = activation, name
+        self.activation, self.name, self.channels = activation, name, channels_in
+        self.window()  # checks the arguments
         if groups < 1 or channels_in % groups or channels_out % groups:
             raise InputError(
                 f"{type(self).__name__}: groups is {groups}; expected a divisor of {channels_in} and {channels_out}"
@@ -121,11 +123,10 @@ class _LocallyConnected(Sliding):
         name: str | None = None,
     ) -> None:
         kind = type(self).__name__
-        if activation not in (None, "relu"):
-            raise InputError(f'{kind}: activation is {activation!r}; expected None or "relu"')
+        check_activation(kind, activation)
         self.size = one_each(kind, "kernel", kernel, self.rank, least=1)
         self.stride = one_each(kind, "stride", stride, self.rank, least=1)
-        self.activation, self.name = activation, name
+        self.activation, self.name, self.channels = activation, name, channels_in
         self.input_size = one_each(kind, "input_size", input_size, self.rank, least=1)
         output = slide(kind, self.input_size, self.size, stride=self.stride).output
         taps = math.prod(self.size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn import ops
-from minicnn.errors import InputError
+from minicnn.errors import check_activation
 from minicnn.nn.initial import Seed, initial_values
 from minicnn.nn.module import Module
 from minicnn.tensor import Tensor
@@ -30,8 +30,7 @@ class Linear(Module):
         seed: Seed = None,
         name: str | None = None,
     ) -> None:
-        if activation not in (None, "relu"):
-            raise InputError(f'Linear: activation is {activation!r}; expected None or "relu"')
+        check_activation("Linear", activation)
         shape = features_in, features_out
         self.w = Tensor(initial_values(initial)(shape, *shape, np.random.default_rng(seed)), requires_grad=True)
         self.b = Tensor(np.zeros(features_out, np.float32), requires_grad=True) if bias else None

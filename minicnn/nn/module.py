@@ -1,4 +1,4 @@
-"""The base class of layers and models, sequential models, and `frozen`.
+"""The base classes of layers and models, sequential models, and `frozen`.
 
 The parameters of a module are its Tensor attributes, and those of the modules in its attributes, lists and dicts.
 """
@@ -12,13 +12,13 @@ from typing import Any, Self
 import numpy as np
 
 from minicnn import backend, devices
-from minicnn.errors import InputError
-from minicnn.kernels.geometry import Window
+from minicnn.errors import ChecksKeywords, InputError, nearest
+from minicnn.kernels.geometry import Window, likely_cause, one_each, slide
 from minicnn.nn import summary
 from minicnn.tensor import Tensor
 
 
-class Module:
+class Module(ChecksKeywords):
     """The base class of layers and models: a callable with parameters. Subclasses override `forward`.
 
     Tensor attributes are parameters, and array attributes are state. Modules in attributes, lists and dicts are
@@ -27,6 +27,9 @@ class Module:
 
     name: str | None = None
     training: bool = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: devices.unlocked(value) for key, value in vars(self).items()}
 
     def __call__(self, x: Any) -> Tensor:
         y = self.forward(self.take(x))
@@ -101,7 +104,8 @@ class Module:
         for name, child in self.children():
             if path == name or path.startswith(name + "."):
                 return child.find(path[len(name) + 1 :])
-        raise InputError(f"find: there is no module {path!r} in {type(self).__name__}")
+        near = nearest(path, [name for name, _ in self.children()])
+        raise InputError(f"find: there is no module {path!r} in {type(self).__name__}{near}")
 
     def train(self, training: bool = True) -> Module:
         """Switch to training: batch norm uses batch statistics, and dropout is active. Return self."""
@@ -143,6 +147,12 @@ def _once(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def name_layer(problem: InputError, index: int, layer: Module) -> None:
+    """Begin an error's message with the layer that raised it: its name, or else its index, and its class."""
+    place = repr(getattr(layer, "name", None) or index)
+    problem.args = (f"layer {place} ({type(layer).__name__}): {problem}", *problem.args[1:])
+
+
 @contextmanager
 def frozen(model: Module) -> Iterator[Module]:
     """Freeze a model inside the block: its parameters take no gradient, and its host arrays are read-only.
@@ -168,16 +178,55 @@ def frozen(model: Module) -> Iterator[Module]:
             array.flags.writeable = True
 
 
+class Sliding(Module):
+    """A layer with a window that slides over `rank` dimensions."""
+
+    rank: int
+    size: Any
+    stride: Any
+    padding: Any = 0
+    dilation: Any = 1
+    channels: int | None = None  # of the input, if it must have a certain number
+
+    def take(self, x: Any) -> Tensor:
+        """Return x as a Tensor. Raise InputError unless it has a batch axis, `rank` dimensions, and channels."""
+        x = super().take(x)
+        if x.ndim != self.rank + 2:
+            axes = ", ".join(("NLC", "NHWC", "NDHWC")[self.rank - 1])
+            cause = likely_cause(x.shape, self.rank + 2, self.channels)
+            raise InputError(f"{type(self).__name__}: x has shape {x.shape}; expected ({axes}){cause}")
+        return x
+
+    def window(self) -> Window:
+        """Return the Window over the smallest input that it fits. Raise InputError for an invalid setting of it."""
+        name = type(self).__name__
+        sizes = one_each(name, "size", self.size, self.rank, least=1)
+        dilations = one_each(name, "dilation", self.dilation, self.rank, least=1)
+        spans = [(k - 1) * d + 1 for k, d in zip(sizes, dilations, strict=True)]
+        return slide(name, spans, sizes, stride=self.stride, dilation=dilations, padding=self.padding)
+
+
 class Sequential(Module):
-    """A model that applies its layers in order. model[i] is layer i."""
+    """A model that applies its layers in order. model[i] is layer i. Raise InputError for what is not a layer.
+
+    The message of a layer's InputError begins with the layer's name or index.
+    """
 
     def __init__(self, *layers: Module, name: str | None = None) -> None:
+        for index, layer in enumerate(layers):
+            if isinstance(layer, type) or not callable(layer):
+                cause = f"; did you mean {layer.__name__}()?" if isinstance(layer, type) else ""
+                raise InputError(f"Sequential: layer {index} is {layer!r}; expected a layer{cause}")
         self.layers = list(layers)
         self.name = name
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
-            x = layer(x)
+        for index, layer in enumerate(self.layers):
+            try:
+                x = layer(x)
+            except InputError as problem:
+                name_layer(problem, index, layer)
+                raise
         return x
 
     def __getitem__(self, index: int) -> Module:

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_activation
 from minicnn.nn.module import Module
 from minicnn.tensor import Tensor
 
@@ -29,8 +29,7 @@ class BatchNorm(Module):
         activation: str | None = None,
         name: str | None = None,
     ) -> None:
-        if activation not in (None, "relu"):
-            raise InputError(f'BatchNorm: activation is {activation!r}; expected None or "relu"')
+        check_activation("BatchNorm", activation)
         self.gamma = Tensor(np.ones(channels, np.float32), requires_grad=True) if scale else None
         self.beta = Tensor(np.zeros(channels, np.float32), requires_grad=True)
         self.mean = np.zeros(channels, np.float32)

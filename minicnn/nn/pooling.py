@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minicnn import ops
-from minicnn.nn.sliding import Sliding
+from minicnn.nn.module import Sliding
 from minicnn.tensor import Tensor
 
 
@@ -15,6 +15,7 @@ class _Pool(Sliding):
     def __init__(self, size: Any, *, stride: Any = None, padding: Any = 0, name: str | None = None) -> None:
         self.size, self.stride = size, size if stride is None else stride
         self.padding, self.name = padding, name
+        self.window()  # checks the arguments
 
 
 class _MaxPool(_Pool):

@@ -1,5 +1,6 @@
 """The operations: functions from Tensors to Tensors, each with its gradient."""
 
+from minicnn.errors import suggest_names
 from minicnn.ops.activations import dropout, leaky_relu, prelu, relu, residual, sigmoid, softmax, softplus, tanh
 from minicnn.ops.arithmetic import (
     abs,
@@ -78,3 +79,5 @@ __all__ = [
     "tanh",
     "transpose",
 ]
+
+suggest_names(__name__, __all__)

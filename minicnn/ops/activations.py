@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn import devices
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_activation
 from minicnn.operation import op
 
 # How a cotangent g passes the ReLU of x. The other rules serve visualization; only the first is the gradient.
@@ -41,7 +41,7 @@ def at_relu(kernels, dy, active):
 
 @op(fresh=True)
 def relu(x):
-    """Return max(x, 0), elementwise. x: any shape. Source: Nair & Hinton 2010."""
+    """Return max(x, 0), elementwise. x: any shape. The gradient at 0 is 0. Source: Nair & Hinton 2010."""
     kernels = kernels_for(x)
     y = kernels.relu(x)
 
@@ -62,8 +62,7 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
     if np.shape(x) != np.shape(change) or np.result_type(x) != np.result_type(change):
         what = [f"{np.result_type(array)} {np.shape(array)}" for array in (x, change)]
         raise InputError(f"residual: change is {what[1]}; expected as x is, {what[0]}")
-    if activation not in (None, "relu"):
-        raise InputError(f'residual: activation is {activation!r}; expected None or "relu"')
+    check_activation("residual", activation)
     kernels = kernels_for(x)
     y = kernels.residual(x, change, scale, activation == "relu")
     active = y if activation else None
@@ -77,7 +76,10 @@ def residual(x, change, *, scale=1.0, activation=None, needs):
 
 @op(inputs=1, fresh=True)
 def leaky_relu(x, slope):
-    """Return x where x > 0, slope · x elsewhere. x: any shape; slope: a number. Source: Maas et al. 2013."""
+    """Return x where x > 0, slope · x elsewhere. x: any shape; slope: a number. The gradient at 0 is the slope.
+
+    Source: Maas et al. 2013.
+    """
     factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
 
     def backward(dy):
@@ -88,8 +90,9 @@ def leaky_relu(x, slope):
 
 @op(fresh=True)
 def prelu(x, slope, *, needs):
-    """Return x where x > 0, slope · x elsewhere, with a learned slope. Source: He et al. 2015.
+    """Return x where x > 0, slope · x elsewhere, with a learned slope. The gradient at 0 is the slope.
 
+    Source: He et al. 2015.
     slope: (C,), one per channel, or any other shape that broadcasts to the shape of x. Raise InputError otherwise.
     """
     if not _broadcasts(np.shape(slope), np.shape(x)):
@@ -147,8 +150,11 @@ def softplus(x):
 
 @op(fresh=True)
 def softmax(x, *, axis=-1):
-    """Return eˣ / Σ eˣ, summed along `axis` and shifted by the maximum to avoid overflow."""
-    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    """Return eˣ / Σ eˣ, summed along `axis` and shifted by the maximum to avoid overflow.
+
+    An element of −∞ gets 0 and no gradient. If all along the axis are −∞, or one is ∞, all are NaN.
+    """
+    y = np.exp(x - (x.max(axis=axis, keepdims=True) if x.size else 0))
     y /= y.sum(axis=axis, keepdims=True)
 
     def backward(dy):

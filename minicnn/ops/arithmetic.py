@@ -47,7 +47,7 @@ def mul(x, y, *, needs):
 
 @op(fresh=True)
 def div(x, y, *, needs):
-    """Return x / y, elementwise, broadcast."""
+    """Return x / y, elementwise, broadcast. Where y is 0, results and gradients are infinite or NaN, as in IEEE 754."""
 
     def backward(dz):
         return dz / y if needs[0] else None, -dz * x / (y * y) if needs[1] else None
@@ -67,13 +67,17 @@ def neg(x):
 
 @op(fresh=True)
 def power(x, exponent, *, needs):
-    """Return x ** exponent, elementwise, broadcast. The gradient of the exponent requires x > 0."""
+    """Return x ** exponent, elementwise, broadcast.
+
+    The gradient of x is 0 where the exponent is 0, even at x = 0. The gradient of the exponent is NaN where x < 0, and
+    0 where x = 0 and the exponent is not negative. A negative x with a fractional exponent gives NaN.
+    """
     y = x**exponent
 
     def backward(dy):
         return (
-            dy * exponent * x ** (exponent - 1) if needs[0] else None,
-            dy * y * np.log(x) if needs[1] else None,
+            dy * exponent * x ** (exponent - (exponent != 0)) if needs[0] else None,
+            dy * y * np.log(np.where(np.equal(x, 0) & (exponent >= 0), 1, x)) if needs[1] else None,
         )
 
     return y, backward
@@ -92,7 +96,7 @@ def exp(x):
 
 @op(fresh=True)
 def log(x):
-    """Return the natural logarithm of x > 0, elementwise."""
+    """Return the natural logarithm of x > 0, elementwise. At 0 the result is −∞ and the gradient ∞."""
 
     def backward(dy):
         return dy / x
@@ -102,7 +106,7 @@ def log(x):
 
 @op(fresh=True)
 def sqrt(x):
-    """Return √x, elementwise. The gradient requires x > 0."""
+    """Return √x, elementwise. The gradient at 0 is ∞, which a cotangent of 0 makes NaN."""
     y = np.sqrt(x)
 
     def backward(dy):
@@ -164,7 +168,7 @@ def _won(dz, larger, smaller):
 
 @op(inputs=1, fresh=True)
 def clip(x, low, high):
-    """Return x clipped to [low, high], elementwise. The gradient passes where low ≤ x ≤ high."""
+    """Return x clipped to [low, high], elementwise. The gradient passes where low ≤ x ≤ high, bounds included."""
     inside = (x >= low) & (x <= high)
 
     def backward(dy):
@@ -237,7 +241,7 @@ def _as_tuple(value: Any) -> tuple:
 
 @op(inputs=1)
 def sum(x, axis=None, keepdims=False):
-    """Return the sum over `axis`: an int, a tuple of ints, or None for all axes."""
+    """Return the sum over `axis`: an int, a tuple of ints, or None for all axes. The sum of no elements is 0."""
     shape = x.shape
 
     def backward(dy):
@@ -248,7 +252,7 @@ def sum(x, axis=None, keepdims=False):
 
 @op(inputs=1)
 def mean(x, axis=None, keepdims=False):
-    """Return the mean over `axis`: an int, a tuple of ints, or None for all axes."""
+    """Return the mean over `axis`: an int, a tuple of ints, or None for all axes. The mean of no elements is NaN."""
     y = np.mean(x, axis=axis, keepdims=keepdims)
     shape, count = x.shape, x.size // math.prod(np.shape(y)) if np.size(y) else 1
 
@@ -262,9 +266,12 @@ def mean(x, axis=None, keepdims=False):
 def max(x, axis=None, keepdims=False):
     """Return the maximum over `axis`: an int, a tuple of ints, or None for all axes.
 
-    Ties share the gradient evenly.
+    Ties share the gradient evenly. Raise InputError if there is no such axis, or no element along it.
     """
-    y = np.max(x, axis=axis, keepdims=True)
+    try:
+        y = np.max(x, axis=axis, keepdims=True)
+    except ValueError:
+        raise InputError(f"max: x has shape {x.shape}; there is no maximum over axis {axis}") from None
 
     def backward(dy):
         winners = x == y

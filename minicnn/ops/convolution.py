@@ -1,11 +1,13 @@
 """Convolution in one, two and three dimensions, with shared or unshared filters, and the linear layer."""
 
+import math
+
 import numpy as np
 
 from minicnn import devices
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError
-from minicnn.kernels.geometry import slide
+from minicnn.errors import InputError, check_activation
+from minicnn.kernels.geometry import likely_cause, slide
 from minicnn.operation import op
 from minicnn.ops.activations import at_relu, relu
 from minicnn.ops.pooling import halve, remembered
@@ -68,17 +70,18 @@ def _check(x, w, b, groups, activation, pool):
     shapes = f"(x {np.shape(x)}, w {np.shape(w)})"
     _check_floats("conv", x, w, shapes)
     if w.ndim != x.ndim:
-        expected = f"{x.ndim}: (*kernel, C_in / groups, C_out)"
-        raise InputError(f"conv: w has {w.ndim} dimensions; expected {expected} {shapes}")
+        cause = likely_cause(x.shape, w.ndim, w.shape[-2] * groups) if w.ndim > 2 and type(groups) is int else ""
+        expected = f"(N, *spatial, C_in) and (*kernel, C_in / groups, C_out){cause}"
+        raise InputError(f"conv: x has {x.ndim} dimensions, w {w.ndim}; expected {expected} {shapes}")
     if not isinstance(groups, int) or groups < 1 or x.shape[-1] % groups or w.shape[-1] % groups:
         raise InputError(f"conv: groups is {groups!r}; expected a divisor of both channel counts {shapes}")
     if x.shape[-1] != w.shape[-2] * groups:
         times = f" · {groups} groups" if groups > 1 else ""
-        raise InputError(f"conv: x has {x.shape[-1]} channels, w expects {w.shape[-2]}{times} {shapes}")
+        cause = likely_cause(x.shape, w.ndim, w.shape[-2] * groups)
+        raise InputError(f"conv: x has {x.shape[-1]} channels, w expects {w.shape[-2]}{times}{cause} {shapes}")
     if b is not None and np.shape(b) != w.shape[-1:]:
         raise InputError(f"conv: b has shape {np.shape(b)}; expected {w.shape[-1:]}, one a filter {shapes}")
-    if activation not in (None, "relu"):
-        raise InputError(f'conv: activation is {activation!r}; expected None or "relu"')
+    check_activation("conv", activation)
     if pool not in (None, "avg"):
         raise InputError(f'conv: pool is {pool!r}; expected None or "avg"')
 
@@ -148,18 +151,22 @@ def _window_without_sharing(x, w, b, stride):
 def linear(x, w, b=None, *, needs):
     """Return x @ w + b (…, C_out). x: (…, C_in); w: (C_in, C_out); b: (C_out,) or None.
 
-    Raise InputError if x and w have other shapes.
+    Raise InputError for other shapes.
     """
     if np.ndim(w) != 2 or np.ndim(x) < 1 or x.shape[-1] != w.shape[0]:
-        raise InputError(f"linear: x has shape {np.shape(x)}, w {np.shape(w)}; expected (…, C_in) and (C_in, C_out)")
+        expected = "(…, C_in) and (C_in, C_out)"
+        expected += "; was x to be flattened first?" if math.prod(np.shape(x)[1:]) in np.shape(w)[:1] else ""
+        raise InputError(f"linear: x has shape {np.shape(x)}, w {np.shape(w)}; expected {expected}")
+    if b is not None and np.shape(b) != w.shape[1:]:
+        raise InputError(f"linear: b has shape {np.shape(b)}; expected {w.shape[1:]}, one per output, for w {w.shape}")
     kernels, dtype, shape = kernels_for(x), np.result_type(x, w), x.shape
-    rows, w = x.reshape(-1, len(w)).astype(dtype, copy=False), w.astype(dtype, copy=False)
+    rows, w = x.reshape(math.prod(shape[:-1]), len(w)).astype(dtype, copy=False), w.astype(dtype, copy=False)
     y = kernels.product(rows, w)
     if b is not None:
         y = y + b
 
     def backward(dy):
-        dy = dy.reshape(-1, w.shape[1])
+        dy = dy.reshape(len(rows), w.shape[1])
         return (
             kernels.product(dy, w.T).reshape(shape) if needs[0] else None,
             kernels.product(rows.T, dy) if needs[1] else None,

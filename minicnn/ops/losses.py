@@ -16,6 +16,7 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
 
     The target is 1 at the label and 0 elsewhere. `smoothing`, from 0 to below 1, is the share of it that is spread
     evenly over all classes, which keeps a network from overconfidence. Source: Szegedy et al. 2016, section 7.
+    A logit of −∞ makes the cost ∞ if its target is positive, and otherwise adds nothing.
     Raise InputError for labels of another shape, dtype or range.
     """
     labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits)
@@ -47,16 +48,19 @@ def binary_cross_entropy(logits, labels):
     """Return the mean of −y log σ(x) − (1 − y) log(1 − σ(x)), a scalar, without overflow.
 
     logits x: any shape. labels y: of the same shape, in [0, 1]; raise InputError otherwise.
+    A logit of ±∞ costs 0 if the label is the one that it is certain of, and ∞ otherwise.
     """
     labels = devices.beside(labels.data if isinstance(labels, Tensor) else labels, logits).astype(logits.dtype)
     if labels.shape != logits.shape or labels.size == 0:
         raise InputError(f"binary_cross_entropy: labels have shape {labels.shape}; expected {logits.shape}, as logits")
     if not (labels >= 0).all() or not (labels <= 1).all():
         raise InputError("binary_cross_entropy: labels must lie in [0, 1]")
-    costs = np.logaddexp(logits, logits.dtype.type(0)) - labels * logits
+    zero = logits.dtype.type(0)
+    as_one = labels * np.where(labels > 0, np.logaddexp(-logits, zero), 0)
+    costs = as_one + (1 - labels) * np.where(labels < 1, np.logaddexp(logits, zero), 0)
 
     def backward(dy):
-        probability = np.exp(-np.logaddexp(-logits, logits.dtype.type(0)))
+        probability = np.exp(-np.logaddexp(-logits, zero))
         return (probability - labels) * (dy / labels.size)
 
     return costs.mean(), backward
@@ -89,7 +93,7 @@ def gram_matrix(features):
 def pairwise_distances(x, y, *, squared):
     """Return ‖xᵢ − yⱼ‖² if squared, otherwise its root, (N, M). x: (N, D); y: (M, D).
 
-    The gradient of the root is taken as 0 at distance 0. Raise InputError for other shapes.
+    The gradient of the root at distance 0 is 0. Raise InputError for other shapes.
     """
     if np.ndim(x) != 2 or np.ndim(y) != 2 or x.shape[1] != y.shape[1]:
         raise InputError(f"pairwise_distances: x has shape {np.shape(x)}, y {np.shape(y)}; expected (N, D) and (M, D)")

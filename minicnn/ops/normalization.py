@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError
+from minicnn.errors import InputError, check_activation
 from minicnn.operation import op
 from minicnn.ops.activations import at_relu, relu, relu_rule
 
@@ -17,6 +17,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
 
     x: (N, …, C); gamma: (C,) or None for ones; beta, mean, variance: (C,). The inputs are never modified.
     training: use the statistics of the batch instead of `mean` and `variance`; the gradient flows through them.
+    A constant channel then becomes beta.
     statistics: (mean, variance) of the batch, if the caller has already computed them.
     activation="relu": apply ReLU to the result.
     Raise InputError for shapes, dtypes or an activation that do not fit. Source: Ioffe & Szegedy 2015.
@@ -29,8 +30,7 @@ def batch_norm(x, gamma, beta, mean, variance, *, eps, training=False, statistic
     for name, array in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
         if array is not None and np.shape(array) != x.shape[-1:]:
             raise InputError(f"batch_norm: {name} has shape {np.shape(array)}; expected {x.shape[-1:]} for x {x.shape}")
-    if activation not in (None, "relu"):
-        raise InputError(f'batch_norm: activation is {activation!r}; expected None or "relu"')
+    check_activation("batch_norm", activation)
     # Copies, because backward recomputes where the ReLU was active, and an optimizer may have changed beta by then.
     gamma, beta, mean, variance = (a if a is None else a.astype(x.dtype) for a in (gamma, beta, mean, variance))
     rows = x.reshape(-1, x.shape[-1])
@@ -109,7 +109,10 @@ def _check_local_response(x, size, alpha, beta, k):
 
 @op(fresh=True)
 def l2_normalize(x, *, axis=-1, eps=1e-12):
-    """Return x / √max(Σ x², eps), of unit length along `axis`. A zero vector stays zero."""
+    """Return x / √max(Σ x², eps), of unit length along `axis`.
+
+    A zero vector stays zero, and its gradient is dy / √eps.
+    """
     squares = np.sum(x * x, axis=axis, keepdims=True)
     length = np.sqrt(np.maximum(squares, eps))
     y = x / length

@@ -10,7 +10,7 @@ from typing import ClassVar, Self, overload
 import numpy as np
 
 from minicnn import devices
-from minicnn.errors import InputError
+from minicnn.errors import ChecksKeywords, InputError
 from minicnn.tensor import Tensor
 
 Evaluate = Callable[[], float]
@@ -18,7 +18,7 @@ Resize = Callable[[np.ndarray], np.ndarray]
 EVERYWHERE = (-math.inf, math.inf)
 
 
-class Optimizer:
+class Optimizer(ChecksKeywords):
     """The base class of optimizers: parameters, learning rate, step, and a state that can be saved and restored.
 
     parameters: those that require no gradient are skipped. learning_rate: a positive number.

@@ -1,5 +1,6 @@
 """Neural style transfer: one picture's content, another's style."""
 
+from minicnn.errors import suggest_names
 from minicnn.style.costs import (
     content_cost,
     gram_matrix,
@@ -24,3 +25,5 @@ __all__ = [
     "total_variation",
     "transfer",
 ]
+
+suggest_names(__name__, __all__)

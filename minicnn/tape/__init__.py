@@ -10,7 +10,10 @@ tape.pixel(y, (0, 2, 3, 1))      one output of a convolution, every way it is co
 tape.save_html("tape.html")      all of it in a page
 """
 
+from minicnn.errors import suggest_names
 from minicnn.tape.microscope import Tape, record
 from minicnn.tape.recorder import Step, Value
 
 __all__ = ["Step", "Tape", "Value", "record"]
+
+suggest_names(__name__, __all__)

@@ -3,6 +3,7 @@
 Every figure is returned, none is shown; `save` writes one.
 """
 
+from minicnn.errors import suggest_names
 from minicnn.visualize.attribution import deconvnet, guided_backprop, integrated_gradients, saliency, smoothgrad
 from minicnn.visualize.fields import Fields, fields_of
 from minicnn.visualize.findings import evidence
@@ -40,3 +41,5 @@ __all__ = [
     "story",
     "top_patches",
 ]
+
+suggest_names(__name__, __all__)

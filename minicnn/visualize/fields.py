@@ -12,7 +12,7 @@ from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
 from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.network import Network
-from minicnn.nn.sliding import Sliding
+from minicnn.nn.module import Sliding
 
 Spans = list[np.ndarray]  # of the rows and of the columns: (positions, 2), the first pixel and the one after the last
 

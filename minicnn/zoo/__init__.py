@@ -3,9 +3,12 @@
 `fetch` alone reaches for the network, and only when it is called. What is on this machine always comes first.
 """
 
+from minicnn.errors import suggest_names
 from minicnn.zoo.catalogue import Weights, catalog, find
 from minicnn.zoo.checksums import identify
 from minicnn.zoo.delivery import fetch
 from minicnn.zoo.locations import folders, here, locate, path
 
 __all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "path"]
+
+suggest_names(__name__, __all__)

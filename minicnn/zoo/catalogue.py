@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from minicnn.errors import InputError
+from minicnn.errors import InputError, nearest
 
 KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 FACENET = "https://github.com/davidsandberg/facenet/raw/master/src/align"
@@ -291,4 +291,5 @@ def find(name: str) -> Weights:
     for row in _CATALOG:
         if row.name == name:
             return row
-    raise InputError(f"weights {name!r} is not in the catalogue; expected one of {names()}")
+    near = nearest(name, [row.name for row in _CATALOG])
+    raise InputError(f"weights {name!r} is not in the catalogue; expected one of {names()}{near}")

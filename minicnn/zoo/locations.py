@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from minicnn.errors import InputError, MissingFileError
+from minicnn.errors import InputError, MissingFileError, nearest
 from minicnn.zoo.catalogue import Weights, catalog, find, names
 
 PACKAGE = Path(__file__).parents[1]
@@ -85,5 +85,8 @@ def locate(weights: str | os.PathLike[str]) -> Path:
     if weights == "faces" or any(weights == row.name for row in catalog()):
         return path(str(weights))
     if not os.path.exists(weights):
-        raise MissingFileError(f"weights {os.fspath(weights)!r} is neither a file nor in the catalogue ({names()})")
+        near = nearest(os.fspath(weights), [row.name for row in catalog()])
+        raise MissingFileError(
+            f"weights {os.fspath(weights)!r} is neither a file nor in the catalogue ({names()}){near}"
+        )
     return Path(weights)
