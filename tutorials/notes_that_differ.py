@@ -424,7 +424,7 @@ plt.show()
 # DeepFace pools once, behind its first convolution, for more would lose where small things are. One set of notes asks
 # the right question: ResNet and YOLO make their maps much smaller than that, so is the argument wrong?
 #
-# Measure it as lesson 19 does: fix the features of one convolution, pool them again and again, and let a linear map say
+# Measure it as lesson 9 does: fix the features of one convolution, pool them again and again, and let a linear map say
 # where the left eye is. Then count how far real networks go. Ours say so themselves. Of ResNet-50, YOLO and YOLOv3 the
 # papers say at which layers a step is taken.
 #
@@ -516,7 +516,7 @@ plt.show()
 #
 # What DeepFace's argument is about is measured on the left, and it holds: what lies open in the features of one layer
 # is lost by the third and fourth pooling. But a network that is *trained* through its steps may move the place into the
-# values (lesson 16 reads it from them), has more channels after every step to do so, and asks for less: ResNet wants to
+# values (lesson 12 reads it from them), has more channels after every step to do so, and asks for less: ResNet wants to
 # know what there is. YOLO also says where, by four numbers for each cell, and YOLOv3 adds finer grids for small things.
 # And the networks of faces that came after DeepFace go down to 3×3 places, with shared filters, and recognise faces
 # better, by what their authors report. So pooling once was right for *that* network, with filters of its own for each
@@ -541,7 +541,7 @@ plt.show()
 # - **The deconvnet** of Zeiler and Fergus (2014) is that of Zeiler, Taylor and Fergus (2011), which was there to learn.
 #
 # The signatures of 1993 came from a pen on a tablet, so they were signals, and "time delay" is what convolution in one
-# dimension was called then (lesson 17). Two networks with the same weights looked at two signatures, and the angle
+# dimension was called then (lesson 15). Two networks with the same weights looked at two signatures, and the angle
 # between what they said was compared.
 #
 # DeepFace itself was *trained as a classifier*: 4,030 people, a softmax over them, on top of a layer of 4,096 numbers
@@ -645,7 +645,7 @@ def reason(row, link):
 
 
 def lesson_of(row):
-    """ "8 triplets". The number is looked up, so it stays right when lessons move."""
+    """ "6 triplets". The number is looked up, so it stays right when lessons move."""
     found = lessons.find(row.lesson)
     return f"{found.number} {found.topic.replace('_', ' ')}"
 

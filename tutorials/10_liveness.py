@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 20: a distance is not a liveness check
+# # Lesson 10: a distance is not a liveness check
 #
 # A door knows Ada's face, and Ada's face is on the web. Somebody holds a telephone with her picture before the camera.
 # Is that Ada? By every measure of the last lessons it is: an encoder was trained to be blind to light, grain and
@@ -248,3 +248,5 @@ plt.show()
 # **Where to look in the source**
 #
 # - `minicnn/datasets/replays.py`: the second photograph. `minicnn/faces/safety.py`: what `minicnn face` will not say.
+#
+# Next: `11_what_convnets_learn.py`. Or back to the door, `04_verification_and_recognition.py`.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 8: triplets, and which of them teach
+# # Lesson 6: triplets, and which of them teach
 #
 # We want a network that turns a picture of a face into a few numbers, an *encoding*: two pictures of one person shall
 # have encodings near each other, pictures of two people encodings far apart. Nobody can say which numbers these should
@@ -609,4 +609,4 @@ assert small == 76_800 and large == 62_500 * small and 200_000_000 * large == 96
 #   compiled.
 # - `minicnn/faces/collapse.py`: how it is noticed. `minicnn/faces/training.py`: the real thing.
 #
-# Next: `09_pairs.py`.
+# Next: `07_pairs.py`. Or `14_transfer_learning.py`: what can be borrowed from who had a hundred million pictures.

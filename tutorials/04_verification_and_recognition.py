@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 6: verification is not recognition
+# # Lesson 4: verification is not recognition
 #
 # Somebody stands at a door and says: "I am Ada." *Verification* asks one question, is this Ada? Somebody stands at
 # another door and says nothing. *Recognition* asks a hundred, is it Ada, is it Ben, is it …, and must be able to
@@ -401,4 +401,4 @@ plt.show()
 # - `minicnn/faces/calibration.py`: the threshold for any K. `minicnn/faces/evaluation.py`: FAR, VAL and the others.
 # - `minicnn/faces/gallery.py` at `identify`, and `results.py`: what a gallery answers.
 #
-# Next: `07_one_shot.py`.
+# Next: `05_one_shot.py`. Or, where the faces at a door come from, `08_finding_faces.py`.
