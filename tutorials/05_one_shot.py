@@ -89,9 +89,9 @@ assert np.all(softmax_of(model, few).argmax(axis=1) == EMPLOYEES)
 # %% [markdown]
 # ## Strangers it knows, and strangers it does not
 #
-# One office may be luck, so take ten. And let the fifth output learn from 1, 4, 16, 64, or all 600 pictures of
-# strangers. Then three groups come to the door: the strangers it has learned from, two hundred whom it never met, and
-# the employees, on another day.
+# One office may be luck, so take ten of thirty. And let the fifth output learn from 1, 4, 16, 64, or all 600 pictures
+# of strangers. Then three groups come to the door: the strangers it has learned from, two hundred whom it never met,
+# and the employees, on another day.
 #
 # **Predict**: what will each of the three groups be told, as the number of strangers grows?
 
@@ -215,6 +215,9 @@ assert np.mean(retrained, axis=0)[2] < 0.3 and np.mean(last_only, axis=0)[2] < 0
 # the same 600 pictures of strangers that "nobody" has learned from, but ask something else of them: who belongs
 # together? Train an encoder (lesson 4) that brings together what does; how, is the subject of lesson 6. Then put it at
 # the door and train no more.
+#
+# The course calls that learning a *similarity function* d(img1, img2). It is small where two pictures show one person
+# and large where they show two, so it is a distance: here the squared one of two encodings.
 
 # %%
 source = np.random.default_rng(0)

@@ -9,7 +9,8 @@
 # out which triplets teach, and which are dangerous.
 #
 # Letters: A is the *anchor*, a picture of somebody; P, the *positive*, another one of the same person; N, the
-# *negative*, a picture of somebody else. α is the margin, and D the length of an encoding.
+# *negative*, a picture of somebody else. α is the margin, and D says how many numbers an encoding has: 128 in FaceNet,
+# 3 and 16 here.
 
 # %%
 import copy
@@ -271,8 +272,8 @@ assert all(np.allclose(everything, some) for everything, some in zip(*gradients,
 print(f"{active.sum()} of 200 triplets are active; without the others the gradients are the same")
 
 # %% [markdown]
-# So the active triplets are what support vectors are to an SVM: what alone decides. (Schultz and Joachims 2004 did
-# train an SVM on such comparisons, and FaceNet names them, and Weinberger and Saul 2006, among those it follows.)
+# So the active triplets are what support vectors are to an SVM: what alone decides. (Schultz and Joachims did train an
+# SVM on such comparisons, in 2003; FaceNet names them, and Weinberger, Blitzer and Saul, 2005, who brought the margin.)
 #
 # And the difference? An SVM *seeks* the widest margin: it asks for a 1 and makes ‖w‖ small, so that 1 / ‖w‖ becomes as
 # wide as the data allow. Our α is a number that you choose. Nobody makes anything wide; w is not even a weight, but two
@@ -574,7 +575,7 @@ assert small == 76_800 and large == 62_500 * small and 200_000_000 * large == 96
 # Is so much needed? FaceNet's Table 6 has an answer, for a smaller network after 700 hours. At a FAR of 0.001 it passes
 # 76% of the pairs of one person with 2.6 million pictures, 85% with 26 million, and 86% with 260 million. Ten times as
 # many brought nine points, the next ten times one. So who has two cores fetches an encoder that others have trained,
-# and at most trains its last layers.
+# and at most trains its last layers. (`minicnn weights list` names some, by OpenFace, by facenet, and a DeepFace.)
 
 # %% [markdown]
 # ## What you have now

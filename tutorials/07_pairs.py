@@ -2,10 +2,10 @@
 # # Lesson 7: pairs, chi-square and DeepFace
 #
 # Triplets ask which of two is nearer. There is a plainer question: here are two pictures, is it one person, yes or no?
-# A network that answers it is called *Siamese*, after twins who share a body: one encoder looks at both pictures, and a
-# small *head* on top compares what it saw. The name is from Bromley, Guyon, LeCun, Säckinger and Shah (1993), who
-# compared signatures. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) is often named with it; it tried such a training
-# as an addition, to an encoder that had learned otherwise.
+# A network that answers it is called *Siamese*, after twins who share a body, as two famous ones from Siam did: one
+# encoder looks at both pictures, and a small *head* on top compares what it saw. The name is from Bromley, Guyon,
+# LeCun, Säckinger and Shah (1993), who compared signatures. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) is often
+# named with it; it tried such a training as an addition, to an encoder that had learned otherwise.
 #
 # In this lesson you compare encodings in three ways, derive where chi-square comes from and what it refuses, let
 # weights find out which features can be trusted, train the twins, and then go DeepFace's way, in its own order.
@@ -39,7 +39,8 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 #     z = Σₖ wₖ · φ(fₖ, gₖ) + b        ŷ = 1 / (1 + e⁻ᶻ)
 #
-# φ is |f − g|, or (f − g)², or χ² = (f − g)² / (f + g). The weights are negative: the larger the difference, the less
+# φ is |f − g|, or (f − g)², or χ² = (f − g)² / (f + g). (Without weights the first adds up to the Manhattan distance,
+# the second to the square of Euclid's.) The weights are negative: the larger the difference, the less
 # likely it is one person. The cost is the cross-entropy, and its gradient is as simple as can be: ∂L/∂z = ŷ − y.
 #
 # From there the chain rule goes on into the encodings. Take χ² apart by the quotient rule:

@@ -123,9 +123,10 @@ plt.show()
 # else changes. From them a *linear* map has to say where the eye on the left is (its middle; drawn faces have no corner
 # marked). A linear map can use what lies open in the features, and nothing that would have to be worked out.
 #
-# There are more features than pictures, so the map is found by ridge regression (lesson 12) in its dual form, K = AAᵀ:
-# as many unknowns as pictures. Eighteen people to learn from, six others to test with, each face up to 3 pixels out of
-# place. Who says the same place for everybody is 2.7 pixels off.
+# There are more features than pictures, so many maps fit them all. *Ridge regression* takes one whose weights are
+# small. It is solved at once, in its dual form, K = AAᵀ: as many unknowns as pictures. (Lesson 12 asks more questions
+# so.) Eighteen people to learn from, six others to test with, each face up to 3 pixels out of place. Who says the same
+# place for everybody is 2.7 pixels off.
 #
 # **Predict**: how far off is the map after 0, 1, 2, 3 and 4 poolings, when a place is 1, 2, 4, 8 and 16 pixels wide?
 
@@ -365,8 +366,12 @@ plt.show()
 # dots, which are two seeds on 72 pictures: they lie up to 15 per cent apart, so do not read the last five.
 
 # %% [markdown]
-# What it costs: weights. DeepFace's three such layers hold 73 of the encoder's 102 million, and could be filled because
-# there were four million pictures. And they take pictures of one size only, for a filter belongs to a place.
+# DeepFace still shares the filters of its first layers, C1 and C3: edges and textures are alike everywhere. The paper
+# calls these layers, with the pooling between them, a preprocessing that adapts to its data (section 3).
+#
+# What it costs not to share: weights. DeepFace's three such layers hold 73 of the encoder's 102 million, and could be
+# filled because there were four million pictures. And they take pictures of one size only, for a filter belongs to a
+# place.
 #
 # Later networks share again. They are deeper, they see more pictures, and detectors got good enough at putting faces
 # into place that what is left is learned. You met one in lesson 8.

@@ -477,7 +477,7 @@ plt.show()
 # 3. Overlapping windows: `ops.max_pool(x, 3, stride=2, padding=1)`, as in AlexNet. More tolerant? And the aliasing?
 # 4. Blur *before* the maximum instead of after. Why does that not help the stripes?
 # 5. Regress the distance between the eyes (a column of `doodles.invent`) instead of the place. After how many pools is
-#    that lost? DeepFace (lesson 9) pools once. What does it want to keep?
+#    that lost? DeepFace (lesson 9) pools once. Was that what it wanted to keep?
 # 6. Send a gradient through overlapping windows in which one cell wins twice. What does it get?
 # 7. `gradcheck` called the tie inconclusive. Move one of the four fives up by 1e-3, by 1e-6. When does it decide?
 # 8. `minicnn learn start max_pool_gradient`: windows of any size, which may overlap. `minicnn learn check` tells.

@@ -1,4 +1,4 @@
-"""Lessons name each other by number and by file. Every name is one that there is, and every lesson says what is next."""
+"""Lessons name each other by number and by file: each name is that of one there is, and each says what is next."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,13 @@ import pytest
 from tutorials.test_tutorials import FOLDER, LESSONS, cells, each_lesson
 
 ROOT = FOLDER.parent
-NAMES = {path.name for path in FOLDER.glob("*.py")}
+NAMES = {path.stem for path in FOLDER.glob("*.py")}
 NUMBERS = {int(lesson.stem[:2]) for lesson in LESSONS}
 SUFFIXES = {".py", ".md", ".json", ".j2", ".yml", ".toml"}
 # `lesson 7`, `Lessons 1, 2, 4 to 7 and 12`, also where a line ends between them
 NUMBERED = re.compile(r"\blessons?[\s#]+(\d+(?:(?:,| to| and|, and)[\s#]+\d+)*)", re.IGNORECASE)
-FILE = re.compile(r"(?<![\w/.])(?:tutorials/)?(\d\d_\w+\.py|notes_that_differ\.py)")
-OF_TESTS = re.compile(r"\d\d_(dots|broken)\.py")
+FILE = re.compile(r"(?<![\w-])(\d\d_[a-z]\w+|notes_that_differ)\b")
+OF_TESTS = re.compile(r"\d\d_(dots|broken)")
 
 
 def texts():
@@ -51,8 +51,8 @@ def test_a_lesson_ends_with_where_to_go_next(lesson):
     last = cells(lesson)[-1][1].rstrip().rpartition("\n#\n")[2]
     named = FILE.findall(last)
     at = LESSONS.index(lesson) + 1
-    assert lesson.name not in named
-    assert (LESSONS[at].name if at < len(LESSONS) else "notes_that_differ.py") in named, last
+    assert lesson.stem not in named
+    assert (LESSONS[at].stem if at < len(LESSONS) else "notes_that_differ") in named, last
 
 
 @pytest.mark.parametrize("readme", ["README.md", "tutorials/README.md"])
