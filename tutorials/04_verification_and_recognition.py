@@ -191,7 +191,7 @@ for K in SIZES:
     print(f"K = {K:3}: threshold {strict:.3f}, strangers let in {passed[K]:.1%}, own people refused {refused[K]:.1%}")
 
 # %% [markdown] tags=["answer"]
-# About one in ten. And do no more than one stranger in a hundred get in? Up to a hundred people about so. At three
+# About one in ten. And do no more than one stranger in a hundred get in? About so where ten are enrolled. But at three
 # hundred it is luck: 1% / 300 of 40,000 pairs is a pair and a third, and by so few nobody can tell where the threshold
 # lies. Look at four more calibrations, each from 40,000 other pairs.
 

@@ -30,13 +30,17 @@ def test_lessons_are_numbered_from_one_without_a_gap():
     assert sorted(NUMBERS) == list(range(1, len(LESSONS) + 1))
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_lesson_that_is_named_is_there(path):
-    text = path.read_text(encoding="utf-8")
-    for found in NUMBERED.finditer(text):
-        assert {*map(int, re.findall(r"\d+", found[1]))} <= NUMBERS, found[0]
-    for name in FILE.findall(text):
-        assert name in NAMES or OF_TESTS.fullmatch(name), name
+def test_every_lesson_that_is_named_is_there():
+    wrong, seen = [], 0
+    for path in TEXTS:
+        text = path.read_text(encoding="utf-8")
+        for found in NUMBERED.finditer(text):
+            seen += 1
+            wrong += [] if {*map(int, re.findall(r"\d+", found[1]))} <= NUMBERS else [(path.name, found[0])]
+        for name in FILE.findall(text):
+            seen += 1
+            wrong += [] if name in NAMES or OF_TESTS.fullmatch(name) else [(path.name, name)]
+    assert not wrong and seen > 200
 
 
 @each_lesson
