@@ -127,9 +127,9 @@ assert 0.007 < far < 0.013 and val > 0.95
 # %% [markdown]
 # ## The same threshold at a door of K
 #
-# Now galleries of 1 to 300 people, one picture of each, and a thousand strangers; and all of it ten times, in ten firms,
-# for one firm may be lucky. A stranger gets in when the *nearest* of all is within the threshold. **Predict**: how many
-# of a hundred strangers get in, where three hundred people are enrolled?
+# Now galleries of 1 to 300 people, one picture of each, and a thousand strangers; and all of it ten times, in ten
+# firms, for one firm may be lucky. A stranger gets in when the *nearest* of all is within the threshold. **Predict**:
+# how many of a hundred strangers get in, where three hundred people are enrolled?
 
 # %% tags=["predict"]
 SIZES, FIRMS = (1, 3, 10, 30, 100, 300), 10

@@ -243,6 +243,9 @@ plt.show()
 # from *which* number is large into *how* large. That is why a detector can still say where, after five pools
 # (lesson 8), and why style transfer can still rebuild a layout from deep layers.
 #
+# Did lesson 9 not lose an eye by four poolings? It did, and by as many pixels. Two are little for a face that may hang
+# anywhere within 8 of the middle, and nearly all for an eye that is out of place by 3.
+#
 # Only the last step, one maximum over all the wall, forgets it. A network becomes invariant there, or in dense layers
 # that learn to ignore the place. The pools before made that easier, no more.
 
