@@ -7,8 +7,8 @@
 # | Where | The network learned | What is kept | What is made for you |
 # |---|---|---|---|
 # | Style transfer (lesson 3) | to name what photographs show | its features | the pixels of one picture |
-# | Face recognition (lesson 4) | from a firm's 10 to 100 million faces | all of it | a threshold |
-# | One-shot learning (lesson 5) | from *other* people | all of it | a row in a table |
+# | Faces at a door (lesson 4) | from a firm's 10 to 100 million faces | all of it | a threshold |
+# | One shot (lesson 5) | from *other* people | all of it | a row in a table |
 #
 # In the second case the course says outright: download weights that others have trained (lesson 20 opens such a file).
 # In the first and in the third it just does it.
