@@ -570,4 +570,4 @@ plt.show()
 # - `minicnn/ops/activations.py`: relu, sigmoid, softmax, each with its backward at its side.
 # - `minicnn/gradients/checking.py` and `cases.py`: the check, and one row for every operation we have.
 #
-# Next: `02_convolution_four_ways.py`.
+# Next: `02_convolution_four_ways.py`. Or, to see a tape from inside, `18_the_tape_microscope.py`.

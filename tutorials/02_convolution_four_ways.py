@@ -2,7 +2,7 @@
 # # Lesson 2: convolution, four ways
 #
 # A convolution slides a small filter over a signal, a picture or a volume, and asks at every place: how much does
-# this look like my filter? That is all. It is also nearly all the work of a vision network (lesson 5 counts it), so it
+# this look like my filter? That is all. It is also nearly all the work of a vision network (lesson 20 counts it), so it
 # is worth writing more than once: first so that you can read it, then so that it is fast.
 #
 # minicnn holds several implementations of one formula. The slowest *defines* what is right, the others must agree
@@ -201,7 +201,7 @@ assert np.allclose(compiled.conv(x, w, None, window, 1), y, rtol=0, atol=1e-12)
 #
 # A graphics card has thousands of multipliers, and runs thousands of threads that all do the same for another output.
 # What such a thread does can be said in Python, too. It is one body of the loops above, without the loops over n and o:
-# the card is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it. Lesson 14 runs
+# the card is those loops. Few of us have one at hand, so this cell shows the kernel and does not run it. Lesson 22 runs
 # it in slow motion, without a card.
 
 # %%
@@ -460,4 +460,4 @@ print(f"  numba   {nanoseconds_a_product(compiled.conv, *layer):10.3f}")
 # - `minicnn/kernels/geometry.py`: output sizes, "same", receptive fields.
 # - `minicnn/ops/convolution.py`: the operation that puts a convolution on the tape.
 #
-# Next: `03_style_transfer_by_hand.py`.
+# Next: `03_style_transfer_by_hand.py`. Or `19_winograd.py`: the same convolution with fewer multiplications.

@@ -693,4 +693,5 @@ assert apart.max() < 0.02  # … and the same way down; float32 roundings grow a
 # - `minicnn/models/tiny.py` and `minicnn/models/vgg.py`: the network that looks.
 # - `minicnn/ops/losses.py` at `gram_matrix`: its backward is a matrix product, too.
 #
-# Next: `04_winograd.py`.
+# Next: `04_verification_and_recognition.py`, the first of seven lessons on faces. Or stay with style, and turn its
+# knobs: `13_style_transfer_in_practice.py`.

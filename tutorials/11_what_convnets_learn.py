@@ -120,7 +120,7 @@ assert [places[name] for name in LAYERS] == [32, 16, 8, 4, 2]
 # Is that so? Ask the network: change every column of pixels, one after the other, and see which of them change what the
 # units say at one place in the middle. (Of four pixels in a pool only the largest counts, so try it on some pictures of
 # noise, in which everything is largest now and then. And what is less than 1e-4 is no influence, but the roundings of
-# Winograd's tiles, lesson 4.)
+# Winograd's tiles, lesson 19.)
 
 # %%
 layer, unit_row, unit_column = "block2_conv2", 8, 8
@@ -592,4 +592,4 @@ for (where, taps), row in zip(seen_by_corner.items(), (0, 1), strict=True):
 # - Paint with `maximize(..., jitter=0, scales=(1, 1))`. What do you lose?
 # - `minicnn see invert tiny_vgg PICTURE -o what_is_left.png`: what does each layer still know of a picture?
 #
-# Next: `12_gradient_checking.py`. Or back to `03_style_transfer_by_hand.py`: style transfer paints with these layers.
+# Next: `12_pooling.py`. Or back to `03_style_transfer_by_hand.py`: style transfer paints with these layers.

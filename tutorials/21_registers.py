@@ -589,5 +589,5 @@ print(f"{ROWS} rows by {LINES} × 64 bytes: L = {LINES * 64 // (4 * width)}")
 # - `tests/kernels/test_assembly.py`: the test, and `emitted.py`, which gets minicnn's kernels as Numba hands them over.
 # - `minicnn/fast/cpu/product.py`: around the kernel, the blocks for each cache.
 #
-# The kernel has its blocks in registers; lesson 14 has them in the shared memory of a GPU, and lesson 4 does with fewer
-# products in the first place.
+# Next: `22_a_cuda_kernel_step_by_step.py`. The kernel here has its blocks in registers, that one in the shared memory
+# of a GPU, and `19_winograd.py` does with fewer products in the first place.

@@ -424,7 +424,7 @@ plt.show()
 # DeepFace pools once, behind its first convolution, for more would lose where small things are. One set of notes asks
 # the right question: ResNet and YOLO make their maps much smaller than that, so is the argument wrong?
 #
-# Measure it as lesson 19 does: fix the features of one convolution, pool them again and again, and let a linear map say
+# Measure it as lesson 9 does: fix the features of one convolution, pool them again and again, and let a linear map say
 # where the left eye is. Then count how far real networks go. Ours say so themselves. Of ResNet-50, YOLO and YOLOv3 the
 # papers say at which layers a step is taken.
 #
@@ -516,7 +516,7 @@ plt.show()
 #
 # What DeepFace's argument is about is measured on the left, and it holds: what lies open in the features of one layer
 # is lost by the third and fourth pooling. But a network that is *trained* through its steps may move the place into the
-# values (lesson 16 reads it from them), has more channels after every step to do so, and asks for less: ResNet wants to
+# values (lesson 12 reads it from them), has more channels after every step to do so, and asks for less: ResNet wants to
 # know what there is. YOLO also says where, by four numbers for each cell, and YOLOv3 adds finer grids for small things.
 # And the networks of faces that came after DeepFace go down to 3×3 places, with shared filters, and recognise faces
 # better, by what their authors report. So pooling once was right for *that* network, with filters of its own for each
@@ -541,7 +541,7 @@ plt.show()
 # - **The deconvnet** of Zeiler and Fergus (2014) is that of Zeiler, Taylor and Fergus (2011), which was there to learn.
 #
 # The signatures of 1993 came from a pen on a tablet, so they were signals, and "time delay" is what convolution in one
-# dimension was called then (lesson 17). Two networks with the same weights looked at two signatures, and the angle
+# dimension was called then (lesson 15). Two networks with the same weights looked at two signatures, and the angle
 # between what they said was compared.
 #
 # DeepFace itself was *trained as a classifier*: 4,030 people, a softmax over them, on top of a layer of 4,096 numbers
@@ -645,7 +645,7 @@ def reason(row, link):
 
 
 def lesson_of(row):
-    """ "8 triplets". The number is looked up, so it stays right when lessons move."""
+    """ "6 triplets". The number is looked up, so it stays right when lessons move."""
     found = lessons.find(row.lesson)
     return f"{found.number} {found.topic.replace('_', ' ')}"
 
@@ -881,7 +881,7 @@ enter(
         "There is one, called twice, or once with both pictures in a batch. Nothing has to be copied.",
         holds=np.allclose(faces.encode(encoder, ada[:2]), codes[people == 0][:2], atol=1e-4),
         here="two pictures get the same encodings in one call as in others"),
-    Row("ab", "The softmax is left out. What a fully connected layer says is the encoding.", SAME, "deepface",
+    Row("ab", "The softmax is left out. What a fully connected layer says is the encoding.", SAME, "pairs",
         holds=isinstance(encoder.find("embedding"), nn.Linear) and kept == "F7",
         here="`embedding` in tiny_facenet, `F7` in DeepFace"),
     Row("bcd", "An encoding has 128 numbers.", CONVENTION, "triplets", "FaceNet's has. It is a choice.",
@@ -911,16 +911,16 @@ enter(
         source="as above", section="Who was first"),
     Row("e", "DeepFace (CVPR 2014) learns encodings of faces that were turned to the front.", SAME, "deepface",
         "By a model of the head in three dimensions.", source="Taigman, Yang, Ranzato and Wolf 2014, section 2"),
-    Row("e", "It is one ConvNet, trained on labels by a plain softmax loss.", SAME, "deepface",
+    Row("e", "It is one ConvNet, trained on labels by a plain softmax loss.", SAME, "pairs",
         holds=head == "F8" and len(with_top.layer_names) == len(built["DeepFace 2014"][0].layer_names) + 2,
         here="`F8`, which tells people apart, lies on top of the encoder", source="the same, section 3"),
-    Row("e", "Its encoding has 4,096 numbers.", SAME, "deepface",
+    Row("e", "Its encoding has 4,096 numbers.", SAME, "pairs",
         holds=deep_face.CARD.embedding == 4096, here="`F7` gives 4,096"),
-    Row("e", "The layer before the last gives the encoding, and is left out afterwards.", MISPRINT, "deepface",
+    Row("e", "The layer before the last gives the encoding, and is left out afterwards.", MISPRINT, "pairs",
         "The last is left out, the layer before it is what is kept.",
         holds=head not in built["DeepFace 2014"][0].layer_names and kept in with_top.layer_names,
         here="`deepface()` ends with `F7`; `include_top=True` adds `F8`"),
-    Row("e", "DeepFace used no triplets. FaceNet did.", SAME, "deepface",
+    Row("e", "DeepFace used no triplets. FaceNet did.", SAME, "pairs",
         "It used no pairs either while it learned; a Siamese variant was tried afterwards.",
         source="Taigman et al., sections 3 and 4; Schroff et al. 2015", section="Who was first"),
     Row("e", "Max pooling tolerates small shifts.", SAME, "pooling",
@@ -1099,7 +1099,7 @@ enter(
         holds=11 < 1e8 / 100 / 86400 < 12,
         here=f"at a hundred pictures a second, 100 million take {1e8 / 100 / 86400:.1f} days, once",
         source="Schroff et al. 2015, section 5"),
-    Row("abe", "So download what others have trained.", SAME, "vgg_and_weights_from_hdf5",
+    Row("abe", "So download what others have trained.", SAME, "triplets",
         holds={"openface", "facenet_128", "facenet_512"} <= {row.name for row in zoo.catalog()},
         here="`minicnn weights list` has three encoders of photographs"),
     Row("b", "With a pretrained network, map faces to 128 numbers.", SAME, "triplets",
@@ -1157,10 +1157,10 @@ enter(
         here="the stored ones give the same distances as new ones"),
     Row("a", "It works about as well as triplets.", SAME, "pairs",
         "In the lesson's race the head even wins: a small network, and drawn people.", source="measured in the lesson"),
-    Row("a", "Source: DeepFace, Taigman et al. 2014.", SAME, "deepface",
+    Row("a", "Source: DeepFace, Taigman et al. 2014.", SAME, "pairs",
         "Weighted χ² is its section 4.1, the Siamese variant with |f − g| its section 4.2. Both compare encodings "
         "that a classifier has learned.", source="CVPR 2014, pages 1701 to 1708"),
-    Row("a", "There are programs: OpenFace, facenet, DeepFace.", SAME, "vgg_and_weights_from_hdf5",
+    Row("a", "There are programs: OpenFace, facenet, DeepFace.", SAME, "triplets",
         "The DeepFace that is named is somebody else's: Facebook published no weights.",
         holds={"openface", "facenet_512", "deepface"} <= {row.name for row in zoo.catalog()},
         here="the catalogue has the first two's weights, and of the third's architecture S. Ghosh's"),
@@ -1199,7 +1199,7 @@ enter(
         "style_transfer_by_hand",
         holds=set(course.style_layers) == {f"block{b}_conv1" for b in range(1, 6)},
         here=f"the course: {', '.join(course.style_layers)}"),
-    Row("a", "It is a kind of transfer learning.", SAME, "style_transfer_by_hand",
+    Row("a", "It is a kind of transfer learning.", SAME, "transfer_learning",
         "Features that were learned for one task serve another.",
         holds=np.all([p.data.any() for p in eyes_of_style.parameters()]),
         here="`tiny_vgg` learned to name ten classes"),

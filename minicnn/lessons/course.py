@@ -30,11 +30,11 @@ LECTURES = (
         ("verify", "who_is_it"),
     ),
     Row("One shot learning", ("one_shot", "transfer_learning"), "one_shot", "face enroll", ("who_is_it",)),
-    Row("Siamese network", ("pairs", "deepface"), "twins", "face verify", ("pair_head",)),
+    Row("Siamese network", ("pairs", "triplets", "deepface"), "twins", "face verify", ("pair_head",)),
     Row("Triplet loss", ("triplets",), "triplet_gradient", "face train", ("triplet_loss", "batch_hard")),
     Row(
         "Face verification and binary classification",
-        ("pairs",),
+        ("pairs", "verification_and_recognition"),
         "chi_square",
         "face calibrate",
         ("pair_head", "verify"),
@@ -53,7 +53,13 @@ LECTURES = (
         "see story",
         ("receptive_field", "deconvnet_relu"),
     ),
-    Row("Cost function", ("style_transfer_by_hand",), "as_stated", "style --plot", ("total_cost", "train_step")),
+    Row(
+        "Cost function",
+        ("style_transfer_by_hand", "style_transfer_in_practice"),
+        "as_stated",
+        "style --plot",
+        ("total_cost", "train_step"),
+    ),
     Row(
         "Content cost function",
         ("style_transfer_by_hand", "style_transfer_in_practice"),
@@ -63,7 +69,7 @@ LECTURES = (
     ),
     Row(
         "Style cost function",
-        ("style_transfer_by_hand",),
+        ("style_transfer_by_hand", "style_transfer_in_practice"),
         "gram_matrices",
         "style --list-presets",
         ("gram_matrix", "compute_layer_style_cost", "compute_style_cost"),
@@ -86,7 +92,7 @@ ENGINE = (
     Row("The innermost loop", ("registers",), "register_map", "bench --only micro"),
     Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", ("vgg_and_weights_from_hdf5", "transfer_learning"), "vgg19", "weights inspect"),
-    Row("Finding faces", ("finding_faces",), "lesson_10_cascade", "face detect"),
+    Row("Finding faces", ("finding_faces",), "cascade", "face detect"),
     Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
 )

@@ -17,6 +17,7 @@ from minicnn.lessons.shelf import lessons as all_lessons
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
+NAMED = re.compile(r"<code>(?:tutorials/)?(\w+)\.py</code>")
 SAVED = re.compile(r"""["'/]([\w-]+)\.png["']""")
 
 
@@ -66,7 +67,7 @@ def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -
     for cell in notebook.cells:
         cell.metadata["figures"] = SAVED.findall(cell.source)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
-    body, _ = exporter.from_notebook_node(notebook)
+    body = _linked(exporter.from_notebook_node(notebook)[0], {other.name for other in row})
     return exporter.environment.get_template("lesson.html.j2").render(
         title=lesson.title,
         lesson=lesson,
@@ -76,6 +77,15 @@ def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -
         previous=row[at - 1] if at else None,
         next=row[at + 1] if at + 1 < len(row) else None,
     )
+
+
+def _linked(body: str, pages: set[str]) -> str:
+    """Make links of the lessons that a page names as files, where these have pages."""
+
+    def link(found: re.Match[str]) -> str:
+        return f'<a href="{found[1]}.html">{found[0]}</a>' if found[1] in pages else found[0]
+
+    return NAMED.sub(link, body)
 
 
 def _made(lesson: Lesson, to: Path) -> bool:

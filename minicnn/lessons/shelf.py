@@ -21,12 +21,12 @@ class Lesson:
 
     @property
     def name(self) -> str:
-        """Of the file, without .py: 08_triplets."""
+        """Of the file, without .py: 06_triplets."""
         return self.path.stem
 
     @property
     def number(self) -> int | None:
-        """8; None for a page that belongs to no place in the row."""
+        """6; None for a page that belongs to no place in the row."""
         digits = self.name.partition("_")[0]
         return int(digits) if digits.isdigit() else None
 
@@ -42,7 +42,7 @@ class Lesson:
 
     @property
     def title(self) -> str:
-        """As the heading says it, without "Lesson 8"."""
+        """As the heading says it, without "Lesson 6"."""
         found = TITLE.fullmatch(self._opening[0].lstrip("# "))
         assert found
         return found[1][:1].upper() + found[1][1:]
@@ -80,7 +80,7 @@ def lessons() -> list[Lesson]:
 
 
 def find(name: str) -> Lesson:
-    """The lesson of a number ("8"), a name ("08_triplets", "triplets") or a part of one that no other has ("trip").
+    """The lesson of a number ("6"), a name ("06_triplets", "triplets") or a part of one that no other has ("trip").
 
     Raises InputError where there is none, or more than one.
     """

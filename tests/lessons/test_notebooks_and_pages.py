@@ -55,6 +55,13 @@ plt.show()
 
 # %%
 dots
+
+# %%
+from IPython.display import Markdown
+Markdown("| so | many |\\n|---|---|\\n| one | *three* |")
+
+# %% [markdown]
+# Next: `02_broken.py`. Or again: `01_dots.py`, and `dots.py`.
 """
 
 
@@ -79,7 +86,7 @@ def test_a_notebook_has_the_cells_and_hides_the_answers(school, capsys):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4 and notebook["metadata"]["kernelspec"]["name"] == "python3"
     cells = notebook["cells"]
-    assert [c["cell_type"][0] for c in cells] == list("mcmcmcmc")
+    assert [c["cell_type"][0] for c in cells] == list("mcmcmcmccm")
     assert [c["metadata"].get("jupyter") for c in cells[2:6]] == [
         None,
         {"outputs_hidden": True},
@@ -192,6 +199,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert page.depth == 0
     assert page.depth_of("counting\n2 dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
     assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]") == 0
+    assert ("three", 0) in page.seen and page.depth_of("Markdown") == 1  # a table, and what made it
     ((picture, depth),) = page.pictures
     assert depth == 1 and picture["alt"] == "two dots"
     image = Image.open(io.BytesIO(base64.b64decode(picture["src"].partition(",")[2])))
@@ -200,6 +208,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     index = (site / "index.html").read_text(encoding="utf-8")
     assert "How <em>many</em> dots" in index and "02_broken.html" not in index and "minicnn demo" in index
     assert broken_links(site) == [] and "01_dots.html#two_dots" in Reader(index).links
+    assert page.links.count("01_dots.html") == 1 and "02_broken.html" not in page.links  # the page that there is
     assert not list(school.glob("**/two_dots.png"))  # what lessons write goes with them
 
 

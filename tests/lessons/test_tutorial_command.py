@@ -94,7 +94,7 @@ def test_the_map_is_shown_in_a_hundred_columns(capsys):
     assert main(["tutorial", "list"]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 100
-    for text in ("Triplet loss", "8 triplets", "face train", "triplet_loss", "notes_that_differ", "tutorial open"):
+    for text in ("Triplet loss", "6 triplets", "face train", "triplet_loss", "notes_that_differ", "tutorial open"):
         assert text in said
 
 
@@ -110,9 +110,9 @@ def test_the_map_for_programs(capsys):
 # Names
 
 
-@pytest.mark.parametrize("name", ["8", "08", "triplets", "08_triplets", "08_triplets.py", "TRIP"])
+@pytest.mark.parametrize("name", ["6", "06", "triplets", "06_triplets", "06_triplets.py", "TRIP"])
 def test_a_lesson_has_several_names(name):
-    assert lessons.find(name).name == "08_triplets"
+    assert lessons.find(name).name == "06_triplets"
 
 
 def test_a_name_that_is_none_or_several():

@@ -1,4 +1,4 @@
-"""Lesson 5 says what mistakes in loading cost on CIFAR-10. Here they are made, on pictures that were not drawn."""
+"""Lesson 20 says what mistakes in loading cost on CIFAR-10. Here they are made, on pictures that were not drawn."""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ from minicnn import models
 from minicnn.datasets import cifar10
 from minicnn.training import accuracy
 
-LESSON = Path(__file__).resolve().parents[2] / "tutorials" / "05_vgg_and_weights_from_hdf5.py"
+LESSON = Path(__file__).resolve().parents[2] / "tutorials" / "20_vgg_and_weights_from_hdf5.py"
 TABLE = {
     name: float(percent)
     for name, percent in re.findall(r"^# \| ([a-z0-9 ,°]+?) \| ([\d.]+) %", LESSON.read_text(encoding="utf-8"), re.M)

@@ -14,7 +14,7 @@ quick: one number of each a thread. Then every thread multiplies its row of one 
 they fetch the next two. A number that came from the GPU's memory is used SIDE times instead of once.
 
 Two barriers keep the threads in step: no one multiplies before all have fetched, and no one fetches over what another
-still multiplies. Leave out either, and it is a race: lesson 14 does.
+still multiplies. Leave out either, and it is a race: lesson 22 does.
 """
 
 import numpy as np

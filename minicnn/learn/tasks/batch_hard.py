@@ -109,7 +109,7 @@ EXERCISE = Exercise(
     function=batch_hard,
     title="the triplets that teach most",
     lecture="Triplet loss",
-    read="tutorials/08_triplets.py",
+    read="tutorials/06_triplets.py",
     imports="import numpy as np",
     cases=(
         Case(

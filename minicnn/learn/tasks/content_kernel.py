@@ -135,7 +135,7 @@ EXERCISE = Exercise(
     function=content_kernel,
     title="the content cost on a (simulated) GPU",
     lecture="Content cost function",
-    read="tutorials/14_a_cuda_kernel_step_by_step.py",
+    read="tutorials/22_a_cuda_kernel_step_by_step.py",
     imports=f"from numba import cuda, float32\n\nTHREADS = {THREADS}",
     observe=_observed,
     decorator="@cuda.jit",

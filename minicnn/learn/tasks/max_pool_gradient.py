@@ -93,7 +93,7 @@ EXERCISE = Exercise(
     function=max_pool_gradient,
     title="the winner takes it all",
     lecture="Pooling layers (week 1)",
-    read="tutorials/16_pooling.py",
+    read="tutorials/12_pooling.py",
     imports="import numpy as np",
     cases=(
         Case("2×2 windows side by side", lambda: [*normal((1, 2, 2, 1), (1, 4, 4, 1)), 2, 2]),

@@ -35,7 +35,7 @@ EXERCISE = Exercise(
     function=pair_head,
     title="one person or two, as a probability",
     lecture="Face verification and binary classification",
-    read="tutorials/09_pairs.py",
+    read="tutorials/07_pairs.py",
     imports="import numpy as np",
     cases=(
         Case(

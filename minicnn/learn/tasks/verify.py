@@ -42,7 +42,7 @@ EXERCISE = Exercise(
     function=verify,
     title="is this the person they say they are?",
     lecture="What is face recognition?",
-    read="tutorials/06_verification_and_recognition.py",
+    read="tutorials/04_verification_and_recognition.py",
     imports=f"import numpy as np\n\nfrom minicnn.faces import encode\n\nTHRESHOLD = {THRESHOLD}  # τ",
     observe=answer("dist", "door_open"),
     cases=(

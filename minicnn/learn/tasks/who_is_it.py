@@ -61,7 +61,7 @@ EXERCISE = Exercise(
     function=who_is_it,
     title="who is this, if it is anybody we know?",
     lecture="One shot learning",
-    read="tutorials/07_one_shot.py",
+    read="tutorials/05_one_shot.py",
     imports=f"import numpy as np\n\nfrom minicnn.faces import encode\n\nTHRESHOLD = {THRESHOLD}  # τ",
     observe=answer("min_dist", "identity"),
     cases=(

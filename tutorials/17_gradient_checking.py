@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 12: Why is this gradient wrong?
+# # Lesson 17: Why is this gradient wrong?
 #
 # A wrong forward shows itself: the picture is upside down, the loss is not a number. A wrong *gradient* does not. The
 # network still learns, only worse, and you blame the learning rate. So gradients are not believed but checked, against
@@ -342,3 +342,5 @@ except GradcheckError as found:
 # - `minicnn/gradients/checking.py`: the comparison. `differences.py`: slopes, kinks, rounding.
 # - `minicnn/gradients/patterns.py`: what the numbers tell. `reasons.py`: what takes another question.
 # - `tests/gradients/planted_bugs.py`: forty operations with a bug each, and the sentence that names it.
+#
+# Next: `18_the_tape_microscope.py`. Or back to the engine that you check: `01_tensors_and_the_tape.py`.

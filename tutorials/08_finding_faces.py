@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 10: finding faces, or a sliding window is a convolution
+# # Lesson 8: finding faces, or a sliding window is a convolution
 #
 # Encoders want a face in the middle, upright, and nothing else. A snapshot is not like that. So first the face has to
 # be found: where, how large, and where the eyes are.
@@ -256,7 +256,7 @@ curve.set(xlabel="threshold", ylim=(0, None))
 curve.set_title("faces found, of 8, and wrong windows", loc="left")
 curve.legend(frameon=False)
 curve.grid(alpha=0.25)
-fig.savefig("lesson_10_cascade.png", dpi=150)
+fig.savefig("cascade.png", dpi=150)
 plt.show()
 
 # %% [markdown] tags=["answer"]
@@ -292,7 +292,7 @@ else:
 fig, panels = plt.subplots(1, len(shown), figsize=(4.6 * len(shown), 5.2), layout="constrained", squeeze=False)
 for ax, (title, boxes) in zip(panels[0], shown.items(), strict=True):
     draw(ax, picture, boxes, title)
-fig.savefig("lesson_10_photograph.png", dpi=150)
+fig.savefig("faces_found.png", dpi=150)
 plt.show()
 
 # %% [markdown] tags=["answer"]
@@ -333,7 +333,7 @@ right.set_title("as the encoder wants it", loc="left")
 right.legend(fontsize=10, loc="lower right")
 for ax in (left, right):
     ax.set_axis_off()
-fig.savefig("lesson_10_aligned.png", dpi=150)
+fig.savefig("aligned.png", dpi=150)
 plt.show()
 
 # %% [markdown]
@@ -400,7 +400,7 @@ for name in ("-0.25", "0.0", "0.5", "1.5"):
     axes[name].imshow(crop_by_box(portraits[4].image, portraits[4].box, 64, margin=float(name)))
     axes[name].set_title(f"{float(name):+.0%}".replace("-", "−"))
     axes[name].set_axis_off()
-figure.savefig("lesson_10_margins.png", dpi=150)
+figure.savefig("margins.png", dpi=150)
 plt.show()
 
 # %% [markdown] tags=["answer"]
@@ -435,4 +435,4 @@ plt.show()
 # - `minicnn/models/cascade.py`: the three networks. `minicnn/faces/detection.py`: how they work together.
 # - `minicnn/kernels/crop.py`: a window of any size, brought to 12, 24 or 48 pixels.
 #
-# Next: `11_what_convnets_learn.py`.
+# Next: `09_deepface.py`, what a face in place is worth. Or `10_liveness.py`: whose face is it that was found?

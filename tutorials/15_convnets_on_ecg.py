@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 17: ConvNets on heartbeats
+# # Lesson 15: ConvNets on heartbeats
 #
 # A convolution does not know what a picture is. Give it a row of numbers, and it slides along the row. The lecture
 # shows it with an electrocardiogram (ECG), the voltage that a heart makes on the skin: 14 samples meet 16 filters of 5.
@@ -366,7 +366,7 @@ assert sure["electrodes exchanged"] > sure["as drawn"] - 0.05
 #
 # 1. Leave the irregular rhythm out of the near network's training. How good is it at the other four?
 # 2. Train with a random sign for each recording. Does it survive exchanged electrodes? What does it cost?
-# 3. Replace the head's maximum by the mean alone. Which kind suffers, and why? (Lesson 16 knows.)
+# 3. Replace the head's maximum by the mean alone. Which kind suffers, and why? (Lesson 12 knows.)
 # 4. Give it ten seconds, `heartbeats.recordings(10, seconds=10)`. It takes them. Why? Are the answers right?
 # 5. Draw a kind of your own, say a T wave upside down, with `heartbeats.beat`, and add it.
 # 6. Dilations of 8, 8, 8 see further still. How many samples? (400.) Better? What lies between taps that nobody looks
@@ -379,4 +379,4 @@ assert sure["electrodes exchanged"] > sure["as drawn"] - 0.05
 # - `minicnn/ops/convolution.py`: one `conv` for one, two and three dimensions.
 # - `minicnn/kernels/geometry.py`: dilation, and what "same" means with it.
 #
-# Next: `18_convnets_on_volumes.py`.
+# Next: `16_convnets_on_volumes.py`.

@@ -1,9 +1,10 @@
 # %% [markdown]
-# # Lesson 20: a distance is not a liveness check
+# # Lesson 10: a distance is not a liveness check
 #
 # A door knows Ada's face, and Ada's face is on the web. Somebody holds a telephone with her picture before the camera.
 # Is that Ada? By every measure of the last lessons it is: an encoder was trained to be blind to light, grain and
-# colour, and a screen adds nothing else.
+# colour, and a screen adds nothing else. The door in the lecture, in China, does not fall for it: beside recognition it
+# has *liveness detection*.
 #
 # In this lesson you photograph drawn faces a second time, from screens and from paper, see a door open to them, and
 # train a network of two layers that tells them from faces. Then you fool it. That is the point: what you build here is
@@ -248,3 +249,5 @@ plt.show()
 # **Where to look in the source**
 #
 # - `minicnn/datasets/replays.py`: the second photograph. `minicnn/faces/safety.py`: what `minicnn face` will not say.
+#
+# Next: `11_what_convnets_learn.py`. Or back to the door, `04_verification_and_recognition.py`.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 18: ConvNets on volumes and films
+# # Lesson 16: ConvNets on volumes and films
 #
 # A CT scanner does not take a picture, it fills a box with numbers. The lecture's box has 14×14×14 *voxels*, as a box's
 # pixels are called, and its 16 filters are little boxes of 5×5×5. A film is a box as well: rows, columns, and time.
@@ -302,3 +302,6 @@ plt.show()
 # - `minicnn/kernels/conv.py`: im2col for any number of dimensions, with no line for each.
 # - `minicnn/nn/convolution.py`: what `Conv1d`, `Conv2d` and `Conv3d` do not share: a 1, a 2 and a 3.
 # - `minicnn/datasets/volumes.py`: balls, tubes, and an ellipsoid seen from inside.
+#
+# You have met all eleven lectures now; `notes_that_differ.py` holds other people's notes to them. Next:
+# `17_gradient_checking.py`.

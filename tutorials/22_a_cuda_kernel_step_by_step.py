@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 14: a CUDA kernel, step by step
+# # Lesson 22: a CUDA kernel, step by step
 #
 # A GPU is fast because it does thousands of small things at once. To use it you say what *one* of them is, and how many
 # there are. You need no GPU for this lesson: Numba has a simulator that runs the same kernels in Python, one thread
@@ -327,7 +327,7 @@ print("sums of the blocks", np.round(devices.to_host(sums), 3), " together", flo
 assert np.isclose(float(sums.sum()), signal.sum())
 
 # %% [markdown]
-# Batch-hard mining of triplets (lesson 8) finds the farthest and the nearest picture of each anchor by such a tree:
+# Batch-hard mining of triplets (lesson 6) finds the farthest and the nearest picture of each anchor by such a tree:
 # `_hardest` in `minicnn/fast/cuda/triplet.py`.
 #
 # ## The convolution
@@ -339,7 +339,7 @@ assert np.isclose(float(sums.sum()), signal.sum())
 
 # %%
 x, w, b = random.standard_normal((1, 6, 5, 3)), random.standard_normal((3, 3, 3, 4)), random.standard_normal(4)
-window = slide("lesson 14", (6, 5), (3, 3), padding=1)
+window = slide("lesson 22", (6, 5), (3, 3), padding=1)
 definition = definitions.conv(x, w, b, window, 1)
 there = [devices.move(array, "cuda") for array in (x, w, b)]
 with simulation.watched(), simulation.shuffled(1):
@@ -417,3 +417,6 @@ else:
 # - `minicnn/fast/cuda/gram.py`, `pool.py`, `triplet.py`, `elementwise.py`: the other kernels.
 # - `minicnn/devices.py`: where arrays live. `minicnn/fast/cuda/gpu.py`: how a kernel is launched.
 # - `minicnn/fast/cuda/simulation/`: how the threads take their turns, and the watch.
+#
+# This was the last lesson. `notes_that_differ.py` holds other people's notes to them, and `minicnn learn list` shows
+# what you can write yourself.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 7: one shot
+# # Lesson 5: one shot
 #
 # A door shall open for the four people who work here. Of each there is one picture, the one on their badge. One picture
 # to learn a person from is called *one-shot learning*.
@@ -89,9 +89,9 @@ assert np.all(softmax_of(model, few).argmax(axis=1) == EMPLOYEES)
 # %% [markdown]
 # ## Strangers it knows, and strangers it does not
 #
-# One office may be luck, so take ten. And let the fifth output learn from 1, 4, 16, 64, or all 600 pictures of
-# strangers. Then three groups come to the door: the strangers it has learned from, two hundred whom it never met, and
-# the employees, on another day.
+# One office may be luck, so take ten of thirty. And let the fifth output learn from 1, 4, 16, 64, or all 600 pictures
+# of strangers. Then three groups come to the door: the strangers it has learned from, two hundred whom it never met,
+# and the employees, on another day.
 #
 # **Predict**: what will each of the three groups be told, as the number of strangers grows?
 
@@ -213,8 +213,11 @@ assert np.mean(retrained, axis=0)[2] < 0.3 and np.mean(last_only, axis=0)[2] < 0
 #
 # What does the light do to a picture? What stays when a head turns? To learn that, it need not be *our* people. Take
 # the same 600 pictures of strangers that "nobody" has learned from, but ask something else of them: who belongs
-# together? Train an encoder (lesson 6) that brings together what does; how, is the subject of lesson 8. Then put it at
+# together? Train an encoder (lesson 4) that brings together what does; how, is the subject of lesson 6. Then put it at
 # the door and train no more.
+#
+# The course calls that learning a *similarity function* d(img1, img2). It is small where two pictures show one person
+# and large where they show two, so it is a distance: here the squared one of two encodings.
 
 # %%
 source = np.random.default_rng(0)
@@ -291,7 +294,7 @@ assert cost["six outputs, all trained"] > 1000 * cost["one more row"] and cost["
 # %% [markdown]
 # And a stranger? Now there is a number to hold against a limit: if even the nearest badge is too far, it is nobody.
 # Where the limit lies, `faces.calibrate` finds from pairs of *other* people again: here so that 5% of pairs of two
-# people pass as one. (A lax door, for a small network. Lesson 6 tells why a limit for one badge is not one for four.)
+# people pass as one. (A lax door, for a small network. Lesson 4 tells why a limit for one badge is not one for four.)
 
 # %%
 known, their_names = doodles.album(people=60, each=4, seed=random)
@@ -473,4 +476,4 @@ plt.show()
 # - `minicnn/faces/gallery.py`: the table, with names, files and limits.
 # - `minicnn/models/tiny_face.py`: an encoder for faces drawn with more care.
 #
-# Next: `08_triplets.py`.
+# Next: `06_triplets.py`, how an encoder learns. Or `14_transfer_learning.py`, what else can be learned from others.

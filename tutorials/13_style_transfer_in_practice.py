@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 15: style transfer in practice
+# # Lesson 13: style transfer in practice
 #
 # Lesson 3 wrote the costs. This one turns the knobs. Lectures say a lot about them: that deep layers know *what* and
 # forget *how*, that one style layer is not enough, that L-BFGS is faster. Each of these is a claim that can be
@@ -476,3 +476,6 @@ show({"portrait\n": portrait, **sizes}, "levels.png", "One size, and two")
 # - `minicnn/style/recipes.py`: ten systems' constants, as rows. `minicnn style --list-presets` explains them.
 # - `minicnn/optim/lbfgs.py`: two loops and a line search. `minicnn/style/pyramid.py`: the sizes.
 # - `minicnn/style/wasserstein.py`: μ and covariance together, as a distance between clouds.
+#
+# Next: `14_transfer_learning.py` takes the training away from the network that painted here. Or find out what its
+# layers respond to: `11_what_convnets_learn.py`.

@@ -1,10 +1,10 @@
 # %% [markdown]
-# # Lesson 19: why DeepFace pools once and shares nothing in L4 to L6
+# # Lesson 9: why DeepFace pools once and shares nothing in L4 to L6
 #
 # Every ConvNet of this course pools again and again, and every filter looks everywhere. DeepFace (Taigman, Yang,
 # Ranzato and Wolf 2014) does neither. It turns the face into place (section 2 of the paper), pools *once*, and from its
 # fourth layer on gives every place of the picture filters of its own (section 3). The paper says why in a sentence
-# each. Here you ask for numbers. (How it was trained, as a classifier, and how its encodings are compared: lesson 9.)
+# each. Here you ask for numbers. (How it was trained, as a classifier, and how its encodings are compared: lesson 7.)
 #
 # Four questions: what is left over when a face was turned into place? How many pixels of an eye's place does each
 # pooling cost? What are filters worth that are not shared, at the same number of multiplications? And what becomes of
@@ -30,7 +30,7 @@ print(f"{len(album.images)} pictures of {PEOPLE} drawn people, and where the eye
 # ## Into place, or not
 #
 # `similarity` finds the turn, scale and shift that bring five landmarks nearest to a template, and `transform` applies
-# it (lesson 10). What a bad detector would do is the same with some turn, scale and shift left over.
+# it (lesson 8). What a bad detector would do is the same with some turn, scale and shift left over.
 
 
 # %%
@@ -123,9 +123,10 @@ plt.show()
 # else changes. From them a *linear* map has to say where the eye on the left is (its middle; drawn faces have no corner
 # marked). A linear map can use what lies open in the features, and nothing that would have to be worked out.
 #
-# There are more features than pictures, so the map is found by ridge regression (lesson 16) in its dual form, K = AAᵀ:
-# as many unknowns as pictures. Eighteen people to learn from, six others to test with, each face up to 3 pixels out of
-# place. Who says the same place for everybody is 2.7 pixels off.
+# There are more features than pictures, so many maps fit them all. *Ridge regression* takes one whose weights are
+# small. It is solved at once, in its dual form, K = AAᵀ: as many unknowns as pictures. (Lesson 12 asks more questions
+# so.) Eighteen people to learn from, six others to test with, each face up to 3 pixels out of place. Who says the same
+# place for everybody is 2.7 pixels off.
 #
 # **Predict**: how far off is the map after 0, 1, 2, 3 and 4 poolings, when a place is 1, 2, 4, 8 and 16 pixels wide?
 
@@ -365,11 +366,15 @@ plt.show()
 # dots, which are two seeds on 72 pictures: they lie up to 15 per cent apart, so do not read the last five.
 
 # %% [markdown]
-# What it costs: weights. DeepFace's three such layers hold 73 of the encoder's 102 million, and could be filled because
-# there were four million pictures. And they take pictures of one size only, for a filter belongs to a place.
+# DeepFace still shares the filters of its first layers, C1 and C3: edges and textures are alike everywhere. The paper
+# calls these layers, with the pooling between them, a preprocessing that adapts to its data (section 3).
+#
+# What it costs not to share: weights. DeepFace's three such layers hold 73 of the encoder's 102 million, and could be
+# filled because there were four million pictures. And they take pictures of one size only, for a filter belongs to a
+# place.
 #
 # Later networks share again. They are deeper, they see more pictures, and detectors got good enough at putting faces
-# into place that what is left is learned. You met one in lesson 10.
+# into place that what is left is learned. You met one in lesson 8.
 #
 # ## What you have now
 #
@@ -392,3 +397,5 @@ plt.show()
 #
 # - `minicnn/ops/convolution.py` at `locally_connected`; `minicnn/kernels/locally_connected.py`: one filter a place.
 # - `minicnn/models/deep_face.py`: the real thing, and `minicnn/datasets/alignment.py`, which brings faces into place.
+#
+# Next: `10_liveness.py`. Or more of what a pooling keeps and forgets: `12_pooling.py`.

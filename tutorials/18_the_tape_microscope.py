@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 13: the tape microscope
+# # Lesson 18: the tape microscope
 #
 # "Why is this gradient what it is?" is the question that comes with every network, and mostly it stays unanswered:
 # there is a number, `w.grad[1, 0, 0, 1] = 0.0749`, and it came out of some machine. But the machine does nothing but
@@ -137,7 +137,7 @@ print(tape.why(features, (first.at[0], first.at[3])))
 # ## One output, every way it is computed
 #
 # The loops of `kernels/naive_conv.py`, the matrix product of `kernels/conv.py` (lesson 2), the compiled kernels and
-# those for a GPU (lesson 14) form the same products. They differ in who meets whom, and when. Take an output at the
+# those for a GPU (lesson 22) form the same products. They differ in who meets whom, and when. Take an output at the
 # border, with padding:
 
 # %%
@@ -230,3 +230,5 @@ print(real.why("predictions.w", (5, 8)))
 # - `minicnn/tape/recorder.py`: what is kept, and how `@op` lets the tape look on at the price of one question.
 # - `minicnn/tape/products.py`: how a convolution's products are found, and those of an operation that nobody knows.
 # - `minicnn/tape/pixels.py`: one output, five programs.
+#
+# Next, if you want to know how all this becomes fast: `19_winograd.py`. If not, `notes_that_differ.py`.

@@ -1,11 +1,11 @@
 # %% [markdown]
-# # Lesson 9: pairs, chi-square and DeepFace
+# # Lesson 7: pairs, chi-square and DeepFace
 #
 # Triplets ask which of two is nearer. There is a plainer question: here are two pictures, is it one person, yes or no?
-# A network that answers it is called *Siamese*, after twins who share a body: one encoder looks at both pictures, and a
-# small *head* on top compares what it saw. The name is from Bromley, Guyon, LeCun, Säckinger and Shah (1993), who
-# compared signatures. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) is often named with it; it tried such a training
-# as an addition, to an encoder that had learned otherwise.
+# A network that answers it is called *Siamese*, after twins who share a body, as two famous ones from Siam did: one
+# encoder looks at both pictures, and a small *head* on top compares what it saw. The name is from Bromley, Guyon,
+# LeCun, Säckinger and Shah (1993), who compared signatures. DeepFace (Taigman, Yang, Ranzato and Wolf 2014) is often
+# named with it; it tried such a training as an addition, to an encoder that had learned otherwise.
 #
 # In this lesson you compare encodings in three ways, derive where chi-square comes from and what it refuses, let
 # weights find out which features can be trusted, train the twins, and then go DeepFace's way, in its own order.
@@ -39,7 +39,8 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 #     z = Σₖ wₖ · φ(fₖ, gₖ) + b        ŷ = 1 / (1 + e⁻ᶻ)
 #
-# φ is |f − g|, or (f − g)², or χ² = (f − g)² / (f + g). The weights are negative: the larger the difference, the less
+# φ is |f − g|, or (f − g)², or χ² = (f − g)² / (f + g). (Without weights the first adds up to the Manhattan distance,
+# the second to the square of Euclid's.) The weights are negative: the larger the difference, the less
 # likely it is one person. The cost is the cross-entropy, and its gradient is as simple as can be: ∂L/∂z = ŷ − y.
 #
 # From there the chain rule goes on into the encodings. Take χ² apart by the quotient rule:
@@ -210,7 +211,7 @@ plt.show()
 #
 # ## What chi-square refuses
 #
-# All this rests on f and g being 0 or more. The encodings of lesson 8 are not, they are points all around a sphere.
+# All this rests on f and g being 0 or more. The encodings of lesson 6 are not, they are points all around a sphere.
 # **Predict** what χ² makes of them.
 
 # %% tags=["predict"]
@@ -333,7 +334,7 @@ plt.show()
 # %% [markdown]
 # ## Pairs against triplets
 #
-# Which is better, a head on pairs or the triplets of lesson 8? Ask only what can be answered: the same encoder from the
+# Which is better, a head on pairs or the triplets of lesson 6? Ask only what can be answered: the same encoder from the
 # same first weights, the same people, the same batches, the same clock. After each epoch we put all pairs of the
 # strangers in order, nearest first, and count how often a pair of one person comes before a pair of two. (Measuring
 # stops the clock. Triplets need encodings of one length; so that is what they are given, in training and after. And
@@ -396,7 +397,7 @@ plt.show()
 
 # %% [markdown] tags=["answer"]
 # After as many epochs the head wins, and triplets that train for twice as many do not pull ahead: the head *learns*
-# what counts how much, and every pair of its batch has something to say, where most triplets soon are easy (lesson 8,
+# what counts how much, and every pair of its batch has something to say, where most triplets soon are easy (lesson 6,
 # which also has the remedy). By the clock it depends on the machine, for an epoch of triplets takes less time: look at
 # your figure. It is one result, of a small encoder and random triplets. What stays true: a distance can be searched
 # among a million encodings at once, and has no head to lose.
@@ -405,7 +406,7 @@ plt.show()
 # And a pair head gives what a distance does not: a probability, and a threshold that comes with it. What it costs:
 # every comparison runs through the head, and it has to be stored with the encoder. (`Gallery(…, head=head)` does so,
 # and `minicnn face train --loss pair` trains one.) The encodings of those who are known are computed once and kept,
-# with a head as with a distance (lesson 6): only the D differences and their weights come anew for everybody.
+# with a head as with a distance (lesson 4): only the D differences and their weights come anew for everybody.
 #
 # ## DeepFace, in its own order
 #
@@ -421,7 +422,7 @@ plt.show()
 #   100,000 more people (5.3).
 #
 # So: a classifier, and twins as an addition. (A year later FaceNet left the classifier away and learned the distance
-# itself, by triplets.) Go the same way with the doodles. An SVM's loss you know from lesson 8: the hinge, and small
+# itself, by triplets.) Go the same way with the doodles. An SVM's loss you know from lesson 6: the hinge, and small
 # weights.
 #
 # **Predict**: can a network that never saw a pair tell pairs of strangers? It was asked for one of eighty names.
@@ -551,7 +552,7 @@ by_hand = window.ravel() @ small.w.data[1, 2].reshape(-1, 3) + small.b.data[1, 2
 assert np.allclose(small(x).data[0, 1, 2], by_hand, atol=1e-5)
 
 # %% [markdown]
-# What it does to straighten a face, and what such filters are worth, is in lesson 19. In 2014 all of this together,
+# What it does to straighten a face, and what such filters are worth, is in lesson 9. In 2014 all of this together,
 # several networks combined by an SVM, had 97.35% of the pairs of Labeled Faces in the Wild right. The paper
 # (5.3) puts people at a little over 97.5%.
 #
@@ -582,4 +583,4 @@ assert np.allclose(small(x).data[0, 1, 2], by_hand, atol=1e-5)
 # - `minicnn/ops/convolution.py` at `locally_connected`, and `minicnn/models/deep_face.py`.
 # - `minicnn/faces/training.py` at `_pair_loss`: half of the pairs of two people are the nearest there are.
 #
-# Next: `10_finding_faces.py`.
+# Next: `08_finding_faces.py`, which also turns a face into place, and then `09_deepface.py`.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 6: verification is not recognition
+# # Lesson 4: verification is not recognition
 #
 # Somebody stands at a door and says: "I am Ada." *Verification* asks one question, is this Ada? Somebody stands at
 # another door and says nothing. *Recognition* asks a hundred, is it Ada, is it Ben, is it …, and must be able to
@@ -127,21 +127,29 @@ assert 0.007 < far < 0.013 and val > 0.95
 # %% [markdown]
 # ## The same threshold at a door of K
 #
-# Now galleries of 1 to 300 people, one picture of each, and a thousand strangers. A stranger gets in when the *nearest*
-# of all is within the threshold. **Predict**: how many of a hundred strangers get in, where three hundred people are
-# enrolled?
+# Now galleries of 1 to 300 people, one picture of each, and a thousand strangers; and all of it ten times, in ten
+# firms, for one firm may be lucky. A stranger gets in when the *nearest* of all is within the threshold. **Predict**:
+# how many of a hundred strangers get in, where three hundred people are enrolled?
 
 # %% tags=["predict"]
-SIZES = (1, 3, 10, 30, 100, 300)
-everybody = people(max(SIZES))
-enrolled, at_door = encode(pictures(everybody)), encode(pictures(people(1000)))
-apart = 2 - 2 * at_door @ enrolled.T  # squared distances of unit vectors
-let_in = {K: np.mean(apart[:, :K].min(axis=1) <= threshold) for K in SIZES}
+SIZES, FIRMS = (1, 3, 10, 30, 100, 300), 10
+firms, doors = [people(max(SIZES)) for _ in range(FIRMS)], []
+for staff in firms:
+    enrolled, at_door = encode(pictures(staff)), encode(pictures(people(1000)))
+    doors.append(2 - 2 * at_door @ enrolled.T)  # squared distances of unit vectors
+
+
+def who_gets_in(K, threshold):
+    """The share of the strangers, in the mean over the firms."""
+    return np.mean([apart[:, :K].min(axis=1) <= threshold for apart in doors])
+
+
+let_in = {K: who_gets_in(K, threshold) for K in SIZES}
 for K, share in let_in.items():
     print(f"K = {K:3}: {share:5.1%} of the strangers let in; 1 − (1 − FAR)^K = {rate_in_gallery(0.01, K):5.1%}")
 
 # %% tags=["answer"]
-assert all(abs(share - rate_in_gallery(0.01, K)) < 0.08 for K, share in let_in.items()) and let_in[300] > 0.85
+assert all(abs(share - rate_in_gallery(0.01, K)) < 0.15 for K, share in let_in.items()) and let_in[300] > 0.75
 
 # %% [markdown] tags=["answer"]
 # Nobody made the network worse, nobody touched the threshold. There are only more people a stranger may resemble.
@@ -176,20 +184,27 @@ assert np.mean(resembled.any(axis=1)) > 0.95 and 30 < resembled.sum(axis=1).mean
 # for one comparison refused fewer than one in a hundred.
 
 # %% tags=["predict"]
-refused = {}
+refused, passed = {}, {}
 for K in SIZES:
     strict = calibration.for_gallery(K)
-    mine = 2 - 2 * np.sum(encode(pictures(everybody)) * enrolled, axis=1)
-    refused[K] = np.mean(mine > strict)
-    passed = np.mean(apart[:, :K].min(axis=1) <= strict)
-    print(f"K = {K:3}: threshold {strict:.3f}, strangers let in {passed:.1%}, own people refused {refused[K]:.1%}")
+    refused[K], passed[K] = np.mean(again > strict), who_gets_in(K, strict)
+    print(f"K = {K:3}: threshold {strict:.3f}, strangers let in {passed[K]:.1%}, own people refused {refused[K]:.1%}")
 
 # %% [markdown] tags=["answer"]
-# About one in ten. And at three hundred more than one stranger in a hundred still gets in: 1% / 300 of 40,000 pairs is
-# a pair and a third, and by so few nobody can tell where the threshold lies.
+# About one in ten. And do no more than one stranger in a hundred get in? About so where ten are enrolled. But at three
+# hundred it is luck: 1% / 300 of 40,000 pairs is a pair and a third, and by so few nobody can tell where the threshold
+# lies. Look at four more calibrations, each from 40,000 other pairs.
 
 # %% tags=["answer"]
-assert refused[1] < 0.01 and 0.06 < refused[300] < 0.14 and 0.01 < passed < 0.05
+luck = []
+for _ in range(4):
+    of_one, of_two = distances(40_000)
+    other = faces.calibrate(np.concatenate([of_one[:4000], of_two]), same, target_far=0.01)
+    luck.append([who_gets_in(K, other.for_gallery(K)) for K in (1, 300)])
+    print(f"strangers let in, calibrated anew: K = 1 {luck[-1][0]:.2%}, K = 300 {luck[-1][1]:.2%}")
+spread = np.std(luck, axis=0) / np.mean(luck, axis=0)
+assert refused[1] < 0.02 and 0.03 < refused[300] < 0.25 and spread[1] > spread[0]
+assert passed[100] < 0.05 and passed[300] < 0.1
 assert calibration.for_gallery(100) < calibration.for_gallery(10) < threshold
 print("enough pairs for a gallery of 100:", calibration.resolves(100), "- of 10,000:", calibration.resolves(10_000))
 assert calibration.resolves(100) and not calibration.resolves(10_000)
@@ -202,7 +217,7 @@ assert calibration.resolves(100) and not calibration.resolves(10_000)
 
 # %%
 plain, careful = Gallery(Points(), threshold=threshold), Gallery(Points(), threshold=calibration)
-badges = pictures(everybody[:100])
+badges = pictures(firms[0][:100])
 for number, badge in enumerate(badges):
     for gallery in (plain, careful):
         gallery.enroll(f"person {number}", badge)
@@ -217,7 +232,7 @@ assert sum(wrong) > 40 and sum(kept_out) < 8  # (these are the strangers who cam
 someone = visitors[wrong.index(True)]
 print("\na stranger, by the plain number:\n  ", plain.identify(someone))
 print("the same, by the calibration:\n  ", careful.identify(someone))
-employee = pictures(everybody[:1])[0]
+employee = pictures(firms[0][:1])[0]
 print("and person 0:\n  ", careful.identify(employee), "\n  ", careful.verify(employee, "person 0"))
 
 # %%
@@ -237,7 +252,7 @@ left.set_xticks((1, 10, 100, 1000, 1e4, 1e5, 1e6), ("1", "10", "100", "1,000", "
 left.yaxis.set_major_formatter("{x:.0%}")
 left.set_title("Strangers who get in, by one threshold for all", loc="left")
 left.grid(alpha=0.25)
-nearest = apart[:, :100].min(axis=1)
+nearest = np.concatenate([apart[:, :100].min(axis=1) for apart in doors])
 for values, colour, label, place in (
     (again, GREEN, "one person", (0.6, 2.55)),
     (strangers, BLUE, "two people", (2.1, 1.7)),
@@ -391,9 +406,11 @@ plt.show()
 # 2. Move pictures by 1.0 instead of 0.75. At which K are half of the own people refused?
 # 3. Let 10,000 visitors come to a door of 10,000. How many multiplications, and in which form would you give them to a
 #    matrix product?
-# 4. Let one person in ten have a twin, almost the same point. Does 1 − (1 − FAR)^K still hold?
-# 5. Choose the threshold by `rule="accuracy"` or "eer" instead. Which door would you stand behind?
-# 6. Write both doors: `minicnn learn start verify` and `minicnn learn start who_is_it`. `minicnn learn check` sends
+# 4. A camera films the door, and each of its 30 pictures a second is another try. A stranger waits for ten seconds.
+#    What is a FAR of 0.1% worth, if each picture differs from the last as two pictures do here? And if they are alike?
+# 5. Let one person in ten have a twin, almost the same point. Does 1 − (1 − FAR)^K still hold?
+# 6. Choose the threshold by `rule="accuracy"` or "eer" instead. Which door would you stand behind?
+# 7. Write both doors: `minicnn learn start verify` and `minicnn learn start who_is_it`. `minicnn learn check` sends
 #    people to them, strangers among them.
 #
 # **Where to look in the source**
@@ -401,4 +418,4 @@ plt.show()
 # - `minicnn/faces/calibration.py`: the threshold for any K. `minicnn/faces/evaluation.py`: FAR, VAL and the others.
 # - `minicnn/faces/gallery.py` at `identify`, and `results.py`: what a gallery answers.
 #
-# Next: `07_one_shot.py`.
+# Next: `05_one_shot.py`. Or, where the faces at a door come from, `08_finding_faces.py`.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 5: VGG, and weights from HDF5
+# # Lesson 20: VGG, and weights from HDF5
 #
 # A trained network is two things: a recipe that fits on a page, and a few million numbers that somebody's computer
 # searched for days. The recipe is code. The numbers come in a file. Between the two a lot can go wrong, and the worst
@@ -1062,4 +1062,4 @@ assert all(
 # - `minicnn/hdf5/isolation.py` and `reader.py`: the process that reads what strangers wrote.
 # - `minicnn/zoo/catalogue.py`: where trained weights are to be had, and how their pictures want to be prepared.
 #
-# Next: `06_verification_and_recognition.py`.
+# Next: `21_registers.py`. Or use what you have loaded: `14_transfer_learning.py`.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 16: pooling, and where a shift goes
+# # Lesson 12: pooling, and where a shift goes
 #
 # "Max pooling makes a network tolerate small shifts", says the lecture. But pooling slides a window like a convolution
 # does, so if the picture moves, the pooled picture moves as well. Both are true. How can that be?
@@ -241,7 +241,10 @@ plt.show()
 # To within less than two pixels, with cells of sixteen! How much each of the nine cells answers tells where between
 # them the face hangs, as your eye tells a colour from three kinds of cones. The place was not thrown away; it moved
 # from *which* number is large into *how* large. That is why a detector can still say where, after five pools
-# (lesson 10), and why style transfer can still rebuild a layout from deep layers.
+# (lesson 8), and why style transfer can still rebuild a layout from deep layers.
+#
+# Did lesson 9 not lose an eye by four poolings? It did, and by as many pixels. Two are little for a face that may hang
+# anywhere within 8 of the middle, and nearly all for an eye that is out of place by 3.
 #
 # Only the last step, one maximum over all the wall, forgets it. A network becomes invariant there, or in dense layers
 # that learn to ignore the place. The pools before made that easier, no more.
@@ -477,7 +480,7 @@ plt.show()
 # 3. Overlapping windows: `ops.max_pool(x, 3, stride=2, padding=1)`, as in AlexNet. More tolerant? And the aliasing?
 # 4. Blur *before* the maximum instead of after. Why does that not help the stripes?
 # 5. Regress the distance between the eyes (a column of `doodles.invent`) instead of the place. After how many pools is
-#    that lost? DeepFace (lesson 19) pools once. What does it want to keep?
+#    that lost? DeepFace (lesson 9) pools once. Was that what it wanted to keep?
 # 6. Send a gradient through overlapping windows in which one cell wins twice. What does it get?
 # 7. `gradcheck` called the tie inconclusive. Move one of the four fives up by 1e-3, by 1e-6. When does it decide?
 # 8. `minicnn learn start max_pool_gradient`: windows of any size, which may overlap. `minicnn learn check` tells.
@@ -488,4 +491,4 @@ plt.show()
 # - `minicnn/ops/pooling.py`: what each keeps for its backward: the maximum who won, the mean nothing but a shape.
 # - `minicnn/visualize/`: the *switches* that max pooling keeps are what deconvolution goes back by (lesson 11).
 #
-# Next: `17_convnets_on_ecg.py`.
+# Next: `13_style_transfer_in_practice.py`. Or `09_deepface.py`, for a network that pools once.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 4: Winograd, the same convolution with fewer multiplications
+# # Lesson 19: Winograd, the same convolution with fewer multiplications
 #
 # Lesson 2 wrote one convolution in several ways, and all of them multiplied equally often: each output of a 3×3 filter
 # took 9 multiplications a channel. It looks as if there were nothing to save. There is: *two and a quarter* are
@@ -499,7 +499,7 @@ assert report.ok
 # %%
 x, w = random.standard_normal((1, 56, 56, 64)), random.standard_normal((3, 3, 64, 64))
 dy = random.standard_normal((1, 56, 56, 64))
-window = slide("lesson 4", (56, 56), (3, 3), padding=1)
+window = slide("lesson 19", (56, 56), (3, 3), padding=1)
 pairs = {
     "forward": (definition.forward(x, w, None, (1, 1), (56, 56)), im2col.conv(x, w, None, window, 1)),
     "gradient to input": (
@@ -525,7 +525,7 @@ assert np.allclose(conv3x3(x, w).data, pairs["forward"][0], rtol=0, atol=1e-10)
 # transform one multiply-add for every entry that is not zero, times the columns and rows that it is applied to. (That
 # is generous to the direct way. The entries for p and −p share sums; see the exercises.)
 #
-# VGG-19 is a famous network of sixteen 3×3 layers; lesson 5 takes it apart. Its first layers see large pictures of few
+# VGG-19 is a famous network of sixteen 3×3 layers; lesson 20 takes it apart. Its first layers see large pictures of few
 # channels, its last ones small pictures of many. **Predict**: which layer saves least? And does any save four times?
 
 
@@ -659,7 +659,7 @@ def relative_error(y, reference):
 
 x = np.maximum(random.standard_normal((1, 48, 48, 64)), 0).astype(np.float32)  # as after a ReLU
 w = (random.standard_normal((3, 3, 64, 64)) / 17).astype(np.float32)
-window = slide("lesson 4", (48, 48), (3, 3), padding=1)
+window = slide("lesson 19", (48, 48), (3, 3), padding=1)
 reference = im2col.conv(x.astype(np.float64), w.astype(np.float64), None, window, 1)
 
 
@@ -776,7 +776,7 @@ def milliseconds(function, repeat=5):
 
 x = random.standard_normal((1, 112, 112, 64)).astype(np.float32)
 w = random.standard_normal((3, 3, 64, 64)).astype(np.float32)
-window = slide("lesson 4", (112, 112), (3, 3), padding=1)
+window = slide("lesson 19", (112, 112), (3, 3), padding=1)
 A_T, G, B_T = as_floats(large, np.float32)
 U, V = both_sides(G, w), both_sides(B_T, input_tiles(x, 4))
 with blas.on_one_thread:
@@ -836,4 +836,4 @@ minicnn.set_threads(threads)
 # - `minicnn/fast/cpu/micro_kernel.py`: the innermost loops, emitted for registers from these very matrices.
 # - `minicnn/fast/cpu/fused_conv.py`: where a convolution chooses its kernels, and takes ReLU and pooling along.
 #
-# Next: `05_vgg_and_weights_from_hdf5.py`.
+# Next: `20_vgg_and_weights_from_hdf5.py`. Or stay with speed: `21_registers.py`.

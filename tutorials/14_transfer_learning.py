@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 22: transfer learning
+# # Lesson 14: transfer learning
 #
 # Three times this course works with a network that learned something *else* first. That is *transfer learning*: keep
 # what was learned from many pictures, and use it where there are few.
@@ -7,10 +7,10 @@
 # | Where | The network learned | What is kept | What is made for you |
 # |---|---|---|---|
 # | Style transfer (lesson 3) | to name what photographs show | its features | the pixels of one picture |
-# | Face recognition (lesson 6) | from a firm's 10 to 100 million faces | all of it | a threshold |
-# | One-shot learning (lesson 7) | from *other* people | all of it | a row in a table |
+# | Faces at a door (lesson 4) | from a firm's 10 to 100 million faces | all of it | a threshold |
+# | One shot (lesson 5) | from *other* people | all of it | a row in a table |
 #
-# In the second case the course says outright: download weights that others have trained (lesson 5 opens such a file).
+# In the second case the course says outright: download weights that others have trained (lesson 20 opens such a file).
 # In the first and in the third it just does it.
 #
 # But what is it that is kept? You find out by taking it away. Each experiment runs with a trained network, and with the
@@ -51,7 +51,7 @@ STYLE_LAYERS = [f"block{block}_conv1" for block in (1, 2, 3, 4, 5)]
 # %% [markdown]
 # ## Who remembers the photograph?
 #
-# Lesson 15 gives a photograph back from what a layer saw of it: start from noise, and make the content cost small. Ask
+# Lesson 13 gives a photograph back from what a layer saw of it: start from noise, and make the content cost small. Ask
 # the same of a trained layer and of an untrained one, four blocks up.
 #
 # **Predict**: which of the two gives back the better photograph?
@@ -392,7 +392,7 @@ plt.show()
 # ## Which layer to borrow
 #
 # The simplest way: *freeze* the network, take what one of its layers puts out as a list of numbers, and fit a linear
-# classifier to it. Its answer is the class with the largest score. The fit is a ridge regression (lesson 16), solved at
+# classifier to it. Its answer is the class with the largest score. The fit is a ridge regression (lesson 12), solved at
 # once and without an optimizer.
 
 
@@ -645,5 +645,4 @@ assert after < 0.35 < 0.5 < before and moved > 0.5 * sizes
 # - `minicnn/training.py`: how `tiny_vgg` was trained; `weights/README.md` has the numbers.
 # - `minicnn/nn/module.py` at `frozen`: what it means that weights do not learn.
 #
-# Next: `07_one_shot.py` borrows from other people's faces, and `15_style_transfer_in_practice.py` paints with what was
-# borrowed here.
+# Next: `15_convnets_on_ecg.py`. Or open a file of weights that others have trained: `20_vgg_and_weights_from_hdf5.py`.
