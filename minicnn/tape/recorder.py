@@ -151,6 +151,25 @@ def _as_list(gradients: Any) -> list[np.ndarray | None]:
     return list(gradients) if isinstance(gradients, tuple) else [gradients]
 
 
+class _Held:
+    """The Values that each Tensor held in turn, by identity: == compares Tensors elementwise. Keeps no Tensor alive."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[weakref.ref[Tensor], list[Value]]] = {}
+
+    def get(self, tensor: Tensor) -> list[Value]:
+        """Return the Values of a Tensor, in order; an empty list if there are none."""
+        entry = self._entries.get(id(tensor))
+        return entry[1] if entry is not None else []
+
+    def add(self, tensor: Tensor, value: Value) -> None:
+        """Append a Value."""
+        key, entries = id(tensor), self._entries
+        if key not in entries:
+            entries[key] = weakref.ref(tensor, lambda _: entries.pop(key, None)), []
+        entries[key][1].append(value)
+
+
 class Recorder:
     """Keeps what runs inside its `with` block. Tape (microscope.py) is one, and adds the ways to look at what was kept.
 
@@ -163,7 +182,7 @@ class Recorder:
         self.steps: list[Step] = []
         self.values: list[Value] = []
         self.moments: list[tuple[Step, bool]] = []
-        self._of: weakref.WeakKeyDictionary[Tensor, list[Value]] = weakref.WeakKeyDictionary()  # what it held in turn
+        self._of = _Held()
         self._taken: dict[str, int] = {}
         self._open = ExitStack()
         self._around: Recorder | None = None  # the tape that recorded when this one began
@@ -224,7 +243,7 @@ class Recorder:
             value = Value(np.array(devices.to_host(array)), shown, named=True)
             self.values.append(value)
             return value
-        *_, known = self._of.get(source, [None])
+        known = next(reversed(self._of.get(source)), None)
         data = devices.to_host(source.data)
         if known is not None and _same(known.array, data):
             if not known.named and (name := frames.name_of(source, stack)):
@@ -232,7 +251,7 @@ class Recorder:
             return known
         name = source.name or frames.name_of(source, stack)
         value = Value(np.array(data), self._free(name or "tensor"), None, source.requires_grad, bool(name))
-        self._of.setdefault(source, []).append(value)
+        self._of.add(source, value)
         self.values.append(value)
         return value
 
@@ -241,7 +260,7 @@ class Recorder:
             np.array(devices.to_host(result.data)), self._free(step.name, 1), step, result.requires_grad
         )
         step.gradients = step.unsummed = [None] * len(step.inputs)
-        self._of[result] = [step.output]
+        self._of.add(result, step.output)
         self.values.append(step.output)
         self.steps.append(step)
         self.moments.append((step, False))
@@ -256,7 +275,7 @@ class Recorder:
         """Call results by the variables that hold them."""
         for name, tensor in variables.items():
             if isinstance(tensor, Tensor) and not name.startswith("_"):
-                for value in self._of.get(tensor, ()):
+                for value in self._of.get(tensor):
                     if not value.named:
                         self._rename(value, name)
 
@@ -286,7 +305,7 @@ class Recorder:
         """
         if isinstance(what, Tensor):
             values = self._of.get(what)
-            if values is None:
+            if not values:
                 name = f" {what.name!r}" if what.name else ""
                 raise InputError(
                     f"{asked_by}: tensor{name} {what.shape} is not on this tape; no operation took or gave it"
