@@ -57,7 +57,8 @@ class Tensor(Interchange):
         label = f" {self.name!r}" if self.name else ""
         place = "" if self.device == "cpu" else f", on {self.device}"
         values = np.array2string(devices.to_host(self.data), threshold=20, precision=4)
-        return f"Tensor{label}({values}, {self.dtype}{place}{made_by})"
+        shape = f"{self.shape} " if not 0 < self.size <= 20 else ""  # where the values do not show it
+        return f"Tensor{label}({values}, {shape}{self.dtype}{place}{made_by})"
 
     def __len__(self) -> int:
         return len(self.data)

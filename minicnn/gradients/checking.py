@@ -53,7 +53,8 @@ def gradcheck(
     Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
     ones is returned, its verdict is "inconclusive", and as a condition it is false.
     Raises GradcheckError with the report, also as its `report`, when a gradient is wrong; and when f or its backward
-    gives two results for one input or writes into what it is given.
+    gives two results for one input or writes into what it is given. If f changes an array in place that a backward
+    needs, the report names the array.
     """
     arrays = _arrays(inputs)
     names = _names(f, inputs, len(arrays))
