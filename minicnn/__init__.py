@@ -14,6 +14,14 @@ from minicnn.operation import no_grad, op
 from minicnn.ops import arithmetic as _operators  # noqa: F401  (gives Tensor its +, *, @, …)
 from minicnn.tensor import Tensor
 
+
+def _heat_map(tensor: Tensor) -> str:
+    """Return the Tensor as a heat map, for notebooks."""
+    return importlib.import_module("minicnn.tape.heat_map").html_of(tensor)
+
+
+Tensor._repr_html_ = _heat_map  # type: ignore[attr-defined]  # the core knows nothing of pictures
+
 try:
     importlib.import_module("minicnn.fast")
 except ImportError as problem:

@@ -136,7 +136,7 @@ def op(
             )
         data, backward = result
         node = None
-        if origins.count(None) < len(origins):
+        if any(shapes):
             node = Node(name, backward, tuple(origins), tuple(shapes), fresh, adds)
         if type(data) is not np.ndarray or data.dtype.kind != "f":
             data = _result(data, name, node is not None)

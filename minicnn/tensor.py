@@ -2,7 +2,7 @@
 
 Each operation is one function, decorated with @op (operation.py). It computes the result, and defines the backward pass
 in a closure next to it. Nodes link these closures (graph.py); `backward` runs them from the result back to the leaves.
-ops/arithmetic.py attaches the operators (+, *, @, …).
+ops/arithmetic.py attaches the operators (+, *, @, …). interchange.py answers Python and NumPy.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 from minicnn import backend, devices
 from minicnn.errors import InputError
 from minicnn.graph import Node, deposit, walk_back
+from minicnn.interchange import Interchange
 
 
-class Tensor:
+class Tensor(Interchange):
     """An n-dimensional array that can carry a gradient.
 
     data: anything that NumPy converts to a numeric array. An array keeps its dtype and device and is not copied; under
@@ -26,10 +27,11 @@ class Tensor:
     requires_grad: accumulate d(loss)/d(self) in `.grad` during backward. Requires a floating-point dtype.
     name: shown in messages and files.
     Raise InputError if data is not numeric, is ragged, or cannot carry the requested gradient.
+
+    Comparison is elementwise and returns an array of bool; see Interchange for what Python and NumPy ask of a Tensor.
     """
 
     __slots__ = ("__weakref__", "_node", "data", "grad", "name", "requires_grad")
-    __array_ufunc__ = None  # makes `array + tensor` call Tensor.__radd__, instead of NumPy looping over elements
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         self.data: np.ndarray = data.data if isinstance(data, Tensor) else as_data(data, "Tensor")
@@ -55,7 +57,8 @@ class Tensor:
         label = f" {self.name!r}" if self.name else ""
         place = "" if self.device == "cpu" else f", on {self.device}"
         values = np.array2string(devices.to_host(self.data), threshold=20, precision=4)
-        return f"Tensor{label}({values}, {self.dtype}{place}{made_by})"
+        shape = f"{self.shape} " if not 0 < self.size <= 20 else ""  # where the values do not show it
+        return f"Tensor{label}({values}, {shape}{self.dtype}{place}{made_by})"
 
     def __reduce__(self) -> tuple:
         """Pickle data, requires_grad, name and gradient, without the graph: results become leaves, as in PyTorch."""
@@ -69,10 +72,12 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self.item())
 
-    def item(self) -> float:
-        """Return the element of a one-element Tensor as a Python number."""
+    def item(self) -> Any:
+        """Return the element of a one-element Tensor as a Python number. Raise InputError if it has more or none."""
+        if self.size != 1:
+            raise InputError(f"Tensor: shape {self.shape} is not one number; reduce it first, as by .sum() or .mean()")
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
@@ -160,5 +165,7 @@ def as_data(value: Any, name: str) -> np.ndarray:
     """Return a value as an array. Raise InputError if it is a ragged list. name: the caller, for the message."""
     try:
         return devices.as_array(value)
+    except InputError:
+        raise  # a list of Tensors that require a gradient
     except ValueError:
         raise InputError(f"{name}: a list is ragged; expected rows of equal length") from None

@@ -111,6 +111,34 @@ def test_a_sequence_can_be_indexed_and_counted():
     assert len(model) == 8 and isinstance(model[1], nn.BatchNorm) and isinstance(model[-1], nn.Linear)
 
 
+def test_a_layer_shows_its_settings_and_a_model_its_layers():
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding="same", activation="relu", name="first"),
+        nn.Sequential(nn.Flatten(), nn.Dropout(0.5), name="inner"),
+        nn.Linear(8, 2, bias=False),
+    )
+    conv, _, linear = repr(model).splitlines()[1], *repr(model).splitlines()[5:7]
+    assert repr(model).splitlines()[2:5] == ["  (inner): Sequential(", "    (layers.0): Flatten()",
+                                             "    (layers.1): Dropout(rate=0.5)"]  # fmt: skip
+    assert repr(model).startswith("Sequential(\n") and repr(model).endswith("\n)") and linear.startswith("  (layers.2)")
+    assert conv.startswith("  (first): Conv2d(") and conv.endswith(", w (3, 3, 3, 8), b (8,))")
+    assert "stride=1, padding='same'" in conv and "activation='relu'" in conv
+    assert repr(model[2]) == "Linear(w (8, 2))" and "training" not in repr(model.eval()[0])
+    assert repr(nn.BatchNorm(4)) == (
+        "BatchNorm(momentum=0.9, eps=0.001, gamma (4,), beta (4,), mean (4,), variance (4,))"
+    )
+    assert repr(nn.ReLU()) == "ReLU()" and repr(nn.Sequential()) == "Sequential()"
+
+
+def test_a_layer_of_ones_own_shows_itself_too():
+    class Scale(nn.Module):
+        def __init__(self):
+            self.factor = Tensor(np.ones(3), requires_grad=True)
+            self.power = 2
+
+    assert repr(Scale()) == "Scale(power=2, factor (3,))"
+
+
 def test_a_module_without_forward_says_so():
     with pytest.raises(TypeError, match="Module defines no forward"):
         nn.Module()(normal(1))

@@ -74,6 +74,8 @@ def test_the_text_form_tells_values_dtype_name_and_origin():
     x = Tensor(np.float32([1, 2]), requires_grad=True, name="x")
     assert repr(x) == "Tensor 'x'([1. 2.], float32, requires_grad)"
     assert "made by mul" in repr(x * 2) and "made by" not in repr(x.detach())
+    assert repr(Tensor(np.zeros((3, 50, 2), np.float32))).endswith("]]], (3, 50, 2) float32)")
+    assert repr(Tensor(np.zeros((0, 3)))).endswith(", (0, 3) float64)")
 
 
 def test_an_unknown_device_is_refused():

@@ -53,7 +53,8 @@ def gradcheck(
     Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
     ones is returned, its verdict is "inconclusive", and as a condition it is false.
     Raises GradcheckError with the report, also as its `report`, when a gradient is wrong; and when f or its backward
-    gives two results for one input or writes into what it is given.
+    gives two results for one input or writes into what it is given. If f changes an array in place that a backward
+    needs, the report names the array.
     """
     arrays = _arrays(inputs)
     names = _names(f, inputs, len(arrays))
@@ -315,15 +316,18 @@ def _explain(
     rtol: float,
 ) -> None:
     accused = [number for number, report in enumerate(result.inputs) if report.wrong]
+    changed = _changed_in_place(f, differences)
     for number in accused:
         report, (analytic, numeric) = result.inputs[number], evidences[number]
-        if gradients[number] is None:
+        if changed is not None:
+            report.findings = [Finding("in place", changed)]
+        elif gradients[number] is None:
             report.findings = [_without_gradient(f, differences, number, report.name)]
         else:
             evidence = _evidence(result, differences, number, analytic, numeric, atol, rtol)
             report.findings = causes(evidence, differences, number, f)
         report.notes.append(_not_a_kink(differences, number, report, atol, rtol))
-    if not accused:
+    if not accused or changed is not None:
         return
     first = result.inputs[accused[0]]
     assert first.worst is not None
@@ -338,6 +342,23 @@ def _explain(
         result.notes.append(f"first bad backend: {bad}, the definition: the backward is wrong, not a kernel")
     result.notes.append("next: run it again, inside `with minicnn.record() as tape:`, and then")
     result.notes.append(f'      print(tape.why("{first.name}", {first.worst[0]}))')
+
+
+def _changed_in_place(f: Callable[..., Tensor], differences: Differences) -> str | None:
+    """Return the message on an array that f changes in place between forward and backward; None if there is none."""
+    from minicnn.tape.changes import InPlaceError
+    from minicnn.tape.recorder import Recorder
+
+    try:
+        with Recorder(backend=None):
+            y, _ = _forward(f, differences.arrays)
+            if y.requires_grad:
+                y.backward(differences.cotangent.copy())
+    except InPlaceError as found:
+        return str(found).removeprefix("backward: ")
+    except Exception:  # f runs apart on a tape, whose size is limited; the report must not depend on that
+        return None
+    return None
 
 
 def _evidence(

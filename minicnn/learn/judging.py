@@ -22,26 +22,18 @@ from minicnn.learn.observing import Seen, Unfit
 from minicnn.learn.verdict import Row, Verdict
 
 # What is said of errors that have the same cause in every exercise.
-_NUMPY = "NumPy's functions take no Tensors. minicnn.ops has most of them too, and these remember the way back."
+_NUMPY = "NumPy's functions forget where a number came from. minicnn.ops has most of them too, and these remember it."
 _WHOLE = "Sizes and places are whole numbers. In Python `/` gives a float, also where it comes out even; `//` does not."
-_COMPARED = (
-    "Tensors are not compared by < and >, so Python's max and min, and NumPy's clip, do not take them. ops.maximum, "
-    "ops.minimum and ops.clip do; or take .data, the values, where no gradient shall flow."
-)
 EVERYWHERE = (
-    Slip("ufunc", _NUMPY, raises="does not support ufuncs"),
-    Slip("NumPy", _NUMPY, raises="there is no argument 'dtype'"),
-    Slip("NumPy's sum", _NUMPY, raises="there is no argument 'out'"),
-    Slip("NumPy's product", _NUMPY, raises="implementation for Tensor"),
-    Slip("compared", _COMPARED, raises="not supported between instances of"),
+    Slip("NumPy", _NUMPY, raises="a Tensor requires a gradient"),
     Slip("no such op", "dir(ops) lists the names of all there are.", raises="module 'minicnn.ops' has no attribute"),
     Slip("a size with a point", _WHOLE, raises="'float' object cannot be interpreted as an integer"),
     Slip("a slice with a point", _WHOLE, raises="slice indices must be integers"),
     Slip("an index with a point", _WHOLE, raises="only integers, slices"),
     Slip(
         "a truth value for many",
-        "An array of comparisons is true here and false there: `if`, `and`, `or` and `not` want a single answer. "
-        "np.where, `&`, `|` and `~` go number by number.",
+        "An array of comparisons is true here and false there: `if`, `and`, `or` and `not` want a single answer, and "
+        "so do Python's max and min. np.where, `&`, `|`, `~`, ops.maximum and ops.minimum go number by number.",
         raises="The truth value of an array",
     ),
     Slip(

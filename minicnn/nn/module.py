@@ -37,6 +37,9 @@ class Module(ChecksKeywords):
             observe(self, y)
         return y
 
+    def __repr__(self) -> str:
+        return summary.outline_of(self)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the output for x. Override this method, and call the module itself."""
         raise TypeError(f"{type(self).__name__} defines no forward")

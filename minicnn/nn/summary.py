@@ -1,4 +1,4 @@
-"""The table of layers that Module.summary() returns."""
+"""The text forms of modules: the table that summary() returns, and the outline that repr() returns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minicnn.devices import is_array
 from minicnn.graph import Node
 from minicnn.kernels.geometry import Field
 from minicnn.operation import remembering
@@ -82,3 +83,15 @@ def table_of(model: Module, input_shape: tuple[int, ...]) -> str:
     trainable = sum(p.size for p in model.parameters())
     total = trainable + sum(s.size for _, s in model.named_state())
     return "\n".join([lines[0], rule, *lines[1:], rule, f"{total:,} parameters, {trainable:,} of them trainable"])
+
+
+def outline_of(module: Module) -> str:
+    """Return the type of a module with its layers, one per line, or with its settings and the shapes of its arrays."""
+    kind, inner = type(module).__name__, [f"({name}): {child!r}" for name, child in module.children()]
+    if inner:
+        lines = "\n".join(inner).replace("\n", "\n  ")
+        return f"{kind}(\n  {lines}\n)"
+    held = {key: value for key, value in vars(module).items() if key[0] != "_" and key not in ("name", "training")}
+    settings = [f"{key}={value!r}" for key, value in held.items() if isinstance(value, (int, float, str, tuple))]
+    shapes = [f"{key} {value.shape}" for key, value in held.items() if isinstance(value, Tensor) or is_array(value)]
+    return f"{kind}({', '.join(settings + shapes)})"

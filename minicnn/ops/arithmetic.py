@@ -335,7 +335,7 @@ def _transpose(tensor: Tensor, *axes: Any) -> Tensor:
 
 
 OPERATORS: dict[str, Any] = {
-    **{f"__{name}__": operation for name, operation in (("neg", neg), ("getitem", getitem))},
+    **{f"__{name}__": operation for name, operation in (("neg", neg), ("abs", abs), ("getitem", getitem))},
     "sum": sum,
     "mean": mean,
     "max": max,

@@ -22,7 +22,7 @@ from minicnn.backend import current_backend, use_backend
 from minicnn.errors import InputError, check_count
 from minicnn.graph import sum_to
 from minicnn.operation import watching
-from minicnn.tape import frames
+from minicnn.tape import changes, frames
 from minicnn.tensor import Tensor
 
 MOST = 10_000  # operations on one tape: a training loop that somebody forgot would fill the memory
@@ -36,6 +36,7 @@ class Value:
     name: the variable or parameter that held it, or one made of the operation, such as conv_1.
     made_by: the Step that gave it; None for what came from outside.
     uses: (step, which of its inputs) for every operation that took it.
+    overwritten: what the same array held when an operation took it after a change in place; None if there was none.
     """
 
     array: np.ndarray
@@ -44,6 +45,7 @@ class Value:
     wants_gradient: bool = False
     named: bool = False
     uses: list[tuple[Step, int]] = field(default_factory=list)
+    overwritten: Value | None = None
 
     @property
     def gradient(self) -> np.ndarray | None:
@@ -72,7 +74,7 @@ class Step:
 
     cotangent: the gradient of the output. gradients: one for each input, in its shape; None where none was wanted.
     backward: the op's own closure. context: in which it ran, for the rule by which gradients pass a ReLU.
-    outer: the same operation on the tape around this one.
+    outer: the same operation on the tape around this one. used: the arrays that must not change until backward.
     """
 
     number: int
@@ -93,6 +95,7 @@ class Step:
     backward_milliseconds: float = 0.0
     backward_moment: int | None = None
     outer: Step | None = field(default=None, repr=False)
+    used: list[changes.Used] = field(default_factory=list, repr=False)
     _tape: Recorder = field(default=None, repr=False)  # type: ignore[assignment]
 
     @property
@@ -110,8 +113,9 @@ class Step:
 
     def saw(self, cotangent: np.ndarray, gradients: tuple, seconds: float) -> None:
         """Keep what the closure was given and what it returned; called by the walk back. Copies: the engine may add to
-        a gradient in place.
+        a gradient in place. Raise InPlaceError if an array that the gradient depends on was changed after the forward.
         """
+        changes.check_unchanged(self, cotangent)
         own = _on_host(cotangent)
         kept = [None if g is None else _on_host(g) for g in gradients]
         for step in self._all():
@@ -123,6 +127,10 @@ class Step:
         while (outer := steps[-1].outer) is not None:
             steps.append(outer)
         return steps
+
+    def made(self, array: np.ndarray) -> bool:
+        """Return True if it is the array of the result, whatever it holds now."""
+        return bool(self.used) and self.used[-1].value is self.output and self.used[-1].array() is array
 
     def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
         """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""
@@ -151,6 +159,25 @@ def _as_list(gradients: Any) -> list[np.ndarray | None]:
     return list(gradients) if isinstance(gradients, tuple) else [gradients]
 
 
+class _Held:
+    """The Values that each Tensor held in turn, by identity: == compares Tensors elementwise. Keeps no Tensor alive."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[weakref.ref[Tensor], list[Value]]] = {}
+
+    def get(self, tensor: Tensor) -> list[Value]:
+        """Return the Values of a Tensor, in order; an empty list if there are none."""
+        entry = self._entries.get(id(tensor))
+        return entry[1] if entry is not None else []
+
+    def add(self, tensor: Tensor, value: Value) -> None:
+        """Append a Value."""
+        key, entries = id(tensor), self._entries
+        if key not in entries:
+            entries[key] = weakref.ref(tensor, lambda _: entries.pop(key, None)), []
+        entries[key][1].append(value)
+
+
 class Recorder:
     """Keeps what runs inside its `with` block. Tape (microscope.py) is one, and adds the ways to look at what was kept.
 
@@ -163,7 +190,7 @@ class Recorder:
         self.steps: list[Step] = []
         self.values: list[Value] = []
         self.moments: list[tuple[Step, bool]] = []
-        self._of: weakref.WeakKeyDictionary[Tensor, list[Value]] = weakref.WeakKeyDictionary()  # what it held in turn
+        self._of = _Held()
         self._taken: dict[str, int] = {}
         self._open = ExitStack()
         self._around: Recorder | None = None  # the tape that recorded when this one began
@@ -200,9 +227,11 @@ class Recorder:
         outer = self._around.begin(op, sources, list(arrays), rest, options) if self._around is not None else None
         stack = frames.callers()
         inputs = []
+        used = []
         for i, source in enumerate(sources):
             value = self._value(source, arrays[i], stack)
             inputs.append(value)
+            used.append(changes.Used.of(source, arrays[i], value))
             if isinstance(source, Tensor):
                 arrays[i] = value.array if source.device == "cpu" else source.data.copy()
         names = [p.name for p in inspect.signature(op).parameters.values()]
@@ -214,6 +243,7 @@ class Recorder:
         step = Step(
             len(self.steps) + 1, op, inputs, parameters, arguments, frames.lines(stack), outer=outer, _tape=self
         )
+        step.used = [one for one in used if one is not None]
         step.began = time.perf_counter()
         return step
 
@@ -224,15 +254,17 @@ class Recorder:
             value = Value(np.array(devices.to_host(array)), shown, named=True)
             self.values.append(value)
             return value
-        *_, known = self._of.get(source, [None])
+        known = next(reversed(self._of.get(source)), None)
         data = devices.to_host(source.data)
-        if known is not None and _same(known.array, data):
+        if known is not None and changes.same(known.array, data):
             if not known.named and (name := frames.name_of(source, stack)):
                 self._rename(known, name)
             return known
         name = source.name or frames.name_of(source, stack)
         value = Value(np.array(data), self._free(name or "tensor"), None, source.requires_grad, bool(name))
-        self._of.setdefault(source, []).append(value)
+        if known is not None and known.made_by is not None and known.made_by.made(source.data):
+            known.overwritten = value
+        self._of.add(source, value)
         self.values.append(value)
         return value
 
@@ -241,7 +273,9 @@ class Recorder:
             np.array(devices.to_host(result.data)), self._free(step.name, 1), step, result.requires_grad
         )
         step.gradients = step.unsummed = [None] * len(step.inputs)
-        self._of[result] = [step.output]
+        if (made := changes.Used.of(result, result.data, step.output)) is not None:
+            step.used.append(made)
+        self._of.add(result, step.output)
         self.values.append(step.output)
         self.steps.append(step)
         self.moments.append((step, False))
@@ -256,7 +290,7 @@ class Recorder:
         """Call results by the variables that hold them."""
         for name, tensor in variables.items():
             if isinstance(tensor, Tensor) and not name.startswith("_"):
-                for value in self._of.get(tensor, ()):
+                for value in self._of.get(tensor):
                     if not value.named:
                         self._rename(value, name)
 
@@ -286,7 +320,7 @@ class Recorder:
         """
         if isinstance(what, Tensor):
             values = self._of.get(what)
-            if values is None:
+            if not values:
                 name = f" {what.name!r}" if what.name else ""
                 raise InputError(
                     f"{asked_by}: tensor{name} {what.shape} is not on this tape; no operation took or gave it"
@@ -308,10 +342,6 @@ class Recorder:
             return ", ".join(known) or "nothing yet"
         told = list(dict.fromkeys([*difflib.get_close_matches(name, known, NAMED // 2), *known]))[:NAMED]
         return f"{', '.join(told)} and {len(known) - NAMED} more"
-
-
-def _same(known: np.ndarray, now: np.ndarray) -> bool:
-    return known.dtype == now.dtype and np.array_equal(known, now, equal_nan=now.dtype.kind == "f")
 
 
 def _number(array: Any) -> str:

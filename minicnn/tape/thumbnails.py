@@ -15,15 +15,15 @@ ZERO, NOT_FINITE = 127, 255  # of the cells, which are bytes: 0 … 254 for −s
 
 def picture_of(array: np.ndarray, room: int, *, filters: bool = False) -> dict[str, Any]:
     """Plain data, of about `room` bytes as text. filters: those of a convolution, (*kernel, C_in, C_out)."""
-    facts = _facts(array) | {"plane": _plane(array.ndim, filters)}
+    facts = _facts(array) | {"plane": plane_of(array.ndim, filters)}
     kind = "<f4" if array.dtype == np.float32 else "<f8"
     if array.size * np.dtype(kind).itemsize * 4 // 3 <= room or array.size <= 1:
         return facts | {"whole": _text(array.astype(kind)), "bytes": np.dtype(kind).itemsize}
     return facts | _cells(array, facts["plane"], facts["scale"], room * 3 // 4)
 
 
-def _plane(axes: int, filters: bool) -> tuple[int, int]:
-    """The two axes that a tile shows: the last two of space; where there is no space, the last two."""
+def plane_of(axes: int, filters: bool = False) -> tuple[int, int]:
+    """Return the two axes that a tile shows: the last two of space; where there is no space, the last two."""
     if filters and axes >= 4:
         return axes - 4, axes - 3
     return (axes - 3, axes - 2) if axes >= 4 else (max(axes - 2, 0), max(axes - 1, 0))
@@ -57,9 +57,9 @@ def _cells(array: np.ndarray, plane: tuple[int, int], scale: float, room: int) -
     others = [i for i in range(flat.ndim) if i not in (down, across)]
     tiles = np.moveaxis(flat, (down, across), (-2, -1)).reshape(-1, flat.shape[down], flat.shape[across])
     side = max(2, min(SIDE, math.isqrt(room)))
-    rows, columns = (_edges(n, min(n, side)) for n in tiles.shape[1:])
+    rows, columns = (edges_of(n, min(n, side)) for n in tiles.shape[1:])
     count = max(1, min(len(tiles), MOST_TILES, room // (len(rows) * len(columns))))
-    means = np.stack([_means(tile.astype(np.float64), rows, columns) for tile in tiles[:count]])
+    means = np.stack([means_of(tile.astype(np.float64), rows, columns) for tile in tiles[:count]])
     with np.errstate(invalid="ignore"):
         levels = np.rint(means / (scale or 1) * ZERO) + ZERO
     levels = np.where(np.isfinite(levels), np.clip(levels, 0, 2 * ZERO), NOT_FINITE).astype(np.uint8)
@@ -85,12 +85,13 @@ def _cells(array: np.ndarray, plane: tuple[int, int], scale: float, room: int) -
     }
 
 
-def _edges(length: int, parts: int) -> np.ndarray:
-    """Where each of so many parts begins."""
+def edges_of(length: int, parts: int) -> np.ndarray:
+    """Return where each of so many parts begins."""
     return np.arange(parts) * length // parts
 
 
-def _means(tile: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def means_of(tile: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the mean of each part of a tile."""
     sums = np.add.reduceat(np.add.reduceat(tile, rows, axis=0), columns, axis=1)
     heights = np.diff(rows, append=tile.shape[0])
     return sums / (heights[:, None] * np.diff(columns, append=tile.shape[1]))

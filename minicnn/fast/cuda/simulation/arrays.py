@@ -22,6 +22,7 @@ DISPATCHED = frozenset(
 )
 METHODS = """all any argmax argmin argsort astype clip copy cumsum fill max mean min nonzero prod ravel repeat reshape
     squeeze std sum swapaxes take transpose var view""".split()  # noqa: SIM905
+HANDLED = (np.ndarray, np.generic)
 NO_COPY = "a hidden copy from the GPU: CuPy refuses it too; devices.to_host is the one way back"
 
 
@@ -58,6 +59,8 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError(NO_COPY)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(hasattr(x, "__array_ufunc__") and not isinstance(x, (SimulatedArray, *HANDLED)) for x in inputs):
+            return NotImplemented  # as CuPy's arrays do for types that they do not know, such as Tensor
         return _wrapped(getattr(ufunc, method)(*_bare(inputs), **_bare(options)))
 
     def __array_function__(self, function: Callable, _: Any, arguments: Any, options: Any) -> Any:

@@ -1,0 +1,152 @@
+"""Arrays that a program changes in place between forward and backward: a tape and gradcheck name them."""
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import Tensor, gradcheck, nn, ops, optim
+from minicnn.errors import GradcheckError
+from minicnn.tape import InPlaceError
+
+
+def leaf(*values):
+    return Tensor(np.array(values, np.float64), requires_grad=True)
+
+
+def test_a_changed_operand_is_named_with_its_operation_line_and_element():
+    x, weights = leaf(1, 2, 3), leaf(4, 5, 6)
+    with minicnn.record():
+        loss = (x * weights).sum()
+        weights.data[1] = 7
+        with pytest.raises(InPlaceError) as caught:
+            loss.backward()
+    message = str(caught.value)
+    assert message.startswith("backward: weights, which mul (test_changes.py:") and "\n" not in message
+    assert "was changed in place after the forward ([1] was 5, is 7)" in message
+
+
+def test_a_changed_result_that_its_own_backward_needs_is_named():
+    x = leaf(1, 2)
+    with minicnn.record():
+        y = ops.exp(x)
+        loss = y.sum()
+        y.data[:] = 0
+    with pytest.raises(InPlaceError, match=r"y, which exp .* needs .*\[0\] was 2.71828, is 0"):
+        loss.backward()  # after the block, and still on the tape
+
+
+def test_a_result_that_changed_before_its_next_use_is_named():
+    x = leaf(1, 2)
+    with minicnn.record():
+        doubled = x * 2
+        doubled.data *= 3
+        loss = doubled.sum()
+        with pytest.raises(InPlaceError, match=r"doubled.*, the result of mul .* before sum .* \(\[0\] was 2, is 6\)"):
+            loss.backward()
+
+
+def test_arrays_that_are_no_tensors_are_watched_too():
+    x, mask = leaf(1, 2), np.array([1.0, 0.0])
+    with minicnn.record():
+        loss = (x * mask).sum()
+        mask[:] = 1
+        with pytest.raises(InPlaceError, match=r"mask, which mul .*\[1\] was 0, is 1"):
+            loss.backward()
+
+
+def test_a_layers_parameter_is_named_as_the_program_calls_it():
+    layer = nn.Conv2d(1, 1, 2, name="first", seed=0)
+    x = Tensor(np.ones((1, 3, 3, 1), np.float32), requires_grad=True)
+    with minicnn.record():
+        loss = layer(x).sum()
+        layer.w.data *= 2
+        with pytest.raises(InPlaceError, match=r"first\.w, which conv "):
+            loss.backward()
+
+
+def test_changes_that_no_gradient_depends_on_are_allowed():
+    x, y = leaf(1, 2), leaf(3, 4)
+    with minicnn.record() as tape:
+        total = x + y
+        loss = (total * 2.0).sum()
+        x.data[:], y.data[:], total.data[:], loss.data[...] = 0, 0, 0, 0  # a sum needs none of them
+        loss.backward()
+    assert x.grad.tolist() == [2, 2] and len(tape) == 3
+
+
+def test_new_arrays_and_changes_after_backward_are_allowed():
+    w = leaf(1, 2)
+    optimizer = optim.SGD([w], 0.1)
+    with minicnn.record():
+        for _ in range(3):
+            optimizer.zero_grad()
+            ops.square(w).sum().backward()
+            optimizer.step()
+        loss = ops.square(w).sum()
+        w.data = w.data * 2
+        loss.backward()
+
+
+def test_nothing_is_compared_without_a_tape():
+    x, weights = leaf(1, 2), leaf(4, 5)
+    loss = (x * weights).sum()
+    weights.data[:] = 0
+    loss.backward()
+    assert x.grad.tolist() == [0, 0]  # of the new values, silently
+
+
+def test_the_inner_and_the_outer_tape_agree():
+    x = leaf(1, 2)
+    with minicnn.record(), minicnn.record():
+        y = ops.tanh(x)
+        loss = y.sum()
+        y.data += 1
+        with pytest.raises(InPlaceError, match="y, which tanh"):
+            loss.backward()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_gradcheck_names_what_f_changes_in_place(seed):
+    def f(x):
+        y = ops.exp(x)
+        z = y * 1.0
+        y.data[...] = 1
+        return z
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(f, np.random.default_rng(seed).standard_normal((2, 3)))
+    (finding,) = caught.value.report.findings
+    assert finding.kind == "in place" and finding.text.startswith("y, which exp (test_changes.py:")
+    assert "first bad backend" not in str(caught.value)
+
+
+def test_gradcheck_allows_changes_that_do_no_harm():
+    def f(x):
+        y = x * 2.0
+        z = ops.square(y + 1.0)
+        y.data[...] = 1
+        return z
+
+    assert gradcheck(f, np.ones((2, 3)))
+
+
+def test_a_result_that_changed_before_a_use_without_gradient_is_allowed():
+    x = leaf(1, 2)
+    with minicnn.record():
+        y = x * 2.0
+        loss = y.sum()
+        y.data[:] = 0
+        with minicnn.no_grad():
+            y.mean()
+        loss.backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_gradcheck_names_a_result_that_f_scales_in_place():
+    def f(x):
+        y = x * 2.0
+        y.data *= 3
+        return ops.square(y)
+
+    with pytest.raises(GradcheckError, match="the result of mul"):
+        gradcheck(f, np.ones((2, 3)))
