@@ -116,7 +116,7 @@ def test_a_step_waits_for_those_that_it_needs_and_for_no_others():
     steps["after"] = [0, 0, 2, 0, 0, 0]
     begun, done = np.zeros((2, len(steps)), np.int64)
     begun[1], done[1] = 3, 2  # somebody is at work on a piece of the second
-    assert on_numba._run_from(0, threads.constant(steps), threads.constant(numbers), arena, begun, done) == 2
+    assert on_numba._run_from(0, 0, threads.constant(steps), threads.constant(numbers), arena, begun, done) == 2
     assert done[0] == 4 and (done[2:] == 0).all()
 
 
@@ -157,6 +157,17 @@ def test_results_do_not_depend_on_the_number_of_threads(thread_count):
     assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
 
 
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_thread_alone_takes_the_shares_of_all(number):
+    arena, numbers, _, bias = arena_and_numbers(on_numba, np.float32)
+    expected = arena.copy()
+    on_numba.run(chained(bias), numbers, expected)
+    steps = threads.constant(chained(bias))
+    begun, done = np.zeros(3 * len(steps), np.int64), np.zeros(len(steps), np.int64)
+    assert on_numba._run_from(0, number, steps, threads.constant(numbers), arena, begun, done) == len(steps)
+    assert (arena == expected).all() and (done == steps["rows"] * steps["parts"]).all()
+
+
 def test_whoever_waits_long_leaves_and_comes_back():
     """A piece that somebody has taken and not done: the others are patient, and go on when it is."""
     arena, numbers, _, bias = arena_and_numbers(on_numba, np.float32)
@@ -164,9 +175,9 @@ def test_whoever_waits_long_leaves_and_comes_back():
     begun, done = np.zeros((2, len(steps)), np.int64)
     begun[0] = 1  # somebody has the first of its four pieces
     fixed = threads.constant(steps), threads.constant(numbers)
-    assert on_numba._run_from(0, *fixed, arena, begun, done) == 1
+    assert on_numba._run_from(0, 0, *fixed, arena, begun, done) == 1
     assert done[0] == 3
-    waiting = threading.Thread(target=on_numba._join, args=(*fixed, arena, begun, done))
+    waiting = threading.Thread(target=on_numba._join, args=(0, *fixed, arena, begun, done))
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()

@@ -49,15 +49,16 @@ def width(dtype):
 
 
 def run(steps, numbers, arena):
-    begun, done = np.zeros((2, len(steps)), np.int64)
+    count = threads.threads()
+    begun, done = np.zeros(count * len(steps), np.int64), np.zeros(len(steps), np.int64)
     common = threads.constant(steps), threads.constant(numbers), arena, begun, done
-    threads.parallel(_join, [()] * threads.threads(), *common)
+    threads.parallel(_join, [(number,) for number in range(count)], *common)
 
 
-def _join(steps, numbers, arena, begun, done):
+def _join(number, steps, numbers, arena, begun, done):
     at = 0
     while True:
-        at = _run_from(at, steps, numbers, arena, begun, done)
+        at = _run_from(at, number, steps, numbers, arena, begun, done)
         if at == len(steps):
             return
         time.sleep(1e-5)
@@ -93,8 +94,13 @@ _take, _look = _atomic(_add_one), _atomic(_load)
 
 
 @njit(nogil=True, cache=True)
-def _run_from(first, steps, numbers, arena, begun, done):
-    """Take part from step `first` on; the step whose turn has not come yet after some patience, or their number."""
+def _run_from(first, number, steps, numbers, arena, begun, done):
+    """Take part from step `first` on; the step whose turn has not come yet after some patience, or their number.
+
+    Of each step's pieces a thread takes first those of its own share, which read what it wrote, and then the others'.
+    number: that of the thread. begun: how many pieces were taken, of each share the steps one after the other.
+    """
+    shares = begun.size // len(steps)
     ready = 0  # so many steps are known to be done
     for k in range(first, len(steps)):
         step = steps[k]
@@ -107,18 +113,25 @@ def _run_from(first, steps, numbers, arena, begun, done):
             if looks == PATIENCE:
                 return k
         pieces = step.rows * step.parts
-        piece = _take(begun, k)
-        while piece < pieces:
-            if step.kind == CONVOLVE:
-                _convolve(step, piece, numbers, arena)
-            elif step.kind == INTO_TILES:
-                _into_tiles(step, piece, arena)
-            elif step.kind == OUT_OF_TILES:
-                _out_of_tiles(step, piece, numbers, arena)
-            else:
-                _pool(step, piece, arena)
-            _take(done, k)
-            piece = _take(begun, k)
+        for turn in range(shares):
+            share = (number + turn) % shares
+            first_piece, stop, counter = (
+                pieces * share // shares,
+                pieces * (share + 1) // shares,
+                share * len(steps) + k,
+            )
+            piece = first_piece + _take(begun, counter)
+            while piece < stop:
+                if step.kind == CONVOLVE:
+                    _convolve(step, piece, numbers, arena)
+                elif step.kind == INTO_TILES:
+                    _into_tiles(step, piece, arena)
+                elif step.kind == OUT_OF_TILES:
+                    _out_of_tiles(step, piece, numbers, arena)
+                else:
+                    _pool(step, piece, arena)
+                _take(done, k)
+                piece = first_piece + _take(begun, counter)
     return len(steps)
 
 
