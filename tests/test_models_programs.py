@@ -141,6 +141,20 @@ def test_tiles_in_a_program(together, count, runs, always_tiles, monkeypatch):
     assert len(tiled) == 5
 
 
+def test_vectors_side_by_side_stay_vectors(runs):
+    random = np.random.default_rng(0)
+    pools = Branches(GlobalAverage(), Chain(*conv(random, 8, 5, 1), GlobalAverage()))
+    model, x = Network(CARD, [*conv(random, 3, 8, 3)], [pools, nn.Linear(13, 4, seed=random)]).eval(), pictures(2)
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, x)
+        found = model(x).data
+        assert found.shape == expected.shape == (2, 4)
+        np.testing.assert_allclose(found, expected, atol=abs(expected).max() * 1e-5)
+        model.top = [pools]
+        assert model(x).shape == (2, 13)
+    assert runs == [2, 2]  # up to the branches
+
+
 def test_what_turns_pictures_into_vectors_may_change_too(runs, always_tiles):
     model, x = tiled_network(), pictures(2)
     with nn.frozen(model), no_grad():

@@ -205,7 +205,7 @@ class Drafting:
         return y
 
     def _winograd(self, layer: nn.Conv2d, norm: Any, x: View, window: Window, relu: bool) -> View:
-        """So many pictures at a time that their tiles stay in the cache."""
+        """Draft a convolution in tiles, so many pictures at a time that their tiles stay in the cache."""
         x.room.read(window, 0.0, max(-length % winograd.OUTPUT for length in window.output))  # so far tiles hang over
         grid = math.prod(winograd.tiles_along(length) for length in window.output)
         count, outputs = x.room.shape[0], layer.w.shape[3]
@@ -241,7 +241,7 @@ class Drafting:
         return y
 
     def _top(self, layer: Any, norm: Any, x: View) -> View:
-        """What turns pictures into vectors, and vectors into others."""
+        """Draft a layer that turns pictures into vectors, or vectors into others."""
         if type(layer) is nn.Dropout:
             if layer.training:
                 raise Unfit
@@ -258,7 +258,7 @@ class Drafting:
         return dataclasses.replace(x, flat=True)
 
     def _linear(self, layer: nn.Linear, norm: Any, x: View) -> View:
-        """A convolution of one pixel."""
+        """Draft a linear layer, as the convolution of one pixel."""
         activation = (norm or layer).activation
         inputs, outputs = layer.w.shape
         if not x.flat or inputs != x.channels or activation not in (None, "relu"):
@@ -284,7 +284,7 @@ class Drafting:
         """Each branch is drafted into an array of its own; then these are parts of one."""
         begun = len(self.drafts)
         ends = [self._chain([branch], x) for branch in layer.branches]
-        if any(end.room is x.room for end in ends) or len({end.room.shape[:3] for end in ends}) > 1:
+        if any(end.flat or end.room is x.room for end in ends) or len({end.room.shape[:3] for end in ends}) > 1:
             raise Unfit
         channels = sum(end.channels for end in ends)
         room = Room((*ends[0].room.shape[:3], channels), partial=any(end.room.partial for end in ends))
@@ -305,6 +305,8 @@ class Drafting:
         if type(convolution) is not nn.Conv2d:
             raise Unfit
         change = self._chain(layers[:-last], x)
+        if change.flat:
+            raise Unfit
         y = self._convolution(convolution, norm, change, (x, layer))
         if y.room.shape != x.room.shape:
             raise Unfit

@@ -137,7 +137,7 @@ class Anchor:
 
 
 class Look:
-    """What was seen of layers: all that decides how they compute. A second look at hundreds takes little time.
+    """A record of all that decides how layers compute, so that to see that nothing has changed takes little time.
 
     first, last: from where to where the most layers follow each other that steps may do. settings: what was seen
     besides arrays, as text. dtype: of all arrays, None where they differ.
