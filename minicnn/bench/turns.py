@@ -89,7 +89,7 @@ def row_of(
 
 
 def _repeats(side: Side, least: float) -> int:
-    """How often to run in one turn, so that it lasts a while."""
+    """Return how often to run in one turn, so that it lasts a while."""
     return max(1, min(1000, int(least / _turn(side, 1))))
 
 

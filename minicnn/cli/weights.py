@@ -218,7 +218,7 @@ def _network_of(path: Path, summary: Summary) -> tuple[Callable[..., Network], d
 
 
 def _written(builder: Callable[..., Network], options: Mapping[str, Any]) -> str:
-    """How it is written in Python: vgg19(include_top=True)."""
+    """Return the call as it is written in Python: vgg19(include_top=True)."""
     given = ", ".join(f"{key}={value!r}" for key, value in options.items())
     return f"{builder.__name__}({given})" if given else builder.__name__
 

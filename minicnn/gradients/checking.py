@@ -132,7 +132,7 @@ def _several(inputs: Any) -> Sequence[Any]:
 
 
 def _names(f: Callable[..., Tensor], inputs: Any, count: int) -> list[str]:
-    """What the report calls each input: the Tensor's own name, or else f's parameter."""
+    """Return what the report calls each input: the Tensor's own name, or else f's parameter."""
     try:
         parameters = inspect.signature(f).parameters.values()
         called = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -405,7 +405,7 @@ def _without_gradient(f: Callable[..., Tensor], differences: Differences, number
 
 
 def _not_a_kink(differences: Differences, number: int, report: InputReport, atol: float, rtol: float) -> str:
-    """What the difference at the worst entry is for larger and smaller steps."""
+    """Return the difference at the worst entry for larger and smaller steps."""
     assert report.worst is not None
     index, _, numeric = report.worst
     steps = [differences.eps * factor for factor in (100, 10, 1, 0.1)]

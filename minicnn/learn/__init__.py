@@ -69,7 +69,7 @@ def hint(name: str, tier: int | None = None) -> str:
 
 
 def solution(name: str) -> str:
-    """How the function can be written, as the text of a file."""
+    """Return a solution, as the text of a file."""
     text = files.solution(catalogue.find(name))
     progress.note(name, seen=True)
     return text

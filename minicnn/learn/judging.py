@@ -70,20 +70,20 @@ class Trial(NamedTuple):
     scales: dict[str, float]
 
     def difference(self, part: str, seen: Seen, expected: Seen | None = None, leniency: float = 1) -> str | None:
-        """How a part of what was seen differs from what is expected here, or from another answer."""
+        """Say how a part of what was seen differs from what is expected here, or from another answer."""
         expected = self.expected if expected is None else expected
         return difference(expected[part], seen[part], leniency * self.case.tolerance, self.scales[part])
 
 
 class Outcome(NamedTuple):
-    """What a function made of a case: an answer, or why there is none."""
+    """The outcome of a case: an answer, or why there is none."""
 
     seen: Seen | None
     problem: str = ""
 
 
 def prepare(exercise: Exercise) -> list[Trial]:
-    """What is expected of every case."""
+    """Return the expected answer of every case."""
     with use_backend("numpy"):
         seen = [exercise.observe(exercise.function, case.arguments()) for case in exercise.cases]
     scales = {part: max(largest(parts[part]) for parts in seen) for part in seen[0]}
@@ -95,7 +95,7 @@ def prepare(exercise: Exercise) -> list[Trial]:
 
 
 def collect(exercise: Exercise, trials: Sequence[Trial], function: Callable[..., Any]) -> list[Outcome]:
-    """What a function answers, case by case; also where it raises, or exits."""
+    """Return a function's answers, case by case; also where it raises, or exits."""
     with use_backend("numpy"):
         return [_outcome(exercise, trial.case, function) for trial in trials]
 
@@ -110,7 +110,7 @@ def _outcome(exercise: Exercise, case: Case, function: Callable[..., Any]) -> Ou
 
 
 def judge(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Verdict:
-    """What is right, what is wrong, and what to think about."""
+    """Return the verdict: what is right, what is wrong, and what to think about."""
     advice = list(dict.fromkeys(_advice(exercise, trials, outcomes)))[:2]  # more would be noise
     if len({_kind(outcome.problem) for outcome in outcomes}) == 1 and outcomes[0].problem:  # said once
         return Verdict(exercise.name, False, (), [outcomes[0].problem, *advice])

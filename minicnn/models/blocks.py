@@ -92,14 +92,14 @@ class Enough(Exception):
 
 
 class Taps:
-    """Where outputs are read while a network runs."""
+    """The reader of outputs while a network runs."""
 
     def __init__(self, wanted: Iterable[str] = ()) -> None:
         self.wanted = set(wanted)
         self.found: dict[str, Tensor] = {}
 
     def read(self, layer: nn.Module) -> bool:
-        """Whether somebody reads a layer's own output."""
+        """Return True if somebody reads a layer's own output."""
         return layer.name in self.wanted
 
     def keep(self, name: str | None, y: Tensor) -> None:
@@ -182,5 +182,5 @@ def _together(layer: nn.Module, following: nn.Module | None) -> Callable[[Tensor
 
 
 def _halves(layer: nn.Module | None) -> bool:
-    """Whether a layer takes the mean of 2×2, which a convolution can do on the way out."""
+    """Return True if a layer takes the mean of 2×2, which a convolution can do on the way out."""
     return isinstance(layer, nn.AvgPool2d) and (layer.size, layer.stride, layer.padding) == (2, 2, 0)

@@ -42,7 +42,7 @@ class Network(nn.Module):
 
     @property
     def layer_names(self) -> list[str]:
-        """What features() can return, blocks after the layers in them; for a convolution also NAME.linear."""
+        """The names that features() can return, blocks after the layers in them; for a convolution also NAME.linear."""
         return [layer.name for layer in every(self.layers) if layer.name]
 
     @property
@@ -94,7 +94,7 @@ class Network(nn.Module):
 
     @property
     def pooling(self) -> str | None:
-        """How the body pools: "max" or "avg"; None for a network without a pool."""
+        """The pooling of the body: "max" or "avg"; None for a network without a pool."""
         pools = (layer for layer in every(self.body) if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d))
         return next(("max" if isinstance(pool, nn.MaxPool2d) else "avg" for pool in pools), None)
 
