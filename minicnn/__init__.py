@@ -11,7 +11,7 @@ from minicnn import backend
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError, InputError, nearest
 from minicnn.operation import no_grad, op
-from minicnn.ops import arithmetic as _operators  # noqa: F401  (gives Tensor its +, *, @, …)
+from minicnn.ops import methods as _methods  # noqa: F401  (gives Tensor its +, *, @, …)
 from minicnn.tensor import Tensor
 
 

@@ -7,13 +7,17 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 # {name in other libraries: ours}, in lower case. Misspelt and merely similar names need no row.
-OTHERWISE = {"dense": "linear", "dot": "matmul", "filters": "channels_out", "lr": "learning_rate", "mm": "matmul"}
-OTHERWISE |= {"dim": "axis", "multiply": "mul", "permute": "transpose", "subtract": "sub"}
+OTHERWISE = {"adaptiveavgpool2d": "globalavgpool", "batchnormalization": "batchnorm", "bias": "b", "dense": "linear"}
+OTHERWISE |= {"crossentropyloss": "minicnn.ops.cross_entropy", "dim": "axis", "dot": "matmul", "mm": "matmul"}
+OTHERWISE |= {"filters": "out_channels", "get_weights": "state_dict", "mse_loss": "mean_squared_error", "p": "rate"}
+OTHERWISE |= {"multiply": "mul", "permute": "transpose", "pool_size": "kernel_size", "pow": "power", "view": "reshape"}
+OTHERWISE |= {"set_weights": "load_state_dict", "subtract": "sub", "units": "out_features", "weight": "w"}
+OTHERWISE |= {"unsqueeze": "expand_dims"}
 
 
 class InputError(ValueError):
@@ -59,6 +63,9 @@ def check_count(what: str, value: Any, least: int = 1, most: int | None = None) 
     return int(value)
 
 
+Activation = Literal["relu"] | None  # of a convolution, norm or layer: what it applies to its result
+
+
 def check_activation(name: str, activation: Any) -> None:
     """Raise InputError unless the activation is None or "relu". name: the op or layer, for the message."""
     if activation not in (None, "relu"):
@@ -72,17 +79,18 @@ def nearest(name: Any, known: Collection[str]) -> str:
     """Return "; did you mean 'conv'?" with the most similar of the known names, or "" if none is similar."""
     lowered = {other.lower(): other for other in known}
     typed = str(name).lower().removeprefix("reduce_")  # TensorFlow's reductions
-    near = difflib.get_close_matches(OTHERWISE.get(typed, typed), lowered, 1)
-    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
+    ours = OTHERWISE.get(typed, typed)
+    near = [ours] if ours.startswith("minicnn.") else difflib.get_close_matches(ours, lowered, 1)
+    return f"; did you mean {lowered.get(near[0], near[0])!r}?" if near else ""
 
 
 def suggest_names(module: str, names: Collection[str]) -> None:
-    """Give a module a `__getattr__` that raises AttributeError with the nearest of its public names."""
+    """Let a module list its public names to `dir`, and name the nearest of them if another is asked for."""
 
     def missing(name: str) -> Any:
         raise AttributeError(f"module {module!r} has no attribute {name!r}{nearest(name, names)}")
 
-    vars(sys.modules[module])["__getattr__"] = missing
+    vars(sys.modules[module]).update(__getattr__=missing, __dir__=lambda: sorted(names))
 
 
 def check_keywords(name: str, function: Callable, given: Collection[str]) -> None:
@@ -95,7 +103,21 @@ def check_keywords(name: str, function: Callable, given: Collection[str]) -> Non
             raise TypeError(f"{name}: there is no argument {key!r}{near}")
 
 
-class ChecksKeywords:
+class SuggestsNames:
+    """A base of classes that name the nearest attribute if one is missing."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # to type checkers it would be every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            near = ""
+            if not name.startswith("_"):
+                near = nearest(name, [other for other in dir(self) if other != name and not other.startswith("_")])
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near}")
+
+
+class ChecksKeywords(SuggestsNames):
     """A base of classes whose constructor names the nearest argument if one is misspelt."""
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:

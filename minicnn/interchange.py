@@ -30,7 +30,7 @@ _FLAT = {
 }
 _NAMES_OF_OPS = (
     {"absolute": "abs", "subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg", "dot": "matmul"}
-    | {"concatenate": "concat", "ravel": "reshape", "squeeze": "reshape", "expand_dims": "reshape", "amax": "max"}
+    | {"concatenate": "concat", "ravel": "reshape", "amax": "max", "amin": "min"}
     | {"swapaxes": "transpose", "moveaxis": "transpose", "float_power": "power"}
 )
 

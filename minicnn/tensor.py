@@ -2,7 +2,7 @@
 
 Each operation is one function, decorated with @op (operation.py). It computes the result, and defines the backward pass
 in a closure next to it. Nodes link these closures (graph.py); `backward` runs them from the result back to the leaves.
-ops/arithmetic.py attaches the operators (+, *, @, …). interchange.py answers Python and NumPy.
+ops/arithmetic.py and ops/methods.py attach operators (+, *, @, …) and methods. interchange.py answers NumPy.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from minicnn import backend, devices
 from minicnn.errors import InputError
 from minicnn.graph import Node, deposit, walk_back
 from minicnn.interchange import Interchange
+from minicnn.methods import Methods
 
 
-class Tensor(Interchange):
+class Tensor(Methods, Interchange):
     """An n-dimensional array that can carry a gradient.
 
     data: anything that NumPy converts to a numeric array. An array keeps its dtype and device and is not copied; under
@@ -46,11 +47,12 @@ class Tensor(Interchange):
         self.name = name
         self._node: Node | None = None
 
-    shape = property(lambda self: self.data.shape)
-    dtype = property(lambda self: self.data.dtype)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
-    device = property(lambda self: devices.device_of(self.data))
+    if not TYPE_CHECKING:  # methods.pyi declares their types
+        shape = property(lambda self: self.data.shape)
+        dtype = property(lambda self: self.data.dtype)
+        ndim = property(lambda self: self.data.ndim)
+        size = property(lambda self: self.data.size)
+        device = property(lambda self: devices.device_of(self.data))
 
     def __repr__(self) -> str:
         made_by = f", made by {self._node.name}" if self._node else ", requires_grad" if self.requires_grad else ""
@@ -127,30 +129,6 @@ class Tensor(Interchange):
             deposit(self, gradient, owned=False)
         else:
             walk_back(self._node, gradient)
-
-    if TYPE_CHECKING:  # attached in ops/arithmetic.py
-
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, exponent: Any) -> Tensor: ...
-        def __rpow__(self, base: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def reshape(self, *shape: Any) -> Tensor: ...
-        def transpose(self, *axes: Any) -> Tensor: ...
-        @property
-        def T(self) -> Tensor: ...
 
 
 def made(data: Any, node: Node | None) -> Tensor:

@@ -217,7 +217,9 @@ def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, p
         parameter.data = devices.beside(arrays[f"model.{name}"], parameter.data)
     for name, array in list(model.named_state()):
         model.set_state(name, devices.beside(arrays[f"state.{name}"], array))
-    optimizer.load_state({k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")})
+    optimizer.load_state_dict(
+        {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
+    )
     return step
 
 
@@ -225,7 +227,7 @@ def _state(model: nn.Module, optimizer: optim.Optimizer) -> dict[str, np.ndarray
     return {
         **{f"model.{name}": p.data for name, p in model.named_parameters()},
         **{f"state.{name}": a for name, a in model.named_state()},
-        **{f"optimizer.{name}": a for name, a in optimizer.state().items()},
+        **{f"optimizer.{name}": a for name, a in optimizer.state_dict().items()},
     }
 
 

@@ -18,7 +18,7 @@ from minicnn.backend import use_backend
 
 PACKAGE = Path(minicnn.__file__).parent
 RING = ("graph.py", "operation.py", "tensor.py", "backend.py")
-CORE = ("errors.py", "devices.py", "interchange.py", *RING, "kernels", "ops", "nn", "optim")
+CORE = ("errors.py", "devices.py", "interchange.py", "methods.py", *RING, "kernels", "ops", "nn", "optim")
 NOT_COUNTED = ("optim/lbfgs.py", "optim/line_search.py")  # they lie in the core's room, and are no part of its day
 # Later operations have room up to the limit; the core was 2,500 lines when it was first drawn apart.
 CORE_LIMIT, RING_LIMIT, PACKAGE_LIMIT = 2_700, 500, 33_000

@@ -88,7 +88,8 @@ def test_functions_of_numpy_give_values(function):
         (lambda t: np.maximum(t, 0), "np.maximum", "use minicnn.ops.maximum"),
         (lambda t: np.moveaxis(t, 0, 0), "np.moveaxis", "use minicnn.ops.transpose"),
         (lambda t: np.add(t, 1, dtype=float), "np.add", "use minicnn.ops.add"),
-        (np.std, "np.std", "compose it from minicnn.ops"),
+        (np.std, "np.std", "use minicnn.ops.std"),
+        (np.median, "np.median", "compose it from minicnn.ops"),
         (np.linalg.det, "np.linalg.det", "compose it from minicnn.ops"),
     ],
 )

@@ -152,7 +152,7 @@ def test_parameters_move_in_place_and_keep_their_dtype(make):
         parameter.grad = np.ones(3, np.float32)
         optimizer.step()
     assert parameter.data is array and array.dtype == np.float32 and (array < 1).all()
-    assert {a.dtype for name, a in optimizer.state().items() if name != "steps"} <= {np.dtype(np.float32)}
+    assert {a.dtype for name, a in optimizer.state_dict().items() if name != "steps"} <= {np.dtype(np.float32)}
     assert_array_equal(parameter.grad, np.ones(3))  # the gradient is read, not used up
 
 
@@ -209,12 +209,12 @@ def test_a_saved_state_goes_on_bit_for_bit(make, tmp_path):
 
     first, optimizer = model_and_optimizer(make)
     train(first, optimizer, range(4))
-    np.savez(tmp_path / "state.npz", **optimizer.state())
+    np.savez(tmp_path / "state.npz", **optimizer.state_dict())
     second, optimizer = model_and_optimizer(make, seed=9)
     for mine, theirs in zip(second.parameters(), first.parameters(), strict=True):
         mine.data = theirs.data.copy()
     with np.load(tmp_path / "state.npz") as state:
-        optimizer.load_state(dict(state))
+        optimizer.load_state_dict(dict(state))
     train(second, optimizer, range(4, 8))
     for mine, theirs in zip(second.parameters(), whole.parameters(), strict=True):
         assert_array_equal(mine.data, theirs.data)
@@ -235,9 +235,9 @@ def test_without_the_state_it_would_go_on_differently(name):
 def test_a_loaded_state_is_a_copy():
     _, first = model_and_optimizer(optim.Adam)
     _, second = model_and_optimizer(optim.Adam)
-    state = first.state()
-    second.load_state(state)
-    assert not any(np.shares_memory(second.state()[name], array) for name, array in state.items())
+    state = first.state_dict()
+    second.load_state_dict(state)
+    assert not any(np.shares_memory(second.state_dict()[name], array) for name, array in state.items())
 
 
 # Errors
@@ -271,21 +271,21 @@ def test_there_must_be_something_to_move(make, parameters):
 def test_a_foreign_state_is_refused_and_changes_nothing(spoil):
     model, optimizer = model_and_optimizer(optim.Adam)
     train(model, optimizer, range(2))
-    before = {name: array.copy() for name, array in optimizer.state().items()}
+    before = {name: array.copy() for name, array in optimizer.state_dict().items()}
     foreign = {name: array + 1 for name, array in before.items()}
     spoil(foreign)
     with pytest.raises(InputError) as caught:
-        optimizer.load_state(foreign)
-    assert str(caught.value) == "load_state: the arrays are not those of this Adam"
-    for name, array in optimizer.state().items():
+        optimizer.load_state_dict(foreign)
+    assert str(caught.value) == "load_state_dict: the arrays are not those of this Adam"
+    for name, array in optimizer.state_dict().items():
         assert_array_equal(array, before[name])
 
 
 def test_the_state_of_another_optimizer_is_refused():
     _, adam = model_and_optimizer(optim.Adam)
     _, sgd = model_and_optimizer(OPTIMIZERS["momentum"])
-    with pytest.raises(InputError, match="load_state: the arrays are not those of this SGD"):
-        sgd.load_state(adam.state())
+    with pytest.raises(InputError, match="load_state_dict: the arrays are not those of this SGD"):
+        sgd.load_state_dict(adam.state_dict())
 
 
 # L-BFGS
@@ -484,10 +484,10 @@ def test_lbfgs_goes_on_bit_for_bit_from_its_saved_state(before, bounds, tmp_path
     options = {"history": 5, "bounds": bounds}
     whole = Descent(problem, start, **options).go(before + 6)
     first = Descent(problem, start, **options).go(before)
-    np.savez(tmp_path / "state.npz", **first.optimizer.state())
+    np.savez(tmp_path / "state.npz", **first.optimizer.state_dict())
     second = Descent(problem, first.x.data, **options)
     with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
-        second.optimizer.load_state(dict(state))
+        second.optimizer.load_state_dict(dict(state))
     second.go(6)
     assert_array_equal(second.x.data, whole.x.data)
     assert second.optimizer.evaluations == whole.optimizer.evaluations == len(first.tried) + len(second.tried)
@@ -508,12 +508,12 @@ def test_lbfgs_goes_on_bit_for_bit_from_its_saved_state(before, bounds, tmp_path
 )
 def test_lbfgs_refuses_a_foreign_state(spoil):
     optimizer = Descent(*PROBLEMS["rosenbrock"]).go(3).optimizer
-    before = {name: array.copy() for name, array in optimizer.state().items()}
+    before = {name: array.copy() for name, array in optimizer.state_dict().items()}
     foreign = {name: array.copy() for name, array in before.items()}
     spoil(foreign)
-    with pytest.raises(InputError, match="load_state: the arrays are not those of this LBFGS"):
-        optimizer.load_state(foreign)
-    for name, array in optimizer.state().items():
+    with pytest.raises(InputError, match="load_state_dict: the arrays are not those of this LBFGS"):
+        optimizer.load_state_dict(foreign)
+    for name, array in optimizer.state_dict().items():
         assert_array_equal(array, before[name])
 
 
@@ -530,7 +530,7 @@ def test_lbfgs_remembers_single_precision_and_adds_in_double():
     for _ in range(8):
         optimizer.step(evaluate)
     assert picture.data is array and array.dtype == np.float32
-    assert {a.dtype for name, a in optimizer.state().items() if a.ndim and name != "curvatures"} == {
+    assert {a.dtype for name, a in optimizer.state_dict().items() if a.ndim and name != "curvatures"} == {
         np.dtype(np.float32)
     }
     assert_allclose(array, np.clip(target, 0, 1), atol=1e-5)
@@ -600,10 +600,10 @@ def test_a_larger_picture_goes_on_as_the_small_one_would(make):
     optimizer = make([small])
     for _ in range(4):
         optimizer.step(towards(target, small, []))
-    state = {name: array.copy() for name, array in optimizer.state().items()}
+    state = {name: array.copy() for name, array in optimizer.state_dict().items()}
     large = Tensor(enlarged(small.data), requires_grad=True)
     twin = optimizer.resized([large], enlarged)
-    for name, array in optimizer.state().items():
+    for name, array in optimizer.state_dict().items():
         assert_array_equal(array, state[name])  # the small one is as it was
     assert type(twin) is type(optimizer) and twin.parameters == [large] and twin.steps == 4
     for _ in range(3):

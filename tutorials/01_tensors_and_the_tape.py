@@ -566,7 +566,7 @@ plt.show()
 #
 # - `minicnn/graph.py` at `class Node` and `walk_back`: the walk you drew. `class Cotangent`: who owns an array.
 # - `minicnn/operation.py` at `def op`: how a function on arrays becomes an operation on Tensors.
-# - `minicnn/ops/arithmetic.py`: +, · and their kin, and the table that gives them to Tensor as operators.
+# - `minicnn/ops/arithmetic.py`: +, · and their kin; its end gives them to Tensor as operators.
 # - `minicnn/ops/activations.py`: relu, sigmoid, softmax, each with its backward at its side.
 # - `minicnn/gradients/checking.py` and `cases.py`: the check, and one row for every operation we have.
 #

@@ -64,7 +64,8 @@ def triplets(batch: int) -> Turn:
 
 def training(batch: int) -> Turn:
     """Return a turn of training tiny_vgg with batch norm on CIFAR-10's shapes."""
-    nn, layers, channels = minicnn.nn, [], 3
+    nn, channels = minicnn.nn, 3
+    layers: list[minicnn.nn.Module] = []
     for width, depth in zip(WIDTHS, DEPTHS, strict=True):
         for _ in range(depth):
             layers.append(nn.Conv2d(channels, width, 3, padding="same", bias=False))

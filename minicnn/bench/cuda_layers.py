@@ -36,7 +36,7 @@ def measure(plan: Plan, layer: Layer, way: str, precision: str) -> Row:
     """One layer. details: also the GB/s of reading its inputs and writing its result once."""
     operation = layer.operation()
     x, *parameters = (Tensor(array).to("cuda") for array in (operation.x, *operation.parameters))
-    cotangent = cuda_sides.there(1, layer.side, layer.side, layer.channels_out, seed=1)
+    cotangent = cuda_sides.there(1, layer.side, layer.side, layer.out_channels, seed=1)
 
     def prepare() -> tuple[Any, Any]:
         leaf = Tensor(x.data, requires_grad=True)
@@ -53,7 +53,7 @@ def measure(plan: Plan, layer: Layer, way: str, precision: str) -> Row:
             return operations._their_forward(torch, operation)
         return operations._their_gradient(torch, operation, devices.to_host(cotangent))
 
-    name = f"{layer.name} {layer.channels_in}-{layer.channels_out} {layer.side}² {way}"
+    name = f"{layer.name} {layer.in_channels}-{layer.out_channels} {layer.side}² {way}"
     limit = cuda_sides.product(plan).minicnn
     row = compare_there(plan, name, ours, theirs, precision, unit="GFLOP/s", amount=layer.flops, limit=limit)
     moved = sum(array.nbytes for array in (operation.x, *operation.parameters)) + cotangent.nbytes

@@ -24,21 +24,21 @@ class Layer:
     """A 3×3 convolution of a picture of `side` pixels squared."""
 
     name: str
-    channels_in: int
-    channels_out: int
+    in_channels: int
+    out_channels: int
     side: int
 
     @property
     def flops(self) -> int:
         """Of the convolution when it is computed directly; the gradient to its input costs the same."""
-        return 2 * 9 * self.channels_in * self.channels_out * self.side**2
+        return 2 * 9 * self.in_channels * self.out_channels * self.side**2
 
     def operation(self) -> Operation:
         """The layer on random numbers, with frozen filters."""
         random = np.random.default_rng(0)
-        x = random.standard_normal((1, self.side, self.side, self.channels_in), np.float32)
-        w = random.standard_normal((3, 3, self.channels_in, self.channels_out), np.float32)
-        b = random.standard_normal(self.channels_out, np.float32)
+        x = random.standard_normal((1, self.side, self.side, self.in_channels), np.float32)
+        w = random.standard_normal((3, 3, self.in_channels, self.out_channels), np.float32)
+        b = random.standard_normal(self.out_channels, np.float32)
         return Operation(partial(ops.conv, padding=1), lambda f, *arrays: f.conv2d(*arrays, padding=1), x, (w, b))
 
 
@@ -65,7 +65,7 @@ def vgg19_layers(size: int) -> list[Layer]:
 
 def measure(plan: Plan, layer: Layer, direction: str) -> Row:
     """One layer, forward or its gradient to the input."""
-    name = f"{layer.name} {layer.channels_in}-{layer.channels_out} {layer.side}² {direction}"
+    name = f"{layer.name} {layer.in_channels}-{layer.out_channels} {layer.side}² {direction}"
     limit = limits.sgemm(plan).minicnn
 
     def compare() -> Row:

@@ -26,8 +26,8 @@ class Shape:
     batch: int
     spatial: tuple[int, ...]
     kernel: tuple[int, ...]
-    channels_in: int
-    channels_out: int
+    in_channels: int
+    out_channels: int
     stride: int = 1
     dilation: int = 1
 
@@ -41,13 +41,13 @@ class Shape:
     def flops(self) -> int:
         """Of one direct convolution."""
         window = slide("bench", self.spatial, self.kernel, **self.options)
-        return 2 * self.batch * math.prod(window.output) * window.taps * self.channels_in * self.channels_out
+        return 2 * self.batch * math.prod(window.output) * window.taps * self.in_channels * self.out_channels
 
     def operation(self) -> Operation:
         """On random numbers, with filters that are trained."""
         random = np.random.default_rng(0)
-        x = random.standard_normal((self.batch, *self.spatial, self.channels_in), np.float32)
-        w = random.standard_normal((*self.kernel, self.channels_in, self.channels_out), np.float32)
+        x = random.standard_normal((self.batch, *self.spatial, self.in_channels), np.float32)
+        w = random.standard_normal((*self.kernel, self.in_channels, self.out_channels), np.float32)
         rank = len(self.kernel)
 
         def theirs(functional: Any, *arrays: Any) -> Any:

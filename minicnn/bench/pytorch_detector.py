@@ -48,7 +48,7 @@ def _step(torch: Any, layer: nn.Module) -> Callable[[Any], Any]:
             return lambda x: f.prelu(x, slope)
         case nn.MaxPool2d():
             whole = layer.padding == "same"  # one pixel behind the last where windows do not come out even
-            return lambda x: f.max_pool2d(x, layer.size, layer.stride, ceil_mode=whole)
+            return lambda x: f.max_pool2d(x, layer.kernel_size, layer.stride, ceil_mode=whole)
         case nn.Flatten():
             return lambda x: x.movedim(1, -1).flatten(1)
         case nn.Linear():

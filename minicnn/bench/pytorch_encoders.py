@@ -92,11 +92,11 @@ class Translation:
                 w, b = self._weights(layer.w.data.T), self._weights(layer.b.data if layer.b is not None else None)
                 return self._activated(layer, lambda x: f.linear(x, w, b))
             case nn.MaxPool2d():
-                return lambda x: f.max_pool2d(x, layer.size, layer.stride, layer.padding)
+                return lambda x: f.max_pool2d(x, layer.kernel_size, layer.stride, layer.padding)
             case nn.AvgPool2d():
-                return lambda x: f.avg_pool2d(x, layer.size, layer.stride)
+                return lambda x: f.avg_pool2d(x, layer.kernel_size, layer.stride)
             case nn.L2Pool2d():
-                return lambda x: f.lp_pool2d(x, 2.0, layer.size, layer.stride)
+                return lambda x: f.lp_pool2d(x, 2.0, layer.kernel_size, layer.stride)
             case nn.LocalResponseNorm():
                 how = (layer.size, layer.alpha, layer.beta, layer.k)
                 return lambda x: f.local_response_norm(x.float(), *how).to(self.dtype)  # PyTorch has it in float32
@@ -117,7 +117,7 @@ class Translation:
         b = self._weights(layer.b.data if layer.b is not None else None)
         padding = layer.padding
         if padding == "same":  # with stride 1, so half the kernel on either side
-            padding = tuple(k // 2 for k in layer.size)
+            padding = tuple(k // 2 for k in layer.kernel_size)
         return self._activated(layer, lambda x: self.f.conv2d(x, w, b, stride=layer.stride, padding=padding))
 
     def _batch_norm(self, layer: nn.BatchNorm) -> Step:

@@ -66,6 +66,14 @@ def _concat(*parts: Any) -> Any:
     return ops.concat(parts, axis=1)
 
 
+def _stack(*parts: Any) -> Any:
+    return ops.stack(parts, axis=1)
+
+
+def _where(x: Any, y: Any) -> Any:
+    return ops.where(np.arange(24).reshape(3, 2, 4) % 3 == 0, x, y)
+
+
 def _normalization(random: np.random.Generator) -> tuple[np.ndarray, ...]:
     x, gamma, beta, mean = (random.standard_normal(s) for s in ((2, 3, 2, 4), (4,), (4,), (4,)))
     return x, gamma, beta, mean, random.uniform(0.5, 2, 4)
@@ -93,9 +101,18 @@ CASES: tuple[OpCase, ...] = (
     OpCase("mean", normal((3, 4)), name="all"),
     OpCase("max", distinct((3, 4, 2)), options={"axis": 1}, name="axis"),
     OpCase("max", distinct((3, 4)), name="all"),
+    OpCase("min", distinct((3, 4, 2)), options={"axis": (0, 2)}, name="axes"),
+    OpCase("norm", normal((3, 4, 2)), options={"axis": (0, -1)}, name="axes"),
+    OpCase("norm", normal((3, 4)), name="all"),
+    OpCase("var", normal((3, 4, 2)), options={"axis": 1}, name="axis"),
+    OpCase("std", normal((3, 4, 2)), options={"axis": 1, "keepdims": True}, name="kept"),
+    OpCase("where", normal((3, 1, 4), (2, 4)), call=_where),
     OpCase("reshape", normal((3, 4)), ((2, -1),)),
     OpCase("transpose", normal((3, 4, 2)), ((2, 0, 1),)),
     OpCase("concat", normal((2, 3), (2, 1), (2, 2)), call=_concat),
+    OpCase("stack", normal((2, 3), (2, 3)), call=_stack),
+    OpCase("expand_dims", normal((3, 4)), ((0, -1),)),
+    OpCase("squeeze", normal((3, 1, 4, 1))),
     OpCase("pad", normal((3, 4)), (((1, 0), (2, 3)),)),
     OpCase("getitem", normal((3, 4)), ((slice(None), slice(None, None, -2)),), name="slice"),
     OpCase("getitem", normal((3, 4)), (np.array([0, 2, 0]),), name="repeated"),
@@ -115,6 +132,7 @@ CASES: tuple[OpCase, ...] = (
     OpCase("tanh", normal((3, 4))),
     OpCase("softplus", normal((3, 4))),
     OpCase("softmax", normal((3, 4, 2)), options={"axis": 1}),
+    OpCase("log_softmax", normal((3, 4, 2)), options={"axis": 1}),
     OpCase("dropout", normal((5, 8)), (0.5,), {"seed": 1}),
     OpCase("conv", normal((2, 9, 2), (3, 2, 4), (4,)), options={"stride": 2, "padding": ((1, 2),)}, name="1d"),
     OpCase("conv", normal((2, 6, 5, 3), (3, 2, 3, 4), (4,)), options={"padding": "same"}, name="2d"),
@@ -153,6 +171,7 @@ CASES: tuple[OpCase, ...] = (
     OpCase("cross_entropy", normal((4, 5)), (np.array([0, 4, 2, 2]),)),
     OpCase("cross_entropy", normal((4, 5)), (np.array([0, 4, 2, 2]),), {"smoothing": 0.2}, name="smoothed"),
     OpCase("binary_cross_entropy", normal((4, 3)), (np.linspace(0, 1, 12).reshape(4, 3),)),
+    OpCase("mean_squared_error", normal((3, 4), (4,)), name="broadcast"),
     OpCase("gram_matrix", normal((2, 3, 4, 5))),
     OpCase("pairwise_distances", normal((3, 4), (5, 4)), options={"squared": True}, name="squared"),
     OpCase("pairwise_distances", normal((3, 4), (5, 4)), options={"squared": False}, name="plain"),

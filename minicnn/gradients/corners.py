@@ -64,6 +64,7 @@ def _signal(*values: float) -> np.ndarray:
 
 
 EMPTY_ROWS, NO_ROWS = np.zeros((3, 0)), np.zeros((0, 3))
+LOG_2 = np.log(2)
 ROOT = 1e6  # 1 / √eps, for the eps of l2_normalize
 
 CORNERS: tuple[Corner, ...] = (
@@ -97,6 +98,15 @@ CORNERS: tuple[Corner, ...] = (
     _one("max", "ties", [3.0, 1, 3, 3], 3.0, [1 / 3, 0, 1 / 3, 1 / 3]),
     _one("max", "ties along an axis", [[2.0, 2], [-0.0, 0], [1, -INF]], [2.0, 0, 1], [[0.5] * 2, [0.5] * 2, [1, 0]], 1),
     _one("max", "no rows", NO_ROWS, np.zeros(0), NO_ROWS, axis=1),
+    _one("min", "ties", [3.0, 1, 1, 3], 1.0, [0, 0.5, 0.5, 0]),
+    _one("min", "no rows", NO_ROWS, np.zeros(0), NO_ROWS, axis=1),
+    _one("norm", "zeros", [[0.0, 0], [3, 4]], [0, 5], [[0, 0], [0.6, 0.8]], axis=1),
+    _one("norm", "no elements", NO_ROWS, 0.0, NO_ROWS),
+    _one("std", "equal elements", [[2.0, 2], [0, 2]], [0, 1], [[0, 0], [-0.5, 0.5]], axis=1),
+    _one("std", "no elements", NO_ROWS, NAN, NO_ROWS),
+    _one("log_softmax", "a logit of minus infinity", [-INF, 0.0, 0], [-INF, -LOG_2, -LOG_2], [1.0, -0.5, -0.5]),
+    _one("log_softmax", "all minus infinity", [-INF, -INF], [NAN, NAN], [NAN, NAN]),
+    _one("log_softmax", "an empty axis", EMPTY_ROWS, EMPTY_ROWS, EMPTY_ROWS),
     _one("softmax", "a logit of minus infinity", [-INF, 0, 0], [0, 0.5, 0.5], [0.0, 0, 0]),
     _one("softmax", "all minus infinity", [-INF, -INF], [NAN, NAN], [NAN, NAN]),
     _one("softmax", "a logit of infinity", [INF, 0], [NAN, NAN], [NAN, NAN]),
@@ -181,6 +191,7 @@ CORNERS: tuple[Corner, ...] = (
 SMOOTH = frozenset(
     {
         *("add", "sub", "neg", "square", "reshape", "transpose", "concat", "pad", "getitem", "flatten", "dropout"),
-        *("locally_connected", "avg_pool", "local_response_norm", "gram_matrix"),
+        *("locally_connected", "avg_pool", "local_response_norm", "gram_matrix", "mean_squared_error", "var"),
+        *("expand_dims", "squeeze", "stack", "where"),
     }
 )

@@ -7,9 +7,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 from minicnn.errors import InputError, nearest
+
+Several = int | Sequence[int]  # one for all dimensions, or one per dimension
+Padding = Several | Sequence[Sequence[int]] | Literal["same", "valid"]
 
 
 @dataclass(frozen=True)

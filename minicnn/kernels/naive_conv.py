@@ -11,7 +11,7 @@ from minicnn.kernels.contract import contract, form
 
 def products(x_shape, w_shape, window, groups):
     """Yield (index into x, index into w, index into y) for every product x · w that is added to y."""
-    channels_in, channels_out = w_shape[-2:]
+    in_channels, out_channels = w_shape[-2:]
     for n in range(x_shape[0]):
         for o in np.ndindex(*window.output):
             for k in np.ndindex(*window.size):
@@ -20,10 +20,10 @@ def products(x_shape, w_shape, window, groups):
                 )
                 if not all(0 <= p < size for p, size in zip(position, x_shape[1:-1], strict=True)):
                     continue  # padding: a product with zero
-                for j in range(channels_out):
-                    group = j // (channels_out // groups)
-                    for c in range(channels_in):
-                        yield (n, *position, group * channels_in + c), (*k, c, j), (n, *o, j)
+                for j in range(out_channels):
+                    group = j // (out_channels // groups)
+                    for c in range(in_channels):
+                        yield (n, *position, group * in_channels + c), (*k, c, j), (n, *o, j)
 
 
 @contract(lambda x, w, b, window, groups: form(x, (len(x), *window.output, w.shape[-1])))

@@ -338,7 +338,7 @@ def _shapes(model: Network) -> list[tuple[int, int, int]]:
     names = [name for name in model.layer_names if name.endswith("_pool")]
     with no_grad():
         found = model.features(np.full((1, *size, 3), 0.5, np.float32), names)
-    return [(*size, 3), *(found[name].shape[1:] for name in names)]
+    return [(*size, 3), *((h, w, c) for _, h, w, c in (found[name].shape for name in names))]
 
 
 def _figure(width: float, height: float, title: str) -> Figure:

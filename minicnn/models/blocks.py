@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from minicnn import backend, nn, ops
-from minicnn.errors import InputError
+from minicnn.errors import Activation, InputError
 from minicnn.nn import summary
 from minicnn.nn.module import name_layer
 from minicnn.operation import watching
@@ -50,7 +50,7 @@ class Residual(Block):
     """
 
     def __init__(
-        self, change: Chain, *, scale: float = 1.0, activation: str | None = "relu", name: str | None = None
+        self, change: Chain, *, scale: float = 1.0, activation: Activation = "relu", name: str | None = None
     ) -> None:
         self.change, self.scale, self.activation, self.name = change, scale, activation, name
 
@@ -183,4 +183,4 @@ def _together(layer: nn.Module, following: nn.Module | None) -> Callable[[Tensor
 
 def _halves(layer: nn.Module | None) -> bool:
     """Return True if a layer takes the mean of 2×2, which a convolution can do on the way out."""
-    return isinstance(layer, nn.AvgPool2d) and (layer.size, layer.stride, layer.padding) == (2, 2, 0)
+    return isinstance(layer, nn.AvgPool2d) and (layer.kernel_size, layer.stride, layer.padding) == (2, 2, 0)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn import nn, ops
+from minicnn.kernels.geometry import Padding
 from minicnn.models.blocks import Branches
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -117,7 +118,7 @@ class _Layers:
     def _prelu(self, number: int, channels: int) -> nn.Module:
         return nn.PReLU(channels, name=f"{self.stage}/{self.prelu}{number}")
 
-    def pool(self, number: int, size: int, *, padding: str | int = 0) -> nn.Module:
+    def pool(self, number: int, size: int, *, padding: Padding = 0) -> nn.Module:
         return nn.MaxPool2d(size, stride=2, padding=padding, name=f"{self.stage}/pool{number}")
 
     def heads(self, number: int, features: int, *widths: int) -> nn.Module:

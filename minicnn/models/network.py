@@ -89,8 +89,8 @@ class Network(nn.Module):
         for layers in [self.body, *(block.layers for block in every(self.body) if isinstance(block, Chain))]:
             for i, layer in enumerate(layers):
                 if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
-                    padding = ((0, 1), (0, 1)) if whole and layer.size > layer.stride else layer.padding
-                    layers[i] = pool(pooling, layer.size, stride=layer.stride, padding=padding, name=layer.name)
+                    padding = ((0, 1), (0, 1)) if whole and layer.kernel_size > layer.stride else layer.padding
+                    layers[i] = pool(pooling, layer.kernel_size, stride=layer.stride, padding=padding, name=layer.name)
 
     @property
     def pooling(self) -> str | None:

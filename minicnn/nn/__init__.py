@@ -1,9 +1,14 @@
-"""Layers: plain classes that own their parameters. Tensor attributes are parameters, array attributes are state."""
+"""Layers: plain classes that own their parameters. Tensor attributes are parameters, array attributes are state.
 
-from minicnn.errors import suggest_names
-from minicnn.nn.activations import Dropout, PReLU, ReLU, Sigmoid
+What is imported here is public. __init__.pyi says so to type checkers.
+"""
+
+from inspect import ismodule as _is_module
+
+from minicnn.errors import suggest_names as _suggest_names
+from minicnn.nn.activations import Dropout, Flatten, LeakyReLU, PReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from minicnn.nn.convolution import Conv1d, Conv2d, Conv3d, LocallyConnected1d, LocallyConnected2d
-from minicnn.nn.dense import Flatten, Linear
+from minicnn.nn.dense import Linear
 from minicnn.nn.initial import Seed, glorot, he
 from minicnn.nn.module import Module, Sequential, frozen
 from minicnn.nn.normalization import BatchNorm, L2Normalize, LocalResponseNorm
@@ -11,6 +16,7 @@ from minicnn.nn.pooling import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    GlobalAvgPool,
     L2Pool1d,
     L2Pool2d,
     L2Pool3d,
@@ -19,36 +25,5 @@ from minicnn.nn.pooling import (
     MaxPool3d,
 )
 
-__all__ = [
-    "AvgPool1d",
-    "AvgPool2d",
-    "AvgPool3d",
-    "BatchNorm",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "Dropout",
-    "Flatten",
-    "L2Normalize",
-    "L2Pool1d",
-    "L2Pool2d",
-    "L2Pool3d",
-    "Linear",
-    "LocalResponseNorm",
-    "LocallyConnected1d",
-    "LocallyConnected2d",
-    "MaxPool1d",
-    "MaxPool2d",
-    "MaxPool3d",
-    "Module",
-    "PReLU",
-    "ReLU",
-    "Seed",
-    "Sequential",
-    "Sigmoid",
-    "frozen",
-    "glorot",
-    "he",
-]
-
-suggest_names(__name__, __all__)
+__all__ = sorted(name for name, value in vars().items() if not (name.startswith("_") or _is_module(value)))
+_suggest_names(__name__, __all__)

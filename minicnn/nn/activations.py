@@ -1,6 +1,8 @@
-"""Activation layers, and dropout."""
+"""Activation layers, flattening, and dropout."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,14 +12,66 @@ from minicnn.nn.module import Module
 from minicnn.tensor import Tensor
 
 
-class ReLU(Module):
-    """The rectified linear unit max(x, 0), elementwise."""
+class Plain(Module):
+    """A layer that applies an operation without settings."""
+
+    operation: Callable[[Tensor], Tensor]
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.relu(x)
+        return self.operation(x)
+
+
+class ReLU(Plain):
+    """The rectified linear unit max(x, 0), elementwise."""
+
+    operation = staticmethod(ops.relu)
+
+
+class Sigmoid(Plain):
+    """The logistic function 1 / (1 + e⁻ˣ), elementwise."""
+
+    operation = staticmethod(ops.sigmoid)
+
+
+class Softplus(Plain):
+    """The smooth rectifier log(1 + eˣ), elementwise."""
+
+    operation = staticmethod(ops.softplus)
+
+
+class Tanh(Plain):
+    """The hyperbolic tangent, elementwise."""
+
+    operation = staticmethod(ops.tanh)
+
+
+class Flatten(Plain):
+    """Flattening of x (N, …) to (N, K), where K is the product of the other sizes."""
+
+    operation = staticmethod(ops.flatten)
+
+
+class LeakyReLU(Module):
+    """The rectifier with a slope: x where x > 0, slope · x elsewhere. Source: Maas et al. 2013."""
+
+    def __init__(self, slope: float = 0.01, *, name: str | None = None) -> None:
+        self.slope, self.name = slope, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.leaky_relu(x, self.slope)
+
+
+class Softmax(Module):
+    """The softmax eˣ / Σ eˣ along `axis`."""
+
+    def __init__(self, axis: int = -1, *, name: str | None = None) -> None:
+        self.axis, self.name = axis, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.softmax(x, axis=self.axis)
 
 
 class PReLU(Module):
@@ -32,16 +86,6 @@ class PReLU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.prelu(x, self.slope)
-
-
-class Sigmoid(Module):
-    """The logistic function 1 / (1 + e⁻ˣ), elementwise."""
-
-    def __init__(self, *, name: str | None = None) -> None:
-        self.name = name
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.sigmoid(x)
 
 
 class Dropout(Module):

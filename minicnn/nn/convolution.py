@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from minicnn import ops
-from minicnn.errors import InputError, check_activation
-from minicnn.kernels.geometry import one_each, slide
+from minicnn.errors import Activation, InputError, check_activation
+from minicnn.kernels.geometry import Padding, Several, one_each, slide
 from minicnn.nn.initial import Seed, initial_values
 from minicnn.nn.module import Sliding
 from minicnn.tensor import Tensor
@@ -18,42 +18,43 @@ from minicnn.tensor import Tensor
 class _Conv(Sliding):
     """A convolutional layer.
 
-    kernel: an int, or one per dimension. stride, padding, dilation, groups, activation: as in ops.conv.
-    bias: add a learned b (channels_out,), initially zero.
+    kernel_size: an int, or one per dimension. stride, padding, dilation, groups, activation: as in ops.conv.
+    bias: add a learned b (out_channels,), initially zero.
     initial: the distribution of the filters w: "he", "glorot" or "zeros". seed: an int, a NumPy Generator, or None.
     Raise InputError for an invalid argument.
     """
 
     def __init__(
         self,
-        channels_in: int,
-        channels_out: int,
-        kernel: int | tuple[int, ...],
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Several,
         *,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        stride: Several = 1,
+        padding: Padding = 0,
+        dilation: Several = 1,
         groups: int = 1,
         bias: bool = True,
-        activation: str | None = None,
+        activation: Activation = None,
         initial: str = "he",
         seed: Seed = None,
         name: str | None = None,
     ) -> None:
         check_activation(type(self).__name__, activation)
-        self.size = one_each(type(self).__name__, "kernel", kernel, self.rank, least=1)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size = one_each(type(self).__name__, "kernel_size", kernel_size, self.rank, least=1)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.activation, self.name, self.channels = activation, name, channels_in
+        self.activation, self.name = activation, name
         self.window()  # checks the arguments
-        if groups < 1 or channels_in % groups or channels_out % groups:
+        if groups < 1 or in_channels % groups or out_channels % groups:
             raise InputError(
-                f"{type(self).__name__}: groups is {groups}; expected a divisor of {channels_in} and {channels_out}"
+                f"{type(self).__name__}: groups is {groups}; expected a divisor of {in_channels} and {out_channels}"
             )
-        shape = (*self.size, channels_in // groups, channels_out)
-        taps = math.prod(self.size)
-        fans = taps * channels_in // groups, taps * channels_out // groups
+        shape = (*self.kernel_size, in_channels // groups, out_channels)
+        taps = math.prod(self.kernel_size)
+        fans = taps * in_channels // groups, taps * out_channels // groups
         self.w = Tensor(initial_values(initial)(shape, *fans, np.random.default_rng(seed)), requires_grad=True)
-        self.b = Tensor(np.zeros(channels_out, np.float32), requires_grad=True) if bias else None
+        self.b = Tensor(np.zeros(out_channels, np.float32), requires_grad=True) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return self._convolve(x, self.activation)
@@ -66,7 +67,7 @@ class _Conv(Sliding):
         """Return the output after 2×2 average pooling, without storing it in full size."""
         return self._convolve(x, self.activation, "avg")
 
-    def _convolve(self, x: Tensor, activation: str | None, pool: str | None = None) -> Tensor:
+    def _convolve(self, x: Tensor, activation: Activation, pool: Literal["avg"] | None = None) -> Tensor:
         return ops.conv(
             x,
             self.w,
@@ -101,8 +102,8 @@ class Conv3d(_Conv):
 class _LocallyConnected(Sliding):
     """A convolutional layer with separate filters at every position, for inputs of one size only, without padding.
 
-    kernel, input_size, stride: an int, or one per dimension.
-    bias: add a learned b (*output, channels_out), initially zero. activation: None or "relu".
+    kernel_size, input_size, stride: an int, or one per dimension.
+    bias: add a learned b (*output, out_channels), initially zero. activation: None or "relu".
     initial, seed: as in Conv2d.
     Keras files store w as (output positions, kernel positions · C_in, C_out), with the elements in the same order.
     Raise InputError for an invalid argument.
@@ -110,31 +111,32 @@ class _LocallyConnected(Sliding):
 
     def __init__(
         self,
-        channels_in: int,
-        channels_out: int,
-        kernel: int | tuple[int, ...],
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Several,
         *,
-        input_size: int | tuple[int, ...],
-        stride: Any = 1,
+        input_size: Several,
+        stride: Several = 1,
         bias: bool = True,
-        activation: str | None = None,
+        activation: Activation = None,
         initial: str = "he",
         seed: Seed = None,
         name: str | None = None,
     ) -> None:
         kind = type(self).__name__
         check_activation(kind, activation)
-        self.size = one_each(kind, "kernel", kernel, self.rank, least=1)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size = one_each(kind, "kernel_size", kernel_size, self.rank, least=1)
         self.stride = one_each(kind, "stride", stride, self.rank, least=1)
-        self.activation, self.name, self.channels = activation, name, channels_in
+        self.activation, self.name = activation, name
         self.input_size = one_each(kind, "input_size", input_size, self.rank, least=1)
-        output = slide(kind, self.input_size, self.size, stride=self.stride).output
-        taps = math.prod(self.size)
-        shape = (*output, *self.size, channels_in, channels_out)
+        output = slide(kind, self.input_size, self.kernel_size, stride=self.stride).output
+        taps = math.prod(self.kernel_size)
+        shape = (*output, *self.kernel_size, in_channels, out_channels)
         random = np.random.default_rng(seed)
-        values = initial_values(initial)(shape, taps * channels_in, taps * channels_out, random)
+        values = initial_values(initial)(shape, taps * in_channels, taps * out_channels, random)
         self.w = Tensor(values, requires_grad=True)
-        self.b = Tensor(np.zeros((*output, channels_out), np.float32), requires_grad=True) if bias else None
+        self.b = Tensor(np.zeros((*output, out_channels), np.float32), requires_grad=True) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.linear(x)

@@ -29,14 +29,11 @@ def glorot(shape: tuple[int, ...], fan_in: int, fan_out: int, random: np.random.
     return random.uniform(-limit, limit, shape).astype(np.float32)
 
 
-INITIAL: dict[str, Callable[..., np.ndarray]] = {
-    "he": he,
-    "glorot": glorot,
-    "zeros": lambda shape, *_: np.zeros(shape, np.float32),
-}
+Draw = Callable[..., np.ndarray]
+INITIAL: dict[str, Draw] = {"he": he, "glorot": glorot, "zeros": lambda shape, *_: np.zeros(shape, np.float32)}
 
 
-def initial_values(name: str) -> Callable[..., np.ndarray]:
+def initial_values(name: str) -> Draw:
     """Return the function (shape, fan_in, fan_out, generator) -> array. Raise InputError for an unknown name."""
     if name not in INITIAL:
         raise InputError(f"initial is {name!r}; expected one of {', '.join(INITIAL)}")

@@ -5,7 +5,7 @@ The parameters of a module are its Tensor attributes, and those of the modules i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -94,6 +94,31 @@ class Module(ChecksKeywords):
     def parameters(self) -> list[Tensor]:
         """Return every parameter, each once."""
         return [p for _, p in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Discard the accumulated gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return {dotted name: array} of all parameters and state. The arrays are not copies."""
+        return {**{name: p.data for name, p in self.named_parameters()}, **dict(self.named_state())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Replace all parameters and state by copies of the arrays in `state`, as state_dict() returned them.
+
+        Dtypes and devices stay those of the model. Raise InputError, and change nothing, unless names and shapes agree.
+        """
+        mine = self.state_dict()
+        for name in [*mine, *state]:
+            given, wanted = (np.shape(side[name]) if name in side else "missing" for side in (state, mine))
+            if given != wanted:
+                raise InputError(f"load_state_dict: {name!r} is {given} in the state; expected {wanted}, as the model")
+        new = {name: devices.beside(devices.as_array(state[name]), a).astype(a.dtype) for name, a in mine.items()}
+        for name, parameter in self.named_parameters():
+            parameter.data = new.pop(name)
+        for name, array in new.items():
+            self.set_state(name, array)
 
     def set_state(self, name: str, array: np.ndarray) -> None:
         """Replace the array that named_state() calls `name`. Raise InputError if there is no module at its path."""
@@ -185,25 +210,25 @@ class Sliding(Module):
     """A layer with a window that slides over `rank` dimensions."""
 
     rank: int
-    size: Any
+    kernel_size: Any
     stride: Any
     padding: Any = 0
     dilation: Any = 1
-    channels: int | None = None  # of the input, if it must have a certain number
+    in_channels: int | None = None  # of the input, if it must have a certain number
 
     def take(self, x: Any) -> Tensor:
         """Return x as a Tensor. Raise InputError unless it has a batch axis, `rank` dimensions, and channels."""
         x = super().take(x)
         if x.ndim != self.rank + 2:
             axes = ", ".join(("NLC", "NHWC", "NDHWC")[self.rank - 1])
-            cause = likely_cause(x.shape, self.rank + 2, self.channels)
+            cause = likely_cause(x.shape, self.rank + 2, self.in_channels)
             raise InputError(f"{type(self).__name__}: x has shape {x.shape}; expected ({axes}){cause}")
         return x
 
     def window(self) -> Window:
         """Return the Window over the smallest input that it fits. Raise InputError for an invalid setting of it."""
         name = type(self).__name__
-        sizes = one_each(name, "size", self.size, self.rank, least=1)
+        sizes = one_each(name, "kernel_size", self.kernel_size, self.rank, least=1)
         dilations = one_each(name, "dilation", self.dilation, self.rank, least=1)
         spans = [(k - 1) * d + 1 for k, d in zip(sizes, dilations, strict=True)]
         return slide(name, spans, sizes, stride=self.stride, dilation=dilations, padding=self.padding)

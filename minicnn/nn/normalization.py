@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.backend import kernels_for
-from minicnn.errors import InputError, check_activation
+from minicnn.errors import Activation, InputError, check_activation
 from minicnn.nn.module import Module
 from minicnn.tensor import Tensor
 
@@ -26,7 +26,7 @@ class BatchNorm(Module):
         momentum: float = 0.9,
         eps: float = 1e-3,
         scale: bool = True,
-        activation: str | None = None,
+        activation: Activation = None,
         name: str | None = None,
     ) -> None:
         check_activation("BatchNorm", activation)

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from minicnn import ops
+from minicnn.kernels.geometry import Padding, Several
+from minicnn.nn.activations import Plain
 from minicnn.nn.module import Sliding
 from minicnn.tensor import Tensor
 
 
 class _Pool(Sliding):
-    """A pooling layer. size, stride (default: size), padding: as in ops.max_pool."""
+    """A pooling layer. kernel_size: the size in ops.max_pool. stride (default: kernel_size), padding: as there."""
 
-    def __init__(self, size: Any, *, stride: Any = None, padding: Any = 0, name: str | None = None) -> None:
-        self.size, self.stride = size, size if stride is None else stride
+    pool: Callable[..., Tensor]
+
+    def __init__(
+        self, kernel_size: Several, *, stride: Several | None = None, padding: Padding = 0, name: str | None = None
+    ) -> None:
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.name = padding, name
         self.window()  # checks the arguments
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(x, self.kernel_size, stride=self.stride, padding=self.padding)
+
 
 class _MaxPool(_Pool):
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.max_pool(x, self.size, stride=self.stride, padding=self.padding)
+    pool = staticmethod(ops.max_pool)
 
 
 class _AvgPool(_Pool):
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.avg_pool(x, self.size, stride=self.stride, padding=self.padding)
+    pool = staticmethod(ops.avg_pool)
 
 
 class _L2Pool(_Pool):
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.l2_pool(x, self.size, stride=self.stride, padding=self.padding)
+    pool = staticmethod(ops.l2_pool)
+
+
+class GlobalAvgPool(Plain):
+    """The mean over all positions: (N, *spatial, C) to (N, C)."""
+
+    operation = staticmethod(lambda x: ops.mean(x, axis=tuple(range(1, x.ndim - 1))))
 
 
 class MaxPool1d(_MaxPool):

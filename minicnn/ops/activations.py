@@ -163,6 +163,23 @@ def softmax(x, *, axis=-1):
     return y, backward
 
 
+@op(fresh=True)
+def log_softmax(x, *, axis=-1):
+    """Return log softmax(x) along `axis`, without overflow. An element of −∞ stays −∞. If all are, they become NaN."""
+    y = logarithms(x, axis)
+
+    def backward(dy):
+        return dy - np.exp(y) * dy.sum(axis=axis, keepdims=True)
+
+    return y, backward
+
+
+def logarithms(x, axis):
+    """Return log softmax(x) of an array."""
+    shifted = x - (x.max(axis=axis, keepdims=True) if x.size else 0)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)) if x.size else shifted
+
+
 @op(inputs=1)
 def dropout(x, rate, *, training=True, seed=None):
     """Set each element to zero with probability `rate` and divide the rest by 1 − rate. Return x if not training.

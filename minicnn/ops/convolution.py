@@ -1,6 +1,4 @@
-"""Convolution in one, two and three dimensions, with shared or unshared filters, and the linear layer."""
-
-import math
+"""Convolution in one, two and three dimensions, with shared or unshared filters."""
 
 import numpy as np
 
@@ -145,32 +143,3 @@ def _window_without_sharing(x, w, b, stride):
         expected = f"{(*window.output, w.shape[-1])}, one a position and filter"
         raise InputError(f"{name}: b has shape {np.shape(b)}; expected {expected} {shapes}")
     return window
-
-
-@op(fresh=True)
-def linear(x, w, b=None, *, needs):
-    """Return x @ w + b (…, C_out). x: (…, C_in); w: (C_in, C_out); b: (C_out,) or None.
-
-    Raise InputError for other shapes.
-    """
-    if np.ndim(w) != 2 or np.ndim(x) < 1 or x.shape[-1] != w.shape[0]:
-        expected = "(…, C_in) and (C_in, C_out)"
-        expected += "; was x to be flattened first?" if math.prod(np.shape(x)[1:]) in np.shape(w)[:1] else ""
-        raise InputError(f"linear: x has shape {np.shape(x)}, w {np.shape(w)}; expected {expected}")
-    if b is not None and np.shape(b) != w.shape[1:]:
-        raise InputError(f"linear: b has shape {np.shape(b)}; expected {w.shape[1:]}, one per output, for w {w.shape}")
-    kernels, dtype, shape = kernels_for(x), np.result_type(x, w), x.shape
-    rows, w = x.reshape(math.prod(shape[:-1]), len(w)).astype(dtype, copy=False), w.astype(dtype, copy=False)
-    y = kernels.product(rows, w)
-    if b is not None:
-        y = y + b
-
-    def backward(dy):
-        dy = dy.reshape(len(rows), w.shape[1])
-        return (
-            kernels.product(dy, w.T).reshape(shape) if needs[0] else None,
-            kernels.product(rows.T, dy) if needs[1] else None,
-            kernels.sum_of_rows(dy) if needs[2] else None,
-        )
-
-    return y.reshape(*shape[:-1], w.shape[1]), backward

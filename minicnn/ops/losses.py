@@ -6,7 +6,9 @@ from minicnn import devices
 from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.operation import op
-from minicnn.ops.arithmetic import product, quotient
+from minicnn.ops.activations import logarithms
+from minicnn.ops.arithmetic import quotient
+from minicnn.ops.matrices import product
 from minicnn.tensor import Tensor
 
 
@@ -32,8 +34,7 @@ def cross_entropy(logits, labels, *, smoothing=0.0):
     classes = devices.beside(np.arange(logits.shape[1]), logits)
     spread = logits.dtype.type(smoothing / logits.shape[1])
     target = (labels[:, None] == classes) * logits.dtype.type(1 - smoothing) + spread
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_softmax = logarithms(logits, 1)
 
     def backward(dy):
         return (np.exp(log_softmax) - target) * (dy / len(labels))
@@ -64,6 +65,18 @@ def binary_cross_entropy(logits, labels):
         return (probability - labels) * (dy / labels.size)
 
     return costs.mean(), backward
+
+
+@op(fresh=True)
+def mean_squared_error(x, y):
+    """Return the mean of (x − y)², a scalar. x, y: of shapes that broadcast."""
+    difference = np.subtract(x, y)
+
+    def backward(dz):
+        slope = difference * (2 * dz / difference.size)
+        return slope, -slope
+
+    return np.mean(difference * difference), backward
 
 
 @op(adds=True, fresh=True)

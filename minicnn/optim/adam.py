@@ -32,13 +32,14 @@ class Adam(Optimizer):
         parameters: Iterable[Tensor],
         learning_rate: float = 1e-3,
         *,
+        lr: float | None = None,
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         bounds: tuple[float, float] = EVERYWHERE,
     ) -> None:
-        super().__init__(parameters, learning_rate)
+        super().__init__(parameters, learning_rate, lr)
         self.beta1, self.beta2, self.eps, self.weight_decay = beta1, beta2, eps, weight_decay
         self.bounds = check_bounds(bounds)
         self.mean = [np.zeros_like(p.data) for p in self.parameters]

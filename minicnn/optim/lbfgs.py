@@ -51,11 +51,12 @@ class LBFGS(Optimizer):
         parameters: Iterable[Tensor],
         learning_rate: float = 1.0,
         *,
+        lr: float | None = None,
         history: int = 10,
         trials: int = 20,
         bounds: tuple[float, float] = EVERYWHERE,
     ) -> None:
-        super().__init__(parameters, learning_rate)
+        super().__init__(parameters, learning_rate, lr)
         for name, value in {"history": history, "trials": trials}.items():
             check_count(f"LBFGS: {name}", value)
         self.history, self.trials = history, trials
@@ -222,15 +223,15 @@ class LBFGS(Optimizer):
 
     # --- saving and resuming -------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, np.ndarray]:
+    def state_dict(self) -> dict[str, np.ndarray]:
         """Return the state, as Optimizer.state does, with one moves.N and changes.N per stored pair."""
         pairs = {f"moves.{i}": s for i, s in enumerate(self.moves)}
         pairs |= {f"changes.{i}": y for i, y in enumerate(self.changes)}
         scalars = {name: np.asarray(getattr(self, name)) for name in SCALARS}
         return {**scalars, "gradient": self.gradient, "curvatures": np.asarray(self.curvatures), **pairs}
 
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Restore what state() returned. Raise InputError if names or shapes do not fit."""
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Restore what state_dict() returned. Raise InputError if names or shapes do not fit."""
         count = np.size(state.get("curvatures", ()))
         vectors = [f"{name}.{i}" for name in ("moves", "changes") for i in range(count)]
         size = sum(parameter.size for parameter in self.parameters)

@@ -21,19 +21,29 @@ EVERYWHERE = (-math.inf, math.inf)
 class Optimizer(ChecksKeywords):
     """The base class of optimizers: parameters, learning rate, step, and a state that can be saved and restored.
 
-    parameters: those that require no gradient are skipped. learning_rate: a positive number.
+    parameters: those that require no gradient are skipped. learning_rate: a positive number. lr: the same, for short.
     Raise InputError for another rate, or if no parameter requires a gradient.
     """
 
     # {name of a memory: the power of the gradient that it holds}, for `resized`.
     _powers: ClassVar[Mapping[str, int]] = {}
 
-    def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
+    def __init__(self, parameters: Iterable[Tensor], learning_rate: float, lr: float | None) -> None:
         self._take(parameters)
+        learning_rate = learning_rate if lr is None else lr
         if not (np.isfinite(learning_rate) and learning_rate > 0):
             raise InputError(f"optimizer: learning_rate is {learning_rate!r}; expected a positive number")
         self.learning_rate = learning_rate
         self.steps = 0
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        self.learning_rate = rate
 
     def _take(self, parameters: Iterable[Tensor], instead_of: list[Tensor] | None = None) -> None:
         self.parameters = [p for p in parameters if p.requires_grad]
@@ -72,7 +82,7 @@ class Optimizer(ChecksKeywords):
     def _memories(self) -> dict[str, list[np.ndarray]]:
         return {}
 
-    def state(self) -> dict[str, np.ndarray]:
+    def state_dict(self) -> dict[str, np.ndarray]:
         """Return the state that the next step depends on, without parameters and rate, as named arrays.
 
         The arrays are not copies.
@@ -80,9 +90,9 @@ class Optimizer(ChecksKeywords):
         arrays = {f"{name}.{i}": a for name, memory in self._memories().items() for i, a in enumerate(memory)}
         return {"steps": np.asarray(self.steps), **arrays}
 
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Restore what state() returned. Raise InputError if names or shapes differ."""
-        mine = self.state()
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Restore what state_dict() returned. Raise InputError if names or shapes differ."""
+        mine = self.state_dict()
         if state.keys() != mine.keys() or any(state[k].shape != mine[k].shape for k in mine):
             raise self._foreign()
         self.steps = int(state["steps"])
@@ -109,7 +119,7 @@ class Optimizer(ChecksKeywords):
         return twin
 
     def _foreign(self) -> InputError:
-        return InputError(f"load_state: the arrays are not those of this {type(self).__name__}")
+        return InputError(f"load_state_dict: the arrays are not those of this {type(self).__name__}")
 
 
 def carried(array: np.ndarray, old: Tensor, new: Tensor, resize: Resize, power: int) -> np.ndarray:

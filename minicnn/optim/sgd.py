@@ -29,12 +29,13 @@ class SGD(Optimizer):
         parameters: Iterable[Tensor],
         learning_rate: float = 0.01,
         *,
+        lr: float | None = None,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
         bounds: tuple[float, float] = EVERYWHERE,
     ) -> None:
-        super().__init__(parameters, learning_rate)
+        super().__init__(parameters, learning_rate, lr)
         self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
         self.bounds = check_bounds(bounds)
         self.velocity = [np.zeros_like(p.data) for p in self.parameters] if momentum else []

@@ -5,6 +5,7 @@ Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -165,7 +166,7 @@ def total_cost(content: Any, style: Any, alpha: float = 10, beta: float = 40) ->
 
 def mean_gram(features: Tensor) -> Tensor:
     """The Gram matrix over the number of positions: comparable between pictures of different sizes."""
-    return gram_matrix(features) / (features[0].size / features.shape[-1])
+    return gram_matrix(features) / math.prod(features.shape[1:-1])
 
 
 def moments(features: Tensor) -> Moments:
@@ -196,8 +197,7 @@ def chosen(argument: str, name: str, table: Mapping[str, Any]) -> Any:
 
 
 def _extent(generated: Tensor, target: Tensor, image_size: tuple[int, int] | None = None) -> Extent:
-    channels = generated.shape[-1]
-    return Extent(channels, generated[0].size // channels, target, image_size)
+    return Extent(generated.shape[-1], math.prod(generated.shape[1:-1]), target, image_size)
 
 
 def _features(name: str, *values: Any) -> tuple[Tensor, ...]:

@@ -91,7 +91,7 @@ def _walk(layers: Sequence[nn.Module], shape: Shape, wanted: set[str]) -> Iterat
         elif isinstance(layer, nn.Conv2d):
             halved = (
                 isinstance(following, nn.AvgPool2d)
-                and (following.size, following.stride, following.padding) == (2, 2, 0)
+                and (following.kernel_size, following.stride, following.padding) == (2, 2, 0)
                 and layer.name not in wanted
             )
             work, shape = _convolution(layer, shape, halved)
@@ -127,11 +127,11 @@ def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Sh
         backward=patches + (0 if fused else full * (2 if halved else 1)),
         filters=backend.ask("conv_filter_bytes", w.data.nbytes, bool(fused), otherwise=0),
         products=positions * window.taps * w.shape[-2] * outputs,
-    ), (*result, outputs)
+    ), (result[0], result[1], outputs)
 
 
 def _pool(layer: nn.MaxPool2d | nn.AvgPool2d, shape: Shape) -> tuple[Work, Shape]:
-    window = slide("pool", shape[:2], layer.size, stride=layer.stride, padding=layer.padding)
+    window = slide("pool", shape[:2], layer.kernel_size, stride=layer.stride, padding=layer.padding)
     count = math.prod(window.output) * shape[-1]
     kept = count if isinstance(layer, nn.MaxPool2d) else 0  # which element won, in a byte
     return (

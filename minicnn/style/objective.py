@@ -42,14 +42,14 @@ class Objective:
 
     def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, float]]:
         """(J, its parts by name) for an image (1, H, W, 3)."""
-        recipe, size = self.recipe, image.shape[1:3]
+        recipe, (_, height, width, _) = self.recipe, image.shape
         seen = self.model.features(image, {**self.style_layers, **self.content_layers})
         contents = [
             content_cost(self.content[name], seen[name], form=recipe.content_form) * weight
             for name, weight in self.content_layers.items()
         ]
         styles = {
-            name: target_cost(self.style[name], seen[name], form=recipe.style_form, image_size=size) * weight
+            name: target_cost(self.style[name], seen[name], form=recipe.style_form, image_size=(height, width)) * weight
             for name, weight in self.style_layers.items()
         }
         parts = {"content": recipe.alpha * add_up(contents), "style": recipe.beta * add_up(list(styles.values()))}

@@ -56,7 +56,7 @@ class Run:
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(plain data, arrays): with them another Run of the same pictures goes on where this one is."""
-        arrays = {f"optimizer.{name}": array for name, array in self.optimizer.state().items()}
+        arrays = {f"optimizer.{name}": array for name, array in self.optimizer.state_dict().items()}
         arrays["image"] = self.image.data
         if self.trace.best is not None:
             arrays["best"] = self.trace.best
@@ -71,7 +71,7 @@ class Run:
         self.image = self._leaf(arrays["image"])
         self.optimizer = self._optimizer()
         self.optimizer.learning_rate = facts["learning_rate"]
-        self.optimizer.load_state(
+        self.optimizer.load_state_dict(
             {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
         )
 

@@ -117,7 +117,7 @@ def _slid(layer: Sliding, spans: Spans, size: tuple[int, int]) -> Spans:
     window = slide(
         str(layer.name),
         [len(s) for s in spans],
-        layer.size,
+        layer.kernel_size,
         stride=layer.stride,
         dilation=layer.dilation,
         padding=getattr(layer, "padding", 0),

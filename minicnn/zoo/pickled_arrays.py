@@ -12,6 +12,7 @@ import io
 import math
 import pickletools
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ LARGEST = 64 << 20  # bytes of a file; the largest of facenet's has 1.6 MB
 FLOATS = re.compile(r"[<=]?f[248]")
 
 # What opcodes in an order without sense lead to; pickletools says ValueError where bytes are missing.
-NONSENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, Warning)
 
 # How NumPy names what it describes arrays with; core became _core in NumPy 2.
 CALLABLES = {
@@ -56,7 +57,9 @@ def read(content: bytes, label: str) -> dict[str, Any]:
     Raises LoadError for anything else, and runs nothing.
     """
     try:
-        found = _finished(_interpreted(_pickle_of(content, label), label))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # pickletools warns of escapes that no pickle has
+            found = _finished(_interpreted(_pickle_of(content, label), label))
     except LoadError:
         raise
     except NONSENSE as problem:

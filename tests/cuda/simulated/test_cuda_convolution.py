@@ -40,13 +40,13 @@ CASES = {
 }
 
 
-def of_case(spatial, size, channels_in, channels_out, groups, options, dtype=np.float64, seed=0, pictures=2):
+def of_case(spatial, size, in_channels, out_channels, groups, options, dtype=np.float64, seed=0, pictures=2):
     window = slide("conv", spatial, size, **options)
     random = np.random.default_rng(seed)
-    x = random.standard_normal((pictures, *spatial, channels_in)).astype(dtype)
-    w = random.standard_normal((*size, channels_in // groups, channels_out)).astype(dtype)
-    b = random.standard_normal(channels_out).astype(dtype)
-    dy = random.standard_normal((pictures, *window.output, channels_out)).astype(dtype)
+    x = random.standard_normal((pictures, *spatial, in_channels)).astype(dtype)
+    w = random.standard_normal((*size, in_channels // groups, out_channels)).astype(dtype)
+    b = random.standard_normal(out_channels).astype(dtype)
+    dy = random.standard_normal((pictures, *window.output, out_channels)).astype(dtype)
     return window, x, w, b, dy
 
 

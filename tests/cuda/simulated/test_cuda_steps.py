@@ -146,8 +146,8 @@ def test_optimizers_move_there_what_they_move_here(kind):
 
         for step in range(4):
             if step == 2:
-                state = {name: devices.to_host(array).copy() for name, array in optimizer.state().items()}
-                optimizer.load_state(state)  # as from a file
+                state = {name: devices.to_host(array).copy() for name, array in optimizer.state_dict().items()}
+                optimizer.load_state_dict(state)  # as from a file
             optimizer.step(evaluate)
         results.append(x.numpy())
     np.testing.assert_allclose(results[1], results[0], rtol=1e-9)

@@ -189,7 +189,12 @@ class Drafting:
         if layer.w.shape[2] != x.channels or (past and (activation or layer.w.shape[3] != past[0].channels)):
             raise Unfit
         window = slide(
-            "conv", x.room.shape[1:3], layer.size, stride=layer.stride, dilation=layer.dilation, padding=layer.padding
+            "conv",
+            x.room.shape[1:3],
+            layer.kernel_size,
+            stride=layer.stride,
+            dilation=layer.dilation,
+            padding=layer.padding,
         )
         # One picture decides, so that programs for more of them share its filters.
         if not past and x.room.beyond in (None, 0.0) and winograd.suits((1,), layer.w.shape, window, 1):
@@ -228,7 +233,7 @@ class Drafting:
         return y
 
     def _pool(self, layer: Any, x: View) -> View:
-        window = slide("pool", x.room.shape[1:3], layer.size, stride=layer.stride, padding=layer.padding)
+        window = slide("pool", x.room.shape[1:3], layer.kernel_size, stride=layer.stride, padding=layer.padding)
         kind = POOLS[type(layer)]
         if kind == program.LARGEST:
             x.room.read(window, 0.0 if x.positive else -math.inf)

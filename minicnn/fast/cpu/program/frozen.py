@@ -24,12 +24,12 @@ TOGETHER = 8  # pictures that share the fetching of the filters; more gain littl
 OBJECTS = 1 << 12  # bytes of a program's Python objects, as measured
 REFERENCE = 1 << 7  # bytes that the cache takes for each array by which something is remembered
 WATCHED: dict[type, tuple[str, ...]] = {
-    nn.Conv2d: ("w", "b", "size", "stride", "padding", "dilation", "groups", "activation"),
+    nn.Conv2d: ("w", "b", "kernel_size", "stride", "padding", "dilation", "groups", "activation"),
     nn.BatchNorm: ("gamma", "beta", "mean", "variance", "eps", "activation", "training"),
     nn.Linear: ("w", "b", "activation"),
     nn.Dropout: ("training", "rate"),
     nn.Flatten: ("name", "training"),
-    **dict.fromkeys(POOLS, ("size", "stride", "padding")),
+    **dict.fromkeys(POOLS, ("kernel_size", "stride", "padding")),
 }
 
 
