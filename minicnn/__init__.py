@@ -70,6 +70,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"minicnn.{name}")
     homes = [room for room in _CORE_ROOMS if name in importlib.import_module(f"minicnn.{room}").__all__]
     near = f"; did you mean 'minicnn.{homes[0]}.{name}'?" if homes else nearest(name, __all__)
+    if name in ("arange", "array", "empty", "eye", "full", "linspace", "ones", "zeros"):
+        near = f"; did you mean 'minicnn.Tensor(np.{name}(…))'?"
     raise AttributeError(f"module 'minicnn' has no attribute {name!r}{'' if name.startswith('_') else near}")
 
 

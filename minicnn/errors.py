@@ -17,7 +17,7 @@ OTHERWISE |= {"crossentropyloss": "minicnn.ops.cross_entropy", "dim": "axis", "d
 OTHERWISE |= {"filters": "out_channels", "get_weights": "state_dict", "mse_loss": "mean_squared_error", "p": "rate"}
 OTHERWISE |= {"multiply": "mul", "permute": "transpose", "pool_size": "kernel_size", "pow": "power", "view": "reshape"}
 OTHERWISE |= {"set_weights": "load_state_dict", "subtract": "sub", "units": "out_features", "weight": "w"}
-OTHERWISE |= {"unsqueeze": "expand_dims"}
+OTHERWISE |= {"betas": "beta1", "clone": "copy", "unsqueeze": "expand_dims"}
 
 
 class InputError(ValueError):

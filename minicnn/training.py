@@ -18,10 +18,22 @@ import numpy as np
 from tqdm import tqdm
 
 from minicnn import devices, nn, ops, optim
-from minicnn.errors import InputError, MissingFileError
+from minicnn.errors import InputError, MissingFileError, suggest_names
 from minicnn.files import interrupts_wait, replacing
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
+
+__all__ = [
+    "Step",
+    "TrainingPlan",
+    "accuracy",
+    "augment",
+    "rising_and_falling",
+    "save_checkpoint",
+    "take_steps",
+    "train_classifier",
+]
+suggest_names(__name__, __all__)
 
 
 @dataclass(frozen=True)

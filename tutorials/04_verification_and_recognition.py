@@ -233,7 +233,7 @@ someone = visitors[wrong.index(True)]
 print("\na stranger, by the plain number:\n  ", plain.identify(someone))
 print("the same, by the calibration:\n  ", careful.identify(someone))
 employee = pictures(firms[0][:1])[0]
-print("and person 0:\n  ", careful.identify(employee), "\n  ", careful.verify(employee, "person 0"))
+print("and person 0:\n  ", careful.identify(employee), "\n  ", careful.verify("person 0", employee))
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(13, 4.8), layout="constrained")

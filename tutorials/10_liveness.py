@@ -81,13 +81,13 @@ for person, badge in enumerate(album.images[number == 0]):
 in_the_flesh = album.images[number == 1]
 held_up = np.stack([replays.rephotograph(picture, seed=random) for picture in in_the_flesh])
 for name, visitors in (("in the flesh", in_the_flesh), ("held up", held_up)):
-    answers = [door.verify(picture, f"person {person}") for person, picture in enumerate(visitors)]
+    answers = [door.verify(f"person {person}", picture) for person, picture in enumerate(visitors)]
     opened = np.mean([bool(answer) for answer in answers])
     typical = np.median([answer.distance for answer in answers])
     print(
         f"{name:12} distance {typical:.2f} in the middle, threshold {calibration.threshold:.2f}: opens to {opened:.0%}"
     )
-print("\n", door.verify(held_up[1], "person 1"))
+print("\n", door.verify("person 1", held_up[1]))
 
 # %% tags=["answer"]
 assert opened > 0.6 and typical < calibration.threshold  # of those held up
@@ -188,7 +188,7 @@ own = [f"person {person}" for person in who[testing]]
 for name, how in ATTACKS.items():
     shown[name] = np.stack([replays.rephotograph(album.images[n], how) for n in testing])
     caught[name] = np.mean(liveness.replayed(shown[name]) >= 0.5)
-    let_in = [bool(door.verify(picture, person)) for picture, person in zip(shown[name], own, strict=True)]
+    let_in = [bool(door.verify(person, picture)) for picture, person in zip(shown[name], own, strict=True)]
     opened[name] = np.mean(let_in)
     print(f"{name:22} caught {caught[name]:4.0%}; the door opens to {opened[name]:.0%}")
 

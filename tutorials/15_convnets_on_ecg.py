@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from minicnn import Tensor, nn, no_grad, ops, optim
-from minicnn.datasets import heartbeats
+from minicnn.datasets import batches, heartbeats
 from minicnn.datasets.heartbeats import KINDS, RATE
 
 random = np.random.default_rng(0)
@@ -133,11 +133,11 @@ class RhythmNet(nn.Module):
 
 def train(model, epochs=8, batch=40):
     order = np.random.default_rng(1)
-    optimizer = optim.Adam(model.parameters(), learning_rate=0.01)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
     for epoch in range(epochs):
-        optimizer.learning_rate = 0.01 * (1 - epoch / epochs)
-        for rows in order.permutation(len(signals)).reshape(-1, batch):
-            loss = ops.cross_entropy(model(Tensor(signals[rows])), labels[rows])
+        optimizer.lr = 0.01 * (1 - epoch / epochs)
+        for some, right in batches(signals, labels, batch_size=batch, seed=order):
+            loss = ops.cross_entropy(model(some), right)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

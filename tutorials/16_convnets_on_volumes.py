@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from minicnn import Tensor, nn, no_grad, ops, optim
-from minicnn.datasets import volumes
+from minicnn.datasets import batches, volumes
 
 random = np.random.default_rng(0)
 INK, BLUE, RED, GREEN, SAND, GREY = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6", "#777777"
@@ -129,10 +129,10 @@ def network(dimensions, answers):
 
 
 def train(model, x, labels, epochs):
-    optimizer, order = optim.Adam(model.parameters(), learning_rate=0.005), np.random.default_rng(1)
+    optimizer, order = optim.Adam(model.parameters(), lr=0.005), np.random.default_rng(1)
     for _ in range(epochs):
-        for rows in order.permutation(len(x)).reshape(-1, 30):
-            loss = ops.cross_entropy(model(Tensor(x[rows])), labels[rows])
+        for some, right in batches(x, labels, batch_size=30, seed=order):
+            loss = ops.cross_entropy(model(some), right)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

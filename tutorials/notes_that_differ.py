@@ -708,8 +708,8 @@ print(f"{KNOWN} enrolled; τ for one {calibration.threshold:.2f}, for ten {calib
 # ### What is face recognition?
 
 # %%
-opens, stays_shut = door.verify(ada[1], "person 0"), door.verify(ben[1], "person 0")
-one_by_one = [door.verify(ada[1], f"person {person}").distance for person in range(KNOWN)]
+opens, stays_shut = door.verify("person 0", ada[1]), door.verify("person 0", ben[1])
+one_by_one = [door.verify(f"person {person}", ada[1]).distance for person in range(KNOWN)]
 found = door.identify(ada[1], matches=KNOWN)
 somebody_else = np.arange(PEOPLE) != people[:, None]
 passes = faces.distance(codes[:, None], badges[None]) <= calibration.threshold
@@ -729,8 +729,8 @@ enter(
         holds=bool(opens) and not stays_shut, here=f"{opens}; {stays_shut}"),
     Row("e", "Verification gets a picture, a name and an ID.", MISPRINT, "verification_and_recognition",
         "A name *or* an ID: one of them says who it should be.",
-        holds=[*inspect.signature(faces.Gallery.verify).parameters] == ["self", "image", "name"],
-        here="`verify(image, name)`"),
+        holds=[*inspect.signature(faces.Gallery.verify).parameters] == ["self", "name", "image"],
+        here="`verify(name, image)`"),
     Row("abcd", "Recognition gets a picture and K people, and says which of them it is, or “not recognised”.", SAME,
         "verification_and_recognition",
         holds=found.name == "person 0" and refused > 0.8 * len(strangers),
@@ -790,9 +790,9 @@ outputs = {count: nn.Linear(128, count, seed=0) for count in (4, 5, 6)}
 sizes = {count: sum(parameter.size for parameter in layer.parameters()) for count, layer in outputs.items()}
 with no_grad():
     four = ops.softmax(outputs[4](codes[people >= KNOWN])).data
-before = door.verify(ada[1], "person 0").distance
+before = door.verify("person 0", ada[1]).distance
 door.enroll("a newcomer", album.images[people == KNOWN][0])
-after = door.verify(ada[1], "person 0").distance
+after = door.verify("person 0", ada[1]).distance
 unmoved = all(np.array_equal(p.data, w) for p, w in zip(encoder.parameters(), weights_before, strict=True))
 
 enter(

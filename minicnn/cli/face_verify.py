@@ -144,7 +144,7 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InputError("verify: head is said when a gallery is made; leave --head out")
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold
-    result = gallery.verify(next(inputs.faces(arguments, encoder, [picture])), name)
+    result = gallery.verify(name, next(inputs.faces(arguments, encoder, [picture])))
     judged = inputs.may_judge(arguments, encoder)
     found = {
         "gallery": path,

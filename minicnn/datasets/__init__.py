@@ -1,1 +1,48 @@
-"""Pictures to learn from and to paint with; heartbeats, scans and films."""
+"""Pictures to learn from and to paint with; heartbeats, scans and films; and batches of any arrays."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from minicnn.datasets.minibatches import batches
+from minicnn.errors import nearest
+
+if TYPE_CHECKING:
+    from minicnn.datasets import (
+        alignment,
+        cifar10,
+        doodles,
+        heartbeats,
+        image_folders,
+        lfw,
+        paintings,
+        pairs,
+        replays,
+        synthetic_faces,
+        volumes,
+    )
+
+__all__ = [
+    "alignment",
+    "batches",
+    "cifar10",
+    "doodles",
+    "heartbeats",
+    "image_folders",
+    "lfw",
+    "paintings",
+    "pairs",
+    "replays",
+    "synthetic_faces",
+    "volumes",
+]
+
+if not TYPE_CHECKING:  # to type checkers it would be every name
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            return importlib.import_module(f"minicnn.datasets.{name}")
+        raise AttributeError(f"module 'minicnn.datasets' has no attribute {name!r}{nearest(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -99,7 +99,7 @@ def _answer(gallery: Gallery, visitor: Visitor, face: np.ndarray, source: str) -
     """What the gallery says of somebody at the door, as HTML."""
     truth = NAMES[visitor.who] if visitor.who < len(NAMES) else None
     if visitor.claim:
-        verified = gallery.verify(face, visitor.claim)
+        verified = gallery.verify(visitor.claim, face)
         sign, far = "≤" if verified else ">", f"{verified.distance:.2f}"
         passed, right = verified.same, verified.same == (visitor.claim == truth)
         said, told = f"“I am {visitor.claim}.”", f"{'Yes' if passed else 'No'}: {far} {sign} {verified.threshold:.2f}"

@@ -90,6 +90,7 @@ class Gallery:
         threshold from all others of this person, and one that is within it of somebody else. Raises InputError; the
         gallery then is as it was.
         """
+        _check_order("enroll", name, images)
         name = proper_name(name, "enroll")
         encodings = encode(self.encoder, images)
         if not len(encodings):
@@ -192,8 +193,9 @@ class Gallery:
         """
         return self.calibration.for_gallery(self.comparisons) if self.calibration else self.threshold
 
-    def verify(self, image: Any, name: str) -> Verification:
-        """Whether a picture (H, W, 3) is of this person. Raises InputError, also for a name that is not here."""
+    def verify(self, name: str, image: Any) -> Verification:
+        """Compare a picture (H, W, 3) with the pictures of a person. Raise InputError, also for an unknown name."""
+        _check_order("verify", name, image)
         name = self._known(name, "verify")
         encodings = encode(self.encoder, image)
         if len(encodings) != 1:
@@ -300,6 +302,13 @@ class Gallery:
         self._records, self._settings, self._set_in_file = records, settings, True
         self._journal.mark(target, sha256)
         self._ready = None
+
+
+def _check_order(function: str, name: Any, image: Any) -> None:
+    """Raise InputError if the name and the image were swapped."""
+    if isinstance(image, str) and not isinstance(name, str):
+        given = f"{type(name).__name__}, {image!r}"
+        raise InputError(f"{function}: the arguments are ({given}); expected the name first, then the image")
 
 
 def _new_among(encodings: np.ndarray, before: np.ndarray) -> list[int]:

@@ -32,6 +32,7 @@ METHODS: dict[str, Any] = {
     "transpose": _transpose,
     "T": property(_transpose),
     "argmax": lambda tensor, axis=None: np.argmax(tensor.data, axis),
+    "copy": lambda tensor: ops.add(tensor, False),  # which keeps every dtype
     "cpu": lambda tensor: tensor.to("cpu"),
     "tolist": lambda tensor: tensor.numpy().tolist(),
 }

@@ -102,7 +102,7 @@ def test_removes_and_renames(gallery):
     gallery.rename("Bob", "Robert")
     gallery.rename("Cleo", "Cleo")
     assert gallery.list() == ["Robert", "Cleo"]
-    assert gallery.verify(picture(1, 0, 0), "Robert")
+    assert gallery.verify("Robert", picture(1, 0, 0))
     with pytest.raises(InputError, match="rename: 'Cleo' is in the gallery already"):
         gallery.rename("Robert", "Cleo")
 
@@ -113,7 +113,7 @@ def test_a_name_has_one_spelling():
     gallery.enroll("Jose\u0301", picture(0, 0, 0))
     gallery.enroll(" Jos\u00e9 ", picture(0.1, 0, 0))
     assert gallery.people == {"Jos\u00e9": 2}
-    assert "Jose\u0301" in gallery and gallery.verify(picture(0, 0, 0), "Jose\u0301")
+    assert "Jose\u0301" in gallery and gallery.verify("Jose\u0301", picture(0, 0, 0))
     assert gallery.remove("Jose\u0301") == 2
 
 
@@ -139,7 +139,7 @@ def test_a_name_may_look_like_a_path(gallery):
 
 
 def test_unknown_names_are_told_with_those_that_are_known(gallery):
-    for refused in (lambda: gallery.verify(picture(0, 0, 0), "Dan"), lambda: gallery.rename("Dan", "Eve")):
+    for refused in (lambda: gallery.verify("Dan", picture(0, 0, 0)), lambda: gallery.rename("Dan", "Eve")):
         with pytest.raises(InputError, match="'Dan' is not in the gallery; it has Ann, Bob, Cleo"):
             refused()
     with pytest.raises(InputError, match="it has nobody"):
@@ -150,20 +150,28 @@ def test_unknown_names_are_told_with_those_that_are_known(gallery):
 
 
 def test_verifies_up_to_the_threshold(gallery):
-    yes, no = gallery.verify(picture(1, 0.3, 0), "Bob"), gallery.verify(picture(1, 0.4, 0), "Bob")
+    yes, no = gallery.verify("Bob", picture(1, 0.3, 0)), gallery.verify("Bob", picture(1, 0.4, 0))
     assert yes and yes.same and yes.distance == pytest.approx(0.09) and yes.threshold == 0.1
     assert not no and no.distance == pytest.approx(0.16)
     assert str(yes) == "Bob (0.09 ≤ 0.1)" and str(no) == "not Bob (0.16 > 0.1)"
     gallery.threshold = 0.2
-    assert gallery.verify(picture(1, 0.4, 0), "Bob")
+    assert gallery.verify("Bob", picture(1, 0.4, 0))
     gallery.threshold = no.distance  # at the threshold is within
-    assert gallery.verify(picture(1, 0.4, 0), "Bob")
+    assert gallery.verify("Bob", picture(1, 0.4, 0))
 
 
 def test_verify_takes_one_picture(gallery):
-    assert gallery.verify(picture(1, 0, 0)[None], "Bob")
+    assert gallery.verify("Bob", picture(1, 0, 0)[None])
     with pytest.raises(InputError, match="verify: image holds 2 pictures; expected one"):
-        gallery.verify([picture(1, 0, 0)] * 2, "Bob")
+        gallery.verify("Bob", [picture(1, 0, 0)] * 2)
+
+
+def test_the_name_comes_first(gallery):
+    for function in ("verify", "enroll"):
+        with pytest.raises(InputError) as caught:
+            getattr(gallery, function)(picture(1, 0, 0), "Bob")
+        expected = "the arguments are (ndarray, 'Bob'); expected the name first, then the image"
+        assert str(caught.value) == f"{function}: {expected}"
 
 
 # Who is it?
@@ -293,7 +301,7 @@ def test_the_more_are_compared_the_stricter_the_threshold():
     # 1 − (1 − 0.1)^(1/10) = 0.0105 of a thousand pairs: ten pass.
     assert gallery.identification_threshold == pytest.approx(0.0105, abs=0.001)
     near = picture(0.2, 0, 0)
-    assert gallery.verify(near, "Ann") and gallery.verify(near, "Ann").threshold == calibration.threshold
+    assert gallery.verify("Ann", near) and gallery.verify("Ann", near).threshold == calibration.threshold
     found = gallery.identify(near)
     assert not found and found.nearest == "Ann" and found.threshold == gallery.identification_threshold
     assert "near enough for one comparison (0.1), not for 10 (0.0" in found.why
@@ -313,11 +321,11 @@ def test_a_calibrated_gallery_knows_how_sure_it_is():
     calibration = calibrated()
     gallery = Gallery(encoder(), threshold=calibration)
     gallery.enroll("Ann", picture(0, 0, 0))
-    verification = gallery.verify(picture(0.1, 0, 0), "Ann")
+    verification = gallery.verify("Ann", picture(0.1, 0, 0))
     assert verification.probability == calibration.probability(verification.distance)
     assert "probability" in str(verification)
     gallery.threshold = 0.3
-    assert gallery.calibration is None and gallery.verify(picture(0, 0, 0), "Ann").probability is None
+    assert gallery.calibration is None and gallery.verify("Ann", picture(0, 0, 0)).probability is None
     assert gallery.identification_threshold == 0.3
 
 
@@ -336,7 +344,7 @@ def test_a_head_scores_what_is_stored(kind):
     for name, how_far in found.matches:
         probability = head.probability(query, gallery.encodings(name)[0]).numpy()
         assert how_far == pytest.approx(1 - probability, rel=1e-5)
-        assert gallery.verify(picture(*query), name).distance == pytest.approx(how_far, rel=1e-9)
+        assert gallery.verify(name, picture(*query)).distance == pytest.approx(how_far, rel=1e-9)
     assert gallery.head is head
 
 

@@ -87,7 +87,7 @@ def test_head_calibration_and_score_are_kept(tmp_path, kind):
     gallery = Gallery.load(tmp_path / "g", encoder())
     assert gallery.calibration == calibration and gallery.head.kind == kind
     assert gallery.identify(picture(3)) == before.identify(picture(3))
-    assert gallery.verify(picture(3), "Ann") == before.verify(picture(3), "Ann")
+    assert gallery.verify("Ann", picture(3)) == before.verify("Ann", picture(3))
 
 
 def test_a_file_says_what_its_encodings_are_of(path):
@@ -174,14 +174,14 @@ def test_many_encodings_stay_in_the_file(path, mapping):
     assert isinstance(gallery._records.encodings, np.memmap) and not gallery._records.encodings.flags.writeable
     assert gallery.identify(picture(3)) == enrolled().identify(picture(3))
     assert isinstance(gallery._lookup._index.encodings, np.memmap)
-    assert gallery.verify(picture(0), "Ann")
+    assert gallery.verify("Ann", picture(0))
 
 
 def test_what_is_mapped_may_be_replaced(path, mapping):
     gallery, other = Gallery.load(path, encoder()), Gallery.load(path, encoder())
     other.remove("Ann")
     other.save(path)
-    assert gallery.verify(picture(0), "Ann").distance < 1e-9  # as it was when it was loaded
+    assert gallery.verify("Ann", picture(0)).distance < 1e-9  # as it was when it was loaded
     gallery.enroll("Cleo", picture(4))
     gallery.save(path)
     assert Gallery.load(path, encoder()).people == gallery.people == {"Bob": 1, "Cleo": 1}

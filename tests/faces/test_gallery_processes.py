@@ -99,7 +99,7 @@ def test_what_a_killed_process_had_saved_is_there(start, tmp_path):
     assert said == ["A 0", "A 1", "A 2", "A 3"]
     gallery = Gallery.load(path, encoder())
     assert gallery.list()[:4] == said
-    assert gallery.verify(picture(100 * ord("A")), "A 0")
+    assert gallery.verify("A 0", picture(100 * ord("A")))
 
 
 def test_a_kill_in_the_middle_leaves_the_old_file_or_the_new(start, tmp_path):
