@@ -54,12 +54,22 @@ def commands(lines: list[str]) -> list[list[str]]:
     return found
 
 
-def test_its_python_runs_in_order(readme, tmp_path, fresh_python):
-    code = fenced(readme, "python")
-    assert any(code), "README.md shows no Python"
-    script = tmp_path / "README.py"
-    script.write_text("\n".join(code), encoding="utf-8")
-    fresh_python("runpy.run_path(sys.argv[0], run_name='__main__')", script)
+def python_blocks(lines: list[str]) -> list[str]:
+    """Return the Python blocks. One that the text tells to add to a file follows the block before it."""
+    blocks: list[str] = []
+    text = "\n".join(lines)
+    for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        above = text[: match.start()].rstrip().splitlines()[-1]
+        blocks.append(f"{blocks[-1]}\n{match[1]}" if "Add to `" in above else match[1])
+    return blocks
+
+
+def test_each_python_block_runs_alone(readme, tmp_path, fresh_python):
+    blocks = python_blocks(readme)
+    assert len(blocks) >= 10
+    for number, block in enumerate(blocks):
+        (tmp_path / f"block_{number:02}.py").write_text(block, encoding="utf-8")
+    fresh_python("for path in sys.argv: runpy.run_path(path, run_name='__main__')", *sorted(tmp_path.glob("block*.py")))
 
 
 def test_the_two_commands_are_there(readme):
