@@ -277,6 +277,10 @@ ELEMENTWISE = {
     "sum": (lambda x: x.sum(axis=(0, 2)), lambda x: x.sum(dim=(0, 2))),
     "mean": (lambda x: x.mean(axis=1, keepdims=True), lambda x: x.mean(dim=1, keepdim=True)),
     "max": (lambda x: x.max(axis=1), lambda x: x.amax(dim=1)),
+    "log softmax": (ops.log_softmax, lambda x: functional.log_softmax(x, dim=-1)),
+    "expand dims": (lambda x: ops.expand_dims(x, (0, -1)), lambda x: x[None, ..., None]),
+    "squeeze": (lambda x: ops.squeeze(x[:1, :, :1]), lambda x: x[:1, :, :1].squeeze()),
+    "copy": (lambda x: x.copy(), torch.clone),
     "reshape": (lambda x: x.reshape(10, 12), lambda x: x.reshape(10, 12)),
     "transpose": (lambda x: x.transpose(2, 0, 1), lambda x: x.permute(2, 0, 1)),
     "slice": (lambda x: x[1:5:2, None, :, 0], lambda x: x[1:5:2, None, :, 0]),
@@ -300,6 +304,7 @@ def test_far_from_zero_and_at_zero(backend, name):
     assert_same(backend, ours, theirs, extreme)
 
 
+WHERE = np.arange(24).reshape(3, 2, 4) % 3 == 0
 PAIRS = {
     "add": (ops.add, torch.add),
     "sub": (ops.sub, torch.sub),
@@ -308,6 +313,11 @@ PAIRS = {
     "maximum": (ops.maximum, torch.maximum),
     "minimum": (ops.minimum, torch.minimum),
     "power": (lambda x, y: ops.abs(x) ** y, lambda x, y: torch.abs(x) ** y),
+    "where": (lambda x, y: ops.where(WHERE, x, y), lambda x, y: torch.where(torch.tensor(WHERE), x, y)),
+    "mean squared error": (
+        ops.mean_squared_error,
+        lambda x, y: functional.mse_loss(*torch.broadcast_tensors(x, y)),
+    ),
 }
 
 
@@ -367,6 +377,39 @@ def test_joining(backend):
         return torch.cat(parts, dim=1)
 
     assert_same(backend, ours, theirs, normal(2, 3), normal(2, 1, seed=1), normal(2, 2, seed=2))
+
+
+@each_backend
+def test_stacking(backend):
+    for axis in (0, 1, -1):
+        assert_same(
+            backend,
+            lambda *parts, axis=axis: ops.stack(parts, axis=axis),
+            lambda *parts, axis=axis: torch.stack(parts, dim=axis),
+            normal(2, 3),
+            normal(2, 3, seed=1),
+        )
+
+
+REDUCTIONS = {
+    "sum": (ops.sum, torch.sum),
+    "mean": (ops.mean, torch.mean),
+    "max": (ops.max, torch.amax),
+    "min": (ops.min, torch.amin),
+    "norm": (ops.norm, lambda x, dim, keepdim: torch.linalg.vector_norm(x, dim=dim, keepdim=keepdim)),
+    "var": (ops.var, lambda x, dim, keepdim: torch.var(x, dim, correction=0, keepdim=keepdim)),
+    "std": (ops.std, lambda x, dim, keepdim: torch.std(x, dim, correction=0, keepdim=keepdim)),
+}
+
+
+@each_backend
+@pytest.mark.parametrize(("ours", "theirs"), REDUCTIONS.values(), ids=REDUCTIONS)
+@settings(max_examples=20, deadline=None)
+@given(shape=st.lists(st.integers(2, 4), min_size=1, max_size=4), keep=st.booleans(), seed=seeds, data=st.data())
+def test_reductions_over_any_axes(backend, ours, theirs, shape, keep, seed, data):
+    axes = data.draw(st.sets(st.integers(-len(shape), -1), min_size=1))
+    x = normal(*shape, seed=seed)
+    assert_same(backend, lambda t: ours(t, tuple(axes), keep), lambda t: theirs(t, tuple(axes), keep), x)
 
 
 # Losses and distances
