@@ -72,17 +72,17 @@ class StyleForm(NamedTuple):
 
     formula: str
     factor: Callable[[Extent], float]
-    distance: Callable[[Moments, Tensor], Tensor]
+    distance: Callable[[Moments, Tensor, np.ndarray | None], Tensor]
 
 
-def gram_distance(target: Moments, generated: Tensor) -> Tensor:
+def gram_distance(target: Moments, generated: Tensor, weights: np.ndarray | None = None) -> Tensor:
     """Σ (G_generated/M − G_style/M)²: pictures of different sizes may be compared."""
-    return ops.sum(ops.square(mean_gram(generated) - target.second))
+    return ops.sum(ops.square(mean_gram(generated, weights) - target.second))
 
 
-def moments_distance(target: Moments, generated: Tensor) -> Tensor:
+def moments_distance(target: Moments, generated: Tensor, weights: np.ndarray | None = None) -> Tensor:
     """The squared Wasserstein-2 distance, as if channels were normally distributed over the positions."""
-    return squared_wasserstein(target, moments(generated))
+    return squared_wasserstein(target, moments(generated, weights))
 
 
 CONTENT_FORMS: Mapping[str, ContentForm] = {
@@ -133,11 +133,16 @@ def layer_style_cost(
 
 
 def target_cost(
-    target: Moments, generated: Tensor, *, form: str = "gatys", image_size: tuple[int, int] | None = None
+    target: Moments,
+    generated: Tensor,
+    *,
+    form: str = "gatys",
+    image_size: tuple[int, int] | None = None,
+    weights: np.ndarray | None = None,
 ) -> Tensor:
-    """layer_style_cost from the style's moments, which a loop forms only once."""
+    """Return layer_style_cost from the style's moments, which a loop forms only once. weights: as in `moments`."""
     rule = chosen("layer_style_cost: form", form, STYLE_FORMS)
-    return rule.distance(target, generated) * rule.factor(_extent(generated, target.second, image_size))
+    return rule.distance(target, generated, weights) * rule.factor(_extent(generated, target.second, image_size))
 
 
 def style_cost(
@@ -164,14 +169,21 @@ def total_cost(content: Any, style: Any, alpha: float = 10, beta: float = 40) ->
     return alpha * content + beta * style
 
 
-def mean_gram(features: Tensor) -> Tensor:
-    """The Gram matrix over the number of positions: comparable between pictures of different sizes."""
-    return gram_matrix(features) / math.prod(features.shape[1:-1])
+def mean_gram(features: Tensor, weights: np.ndarray | None = None) -> Tensor:
+    """Return the Gram matrix over the number of positions: comparable between pictures of different sizes.
+
+    weights: (1, H, W, 1), how much each position counts; None counts all alike.
+    """
+    if weights is None:
+        return gram_matrix(features) / math.prod(features.shape[1:-1])
+    return gram_matrix(features * np.sqrt(weights)) / float(weights.sum())
 
 
-def moments(features: Tensor) -> Moments:
-    """The Moments of a layer's features."""
-    return Moments(mean_gram(features), features.mean(axis=(1, 2)))
+def moments(features: Tensor, weights: np.ndarray | None = None) -> Moments:
+    """Return the Moments of a layer's features. weights: as in `mean_gram`."""
+    if weights is None:
+        return Moments(mean_gram(features), features.mean(axis=(1, 2)))
+    return Moments(mean_gram(features, weights), ops.sum(features * weights, axis=(1, 2)) / float(weights.sum()))
 
 
 def blend(parts: Sequence[tuple[Moments, float]]) -> Moments:

@@ -39,6 +39,18 @@ def of_styles(given: Any, styles: Sequence[tuple[np.ndarray, float]]) -> list[di
     ]
 
 
+def of_regions(masks: Any, style_masks: Any, regions: Any) -> dict[str, Any]:
+    """Return every mask that went in. masks, style_masks: as the caller gave them; regions: as they were read."""
+    if regions is None:
+        return {}
+    pairs = {"masks": (masks, regions.masks), "style_masks": (style_masks, regions.style_masks)}
+    return {
+        name: [None if one is None else of_picture(one, array) for one, array in zip(given, found, strict=True)]
+        for name, (given, found) in pairs.items()
+        if given is not None
+    }
+
+
 def of_weights(model: nn.Module) -> str:
     """The SHA-256 of the parameters and running statistics, by name: the same whatever file they came from."""
     digest = hashlib.sha256()
@@ -97,6 +109,9 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise InputError(f"manifest {os.fspath(path)!r}: the run began with a picture of its own; pass it as init")
         content = _found(manifest["content"], Path(path))
         styles = [(_found(style, Path(path)), style["weight"]) for style in manifest["styles"]]
+        for name in ("masks", "style_masks"):
+            if name in manifest:
+                asked[name] = [None if mask is None else _found(mask, Path(path)) for mask in manifest[name]]
         model = models.from_weights(_weights_of(wanted))
         if (actual := of_weights(model)) != wanted["sha256"]:
             raise InputError(
