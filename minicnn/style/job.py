@@ -26,6 +26,7 @@ from minicnn.style.counts import check_size
 from minicnn.style.regions import Regions, read
 from minicnn.style.request import changed, choose_recipe, differences, fit_layers, pairs_of, start_from, style_pictures
 from minicnn.style.run import Run, Styles
+from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
 OnStep = Callable[[int, np.ndarray, dict[str, float]], Any]
@@ -58,6 +59,7 @@ def transfer(
     on_step: OnStep | None = None,
     masks: Sequence[Any] | None = None,
     style_masks: Sequence[Any] | None = None,
+    tile: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool | None = None,
@@ -79,6 +81,8 @@ def transfer(
     masks: where each style paints, one grey picture per style of the content's size, a path or floats (H, W) in [0, 1]:
     white is all of it, grey a share, and what is nobody's keeps its own look (see style.regions). style_masks: the part
     of each style picture that is its style, or None. Weights of styles then count per region.
+    tile: compute cost and gradient in tiles of so many pixels squared, exactly, where a picture is larger: in less
+    memory, and more time.
     checkpoint: a file to keep the run in, every ten seconds and when interrupted. resume: go on from it.
     progress: a bar with the costs; None shows one on a terminal only.
     others: style_scale, the long side of a style over that of the content: the larger, the larger its strokes;
@@ -88,7 +92,7 @@ def transfer(
     becomes NaN on the way. Raises InputError.
     """
     asked: dict[str, Any] = {"model": model, "preset": preset, "size": size, "steps": steps, "optimizer": optimizer}
-    asked |= {"masks": masks, "style_masks": style_masks}
+    asked |= {"masks": masks, "style_masks": style_masks, "tile": tile}
     job = prepare(content, style, **asked, init=init, seed=seed, **others)
     return job.run(on_step, checkpoint=checkpoint, resume=resume, progress=progress)
 
@@ -106,10 +110,12 @@ def prepare(
     keep_colours: str | None = None,
     masks: Sequence[Any] | None = None,
     style_masks: Sequence[Any] | None = None,
+    tile: int | None = None,
     **changes: Any,
 ) -> Job:
     """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
     seed = check_count("transfer: seed", seed, 0)
+    tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))
@@ -136,6 +142,7 @@ def prepare(
         "size": size,
         "style_scale": style_scale,
         "keep_colours": keep_colours,
+        "tile": tile,
         **manifests.of_regions(masks, style_masks, regions),
     }
     styles = [
@@ -172,7 +179,9 @@ class Job:
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):
-            run = Run(self.model, self.recipe, self.content, self.styles, self.start, self.regions)
+            run = Run(
+                self.model, self.recipe, self.content, self.styles, self.start, self.regions, self.settings["tile"]
+            )
             if resume:
                 if kept is None:
                     raise InputError("transfer: resume is True without a checkpoint; expected its path")

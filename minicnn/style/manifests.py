@@ -109,6 +109,7 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise InputError(f"manifest {os.fspath(path)!r}: the run began with a picture of its own; pass it as init")
         content = _found(manifest["content"], Path(path))
         styles = [(_found(style, Path(path)), style["weight"]) for style in manifest["styles"]]
+        asked["tile"] = manifest.get("tile")
         for name in ("masks", "style_masks"):
             if name in manifest:
                 asked[name] = [None if mask is None else _found(mask, Path(path)) for mask in manifest[name]]

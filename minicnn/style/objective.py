@@ -48,11 +48,14 @@ class Objective:
         # Total variation is of the picture as the recipe's system holds it: up to 1, 255 or 256.
         self.unit = preprocessing(recipe.preprocessing).scale if recipe.preprocessing else 1.0
         with no_grad():
-            self.content = model.features(content[None], self.content_layers)
+            self.content = self._content(content)
             if regions is None:
                 self.parts = [Part(1.0, dict.fromkeys(self.style_layers), self._blended(styles))]
             else:
                 self.parts = self._parts(content, styles, regions)
+
+    def _content(self, content: np.ndarray) -> Mapping[str, Tensor]:
+        return self.model.features(content[None], self.content_layers)
 
     def _blended(self, styles: Sequence[tuple[np.ndarray, float]]) -> dict[str, Moments]:
         parts: dict[str, list[tuple[Moments, float]]] = {name: [] for name in self.style_layers}
@@ -105,12 +108,23 @@ class Objective:
             for name in self.style_layers
         }
         parts = {"content": recipe.alpha * add_up(contents), "style": recipe.beta * add_up(list(styles.values()))}
-        if recipe.total_variation:
-            scaled = image if self.unit == 1 else image * self.unit
-            parts["total_variation"] = recipe.total_variation * variation(scaled, recipe.variation_form)
-        total = add_up(list(parts.values()))
-        costs = {"total": total.item(), **{name: part.item() for name, part in parts.items()}}
-        return total, {**costs, **{f"style {name}": cost.item() * recipe.beta for name, cost in styles.items()}}
+        if (roughness := self._roughness(image)) is not None:
+            parts["total_variation"] = roughness
+        return add_up(list(parts.values())), self._told(parts, styles)
+
+    def _roughness(self, image: Tensor) -> Tensor | None:
+        """Return the cost of total variation, or None if the recipe has none."""
+        recipe = self.recipe
+        if not recipe.total_variation:
+            return None
+        scaled = image if self.unit == 1 else image * self.unit
+        return recipe.total_variation * variation(scaled, recipe.variation_form)
+
+    def _told(self, parts: Mapping[str, Tensor], styles: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the costs by name: all together, the parts of J, and each layer's share of the style's."""
+        costs = {name: part.item() for name, part in parts.items()}
+        layers = {f"style {name}": cost.item() * self.recipe.beta for name, cost in styles.items()}
+        return {"total": add_up(list(parts.values())).item(), **costs, **layers}
 
 
 def _heard(layers: Mapping[str, float]) -> dict[str, float]:
