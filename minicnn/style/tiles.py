@@ -248,7 +248,7 @@ Key = tuple[int, str]
 
 @op(inputs=1, fresh=True)
 def computed(image, value, gradient):
-    """Return a scalar that was computed from an image in another way. gradient(): its gradient, of the image's shape."""
+    """Return a scalar that was computed from an image in another way. gradient(): its gradient, as the image."""
 
     def backward(dy):
         return gradient() * dy
