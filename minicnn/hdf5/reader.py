@@ -234,13 +234,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 def _opened(path: str) -> h5py.File:
     """A file, open for reading. HDF5 locks it meanwhile, which a program that writes it prevents."""
-    how = {"name": os.fsencode(path), "mode": "r", "rdcc_nbytes": LARGEST_CHUNK}
+    name = os.fsencode(path)
     try:
-        return h5py.File(**how)
+        return h5py.File(name, "r", rdcc_nbytes=LARGEST_CHUNK)
     except OSError as problem:
         said = str(problem)
         if any(f"unable to lock file, errno = {number}" in said for number in NO_LOCKS):
-            return h5py.File(**how, locking=False)
+            return h5py.File(name, "r", rdcc_nbytes=LARGEST_CHUNK, locking=False)
         if "unable to lock file" in said or "already open for write" in said:
             raise Refused("another program has it open for writing; expected a file that is closed") from None
         raise
