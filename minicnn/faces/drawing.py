@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn.faces.detection import Detection
+from minicnn.images import as_bytes
 
 COLOUR, SHADOW = (255, 214, 10), (0, 0, 0)  # yellow that is seen on skin, on black that is seen on yellow
 
 
 def marked(image: np.ndarray, found: Detection) -> np.ndarray:
-    """A copy of the picture (H, W, 3), floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
+    """A copy of the picture (H, W, 3), as floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+    picture = Image.fromarray(as_bytes(image, "marked: image"))
     draw = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 400))
     for number, (box, score, points) in enumerate(zip(*found, strict=True), start=1):

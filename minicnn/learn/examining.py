@@ -21,6 +21,7 @@ import minicnn
 from minicnn.errors import InputError, MissingFileError
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
+from minicnn.machine import interpreter
 
 KEPT = 2000  # characters of what it prints
 NEVER_ENDED = 1000  # no status that a process ends with
@@ -35,9 +36,11 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
     if not file.is_file():
         kind = "is no file" if file.exists() else "does not exist"
         raise MissingFileError(f"learn check: {file} {kind}; to begin one: minicnn learn start {exercise.name}")
+    if (python := interpreter()) is None:
+        raise InputError(f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         said = Path(folder) / "verdict.json"
-        command = [sys.executable, "-P", "-m", "minicnn.learn.candidate", exercise.name, str(file.resolve())]
+        command = [python, "-P", "-m", "minicnn.learn.candidate", exercise.name, str(file.resolve())]
         status, printed = _run([*command, str(said), str(seconds)], _environment(exercise), seconds + SETTING_UP)
         found = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else None
         stopped = _line_of(Path(folder) / "stopped.txt", file)

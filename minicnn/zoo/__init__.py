@@ -4,11 +4,15 @@
 """
 
 from minicnn.errors import suggest_names
+from minicnn.hdf5 import trust
 from minicnn.zoo.catalogue import Weights, catalog, find
 from minicnn.zoo.checksums import identify
 from minicnn.zoo.delivery import fetch
 from minicnn.zoo.locations import folders, here, locate, path
 
 __all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "path"]
+
+# Files that are known to the last byte need no process of their own to be read in.
+trust(row.sha256 for row in catalog() if row.sha256)
 
 suggest_names(__name__, __all__)
