@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import secrets
 import signal
@@ -73,18 +72,11 @@ def unreadable(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
 def read_text(what: str, path: Path) -> str:
     """Return the text of a file in UTF-8, with a byte order mark or without one. what: names it. Raises InputError."""
     try:
-        content = path.read_bytes()
-        check_encoding(what, path, content)
-        return content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        how = "save it as UTF-8" if isinstance(problem, UnicodeDecodeError) else "expected a text file in UTF-8"
-        raise InputError(f"{what} {str(path)!r} cannot be read ({problem}); {how}") from None
-
-
-def check_encoding(what: str, path: Path, content: bytes) -> None:
-    """Raise InputError if a file's content is in UTF-16, as some editors save it."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{what} {str(path)!r} is in UTF-16; save it as UTF-8, in an editor that lets you choose")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:  # in UTF-16, say, as some editors save it
+        raise InputError(f"{what} {str(path)!r} is not in UTF-8 ({problem.reason}); save it as UTF-8") from None
+    except OSError as problem:
+        raise InputError(f"{what} {str(path)!r} cannot be read ({problem.strerror})") from None
 
 
 def check_folder(what: str, path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import minicnn
 from minicnn.errors import InputError, MissingFileError
-from minicnn.files import check_encoding, unreadable
+from minicnn.files import read_text, unreadable
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
 
@@ -35,7 +35,7 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
         raise InputError(f"learn check: seconds is {seconds!r}; expected a number above 0")
     if why := unreadable(file):
         raise MissingFileError(f"learn check: {file} {why}; to begin one: minicnn learn start {exercise.name}")
-    check_encoding("learn check:", file, file.read_bytes())
+    read_text("learn check:", file)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         said = Path(folder) / "verdict.json"
         command = [sys.executable, "-P", "-m", "minicnn.learn.candidate", exercise.name, os.path.realpath(file)]
