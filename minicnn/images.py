@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minicnn.errors import InputError, MissingFileError, is_count
-from minicnn.files import check_folder, replace_file
+from minicnn.files import MARK, check_folder, replace_file
 from minicnn.machine import available_memory
 from minicnn.text import file_size, one_line
 
@@ -40,6 +40,7 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {"quality": 95}),
 }
 LONGEST_SIDE = 16_384  # pixels; a square this large is already 3 GB, so more is a typing mistake
+SOFTWARE = 0x0131  # the EXIF tag that says what made the picture
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 SIDEWAYS = (5, 6, 7, 8)  # its values where rows are columns
 MOST_PIXELS = 300_000_000  # telephones take pictures of 200 million
@@ -78,7 +79,9 @@ def save(path: PathLike, image: npt.NDArray[Any]) -> None:
     format_name, options = WRITERS[target.suffix.lower()]
     encoded = io.BytesIO()
     try:
-        Image.fromarray(pixels).save(encoded, format=format_name, **options)
+        made = Image.Exif()
+        made[SOFTWARE] = MARK
+        Image.fromarray(pixels).save(encoded, format=format_name, exif=made, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error
@@ -91,8 +94,6 @@ def check_target(path: PathLike) -> Path:
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
     check_folder("save: path", target)
-    if os.path.isdir(target):
-        raise InputError(f"{label} cannot be written: it is a directory")
     return target
 
 

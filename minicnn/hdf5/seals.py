@@ -47,7 +47,7 @@ def _key(*, make: bool = False) -> bytes | None:
 
     place = Path(platformdirs.user_cache_dir("minicnn", appauthor=False)) / "seal.key"
     try:
-        if make and not place.exists():
+        if make and not os.path.exists(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             with replacing(place, mode=0o600) as beside:
                 beside.write_bytes(secrets.token_bytes(32))

@@ -20,7 +20,7 @@ def home() -> Path:
 def chosen() -> Path | None:
     """The folder that MINICNN_WEIGHTS names."""
     name = os.environ.get("MINICNN_WEIGHTS")
-    return Path(name).expanduser() if name else None
+    return Path(os.path.expanduser(name)) if name else None
 
 
 def cache() -> Path:
@@ -33,7 +33,7 @@ def cache() -> Path:
 def shipped() -> Path:
     """The folder of the weights that came with minicnn. An installed package has it inside, a checkout beside it."""
     inside = PACKAGE / "shipped" / "weights"
-    return inside if inside.is_dir() else PACKAGE.parent / "weights"
+    return inside if os.path.isdir(inside) else PACKAGE.parent / "weights"
 
 
 def folders() -> list[Path]:
@@ -50,7 +50,7 @@ def _folders() -> Iterator[Path]:
 
 def here(row: Weights) -> Path | None:
     """The file of a row of the catalogue, or None where it is in none of the folders."""
-    return next((folder / row.file for folder in _folders_of(row) if (folder / row.file).is_file()), None)
+    return next((folder / row.file for folder in _folders_of(row) if os.path.isfile(folder / row.file)), None)
 
 
 def _folders_of(row: Weights) -> Iterator[Path]:
