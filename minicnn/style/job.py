@@ -23,7 +23,7 @@ from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
 from minicnn.style.counts import check_size
-from minicnn.style.regions import Regions, read
+from minicnn.style.regions import Map, Regions, read
 from minicnn.style.request import changed, choose_recipe, differences, fit_layers, pairs_of, start_from, style_pictures
 from minicnn.style.run import Run, Styles
 from minicnn.style.tiles import SMALLEST
@@ -57,7 +57,7 @@ def transfer(
     init: str | np.ndarray | None = None,
     seed: int = 0,
     on_step: OnStep | None = None,
-    masks: Sequence[Any] | None = None,
+    masks: Sequence[Any] | Map | None = None,
     style_masks: Sequence[Any] | None = None,
     tile: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -79,7 +79,7 @@ def transfer(
     on_step(step, image, costs): called after every step with the picture after it, a read-only view that is valid
     during the call, and the costs that the step went down from. From coarse to fine, pictures come in each size.
     masks: where each style paints, one grey picture per style of the content's size, a path or floats (H, W) in [0, 1]:
-    white is all of it, grey a share, and what is nobody's keeps its own look (see style.regions). style_masks: the part
+    white is all of it, grey a share, and what is nobody's keeps its own look; or a style.Map. style_masks: the part
     of each style picture that is its style, or None. Weights of styles then count per region.
     tile: compute cost and gradient in tiles of so many pixels squared, exactly, where a picture is larger: in less
     memory, and more time.
@@ -108,7 +108,7 @@ def prepare(
     seed: int = 0,
     style_scale: float | None = None,
     keep_colours: str | None = None,
-    masks: Sequence[Any] | None = None,
+    masks: Sequence[Any] | Map | None = None,
     style_masks: Sequence[Any] | None = None,
     tile: int | None = None,
     **changes: Any,

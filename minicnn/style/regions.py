@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,18 @@ from minicnn.images import as_image, resample
 from minicnn.models.fields import fields_of
 from minicnn.models.network import Network
 
+NEAR = 0.2  # of a channel, by which a pixel of a map may differ from a colour
 LEAST = 1e-3  # share of a picture below which nobody's pixels do not count
 SHARES = (1.0, 0.5, 0.25)  # of a receptive field that must lie inside a region, the first that leaves something
+
+
+class Map(NamedTuple):
+    """A map of regions instead of masks. picture: a path or (H, W, 3). colours: of each style in order, by name or as
+    "#rrggbb"; pixels of other colours are nobody's.
+    """
+
+    picture: Any
+    colours: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +56,22 @@ class Regions:
 
 
 def read(
-    masks: Sequence[Any] | None,
+    masks: Sequence[Any] | Map | None,
     style_masks: Sequence[Any] | None,
     content: tuple[Any, np.ndarray],
     styles: Sequence[Any],
 ) -> Regions | None:
     """Return the Regions of a request; None without masks. Raise InputError for masks that do not fit.
 
-    masks, style_masks: paths, or arrays (H, W) or (H, W, 3), one per style; a style mask may be None.
+    masks, style_masks: paths, or arrays (H, W) or (H, W, 3), one per style; a style mask may be None. A Map stands for
+    all masks.
     content, styles: (as given, the picture as it is painted or looked at).
     """
     if masks is None and style_masks is None:
         return None
     masks = [np.ones(content[1].shape[:2], np.float32)] * len(styles) if masks is None else masks
+    if isinstance(masks, Map):
+        masks = of_map(masks)
     parts = [None] * len(styles) if style_masks is None else style_masks
     for name, given in (("masks", masks), ("style_masks", parts)):
         if isinstance(given, str | np.ndarray) or len(given) != len(styles):
@@ -133,19 +146,25 @@ def _most(mask: np.ndarray, spans: np.ndarray) -> np.ndarray:
     return np.stack([mask[nearest == i].max(axis=0, initial=0) for i in range(len(spans))])
 
 
-def of_map(regions: Any, colours: Sequence[tuple[float, float, float]], names: Sequence[str]) -> list[np.ndarray]:
-    """Return a mask for each colour of a map, (H, W): the pixels that are nearer to it than to any other, and near.
+def of_map(regions: Map) -> list[np.ndarray]:
+    """Return a mask for each colour of a map, (H, W): the pixels that are nearer to it than to the others, and near.
 
-    regions: a path or picture. colours: in [0, 1]. names: as the user wrote them.
-    Raise InputError for a colour that is not on the map, with those that are.
+    Raise InputError for a colour that is none, or not on the map; the message has those that are.
     """
-    picture = as_image(regions, name="map")
-    distances = np.stack([np.abs(picture - np.asarray(colour, np.float32)).max(axis=2) for colour in colours])
+    from PIL import ImageColor
+
+    picture, colours = as_image(regions.picture, name="transfer: map"), []
+    for name in regions.colours:
+        try:
+            colours.append(np.asarray(ImageColor.getrgb(name)[:3], np.float32) / 255)
+        except ValueError:
+            raise InputError(f"transfer: map: colour {name!r} is unknown; expected a name, or #rrggbb") from None
+    distances = np.stack([np.abs(picture - colour).max(axis=2) for colour in colours])
     nearest = distances.argmin(axis=0)
-    masks = [((nearest == i) & (distances[i] < 0.2)).astype(np.float32) for i in range(len(colours))]
-    for name, mask in zip(names, masks, strict=True):
+    masks = [((nearest == i) & (distances[i] < NEAR)).astype(np.float32) for i in range(len(colours))]
+    for name, mask in zip(regions.colours, masks, strict=True):
         if not mask.any():
             kinds, counts = np.unique((picture.reshape(-1, 3) * 255).round().astype(int), axis=0, return_counts=True)
             common = ", ".join("#{:02x}{:02x}{:02x}".format(*kinds[i]) for i in np.argsort(-counts)[:6])
-            raise InputError(f"map: no pixel is {name}; its most common colours are {common}")
+            raise InputError(f"transfer: map: no pixel is {name}; its most common colours are {common}")
     return masks

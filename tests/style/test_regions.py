@@ -130,9 +130,35 @@ def test_a_manifest_remembers_its_masks(tmp_path):
 def test_a_map_gives_a_mask_for_each_colour():
     picture = np.zeros((4, 6, 3), np.float32)
     picture[:, :3, 0], picture[:, 3, 2] = 0.95, 1.0  # red, not quite pure, and blue; black is nobody's
-    red, blue = regions.of_map(picture, [(1, 0, 0), (0, 0, 1)], ["red", "blue"])
+    red, blue = regions.of_map(style.Map(picture, ["red", "#0000ff"]))
     assert red[:, :3].all() and red.sum() == 12 and blue[:, 3].all() and blue.sum() == 4
-    with pytest.raises(
-        InputError, match=r"map: no pixel is green; its most common colours are #f20000, #000000, #0000ff"
-    ):
-        regions.of_map(picture, [(0, 1, 0)], ["green"])
+    with pytest.raises(InputError, match=r"no pixel is green; its most common colours are #f20000, #000000, #0000ff"):
+        regions.of_map(style.Map(picture, ["green"]))
+    with pytest.raises(InputError, match="map: colour 'reddish' is unknown; expected a name, or #rrggbb"):
+        regions.of_map(style.Map(picture, ["reddish"]))
+
+
+def test_the_command_paints_regions(tmp_path, monkeypatch, capsys):
+    from minicnn.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    map_ = np.zeros((SIZE, SIZE, 3), np.float32)
+    map_[:, :40] = 1, 0, 0
+    for name, picture in {
+        "content": CONTENT,
+        "wave": WAVE,
+        "glass": GLASS,
+        "map": map_,
+        "mask": 0 * map_ + 0.5,
+    }.items():
+        images.save(f"{name}.png", picture)
+    asked = ["style", "content.png", "wave.png", "--steps", "2", "--size", "64", "-o", "out.png"]
+    assert main([*asked, "--map", "map.png", "--map-colours", "red", "--style-masks", "-"]) == 0
+    assert main(["style", "--from", "out.json", "-o", "again.png"]) == 0
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    assert main([*asked, "--masks", "mask.png", "--tile", "64"]) == 0
+    capsys.readouterr()
+    assert main([*asked, "--map", "map.png"]) == 2
+    assert (
+        capsys.readouterr().err == "minicnn: style: --map and --map-colours belong together; expected both or neither\n"
+    )
