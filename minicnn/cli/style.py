@@ -138,9 +138,12 @@ def run(arguments: argparse.Namespace) -> int:
         print("compiling the kernels, once on this machine; later runs start at once", file=sys.stderr)
     for note in job.notes:  # before the run, while there is time to think again
         print(f"note: {note}", flush=True)
-    expected = estimate(job.model, job.recipe, job.content, job.styles)
+    expected = estimate(job.model, job.recipe, job.content, job.styles, job.settings["tile"])
     print(expected, file=sys.stderr)
-    if not arguments.anyway:
+    if not expected.fits and expected.tile and not arguments.anyway:
+        print(f"note: more than there is of memory, so it is computed in tiles of {expected.tile} pixels", flush=True)
+        job.settings["tile"] = expected.tile
+    elif not arguments.anyway:
         refuse(expected)
     watch = evolution.together(film, preview, frames)
     result = job.run(watch, checkpoint=out.with_suffix(".checkpoint"), resume=arguments.resume)
