@@ -108,11 +108,12 @@ def checked_threshold(value: float | None) -> float | None:
 def looker(
     arguments: Any, encoder: FaceEncoder, count: int, *, size: int | None = None, people: bool = False, first: int = 0
 ) -> Callable[[str | Path], np.ndarray]:
-    """What finds the face in each of `count` pictures, as the encoder takes it, in turn. It says once where it looks.
+    """Return a function that takes the path of a picture and returns the face in it as the encoder wants it.
 
-    Boxes and landmarks are looked at now, before the first picture is; without them, faces are looked for. size: of
-    faces to look at; then nothing is said. people: these are pictures of one person each, who is in the middle, and one
-    without a face is no reason to stop. first: the number of the first picture that it is called for.
+    It is called for each of `count` pictures in turn, and prints once where it looks. Boxes and landmarks are checked
+    now, before the first picture is read; without them, faces are looked for. size: of faces for people to look at;
+    then nothing is printed. people: these are pictures of one person each, who is in the middle, and one without a face
+    is no reason to stop. first: the number of the first picture that it is called for.
     """
     boxes = [_numbers(box, 4, "box", "x,y,w,h in pixels") for box in arguments.box or []]
     points = [[_numbers(point, 2, "landmarks", "points x,y") for point in face] for face in arguments.landmarks or []]
@@ -151,7 +152,7 @@ def looker(
 
 
 def read_folder(path: str | Path) -> ImageFolder:
-    """A folder of people; says what in it is passed over."""
+    """Read a folder of people, and print what in it is passed over."""
     from minicnn.datasets import image_folders
 
     found = image_folders.read(path)

@@ -95,7 +95,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _encoded(
     arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]
 ) -> tuple[np.ndarray, list[int]]:
-    """The encodings of pictures, and their numbers among the paths: bad ones are told of and left out."""
+    """Return encodings of pictures and their numbers among the paths. Bad pictures are told of and left out."""
     from tqdm import tqdm
 
     from minicnn.faces.encoding import encode
