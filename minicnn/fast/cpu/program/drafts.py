@@ -176,7 +176,9 @@ class Drafting:
             elif type(layer) is self.kinds.branches:
                 x = self._branches(layer, x)
             elif type(layer) is self.kinds.residual:
-                x = self._residual(layer, x)
+                x = self._residual(layer, x, x)
+            elif type(layer) is self.kinds.halving:
+                x = self._halving(layer, x)
             else:
                 raise Unfit
         return x
@@ -200,6 +202,8 @@ class Drafting:
             added, activation, scale = past[0], past[1].activation, past[1].scale
         relu = activation == "relu"
         y = self._new(x, window, layer.w.shape[3], positive=relu)
+        if past:
+            y.room = Room((*past[0].room.shape[:3], y.channels))
         filters = functools.partial(_filters, layer, norm, scale)
         self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, added, relu, self._number()))
         return y
@@ -298,19 +302,35 @@ class Drafting:
             channel += end.channels
         return y
 
-    def _residual(self, layer: Any, x: View) -> View:
+    def _residual(self, layer: Any, x: View, past: View, *, filled: bool = False) -> View:
+        """Draft a block, whose last convolution adds `past`. filled: the convolution may reach less far."""
         layers = layer.change.layers
         last = 2 if _normalized(layers[-2:]) else 1
         convolution, norm = layers[-last], layers[-1] if last == 2 else None
         if type(convolution) is not nn.Conv2d:
             raise Unfit
-        change = self._chain(layers[:-last], x)
-        if change.flat:
+        x = self._chain(layers[:-last], x)
+        if x.flat:
             raise Unfit
-        y = self._convolution(convolution, norm, change, (x, layer))
-        if y.room.shape != x.room.shape:
+        y = self._convolution(convolution, norm, x, (past, layer))
+        (height, width), (rows, columns) = y.room.shape[1:3], self.drafts[-1].window.output
+        below, beside = height - rows, width - columns
+        if min(below, beside) < 0 or (below or beside) and not filled:
             raise Unfit
+        for at, size in (((rows, 0), (below, width)), ((0, columns), (rows, beside))):
+            if all(size):
+                to = dataclasses.replace(past, at=at), dataclasses.replace(y, at=at)
+                self.drafts.append(Draft(program.LARGEST, slide("pad", size, 1), *to))
         return y
+
+    def _halving(self, layer: Any, x: View) -> View:
+        """Draft the mean into an array as deep as the result, zero in the channels that it does not have."""
+        mean = self._pool(layer.average, x)
+        if not mean.positive:  # what is copied passes no ReLU
+            raise Unfit
+        channels = layer.change.layers[-1].w.shape[-1]
+        mean.room = Room((*mean.room.shape[:3], channels), partial=True)
+        return self._residual(layer, x, dataclasses.replace(mean, channels=channels), filled=True)
 
     def _number(self) -> int:
         """Return the number of the next layer with filters."""
