@@ -211,8 +211,8 @@ _looks: weakref.WeakKeyDictionary[nn.Module, Look] = weakref.WeakKeyDictionary()
 def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | None:
     """Return x after all layers, as many of them as it pays by a program; None if that would not save time.
 
-    kinds: the types of blocks (chain, branches, residual, halving, zero_pad, global_average), and `run`, which runs layers one
-    by one.
+    kinds: the types of blocks (chain, branches, residual, halving, zero_pad, global_average), and `run`, which runs
+    layers one by one.
     """
     if not x.size or not _frozen(layers) or backend.kernels_for(x.data).name != "numba":
         return None
