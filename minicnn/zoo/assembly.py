@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +28,7 @@ def assemble(row: Weights, out: Path, *, progress: bool, say: Say) -> None:
         file = PurePosixPath(urlsplit(link).path).name
         content = _content(row, link, file, sha256, out.with_name(f".fetch-{row.name}-{file}.part"), progress, say)
         arrays |= _flat(pickled_arrays.read(content, file), name, file)
-    _write(arrays, row, out)
+    write(arrays, row, out)
 
 
 def _content(row: Weights, link: str, file: str, sha256: str, part: Path, progress: bool, say: Say) -> bytes:
@@ -59,7 +60,8 @@ def _flat(found: dict[str, Any], name: str, file: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _write(arrays: dict[str, np.ndarray], row: Weights, out: Path) -> None:
+def write(arrays: Mapping[str, np.ndarray], row: Weights, out: Path) -> None:
+    """Write arrays under their names to an HDF5 file. Raises InputError for a full disk."""
     import h5py
 
     try:

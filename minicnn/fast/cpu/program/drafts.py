@@ -218,11 +218,12 @@ class Drafting:
             images = first, min(together, count - first)
             tiles = images[1] * grid
             v, m = (View(Room((1, 36, tiles, channels)), channels) for channels in (x.channels, outputs))
-            one, each = slide("conv", (1, tiles), 1), {"filters": whole.filters, "layer": whole.layer}
+            one = slide("conv", (1, tiles), 1)
+            each = functools.partial(Draft, filters=whole.filters, weights=x.channels * outputs, layer=whole.layer)
             self.drafts.append(Draft(program.INTO_TILES, window, x, v, images=images))
             for k in range(36):
                 at = dataclasses.replace(v, at=(k, 0)), dataclasses.replace(m, at=(k, 0))
-                self.drafts.append(Draft(program.CONVOLVE, one, *at, weights=x.channels * outputs, element=k, **each))
+                self.drafts.append(each(program.CONVOLVE, one, *at, element=k))
             self.drafts.append(dataclasses.replace(whole, kind=program.OUT_OF_TILES, source=m, images=images))
 
     def _pool(self, layer: Any, x: View) -> View:
