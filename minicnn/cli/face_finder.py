@@ -13,7 +13,7 @@ from minicnn.text import plain
 if TYPE_CHECKING:
     import numpy as np
 
-    from minicnn.faces.snapshots import Taken
+    from minicnn.faces.snapshots import Face
 
 NO_FACE = "no face was found; say where it is with --box X,Y,W,H, or --face none to take the middle of the picture"
 
@@ -25,7 +25,7 @@ class Finder:
         self.face, self.strict, self.quiet = face, strict, quiet
         self.missed = 0
 
-    def __call__(self, image: np.ndarray, path: str | Path) -> Taken | None:
+    def __call__(self, image: np.ndarray, path: str | Path) -> Face | None:
         """The face in a picture. None where there is none; strict: then InputError."""
         from minicnn.faces.snapshots import take
 

@@ -164,7 +164,7 @@ def _faces(
             # A picture of the encoder's own size is a face already.
             taken = finder(image, path) if finder and image.shape[:2] != encoder.card.input_size else None
             if taken is not None:
-                yield taken.crop(image, encoder.card, size=size)
+                yield taken.crop_for(encoder.card, size=size)
                 continue
             yield crop(
                 image,
