@@ -22,7 +22,7 @@ from minicnn.faces.journal import Change, Journal
 from minicnn.faces.lookup import Lookup
 from minicnn.faces.records import Records, proper_name, spelled
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
-from minicnn.faces.settings import Settings
+from minicnn.faces.settings import Settings, check_passable
 from minicnn.faces.snapshots import Face, check_choice
 from minicnn.hdf5.access import named
 from minicnn.text import listed
@@ -40,7 +40,9 @@ class Gallery:
     mean; "nearest", as the `neighbours` nearest in the mean. any_quality: judge, too, faces that are seen too badly.
 
     Pictures are paths, photographs, in which faces are looked for, faces that `find` has found, or crops: arrays
-    (H, W, 3) of the size on the encoder's card. RGB, floats in [0, 1] or uint8. Nothing is written before `save`. Raises InputError.
+    (H, W, 3) of the size on the encoder's card. RGB, floats in [0, 1] or uint8.
+
+    Nothing is written before `save`. Raises InputError.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Gallery:
         self.encoder = encoder
         self._identity = identity(encoder)
         dimensions = int(self._identity["embedding"])
+        check_passable(threshold if isinstance(threshold, Calibration) else None)
         self._settings = Settings.checked(threshold, head, score, neighbours, dimensions)
         self.any_quality = any_quality
         self._set_in_file = False  # whether the settings are those of a file, and not to be written over others

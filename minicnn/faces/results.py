@@ -26,8 +26,8 @@ class Match(NamedTuple):
 class Verification:
     """Whether a face is this person's: same means distance ≤ threshold; None, that the face is seen too badly to tell.
     probability: that it is, where half of those who come are who they say; None where the gallery is not calibrated.
-    nearest_picture: number of the nearest enrolled picture of this person, from 1. face: the one compared, the nearest of all
-    in a photograph; None for a crop. why: in words. True where same is.
+    nearest_picture: of this person's, as enrolled, from 1. face: the nearest of a photograph; None for a crop. why: in
+    words. True where same is.
     """
 
     name: str
@@ -54,8 +54,8 @@ class Verification:
 class Identification:
     """Whose face it is. name: None where it is nobody's. distance: to the nearest person, who is named by `nearest`
     in any case. runner_up: the next person, `margin` farther; None where the gallery has but one. why: in words.
-    matches: the nearest people, ascending. judged: False where the face is seen too badly to tell. nearest_picture: number of
-    the nearest enrolled picture, from 1. face: the one that was found; None for a crop. True where somebody was
+    matches: the nearest people, ascending. judged: False where the face is seen too badly to tell. nearest_picture: of
+    the nearest person's, as enrolled, from 1. face: the one that was found; None for a crop. True where somebody was
     recognized.
     """
 

@@ -5,7 +5,7 @@ import pytest
 
 from minicnn import faces, images, models, nn, zoo
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Gallery, quality, snapshots
+from minicnn.faces import Detection, Gallery, drawing, quality, results, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
@@ -235,3 +235,31 @@ def test_a_drawn_face_is_judged_as_it_is():
     gallery.enroll("Ann", flat)
     assert gallery.verify("Ann", flat)
     assert zoo.find("tiny_facenet")
+
+
+def test_names_are_written_under_faces(scene):
+    found = faces.find(scene)
+    picture = drawing.named(scene, found, ["Red", None, "B" * 60])
+    changed = np.abs(picture - scene).max(axis=2) > 0.1
+    assert changed[20, 12:68].all() and changed[82:90, 20:60].any()  # a box, and a name under it
+    yellow, pale = np.array(drawing.COLOUR) / 255, np.array(drawing.UNKNOWN) / 255
+    assert np.allclose(picture[50, 10], yellow, atol=0.01) and np.allclose(picture[50, 90], pale, atol=0.01)
+    assert changed.mean() < 0.4 and picture.shape == scene.shape
+    np.testing.assert_array_equal(drawing.named(scene, [], []), np.float32(np.rint(scene * 255) / 255))
+
+
+def test_a_threshold_that_nobody_passes_is_refused():
+    distances, same = np.array([0.5, 0.6, 0.1, 0.2]), np.array([True, True, False, False])
+    useless = faces.calibrate(distances, same)
+    assert useless.val == 0
+    gallery = Gallery(encoder(), threshold=0.1)
+    with pytest.raises(InputError, match="nobody passes"):
+        gallery.threshold = useless
+    with pytest.raises(InputError, match="nobody passes"):
+        Gallery(encoder(), threshold=useless)
+    assert gallery.threshold == 0.1
+
+
+@pytest.mark.parametrize(("probability", "told"), [(1.0, ">99.9%"), (0.9995, ">99.9%"), (0.999, "99.9%"), (0, "<0.1%")])
+def test_a_probability_is_never_quite_certain(probability, told):
+    assert results.percent(probability) == told
