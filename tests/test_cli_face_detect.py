@@ -103,7 +103,7 @@ def test_from_a_snapshot_to_an_answer(here, capsys):
 
 
 def test_no_face_is_one_line_and_what_to_do(here, capsys):
-    assert face("verify", "two.png", "nobody.png", "--weights", "encoder.h5") == 2
+    assert face("verify", "two.png", "nobody.png", "--weights", "encoder.h5") == 3
     err = capsys.readouterr().err.splitlines()
     assert err[-1].startswith("minicnn: nobody.png: no face was found; say where it is with --box X,Y,W,H, or --face")
     assert face("verify", "nobody.png", "nobody.png", "--weights", "encoder.h5", "--face", "none") == 0

@@ -20,12 +20,12 @@ from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
 from minicnn.faces.journal import Change, Journal
 from minicnn.faces.lookup import Lookup
-from minicnn.faces.records import Records, proper_name, spelled
+from minicnn.faces.records import Records, proper_name
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.settings import Settings, check_passable
 from minicnn.faces.snapshots import Face, check_choice
 from minicnn.hdf5.access import named
-from minicnn.text import listed
+from minicnn.text import listed, spelled
 
 ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 
@@ -310,7 +310,7 @@ class Gallery:
         if identity(self.encoder) != self._identity:
             raise InputError("save: the encoder has changed since the gallery was made; expected the same weights")
         with gallery_file.alone(target):
-            records, settings = self._joined_with(target) if target.exists() else (self._records, self._settings)
+            records, settings = self._joined_with(target) if os.path.exists(target) else (self._records, self._settings)
             facts = {**self._identity, **settings.facts()}
             sha256 = gallery_file.write(target, Content(facts, records, settings.arrays()))
         self._take(target, records, settings, sha256)
