@@ -335,7 +335,7 @@ def test_the_plane_is_that_of_principal_components():
         ("enroll new.h5 empty", "holds no folders"),
         ("calibrate empty", "holds no folders"),
         ("calibrate nowhere", "no folder 'nowhere'"),
-        ("calibrate alone", "1 people give no pairs of both kinds"),
+        ("calibrate alone", "3 pictures of 1 person give no pairs of both kinds"),
         ("calibrate people --far 2", "target_far is 2.0"),
         ("calibrate people --pairs notes.txt", "begins with 'words'"),
         ("calibrate people --into missing.h5", "missing.h5"),

@@ -79,7 +79,9 @@ class Quality(NamedTuple):
 def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
     """The quality of a face in a picture, (H, W, 3) floats in [0, 1], with its five landmarks (5, 2)."""
     across = landmarks[1] - landmarks[0]
-    eyes = max(float(np.hypot(*across)), 1e-6)
+    eyes = float(np.hypot(*across))
+    if eyes < 1:
+        return Quality(*np.zeros(len(Quality._fields)).tolist())
     # Seen from the middle of the eyes: along them, and down.
     turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) / eyes**2
     nose, *mouth = (turn @ (landmarks[2:] - landmarks[:2].mean(axis=0)).T).T

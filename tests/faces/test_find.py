@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from minicnn import faces, images, models, nn, zoo
+from minicnn import faces, images, models, nn, text, zoo
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Gallery, drawing, quality, results, snapshots
+from minicnn.faces import Detection, Gallery, drawing, quality, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
@@ -262,4 +262,4 @@ def test_a_threshold_that_nobody_passes_is_refused():
 
 @pytest.mark.parametrize(("probability", "told"), [(1.0, ">99.9%"), (0.9995, ">99.9%"), (0.999, "99.9%"), (0, "<0.1%")])
 def test_a_probability_is_never_quite_certain(probability, told):
-    assert results.percent(probability) == told
+    assert text.percent(probability) == told
