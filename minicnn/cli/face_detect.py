@@ -105,6 +105,6 @@ def _lines(path: str, found: Sequence[Face], target: Path | None) -> Iterator[st
         size = f"{right - left:.0f} × {bottom - top:.0f} at {left:.0f},{top:.0f}"
         eyes = " ".join(f"{x:.0f},{y:.0f}" for x, y in face.landmarks[:2])
         poor = face.quality.problem.partition(" to tell")[0]
-        yield f"  {face.number:>2}  score {face.score:.3f}  {size:<22}  eyes {eyes:<15}  {poor}".rstrip()
+        yield f"  {face.number:>2}  score {face.score:.3f}  {size:<20}  eyes {eyes:<15}  {poor}".rstrip()
     if target:
         yield f"  drawn: {plain(str(target))}"

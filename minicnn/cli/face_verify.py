@@ -276,7 +276,7 @@ def _lines(picture: str, results: Sequence[Identification], gallery: Gallery) ->
 
 def _verdict_of(result: Identification) -> str:
     if not result.judged:
-        return result.why.partition(" (")[0]
+        return result.why.partition(" to tell")[0]
     return result.name or "not recognized"
 
 

@@ -37,7 +37,7 @@ BRIGHTNESS, WHITE, JPEG = 128.0, 247.0, 8
 LIMITS = (
     ("eyes", 11.0, math.inf, "too small"),
     ("yaw", -0.6, 0.6, "turned too far aside"),
-    ("length", 0.6, 1.8, "turned too far aside, or cut off"),
+    ("length", 0.6, 1.8, "turned or cut off"),
     ("pitch", 0.15, 0.9, "turned too far up or down"),
     ("glare", 0.0, 0.6, "too bright"),
     ("contrast", 2.5, math.inf, "too dark or too pale"),
