@@ -29,7 +29,7 @@ def save(figure: Figure, path: images.PathLike) -> None:
                 text.set_fontfamily([*text.get_fontfamily(), *fonts])
         if figure.stale:
             canvas.draw()
-    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
+    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def literal(text: str) -> str:

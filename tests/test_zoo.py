@@ -512,7 +512,9 @@ def test_a_killed_process_leaves_nothing_that_loads(server, row, folder, content
     part = folder / ".fetch-net.part"
     deadline = time.monotonic() + 60
     while not (part.is_file() and part.stat().st_size):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(str(process.communicate()))
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()

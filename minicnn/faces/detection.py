@@ -18,6 +18,7 @@ from minicnn import nn, zoo
 from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
+from minicnn.images import as_floats
 from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
 
 SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
@@ -217,13 +218,6 @@ def checked_picture(image: Any) -> np.ndarray:
         picture = picture[..., None]
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise InputError(f"detect: image has shape {picture.shape}; expected (H, W, 3), or grey (H, W)")
-    if picture.dtype == np.uint8:
-        picture = picture.astype(np.float32) / np.float32(255)
-    if picture.dtype.kind != "f":
-        raise InputError(f"detect: image has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
-    if picture.size:
-        low, high = float(picture.min()), float(picture.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):  # so written, NaN is refused too
-            raise InputError(f"detect: image goes from {low:.4g} to {high:.4g}; expected RGB in [0, 1]")
-    picture = picture.astype(np.float32, copy=False)
+    if picture.size:  # one without pixels has no face
+        picture = as_floats(picture, "detect: image", slack=1e-3)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from minicnn.drawings import font_file
+from minicnn.images import as_bytes
 from minicnn.text import elided, plain
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ UNKNOWN = (235, 235, 235)
 
 
 def marked(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-    """A copy of the picture (H, W, 3), floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
+    """A copy of the picture (H, W, 3), as floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+    picture = Image.fromarray(as_bytes(image, "marked: image"))
     draw = ImageDraw.Draw(picture)
     line, letters = max(1, round(max(picture.size) / 400)), _letters(faces)
     for face in faces:
@@ -35,12 +36,12 @@ def marked(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
 
 
 def named(image: np.ndarray, faces: Sequence[Face], names: Sequence[str | None]) -> np.ndarray:
-    """A copy of the picture (H, W, 3), floats in [0, 1], with a box about every face and under it the name; None, of
+    """A copy of the picture (H, W, 3), as floats in [0, 1], with a box about every face and under it the name; None, of
     nobody known, gives a paler box with a question mark.
     """
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+    picture = Image.fromarray(as_bytes(image, "named: image"))
     draw = ImageDraw.Draw(picture)
     line, letters = max(1, round(max(picture.size) / 500)), _letters(faces)
     rows = sorted(zip(faces, names, strict=True), key=lambda row: row[1] is not None)  # names lie over question marks

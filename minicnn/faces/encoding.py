@@ -85,13 +85,11 @@ def _pictures(images: Any) -> Iterable[Any]:
 def _checked(picture: Any, number: int, card: ModelCard) -> np.ndarray:
     """A picture as the encoder takes it."""
     picture = picture.numpy() if isinstance(picture, Tensor) else picture
-    if not isinstance(picture, np.ndarray):
+    if not hasattr(picture, "__array__"):
         raise _no_picture(f"picture {number}", picture)
-    height, width = card.input_size
-    if picture.shape != (height, width, 3):
-        raise InputError(
-            f"encode: picture {number} has shape {picture.shape}; {card.name} expects ({height}, {width}, 3)"
-        )
+    (height, width), shape = card.input_size, np.shape(picture)
+    if shape != (height, width, 3):
+        raise InputError(f"encode: picture {number} has shape {shape}; {card.name} expects ({height}, {width}, 3)")
     return files.as_floats(picture, f"encode: picture {number}")
 
 
