@@ -44,8 +44,12 @@ def tensor(array, shape=None):
 
 
 def number(value):
+    """Zero is 0·2⁻²⁴."""
     mantissa, exponent = np.frexp(np.float32(value))
     return integer(int(mantissa * 2**24)) + integer(int(exponent) - 24)
+
+
+RATES = number(1) * 3 + number(0)
 
 
 class Writer:
@@ -75,7 +79,7 @@ class Writer:
         w = self.draw(256, 128)
         self.arrays["embedding/weights"] = w
         self.content += text("fc_2") + integer(128) + integer(256) + tensor(w)
-        self.content += b"".join(map(integer, (1, 256, 128, 1, 1, 1, 0, 0, 0, 0, 1))) + number(1) * 4 + self.end()
+        self.content += b"".join(map(integer, (1, 256, 128, 1, 1, 1, 0, 0, 0, 0, 1))) + RATES + self.end()
 
     def draw(self, *shape):
         return self.random.normal(0, 0.05, shape).astype(np.float32)
@@ -86,14 +90,14 @@ class Writer:
     def end(self):
         empty = b"".join(map(integer, (2, 0, 0, 0, 0)))
         first, self.first = self.first, False
-        return b"100" + 3 * empty + (integer(0) if first else b"")
+        return b"110" + 3 * empty + (integer(1) if first else b"")
 
     def convolution(self, name, channels, filters, size, stride, padding):
         w, b, gamma, beta = self.draw(filters, channels, size, size), *(self.draw(filters) for _ in range(3))
         settings = filters, size, size, stride, stride, padding, padding
         shapes = 1, filters, channels, size, size, 1, 1, filters, 1, 1
         self.content += text("con_4") + tensor(np.concatenate([w.reshape(-1), b]))
-        self.content += b"".join(map(integer, (*settings, *shapes))) + number(1) * 4 + self.end()
+        self.content += b"".join(map(integer, (*settings, *shapes))) + RATES + self.end()
         both = tensor(np.concatenate([gamma, beta]))
         self.content += text("affine_") + both + b"".join(map(integer, 2 * (1, 1, filters, 1, 1))) + integer(0)
         self.content += self.end()
@@ -123,7 +127,8 @@ def test_a_file_of_dlib_is_read_into_our_network(written, tmp_path, monkeypatch)
 def test_a_number_of_any_length_is_read(written):
     file = dlib_file._File(integer(1) + integer(4736) + integer(-24) + integer(0) + number(0.6))
     assert [file.integer() for _ in range(4)] == [1, 4736, -24, 0]
-    assert file.number() == np.float32(0.6)
+    file.numbers(0.6)
+    assert file.place == len(file.content)
 
 
 # LZ4, by hand

@@ -8,6 +8,7 @@ from minicnn.faces.detection import Detection, detect
 from minicnn.faces.distances import distance, is_same
 from minicnn.faces.encoding import encode
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs
+from minicnn.faces.everybody import Face, find
 from minicnn.faces.gallery import Gallery
 from minicnn.faces.heads import IdentityClassifier, PairHead
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
@@ -24,6 +25,7 @@ __all__ = [
     "CollapseWarning",
     "Detection",
     "Enrolment",
+    "Face",
     "Gallery",
     "Identification",
     "IdentityClassifier",
@@ -41,6 +43,7 @@ __all__ = [
     "distance",
     "encode",
     "evaluate_pairs",
+    "find",
     "is_same",
     "mine_triplets",
     "triplet_loss",

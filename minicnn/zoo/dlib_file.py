@@ -16,6 +16,7 @@ BEGINNING = b"\x01\x01\x01\x0dloss_metric_2"
 LEVELS = {"level4": (32, 3), "level3": (64, 3), "level2": (128, 2), "level1": (256, 2), "level0": (256, 0)}
 EMBEDDING = 128
 MEAN = (122.782, 117.001, 104.298)
+RATES = (1, 1, 1, 0)  # of learning and of decay: of weights, and of biases
 LAYERS, TAGS = 108, 22  # with data of their own, and without
 LARGEST = 1e3  # of a weight, the largest is 23; damaged floats are much larger, as a rule
 
@@ -58,7 +59,8 @@ class _File:
     """The bytes of a file, read from the first to the last."""
 
     def __init__(self, content: bytes) -> None:
-        self.content, self.place, self.first = content, 0, True
+        self.content, self.place = content, 0
+        self.behind_first: tuple[int, ...] = (1,)
 
     def header(self) -> None:
         """The loss layer, the versions of all layers from the last to the first, and the input layer."""
@@ -79,7 +81,8 @@ class _File:
         w, b = self.parameters(math.prod(shape), filters)
         self.expect(filters, size, size, stride, stride, padding, padding)
         self.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
-        self.finish(4)
+        self.numbers(*RATES)
+        self.finish()
         return w.reshape(shape), b
 
     def affine(self, channels: int) -> tuple[np.ndarray, ...]:
@@ -102,20 +105,16 @@ class _File:
         self.expect(outputs, inputs)
         (w,) = self.parameters(inputs * outputs)
         self.expect(1, inputs, outputs, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
-        self.finish(4)
+        self.numbers(*RATES)
+        self.finish()
         return w.reshape(inputs, outputs)
 
-    def finish(self, rates: int = 0) -> None:
-        """What training has left behind a layer: rates of learning, three flags, tensors that are empty now."""
-        for _ in range(rates):
-            self.number()
-        if any(flag not in b"01" for flag in self.take(3)):
-            raise ValueError("a flag that is none")
-        for _ in range(3):
-            self.expect(2, 0, 0, 0, 0)
-        if self.first:
-            self.integer()
-        self.first = False
+    def finish(self) -> None:
+        """What training has left behind a layer: three flags, tensors that are empty now, and behind the first a 1."""
+        if self.take(3) not in (b"110", b"111"):
+            raise ValueError("flags that are not those of this network")
+        self.expect(*3 * (2, 0, 0, 0, 0), *self.behind_first)
+        self.behind_first = ()
 
     def parameters(self, *counts: int) -> tuple[np.ndarray, ...]:
         """A tensor of so many numbers, in parts."""
@@ -131,12 +130,9 @@ class _File:
     def numbers(self, *expected: float) -> None:
         """These floats, as near as float32 has them."""
         for number in expected:
-            if not math.isclose(found := self.number(), number, rel_tol=1e-6):
+            mantissa, exponent = self.integer(), self.integer()
+            if not math.isclose(found := math.ldexp(mantissa, exponent), number, rel_tol=1e-6):
                 raise ValueError(f"{found:g} where {number:g} was expected")
-
-    def number(self) -> float:
-        mantissa, exponent = self.integer(), self.integer()
-        return math.ldexp(mantissa, exponent)
 
     def expect(self, *expected: int) -> None:
         for number in expected:

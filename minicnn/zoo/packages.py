@@ -55,10 +55,16 @@ def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
         part = path.with_name(name) if of_mtcnn else path
         if not part.is_file():
             raise MissingFileError(f"{part} does not exist; {INSTALL} brings it")
+        if part.stat().st_size > pickled_arrays.LARGEST:
+            raise LoadError(f"{part.name} is larger than what {INSTALL} brings")
         content = part.read_bytes()
         if verify and (actual := hashlib.sha256(content).hexdigest()) != sha256:
             raise LoadError(f"{part.name} has SHA-256 {actual}; expected {sha256}, as {INSTALL} brings it")
-        arrays |= _stage(content, part.name) if of_mtcnn else _network(content, part.name)
+        if of_mtcnn:
+            arrays |= _stage(content, part.name)
+            continue
+        with pickled_arrays.told_of(part.name, "expected dlib's face recognition network"):
+            arrays |= dlib_file.read(content)
     for name, array in arrays.items():
         if not abs(array).max(initial=0) <= dlib_file.LARGEST:  # so written, NaN is refused too
             raise LoadError(f"{name} holds NaN, infinity or a number beyond {dlib_file.LARGEST:g}; expected weights")
@@ -67,13 +73,6 @@ def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
 
 def _parts(name: str) -> Mapping[str, str]:
     return next((row.packaged for row in catalog() if row.name == name), {})
-
-
-def _network(content: bytes, label: str) -> dict[str, np.ndarray]:
-    try:
-        return dlib_file.read(content)
-    except (ValueError, LookupError, OverflowError) as problem:
-        raise LoadError(f"{label} is damaged ({problem}); expected dlib's face recognition network") from problem
 
 
 def _stage(content: bytes, label: str) -> dict[str, np.ndarray]:
