@@ -39,8 +39,8 @@ def text(words):
     return integer(len(words)) + words.encode()
 
 
-def tensor(array, shape=None):
-    return b"".join(map(integer, (2, *(shape or (array.size, 1, 1, 1))))) + array.astype("<f4").tobytes()
+def tensor(array):
+    return b"".join(map(integer, (2, *(*array.shape, 1, 1, 1)[:4]))) + array.astype("<f4").tobytes()
 
 
 def number(value):

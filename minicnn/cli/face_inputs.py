@@ -219,7 +219,7 @@ def encoder_for(arguments: argparse.Namespace, gallery: Mapping[str, Any] | None
     drawn = encoders.DRAWN if arguments.drawn and gallery is None else None
     encoder = encoders.choose(arguments.weights or drawn, gallery=gallery)
     if encoder.drawn and not arguments.drawn:
-        raise InputError(f"face: {encoder.name} knows drawn faces only; say --drawn where these are; {encoders.BRINGS}")
+        raise InputError(f"face: {encoder.name} is no encoder of photographs; {encoders.BRINGS}")
     return encoder
 
 

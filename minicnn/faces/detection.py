@@ -6,10 +6,8 @@ at its width. A box is (left, top, right, bottom).
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +17,7 @@ from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
 from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
+from minicnn.models.pretrained import loaded_once
 
 SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
 SMALLEST = 40.0  # pixels; encoders are shown a hundred and more
@@ -82,13 +81,7 @@ def run_cascade(
 
 def the_detector() -> MTCNN:
     """The catalogue's, loaded once. Raises MissingFileError where its weights are not on this machine."""
-    path = zoo.path("mtcnn")
-    return _loaded(path, path.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(path: Path, changed: int) -> MTCNN:
-    return mtcnn(path)
+    return loaded_once(mtcnn, zoo.path("mtcnn"))
 
 
 # The three stages

@@ -78,20 +78,20 @@ class _File:
         """w (filters, channels, size, size) and b."""
         self.string("con_4")
         shape = filters, channels, size, size
-        w, b = self.parameters(math.prod(shape), filters)
+        found = self.tensor(math.prod(shape) + filters)
         self.expect(filters, size, size, stride, stride, padding, padding)
         self.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
         self.numbers(*RATES)
         self.finish()
-        return w.reshape(shape), b
+        return found[:-filters].reshape(shape), found[-filters:]
 
     def affine(self, channels: int) -> tuple[np.ndarray, ...]:
         """Gamma and beta."""
         self.string("affine_")
-        found = self.parameters(channels, channels)
+        found = self.tensor(2 * channels)
         self.expect(*2 * (1, 1, channels, 1, 1), 0)  # how they are parted, and by channels
         self.finish()
-        return found
+        return found[:channels], found[channels:]
 
     def layer(self, kind: str, *settings: int) -> None:
         """A layer without weights. Of a pool: height and width, the strides, and the padding."""
@@ -103,11 +103,11 @@ class _File:
         """w (inputs, outputs) of a layer without bias."""
         self.string("fc_2")
         self.expect(outputs, inputs)
-        (w,) = self.parameters(inputs * outputs)
+        w = self.tensor(inputs, outputs)
         self.expect(1, inputs, outputs, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
         self.numbers(*RATES)
         self.finish()
-        return w.reshape(inputs, outputs)
+        return w
 
     def finish(self) -> None:
         """What training has left behind a layer: three flags, tensors that are empty now, and behind the first a 1."""
@@ -116,16 +116,13 @@ class _File:
         self.expect(*3 * (2, 0, 0, 0, 0), *self.behind_first)
         self.behind_first = ()
 
-    def parameters(self, *counts: int) -> tuple[np.ndarray, ...]:
-        """A tensor of so many numbers, in parts."""
-        self.expect(2)
-        total = math.prod(self.integer() for _ in range(4))
-        if total != sum(counts):
-            raise ValueError(f"a tensor of {total} numbers where {sum(counts)} were expected")
-        found = np.frombuffer(self.take(4 * total), "<f4")
+    def tensor(self, *shape: int) -> np.ndarray:
+        """Weights of this shape, which dlib writes with four sides."""
+        self.expect(2, *(*shape, 1, 1, 1)[:4])
+        found = np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
         if not abs(found).max() <= LARGEST:  # so written, NaN is refused too
             raise ValueError(f"NaN, infinity or a number beyond {LARGEST:g} where weights were expected")
-        return tuple(np.split(found, np.cumsum(counts)[:-1]))
+        return found
 
     def numbers(self, *expected: float) -> None:
         """These floats, as near as float32 has them."""
