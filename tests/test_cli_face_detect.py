@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import hdf5, images, zoo
+from minicnn import faces, hdf5, images, zoo
 from minicnn.cli import main
 from minicnn.errors import InputError
-from minicnn.faces import Detection, detection, snapshots
+from minicnn.faces import Detection, detection, everybody, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import inception_resnet, tiny_face
 
@@ -144,6 +144,27 @@ def test_what_is_no_face_gets_one_line(here, capsys, words, told):
 
 def test_drawn_faces_are_not_looked_for(here, capsys):
     assert face("verify", "nobody.png", "nobody.png", "--weights", "encoder.h5", "--drawn") == 0
+
+
+# Everybody
+
+
+def test_everybody_is_found_cropped_and_encoded(here, monkeypatch):
+    monkeypatch.setattr(
+        everybody, "detect", lambda image, min_size, detector: FACES if image.shape[1] == 200 else NOBODY
+    )
+    encoder = tiny_face.build()
+    found = faces.find("two.png", encoder=encoder)
+    assert [face.score for face in found] == [0.99, 0.9] and repr(found[0]) == "<Face at 20,25 to 60,75, score 0.990>"
+    image = images.load("two.png")
+    for number, face_found in enumerate(found, start=1):
+        crop = snapshots.Taken(number, FACES).crop(image, encoder.card)
+        np.testing.assert_array_equal(face_found.crop, crop)
+        np.testing.assert_allclose(face_found.encoding, faces.encode(encoder, crop)[0], atol=1e-5)
+    np.testing.assert_array_equal(found[1].landmarks, RIGHT)
+    assert faces.find(images.load("nobody.png"), encoder=encoder) == []
+    with pytest.raises(InputError, match=r"no encoder of photographs is on this machine; pip install '\.\[faces\]'"):
+        faces.find("two.png")
 
 
 # detect
