@@ -100,7 +100,7 @@ def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
         "threshold": threshold,
         "origin": origin,
         "same": bool(is_same(distance, threshold)) if judged and threshold is not None else None,
-        "why": "" if judged else _why(arguments, encoder),
+        "why": "" if judged else _why(encoder),
     }
     _draw_two(arguments, encoder, found)
     return found
@@ -112,9 +112,7 @@ def _one_pair() -> tuple[np.ndarray, np.ndarray]:
     return np.array([0]), np.array([1])
 
 
-def _why(arguments: argparse.Namespace, encoder: FaceEncoder) -> str:
-    if not inputs.may_judge(arguments, encoder):
-        return inputs.why_no_verdict(encoder)
+def _why(encoder: FaceEncoder) -> str:
     return f"no verdict: no threshold is known for {encoder.name}; say one with --threshold"
 
 

@@ -44,9 +44,8 @@ def find(picture: Any, *, encoder: Any = None, detector: MTCNN | None = None, mi
     """
     image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     encoder = encoders.of_photographs() if encoder is None else encoder
-    card = card_of(encoder)
     found = detect(image, min_size=min_size, detector=detector)
-    crops = [Taken(number, found).crop(image, card) for number, _ in enumerate(found.scores, start=1)]
+    crops = [Taken(number, found).crop(image, card_of(encoder)) for number, _ in enumerate(found.scores, start=1)]
     encodings = encode(encoder, crops)
     parts = zip(found.boxes, found.landmarks, found.scores.tolist(), crops, encodings, strict=True)
     return [Face(*part) for part in parts]
