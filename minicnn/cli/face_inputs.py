@@ -137,12 +137,15 @@ def score_by(encoder: FaceEncoder, head: PairHead | None) -> Any:
 
 
 def encoder_for(arguments: argparse.Namespace, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
-    """The encoder that --weights names, or else the gallery. Refuse one that knows drawn faces only without --drawn."""
+    """The encoder that --weights names, or else the gallery, or --drawn. Refuse one that knows drawn faces only without
+    --drawn.
+    """
     from minicnn.faces import encoders
 
-    encoder = encoders.choose(arguments.weights, gallery=gallery)
+    drawn = encoders.DRAWN if arguments.drawn and gallery is None else None
+    encoder = encoders.choose(arguments.weights or drawn, gallery=gallery)
     if encoder.drawn and not arguments.drawn:
-        raise InputError(f"face: {encoder.name} knows drawn faces only; say --drawn where these are; {encoders.BRINGS}")
+        raise InputError(f"face: {encoder.name} is no encoder of photographs; {encoders.BRINGS}")
     return encoder
 
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,9 @@ def _reading(place: Path) -> AbstractContextManager[Source]:
     with open(place, "rb") as file:
         read = _reader_for(file.read(64))
     if read is not None:
-        return nullcontext(_Arrays(read(place)))
+        arrays = read(place)
+        entries = {path: Entry(array.shape, "float32", np.dtype("<f4")) for path, array in arrays.items()}
+        return nullcontext(_Held(Listing({"": {}}, entries), lambda path: arrays[path].data.cast("B")))
     if seals.worth_hashing(place):
         content = place.read_bytes()
         if hashlib.sha256(content).hexdigest() in _known or seals.is_sealed(content):
@@ -149,32 +152,18 @@ def _reading_here(content: bytes) -> Iterator[Source]:
     from minicnn.hdf5 import reader
 
     with h5py.File(io.BytesIO(content), "r") as file:
-        yield _KnownFile(file, parsed(reader.listing(file)))
+        numbers = partial(reader.blocks, file)
+        yield _Held(parsed(reader.listing(file)), lambda path: b"".join(block.tobytes() for block in numbers(path)))
 
 
-class _Arrays:
-    """What another reader has found, as if it were a file."""
+class _Held:
+    """What can be read in this process. bytes_of: the elements of the array at a path."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.arrays = arrays
-        entries = {path: Entry(array.shape, "float32", np.dtype("<f4")) for path, array in arrays.items()}
-        self.listing = Listing({"": {}}, entries)
-
-    def stream(self, path: str) -> Stream:
-        return _Numbers(self.arrays[path].data.cast("B"))
-
-
-class _KnownFile:
-    """A file that is open in this process."""
-
-    def __init__(self, file: Any, listing: Listing) -> None:
-        self.listing = listing
-        self._file = file
+    def __init__(self, listing: Listing, bytes_of: Callable[[str], bytes | memoryview]) -> None:
+        self.listing, self.bytes_of = listing, bytes_of
 
     def stream(self, path: str) -> Stream:
-        from minicnn.hdf5 import reader
-
-        return _Numbers(b"".join(block.tobytes() for block in reader.blocks(self._file, path)))
+        return _Numbers(self.bytes_of(path))
 
 
 class _Numbers(io.BytesIO):

@@ -82,7 +82,7 @@ def test_faces_have_all_that_there_is_to_know(scene, tmp_path):
 
 def test_the_best_encoder_here_is_loaded_once_and_only_where_it_is_needed(scene, monkeypatch):
     loaded = []
-    monkeypatch.setattr(faces.encoders, "best", lambda: loaded.append(1) or encoder())
+    monkeypatch.setattr(faces.encoders, "of_photographs", lambda: loaded.append(1) or encoder())
     [face, *_] = faces.find(scene)
     assert face.quality.eyes > 0 and not loaded
     assert face.crop.shape == (16, 16, 3) and face.encoding.shape == (3,) and len(loaded) == 1
