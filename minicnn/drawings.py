@@ -44,6 +44,11 @@ def literal(text: str) -> str:
     return text.translate({ord(c): c.encode("ascii", "backslashreplace").decode() for c in absent})
 
 
+def font_file(text: str) -> str:
+    """Return the file of a font that has the letters of a text, or the most usual one."""
+    return next(iter(_fonts_for(text).values()), _usual())
+
+
 def _drawn(letter: str) -> bool:
     """Whether a letter needs a picture, which only then is looked for: joiners have none."""
     return ord(letter) > 127 and letter.isprintable()

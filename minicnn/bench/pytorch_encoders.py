@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from minicnn import nn
 from minicnn.bench import pytorch
 from minicnn.bench.turns import Side
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Halving, Residual, ZeroPad2d
 from minicnn.models.network import Network
 
 Step = Callable[[Any], Any]  # from a tensor to a tensor
@@ -84,6 +85,8 @@ class Translation:
             case Residual():
                 change, scale, active = self._step(layer.change), layer.scale, layer.activation
                 return lambda x: f.relu_(x + scale * change(x)) if active else x + scale * change(x)
+            case Halving():
+                return self._halving(layer)
             case nn.Conv2d():
                 return self._convolution(layer)
             case nn.BatchNorm():
@@ -111,6 +114,17 @@ class Translation:
             case nn.Dropout():
                 return lambda x: x
         raise TypeError(f"{type(layer).__name__} has no translation")
+
+    def _halving(self, layer: Halving) -> Step:
+        average, change, f = self._step(layer.average), self._step(layer.change), self.f
+
+        def halve(x: Any) -> Any:
+            both = average(x), change(x)
+            shape = [max(sides) for sides in zip(*(y.shape[:0:-1] for y in both), strict=True)]  # the last axis first
+            widths = ([(0, w - n) for w, n in zip(shape, y.shape[:0:-1], strict=True)] for y in both)
+            return f.relu_(sum(f.pad(y, list(itertools.chain(*width))) for y, width in zip(both, widths, strict=True)))
+
+        return halve
 
     def _convolution(self, layer: nn.Conv2d) -> Step:
         w = self._kept(pytorch.filters(self.torch, layer.w.data.copy()).to(self.dtype))

@@ -12,9 +12,11 @@ from minicnn.faces.gallery import Gallery
 from minicnn.faces.heads import IdentityClassifier, PairHead
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
 from minicnn.faces.mining import mine_triplets
+from minicnn.faces.quality import Quality
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.safety import SAFETY
 from minicnn.faces.sampling import PeopleSampler
+from minicnn.faces.snapshots import Face, find
 
 __all__ = [
     "SAFETY",
@@ -24,6 +26,7 @@ __all__ = [
     "CollapseWarning",
     "Detection",
     "Enrolment",
+    "Face",
     "Gallery",
     "Identification",
     "IdentityClassifier",
@@ -31,6 +34,7 @@ __all__ = [
     "PairEvaluation",
     "PairHead",
     "PeopleSampler",
+    "Quality",
     "Verification",
     "active_fraction",
     "batch_triplet_loss",
@@ -41,6 +45,7 @@ __all__ = [
     "distance",
     "encode",
     "evaluate_pairs",
+    "find",
     "is_same",
     "mine_triplets",
     "triplet_loss",

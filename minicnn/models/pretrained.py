@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 from minicnn import hdf5, zoo
@@ -19,3 +21,13 @@ def load_weights(model: AnyNetwork, weights: WeightsLike, *, ignore: Iterable[st
     model.load_report = hdf5.load(model, zoo.locate(weights), ignore=ignore)
     model.eval()
     return model
+
+
+def loaded_once(load: Callable[[Path], AnyNetwork], path: Path) -> AnyNetwork:
+    """load(path), and the same network again for as long as the file stays as it is."""
+    return _loaded(load, path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(load: Callable[[Path], AnyNetwork], path: Path, changed: int) -> AnyNetwork:
+    return load(path)
