@@ -77,8 +77,8 @@ def _size(card: ModelCard) -> str:
 
 
 def _is_photograph(image: Any, card: ModelCard) -> bool:
-    """Return True for an array in which faces must be looked for: not of the encoder's size, nor drawn, nor tiny."""
-    if card.drawn or not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
+    """Return True for an array in which faces must be looked for: not of the encoder's size, nor tiny."""
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
         return False
     return image.shape[:2] != card.input_size and min(image.shape[:2]) >= SMALLEST
 

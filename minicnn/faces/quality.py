@@ -43,7 +43,7 @@ LIMITS = (
     ("contrast", 2.5, math.inf, "too dark or too pale"),
     ("sharpness", 4.0, math.inf, "too blurred"),
     ("noise", 0.0, 12.0, "too noisy"),
-    ("blocks", 0.0, 7.5, "too strongly compressed"),
+    ("blocks", 0.0, 7.0, "too strongly compressed"),
 )
 
 
@@ -109,7 +109,7 @@ def _disturbances(image: np.ndarray, landmarks: np.ndarray, eyes: float) -> tupl
 
     Noise: by the mask that sees neither edges nor slopes of Immerkær 1996, "Fast noise variance estimation"; so large
     that nine in ten pixels have less. Blocks: how much larger the steps of every eighth column and row are than those
-    beside them, at the best of eight places.
+    beside them, in the median, so that one edge counts for nothing, and at the best of eight places.
     """
     (left, top), (right, bottom) = (np.rint(landmarks.mean(axis=0) + side * 1.1 * eyes) for side in (-1, 1))
     face = image[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] @ LUMINANCE * 255
@@ -121,5 +121,5 @@ def _disturbances(image: np.ndarray, landmarks: np.ndarray, eyes: float) -> tupl
     for axis in (0, 1):
         steps = np.abs(np.diff(face, axis=axis)).mean(axis=1 - axis)
         excess = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
-        found.append(max(float(excess[place::JPEG].mean()) for place in range(JPEG)))
+        found.append(max(float(np.median(excess[place::JPEG])) for place in range(JPEG)))
     return noise, min(found)
