@@ -195,8 +195,8 @@ def test_what_is_wrong_with_a_face_is_said_in_words():
     assert quality.measure(picture, aside).problem.startswith("turned too far aside to tell (yaw 0.")
     assert quality.measure(np.minimum(picture * 4, 1), points).problem.startswith("too bright to tell (glare")
     assert quality.measure(picture * 0.01, points).problem.startswith("too dark or too pale to tell (contrast")
-    small, corners = drawn(30)
-    assert quality.measure(small, corners).problem == "too small to tell (eyes 10.6; expected 11 or more)"
+    small, corners = drawn(25)
+    assert quality.measure(small, corners).problem == "too small to tell (eyes 8.82; expected 9 or more)"
 
 
 def test_noise_and_blocks_are_measured_in_grey_levels():
