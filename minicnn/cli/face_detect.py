@@ -44,7 +44,7 @@ def add(actions: Any) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """What is drawn into a folder."""
+    """Yield what is drawn into a folder."""
     if arguments.out and os.path.isdir(arguments.out):
         pictures = pictures_in(arguments.images, "detect")
         yield from (("--out", Path(arguments.out, f"{Path(path).stem}.faces.png")) for path in pictures)
@@ -87,7 +87,7 @@ def detect(arguments: argparse.Namespace) -> int:
 
 
 def _targets(arguments: argparse.Namespace, pictures: list[str]) -> list[Path | None]:
-    """Where each picture is drawn to, refused before the work."""
+    """Return where each picture is drawn to."""
     if arguments.out is None:
         return [None] * len(pictures)
     if targets := [target for _, target in _beside(arguments)]:

@@ -106,7 +106,7 @@ def checked_threshold(value: float | None) -> float | None:
 
 
 def read_folder(path: str | Path) -> ImageFolder:
-    """A folder of people; says what in it is passed over."""
+    """Read a folder of people, and print what in it is passed over."""
     from minicnn.datasets import image_folders
 
     found = image_folders.read(path)

@@ -105,7 +105,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]) -> Encoded:
-    """The encodings of pictures, and their numbers among the paths: bad ones are told of and left out, and those
+    """Return encodings of pictures, and their numbers among the paths. Bad ones are told of and left out, and those
     without a face are counted.
     """
     from minicnn.faces.encoding import encode

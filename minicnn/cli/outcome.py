@@ -31,7 +31,7 @@ class NoVerdict(InputError):
 
 
 def conclude(run: Callable[[], int | None], *, detailed: bool) -> int:
-    """Run a command and return its exit status. Whatever stops it is told in one line, after its traceback if detailed.
+    """Run a command and return its exit status. Print what stops it in one line, after its traceback if detailed.
 
     Raises SystemExit as argparse does, after --help and what it cannot parse.
     """

@@ -89,7 +89,7 @@ def same(path: str | Path, other: str | Path) -> bool:
 
 
 def _read(arguments: argparse.Namespace, name: str) -> Iterator[str | Path]:
-    """The files and folders of an argument. Weights may be named as in the catalogue."""
+    """Yield the files and folders of an argument. Weights may be named as in the catalogue."""
     from minicnn import zoo
 
     given = getattr(arguments, name, None)
