@@ -204,9 +204,9 @@ def test_a_threshold_that_nobody_passes_is_not_stored_and_its_pair_is_named(gall
 def test_calibrate_names_the_pairs_at_the_threshold(gallery, capsys):
     assert face("calibrate", "people", "--json") == 0
     found = json.loads(said(capsys)[0])
-    one, other, how_far = found["nearest_of_two"]
+    one, other, how_far = found["nearest_two"]
     assert Path(one).parent != Path(other).parent and how_far > found["threshold"]
-    one, other, how_far = found["farthest_of_one"]
+    one, other, how_far = found["farthest_one"]
     assert Path(one).parent == Path(other).parent and how_far <= found["threshold"]
     assert face("calibrate", "people") == 0
     assert "nearest two" in said(capsys)[0]
@@ -217,7 +217,7 @@ def test_list_and_identify_say_both_thresholds(gallery, capsys):
     capsys.readouterr()
     face("list", gallery)
     out = said(capsys)[0]
-    assert "calibrated" in out and "to identify" in out and "for 6 comparisons" in out
+    assert "calibrated" in out and "to identify" in out
     face("identify", gallery, "people/Ada/0.png")
     assert "for 6 pictures" in said(capsys)[0]
     face("verify", gallery, "Ada", "people/Ada/0.png")

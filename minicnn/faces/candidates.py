@@ -64,16 +64,13 @@ def candidates(images: Any, card: ModelCard, which: int | str, function: str) ->
         try:
             found = find(image)
             if not found and which != "all":
-                raise InputError(f"no face was found; expected one, or a crop of {_size(card)}")
+                size = " × ".join(map(str, card.input_size))
+                raise InputError(f"no face was found; expected one, or a crop of {size}")
             chosen = found if which == "all" else [choose(found, which)]
         except InputError as problem:
             raise type(problem)(f"{function}: {label}: {problem}") from problem
         for face in chosen:
             yield Candidate(face.crop_for(card), face.quality, face, len(found), number)
-
-
-def _size(card: ModelCard) -> str:
-    return " × ".join(map(str, card.input_size))
 
 
 def _is_photograph(image: Any, card: ModelCard) -> bool:

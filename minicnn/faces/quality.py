@@ -92,16 +92,10 @@ def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
     gain = BRIGHTNESS / min(max(float(chip.mean()), 1.0), BRIGHTNESS)
     noise, blocks = _disturbances(image, landmarks, eyes)
     shrunk = min(1.0, EYES / eyes)  # which is how far they will be
+    sharpness = max(float(laplacian.var()) - ROUNDING, 0.0) * gain**2
+    pose = float(nose[0]), length, float(nose[1]) / length
     return Quality(
-        sharpness=max(float(laplacian.var()) - ROUNDING, 0.0) * gain**2,
-        eyes=eyes,
-        yaw=float(nose[0]),
-        length=length,
-        pitch=float(nose[1]) / length,
-        contrast=float(chip.std()),
-        glare=float(np.mean(chip >= WHITE)),
-        noise=noise * shrunk,
-        blocks=blocks * shrunk,
+        sharpness, eyes, *pose, float(chip.std()), float(np.mean(chip >= WHITE)), noise * shrunk, blocks * shrunk
     )
 
 
