@@ -176,15 +176,7 @@ def _plain(result: Verification | Identification) -> dict[str, Any]:
     return {**told, **described(result.face)}
 
 
-def _draw_one(
-    arguments: argparse.Namespace,
-    encoder: FaceEncoder,
-    face: Any,
-    title: str,
-    near: Any,
-    threshold: Any,
-    faces: Any = (),
-) -> None:
+def _draw_one(arguments: Any, encoder: Any, face: Any, title: str, near: Any, limit: Any, faces: Any = ()) -> None:
     from minicnn.faces import figures
 
     crop = face.crop_for(encoder.card, size=inputs.LOOKED_AT)
