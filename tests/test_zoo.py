@@ -433,6 +433,14 @@ def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
     assert server.asked[0][1] == f"bytes={len(bytes_there)}-"
 
 
+def test_an_empty_beginning_is_none(server, row, folder, content):
+    row(server.give(b"y" * len(content)), sha256=sha256(content))
+    (folder / ".fetch-net.part").write_bytes(b"")
+    with pytest.raises(LoadError, match="expected an HDF5 file"):
+        zoo.fetch("net")
+    assert len(server.asked) == 1  # what was begun earlier would be fetched again, from the start
+
+
 def test_no_room(server, row, folder, content, monkeypatch):
     row(server.give(content), sha256=sha256(content))
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: SimpleNamespace(free=5000))

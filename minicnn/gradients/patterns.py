@@ -149,8 +149,6 @@ def _ratios(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
         return
     ratio = float(np.median(given[sound] / due[sound]))
     hits = evidence.gives(ratio * due)
-    if ratio == 0 or (ratio == 1 and not hits.any()):
-        return
     meaning = _meaning(evidence, ratio)
     if meaning or hits.sum() >= 2:
         yield "ratio", f"has ratio {ratio:.3f}: {meaning or 'a constant factor'}", hits
@@ -207,7 +205,7 @@ def _factors(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
             continue
         values = np.broadcast_to(array, shape).ravel()[evidence.at]
         with np.errstate(all="ignore"):
-            for text, factor in ((what, values), (f"1 / {what}", 1 / values), (f"{what}²", values**2)):
+            for text, factor in ((what, values), (f"{what}²", values**2)):
                 yield "factor", f"lacks the factor {text}", evidence.mends(given * factor)
                 yield "factor", f"has the factor {text} too often", evidence.mends(given / factor)
     if evidence.cotangent.shape == shape:

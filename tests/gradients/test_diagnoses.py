@@ -54,7 +54,10 @@ BORDER = np.pad(np.zeros((3, 3), bool), 1, constant_values=True)
         (rows(0, 2, of=3), ""),  # three rows have too few between their ends
         (rows(0, 1), "the index along axis 0 ≤ 1"),
         (rows(3, 4), "the index along axis 0 ≥ 3"),
+        (rows(0, 1, 2), "the index along axis 0 ≤ 2"),
+        (rows(2, 3, 4), "the index along axis 0 ≥ 2"),
         (rows(1, 2), ""),
+        (rows(0, 2, 3), ""),
         (rows(1, 3, 5, of=6), "the index along axis 0 odd"),
         (rows(0, 2, 4, of=6), "the index along axis 0 even"),
         (rows(0, 2, of=6), ""),  # row 4 is even, and right
@@ -78,6 +81,8 @@ def test_the_axes_of_filters_and_pictures_have_their_names():
     assert place(inside, "x") == "N = 2 and C = 4"
     assert place(inside[:, 0], "w") == "k = 2 and c_out = 4"
     assert place(inside[:, 0], "image") == "N = 2 and C = 4"
+    assert place(inside, "t") == "the index along axis 0 = 2 and the index along axis 3 = 4"
+    assert place(rows(2), "w") == place(rows(2), "x") == "the index along axis 0 = 2"
     assert place([True, True, False, False, False], "w") == "the index ≤ 1"
     edge = np.ones((2, 4, 5, 3), bool)
     edge[:, 1:-1, 1:-1] = False
@@ -132,6 +137,11 @@ def flipped(count):
     return lambda g, dy, x: np.where(np.arange(x.shape[-1]) < count, -g, noisy(g, dy, x))
 
 
+def but_one(value):
+    """Double all but one."""
+    return lambda g, dy, x: np.where(np.arange(x.shape[-1]) == 1, value, 2 * g)
+
+
 def rolled(by):
     return lambda g, dy, x: np.roll(g, by, -1)
 
@@ -152,6 +162,7 @@ NAMED = {
     "ratio 3": (lambda g, dy, x: 3 * g, (3, 4), "multiplied by 3 = the length of axis 0 of the result (3, 4): a sum"),
     "ratio 8": (lambda g, dy, x: 8 * g, (3, 4, 2), "multiplied by 8 = the length of axes 1, 2 of the result"),
     "ratio 1.3": (lambda g, dy, x: 1.3 * g, (3, 4), "every wrong entry has ratio 1.300: a constant factor"),
+    "ratio 2 but for one": (but_one(np.nan), (6,), "5 of 6 wrong entries: each has ratio 2.000"),
     "lacks x": (lambda g, dy, x: g / x, (3, 4), "lacks the factor x"),
     "lacks x²": (lambda g, dy, x: g / x**2, (3, 4), "lacks the factor x²"),
     "x too often": (lambda g, dy, x: g * x, (3, 4), "has the factor x too often"),

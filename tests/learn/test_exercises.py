@@ -4,8 +4,8 @@ import inspect
 from pathlib import Path
 
 import pytest
-from mutants import MUTANTS
 from right_answers import RIGHT
+from wrong_answers import MUTANTS
 
 from minicnn import learn
 from minicnn.learn import catalogue, files

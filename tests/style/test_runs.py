@@ -17,6 +17,7 @@ import minicnn
 from minicnn import hdf5, images, models, style
 from minicnn.errors import InputError, MissingFileError
 from minicnn.style import manifests, pyramid
+from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.trace import Trace
 
 OPTIMIZERS = {"adam": 0.02, "lbfgs": 0.05, "gd": 0.5}
@@ -229,6 +230,10 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
     style.transfer(*pictures, model=model, steps=5, checkpoint=kept, on_step=ctrl_c)
     with pytest.raises(InputError, match=r"another run, recipe: alpha 0\.1 where 0\.2 is asked for"):
         style.transfer(*pictures, model=model, steps=5, alpha=0.2, checkpoint=kept, resume=True)
+    begun = r'init "content" where \{"shape": \[34, 40, 3\], "sha256": .* is asked for; start without resume'
+    with pytest.raises(InputError, match=begun) as caught:
+        style.transfer(*pictures, model=model, steps=5, init=pictures[1], checkpoint=kept, resume=True)
+    assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="content: sha256"):
         style.transfer(pictures[1], pictures[1], model=model, steps=5, checkpoint=kept, resume=True)
     with pytest.raises(MissingFileError, match="no checkpoint"):
@@ -241,6 +246,28 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
         with pytest.raises(InputError, match="is no checkpoint") as caught:
             style.transfer(*pictures, model=model, steps=5, checkpoint=kept, resume=True)
         assert "\n" not in str(caught.value)
+
+
+def test_the_difference_of_two_runs_is_told_down_to_the_part_also_where_one_lacks_it(tmp_path):
+    def said(written, wanted):
+        Checkpoint(tmp_path / "kept", written).write({}, {})
+        with pytest.raises(InputError) as caught:
+            Checkpoint(tmp_path / "kept", wanted).read()
+        return str(caught.value).partition("another run, ")[2].removesuffix("; start without resume")
+
+    recipe = {"a": 1, "b": {"c": 2, "d": 3}}
+    assert said({"recipe": recipe}, {"recipe": recipe | {"b": {"c": 2, "d": 4}}}) == (
+        "recipe: b: d 3 where 4 is asked for"
+    )
+    assert said({"recipe": {"a": 1}}, {"recipe": {"a": 1, "new": None}}) == (
+        "recipe: new nothing where null is asked for"
+    )
+    assert said({"recipe": {"a": 1, "old": None}}, {"recipe": {"a": 1}}) == (
+        "recipe: old null where nothing is asked for"
+    )
+    assert said({"init": "content"}, {"init": {"sha256": 7}}) == 'init "content" where {"sha256": 7} is asked for'
+    assert said({"a": "x" * 38}, {"a": 1}) == f'a "{"x" * 38}" where 1 is asked for'
+    assert said({"a": "x" * 39}, {"a": 1}) == f'a "{"x" * 38}… where 1 is asked for'
 
 
 def test_a_checkpoint_that_lacks_a_part_is_refused_in_one_line(model, pictures, tmp_path):
