@@ -51,6 +51,9 @@ BORDER = np.pad(np.zeros((3, 3), bool), 1, constant_values=True)
         (entries((1, 1), (2, 3), (3, 2)), ""),
         (rows(2), "the index along axis 0 = 2"),
         (rows(0, 4), "the index along axis 0 = 0 or 4, its ends"),
+        (rows(1, of=2), "the index along axis 0 = 1"),
+        (rows(0, 3, of=4), "the index along axis 0 = 0 or 3, its ends"),
+        (rows(1, 3, of=4), "the index along axis 0 odd"),
         (rows(0, 2, of=3), ""),  # three rows have too few between their ends
         (rows(0, 1), "the index along axis 0 ≤ 1"),
         (rows(3, 4), "the index along axis 0 ≥ 3"),
@@ -84,6 +87,9 @@ def test_the_axes_of_filters_and_pictures_have_their_names():
     assert place(inside, "t") == "the index along axis 0 = 2 and the index along axis 3 = 4"
     assert place(rows(2), "w") == place(rows(2), "x") == "the index along axis 0 = 2"
     assert place([True, True, False, False, False], "w") == "the index ≤ 1"
+    slices = np.zeros((2, 3, 2, 2, 2), bool)
+    slices[:, 1] = True
+    assert place(slices, "x") == "D = 1" and place(slices, "kernel") == "kh = 1"
     edge = np.ones((2, 4, 5, 3), bool)
     edge[:, 1:-1, 1:-1] = False
     assert place(edge, "x") == "a place at the border"
@@ -165,6 +171,7 @@ NAMED = {
     "ratio 2 but for one": (but_one(np.nan), (6,), "5 of 6 wrong entries: each has ratio 2.000"),
     "lacks x": (lambda g, dy, x: g / x, (3, 4), "lacks the factor x"),
     "lacks x²": (lambda g, dy, x: g / x**2, (3, 4), "lacks the factor x²"),
+    "lacks x² in three": (lambda g, dy, x: g / x**2, (3,), "lacks the factor x²"),
     "x too often": (lambda g, dy, x: g * x, (3, 4), "has the factor x too often"),
     "x² too often": (lambda g, dy, x: g * x**2, (3, 4), "has the factor x² too often"),
     "lacks 1 - y": (lambda g, dy, x: g / (1 - x**2), (3, 4), "lacks the factor 1 - y"),
@@ -188,6 +195,10 @@ NOT_NAMED = {
     "dy too much in two": (lambda g, dy, x: g + dy, (5,), TWO),
     "shifted by three": (rolled(3), (3, 8), None),
     "shifted, too short": (rolled(2), (3, 4), None),
+    "shifted but for one": (lambda g, dy, x: np.where(x == x[1, 4], 9, np.roll(g, 1, -1)), (3, 8), None),
+    "reversed but for one": (lambda g, dy, x: np.where(x == x[2], 9, g[::-1]), (7,), None),
+    "only the ends exchanged": (lambda g, dy, x: g[[5, 1, 2, 3, 4, 0]], (6,), None),
+    "nearly the opposite": (lambda g, dy, x: -g * (1 + 0.04 * np.sin(np.arange(12)).reshape(3, 4)), (3, 4), None),
     "noise": (noisy, (3, 4), None),
 }
 
@@ -213,6 +224,27 @@ def test_inputs_that_cannot_be_the_factor_do_not_hide_one_that_is():
     draw = np.random.default_rng(0).standard_normal
     with pytest.raises(GradcheckError, match="every wrong entry lacks the factor z"):
         gradcheck(product, [draw((3, 4)), draw(5), draw((3, 4))])
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x, w: x @ w, lambda dy, x, w: noisy(dy @ w.T, dy, x)),  # another input, turned, does not explain it
+        (lambda x, w: (x @ w).sum(axis=1), lambda dy, x, w: noisy(dy[:, None] * w.sum(axis=1), dy, x)),
+        (lambda x, w: x @ w, lambda dy, x, w: np.vstack([dy[:1] @ w, noisy(dy @ w.T, dy, x)[1:]])),  # one row fits
+    ],
+)
+def test_noise_is_not_explained_by_another_input(forward, backward):
+    @op
+    def linear(x, w):
+        return forward(x, w), lambda dy: (backward(dy, x, w), None)
+
+    x, w = np.random.default_rng(0).standard_normal((2, 3, 3))
+    for f, inputs in ((linear, [x, w]), (lambda x: linear(x, w), [x])):
+        with pytest.raises(GradcheckError) as caught:
+            gradcheck(f, inputs)
+        finding = caught.value.report.findings[0]
+        assert finding.kind == "unknown" and UNKNOWN in finding.text
 
 
 def test_of_several_inputs_the_op_that_returns_none_is_named():
