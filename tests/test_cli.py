@@ -94,6 +94,8 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(styles, "SIZE", 48)
     monkeypatch.setattr(styles, "STEPS", 6)
     monkeypatch.setattr(faces, "SIZE", 64)
+    figures, save = {}, styles.save_figure
+    monkeypatch.setattr(styles, "save_figure", lambda figure, path: save(figures.setdefault(path.name, figure), path))
     out = tmp_path / "pictures"
     assert main(["demo", "--out", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
@@ -103,6 +105,12 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     expected |= {"face-distances.png", *(f"face-enrolled-{i + 1}.png" for i in range(10))}
     expected |= {f"face-visitor-{i + 1}.png" for i in range(len(faces.VISITORS))}
     assert names == expected
+    panels = figures["costs.png"].axes
+    assert [(axes.get_ylabel(), axes.get_legend() is not None) for axes in panels] == [
+        ("cost", False),
+        ("", False),
+        ("", True),
+    ]
     page = (out / "index.html").read_text(encoding="utf-8")
     assert all(f'src="{name}"' in page for name in expected - {"index.html"})
     assert "$" not in page

@@ -7,12 +7,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from minicnn import fast
-from minicnn.backend import kernels_for, use_backend
+from minicnn.backend import _check_form, kernels_for, use_backend
 from minicnn.fast.cpu import program
 from minicnn.fast.cpu.program import compiled as compiled_program
 from minicnn.fast.cpu.program import definition as defined_program
 from minicnn.fast.cpu.winograd import compiled as winograd
 from minicnn.fast.cpu.winograd import definition as defined_winograd
+from minicnn.kernels import contracts
 from minicnn.kernels.geometry import slide
 
 ELSEWHERE = {"empty", "raster_fill", "raster_sample"}  # test_memory.py, test_synthetic_faces.py
@@ -164,6 +165,25 @@ def test_a_compiled_kernel_equals_its_definition(number):
     assert_same(*(results(which, name, arguments, np.float64) for which in ("numba", "numpy")), 1e-10)
     if name.startswith(("conv", "gram")):  # a panel of float32 is twice as wide
         assert_same(*(results(which, name, arguments, np.float32) for which in ("numba", "numpy")), 1e-5)
+
+
+def naive():
+    x, w = normal(1, 5, 7, 4), normal(3, 2, 2, 6, seed=1)
+    here = window(x, (3, 2))
+    dy = normal(1, *here.output, 6, seed=2)
+    yield "naive_conv", x, w, None, here, 2
+    yield "naive_conv_gradient_to_input", dy, w, (5, 7), here, 2
+    yield "naive_conv_gradient_to_filters", dy, x, here, 2
+
+
+@pytest.mark.parametrize("case", [*CASES, *naive()], ids=lambda case: case[0])
+def test_a_definition_returns_what_its_contract_says(case):
+    name, *arguments = case
+    found = results("numpy", name, arguments, np.float64)
+    if contracts[name].result is not None:
+        forms = contracts[name].result(*arguments)
+        for array, form in zip(found, forms if isinstance(forms, list) else [forms], strict=False):
+            _check_form(name, array, form)
 
 
 def test_every_compiled_kernel_has_a_case():

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import json
 import mmap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,6 +121,13 @@ def test_larger_sizes_are_tried_while_steps_are_short(network, monkeypatch, long
     content, style = np.zeros((long, long // 2, 3), np.float32), np.zeros((64, 64, 3), np.float32)
     estimate(network, network.card.recipe, content, [(style, 1.0)])
     assert sides == tried
+
+
+def test_the_quicker_of_two_steps_after_the_first_counts(network, monkeypatch):
+    ticks = iter([0.0, 9.0, 10.0, 12.0, 20.0, 25.0])  # when each of three steps begins and ends
+    monkeypatch.setattr(estimates, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    picture = np.zeros((16, 16, 3), np.float32)
+    assert estimates._seconds_at(network, network.card.recipe, picture, (picture, 1.0)) == 2
 
 
 def test_a_real_estimate(network):
