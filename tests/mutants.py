@@ -126,11 +126,14 @@ class Workshop:
                 sys.exit("the tests of the unchanged code do not run")
             rows.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
             digests.write_text(json.dumps(now))
-        self.seconds, self.called = collections.Counter(), collections.defaultdict(set)
+        self.seconds, self.setups = collections.Counter(), collections.Counter()
+        self.called = collections.defaultdict(set)
         for row in kept:
             self.called[row["test"]] |= set(row["called"])
             if row["outcome"] == "passed":  # what fails or is skipped here says nothing
                 self.seconds[row["test"]] += row["seconds"] + 0.01
+            elif "::" not in row["test"]:
+                self.setups[row["test"]] += row["seconds"]
 
     def witnesses(self, mutant):
         """Return the tests that call the changed function, or of its whole module, and every test of their files."""
@@ -140,12 +143,16 @@ class Workshop:
             found = {test for test, called in self.called.items() if any(c.startswith(module) for c in called)}
         files = {test.split("::")[0] for test in found}
         near = re.compile(NEAREST.get(room_of(mutant.path), rf"{room_of(mutant.path)}/|test_{room_of(mutant.path)}"))
-        cost = collections.Counter()
+        cost = self.setups.copy()
         for test in self.seconds:
             cost[test.split("::")[0]] += self.seconds[test]
         tests = sorted(self.seconds, key=lambda test: (cost[test.split("::")[0]], test.split("::")[0]))
         first = [t for t in tests if near.search(t) and (not found or t in found or t.split("::")[0] in found)]
         return first, [t for t in tests if t.split("::")[0] in files and (t not in first or t not in found)]
+
+    def cost(self, tests):
+        """Return the seconds that tests took when they were recorded, and the fixtures of their files."""
+        return sum(self.seconds[t] for t in tests) + sum(self.setups[f] for f in {t.split("::")[0] for t in tests})
 
     def judge(self, mutant, most):
         """Return the test that notices a mutant, or "" if none does."""
@@ -158,10 +165,10 @@ class Workshop:
             if mutant.path == "fast/cpu/micro_kernel.py":
                 self.say_digest(original, path)
             for tests in self.witnesses(mutant):
-                while sum(self.seconds[test] for test in tests) > most:
+                while self.cost(tests) > most:
                     tests.pop()
                 if tests:
-                    status, output = self.pytest(tests, 60 + 3 * sum(self.seconds[t] for t in tests), **more)
+                    status, output = self.pytest(tests, 60 + 3 * self.cost(tests), **more)
                     if status != 0:
                         found = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
                         return found[1] if found else "too long" if status is None else f"exit {status}"
