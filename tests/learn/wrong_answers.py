@@ -238,6 +238,8 @@ MUTANTS = {
         ("return np.maximum(g, 0)", "return np.max(g, 0)", "largest"),
         ('rule == "deconvnet"', 'rule == "gradient"', "rules exchanged"),
         ("passed = np.where(x > 0, g, 0)", 'passed = np.where((x > 0) & ((g > 0) | (rule == "gradient")), x, 0)', "x let through"),
+        ('if rule == "guided" else passed', 'if rule == "guided" else np.maximum(x, 0)', "x let through"),
+        ("    if rule == \"deconvnet\":\n        return np.maximum(g, 0)\n    passed = np.where(x > 0, g, 0)\n    return np.maximum(passed, 0) if rule == \"guided\" else passed", '    return x * {"gradient": x > 0, "deconvnet": g > 0, "guided": (x > 0) & (g > 0)}[rule]', "x let through"),
         ("    if rule == \"deconvnet\":\n        return np.maximum(g, 0)\n    passed = np.where(x > 0, g, 0)\n    return np.maximum(passed, 0) if rule == \"guided\" else passed", '    return {"gradient": x > 0, "deconvnet": g > 0, "guided": (x > 0) & (g > 0)}[rule]', "answers instead of numbers"),
         ("np.maximum(passed, 0) if", "np.where((x > 0) | (g > 0), g, 0) if", "guided asks for either"),
         ("np.maximum(passed, 0) if", "g if", "guided lets everything through"),
