@@ -261,6 +261,16 @@ def test_layers_of_a_preset_are_shown_as_briefly_as_can_be(layers, shown):
     assert style_presets._layers(layers) == shown
 
 
+def test_a_table_has_a_head_where_a_column_has_one():
+    things = {"short": 5, "a longer name": 50}
+    assert list(style_presets._table(things, {"": str, "half": lambda thing: f"{thing / 2:g}"})) == [
+        "                     half",
+        "  short          5   2.5",
+        "  a longer name  50  25",
+    ]
+    assert list(style_presets._table(things, {"": str})) == ["  short          5", "  a longer name  50"]
+
+
 def test_roles_stand_in_for_absent_layers_with_one_note():
     model = models.tiny_vgg(weights=None)
     recipe, notes = fit_layers(choose_recipe(model, "course-tf2"), model)
