@@ -95,7 +95,10 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(styles, "STEPS", 6)
     monkeypatch.setattr(faces, "SIZE", 64)
     figures, save = {}, styles.save_figure
-    monkeypatch.setattr(styles, "save_figure", lambda figure, path: save(figures.setdefault(path.name, figure), path))
+    for module in (styles, faces):
+        monkeypatch.setattr(
+            module, "save_figure", lambda figure, path: save(figures.setdefault(path.name, figure), path)
+        )
     out = tmp_path / "pictures"
     assert main(["demo", "--out", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
@@ -111,6 +114,11 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
         ("", False),
         ("", True),
     ]
+    heat = figures["face-distances.png"].axes[0]
+    framed = {(round(frame.get_x() + 0.48), round(frame.get_y() + 0.46)) for frame in heat.patches}
+    far = {text.get_position(): float(text.get_text()) for text in heat.texts}
+    assert 0 < len(framed) < len(far)
+    assert max(far[place] for place in framed) < min(far[place] for place in far.keys() - framed)
     page = (out / "index.html").read_text(encoding="utf-8")
     assert all(f'src="{name}"' in page for name in expected - {"index.html"})
     assert "$" not in page

@@ -293,3 +293,15 @@ def test_the_table_of_a_tape_is_as_wide_as_the_screen(monkeypatch, columns, shor
     assert len(row) <= columns and f"  test_recording.py:{tape.steps[0].lines[0].number}" in row and y.shape == (3,)
     assert (f"y = add({a.name}, {b.name})" in row) == (not shortened)
     assert row.endswith("y = ops.add(a, b)  # a comment that makes it long") == line
+
+
+def test_a_step_knows_the_parameters_that_its_inputs_are_given_to(random):
+    x, w, b = (random.standard_normal(shape) for shape in ((1, 4, 4, 2), (3, 3, 2, 5), (5,)))
+    with minicnn.record() as tape:
+        ops.conv(Tensor(x), w, b)
+        ops.conv(Tensor(x), w)
+        for count in (1, 2, 3):
+            ops.concat([Tensor(b)] * count)
+    parts = ["parts[0]", "parts[1]", "parts[2]"]
+    given = [step.parameters[: len(step.inputs)] for step in tape.steps]
+    assert given == [["x", "w", "b"], ["x", "w", "b"], parts[:1], parts[:2], parts]
