@@ -279,3 +279,23 @@ def test_a_command_line_without_a_command_exits_2():
     run = subprocess.run([sys.executable, "-m", "minicnn"], capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "Traceback" not in run.stderr
+
+
+# Without what a command needs
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        *(([group], "ACTION") for group in ("face", "weights", "learn", "tutorial", "see")),
+        (["step"], "SCRIPT"),
+        (["style"], "-o/--out"),
+        (["train", "tiny_vgg"], "--data"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_a_command_says_what_it_lacks(command, missing, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+    assert f"the following arguments are required: {missing}" in capsys.readouterr().err
