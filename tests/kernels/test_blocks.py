@@ -144,7 +144,9 @@ NAMES = [case[0] for case in CASES]
 def results(backend, name, arguments, dtype):
     """Return what a kernel gives, and what it makes of its arguments."""
     with use_backend(backend):
-        given = [a.astype(dtype) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in arguments]
+        given = [
+            a.astype(dtype) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in arguments
+        ]  # copies
         found = getattr(kernels_for(np.empty(0, dtype)), name)(*given)
     found = found if isinstance(found, tuple | list) else (found,)
     return [a for a in (*found, *given) if isinstance(a, np.ndarray)]
@@ -165,6 +167,16 @@ def test_a_compiled_kernel_equals_its_definition(number):
     assert_same(*(results(which, name, arguments, np.float64) for which in ("numba", "numpy")), 1e-10)
     if name.startswith(("conv", "gram")):  # a panel of float32 is twice as wide
         assert_same(*(results(which, name, arguments, np.float32) for which in ("numba", "numpy")), 1e-5)
+
+
+IN_PLACE = [case for case in elementwise() if case[0] in ("add", "sgd_step", "adam_step")]
+
+
+@pytest.mark.parametrize("number", range(len(IN_PLACE)), ids=[f"{case[0]}-{i}" for i, case in enumerate(IN_PLACE)])
+def test_what_is_written_in_place_may_have_another_order_in_memory(number):
+    name, *arguments = IN_PLACE[number]
+    turned = [a[:600_000].reshape(600, 1000).T if isinstance(a, np.ndarray) else a for a in arguments]
+    assert_same(*(results(which, name, turned, np.float64) for which in ("numba", "numpy")), 1e-12)
 
 
 def naive():
