@@ -19,6 +19,24 @@ from minicnn.models import tiny
 from minicnn.training import TrainingPlan, accuracy, augment, train_classifier
 
 
+def test_accuracy_counts_every_picture_once_whatever_the_batch():
+    class First(nn.Module):
+        """Its logits are the first two pixels."""
+
+        def forward(self, x):
+            return x.reshape(len(x.data), -1)[:, :2]
+
+    images = np.zeros((7, 1, 2, 1), np.uint8)
+    labels = np.array([0, 1, 0, 1, 1, 0, 1])
+    images[np.arange(7), 0, labels] = 255
+    for batch_size in (1, 3, 7, 250):
+        assert accuracy(First(), images, labels, batch_size=batch_size) == 1
+        for wrong in range(7):
+            answers = labels.copy()
+            answers[wrong] = 1 - answers[wrong]
+            assert accuracy(First(), images, answers, batch_size=batch_size) == 6 / 7
+
+
 def striped(count, seed=0):
     """Pictures whose class is the direction of their stripes: (images uint8, labels), learnable in a few steps."""
     generator = np.random.default_rng(seed)
