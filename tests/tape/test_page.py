@@ -299,3 +299,15 @@ def test_a_step_of_a_real_network(browser, tmp_path, kind):
     assert browser.complaints() == []
     explained = [value for value in data_of(path.read_text(encoding="utf-8"))["values"] if value["why"]]
     assert explained and all("their sum; remainder" in value["why"] for value in explained)
+
+
+def test_filters_are_shown_by_their_kernels_and_all_else_by_its_places():
+    x = Tensor(np.ones((2, 5, 6, 3)), requires_grad=True)
+    w = Tensor(np.ones((3, 3, 3, 4)), requires_grad=True)
+    with minicnn.record() as tape:
+        ops.conv(x, w).sum().backward()
+    planes = {}
+    for picture in page._data(tape)["pictures"]:
+        planes.setdefault(tuple(picture["shape"]), set()).add(tuple(picture["plane"]))
+    assert planes[w.shape] == {(0, 1)}  # and so its gradient
+    assert planes[x.shape] == planes[(2, 3, 4, 4)] == {(1, 2)}
