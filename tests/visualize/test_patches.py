@@ -61,7 +61,8 @@ def test_fields_of_vgg_19_are_those_that_are_published():
 
 def test_a_picture_may_be_too_small_for_the_layers_above():
     model = models.squeezenet(None)
-    assert fields_of(model, model.layers[0].name, (8, 8)).size == (3, 3)
+    assert fields_of(model, "conv1", (8, 8)).size == (3, 3)
+    assert fields_of(model, "fire2/squeeze1x1", (8, 8)).size == (7, 7)  # deep inside a block
     with pytest.raises(InputError):
         fields_of(model, model.layers[-1].name, (8, 8))
 
