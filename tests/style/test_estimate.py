@@ -38,6 +38,14 @@ def test_the_shapes_counted_are_those_of_the_network(name, size):
     assert above and not set(above) & set(taps)  # nothing above the highest is counted
 
 
+def test_the_shapes_of_pools_are_counted_too():
+    model, taps = models.tiny_vgg(None), ["block1_pool", "block3_pool"]
+    counted = {n: work for work in works(model, taps, (64, 48)) for n in work.names}
+    for tap, seen in model.features(np.zeros((1, 64, 48, 3), np.float32), taps).items():
+        assert (counted[tap].result, counted[tap].channels) == (seen.data.nbytes, seen.shape[-1])
+        assert counted[tap].kept == seen.size  # which element won, in a byte
+
+
 def test_products_of_a_convolution_by_hand():
     model = models.tiny_vgg(None)
     recipe = StyleRecipe("", content_layers={"block1_conv2": 1.0}, style_layers={"block1_conv1": 1.0})
