@@ -328,6 +328,15 @@ def test_a_manifest_tells_what_has_changed(made, pictures):
         style.from_manifest("made.json")
 
 
+def test_a_manifest_tells_that_the_weights_are_others(made):
+    manifest = json.loads(json.dumps(made.manifest))
+    wanted, manifest["model"]["sha256"] = manifest["model"]["sha256"], "0" * 64
+    manifests.write(Path("made.json"), manifest)
+    told = rf"has other weights now \(SHA-256 {wanted[:12]}…; expected 000000000000…\)"
+    with pytest.raises(InputError, match=told):
+        style.from_manifest("made.json")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": 3}', "\0", "[" * 100_000])
 def test_what_is_no_manifest_is_refused_in_one_line(tmp_path, text):
     (tmp_path / "odd.json").write_text(text, encoding="utf-8")
