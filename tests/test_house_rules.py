@@ -198,3 +198,26 @@ def test_every_public_function_and_class_of_the_engine_has_a_docstring():
 def test_signatures_show_no_machinery():
     for name in ops.__all__:
         assert "needs" not in inspect.signature(getattr(ops, name)).parameters, name
+
+
+# Records
+
+
+WRITABLE = {
+    *("bench/operations.py Operation", "bench/report.py Report", "bench/report.py Table"),
+    *("fast/cpu/program/drafts.py Draft", "fast/cpu/program/drafts.py Room", "fast/cpu/program/drafts.py View"),
+    *("gradients/patterns.py Evidence", "gradients/reports.py GradcheckReport", "gradients/reports.py InputReport"),
+    *("hdf5/writer.py Content", "style/job.py StyleResult", "tape/recorder.py Step", "tape/recorder.py Value"),
+}
+
+
+def test_dataclasses_are_frozen_but_for_those_that_are_filled_in_step_by_step():
+    found = {"frozen": set(), "writable": set()}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for decorator in getattr(node, "decorator_list", []):
+                if "dataclass" in (text := ast.unparse(decorator)):
+                    kind = "frozen" if "frozen=True" in text else "writable"
+                    found[kind].add(f"{path.relative_to(PACKAGE).as_posix()} {node.name}")
+    assert found["writable"] == WRITABLE
+    assert len(found["frozen"]) > 60
