@@ -106,7 +106,7 @@ def where(evidence: Evidence) -> str:
             found.append(f"{names[axis]} = {seen[0]}")
         elif last > 2 and set(seen) == {0, last}:
             found.append(f"{names[axis]} = 0 or {last}, its ends")
-        elif last > 2 and not set(seen) & {*theirs} and (len({*(seen % 2)}) == 1):
+        elif last > 2 and len({*(seen % 2)}) == 1 and not np.any(theirs % 2 == seen[0] % 2):
             found.append(f"{names[axis]} {'odd' if seen[0] % 2 else 'even'}")
         elif not set(seen) & {*theirs} and len(seen) == seen[-1] - seen[0] + 1 and 0 in (seen[0], last - seen[-1]):
             found.append(f"{names[axis]} {'≤' if seen[0] == 0 else '≥'} {seen[-1] if seen[0] == 0 else seen[0]}")
@@ -149,8 +149,6 @@ def _ratios(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
         return
     ratio = float(np.median(given[sound] / due[sound]))
     hits = evidence.gives(ratio * due)
-    if ratio == 0 or (ratio == 1 and not hits.any()):
-        return
     meaning = _meaning(evidence, ratio)
     if meaning or hits.sum() >= 2:
         yield "ratio", f"has ratio {ratio:.3f}: {meaning or 'a constant factor'}", hits
@@ -207,7 +205,7 @@ def _factors(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
             continue
         values = np.broadcast_to(array, shape).ravel()[evidence.at]
         with np.errstate(all="ignore"):
-            for text, factor in ((what, values), (f"1 / {what}", 1 / values), (f"{what}²", values**2)):
+            for text, factor in ((what, values), (f"{what}²", values**2)):
                 yield "factor", f"lacks the factor {text}", evidence.mends(given * factor)
                 yield "factor", f"has the factor {text} too often", evidence.mends(given / factor)
     if evidence.cotangent.shape == shape:
@@ -259,7 +257,7 @@ def _reversed(evidence: Evidence) -> Finding | None:
             if evidence.mends_all(np.flip(evidence.analytic, axes)):
                 named = names[0] in ("N", *OF_FILTERS[3], *OF_FILTERS[4], *OF_FILTERS[5])
                 along = listed([names[axis] for axis in axes] if named else list(axes))
-                word = "" if named else "axes "
+                word = "" if named else f"ax{'i' if count == 1 else 'e'}s "
                 return Finding(
                     "kernel",
                     f"the gradient is reversed along {word}{along}: a kernel not flipped, or flipped once more",

@@ -1,5 +1,6 @@
 """What check says is true, is said once, and is said of the error that came first."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from minicnn import Tensor, learn, ops
 from minicnn.learn import candidate, catalogue, observing
 from minicnn.learn.comparing import difference
-from minicnn.learn.judging import EVERYWHERE
+from minicnn.learn.exercise import Slip
+from minicnn.learn.judging import EVERYWHERE, collect, judge, prepare
 
 
 def hint_of(name, slip):
@@ -64,6 +66,14 @@ def test_zero_is_compared_by_the_size_of_the_other_cases():
 )
 def test_a_difference_in_words(expected, value, said):
     assert difference(np.array(expected), np.array(value), 1e-5) == said
+
+
+def test_two_hints_are_enough():
+    exercise = catalogue.find("gram_matrix")
+    slips = tuple(Slip(f"slip {i}", f"hint {i}", raises="division by zero") for i in range(3))
+    exercise = dataclasses.replace(exercise, slips=slips)
+    trials = prepare(exercise)
+    assert judge(exercise, trials, collect(exercise, trials, lambda A: 1 / 0)).advice[1:] == ["hint 0", "hint 1"]
 
 
 def test_an_error_that_only_has_other_numbers_in_every_case_is_said_once():
