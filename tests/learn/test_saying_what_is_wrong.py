@@ -83,6 +83,12 @@ def test_an_error_that_only_has_other_numbers_in_every_case_is_said_once():
     assert only == "got an array of shape (1, 1), expected a Tensor: from plain numbers no gradient can flow back"
 
 
+@pytest.mark.parametrize("cost", [None, Tensor(np.ones(2)), "low"])
+def test_a_step_that_returns_no_cost_is_told_so(cost):
+    (only,) = learn.check("train_step", lambda *arguments: cost).advice
+    assert "expected J, a Tensor with a single number, got " in only
+
+
 def test_who_takes_people_out_of_a_database_is_told_so():
     def database():
         return {"Ada": np.zeros(2), "Lee": np.ones(2)}
