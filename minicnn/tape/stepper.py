@@ -49,7 +49,7 @@ SHORT |= {"h": "help", "?": "help", "s": "next"}
 
 
 class Stepper(cmd.Cmd):
-    """Commands are read from `stdin` and answered on `stdout`, which may be pipes."""
+    """The prompt: reads commands from `stdin` and answers on `stdout`, which may be pipes."""
 
     prompt = "(tape) "
 
@@ -188,7 +188,7 @@ class Stepper(cmd.Cmd):
         page.save(self.tape, path)
         self.say(f"  wrote {path}")
 
-    # -- where we are ---------------------------------------------------------------------------------------
+    # -- position -------------------------------------------------------------------------------------------
 
     @property
     def here(self) -> Step:
@@ -196,7 +196,7 @@ class Stepper(cmd.Cmd):
         return self.tape.moments[self.at][0]
 
     def move(self, to: int) -> None:
-        """Put the cursor there, or at the end that is nearer, and say what is seen."""
+        """Move the cursor there, or to the nearer end, and print the moment."""
         last = len(self.tape.moments) - 1
         if to < 0 or to > last:
             self.say(f"  that is {'before the beginning' if to < 0 else 'the end'}")
@@ -204,20 +204,20 @@ class Stepper(cmd.Cmd):
         self.stop()
 
     def stop(self) -> None:
-        """Say what happened at this moment."""
+        """Print what happened at this moment."""
         step, back = self.tape.moments[self.at]
         self.say("\n".join(_backward_lines(step, self.at) if back else _forward_lines(step)))
         for argument in self.watched:
             self.say(self.watch_line(argument))
 
     def numbered(self, argument: str) -> Step:
-        """The operation of that number."""
+        """Return the operation of that number. Raise InputError if there is none."""
         if not argument.strip().isdecimal() or not 1 <= int(argument) <= len(self.tape):
             raise InputError(f"goto: operation is {argument!r}; expected 1 … {len(self.tape)}")
         return self.tape.steps[int(argument) - 1]
 
     def reference(self, argument: str) -> tuple[Value, bool, Any]:
-        """(value, whether its gradient is meant, index or None) of NAME, NAME.grad, NAME[1, :, 0]."""
+        """Return (value, True for its gradient, index or None) from NAME, NAME.grad or NAME[1, :, 0]."""
         found = REFERENCE.match(argument)
         if found is None:
             raise InputError("a name is missing; expected NAME, NAME.grad or NAME.grad[0, :, 1]")
@@ -225,14 +225,14 @@ class Stepper(cmd.Cmd):
         return self.tape.find(found["name"], asked_by="step"), found["gradient"] is not None, index
 
     def array(self, value: Value, gradient: bool, at: int) -> np.ndarray | None:
-        """What it holds when moment `at` is over; None if it is not there by then."""
+        """Return the content of a value or its gradient after moment `at`; None if it does not exist by then."""
         if gradient:
             return value.gradient_until(at + 1)
         made = value.made_by
         return value.array if made is None or self.tape.moments.index((made, False)) <= at else None
 
     def state(self, argument: str, at: int) -> bytes | None:
-        """By which a change is noticed."""
+        """Return the bytes of a watched array, by which a change is detected."""
         value, gradient, index = self.reference(argument)
         array = self.array(value, gradient, at)
         return None if array is None else np.ascontiguousarray(array[index] if index is not None else array).tobytes()
@@ -253,7 +253,7 @@ def _count(argument: str, command: str) -> int:
 
 
 def _index(written: str) -> Any:
-    """[0, :, 1] as Python reads it, of integers and slices and nothing else."""
+    """Return the index that a text such as [0, :, 1] means; only integers, slices and … are allowed."""
 
     def entry(node: ast.expr) -> Any:
         if isinstance(node, ast.Slice):
