@@ -1,4 +1,4 @@
-"""What the demonstration writes: figures, as files and as HTML."""
+"""Output of the demonstration: figures, as files and as HTML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """As PNG."""
+    """Write a figure as PNG, atomically."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     content = io.BytesIO()
@@ -23,6 +23,6 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def picture(source: str, caption: str, *, below: str = "") -> str:
-    """A picture with its caption, and HTML below it."""
+    """Return a picture with its caption as HTML, and more HTML below it."""
     caption = html.escape(caption)
     return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}{below}</figcaption></figure>'
