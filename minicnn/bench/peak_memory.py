@@ -10,7 +10,7 @@ from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.style_step import SIDES, processes, sizes
 
-UNKNOWN = "this system does not tell a process its peak memory"
+UNKNOWN = "this system does not report the peak memory of a process"
 
 
 def section(plan: Plan) -> Section:

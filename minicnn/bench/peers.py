@@ -35,7 +35,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, 
 class Peer(NamedTuple):
     """A competitor.
 
-    side(torch, network, faces, folder): returns the encoding of the same faces; folder is for its files.
+    side(torch, network, faces, folder): returns the Side that encodes the same faces; folder is for its files.
     libraries: the modules that it needs, its own last. bfloat16: True if it multiplies in bfloat16.
     """
 
@@ -56,7 +56,7 @@ def section(plan: Plan) -> Section:
         if not reasons[name]
     ]
     measurements += [(name, partial(_unmeasured, name, why)) for name, why in reasons.items() if why]
-    return Section("Encoding faces beside a peer", measurements, rival="peer")
+    return Section("Encoding faces, compared with a peer", measurements, rival="peer")
 
 
 def measure(plan: Plan, network: str, batch: int, peer: str) -> Row:

@@ -52,9 +52,9 @@ def gradcheck(
 
     Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
     ones is returned; its verdict is "inconclusive", and in a condition it is false.
-    Raise GradcheckError, with the report as its `report`, if a gradient is wrong, if f or its backward is not
-    deterministic, or if either writes into its inputs. If f changes an array in place that a backward needs, the report
-    names the array.
+    Raise GradcheckError, with the report as its `report`, if a gradient is wrong. Raise it also if f or its backward is
+    not deterministic, or writes into its inputs. If f changes an array in place that a backward needs, the report names
+    the array.
     """
     arrays = _arrays(inputs)
     names = _names(f, inputs, len(arrays))

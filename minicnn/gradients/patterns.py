@@ -1,7 +1,7 @@
 """Patterns in the numbers of a wrong gradient: sign, ratio, zeros, a missing factor, an order of axes.
 
-Each compares the analytic with the numeric gradient of one input. A pattern is named if it explains every wrong entry
-to a twentieth of its error and within the tolerance of the check, or else with the share that it explains.
+Each compares the analytic with the numeric gradient of one input. A pattern must explain an entry to a
+twentieth of its error and within the tolerance of the check. If it explains only some entries, the share is named.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Explanations of a wrong gradient: the patterns of its numbers, and those that need further evaluations of f.
 
-The evaluations show three things: the change of each element of the result with the input (the terms before summation),
+The evaluations show the slope of each element of the result by the input: the terms before summation. They also show
 the gradient for another input transposed or reversed, and the gradient from each use of the input on the tape.
 """
 

@@ -279,7 +279,7 @@ def _generalized(title: str, x: np.ndarray, layer: nn.Conv1d | nn.Conv3d) -> Fig
             RED,
             f"{layer.w.size:,} weights, {bias} biases; one is shown",
         ),
-        ("output", y.shape[1:], GREEN, "one channel a filter"),
+        ("output", y.shape[1:], GREEN, "one channel per filter"),
     )
     figure, axes = _blank(12, 4.8, title)
     for place, (name, shape, colour, note) in enumerate(stages):

@@ -1,10 +1,10 @@
-"""The tape microscope: records every operation, and shows its values, its gradients and the reasons for them.
+"""The tape microscope: a record of every operation, with its values, its gradients and the reasons for them.
 
 with minicnn.record() as tape:
     loss = …
     loss.backward()
 tape.show()                      a table
-tape.step()                      steps through forward and backward, operation by operation
+tape.step()                      forward and backward, operation by operation
 tape.why(w, (1, 0, 2, 0))        the products whose sum is this element of w's gradient
 tape.pixel(y, (0, 2, 3, 1))      one output of a convolution, every way it is computed
 tape.save_html("tape.html")      the whole tape as an HTML page

@@ -117,10 +117,10 @@ def _expected(shape: tuple[int, ...]) -> str:
 
 def _reason(value: Value) -> str:
     if not value.wants_gradient:
-        return "it wants none (requires_grad is False)"
+        return "it requires none (requires_grad is False)"
     if not value.uses and value.made_by is None:
         return "no operation used it"
-    return "backward has not come by"
+    return "backward has not run"
 
 
 def _lines(why: Explanation) -> list[str]:
@@ -145,10 +145,10 @@ def _lines(why: Explanation) -> list[str]:
         lines.append(f"  {sums[1]:>{widths[0]}}   {why.zeros} more are zero, because no gradient came back there")
     lines.append(f"  {sums[2]:>{widths[0]}}   their sum; remainder {notation.number(why.remainder, 2)}")
     if abs(why.remainder) > 1e-3 * max(abs(why.gradient), abs(why.total)):
-        lines.append("  much is left over: the tensor was also used where no tape recorded")
+        lines.append("  large remainder: the tensor was also used outside the recording")
     if why.now is not None:
         lines.append(
-            f"  {why.name}.grad holds {notation.number(why.now, 10)} by now: other backwards added to it, or it was set"
+            f"  {why.name}.grad now holds {notation.number(why.now, 10)}: other backwards added to it, or it was set"
         )
     return lines
 

@@ -106,7 +106,7 @@ def formula_of(step: Step) -> tuple[str, str]:
     if known is not None and getattr(step.op, "__module__", "").startswith("minicnn."):
         return known
     said = inspect.getdoc(step.op) or ""
-    return said.split("\n\n")[0].strip() or f"{step.name}, which says nothing of itself", "as its source says"
+    return said.split("\n\n")[0].strip() or f"{step.name}, which has no docstring", "see its source"
 
 
 @functools.cache

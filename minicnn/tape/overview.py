@@ -45,7 +45,7 @@ def summary(tape: Recorder) -> str:
     spent = sum(step.milliseconds + step.backward_milliseconds for step in tape)
     arrays = {id(a): a.nbytes for v in tape.values for a in (v.array,)}
     kept = sum(arrays.values()) + sum(s.cotangent.nbytes for s in tape if s.cotangent is not None)
-    walked = f"{back} of them walked back" if back else "backward has not come by"
+    walked = f"{back} of them walked back" if back else "backward has not run"
     operations = f"{len(tape)} operation{'s' * (len(tape) != 1)}"
     return f"tape: {operations}, {walked} · {tape.backend} · {notation.milliseconds(spent)} · {file_size(kept)} kept"
 

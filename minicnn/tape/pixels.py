@@ -59,7 +59,7 @@ class Place:
 
     row, column: in the matrix positions × filters. kernel: "winograd", or "gathered" for windows read in place;
     empty without a compiled kernel.
-    block: outputs per packed panel; group: outputs per micro-kernel; panel: filters per micro-kernel.
+    block: outputs that share a pass through a panel; group: outputs per micro-kernel; panel: filters per panel.
     """
 
     rows: int

@@ -205,7 +205,7 @@ class Recorder:
         outer = around
         while outer is not None:
             if outer is self:
-                raise InputError("record: this tape is already recording; for a part of it, ask minicnn.record() anew")
+                raise InputError("record: this tape is already recording; for a part, call minicnn.record() again")
             outer = outer._around
         self._around = around
         if self.backend is not None:

@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step, Value
 
 HELP = """\
-  next [N]         n     the next moment, or N further on; an empty line does the last command again
-  previous [N]     p     back again
-  backward         b     into the backward of this operation
-  forward          f     to the forward of this operation
-  continue         c     on to the next break or to where a watched gradient changes
-  goto N                 to operation N of the list
-  first, last            to either end
+  next [N]         n     go to the next moment, or N ahead; an empty line repeats the last command
+  previous [N]     p     go back one moment, or N
+  backward         b     go to the backward of this operation
+  forward          f     go to the forward of this operation
+  continue         c     go to the next break, or to the next change of a watched gradient
+  goto N                 go to operation N of the list
+  first, last            go to either end
   break OP               stop at an operation: by its kind (relu), its number, or its result (conv_1)
-  watch NAME.grad        print a gradient, or values, as they are at every stop, and stop where they change
+  watch NAME.grad        print a gradient or values at every stop, and stop when they change
   clear [WHAT]           remove a break or a watch, or all of them
-  print NAME[SLICE]      numbers: print w.grad[0, :, 1]
-  why NAME[INDEX]        the products whose sum is this element of NAME's gradient: why w[1, 0, 2, 0]
-  pixel NAME[INDEX]      an output of a convolution, every way it is computed
-  list             l     operations around this one
-  show                   all of them
-  source                 the code of this operation, forward and backward
-  page PATH              write everything as a page for the browser
+  print NAME[SLICE]      print elements: print w.grad[0, :, 1]
+  why NAME[INDEX]        print the products whose sum is this element of NAME.grad: why w[1, 0, 2, 0]
+  pixel NAME[INDEX]      print an output of a convolution, every way it is computed
+  list             l     list the operations around this one
+  show                   list all operations
+  source                 print the code of this operation, forward and backward
+  page PATH              write the tape as an HTML page
   quit             q"""
 
 REFERENCE = re.compile(r"^\s*(?P<name>.+?)(?P<gradient>\.grad)?\s*(?:\[(?P<index>.*)\])?\s*$")
@@ -63,7 +63,7 @@ class Stepper(cmd.Cmd):
     def preloop(self) -> None:
         if not self.tape.moments:
             raise InputError("step: the tape is empty; no operation ran while it recorded")
-        self.say(f"{summary(self.tape)}\n`help` tells the commands")
+        self.say(f"{summary(self.tape)}\n`help` lists the commands")
         self.stop()
 
     def say(self, line: str) -> None:
@@ -81,7 +81,7 @@ class Stepper(cmd.Cmd):
             return False
 
     def default(self, line: str) -> None:
-        self.say(f"  {line.split()[0]!r} is no command; `help` lists them")
+        self.say(f"  {line.split()[0]!r} is not a command; `help` lists them")
 
     def do_help(self, argument: str) -> None:
         self.say(HELP)
@@ -262,14 +262,14 @@ def _index(written: str) -> Any:
             return node.value
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -entry(node.operand)
-        raise InputError(f"[{written}] is no index; expected integers, slices and …, as in [0, :, 1]")
+        raise InputError(f"[{written}] is not an index; expected integers, slices and …, as in [0, :, 1]")
 
     if not written.strip():
         return ()
     try:
         tree = ast.parse(f"x[{written}]", mode="eval").body
     except SyntaxError:
-        raise InputError(f"[{written}] is no index; expected integers, slices and …, as in [0, :, 1]") from None
+        raise InputError(f"[{written}] is not an index; expected integers, slices and …, as in [0, :, 1]") from None
     inside = tree.slice if isinstance(tree, ast.Subscript) else tree
     return tuple(map(entry, inside.elts)) if isinstance(inside, ast.Tuple) else entry(inside)
 

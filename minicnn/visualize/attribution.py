@@ -33,8 +33,8 @@ def deconvnet(
 ) -> np.ndarray:
     """Return a unit's activation projected back to the pixels. Source: Zeiler & Fergus 2014. Arguments: see saliency.
 
-    The projection uses the transposed filters, the switches of max pools, and a ReLU of the signal on the way back,
-    regardless of where the forward ReLU was on.
+    The projection uses the transposed filters and the switches of max pools. On the way back, ReLU is applied to the
+    signal itself, regardless of where the forward ReLU was on.
     """
     return _by_rule("deconvnet", model, layer, images, unit, position, batch_size)
 

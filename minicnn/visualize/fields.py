@@ -106,7 +106,7 @@ class _Walk:
         if isinstance(layer, POINTWISE):
             return spans
         kind = type(layer).__name__
-        raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, of which it is not known what it sees")
+        raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, whose receptive field is not known")
 
 
 def _nothing(count: int, length: int) -> np.ndarray:
