@@ -151,7 +151,7 @@ def test_without_gradients_there_is_only_forward(random):
     with minicnn.record() as tape, no_grad():
         loss()
     assert len(tape.moments) == len(tape) == 5
-    assert "backward has not come by" in str(tape)
+    assert "backward has not run" in str(tape)
     with pytest.raises(InputError, match="b has no gradient on this tape"):
         tape.why("b", 0)
 
