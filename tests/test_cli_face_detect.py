@@ -203,17 +203,19 @@ def test_detect_draws_into_a_copy(two_faces, capsys):
     assert "expected a folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("bottom", "label"), [(90, slice(93, 120)), (148, slice(33, 48))])
-def test_the_label_is_below_the_box_or_inside_where_there_is_no_room(bottom, label):
+@pytest.mark.parametrize(("bottom", "label"), [(90, slice(91, 107)), (148, slice(135, 150))])
+def test_the_label_is_below_the_box_or_over_its_edge_where_there_is_no_room(bottom, label):
     image = np.linspace(0, 1, 150 * 200 * 3).reshape(150, 200, 3)
     found = Detection(np.array([[50, 30, 90, bottom]]), np.array([0.987]), LEFT[None] + (30, 15))
-    drawn = marked(image, found)
+    drawn = marked(image, [snapshots.Face(image, found)])
     changed = (np.abs(drawn - image) > 1 / 255).any(axis=2)
-    down, across = np.nonzero(changed)
-    assert (across.min(), down.min()) == (49, 29) and not changed[:, 105:].any()  # the box, in its shadow
-    assert (np.rint(255 * drawn[30, 70]) == COLOUR).all() and changed[label, 51:].any(axis=1).sum() > 5
-    assert not changed[bottom + 2 :].any() or bottom == 90
-    assert not marked(np.ones((9, 9, 3)), NOBODY).min() < 1
+    _, across = np.nonzero(changed[: bottom - 15])
+    assert (across.min(), np.nonzero(changed)[0].min()) == (49, 29)  # the box, in its shadow
+    assert not changed[:, 105:].any() and not changed[:, :40].any()
+    strip = (np.rint(255 * drawn[label]) == COLOUR).all(axis=2)
+    assert (np.rint(255 * drawn[30, 70]) == COLOUR).all() and strip.sum(axis=1).max() > 30  # letters are on it
+    assert not changed[107:].any() or bottom == 148
+    assert not marked(np.ones((9, 9, 3)), []).min() < 1
 
 
 def test_the_detectors_weights_are_asked_for_by_name(here, capsys, monkeypatch):
