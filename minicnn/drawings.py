@@ -76,12 +76,12 @@ def _fonts_for(text: str) -> dict[str, str]:
 
 @cache
 def _letters(font: str) -> frozenset[int]:
-    """Return the numbers of the letters that a font has; none where it cannot be used."""
+    """Return the numbers of the letters that a font has; none where it cannot be used, or draws only boxes for them."""
     from matplotlib import font_manager
 
     try:
         opened = font_manager.get_font(font)
         opened.set_size(10, 100)  # which a font of coloured pictures refuses
-        return frozenset(opened.get_charmap())
+        return frozenset(() if opened.family_name.startswith("Last Resort") else opened.get_charmap())
     except (OSError, RuntimeError):
         return frozenset()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minicnn.drawings import font_file
+from minicnn.drawings import font_file, literal
 from minicnn.images import as_bytes
 from minicnn.text import elided, plain
 
@@ -55,6 +55,8 @@ def _label(draw: Any, box: np.ndarray, text: str, colour: tuple[int, int, int], 
     """Dark letters on a strip of colour under the box, or over its lower edge where there is no room."""
     from PIL import ImageFont
 
+    if not text.isascii():
+        text = literal(text).replace(r"\$", "$")  # only matplotlib sees mathematics
     font = ImageFont.load_default(letters) if text.isascii() else ImageFont.truetype(font_file(text), letters)
     left, _, right, bottom = (float(side) for side in box)
     width, height = draw.im.size

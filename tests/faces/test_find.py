@@ -245,6 +245,8 @@ def test_names_are_written_under_faces(scene):
     yellow, pale = np.array(drawing.COLOUR) / 255, np.array(drawing.UNKNOWN) / 255
     assert np.allclose(picture[50, 10], yellow, atol=0.01) and np.allclose(picture[50, 90], pale, atol=0.01)
     assert changed.mean() < 0.4 and picture.shape == scene.shape
+    for name in ("Zoë", "\u9c8d\u5a01\u5c14 $1", "\U0001f469 Ada"):  # whatever fonts are here
+        assert np.abs(drawing.named(scene, [(found[0], name)]) - scene)[82:100, 20:60].max() > 0.4
     np.testing.assert_array_equal(drawing.named(scene, []), np.float32(np.rint(scene * 255) / 255))
 
 
