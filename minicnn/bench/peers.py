@@ -21,7 +21,7 @@ from minicnn.bench.encoder_batches import settled
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
-from minicnn.models import inception_resnet, nn4
+from minicnn.models import dlib_net, inception_resnet, nn4
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
 
@@ -29,6 +29,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, 
     "nn4.small2": nn4.build,
     "FaceNet 128": inception_resnet.build,
     "FaceNet 512": partial(inception_resnet.build, embedding=512),
+    "dlib": dlib_net.build,
 }
 
 

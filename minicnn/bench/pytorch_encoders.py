@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from minicnn import nn
 from minicnn.bench import pytorch
 from minicnn.bench.turns import Side
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Halving, Residual, ZeroPad2d
 from minicnn.models.network import Network
 
 Step = Callable[[Any], Any]  # from a tensor to a tensor
@@ -84,6 +85,8 @@ class Translation:
             case Residual():
                 change, scale, active = self._step(layer.change), layer.scale, layer.activation
                 return lambda x: f.relu_(x + scale * change(x)) if active else x + scale * change(x)
+            case Halving():
+                return self._halving(layer)
             case nn.Conv2d():
                 return self._convolution(layer)
             case nn.BatchNorm():
@@ -111,6 +114,20 @@ class Translation:
             case nn.Dropout():
                 return lambda x: x
         raise TypeError(f"{type(layer).__name__} has no translation")
+
+    def _halving(self, layer: Halving) -> Step:
+        average, change, f = self._step(layer.average), self._step(layer.change), self.f
+
+        def filled(x: Any, shape: Sequence[int]) -> Any:
+            widths = [(0, whole - part) for whole, part in zip(shape, x.shape[1:], strict=True)]
+            return f.pad(x, list(itertools.chain(*widths[::-1])))  # the last axis first
+
+        def halve(x: Any) -> Any:
+            past, y = average(x), change(x)
+            shape = list(map(max, past.shape[1:], y.shape[1:]))
+            return f.relu_(filled(past, shape) + filled(y, shape))
+
+        return halve
 
     def _convolution(self, layer: nn.Conv2d) -> Step:
         w = self._kept(pytorch.filters(self.torch, layer.w.data.copy()).to(self.dtype))

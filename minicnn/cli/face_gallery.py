@@ -115,11 +115,10 @@ def _people(who: list[str]) -> dict[str, list[Path]]:
 
 def _made(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Gallery]:
     from minicnn.faces import gallery_file
-    from minicnn.faces.encoders import choose
     from minicnn.faces.gallery import Gallery
 
     gallery_file.target_of(path, "enroll")
-    encoder = choose(arguments.weights)
+    encoder = inputs.encoder_for(arguments)
     head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
     threshold = inputs.checked_threshold(arguments.threshold)
     if threshold is None:
@@ -136,20 +135,19 @@ def _opened(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Gal
     for name in ("score", "head"):
         if getattr(arguments, name) is not None:
             raise InputError(f"enroll: {name} is said when a gallery is made, and {str(path)!r} is there already")
-    encoder, gallery = opened(path, arguments.weights)
+    encoder, gallery = opened(path, arguments)
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold
     return encoder, gallery
 
 
-def opened(path: str | Path, weights: str | None) -> tuple[FaceEncoder, Gallery]:
+def opened(path: str | Path, arguments: argparse.Namespace) -> tuple[FaceEncoder, Gallery]:
     """A gallery, and the encoder that goes with it: named, or else the one on this machine that made it."""
     from minicnn.faces import gallery_file
-    from minicnn.faces.encoders import choose
     from minicnn.faces.gallery import Gallery
 
     target = gallery_file.target_of(path, "gallery")
-    encoder = choose(weights, gallery=None if weights else gallery_file.facts_of(target))
+    encoder = inputs.encoder_for(arguments, None if arguments.weights else gallery_file.facts_of(target))
     return encoder, Gallery.load(target, encoder.network)
 
 

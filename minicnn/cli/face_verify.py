@@ -82,11 +82,10 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
     from minicnn.faces.distances import is_same
-    from minicnn.faces.encoders import choose
     from minicnn.faces.encoding import encode
     from minicnn.faces.protocols import pair_distances
 
-    encoder = choose(arguments.weights)
+    encoder = inputs.encoder_for(arguments)
     head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
     encodings = encode(encoder.network, inputs.faces(arguments, encoder, arguments.what))
     distance = float(pair_distances(inputs.score_by(encoder, head), encodings, *_one_pair())[0])
@@ -139,7 +138,7 @@ def _headline(found: dict[str, Any]) -> str:
 
 def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
     path, name, picture = arguments.what
-    encoder, gallery = opened(path, arguments.weights)
+    encoder, gallery = opened(path, arguments)
     if arguments.head:
         raise InputError("verify: head is said when a gallery is made; leave --head out")
     if arguments.threshold is not None:
@@ -188,7 +187,7 @@ def _verdict(found: dict[str, Any]) -> Iterator[str]:
 def identify(arguments: argparse.Namespace) -> int:
     inputs.check_picture(arguments)
     inputs.checked_threshold(arguments.threshold)
-    encoder, gallery = opened(arguments.gallery, arguments.weights)
+    encoder, gallery = opened(arguments.gallery, arguments)
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold
     faces = list(inputs.faces(arguments, encoder, arguments.images))

@@ -79,44 +79,55 @@ def _facts(row: Weights) -> dict[str, Any]:
     from minicnn import zoo
 
     path = zoo.here(row)
-    size = path.stat().st_size if path else row.size
-    return {**asdict(row), "size": size, "link": row.link, "call": row.call, "path": str(path) if path else None}
+    package = next(iter(zoo.packages.find(row) or ()), None) if path and path.name in row.packaged else None
+    size = path.stat().st_size if path and not package else row.size
+    found = {"path": str(path) if path else None, "package": package}
+    return {**asdict(row), "size": size, "link": row.link, "call": row.call, **found}
 
 
 def _table(rows: list[Weights]) -> Iterator[str]:
     from minicnn import zoo
 
-    line = "{:<18}{:<20}{:>8}  {:<16}{:<8}{}".format
-    yield line("name", "network", "size", "licence", "loaded", "here")
+    line = "{:<18}{:<20}{:>8} {:<14}{:<5}{:<7}{}".format
+    yield line("name", "network", "size", "licence", "year", "loaded", "here")
     for row in rows:
         facts = _facts(row)
-        here = "no" if facts["path"] is None else "yes" if row.link else "shipped"
+        here = "no" if facts["path"] is None else "pip" if facts["package"] else "yes"
+        here = "shipped" if row.loaded == "shipped" else here
         loaded = "file" if row.loaded in ("shipped", "numbers") else row.loaded
-        yield line(row.name, row.model or "none of ours", file_size(facts["size"]), row.licence, loaded, here)
+        yield line(
+            row.name, row.model or "none of ours", file_size(facts["size"]), row.licence, row.year or "", loaded, here
+        )
     yield ""
     yield "loaded: what minicnn's tests have loaded. file: the file itself, or its numbers;"
     yield "layout: files in its layout only, for the file itself was not at hand."
-    yield "To get one: minicnn weights fetch NAME. All about it: minicnn weights list NAME."
+    yield f"To get one: minicnn weights fetch NAME; of faces: {zoo.packages.INSTALL}"
+    yield "All about it: minicnn weights list NAME."
     yield "Folders, the first to have a file wins, and fetch writes to the first:"
     yield from (f"  {folder}" for folder in zoo.folders())
 
 
 def _card(row: Weights) -> Iterator[str]:
+    from minicnn import zoo
     from minicnn.zoo.catalogue import LOADED
 
     facts = _facts(row)
-    measured = "by minicnn, on this file" if row.link is None else "by those who published it; not repeated here"
+    measured = "by minicnn, on this file" if row.loaded == "shipped" else "by those who published it; not repeated here"
     kind, digest = row.published or (
         "checksum",
         "none is published; that of the first download is recorded and kept to",
     )
+    if facts["package"]:
+        kind, digest = "SHA-256", ", ".join(f"{file} {sha256}" for file, sha256 in row.packaged.items())
     return entries(
         {
             "load it": row.call,
-            "here": facts["path"] or f"no; minicnn weights fetch {row.name}",
+            "here": facts["path"] or f"no; {zoo.ways(row)}",
+            "package": facts["package"],
             "file": row.file,
             "size": file_size(facts["size"]),
             "source": row.source,
+            "year": str(row.year) if row.year else None,
             kind: digest,
             "licence": row.licence,
             "accuracy": row.accuracy,
@@ -143,7 +154,8 @@ def fetch(arguments: argparse.Namespace) -> int:
         except InputError as problem:  # the others may be had
             _say(str(problem))
             continue
-        fetched.append({**asdict(done), "path": str(done.path), "size": done.path.stat().st_size})
+        size = row.size if done.path.name in row.packaged else done.path.stat().st_size
+        fetched.append({**asdict(done), "path": str(done.path), "size": size})
         if not arguments.json:
             print("\n".join(_receipt(row, fetched[-1])))
     if arguments.json:

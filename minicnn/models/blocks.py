@@ -58,6 +58,25 @@ class Residual(Block):
         return ops.residual(x, self.change(x), scale=self.scale, activation=self.activation)
 
 
+class Halving(Block):
+    """ReLU of average(x) + change(x), of which the smaller is filled with zeros below, on the right and in the last
+    channels: a residual block that halves the picture and may add channels. Source: dlib's add_prev and avg_pool.
+    """
+
+    scale, activation = 1.0, "relu"
+
+    def __init__(self, average: nn.AvgPool2d, change: Chain, *, name: str | None = None) -> None:
+        self.average, self.change, self.name = average, change, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        past, change = run([self.average], x), self.change(x)
+        shape = tuple(map(max, past.shape, change.shape))
+        past, change = (
+            ops.pad(y, [(0, whole - part) for whole, part in zip(shape, y.shape, strict=True)]) for y in (past, change)
+        )
+        return ops.residual(past, change, activation=self.activation)
+
+
 class ZeroPad2d(nn.Module):
     """Zeros around a picture: `before` rows and columns above and to the left, `after` below and to the right."""
 
@@ -138,6 +157,7 @@ class Kinds(NamedTuple):
     chain: type
     branches: type
     residual: type
+    halving: type
     zero_pad: type
     global_average: type
     run: Callable[[Sequence[nn.Module], Tensor], Tensor]
@@ -147,7 +167,8 @@ def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
     """Return x after all layers. What lies between them need not exist if nobody looks: a program may run them."""
     if x.requires_grad or _taps.get() is not NOBODY or watching.get() or summary.observer.get():
         return run(layers, x)
-    result = backend.ask("run_frozen", layers, x, Kinds(Chain, Branches, Residual, ZeroPad2d, GlobalAverage, run))
+    kinds = Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, run)
+    result = backend.ask("run_frozen", layers, x, kinds)
     return run(layers, x) if result is None else result
 
 

@@ -17,10 +17,11 @@ from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike, load_weights
 
-# How the checkpoint of each length wants its pictures, and how it did on Labeled Faces in the Wild.
+# How the checkpoint of each length wants its pictures, how it did on Labeled Faces in the Wild, and a distance to start
+# with, squared.
 CHECKPOINTS = {
-    128: ("whitened", "99.2 ± 0.3 % on LFW (facenet, 20170512-110547, trained on MS-Celeb-1M)"),
-    512: ("centred", "99.65 ± 0.25 % on LFW (facenet, 20180402-114759, trained on VGGFace2)"),
+    128: ("whitened", "99.2 ± 0.3 % on LFW (facenet, 20170512-110547, trained on MS-Celeb-1M)", 0.80**2),
+    512: ("centred", "99.65 ± 0.25 % on LFW (facenet, 20180402-114759, trained on VGGFace2)", 1.04**2),
 }
 
 
@@ -45,7 +46,7 @@ def build(*, embedding: int = 128, preprocessing: str | None = None, initial: st
     """inception_resnet_v1 without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
     if embedding not in CHECKPOINTS:
         raise InputError(f"inception_resnet_v1: embedding is {embedding!r}; expected one of 128, 512")
-    usual, accuracy = CHECKPOINTS[embedding]
+    usual, accuracy, threshold = CHECKPOINTS[embedding]
     card = ModelCard(
         name="inception_resnet_v1" if embedding == 128 else f"inception_resnet_v1, {embedding}-d",
         input_size=(160, 160),
@@ -54,6 +55,7 @@ def build(*, embedding: int = 128, preprocessing: str | None = None, initial: st
         metric="squared_l2",
         margin=32,
         accuracy=accuracy if preprocessing in (None, usual) else None,
+        threshold=threshold,
     )
     random = np.random.default_rng(seed)
 

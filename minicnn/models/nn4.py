@@ -83,6 +83,7 @@ def build(*, variant: str = "openface", initial: str = "he", seed: nn.Seed = 0) 
         metric="squared_l2",
         landmarks=LANDMARKS,
         accuracy=chosen.accuracy,
+        threshold=0.99,
     )
     random = np.random.default_rng(seed)
 

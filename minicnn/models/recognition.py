@@ -13,7 +13,7 @@ from minicnn.errors import LoadError
 from minicnn.hdf5.access import listing_of, named
 from minicnn.hdf5.formats import contents
 from minicnn.hdf5.matches import match
-from minicnn.models import cascade, deep_face, imagenet, inception_resnet, nn4, tiny, tiny_face
+from minicnn.models import cascade, deep_face, dlib_net, imagenet, inception_resnet, nn4, tiny, tiny_face
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike
 from minicnn.text import listed
@@ -58,6 +58,7 @@ KNOWN = (
         functools.partial(inception_resnet.build, embedding=512, initial="zeros"),
         note="the file does not tell how faces are prepared: centred is taken, and preprocessing= says otherwise",
     ),
+    Known(dlib_net.dlib_face, functools.partial(dlib_net.build, initial="zeros")),
     Known(deep_face.deepface, functools.partial(deep_face.build, initial="zeros"), deep_face.TOP_LAYERS),
     Known(cascade.mtcnn, cascade.build),
 )

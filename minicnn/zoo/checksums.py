@@ -58,6 +58,8 @@ def write_down(path: Path, sha256: str) -> None:
 def identify(path: Path, sha256: str) -> Weights | None:
     """The row of the catalogue that a file is, by its checksums; sha256: the file's own."""
     for row in catalog():
+        if sha256 in row.packaged.values():
+            return row
         if row.zipped or row.published is None:
             known = recorded(path) if path.name == row.file else None
             same = sha256 == known

@@ -16,11 +16,11 @@ from minicnn import hdf5
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.files import check_folder
 from minicnn.text import file_size, one_line
-from minicnn.zoo import assembly, downloads
-from minicnn.zoo.catalogue import Weights, catalog, find
+from minicnn.zoo import assembly, downloads, packages
+from minicnn.zoo.catalogue import PHOTOGRAPHS, Weights, catalog
 from minicnn.zoo.checksums import digest, record_of, recorded, write_down
 from minicnn.zoo.downloads import Interrupted, Say
-from minicnn.zoo.locations import folders, here, home, path
+from minicnn.zoo.locations import find, folders, here, home, path
 
 WEEK = 7 * 24 * 3600  # seconds that a broken download is kept for, to be gone on with
 
@@ -64,7 +64,9 @@ def receive(
             return _as_it_is(row, target)
         part = folder / f".fetch-{row.name}.part"
         if (found := here(row)) is not None:
-            return _copied(row, found, part, target)
+            if found.name not in row.packaged:
+                return _copied(row, found, part, target)
+            return _assembled(row, part, target, progress, say, found)
         if row.link is None:
             path(name)
         if row.parts:
@@ -116,6 +118,9 @@ def _clean(folder: Path, row: Weights) -> None:
 def _as_it_is(row: Weights, found: Path) -> Fetched:
     """A file that is here, held to the published checksum, or else to the one on record."""
     sha256 = digest(found)
+    if found.name in row.packaged:
+        packages.read(found)
+        return Fetched(row.name, found, "here already", sha256, "SHA-256 of the files in the package")
     remedy = "; delete it to fetch it again" if row.link else ""
     if row.published and not row.zipped:
         kind, expected = row.published
@@ -169,6 +174,7 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
         again = "the same command goes on from there; " if keep else ""
         unpack = ", unpack it" if row.zipped else ""
         by_hand = f"by hand: get {row.link} on any machine{unpack}, and put it here: {target}"
+        by_hand += f"; or {packages.INSTALL}, which brings dlib_face" * (row.name in PHOTOGRAPHS)
         raise MissingFileError(f"weights {row.name!r} cannot be fetched: {problem}; {again}{by_hand}") from problem
     except LoadError as problem:
         raise LoadError(f"weights {row.name!r} are refused: {problem}") from problem
@@ -180,21 +186,25 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
     return Fetched(row.name, target, "downloaded", sha256, checked)
 
 
-def _assembled(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
-    """A file made here, of several from their publisher."""
+def _assembled(
+    row: Weights, part: Path, target: Path, progress: bool, say: Say, packaged: Path | None = None
+) -> Fetched:
+    """A file made here, of several from their publisher, or of those in a package."""
     try:
-        assembly.assemble(row, part, progress=progress, say=say)
+        assembly.assemble(row, part, packaged, progress=progress, say=say)
         sha256 = digest(part)
         _settle(part, target, sha256)
     except MissingFileError as problem:
         links = ", ".join(link for link, _ in row.parts.values())
         by_hand = f"by hand: get {links} on any machine, put them into {target.parent}, and fetch again"
+        by_hand += f"; or {packages.INSTALL}" * bool(row.packages)
         raise MissingFileError(f"weights {row.name!r} cannot be fetched: {problem}; {by_hand}") from problem
     except LoadError as problem:
         raise LoadError(f"weights {row.name!r} are refused: {problem}") from problem
     finally:
         part.unlink(missing_ok=True)
-    return Fetched(row.name, target, f"made of {len(row.parts)} files", sha256, "SHA-256 of each of them")
+    files = f"{len(row.packaged)} that pip has installed" if packaged else f"{len(row.parts)} files"
+    return Fetched(row.name, target, f"made of {files}", sha256, "SHA-256 of each of them")
 
 
 def _has_begun(part: Path) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minicnn.errors import InputError, MissingFileError, nearest
-from minicnn.zoo.catalogue import Weights, catalog, find, names
+from minicnn.zoo import catalogue, packages
+from minicnn.zoo.catalogue import DOWNLOADED, PHOTOGRAPHS, Weights, catalog, names
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -48,34 +49,51 @@ def _folders() -> Iterator[Path]:
     yield shipped()
 
 
+def find(name: str) -> Weights:
+    """The row of this name. "faces" is the first encoder of photographs that is here, or the one to download.
+
+    Raises InputError.
+    """
+    if name == "faces":
+        name = next((known for known in PHOTOGRAPHS if here(catalogue.find(known))), DOWNLOADED)
+    return catalogue.find(name)
+
+
 def here(row: Weights) -> Path | None:
-    """The file of a row of the catalogue, or None where it is in none of the folders."""
-    return next((folder / row.file for folder in _folders_of(row) if (folder / row.file).is_file()), None)
+    """The file of a row of the catalogue, in one of the folders or else in a package; None where it is in none."""
+    files = (folder / row.file for folder in _folders_of(row))
+    packaged = packages.find(row)
+    return next(filter(Path.is_file, files), packaged[1] if packaged else None)
 
 
 def _folders_of(row: Weights) -> Iterator[Path]:
     """Without the cache for what is shipped: it is never fetched."""
-    if row.link is not None:
+    if row.loaded != "shipped":
         return _folders()
     return (folder for folder in (chosen(), shipped()) if folder is not None)
 
 
 def path(name: str) -> Path:
-    """The file of a name in the catalogue: in the folder that MINICNN_WEIGHTS names, the user's cache, or as shipped.
+    """The file of a name in the catalogue: in the folder that MINICNN_WEIGHTS names, the user's cache, as shipped, or
+    where pip has put it; of several files there, the first.
 
     Raises InputError for an unknown name, MissingFileError when the file is in none of these.
     """
     row = find(name)
     if (found := here(row)) is not None:
         return found
-    if row.link is not None:
-        raise MissingFileError(
-            f"weights {name!r} are not on this machine; to download them: minicnn weights fetch {name}"
-        )
+    if row.loaded != "shipped":
+        raise MissingFileError(f"weights {name!r} are not on this machine; to have them: {ways(row)}")
     looked = " nor in ".join(repr(str(folder)) for folder in _folders_of(row))
     raise MissingFileError(
         f"weights {name!r}: no {row.file} in {looked}; put it there (MINICNN_WEIGHTS names another folder)"
     )
+
+
+def ways(row: Weights) -> str:
+    """The commands that bring the weights of a row."""
+    fetch = [f"minicnn weights fetch {row.name}"] if row.link else []
+    return ", or ".join([*([packages.INSTALL] if row.packages else []), *fetch])
 
 
 def locate(weights: str | os.PathLike[str]) -> Path:

@@ -1,8 +1,9 @@
-"""Arrays out of .npy files that NumPy has pickled, without unpickling them.
+"""Arrays out of files that NumPy or joblib has pickled, without unpickling them.
 
 A pickle is a program: its opcodes push values on a stack and may call any function of any module. facenet's weights are
-such files, {layer: {name: array}}. Here their opcodes are only looked at: the standard library takes them apart, and a
-machine that knows values, tuples, lists, dictionaries and NumPy's way to describe an array puts them together again.
+such files, {layer: {name: array}}, and so are mtcnn's, lists of arrays; joblib puts an array's numbers between the
+opcodes, behind the one that describes it. Here the opcodes are only looked at: the standard library takes them apart,
+and a machine that knows values, tuples, lists, dictionaries and the ways to describe an array puts them together again.
 Names of functions are compared and never imported; there is nothing that could be called.
 """
 
@@ -13,12 +14,14 @@ import math
 import pickletools
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn.errors import LoadError
+from minicnn.zoo import lz4_frame
 
 EXPECTED = "expected arrays, dictionaries and strings only"
 LARGEST = 64 << 20  # bytes of a file; the largest of facenet's has 1.6 MB
@@ -34,6 +37,7 @@ CALLABLES = {
     ("numpy", "ndarray"): "array type",
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "bytes",  # of Python 3, in a protocol that has no bytes
+    ("joblib.numpy_pickle", "NumpyArrayWrapper"): "announced array",
 }
 
 
@@ -56,21 +60,38 @@ def read(content: bytes, label: str) -> dict[str, Any]:
 
     Raises LoadError for anything else, and runs nothing.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pickletools warns of escapes that no pickle has
-            found = _finished(_interpreted(_pickle_of(content, label), label))
-    except LoadError:
-        raise
-    except NONSENSE as problem:
-        told = " ".join(str(problem).split())[:200]
-        raise LoadError(f"{label} is damaged ({told or type(problem).__name__}); {EXPECTED}") from problem
+    with _told(label):
+        found = _finished(_interpreted(_pickle_of(content, label), label))
     if not isinstance(found, dict):
         raise LoadError(f"{label} holds a {type(found).__name__}; expected a dictionary of arrays")
     return found
 
 
-def _pickle_of(content: bytes, label: str) -> bytes:
+def read_list(content: bytes, label: str) -> list[np.ndarray]:
+    """The arrays of floats that joblib has written as one list, and packed with LZ4. Otherwise as `read`."""
+    with _told(label):
+        stream = io.BytesIO(lz4_frame.unpack(content, LARGEST))
+        found = _interpreted(stream, label)
+        if not isinstance(found, list) or stream.read(1):
+            raise ValueError("something else than one list")
+        return [_finished(item) for item in found]
+
+
+@contextmanager
+def _told(label: str) -> Iterator[None]:
+    """What is wrong with the bytes of a file, in a line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # pickletools warns of escapes that no pickle has
+            yield
+    except LoadError:
+        raise
+    except NONSENSE as problem:
+        told = " ".join(str(problem).split())[:200]
+        raise LoadError(f"{label} is damaged ({told or type(problem).__name__}); {EXPECTED}") from problem
+
+
+def _pickle_of(content: bytes, label: str) -> io.BytesIO:
     """What follows the header that says one object."""
     if len(content) > LARGEST:
         raise LoadError(f"{label} has {len(content):,} bytes; expected at most {LARGEST:,}")
@@ -82,11 +103,11 @@ def _pickle_of(content: bytes, label: str) -> bytes:
     shape, _, dtype = header(file)
     if shape != () or dtype != np.dtype(object):
         raise LoadError(f"{label} holds {dtype} {shape}; expected one object, a dictionary of arrays")
-    return file.read()
+    return file
 
 
-def _interpreted(pickle: bytes, label: str) -> Any:
-    """What the opcodes describe."""
+def _interpreted(pickle: io.BytesIO, label: str) -> Any:
+    """What the opcodes describe, from where the stream is to the last of them."""
     stack: list[Any] = []
     marks: list[int] = []
     memory: dict[int, Any] = {}
@@ -100,9 +121,9 @@ def _interpreted(pickle: bytes, label: str) -> Any:
             if path not in CALLABLES:
                 raise LoadError(f"{label} names {'.'.join(map(str, path))[:80]!r}; {EXPECTED}, and nothing to be run")
             stack.append(Named(CALLABLES[path]))
-        elif name in ("REDUCE", "BUILD"):
+        elif name in ("REDUCE", "NEWOBJ", "BUILD"):
             given, target = stack.pop(), stack.pop()
-            stack.append(_reduced(target, given) if name == "REDUCE" else _built(target, given))
+            stack.append(_built(target, given, pickle) if name == "BUILD" else _reduced(target, given))
         elif name == "MARK":
             marks.append(len(stack))
         elif name in ("TUPLE", "LIST", "DICT", "APPENDS", "SETITEMS"):
@@ -168,6 +189,8 @@ def _put(stack: list[Any], name: str, items: list[Any]) -> None:
 def _reduced(function: Any, arguments: Any) -> Any:
     """What a call would have made, as far as it is one that makes arrays."""
     role = function.role if isinstance(function, Named) else None
+    if role == "announced array" and arguments == ():
+        return Described("announced array")
     if role == "empty array" and arguments[0] == Named("array type"):
         return Described("array")
     if role == "dtype" and isinstance(arguments[0], str | bytes):
@@ -179,8 +202,8 @@ def _reduced(function: Any, arguments: Any) -> Any:
     raise ValueError("a call of what makes no array")
 
 
-def _built(target: Any, state: Any) -> Any:
-    """An array or a dtype with what NumPy keeps of it."""
+def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
+    """An array or a dtype with what NumPy keeps of it. Of an announced array, the numbers are what follows."""
     if not isinstance(target, Described):
         raise ValueError("a state for what is no array")
     if target.role == "dtype":
@@ -190,7 +213,13 @@ def _built(target: Any, state: Any) -> Any:
         return target
     if target.value is not None:
         raise ValueError("an array is described twice")
-    _, shape, dtype, columns_first, numbers = state
+    if target.role == "announced array":
+        shape, dtype, columns_first = state["shape"], state["dtype"], state["order"] == "F"
+        if state["numpy_array_alignment_bytes"] is not None:
+            pickle.read(*pickle.read(1))  # a byte says how many bytes to leave out
+        numbers = pickle
+    else:
+        _, shape, dtype, columns_first, numbers = state
     if not isinstance(dtype, Described) or dtype.role != "dtype":
         raise ValueError("an array without a dtype")
     if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
@@ -207,8 +236,10 @@ def _built(target: Any, state: Any) -> Any:
 def _array(code: str, shape: tuple[int, ...], columns_first: bool, numbers: Any) -> np.ndarray:
     if not FLOATS.fullmatch(code):
         raise ValueError(f"an array of {code[:20]!r}, which are no floats")
-    raw = numbers.encode("latin-1") if isinstance(numbers, str) else numbers  # Python 2 had no bytes
     dtype = np.dtype(code).newbyteorder("<")
+    if isinstance(numbers, io.BytesIO):
+        numbers = numbers.read(math.prod(shape) * dtype.itemsize)
+    raw = numbers.encode("latin-1") if isinstance(numbers, str) else numbers  # Python 2 had no bytes
     if not isinstance(raw, bytes) or len(raw) != math.prod(shape) * dtype.itemsize:
         raise ValueError("an array whose bytes do not fit its shape")
     return np.frombuffer(raw, dtype).reshape(shape, order="F" if columns_first else "C")
@@ -220,7 +251,7 @@ def _text(value: Any) -> str:
 
 def _finished(value: Any) -> Any:
     """Plain dictionaries and arrays, of what was described."""
-    if isinstance(value, Described) and value.role == "array":
+    if isinstance(value, Described) and value.role in ("array", "announced array"):
         return _finished(value.value)
     if isinstance(value, dict):
         return {key: _finished(item) for key, item in value.items()}

@@ -265,7 +265,7 @@ def test_bad_input_gets_one_line(drawn_weights, image, options, told):
     assert "\n" not in str(caught.value)
 
 
-def test_without_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
+def test_without_weights_it_says_how_to_get_them(tmp_path, monkeypatch, no_packages):
     monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(zoo.locations, "cache", lambda: tmp_path)
     with pytest.raises(MissingFileError, match="minicnn weights fetch mtcnn"):

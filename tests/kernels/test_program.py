@@ -51,7 +51,7 @@ def chained(bias):
     )
 
 
-def tiled(bias, *, gap=0, relu=1):
+def tiled(bias, *, gap=0, relu=1, added=-1):
     """A picture of 10 × 7 pixels of 16 channels into 2 × 2 tiles and, with nothing in between, out of them again.
 
     gap: numbers between the pixels.
@@ -67,6 +67,7 @@ def tiled(bias, *, gap=0, relu=1):
     out = fields | {"kind": OUT_OF_TILES, "rows": 2, "after": 1}
     out |= {f"source{part}": n for part, n in tiles.items()}
     out |= {f"target{part}": n + 10_000 * (not part) for part, n in pixels.items()}
+    out |= {"added": added, "added_line": 4 * 8 * 16, "added_column": 4 * 16}  # of 8 pixels to a line
     return np.array([tuple(step[name] for name in program.FIELDS) for step in (into, out)], program.STEP)
 
 
@@ -88,9 +89,9 @@ def test_compiled_steps_do_what_the_definition_says(dtype):
 
 
 @pytest.mark.parametrize("gap", [0, 8])
-@pytest.mark.parametrize("relu", [0, 1])
-def test_tiles_are_formed_as_the_definition_says(gap, relu):
-    expected, found = run_both(lambda bias: tiled(bias, gap=gap, relu=relu), np.float32)
+@pytest.mark.parametrize(("relu", "added"), [(0, -1), (1, -1), (1, 7000), (0, 7000)])
+def test_tiles_are_formed_as_the_definition_says(gap, relu, added):
+    expected, found = run_both(lambda bias: tiled(bias, gap=gap, relu=relu, added=added), np.float32)
     np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(np.float32).eps)
     written = (expected != arena_and_numbers(on_numpy, np.float32)[0])[10_000:]
     assert (written.sum() == 6 * 7 * 16) if not relu else (0 < written.sum() <= 6 * 7 * 16)  # no more than is shown

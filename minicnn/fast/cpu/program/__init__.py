@@ -16,7 +16,8 @@ forms the maximum over the runs for every k instead, the mean, or the root of th
 
 Winograd's minimal filtering (fast/cpu/winograd) takes 38 steps. INTO_TILES forms V = Bᵀ d B of the 6×6 pixels that each
 tile (n, i, j) sees, from source(n, i, j) on, 36 steps CONVOLVE form M[ξ] = V[ξ] U[ξ], and OUT_OF_TILES forms the 4×4
-outputs Aᵀ M A + bias, at least zero if `relu`, of which those within `down` by `across` go to target(n, i, j) and on.
+outputs Aᵀ M A + bias, plus what stands from added(n, i, j) on unless that is negative, at least zero if `relu`, of
+which those within `down` by `across` go to target(n, i, j) and on.
 
 Of source, target and added a step has (first, image, line, column): the place is first + n · image + i · line +
 j · column. Runs, and a tile's pixels, lie `down_step` and `across_step` apart, and the 36 planes of V and M `plane`.

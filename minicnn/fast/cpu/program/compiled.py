@@ -276,10 +276,11 @@ def _into_tiles(step, piece, arena):
 
 @njit(nogil=True, cache=True)
 def _out_of_tiles(step, piece, numbers, arena):
-    """Form the outputs of some tiles: Aᵀ down the 6×6 products, then across, the bias and ReLU."""
+    """Form the outputs of some tiles: Aᵀ down the 6×6 products, then across, what is added, and ReLU."""
     total, depth, plane = step.images * step.height * step.width, step.depth, step.plane
     sources = Places(step.source, step.source_image, step.source_line, step.source_column)
     targets = Places(step.target, step.target_image, step.target_line, step.target_column)
+    upon = Places(step.added, step.added_image, step.added_line, step.added_column)
     place, half, line = np.empty(1, np.intp), np.empty(24 * depth, arena.dtype), np.empty(4 * depth, arena.dtype)
     bias, relu, nothing = numbers[step.bias : step.bias + depth], step.relu > 0, arena.dtype.type(0)
     for tile in range(total * piece // step.rows, total * (piece + 1) // step.rows):
@@ -287,6 +288,8 @@ def _out_of_tiles(step, piece, numbers, arena):
         at = place[0]
         _tabulate(step, tile, 1, tile, targets, place)
         to = place[0]
+        _tabulate(step, tile, 1, tile, upon, place)
+        past = place[0]
         j, i = tile % step.width, tile // step.width % step.height
         for k in range(6):
             a, row = at + k * plane, 6 * plane
@@ -299,6 +302,9 @@ def _out_of_tiles(step, piece, numbers, arena):
             for q in range(min(4, step.across - 4 * j)):
                 first = to + p * step.down_step + q * step.across_step
                 pixel, y = arena[first : first + depth], line[q * depth : (q + 1) * depth]
+                if step.added >= 0:  # a tile is four lines high and four columns wide
+                    begin = past + p * upon.line // 4 + q * upon.column // 4
+                    _add(arena[begin : begin + depth], y, False)
                 for c in range(depth):
                     biased = y[c] + bias[c]
                     pixel[c] = nothing if relu and biased < 0 else biased  # a NaN is shown, not hidden

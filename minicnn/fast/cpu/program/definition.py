@@ -43,11 +43,14 @@ def _out_of_tiles(step, numbers, arena):
     planes = step["plane"] * np.arange(36).reshape(6, 6, 1) + np.arange(depth)
     products = arena[_places(step, "source")[:, None, None, None] + planes]
     y = np.einsum("ai,tijc,bj->tabc", A_T, products, A_T) + numbers[step["bias"] :][:depth]
-    y = np.maximum(y, 0) if step["relu"] else y
     grid = np.ndindex(step["images"], step["height"], step["width"])
-    for (_, i, j), to, tile in zip(grid, _places(step, "target"), y, strict=True):
+    for (_, i, j), to, past, tile in zip(grid, _places(step, "target"), _places(step, "added"), y, strict=True):
         shown = tile[: step["down"] - 4 * i, : step["across"] - 4 * j]  # the rest hangs over
-        arena[to + _pixels(step, *shown.shape[:2])] = shown
+        if step["added"] >= 0:
+            lines, columns = np.ix_(*(np.arange(n) for n in shown.shape[:2]))
+            begin = past + lines * step["added_line"] // 4 + columns * step["added_column"] // 4
+            shown = shown + arena[begin[..., None] + np.arange(depth)]
+        arena[to + _pixels(step, *shown.shape[:2])] = np.maximum(shown, 0) if step["relu"] else shown
 
 
 TILES = {INTO_TILES: _into_tiles, OUT_OF_TILES: _out_of_tiles}

@@ -176,7 +176,9 @@ class Drafting:
             elif type(layer) is self.kinds.branches:
                 x = self._branches(layer, x)
             elif type(layer) is self.kinds.residual:
-                x = self._residual(layer, x)
+                x = self._residual(layer, x, x)
+            elif type(layer) is self.kinds.halving:
+                x = self._halving(layer, x)
             else:
                 raise Unfit
         return x
@@ -196,41 +198,38 @@ class Drafting:
             dilation=layer.dilation,
             padding=layer.padding,
         )
+        added, activation, scale = (past[0], past[1].activation, past[1].scale) if past else (None, activation, 1.0)
+        y = self._new(x, window, layer.w.shape[3], positive=activation == "relu")
+        if added:
+            y.room = Room((*added.room.shape[:3], y.channels))
+        filters, size = functools.partial(_filters, layer, norm, scale), layer.w.size
+        whole = Draft(program.CONVOLVE, window, x, y, filters, size, added, y.positive, next(self._numbers))
         # One picture decides, so that programs for more of them share its filters.
-        if not past and x.room.beyond in (None, 0.0) and winograd.suits((1,), layer.w.shape, window, 1):
-            return self._winograd(layer, norm, x, window, activation == "relu")
-        x.room.read(window, 0.0)
-        added, scale = None, 1.0
-        if past:
-            added, activation, scale = past[0], past[1].activation, past[1].scale
-        relu = activation == "relu"
-        y = self._new(x, window, layer.w.shape[3], positive=relu)
-        filters = functools.partial(_filters, layer, norm, scale)
-        self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, added, relu, self._number()))
+        if x.room.beyond in (None, 0.0) and winograd.suits((1,), layer.w.shape, window, 1):
+            self._winograd(whole, layer.w.data.itemsize)
+        else:
+            x.room.read(window, 0.0)
+            self.drafts.append(whole)
         return y
 
-    def _winograd(self, layer: nn.Conv2d, norm: Any, x: View, window: Window, relu: bool) -> View:
+    def _winograd(self, whole: Draft, itemsize: int) -> None:
         """Draft a convolution in tiles, so many pictures at a time that their tiles stay in the cache."""
+        x, y, window = whole.source, whole.target, whole.window
         x.room.read(window, 0.0, max(-length % winograd.OUTPUT for length in window.output))  # so far tiles hang over
         grid = math.prod(winograd.tiles_along(length) for length in window.output)
-        count, outputs = x.room.shape[0], layer.w.shape[3]
-        together = max(1, CACHE // (36 * grid * (x.channels + outputs) * layer.w.data.itemsize))
-        y = self._new(x, window, outputs, positive=relu)
-        filters, number = functools.partial(_filters, layer, norm, 1.0), self._number()
+        count, outputs = x.room.shape[0], y.channels
+        together = max(1, CACHE // (36 * grid * (x.channels + outputs) * itemsize))
         for first in range(0, count, together):
             images = first, min(together, count - first)
             tiles = images[1] * grid
             v, m = (View(Room((1, 36, tiles, channels)), channels) for channels in (x.channels, outputs))
-            one, each = slide("conv", (1, tiles), 1), x.channels * outputs
+            one = slide("conv", (1, tiles), 1)
+            each = functools.partial(Draft, filters=whole.filters, weights=x.channels * outputs, layer=whole.layer)
             self.drafts.append(Draft(program.INTO_TILES, window, x, v, images=images))
             for k in range(36):
-                source, target = dataclasses.replace(v, at=(k, 0)), dataclasses.replace(m, at=(k, 0))
-                self.drafts.append(Draft(program.CONVOLVE, one, source, target, filters, each, layer=number, element=k))
-            out = Draft(
-                program.OUT_OF_TILES, window, m, y, filters, layer.w.size, relu=relu, layer=number, images=images
-            )
-            self.drafts.append(out)
-        return y
+                at = dataclasses.replace(v, at=(k, 0)), dataclasses.replace(m, at=(k, 0))
+                self.drafts.append(each(program.CONVOLVE, one, *at, element=k))
+            self.drafts.append(dataclasses.replace(whole, kind=program.OUT_OF_TILES, source=m, images=images))
 
     def _pool(self, layer: Any, x: View) -> View:
         window = slide("pool", x.room.shape[1:3], layer.kernel_size, stride=layer.stride, padding=layer.padding)
@@ -272,8 +271,7 @@ class Drafting:
             raise Unfit
         window, relu = slide("linear", (1, 1), 1), activation == "relu"
         y = dataclasses.replace(self._new(x, window, outputs, positive=relu), flat=True)
-        filters = functools.partial(_filters, layer, norm, 1.0)
-        number = self._number()
+        filters, number = functools.partial(_filters, layer, norm, 1.0), next(self._numbers)
         self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, relu=relu, layer=number))
         return y
 
@@ -303,23 +301,35 @@ class Drafting:
             channel += end.channels
         return y
 
-    def _residual(self, layer: Any, x: View) -> View:
+    def _residual(self, layer: Any, x: View, past: View, *, filled: bool = False) -> View:
+        """Draft a block, whose last convolution adds `past`. filled: the convolution may reach less far."""
         layers = layer.change.layers
         last = 2 if _normalized(layers[-2:]) else 1
         convolution, norm = layers[-last], layers[-1] if last == 2 else None
         if type(convolution) is not nn.Conv2d:
             raise Unfit
-        change = self._chain(layers[:-last], x)
-        if change.flat:
+        x = self._chain(layers[:-last], x)
+        if x.flat:
             raise Unfit
-        y = self._convolution(convolution, norm, change, (x, layer))
-        if y.room.shape != x.room.shape:
+        y = self._convolution(convolution, norm, x, (past, layer))
+        (height, width), (rows, columns) = y.room.shape[1:3], self.drafts[-1].window.output
+        below, beside = height - rows, width - columns
+        if min(below, beside) < 0 or ((below or beside) and not filled):
             raise Unfit
+        for at, size in (((rows, 0), (below, width)), ((0, columns), (rows, beside))):
+            if all(size):
+                to = dataclasses.replace(past, at=at), dataclasses.replace(y, at=at)
+                self.drafts.append(Draft(program.LARGEST, slide("pad", size, 1), *to))
         return y
 
-    def _number(self) -> int:
-        """Return the number of the next layer with filters."""
-        return next(self._numbers)
+    def _halving(self, layer: Any, x: View) -> View:
+        """Draft the mean into an array as deep as the result, zero in the channels that it does not have."""
+        mean = self._pool(layer.average, x)
+        if not mean.positive:  # what is copied passes no ReLU
+            raise Unfit
+        channels = layer.change.layers[-1].w.shape[-1]
+        mean.room = Room((*mean.room.shape[:3], channels), partial=True)
+        return self._residual(layer, x, dataclasses.replace(mean, channels=channels), filled=True)
 
     def _new(self, x: View, window: Window, channels: int, *, positive: bool) -> View:
         height, width = window.output

@@ -146,7 +146,7 @@ class Look:
     def __init__(self, layers: Sequence[nn.Module], kinds: Any) -> None:
         self.watched = {**WATCHED, kinds.chain: ("layers",), kinds.branches: ("branches",)}
         self.watched |= {kinds.residual: ("change", "scale", "activation"), kinds.zero_pad: ("before", "after")}
-        self.watched[kinds.global_average] = ("name", "training")
+        self.watched |= {kinds.halving: ("average", "change"), kinds.global_average: ("name", "training")}
         edges = [-1, *(i for i, layer in enumerate(layers) if not self._may_fit(layer)), len(layers)]
         stretches = [(before + 1, after) for before, after in itertools.pairwise(edges)]
         self.first, self.last = max(stretches, key=lambda stretch: stretch[1] - stretch[0])
@@ -211,8 +211,8 @@ _looks: weakref.WeakKeyDictionary[nn.Module, Look] = weakref.WeakKeyDictionary()
 def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | None:
     """Return x after all layers, as many of them as it pays by a program; None if that would not save time.
 
-    kinds: the types of blocks (chain, branches, residual, zero_pad, global_average), and `run`, which runs layers one
-    by one.
+    kinds: the types of blocks (chain, branches, residual, halving, zero_pad, global_average), and `run`, which runs
+    layers one by one.
     """
     if not x.size or not _frozen(layers) or backend.kernels_for(x.data).name != "numba":
         return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from minicnn.fast.cpu import buffers, program
 from minicnn.fast.cpu.program import compiled
-from minicnn.fast.cpu.program.drafts import Draft, Room
+from minicnn.fast.cpu.program.drafts import Draft, Room, View
 from minicnn.fast.cpu.winograd import OUTPUT, tiles_along
 from minicnn.fast.cpu.winograd.filters import transform
 
@@ -128,18 +128,19 @@ def _tiles(draft: Draft, bias: int, after: int) -> tuple[int, ...]:
     depth, stride = tiles.channels, (OUTPUT, OUTPUT)
     corner = _corner(draft) if into else pixels.at
     image, count = draft.images or (0, pixels.room.shape[0])
-    first, *steps = pixels.room.places(corner, stride, pixels.channel)
-    places = [
-        (first + image * steps[0], *steps),
-        (tiles.room.first, height * width * depth, width * depth, depth),
-    ]
+
+    def from_image(view: View, at: tuple[int, int]) -> tuple[int, ...]:
+        first, *steps = view.room.places(at, stride, view.channel)
+        return first + image * steps[0], *steps
+
+    places = [from_image(pixels, corner), (tiles.room.first, height * width * depth, width * depth, depth)]
     pixel = pixels.room.shape[3]
     return (
         draft.kind,
         *_pieces(draft),
         *(count, height, width),
         *itertools.chain(*(places if into else places[::-1])),
-        *(-1, 0, 0, 0),
+        *(from_image(draft.added, (0, 0)) if draft.added else (-1, 0, 0, 0)),
         *(draft.window.output[0], pixels.room.form[2] * pixel, draft.window.output[1], pixel, depth),
         *(depth, 0, bias, draft.relu, tiles.room.shape[2] * depth, after),
     )

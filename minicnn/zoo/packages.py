@@ -1,0 +1,99 @@
+"""Weights in packages that pip has installed: found without importing them, and read without unpickling."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from minicnn import hdf5
+from minicnn.errors import LoadError, MissingFileError
+from minicnn.zoo import dlib_file, lz4_frame, pickled_arrays
+from minicnn.zoo.catalogue import Weights, catalog
+
+INSTALL = "pip install '.[faces]'"
+
+# The arrays of mtcnn's three lists: layers in their order, of which a PReLU has one and any other two.
+STAGES = {
+    "pnet": "conv1 PReLU1 conv2 PReLU2 conv3 PReLU3 conv4-2 conv4-1",
+    "rnet": "conv1 prelu1 conv2 prelu2 conv3 prelu3 conv4 prelu4 conv5-2 conv5-1",
+    "onet": "conv1 prelu1 conv2 prelu2 conv3 prelu3 conv4 prelu4 conv5 prelu5 conv6-2 conv6-3 conv6-1",
+}
+
+
+def find(row: Weights) -> tuple[str, Path] | None:
+    """The package that has the weights of a row, and its first file of them; None where pip has installed none."""
+    for package, place in row.packages.items():
+        module, _, file = place.partition("/")
+        for folder in _folders(module):
+            if (folder / file).is_file():
+                return package, folder / file
+    return None
+
+
+def _folders(module: str) -> Iterator[Path]:
+    """Where a package lies. To look for one imports nothing."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return
+    yield from map(Path, (spec and spec.submodule_search_locations) or ())
+
+
+def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
+    """{LAYER/weights, LAYER/biases or LAYER/alpha: array} of a package's file and those that belong to it.
+
+    verify: hold the files to their SHA-256. Raises MissingFileError, or LoadError for what is damaged or another file.
+    """
+    with open(path, "rb") as file:
+        of_mtcnn = file.read(len(lz4_frame.MAGIC)) == lz4_frame.MAGIC
+    arrays: dict[str, np.ndarray] = {}
+    for name, sha256 in _parts("mtcnn" if of_mtcnn else "dlib_face").items():
+        part = path.with_name(name) if of_mtcnn else path
+        if not part.is_file():
+            raise MissingFileError(f"{part} does not exist; {INSTALL} brings it")
+        content = part.read_bytes()
+        if verify and (actual := hashlib.sha256(content).hexdigest()) != sha256:
+            raise LoadError(f"{part.name} has SHA-256 {actual}; expected {sha256}, as {INSTALL} brings it")
+        arrays |= _stage(content, part.name) if of_mtcnn else _network(content, part.name)
+    for name, array in arrays.items():
+        if not abs(array).max(initial=0) <= dlib_file.LARGEST:  # so written, NaN is refused too
+            raise LoadError(f"{name} holds NaN, infinity or a number beyond {dlib_file.LARGEST:g}; expected weights")
+    return arrays
+
+
+def _parts(name: str) -> Mapping[str, str]:
+    return next((row.packaged for row in catalog() if row.name == name), {})
+
+
+def _network(content: bytes, label: str) -> dict[str, np.ndarray]:
+    try:
+        return dlib_file.read(content)
+    except (ValueError, LookupError, OverflowError) as problem:
+        raise LoadError(f"{label} is damaged ({problem}); expected dlib's face recognition network") from problem
+
+
+def _stage(content: bytes, label: str) -> dict[str, np.ndarray]:
+    """The arrays of one of MTCNN's networks, called and turned as in facenet's files."""
+    stage = label.partition(".")[0]
+    names = [
+        f"{layer}/{variable}"
+        for layer in STAGES[stage].split()
+        for variable in (("alpha",) if "relu" in layer.lower() else ("weights", "biases"))
+    ]
+    found = pickled_arrays.read_list(content, label)
+    if len(found) != len(names):
+        raise LoadError(f"{label} holds {len(found)} arrays; expected {len(names)}")
+    arrays = {}
+    for name, array in zip(names, found, strict=True):
+        turned = array.reshape(-1) if name.endswith("alpha") else array
+        turned = turned.transpose(1, 0, 2, 3) if turned.ndim == 4 else turned
+        arrays[f"{stage}/{name}"] = np.ascontiguousarray(turned, np.float32)
+    return arrays
+
+
+for beginning in (dlib_file.BEGINNING, lz4_frame.MAGIC):
+    hdf5.accept(beginning, read)
