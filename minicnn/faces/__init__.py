@@ -3,6 +3,7 @@
 from minicnn.errors import suggest_names
 from minicnn.faces.calibration import Calibration, calibrate
 from minicnn.faces.centres import CentreLoss, centre_loss
+from minicnn.faces.clusters import cluster
 from minicnn.faces.collapse import CollapseMonitor, CollapseWarning
 from minicnn.faces.detection import Detection, detect
 from minicnn.faces.distances import distance, is_same
@@ -36,6 +37,7 @@ __all__ = [
     "batch_triplet_loss",
     "calibrate",
     "centre_loss",
+    "cluster",
     "contrastive_loss",
     "detect",
     "distance",
