@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 PARTS = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
+PARTS += ("face_cluster", "face_why", "face_blur")
 
 
 def add(commands: Any) -> None:

@@ -11,8 +11,10 @@ from minicnn.faces.encoding import encode
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs
 from minicnn.faces.gallery import Gallery
 from minicnn.faces.heads import IdentityClassifier, PairHead
+from minicnn.faces.hiding import everybody, hide
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
 from minicnn.faces.mining import mine_triplets
+from minicnn.faces.nearness import Nearness, why_near
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.safety import SAFETY
 from minicnn.faces.sampling import PeopleSampler
@@ -29,6 +31,7 @@ __all__ = [
     "Identification",
     "IdentityClassifier",
     "Match",
+    "Nearness",
     "PairEvaluation",
     "PairHead",
     "PeopleSampler",
@@ -43,9 +46,12 @@ __all__ = [
     "distance",
     "encode",
     "evaluate_pairs",
+    "everybody",
+    "hide",
     "is_same",
     "mine_triplets",
     "triplet_loss",
+    "why_near",
 ]
 
 suggest_names(__name__, __all__)
