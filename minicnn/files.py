@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError, MissingFileError
+
+MISSING, CLOSED = "does not exist", "cannot be opened: Permission denied"
+MARK = "made by minicnn"  # in files that may be replaced without asking
+OLDER_MARK = b'{\n "versions": {\n  "minicnn": '  # how manifests begin
+MARKED = 2**16  # bytes at either end of a file in which the mark is looked for
 
 
 @contextmanager
@@ -40,13 +46,65 @@ def replacing(path: Path, *, name: str | None = None, mode: int | None = None) -
 def replace_file(path: Path, content: str | bytes) -> None:
     """Write a file, whole or not at all; text in UTF-8. Raises OSError."""
     with replacing(path) as beside:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        # What was a byte in the name of a file, and no letter, is written by its number, which JSON reads back.
+        beside.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+
+
+def unreadable(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
+    """Return why no regular file, or no folder, can be read at `path`, as "does not exist"; None if one can.
+
+    Unlike the methods of Path, it raises for no path at all: a folder may be closed, or a name longer than the system
+    allows.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return MISSING
+    except (OSError, ValueError) as problem:
+        return f"cannot be opened: {getattr(problem, 'strerror', None) or problem}"
+    if stat.S_ISDIR(mode) != folder:
+        return "is a file" if folder else "is a folder"
+    if not folder and not stat.S_ISREG(mode):  # a pipe would keep us waiting for ever
+        return "is not a regular file"
+    return None if os.access(path, os.R_OK) else CLOSED
+
+
+def read_text(what: str, path: Path) -> str:
+    """Return the text of a file in UTF-8, with a byte order mark or without one. what: names it. Raises InputError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:  # in UTF-16, say, as some editors save it
+        raise InputError(f"{what} {str(path)!r} is not in UTF-8 ({problem.reason}); save it as UTF-8") from None
+    except OSError as problem:
+        raise InputError(f"{what} {str(path)!r} cannot be read ({problem.strerror})") from None
 
 
 def check_folder(what: str, path: Path) -> None:
-    """Raise MissingFileError unless the folder that `path` would be written to exists. what: names the argument."""
-    if not os.path.isdir(path.absolute().parent):
-        raise MissingFileError(f"{what} {str(path)!r} is in a folder that does not exist")
+    """Raise InputError, or MissingFileError, unless a file can be written to `path`. what: names the argument.
+
+    Its folder must be there and let files be made, and what is at `path`, if anything is, must be a regular file.
+    """
+    shown, folder = f"{what} {str(path)!r}", path.absolute().parent
+    if (why := unreadable(folder, folder=True)) == MISSING:
+        raise MissingFileError(f"{shown} is in a folder that does not exist")
+    if why not in (None, CLOSED):
+        raise InputError(f"{shown} cannot be written: its folder {why}")
+    if (why := unreadable(path)) not in (None, MISSING, CLOSED):
+        raise InputError(f"{shown} cannot be written: it {why}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{shown} cannot be written: no file can be made in its folder")
+
+
+def bears_mark(path: Path) -> bool:
+    """Return True if minicnn has made the file, which then says so near its beginning or its end."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(MARKED)
+            file.seek(max(0, file.seek(0, os.SEEK_END) - MARKED))
+            ends = start, file.read()
+    except (OSError, ValueError):
+        return False
+    return any(mark in end for mark in (MARK.encode(), OLDER_MARK) for end in ends)
 
 
 def hand_out(text: str, name: str, to: str | os.PathLike[str] | None, *, command: str) -> Path:
@@ -56,15 +114,15 @@ def hand_out(text: str, name: str, to: str | os.PathLike[str] | None, *, command
     InputError.
     """
     path = Path(to) if to is not None else Path()
-    if path.is_dir():
+    if os.path.isdir(path):
         path /= name
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
         raise InputError(f"{command}: {path} is there already, and may hold your work; --to names another") from None
-    except OSError as problem:
-        raise InputError(f"{command}: {path} cannot be written: {problem.strerror or problem}") from None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{command}: {path} cannot be written: {getattr(problem, 'strerror', problem)}") from None
     return path
 
 

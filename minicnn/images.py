@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minicnn.errors import InputError, MissingFileError, is_count
-from minicnn.files import check_folder, replace_file
+from minicnn.files import MARK, check_folder, replace_file
 from minicnn.text import one_line
 
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
@@ -36,6 +36,7 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {"quality": 95}),
 }
 LONGEST_SIDE = 16_384  # pixels; a square this large is already 3 GB, so more is a typing mistake
+SOFTWARE = 0x0131  # the EXIF tag that says what made the picture
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 
 
@@ -69,8 +70,10 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
     format_name, options = WRITERS[target.suffix.lower()]
     encoded = io.BytesIO()
     try:
+        made = Image.Exif()
+        made[SOFTWARE] = MARK
         eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-        Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
+        Image.fromarray(eight_bit).save(encoded, format=format_name, exif=made, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error
@@ -83,8 +86,6 @@ def check_target(path: PathLike) -> Path:
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
     check_folder("save: path", target)
-    if os.path.isdir(target):
-        raise InputError(f"{label} cannot be written: it is a directory")
     return target
 
 

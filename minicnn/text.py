@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 
+JOINERS = dict.fromkeys((0x200C, 0x200D))
 WIDTH = 80  # columns of a terminal that nobody made wider
 
 
 def plain(text: str) -> str:
     """Return the text without what a terminal cannot be trusted with: a name out of a file may hold anything."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return "".join(letter if printable(letter) else "�" for letter in text)
+
+
+def printable(text: str) -> bool:
+    """Return True if all letters can be shown, among them the joiners of Persian, Sinhala or emoji."""
+    return text.translate(JOINERS).isprintable()
+
+
+def spelled(name: str) -> str:
+    """Return the one way to write a name of a person: é may be one letter or two, and look the same."""
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def one_line(said: object, longest: int = 200) -> str:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from minicnn import devices, nn, ops, optim
 from minicnn.errors import InputError, MissingFileError, suggest_names
-from minicnn.files import interrupts_wait, replacing
+from minicnn.files import interrupts_wait, replacing, unreadable
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -210,8 +210,8 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, pl
 
 def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any) -> int:
     """Put the checkpoint's state into model and optimizer; returns the number of steps that it has behind it."""
-    if not path.is_file():
-        raise MissingFileError(f"resume: no checkpoint {str(path)!r}; start without --resume")
+    if why := unreadable(path):
+        raise MissingFileError(f"resume: no checkpoint {str(path)!r} (it {why}); start without --resume")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, Any] = dict(file)

@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch, no_packages):
     (tmp_path / "mtcnn.h5").touch()
     attributes = {"faces": "photographs", "threshold_at_far_0.001": 0.5}
     hdf5.save(tiny_face.build(), tmp_path / "encoder.h5", attributes=attributes)
-    monkeypatch.setattr(snapshots, "detect", lambda image, detector=None: FACES if image.shape[1] == 200 else NOBODY)
+    monkeypatch.setattr(snapshots, "detect", lambda image, **options: FACES if image.shape[1] == 200 else NOBODY)
     return tmp_path
 
 
@@ -47,7 +47,7 @@ def test_the_face_that_is_meant():
         return snapshots.take(image, which)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshots, "detect", lambda image, detector=None: FACES)
+        patch.setattr(snapshots, "detect", lambda image, **options: FACES)
         assert [taken(which).number for which in ("largest", "centre", 1, 2)] == [2, 2, 1, 2]
         image = np.zeros((120, 90, 3), np.float32)
         assert taken("centre").number == 1
@@ -56,7 +56,7 @@ def test_the_face_that_is_meant():
         for wrong in ("smallest", 0, 1.5, True):
             with pytest.raises(InputError, match="expected largest, centre, or a number from 1"):
                 taken(wrong)
-        patch.setattr(snapshots, "detect", lambda image, detector=None: NOBODY)
+        patch.setattr(snapshots, "detect", lambda image, **options: NOBODY)
         assert taken("largest") is None
 
 
@@ -70,7 +70,7 @@ def test_landmarks_come_to_lie_where_the_card_has_them():
     for x, y in places:
         image[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = 1
     found = Detection(np.array([[0.0, 0.0, 200.0, 200.0]]), np.ones(1), places[None])
-    crop = snapshots.Taken(1, found).crop(image, card)
+    crop = snapshots.Face(image, found).crop_for(card)
     assert crop.shape == (64, 64, 3)
     for x, y in template:
         assert crop[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2].max() > 0.5
@@ -82,7 +82,7 @@ def test_an_encoder_with_a_margin_gets_the_square_about_the_box():
     image = np.zeros((300, 300, 3), np.float32)
     image[100:200, 100:180] = 1
     found = Detection(np.array([[100.0, 100.0, 180.0, 200.0]]), np.ones(1), LEFT[None])
-    crop = snapshots.Taken(1, found).crop(image, card)
+    crop = snapshots.Face(image, found).crop_for(card)
     rows = np.flatnonzero((crop > 0.5).any(axis=(1, 2)))
     assert (rows[0], 159 - rows[-1]) == (card.margin // 2, card.margin // 2)
 
@@ -103,7 +103,7 @@ def test_from_a_snapshot_to_an_answer(here, capsys):
 
 
 def test_no_face_is_one_line_and_what_to_do(here, capsys):
-    assert face("verify", "two.png", "nobody.png", "--weights", "encoder.h5") == 2
+    assert face("verify", "two.png", "nobody.png", "--weights", "encoder.h5") == 3
     err = capsys.readouterr().err.splitlines()
     assert err[-1].startswith("minicnn: nobody.png: no face was found; say where it is with --box X,Y,W,H, or --face")
     assert face("verify", "nobody.png", "nobody.png", "--weights", "encoder.h5", "--face", "none") == 0

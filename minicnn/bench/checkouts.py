@@ -48,7 +48,7 @@ SECTIONS = {
 
 def check(folder: Path) -> None:
     """Raise InputError if `folder` is not a checkout of minicnn."""
-    if not (folder / "minicnn" / "__init__.py").is_file():
+    if not os.path.isfile(folder / "minicnn" / "__init__.py"):
         raise InputError(f"bench: against is {str(folder)!r}; expected a folder that holds the package minicnn")
 
 
@@ -59,7 +59,7 @@ def section(plan: Plan, name: str, against: Path) -> Section:
     for step in kind.steps:
         for size in kind.quick_sizes if plan.quick else kind.sizes:
             row = kind.row.format(step=step, size=size)
-            measurements.append((row, partial(measure, plan, row, step, size, against.resolve())))
+            measurements.append((row, partial(measure, plan, row, step, size, Path(os.path.realpath(against)))))
     return Section(kind.title, measurements, limit="spread", rival="other")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError, MissingFileError
-from minicnn.files import replace_file
+from minicnn.files import replace_file, unreadable
 
 FORMAT = "minicnn-bench-1"
 
@@ -66,8 +66,8 @@ class Report:
     @classmethod
     def read(cls, path: Path) -> Report:
         """What write() wrote. Raises InputError for anything else."""
-        if not path.is_file():
-            raise MissingFileError(f"bench: no file {str(path)!r}; `minicnn bench --out FILE` writes one")
+        if why := unreadable(path):
+            raise MissingFileError(f"bench: no file {str(path)!r} (it {why}); `minicnn bench --out FILE` writes one")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("format") != FORMAT:
@@ -77,5 +77,5 @@ class Report:
                 for name, table in content.pop("tables").items()
             }
             return cls(**content, tables=tables)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError(f"bench: {str(path)!r} is not a file that `minicnn bench --out` wrote") from None

@@ -110,8 +110,6 @@ def _check(only: Sequence[str], known: Iterable[str], rounds: int | None, out: P
         check_count("bench: rounds", rounds)
     if out is not None:
         check_folder("bench: out", out)
-    if out is not None and out.is_dir():
-        raise InputError(f"bench: out {str(out)!r} is a folder; expected a file to write")
 
 
 def _fill(report: Report, sections: dict[str, Section], pytorch_here: bool, say: Callable[[str], None]) -> None:

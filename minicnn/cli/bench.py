@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from minicnn.cli import paths
+
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
@@ -33,9 +35,10 @@ def add(commands: Any) -> None:
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, against 7, quick 2)")
-    parser.add_argument("--out", default="bench.json", metavar="FILE", help="every row, as JSON (default: bench.json)")
+    parser.add_argument("--out", metavar="FILE", help="every row, as JSON (default: bench.json)")
     parser.add_argument("--markdown", metavar="FILE", help="measure nothing: print FILE's rows as a Markdown table")
     parser.set_defaults(run=run)
+    paths.declare(parser, reads="markdown against", writes="out")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -47,4 +50,4 @@ def run(arguments: argparse.Namespace) -> None:
         return
     options = {"quick": arguments.quick, "rounds": arguments.rounds, "device": arguments.device}
     options["against"] = arguments.against
-    runner.run(arguments.only, out=Path(arguments.out), **options)
+    runner.run(arguments.only, out=Path(arguments.out or "bench.json"), **options)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from minicnn.cli import paths
 
 
 def add(commands: Any) -> None:
@@ -16,6 +19,12 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--out", default="minicnn-demo", metavar="DIR", help="where to write (default: minicnn-demo)")
     parser.set_defaults(run=run)
+    paths.declare(parser, beside=_beside)
+
+
+def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """The pictures and the page that are there already, which the demonstration may write over."""
+    yield from (("--out", path) for path in sorted(Path(arguments.out).glob("*")) if path.suffix in (".png", ".html"))
 
 
 def run(arguments: argparse.Namespace) -> None:

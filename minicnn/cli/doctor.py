@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
+from minicnn.cli import outcome
 from minicnn.text import file_size
 
 
@@ -17,8 +17,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="say what works on this machine, and why the rest does not",
-        description="Try every backend and look at versions, BLAS, GPU, caches and weights. "
-        "The exit status is 0 when the default backend works, else 1.",
+        description="Try every backend and look at versions, BLAS, GPU, caches and weights.",
+        epilog=f"The exit status is 0 when the default backend works, 1 when it does not, {outcome.STATUSES}.",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON, to be read by a program or sent along")
     parser.add_argument("--compile", action="store_true", help="first compile every kernel, so that no class waits")
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         _compile()
     findings = diagnose()
     if arguments.json:
-        print(json.dumps(findings, indent=1))
+        outcome.print_json(findings)
     else:
         label = ""
         for name, text in _lines(findings):

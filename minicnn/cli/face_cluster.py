@@ -172,7 +172,7 @@ def _write(
 ) -> None:
     """Make the folder, whole or not at all."""
     from minicnn import images
-    from minicnn.faces.drawing import contact_sheet
+    from minicnn.faces.contact_sheets import contact_sheet
 
     def draw(name: str, members: Sequence[Seen], captions: Sequence[str], title: str) -> None:
         shown = [_face(images.load(one.path), one.place, encoder, SIDE) for one in members[:MOST]]

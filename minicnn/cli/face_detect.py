@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome, paths
 from minicnn.cli.face_inputs import counted
+from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
 from minicnn.text import WIDTH, elided_inside, plain
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from minicnn.faces.detection import Detection
 
 LANDMARKS = ("left eye", "right eye", "tip of the nose", "left corner of the mouth", "right corner of the mouth")
@@ -35,6 +40,13 @@ def add(actions: Any) -> None:
         "--min-size", type=float, default=40.0, metavar="N", help="pixels of the smallest face (default: 40)"
     )
     parser.add_argument("--weights", metavar="NAME|FILE", default="mtcnn", help="the detector (default: mtcnn)")
+    paths.declare(parser, reads="images weights", writes="out", pictures="out", folders="out", beside=_beside)
+
+
+def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """What is drawn into a folder."""
+    if arguments.out and os.path.isdir(arguments.out):
+        yield from (("--out", Path(arguments.out, f"{Path(path).stem}.faces.png")) for path in arguments.images)
 
 
 def detect(arguments: argparse.Namespace) -> int:
@@ -44,10 +56,18 @@ def detect(arguments: argparse.Namespace) -> int:
 
     targets = _targets(arguments)
     detector = mtcnn(arguments.weights)
-    told, missed = [], 0
-    for path, target in zip(arguments.images, targets, strict=True):
+    told: list[dict[str, Any]] = []
+    missed = 0
+
+    def look(path: str) -> tuple[np.ndarray, Detection]:
         image = images.load(path)
-        found = faces.detect(image, min_size=arguments.min_size, detector=detector)
+        return image, faces.detect(image, min_size=arguments.min_size, detector=detector)
+
+    for (path, looked, bad), target in zip(outcome.each(arguments.images, look), targets, strict=True):
+        if bad:
+            told.append(bad)
+            continue
+        image, found = looked
         missed += not len(found.scores)
         if target:
             images.save(target, marked(image, found))
@@ -56,25 +76,19 @@ def detect(arguments: argparse.Namespace) -> int:
         else:
             print("\n".join(_lines(path, found, target)))
     if arguments.json:
-        inputs.print_json(told)
+        print_json(told)
     return 1 if missed else 0
 
 
 def _targets(arguments: argparse.Namespace) -> list[Path | None]:
     """Where each picture is drawn to, refused before the work."""
-    from minicnn import images
-
     if arguments.out is None:
         return [None] * len(arguments.images)
-    out = Path(arguments.out)
-    if out.is_dir():
-        targets = [out / f"{Path(path).stem}.faces.png" for path in arguments.images]
-        if len(set(targets)) < len(targets):
-            raise InputError(f"detect: out {str(out)!r} would hold two pictures of one name; expected one at a time")
+    if targets := [target for _, target in _beside(arguments)]:
         return list(targets)
     if len(arguments.images) > 1:
-        raise InputError(f"detect: out is {str(out)!r} for {len(arguments.images)} pictures; expected a folder")
-    return [images.check_target(out)]
+        raise InputError(f"detect: out is {arguments.out!r} for {len(arguments.images)} pictures; expected a folder")
+    return [Path(arguments.out)]
 
 
 def _plain(found: Detection) -> Iterator[dict[str, Any]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minicnn.cli.outcome import NoVerdict, note
 from minicnn.errors import InputError
-from minicnn.text import plain
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from minicnn.faces.snapshots import Taken
+    from minicnn.faces.snapshots import Face
 
 NO_FACE = "no face was found; say where it is with --box X,Y,W,H, or --face none to take the middle of the picture"
 
@@ -25,15 +24,15 @@ class Finder:
         self.face, self.strict, self.quiet = face, strict, quiet
         self.missed = 0
 
-    def __call__(self, image: np.ndarray, path: str | Path) -> Taken | None:
-        """The face in a picture. None where there is none; strict: then InputError."""
+    def __call__(self, image: np.ndarray, path: str | Path) -> Face | None:
+        """The face in a picture. None where there is none; strict: then NoVerdict."""
         from minicnn.faces.snapshots import take
 
         taken = take(image, self.face)
         if taken is None:
             self.missed += 1
             if self.strict:
-                raise InputError(NO_FACE)
+                raise NoVerdict(NO_FACE)
             if not self.quiet:
                 note(f"{path}: no face was found; it is taken from the middle")
         elif taken.among > 1 and not self.quiet:
@@ -73,8 +72,3 @@ def _which(face: str) -> int | str:
     if face.isascii() and face.isdecimal() and int(face) > 0:
         return int(face)
     raise InputError(f"face: --face is {face!r}; expected {', '.join(CHOICES)}, none, or a number from 1")
-
-
-def note(line: str) -> None:
-    """Something to know, beside the output that a program may read."""
-    print(f"note: {plain(line)}", file=sys.stderr, flush=True)

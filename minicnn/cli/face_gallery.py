@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome, paths
 from minicnn.cli.face_inputs import counted
+from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
 from minicnn.text import WIDTH, elided_inside, entries, listed, plain, wrapped
 
@@ -49,19 +52,22 @@ def add(actions: Any) -> None:
         "all; nearest, as the three nearest in the mean",
     )
     parser.add_argument("--head", metavar="FILE", help="score by the head that face train --loss pair has left")
+    paths.declare(parser, reads="who weights head", writes="gallery")
 
     parser = inputs.action(actions, "list", "say who is in a gallery", list_people)
     parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    inputs.add_picture(parser, "all distances as a matrix, and the encodings in the plane")
+    inputs.add_picture(parser, "all distances as a matrix, and the encodings in the plane", reads="gallery")
 
     parser = inputs.action(actions, "remove", "remove a person and all their encodings", remove)
     parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
     parser.add_argument("name", metavar="NAME", help="as minicnn face list has it")
+    paths.declare(parser, writes="gallery")
 
     parser = inputs.action(actions, "rename", "call a person in a gallery otherwise", rename)
     parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
     parser.add_argument("name", metavar="NAME", help="as minicnn face list has it")
     parser.add_argument("new", metavar="NEW", help="a name that nobody in the gallery has")
+    paths.declare(parser, writes="gallery")
 
 
 # enroll
@@ -72,23 +78,31 @@ def enroll(arguments: argparse.Namespace) -> None:
 
     people = _people(arguments.who)
     path = Path(arguments.gallery)
-    first = not path.exists()
+    first = not os.path.lexists(path)
     encoder, gallery = _made(arguments, path) if first else _opened(arguments, path)
-    everything = [picture for pictures in people.values() for picture in pictures]
-    shown = inputs.faces(arguments, encoder, everything)
-    reports = [gallery.enroll(name, [next(shown) for _ in pictures]) for name, pictures in people.items()]
-    gallery.save(path)
+    look = inputs.looker(arguments, encoder, sum(map(len, people.values())))
+    reports, failed = [], []
+    for name, pictures in people.items():
+        looked = list(outcome.each(pictures, look))
+        failed += [{"name": name, **bad} for _, _, bad in looked if bad]
+        people[name] = [picture for picture, _, bad in looked if not bad]
+        if people[name]:
+            reports.append(gallery.enroll(name, [face for _, face, bad in looked if not bad]))
+    if reports:
+        gallery.save(path)
     if arguments.json:
         found = [{**asdict(report), "pictures": [str(path) for path in people[report.name]]} for report in reports]
-        inputs.print_json({**_facts(arguments, encoder, gallery), "enrolled": found})
+        print_json({**_facts(arguments, encoder, gallery), "enrolled": found, "failed": failed})
+    elif not reports:
+        return
     else:
         for report in reports:
             print("\n".join(_receipt(report, people[report.name], inputs.may_judge(arguments, encoder))))
         print(f"{plain(str(path))}: {_size(gallery)}, encoded by {encoder.name}")
-    if first:
+    if first and reports:
         print("\n".join(["", *_paragraphs(SAFETY)]), file=sys.stderr if arguments.json else sys.stdout)
         if arguments.threshold is None:
-            inputs.note(
+            outcome.note(
                 f"the threshold is {gallery.threshold:.4g}: {encoder.origin}. It was not found on pictures like yours; "
                 "minicnn face calibrate finds one"
             )
@@ -102,14 +116,13 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _people(who: list[str]) -> dict[str, list[Path]]:
     """{name: pictures}, of a name and pictures or of a folder of people."""
-    from minicnn.datasets import image_folders
     from minicnn.faces.records import proper_name
 
     if len(who) > 1:
         return {proper_name(who[0], "enroll"): [Path(name) for name in who[1:]]}
-    if not Path(who[0]).is_dir():
+    if not os.path.isdir(who[0]):
         raise InputError(f"enroll: {who[0]!r} comes without pictures; expected NAME IMAGE…, or a folder of people")
-    folder = image_folders.read(who[0])
+    folder = inputs.read_folder(who[0])
     return {proper_name(person, "enroll"): list(folder.of(person)) for person in folder.people}
 
 
@@ -180,7 +193,6 @@ def list_people(arguments: argparse.Namespace) -> None:
     from minicnn.faces import gallery_file
     from minicnn.faces.settings import Settings
 
-    inputs.check_picture(arguments)
     content = gallery_file.read(gallery_file.target_of(arguments.gallery, "list"))
     settings = Settings.of(content)
     if arguments.picture:
@@ -201,7 +213,7 @@ def list_people(arguments: argparse.Namespace) -> None:
             "calibrated": settings.calibration is not None,
             "score": settings.score,
         }
-        inputs.print_json({"gallery": arguments.gallery, **details, **rules, "people": counts})
+        print_json({"gallery": arguments.gallery, **details, **rules, "people": counts})
         return
     total = f"{counted(len(counts), 'person', 'people')}, {counted(len(content.records), 'picture')}"
     print("\n".join([f"{plain(arguments.gallery)}: {total}", *entries(facts), *([""] if counts else [])]))
@@ -228,7 +240,7 @@ def remove(arguments: argparse.Namespace) -> None:
     before, after = _change(arguments, lambda records, name: records.remove(name))
     count = len(before) - len(after)
     if arguments.json:
-        inputs.print_json({"gallery": arguments.gallery, "removed": arguments.name, "pictures": count})
+        print_json({"gallery": arguments.gallery, "removed": arguments.name, "pictures": count})
         return
     print(f"{plain(arguments.name)} is removed, with {counted(count, 'encoding')}; copies of the file still hold them")
 
@@ -245,7 +257,7 @@ def rename(arguments: argparse.Namespace) -> None:
 
     _change(arguments, renamed)
     if arguments.json:
-        inputs.print_json({"gallery": arguments.gallery, "renamed": arguments.name, "to": new})
+        print_json({"gallery": arguments.gallery, "renamed": arguments.name, "to": new})
         return
     print(f"{plain(arguments.name)} is now {new}")
 

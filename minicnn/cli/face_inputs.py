@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
+import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minicnn.cli.face_finder import Finder, finder_of, note
+from minicnn.cli import outcome, paths
+from minicnn.cli.face_finder import finder_of
 from minicnn.errors import InputError, LoadError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from minicnn.datasets.image_folders import ImageFolder
     from minicnn.faces.encoders import FaceEncoder
     from minicnn.faces.heads import PairHead
 
-NO_VERDICT = 3  # exit status
 LOOKED_AT = 360  # pixels of a face in a picture, which is more than encoders see
 CENTRED = (
     "no --box or --landmarks: faces are taken from the middle of the pictures; minicnn weights fetch mtcnn brings what "
@@ -37,7 +38,7 @@ def action(
         help=what,
         description=f"{what[0].upper()}{what[1:]}. {more}".strip(),
         usage=words,
-        epilog=f"The exit status is {status}, and 2 when the input is wrong." if status else None,
+        epilog=f"The exit status is {status}, {outcome.STATUSES}." if status else None,
     )
     parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
     parser.set_defaults(run=run)
@@ -91,17 +92,10 @@ def add_drawn(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_picture(parser: argparse.ArgumentParser, what: str) -> None:
-    """--picture."""
+def add_picture(parser: argparse.ArgumentParser, what: str, *, reads: str) -> None:
+    """--picture. reads: as of paths.declare."""
     parser.add_argument("--picture", metavar="OUT", help=f"draw {what}: a .png, .jpg or .webp file to write")
-
-
-def check_picture(arguments: argparse.Namespace) -> None:
-    """Refuse now what could not be written after the work."""
-    from minicnn import images
-
-    if arguments.picture:
-        images.check_target(arguments.picture)
+    paths.declare(parser, reads=reads, sides="picture", pictures="picture")
 
 
 def checked_threshold(value: float | None) -> float | None:
@@ -111,70 +105,58 @@ def checked_threshold(value: float | None) -> float | None:
     return value
 
 
-def faces(
-    arguments: argparse.Namespace,
-    encoder: FaceEncoder,
-    paths: Sequence[str | Path],
-    *,
-    size: int | None = None,
-    people: bool = False,
-) -> Iterator[np.ndarray]:
-    """The face in each picture as the encoder takes it, read when it is asked for. Says where it was looked for, once.
+def looker(
+    arguments: Any, encoder: FaceEncoder, count: int, *, size: int | None = None, people: bool = False, first: int = 0
+) -> Callable[[str | Path], np.ndarray]:
+    """What finds the face in each of `count` pictures, as the encoder takes it, in turn. It says once where it looks.
 
-    Boxes and landmarks are looked at before the first picture is; without them, faces are looked for. size: of faces to
-    look at; then nothing is said. people: these are pictures of one person each, who is in the middle, and one without
-    a face is no reason to stop.
+    Boxes and landmarks are looked at now, before the first picture is; without them, faces are looked for. size: of
+    faces to look at; then nothing is said. people: these are pictures of one person each, who is in the middle, and one
+    without a face is no reason to stop. first: the number of the first picture that it is called for.
     """
     boxes = [_numbers(box, 4, "box", "x,y,w,h in pixels") for box in arguments.box or []]
     points = [[_numbers(point, 2, "landmarks", "points x,y") for point in face] for face in arguments.landmarks or []]
     if boxes and points:
         raise InputError("face: --box and --landmarks are both given; expected one of them")
     for name, given in (("box", boxes), ("landmarks", points)):
-        if len(given) > 1 and len(given) != len(paths):
-            raise InputError(f"face: {len(given)} times --{name} for {len(paths)} pictures; expected one, or one each")
+        if len(given) > 1 and len(given) != count:
+            raise InputError(f"face: {len(given)} times --{name} for {count} pictures; expected one, or one each")
         if given and arguments.face is not None:
             raise InputError(f"face: --{name} and --face are both given; expected one of them")
     finder = None
     if not boxes and not points:
         usual = "centre" if people else "largest"
         finder = finder_of(arguments, usual=usual, strict=not people, quiet=size is not None)
-    said = bool(boxes or points or size or finder or arguments.face)
-    return _faces(encoder, paths, boxes, points, size, finder, said)
+    numbers = itertools.count(first)
+    told = [CENTRED] if not (boxes or points or size or finder or arguments.face) else []
 
+    def look(path: str | Path) -> np.ndarray:
+        from minicnn import images
+        from minicnn.faces.cropping import crop
 
-def _faces(
-    encoder: FaceEncoder,
-    paths: Sequence[str | Path],
-    boxes: list[Any],
-    points: list[Any],
-    size: int | None,
-    finder: Finder | None,
-    said: bool,
-) -> Iterator[np.ndarray]:
-    from minicnn import images
-    from minicnn.faces.cropping import crop
-
-    for number, path in enumerate(paths):
+        place = 0 if len(boxes or points) == 1 else next(numbers)
         image = images.load(path)
-        if not said and image.shape[:2] != encoder.card.input_size:
-            note(CENTRED)
-            said = True
-        place = 0 if len(boxes or points) == 1 else number
+        whole = image.shape[:2] == encoder.card.input_size  # a picture of the encoder's own size is a face already
+        if told and not whole:
+            outcome.note(told.pop())
         try:
-            # A picture of the encoder's own size is a face already.
-            taken = finder(image, path) if finder and image.shape[:2] != encoder.card.input_size else None
-            if taken is not None:
-                yield taken.crop(image, encoder.card, size=size)
-                continue
-            yield crop(
-                image,
-                encoder.card,
-                box=boxes[place] if boxes else None,
-                landmarks=points[place] if points else None,
-                size=size,
-            )
+            if taken := finder(image, path) if finder and not whole else None:
+                return taken.crop_for(encoder.card, size=size)
+            where = {"box": boxes[place] if boxes else None, "landmarks": points[place] if points else None}
+            return crop(image, encoder.card, **where, size=size)
         except InputError as problem:
-            raise InputError(f"{path}: {problem}") from problem
+            raise type(problem)(f"{path}: {problem}") from problem
+
+    return look
+
+
+def read_folder(path: str | Path) -> ImageFolder:
+    """A folder of people; says what in it is passed over."""
+    from minicnn.datasets import image_folders
+
+    found = image_folders.read(path)
+    outcome.note_passed_over(path, found.passed_over)
+    return found
 
 
 def _numbers(text: str, count: int, name: str, expected: str) -> list[float]:
@@ -231,11 +213,6 @@ def why_no_verdict(encoder: FaceEncoder) -> str:
         f"no verdict: {encoder.name} knows drawn faces only; say --drawn where these are drawn, or get an encoder of "
         "photographs with minicnn weights fetch faces"
     )
-
-
-def print_json(found: Any) -> None:
-    """ASCII, for a file's name may hold what no encoding can say."""
-    print(json.dumps(found, indent=1))
 
 
 def counted(count: int, thing: str, things: str | None = None) -> str:

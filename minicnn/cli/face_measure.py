@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome, paths
 from minicnn.cli.face_gallery import opened
 from minicnn.cli.face_inputs import counted
+from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import check_folder
 from minicnn.text import entries, plain
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 SIZES = (1, 10, 100, 1000)  # of galleries, to show what becomes of a threshold
 FPIR = 0.01
+READS = "source lfw pairs weights head"
 
 
 class Distances(NamedTuple):
@@ -60,7 +65,7 @@ def add(actions: Any) -> None:
         "--into", metavar="GALLERY", help="store the threshold in this gallery, which takes its encoder"
     )
     _add_common(parser)
-    inputs.add_picture(parser, "the distances and the ROC, with the threshold")
+    inputs.add_picture(parser, "the distances and the ROC, with the threshold", reads=READS)
 
     parser = inputs.action(
         actions,
@@ -73,7 +78,7 @@ def add(actions: Any) -> None:
     parser.add_argument("source", nargs="?", metavar="DIR", help="a folder of people")
     parser.add_argument("--lfw", metavar="DIR", help="LFW's folder; pairs.txt in it or beside it, or named by --pairs")
     _add_common(parser)
-    inputs.add_picture(parser, "the distances, the ROC, and what a gallery would do")
+    inputs.add_picture(parser, "the distances, the ROC, and what a gallery would do", reads=READS)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -88,14 +93,20 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 # Pictures to distances
 
 
-def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]) -> np.ndarray:
+def _encoded(
+    arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]
+) -> tuple[np.ndarray, list[int]]:
+    """The encodings of pictures, and their numbers among the paths: bad ones are told of and left out."""
     from tqdm import tqdm
 
     from minicnn.faces.encoding import encode
 
-    faces = inputs.faces(arguments, encoder, paths, people=True)
     hidden = True if arguments.json else None  # None: hidden where nobody watches
-    return encode(encoder.network, tqdm(faces, "encoding", len(paths), leave=False, unit=" faces", disable=hidden))
+    bar = tqdm(paths, "encoding", leave=False, unit=" faces", disable=hidden)
+    looked = enumerate(outcome.each(bar, inputs.looker(arguments, encoder, len(paths), people=True)))
+    kept: list[int] = []
+    good = (kept.append(number) or face for number, (_, face, bad) in looked if not bad)  # type: ignore[func-returns-value]
+    return encode(encoder.network, good), kept
 
 
 def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceEncoder, apart: Any) -> Distances:
@@ -104,8 +115,10 @@ def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceE
 
     found = lfw.evaluation(root, pairs, skip_missing=arguments.skip_missing)
     if found.missing:
-        inputs.note(f"{counted(len(found.missing), 'picture')} not there; their pairs are left out")
-    encodings = _encoded(arguments, encoder, found.paths)
+        outcome.note(f"{counted(len(found.missing), 'picture')} not there; their pairs are left out")
+    encodings, kept = _encoded(arguments, encoder, found.paths)
+    if len(kept) < len(found.paths):
+        raise InputError("evaluate: LFW's protocol wants all pictures; expected good ones, or pairs without them")
     d = pair_distances(apart, encodings, found.pairs.first, found.pairs.second)
     return Distances(d, found.pairs.same, found.pairs.fold, len(found.paths), None, encoder)
 
@@ -116,7 +129,6 @@ def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceE
 def calibrate(arguments: argparse.Namespace) -> None:
     from minicnn.faces import calibration
 
-    inputs.check_picture(arguments)
     found, gallery = _for_calibration(arguments)
     rule = "eer" if arguments.eer else "accuracy" if arguments.accuracy else "far"
     result = calibration.calibrate(found.d, found.same, target_far=arguments.far, rule=rule)
@@ -130,18 +142,21 @@ def calibrate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         sizes = [{"comparisons": k, "threshold": result.for_gallery(k), "resolved": result.resolves(k)} for k in SIZES]
         told = {"encoder": found.encoder.name, "into": arguments.into, **result.as_dict(), "galleries": sizes}
-        inputs.print_json(told)
+        print_json(told)
         return
     print("\n".join(_calibrated(arguments, found, result)))
 
 
 def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery | None]:
     """Distances of labelled pairs, and the gallery to store in, where there is one."""
-    from minicnn.datasets import image_folders
+    import numpy as np
+
     from minicnn.faces.protocols import every_pair, pair_distances
 
     source, gallery = Path(arguments.source), None
-    if source.is_file():
+    if arguments.into:
+        check_folder("--into", Path(arguments.into))
+    if os.path.isfile(source):
         return _of_gallery(arguments)
     if arguments.into:
         encoder, gallery = opened(arguments.into, arguments)
@@ -153,11 +168,12 @@ def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery 
     apart = inputs.score_by(encoder, head)
     if arguments.pairs:
         return _of_lfw(arguments, arguments.source, arguments.pairs, encoder, apart), gallery
-    folder = image_folders.read(source)
-    first, second, same = every_pair(folder.labels, balanced=arguments.accuracy)
-    encodings = _encoded(arguments, encoder, folder.paths)
+    folder = inputs.read_folder(source)
+    every_pair(folder.labels, balanced=arguments.accuracy)  # raises before the work where there are too few
+    encodings, kept = _encoded(arguments, encoder, folder.paths)
+    first, second, same = every_pair(folder.labels[kept], balanced=arguments.accuracy)
     d = pair_distances(apart, encodings, first, second)
-    return Distances(d, same, None, len(folder), len(folder.people), encoder), gallery
+    return Distances(d, same, None, len(kept), len(np.unique(folder.labels[kept])), encoder), gallery
 
 
 def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
@@ -169,7 +185,7 @@ def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
     for name in ("pairs", "head", "box", "landmarks"):
         if getattr(arguments, name):
             raise InputError(f"calibrate: {name} is for pictures, and {arguments.source!r} is a gallery")
-    if arguments.into and Path(arguments.into).resolve() != Path(arguments.source).resolve():
+    if arguments.into and not paths.same(Path(arguments.into), arguments.source):
         raise InputError(f"calibrate: into is {arguments.into!r}; expected the gallery that is calibrated on, or none")
     encoder, gallery = opened(arguments.source, arguments)
     labels = np.repeat(np.arange(len(gallery)), np.array(list(gallery.people.values()), np.int64))
@@ -224,7 +240,6 @@ def _size(found: Distances) -> str:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    inputs.check_picture(arguments)
     if (arguments.source is None) == (arguments.lfw is None):
         raise InputError("evaluate: expected a folder of people, or LFW's with --lfw")
     pairs = arguments.pairs or (_pairs_of(Path(arguments.lfw)) if arguments.lfw else None)
@@ -241,7 +256,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
         figures.save(figures.pairs(found.d, found.same, identified=identified), arguments.picture)
     if arguments.json:
-        inputs.print_json({"encoder": encoder.name, "pictures": found.pictures, **told})
+        print_json({"encoder": encoder.name, "pictures": found.pictures, **told})
         return
     source = plain(arguments.lfw or arguments.source)
     print("\n".join([f"{source}: {_size(found)}, encoded by {encoder.name}", *entries(_figures(told, identified))]))
@@ -249,7 +264,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def _pairs_of(root: Path) -> Path:
     for path in (root / "pairs.txt", root.parent / "pairs.txt"):
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     raise MissingFileError(
         f"evaluate: no pairs.txt in {str(root)!r} nor beside it; name it with --pairs, or evaluate any folder of "
@@ -269,27 +284,24 @@ def _of_folder(
     """Accuracy of pairs in folds of people; the rest of all pairs there are; and trials of galleries."""
     import numpy as np
 
-    from minicnn.datasets import image_folders
     from minicnn.faces.evaluation import roc, share_interval, val_at_far
     from minicnn.faces.measurement import evaluation_pairs
     from minicnn.faces.protocols import every_pair, identification, pair_distances
 
-    folder = image_folders.read(arguments.source)
-    labels = folder.labels
+    folder = inputs.read_folder(arguments.source)
+    every_pair(folder.labels)
+    evaluation_pairs(folder.labels[np.bincount(folder.labels)[folder.labels] >= 2])  # raises before the work
+    encodings, kept = _encoded(arguments, encoder, folder.paths)
+    labels = np.unique(folder.labels[kept], return_inverse=True)[1]
     every = every_pair(labels)
     several = np.flatnonzero(np.bincount(labels)[labels] >= 2)
     drawn = evaluation_pairs(labels[several])
-    encodings = _encoded(arguments, encoder, folder.paths)
+    pictures, people = len(labels), len(np.unique(labels))
     d = pair_distances(apart, encodings, several[drawn.first], several[drawn.second])
-    told = _measured(Distances(d, drawn.same, drawn.fold, len(folder), len(folder.people), encoder))
+    told = _measured(Distances(d, drawn.same, drawn.fold, pictures, people, encoder))
     told["pairs_in_folds"] = len(d)
     found = Distances(
-        pair_distances(apart, encodings, every.first, every.second),
-        every.same,
-        None,
-        len(folder),
-        len(folder.people),
-        encoder,
+        pair_distances(apart, encodings, every.first, every.second), every.same, None, pictures, people, encoder
     )
     point = val_at_far(found.d, found.same, told["target_far"])
     right = int(np.count_nonzero(found.d[found.same] <= point.threshold))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from minicnn.cli import face_inputs as inputs
-from minicnn.errors import InputError, MissingFileError
-from minicnn.files import check_folder
+from minicnn.cli import outcome, paths
+from minicnn.errors import InputError
+from minicnn.text import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)
+    paths.declare(parser, reads="data test init", writes="out", beside=_beside)
+
+
+def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    if arguments.loss == "pair":
+        yield "the head beside --out,", Path(arguments.out).with_suffix(".head.h5")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -130,11 +137,7 @@ def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
         raise InputError(
             "face train: test is for a folder of your own, with --data; drawn people are held out by number"
         )
-    check_folder("face train: out", out)
-    if arguments.resume and not checkpoint.is_file():
-        raise MissingFileError(f"face train: no checkpoint {str(checkpoint)!r}; start without --resume")
-    if not arguments.resume and checkpoint.is_file():
-        raise InputError(f"face train: {str(checkpoint)!r} is there from an earlier run; add --resume, or delete it")
+    paths.check_checkpoint("face train", checkpoint, arguments.resume)
 
 
 def _encoder(arguments: argparse.Namespace, plan: FacePlan) -> Network:
@@ -165,6 +168,8 @@ def _faces(
             taken = finder(image, path) if finder and image.shape[:2] != encoder.card.input_size else None
             return taken.crop(image, encoder.card) if taken else None
 
+        for root in filter(None, (arguments.data, arguments.test)):
+            inputs.read_folder(root)  # says what is passed over
         images, labels = pictures.folder(arguments.data, size, take)
         test_images, test_labels = pictures.folder(arguments.test, size, take) if arguments.test else (None, labels)
         if progress:
@@ -204,7 +209,9 @@ def _figures(measured: Measured) -> dict[str, float]:
 
 def _attributes(arguments: argparse.Namespace, plan: FacePlan, figures: dict[str, float]) -> dict[str, Any]:
     data = (
-        Path(arguments.data).name if arguments.data else f"{arguments.people} drawn people, {arguments.pictures} each"
+        plain(Path(arguments.data).name)
+        if arguments.data
+        else f"{arguments.people} drawn people, {arguments.pictures} each"
     )
     faces = "photographs" if arguments.data else "drawn"  # which alone an encoder of drawn faces may judge
     return {"trained_on": data, "faces": faces, "seed": plan.seed, "loss": plan.loss, "licence": "MIT", **figures}
@@ -222,7 +229,7 @@ def _write(encoder: Network, head: PairHead | None, out: Path, attributes: dict[
 
 def _report(arguments: argparse.Namespace, out: Path, head: PairHead | None, figures: dict[str, Any]) -> None:
     if arguments.json:
-        print(json.dumps({"file": str(out), **figures}))
+        outcome.print_json({"file": str(out), **figures})
         return
     print(
         f"{out}: trained for {figures['minutes']} minutes on {figures['people']} people, {figures['pictures']} pictures"

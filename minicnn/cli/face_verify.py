@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome
 from minicnn.cli.face_gallery import opened
+from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
-from minicnn.text import WIDTH, elided_inside, plain, wrapped
+from minicnn.text import WIDTH, elided_inside, plain, spelled, wrapped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +36,8 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("what", nargs="+", metavar="WORDS", help="two pictures; or a gallery, a name and a picture")
     _add_common(parser)
-    inputs.add_picture(parser, "the faces and what was found")
     parser.add_argument("--head", metavar="FILE", help="of two pictures: score by the head of face train --loss pair")
+    inputs.add_picture(parser, "the faces and what was found", reads="what weights head")
 
     parser = inputs.action(
         actions,
@@ -48,7 +50,7 @@ def add(actions: Any) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of a face")
     _add_common(parser)
     parser.add_argument("--matches", type=int, default=3, metavar="N", help="how many people to list (default: 3)")
-    inputs.add_picture(parser, "the first face beside its matches")
+    inputs.add_picture(parser, "the first face beside its matches", reads="gallery images weights faces")
     parser.add_argument(
         "--faces", metavar="DIR", help="of --picture: DIR/PERSON/*.jpg, for a gallery keeps no pictures"
     )
@@ -65,19 +67,22 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    inputs.check_picture(arguments)
     inputs.checked_threshold(arguments.threshold)
-    if len(arguments.what) == 2:
-        found = _two_pictures(arguments)
-    elif len(arguments.what) == 3:
-        found = _against_gallery(arguments)
-    else:
+    if len(arguments.what) not in (2, 3):
         raise InputError(f"verify: got {len(arguments.what)} words; expected IMAGE IMAGE, or GALLERY NAME IMAGE")
+    try:
+        found = _two_pictures(arguments) if len(arguments.what) == 2 else _against_gallery(arguments)
+    except outcome.NoVerdict as problem:
+        if arguments.json:
+            print_json({"what": arguments.what, "same": None, "why": str(problem)})
+        raise
     if arguments.json:
-        inputs.print_json(found)
+        print_json(found)
     else:
         print("\n".join(_verdict(found)))
-    return inputs.NO_VERDICT if found["same"] is None else 0 if found["same"] else 1
+    if found["same"] is None:
+        raise outcome.NoVerdict(found["why"])
+    return outcome.DONE if found["same"] else outcome.NO
 
 
 def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
 
     encoder = inputs.encoder_for(arguments)
     head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
-    encodings = encode(encoder.network, inputs.faces(arguments, encoder, arguments.what))
+    encodings = encode(encoder.network, map(inputs.looker(arguments, encoder, 2), arguments.what))
     distance = float(pair_distances(inputs.score_by(encoder, head), encodings, *_one_pair())[0])
     threshold, origin = arguments.threshold, ""
     if threshold is None:
@@ -123,7 +128,7 @@ def _draw_two(arguments: argparse.Namespace, encoder: FaceEncoder, found: dict[s
         return
     from minicnn.faces import figures
 
-    left, right = inputs.faces(arguments, encoder, arguments.what, size=inputs.LOOKED_AT)
+    left, right = map(inputs.looker(arguments, encoder, 2, size=inputs.LOOKED_AT), arguments.what)
     names = Path(arguments.what[0]).name, Path(arguments.what[1]).name
     figure = figures.two_faces(left, right, names, _headline(found), found["same"])
     figures.save(figure, arguments.picture)
@@ -143,7 +148,7 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InputError("verify: head is said when a gallery is made; leave --head out")
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold
-    result = gallery.verify(name, next(inputs.faces(arguments, encoder, [picture])))
+    result = gallery.verify(name, inputs.looker(arguments, encoder, 1)(picture))
     judged = inputs.may_judge(arguments, encoder)
     found = {
         "gallery": path,
@@ -160,7 +165,7 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
         from minicnn.faces import figures
 
         near = [(result.name, result.distance)]
-        face = next(inputs.faces(arguments, encoder, [picture], size=inputs.LOOKED_AT))
+        face = inputs.looker(arguments, encoder, 1, size=inputs.LOOKED_AT)(picture)
         verdict = (name if result else f"not {name}") if judged else Path(picture).name
         figure = figures.matches(face, verdict, near, result.threshold if judged else None)
         figures.save(figure, arguments.picture)
@@ -170,7 +175,6 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
 def _verdict(found: dict[str, Any]) -> Iterator[str]:
     if found["same"] is None:
         yield f"distance {found['distance']:.4g}"
-        yield from wrapped(plain(found["why"]), hanging="  ")
         return
     verdict = "the same person" if "pictures" in found else f"{found['name']}"
     verdict, sign = (verdict, "≤") if found["same"] else (f"not {verdict}", ">")
@@ -185,36 +189,28 @@ def _verdict(found: dict[str, Any]) -> Iterator[str]:
 
 
 def identify(arguments: argparse.Namespace) -> int:
-    inputs.check_picture(arguments)
     inputs.checked_threshold(arguments.threshold)
     encoder, gallery = opened(arguments.gallery, arguments)
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold
-    faces = list(inputs.faces(arguments, encoder, arguments.images))
-    results = gallery.identify(faces, matches=arguments.matches)
     judged = inputs.may_judge(arguments, encoder)
-    if arguments.picture:
-        _draw_matches(arguments, encoder, results[0], judged)
+    look = inputs.looker(arguments, encoder, len(arguments.images))
+    shown = list(outcome.each(arguments.images, look))
+    good = [number for number, (_, _, bad) in enumerate(shown) if not bad]
+    results = gallery.identify([shown[k][1] for k in good], matches=arguments.matches) if good else []
+    if arguments.picture and results:
+        _draw_matches(arguments, encoder, good[0], results[0], judged)
+    told = dict(zip(good, results, strict=True))
     if arguments.json:
-        inputs.print_json(
-            {
-                "gallery": arguments.gallery,
-                "encoder": encoder.name,
-                "verdict": judged,
-                "identified": [
-                    _plain_result(image, result, judged)
-                    for image, result in zip(arguments.images, results, strict=True)
-                ],
-            }
-        )
+        rows = [bad or _plain_result(image, told[k], judged) for k, (image, _, bad) in enumerate(shown)]
+        facts = {"gallery": arguments.gallery, "encoder": encoder.name, "verdict": judged}
+        print_json({**facts, "identified": rows})
     else:
-        for image, result in zip(arguments.images, results, strict=True):
-            print("\n".join(_matches(image, result, judged)))
-        if not judged:
-            print("\n".join(wrapped(plain(inputs.why_no_verdict(encoder)), hanging="  ")))
-    if not judged:
-        return inputs.NO_VERDICT
-    return 0 if all(results) else 1
+        for number, result in told.items():
+            print("\n".join(_matches(arguments.images[number], result, judged)))
+    if not judged and results:
+        raise outcome.NoVerdict(inputs.why_no_verdict(encoder))
+    return outcome.DONE if all(results) else outcome.NO
 
 
 def _plain_result(image: str, result: Identification, judged: bool) -> dict[str, Any]:
@@ -236,11 +232,14 @@ def _matches(image: str, result: Identification, judged: bool) -> Iterator[str]:
         yield from wrapped(plain(result.why), indent="  ")
 
 
-def _draw_matches(arguments: argparse.Namespace, encoder: FaceEncoder, result: Identification, judged: bool) -> None:
+def _draw_matches(
+    arguments: argparse.Namespace, encoder: FaceEncoder, number: int, result: Identification, judged: bool
+) -> None:
     from minicnn.faces import figures
 
-    face = next(inputs.faces(arguments, encoder, arguments.images, size=inputs.LOOKED_AT))
-    verdict = (result.name or "not recognized") if judged else Path(arguments.images[0]).name
+    image = arguments.images[number]
+    face = inputs.looker(arguments, encoder, len(arguments.images), size=inputs.LOOKED_AT, first=number)(image)
+    verdict = (result.name or "not recognized") if judged else Path(image).name
     faces = [_face_of(arguments, encoder, name) for name, _ in result.matches] if arguments.faces else []
     threshold = result.threshold if judged else None
     figures.save(figures.matches(face, verdict, result.matches, threshold, faces=faces), arguments.picture)
@@ -253,6 +252,6 @@ def _face_of(arguments: argparse.Namespace, encoder: FaceEncoder, name: str) -> 
     from minicnn.faces.cropping import crop
 
     folder = image_folders.read(arguments.faces)
-    if name not in folder.people:
+    if spelled(name) not in folder.people:
         return None
     return crop(images.load(folder.of(name)[0]), encoder.card, size=inputs.LOOKED_AT)

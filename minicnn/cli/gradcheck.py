@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from minicnn.cli.outcome import STATUSES, print_json
 
 if TYPE_CHECKING:
     from minicnn.survey import Outcome
@@ -18,7 +19,7 @@ def add(commands: Any) -> None:
         "gradcheck",
         help="check every operation's gradient against finite differences, on every backend",
         description="Check gradients against finite differences, and explain those that are wrong. A number in the "
-        "table is max |analytic - numeric| / max |numeric|. The exit status is 1 when a gradient is wrong, else 0. "
+        "table is max |analytic - numeric| / max |numeric|. "
         "For an operation of your own, call minicnn.gradcheck in Python.",
     )
     parser.add_argument("ops", nargs="*", metavar="OP", help="operations, such as conv, or rows, such as conv-2d")
@@ -28,6 +29,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="check N draws of the inputs (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
     parser.set_defaults(run=run)
+    parser.epilog = f"The exit status is 0 when every gradient is right, 1 when one is wrong, {STATUSES}."
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress.write(line(outcomes[0].row, entries, *map(_cell, outcomes)), file=sys.stdout)
     failed = [outcome for outcome in found if outcome.verdict == "FAILED"]
     if arguments.json:
-        print(json.dumps({"rows": [_facts(outcome) for outcome in found], "not_tried": missing}, indent=1))
+        print_json({"rows": [_facts(outcome) for outcome in found], "not_tried": missing})
         return 1 if failed else 0
     for outcome in found:
         if outcome.report:

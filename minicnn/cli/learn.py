@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from minicnn.cli.outcome import STATUSES
 from minicnn.text import wrapped
 
 
@@ -28,6 +29,7 @@ def add(commands: Any) -> None:
     action.add_argument("name", metavar="NAME", help="an exercise, or its file")
     action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py, here)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="how long it may run (default: 10)")
+    action.epilog = f"The exit status is 0 when all is right, 1 when something is wrong, {STATUSES}."
 
     action = _action(
         actions, "hint", "the next of three hints, from a question to nearly the code", hint, takes_name=True

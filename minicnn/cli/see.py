@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minicnn.cli import outcome, paths
 from minicnn.errors import InputError, check_count
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def _action(actions: Any, name: str, what: str, draw: Any, *, weights: bool = Tr
         parser.add_argument("weights", metavar="NAME|FILE", help=WEIGHTS)
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a .png, .jpg or .webp file to write")
     parser.set_defaults(run=run, draw=draw)
+    paths.declare(parser, reads="weights image images", writes="out", pictures="out")
     return parser
 
 
@@ -75,6 +78,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
+    paths.declare(parser, reads="weights images", writes="out resume", pictures="out")
     parser.add_argument("--units", metavar="U,U,…", help="numbers of units, or names of classes")
     parser.add_argument("--resume", metavar="FILE", help="keep what was found in this file, and go on from it")
 
@@ -143,10 +147,10 @@ def _add_synthesis(actions: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from minicnn import images, models
+    from minicnn import models
     from minicnn.visualize import plots
 
-    images.check_target(arguments.out)
+    check_count("see: seed", getattr(arguments, "seed", 0), 0)
     model = models.from_weights(arguments.weights)
     figure: Figure = arguments.draw(model, arguments)
     plots.save(figure, arguments.out)
@@ -154,11 +158,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _diagram(arguments: argparse.Namespace) -> None:
-    from minicnn import images
     from minicnn.lessons import diagrams
     from minicnn.visualize import plots
 
-    images.check_target(arguments.out)
     plots.save(diagrams.diagram(arguments.name), arguments.out)
     print(f"{arguments.out}: {arguments.name}, {DIAGRAMS[arguments.name]}")
 
@@ -187,13 +189,25 @@ def _patches(model: Network, arguments: argparse.Namespace) -> Figure:
     return plots.patch_grid(found if units else found.of(telling_units(found, arguments.count)))
 
 
+def _good(paths: list[Any]) -> list[Any]:
+    """Those pictures that can be read; the others are told of and left out."""
+    from minicnn import images
+
+    if len(paths) == 1:
+        return paths
+    found = [path for path, _, bad in outcome.each(paths, images.load) if not bad]
+    if not found:
+        raise InputError(f"see: none of {len(paths)} pictures can be read")
+    return found
+
+
 def _method(model: Network, arguments: argparse.Namespace) -> Figure:
     from minicnn.visualize.findings import evidence
 
     chosen = {name: getattr(arguments, name, None) for name in ("at", "size", "stride")}
     options = {name: value for name, value in chosen.items() if value is not None}
     unit = _units(arguments.unit)
-    return evidence(model, arguments.method, arguments.images, arguments.layer, unit and unit[0], **options)
+    return evidence(model, arguments.method, _good(arguments.images), arguments.layer, unit and unit[0], **options)
 
 
 def _invert(model: Network, arguments: argparse.Namespace) -> Figure:
@@ -255,7 +269,7 @@ def _units(text: str | None) -> list[int | str] | None:
 
 
 def _pictures(model: Network, arguments: argparse.Namespace) -> Any:
-    from minicnn.datasets import cifar10
+    from minicnn.datasets import cifar10, image_folders
     from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures
 
     most = arguments.most
@@ -270,7 +284,10 @@ def _pictures(model: Network, arguments: argparse.Namespace) -> Any:
     if arguments.images.endswith(".tar"):
         return Pictures(cifar10.read(arguments.images)[0][:most])
     found = as_pictures(arguments.images, model.card.input_size)
-    return Pictures(found.items[:most], found.size)
+    known = set(found.items)
+    others = (path for path in Path(arguments.images).rglob("*.*") if path not in known)
+    outcome.note_passed_over(arguments.images, image_folders.counted(others))
+    return Pictures(_good(found.items[:most]), found.size)
 
 
 def _a_layer_a_block(model: Network) -> list[str]:

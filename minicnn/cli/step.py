@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+from minicnn.cli import outcome, paths
+from minicnn.errors import InputError, MissingFileError
+from minicnn.files import MISSING, unreadable
 
 DESCRIPTION = """Run SCRIPT.py with every operation recorded, then step through them: forward and backward, and back
 again. Commands are read from the terminal or from a pipe; `help` lists them."""
@@ -32,35 +37,32 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--page", metavar="PATH", help="write the page as well, and ask for no commands")
     parser.set_defaults(run=run)
+    paths.declare(parser, reads="script", sides="page")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    from minicnn.errors import InputError, MissingFileError
+def run(arguments: argparse.Namespace) -> int:
     from minicnn.tape import record
 
     script = Path(arguments.script)
-    if not script.is_file():
-        raise MissingFileError(f"step: SCRIPT.py is {arguments.script}; there is no such file")
-    if arguments.page and Path(arguments.page).resolve() == script.resolve():
-        raise InputError(f"step: --page is {arguments.page}, the program itself; expected another file")
+    if why := unreadable(script):
+        raise MissingFileError(f"step: SCRIPT.py is {script}; {'there is no such file' if why == MISSING else why}")
     tape = record(backend=arguments.backend, most=arguments.most)
-    variables = _run_recorded(script, arguments.arguments, tape)
+    variables, status = _run_recorded(script, arguments.arguments, tape)
     tape.name_by(variables)
     if arguments.page:
         tape.save_html(arguments.page)
         print(f"wrote {arguments.page}: {len(tape)} operations")
     else:
         tape.step()
+    return status
 
 
-def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
+def _run_recorded(script: Path, given: list[str], tape: Any) -> tuple[dict[str, Any], int]:
     """Run it as `python SCRIPT.py` would. However it ends, what was recorded until then can be stepped through."""
-    from minicnn.errors import InputError
-
     source = script.read_bytes()
     variables: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), "__builtins__": __builtins__}
-    before = sys.argv, sys.path
-    sys.argv, sys.path = [str(script), *given], [str(script.resolve().parent), *sys.path]
+    before, status = (sys.argv, sys.path), outcome.DONE
+    sys.argv, sys.path = [str(script), *given], [os.path.dirname(os.path.realpath(script)), *sys.path]
     try:
         code = compile(source, str(script), "exec")
         with tape:
@@ -70,6 +72,7 @@ def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
             print(f"{script.name} ended with status {stopped.code}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"{script.name} was interrupted", file=sys.stderr)
+        status = outcome.INTERRUPTED
     except BaseException as problem:
         if not tape.moments:
             raise InputError(f"step: {_told(problem, script)}; no operation ran before") from problem
@@ -81,7 +84,7 @@ def _run_recorded(script: Path, given: list[str], tape: Any) -> dict[str, Any]:
     finally:
         sys.argv, sys.path = before
         sys.stdout.flush()
-    return variables
+    return variables, status
 
 
 def _told(problem: BaseException, script: Path) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minicnn.cli import outcome, paths
 from minicnn.cli.style_presets import ListPresets
 from minicnn.errors import InputError
 
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from minicnn.style import StyleResult
     from minicnn.style.job import Job
 
+FRAME = re.compile(r"\d{5}\.png")
 SIZE = 512  # pixels of the long side, unless told otherwise
 # What goes on to `transfer` under its own name.
 OPTIONS = (
@@ -42,6 +47,8 @@ def add(commands: Any) -> None:
     _add_looks(parser.add_argument_group("to look at"))
     _add_safety(parser.add_argument_group("so that nothing is lost"))
     parser.set_defaults(run=run)
+    files = {"reads": "content style manifest weights", "writes": "out", "sides": "plot preview gif"}
+    paths.declare(parser, **files, pictures="out plot preview", beside=_beside)
 
 
 def _add_costs(group: Any) -> None:
@@ -84,17 +91,23 @@ def _add_safety(group: Any) -> None:
     group.add_argument("--anyway", action="store_true", help="begin even if memory is not expected to suffice")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """What is written besides the pictures that are named."""
+    out, frames = Path(arguments.out), arguments.frames
+    yield "the manifest beside --out,", out.with_suffix(".json")
+    yield "the checkpoint beside --out,", out.with_suffix(".checkpoint")
+    if frames and os.path.isdir(frames):
+        yield from (("--frames", Path(frames, name)) for name in os.listdir(frames) if FRAME.fullmatch(name))
+
+
+def run(arguments: argparse.Namespace) -> int:
     from minicnn import images
     from minicnn.resources import compiled_before
     from minicnn.style import evolution, manifests
     from minicnn.style.estimate import estimate, refuse
     from minicnn.style.job import prepare
 
-    out = images.check_target(arguments.out)
-    if arguments.plot:
-        images.check_target(arguments.plot)
-    _spare_what_goes_in(arguments)
+    out = Path(arguments.out)
     job = prepare(**_asked(arguments))
     film = evolution.Animation(arguments.gif, steps=job.recipe.steps, start=job.start) if arguments.gif else None
     preview = evolution.Preview(arguments.preview) if arguments.preview else None
@@ -117,19 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
         title = f"{Path(arguments.content or out).stem}, {job.model.card.name}"
         evolution.save_figure(evolution.plot_losses(result.history, title=title), arguments.plot)
     _say(out, job, result)
-
-
-def _spare_what_goes_in(arguments: argparse.Namespace) -> None:
-    """Raise InputError where a picture would be written over one that is read, or the plot over the picture."""
-    read = [path for path in (arguments.content, *arguments.style) if path and Path(path).exists()]
-    for option in ("out", "plot", "preview", "gif"):
-        path = getattr(arguments, option)
-        if path and Path(path).exists() and any(Path(path).samefile(each) for each in read):
-            raise InputError(f"style: --{option} {path!r} is one of the pictures to read; expected another file")
-    for option in ("out", "preview"):
-        path = getattr(arguments, option)
-        if path and arguments.plot and Path(path).resolve() == Path(arguments.plot).resolve():
-            raise InputError(f"style: --plot {arguments.plot!r} is the file of --{option}, too; expected another file")
+    return outcome.INTERRUPTED if result.manifest["interrupted"] else outcome.DONE
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from minicnn.cli import paths
 from minicnn.errors import InputError, MissingFileError, check_count
-from minicnn.files import check_folder
+from minicnn.files import unreadable
 
 
 def add(commands: Any) -> None:
@@ -35,6 +36,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--checkpoint-every", type=int, default=100, metavar="N", help="steps (default: 100)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
     parser.set_defaults(run=run)
+    paths.declare(parser, reads="data test", writes="out")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -91,12 +93,8 @@ def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
         check_count(f"train: {name}", getattr(arguments, name))
     _cycles(arguments.cycle or [])
     check_count("train: seed", arguments.seed, 0)
-    check_folder("train: out", out)
     for name in ("data", "test"):
         path = getattr(arguments, name)
-        if path is not None and not Path(path).is_file():
-            raise MissingFileError(f"train: {name} {path!r} does not exist; expected a tar of CLASS/NNNN.jpg")
-    if arguments.resume and not checkpoint.is_file():
-        raise MissingFileError(f"train: no checkpoint {str(checkpoint)!r}; start without --resume")
-    if not arguments.resume and checkpoint.is_file():
-        raise InputError(f"train: {str(checkpoint)!r} is there from an earlier run; add --resume, or delete it")
+        if path is not None and (why := unreadable(path)):
+            raise MissingFileError(f"train: {name} {path!r} {why}; expected a tar of CLASS/NNNN.jpg")
+    paths.check_checkpoint("train", checkpoint, arguments.resume)

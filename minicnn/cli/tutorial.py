@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minicnn.cli.outcome import STATUSES, print_json
 from minicnn.text import wrapped
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add(commands: Any) -> None:
     action.add_argument("--run", action="store_true", dest="execute", help="run them, so that they show what comes out")
 
     action = _action(actions, "html", "run lessons and make a site of them, which needs no network", html)
+    action.epilog = f"The exit status is 0 when every lesson runs through, 1 when one does not, {STATUSES}."
     action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="where (default: minicnn-lessons)")
 
@@ -65,7 +66,7 @@ def show(arguments: argparse.Namespace) -> None:
         ]
         rows = {"lectures": LECTURES, "engine": ENGINE}
         tables = {key: [row._asdict() for row in value] for key, value in rows.items()}
-        print(json.dumps({"lessons": facts, **tables}, indent=1, ensure_ascii=False))
+        print_json({"lessons": facts, **tables})
         return
     topics = {lesson.topic: lesson for lesson in everything}
     print("\n".join(_map("The course, by lecture", LECTURES, topics)), end="\n\n")

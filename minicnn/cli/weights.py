@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minicnn.cli import paths
+from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError, LoadError
 from minicnn.text import WIDTH, elided_inside, entries, file_size, plain
 
@@ -47,6 +48,7 @@ def add(commands: Any) -> None:
     action.add_argument("-o", "--out", required=True, metavar="OUT", help="the file to write")
     action.add_argument("--layout", choices=tuple(LAYOUTS), default="minicnn", help="(default: minicnn)")
     action.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="(default: float32)")
+    paths.declare(action, reads="weights", writes="out")
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
@@ -54,10 +56,6 @@ def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentPa
     parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
     parser.set_defaults(run=run)
     return parser
-
-
-def _print_json(found: Any) -> None:
-    print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 # list
@@ -68,7 +66,7 @@ def list_weights(arguments: argparse.Namespace) -> None:
 
     rows = [zoo.find(name) for name in arguments.names] or list(zoo.catalog())
     if arguments.json:
-        _print_json([_facts(row) for row in rows])
+        print_json([_facts(row) for row in rows])
     elif arguments.names:
         print("\n\n".join("\n".join([row.name, *_card(row)]) for row in rows))
     else:
@@ -159,7 +157,7 @@ def fetch(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             print("\n".join(_receipt(row, fetched[-1])))
     if arguments.json:
-        _print_json(fetched)
+        print_json(fetched)
     elif arguments.to and fetched:
         print("On the other machine, let MINICNN_WEIGHTS name the folder that these files lie in.")
     return 0 if len(fetched) == len(rows) else 2
@@ -198,7 +196,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     if arguments.json:
         arrays = [row._asdict() for row in summary.rows]
         catalogue = known.name if known else None
-        _print_json({**asdict(summary), "rows": arrays, "network": network, "catalogue": catalogue})
+        print_json({**asdict(summary), "rows": arrays, "network": network, "catalogue": catalogue})
         return
     told = {key: value for key, value in summary.attributes.items() if key not in ("format", "sha256")}
     facts = {
@@ -273,7 +271,7 @@ def convert(arguments: argparse.Namespace) -> None:
         "notes": list(model.load_report.notes) if model.load_report else [],
     }
     if arguments.json:
-        _print_json(done)
+        print_json(done)
         return
     for note in done["notes"]:
         print(f"note: {plain(note)}")

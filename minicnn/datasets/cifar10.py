@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import unreadable
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -19,8 +20,8 @@ def read(path: str | Path, *, progress: bool = False) -> tuple[np.ndarray, np.nd
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"data: no file {str(path)!r}; expected a tar of CIFAR-10 as CLASS/NNNN.jpg")
+    if why := unreadable(path):
+        raise MissingFileError(f"data: no file {str(path)!r} (it {why}); expected a tar of CIFAR-10 as CLASS/NNNN.jpg")
     pictures: dict[str, tuple[int, np.ndarray]] = {}
     try:
         with tarfile.open(path) as archive:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +12,23 @@ import numpy as np
 
 from minicnn import images
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import unreadable
+from minicnn.text import spelled
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """people: names, sorted; paths: of every picture, person by person; labels: (pictures,) int64, whose each is."""
+    """people: names in their one spelling, sorted; paths: of every picture, person by person; labels: (pictures,)
+    int64, whose each is; passed_over: what is no picture that minicnn reads, counted.
+    """
 
     root: Path
     people: tuple[str, ...]
     paths: tuple[Path, ...]
     labels: np.ndarray
+    passed_over: str = ""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -31,6 +39,7 @@ class ImageFolder:
 
     def of(self, person: str) -> tuple[Path, ...]:
         """The pictures of one person."""
+        person = spelled(person)
         if person not in self.people:
             raise InputError(f"person: got {person!r}; expected one of the {len(self.people)} in {str(self.root)!r}")
         return tuple(self.paths[k] for k in np.flatnonzero(self.labels == self.people.index(person)))
@@ -39,29 +48,42 @@ class ImageFolder:
 def read(root: str | Path) -> ImageFolder:
     """The people and pictures below `root`, sorted by name so that the order is always the same.
 
-    Hidden files and folders, and files that are no pictures, are passed over. Raises MissingFileError, or InputError
-    where there is nobody, or somebody has no picture.
+    Hidden files and folders are passed over, and so are files that are no pictures, which are counted. Raises
+    MissingFileError, or InputError where there is nobody, somebody has no picture, or two folders have one name.
     """
     root = Path(root)
     expected = "expected a folder with a folder of pictures for every person"
-    if not root.exists():
-        raise MissingFileError(f"data: no folder {str(root)!r}; {expected}")
-    if not root.is_dir():
-        raise InputError(f"data: {str(root)!r} is a file; {expected}")
+    if why := unreadable(root, folder=True):
+        if why == "is a file":
+            raise InputError(f"data: {str(root)!r} is a file; {expected}")
+        raise MissingFileError(f"data: no folder {str(root)!r} (it {why}); {expected}")
     found: dict[str, list[Path]] = {}
+    others: list[Path] = []
     folder = root
     try:
-        for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        for folder in sorted(path for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith(".")):
             files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-            found[folder.name] = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+            if (name := spelled(folder.name)) in found:
+                raise InputError(
+                    f"data: two folders in {str(root)!r} have the name {name!r}; put all pictures into one"
+                )
+            found[name] = [path for path in files if path.suffix.lower() in SUFFIXES and os.path.isfile(path)]
+            others += [path for path in files if path not in found[name]]
     except OSError as problem:
         raise InputError(f"data: {str(folder)!r} cannot be read ({problem.strerror or problem}); {expected}") from None
     if not found:
         raise InputError(f"data: {str(root)!r} holds no folders; {expected}")
     without = [name for name, files in found.items() if not files]
     if without:
-        others = f" and {len(without) - 1} more" if len(without) > 1 else ""
-        raise InputError(f"data: {without[0]!r}{others} in {str(root)!r} holds no pictures; {expected}")
+        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+        passed = f"; passed over: {counted(others)}" if others else ""
+        raise InputError(f"data: {without[0]!r}{more} in {str(root)!r} holds no pictures; {expected}{passed}")
     paths = tuple(path for files in found.values() for path in files)
     labels = np.repeat(np.arange(len(found)), [len(files) for files in found.values()])
-    return ImageFolder(root, tuple(found), paths, labels)
+    return ImageFolder(root, tuple(found), paths, labels, counted(others))
+
+
+def counted(passed: Iterable[Path]) -> str:
+    """Return how many files and folders there are of each kind, as in "3 .heic, 1 folder"; nothing for none."""
+    kinds = Counter("folder" if os.path.isdir(path) else path.suffix.lower() or "without a suffix" for path in passed)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())

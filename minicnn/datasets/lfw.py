@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from minicnn.datasets.pairs import Pairs
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import read_text, unreadable
 
 SUFFIXES = (".jpg", ".png")
 
@@ -49,12 +51,9 @@ def read_pairs(path: str | Path) -> list[NamedPair]:
     Every fold is so many lines `name i j`, pictures of one person, and as many `name i other j`. Raises InputError.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"pairs: no file {str(path)!r}; expected LFW's pairs.txt")
-    try:
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"pairs: {str(path)!r} cannot be read ({problem}); expected LFW's pairs.txt") from None
+    if why := unreadable(path):
+        raise MissingFileError(f"pairs: no file {str(path)!r} (it {why}); expected LFW's pairs.txt")
+    rows = [line.split() for line in read_text("pairs:", path).splitlines() if line.strip()]
     header, lines = (rows[0], rows[1:]) if rows else ([], [])
     if len(header) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in header):
         raise InputError(
@@ -90,8 +89,8 @@ def evaluation(root: str | Path, pairs: str | Path, *, skip_missing: bool = Fals
     shorter and no other one moves. Raises InputError where pictures are missing and it is not said.
     """
     root, named = Path(root), read_pairs(pairs)
-    if not root.is_dir():
-        raise MissingFileError(f"data: no folder {str(root)!r}; expected LFW's, as NAME/NAME_0001.jpg")
+    if why := unreadable(root, folder=True):
+        raise MissingFileError(f"data: no folder {str(root)!r} (it {why}); expected LFW's, as NAME/NAME_0001.jpg")
     places = {picture: _find(root, picture) for pair in named for picture in (pair.first, pair.second)}
     missing = tuple(picture for picture, place in places.items() if place is None)
     if missing and not skip_missing:
@@ -110,4 +109,4 @@ def evaluation(root: str | Path, pairs: str | Path, *, skip_missing: bool = Fals
 
 def _find(root: Path, picture: Picture) -> Path | None:
     stem = root / picture.name / f"{picture.name}_{picture.number:04d}"
-    return next((path for suffix in SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()), None)
+    return next((path for suffix in SUFFIXES if os.path.isfile(path := stem.with_name(stem.name + suffix))), None)

@@ -12,7 +12,8 @@ import numpy as np
 
 from minicnn import images, models
 from minicnn.datasets.synthetic_faces import Circumstances, Population
-from minicnn.demonstration.files import picture, save_figure
+from minicnn.demonstration.files import picture
+from minicnn.drawings import save as save_figure
 from minicnn.faces import Calibration, Gallery, calibrate, distance, encode
 
 if TYPE_CHECKING:

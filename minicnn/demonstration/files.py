@@ -1,25 +1,8 @@
-"""What the demonstration writes: figures, as files and as HTML."""
+"""Pictures on the page of the demonstration."""
 
 from __future__ import annotations
 
 import html
-import io
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from minicnn.files import replace_file
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """As PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content)
-    replace_file(path, content.getvalue())
 
 
 def picture(source: str, caption: str, *, below: str = "") -> str:

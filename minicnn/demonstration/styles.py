@@ -10,7 +10,8 @@ import numpy as np
 
 from minicnn import images, models
 from minicnn.datasets.paintings import PAINTINGS
-from minicnn.demonstration.files import picture, save_figure
+from minicnn.demonstration.files import picture
+from minicnn.drawings import save as save_figure
 from minicnn.style import StyleResult, transfer
 
 SIZE = 256

@@ -15,9 +15,11 @@ from minicnn.faces.hiding import everybody, hide
 from minicnn.faces.losses import active_fraction, batch_triplet_loss, contrastive_loss, triplet_loss
 from minicnn.faces.mining import mine_triplets
 from minicnn.faces.nearness import Nearness, why_near
+from minicnn.faces.quality import Quality
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.safety import SAFETY
 from minicnn.faces.sampling import PeopleSampler
+from minicnn.faces.snapshots import Face, find
 
 __all__ = [
     "SAFETY",
@@ -27,6 +29,7 @@ __all__ = [
     "CollapseWarning",
     "Detection",
     "Enrolment",
+    "Face",
     "Gallery",
     "Identification",
     "IdentityClassifier",
@@ -35,6 +38,7 @@ __all__ = [
     "PairEvaluation",
     "PairHead",
     "PeopleSampler",
+    "Quality",
     "Verification",
     "active_fraction",
     "batch_triplet_loss",
@@ -47,6 +51,7 @@ __all__ = [
     "encode",
     "evaluate_pairs",
     "everybody",
+    "find",
     "hide",
     "is_same",
     "mine_triplets",

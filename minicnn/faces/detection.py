@@ -65,7 +65,7 @@ def detect(
         raise InputError(f"detect: min_size is {min_size!r}; expected {CELL} pixels or more")
     if len(thresholds) != 3 or not all(is_number(t, 0) and t <= 1 for t in thresholds):
         raise InputError(f"detect: thresholds is {thresholds!r}; expected three numbers from 0 to 1")
-    picture = _checked(image)
+    picture = checked_picture(image)
     detector = detector or the_detector()
     with nn.frozen(detector):
         return run_cascade(picture, detector, min_size, thresholds)
@@ -210,8 +210,8 @@ def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.n
 # What comes in
 
 
-def _checked(image: Any) -> np.ndarray:
-    """The picture as float32 (H, W, 3)."""
+def checked_picture(image: Any) -> np.ndarray:
+    """Return a picture as float32 (H, W, 3). Raises InputError for what `detect` does not take."""
     picture = as_array(image)
     if picture.ndim == 2:
         picture = picture[..., None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,17 @@ def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = No
         threshold, origin = float(learned), "FAR 0.001 when it was trained"
     drawn = summary.attributes.get("faces", "drawn" if card.drawn else "photographs") == "drawn"
     return FaceEncoder(network, row.name if row else Path(path).name, drawn, threshold, origin)
+
+
+def best() -> Network:
+    """The network that `choose` takes, loaded once. Raises MissingFileError."""
+    path = zoo.locate(_best_here())
+    return _loaded(str(path), Path(path).stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(path: str, changed: int) -> Network:
+    return models.from_weights(path)
 
 
 def _maker_of(gallery: Mapping[str, Any]) -> str | None:

@@ -6,16 +6,16 @@ Every function returns a figure; `save` writes one. Rows and columns of matrices
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minicnn import images
+from minicnn.drawings import literal
+from minicnn.drawings import save as save
 from minicnn.faces.evaluation import roc
 from minicnn.faces.nearness import Nearness
 from minicnn.faces.protocols import Identified
-from minicnn.text import elided, plain
+from minicnn.text import elided
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,15 +25,6 @@ SAME, DIFFERENT, LINE, INK = "#2f6690", "#c8553d", "#3a3a3a", "#222222"
 PALE = "#b9c6d2"
 DPI = 150
 MOST_NAMED = 20  # people told apart by colours; nobody can with more
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """As PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
 
 
 def matches(
@@ -49,7 +40,7 @@ def matches(
     """
     figure = _blank(9.8, 4.4)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
-    _show(left, query, title)
+    _show(left, query, _short(title, 30))
     places = np.arange(len(people))
     far = [distance for _, distance in people]
     near = [threshold is not None and distance <= threshold for distance in far]
@@ -295,5 +286,5 @@ def _plain(axes: Axes, grid: Any) -> None:
 
 
 def _short(name: str, width: int = 20) -> str:
-    """In so many letters, without dollars, between which matplotlib would see mathematics."""
-    return elided(plain(name), width).replace("$", r"\$")
+    """In so many letters."""
+    return literal(elided(name, width))

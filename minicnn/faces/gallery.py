@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ import numpy as np
 from minicnn.errors import InputError, is_count
 from minicnn.faces import gallery_file
 from minicnn.faces.calibration import Calibration
+from minicnn.faces.candidates import Candidate, candidates, is_one
 from minicnn.faces.distances import is_same
-from minicnn.faces.encoding import check_same_encoder, encode, identity
+from minicnn.faces.encoding import card_of, check_same_encoder, encode, identity
 from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
 from minicnn.faces.journal import Change, Journal
 from minicnn.faces.lookup import Lookup
-from minicnn.faces.records import Records, proper_name, spelled
+from minicnn.faces.records import Records, proper_name
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
-from minicnn.faces.settings import Settings
+from minicnn.faces.settings import Settings, check_passable
+from minicnn.faces.snapshots import Face, check_choice
 from minicnn.hdf5.access import named
-from minicnn.text import listed
+from minicnn.text import listed, spelled
 
 ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 
@@ -35,7 +37,10 @@ class Gallery:
     its card. threshold: of one comparison, d ≤ threshold meaning the same person; or a Calibration, which knows the
     stricter one for many. head: scores encodings instead of the card's metric, by 1 − the probability of one person.
     score: how far a person is, of whom there are several pictures: "min", as far as the nearest; "mean", as all in the
-    mean; "nearest", as the `neighbours` nearest in the mean.
+    mean; "nearest", as the `neighbours` nearest in the mean. any_quality: judge, too, faces that are seen too badly.
+
+    Pictures are paths, photographs, in which faces are looked for, faces that `find` has found, or crops: arrays
+    (H, W, 3) of the size on the encoder's card. RGB, floats in [0, 1] or uint8.
 
     Nothing is written before `save`. Raises InputError.
     """
@@ -48,11 +53,14 @@ class Gallery:
         head: PairHead | None = None,
         score: str = "min",
         neighbours: int = 3,
+        any_quality: bool = False,
     ) -> None:
         self.encoder = encoder
         self._identity = identity(encoder)
         dimensions = int(self._identity["embedding"])
+        check_passable(threshold if isinstance(threshold, Calibration) else None)
         self._settings = Settings.checked(threshold, head, score, neighbours, dimensions)
+        self.any_quality = any_quality
         self._set_in_file = False  # whether the settings are those of a file, and not to be written over others
         self._records = Records.empty(dimensions)
         self._journal = Journal()
@@ -85,34 +93,48 @@ class Gallery:
     def enroll(self, name: str, images: Any) -> Enrolment:
         """Add pictures of a person, who may be new.
 
-        images: one (H, W, 3), or several: an array (N, H, W, 3) or any iterable; RGB, floats in [0, 1] or uint8. A
-        picture that is here already is passed over. Said as well, though enrolled: a picture that is farther than the
-        threshold from all others of this person, and one that is within it of somebody else. Raises InputError; the
-        gallery then is as it was.
+        images: one picture, or several: an array (N, H, W, 3) or any iterable. Of several faces in a photograph the
+        largest is taken. A picture that is here already is passed over, and so is a face that is seen too badly. Said
+        as well, though enrolled: a picture that is farther than the threshold from all others of this person, and one
+        that is within it of somebody else. Raises InputError; the gallery then is as it was.
         """
         _check_order("enroll", name, images)
         name = proper_name(name, "enroll")
-        encodings = encode(self.encoder, images)
+        shown, encodings = self._encoded("enroll", images, "largest")
         if not len(encodings):
             raise InputError(f"enroll: images of {name!r} are none; expected one or more")
         before = self._records.of(name)
-        new = _new_among(encodings, before)
+        sound = [i for i, one in enumerate(shown) if not one.problem]
+        new = [sound[i] for i in _new_among(encodings[sound], before)]
         report = Enrolment(
             name=name,
             added=tuple(new),
-            duplicates=tuple(i for i in range(len(encodings)) if i not in new),
+            duplicates=tuple(i for i in sound if i not in new),
             outliers=self._outliers(before, encodings, new),
             lookalikes=self._lookalikes(name, encodings, new),
             total=len(before) + len(new),
+            refused=tuple((i, one.problem) for i, one in enumerate(shown) if one.problem),
+            several=tuple((i, one.among) for i, one in enumerate(shown) if one.among > 1),
         )
         if new:
             self._change(partial(Records.add, name=name, encodings=encodings[new]))
         return report
 
+    def _encoded(self, function: str, images: Any, which: int | str) -> tuple[list[Candidate], np.ndarray]:
+        """The faces that are meant in pictures, and their encodings (faces, D)."""
+        shown: list[Candidate] = []
+
+        def crops() -> Iterator[Any]:
+            for one in candidates(images, card_of(self.encoder), which, function):
+                shown.append(one._replace(crop=None, quality=None if self.any_quality else one.quality))
+                yield one.crop
+
+        return shown, encode(self.encoder, crops())
+
     def _outliers(self, before: np.ndarray, encodings: np.ndarray, new: Sequence[int]) -> tuple[tuple[int, float], ...]:
         """(picture, distance to the nearest other of this person) of the new ones beyond the threshold."""
         everything = np.concatenate([before, encodings[new]])
-        if len(everything) == 1:  # there is no other
+        if len(everything) == 1 or not len(new):  # there is no other
             return ()
         found = self._lookup.between(encodings[new], everything)
         found[np.arange(len(new)), len(before) + np.arange(len(new))] = np.inf  # from itself
@@ -121,7 +143,7 @@ class Gallery:
 
     def _lookalikes(self, name: str, encodings: np.ndarray, new: Sequence[int]) -> tuple[tuple[int, str, float], ...]:
         """(picture, somebody else, distance) of the new ones within the threshold."""
-        if len(self) <= (name in self._records.people):
+        if len(self) <= (name in self._records.people) or not len(new):
             return ()
         nearest = self._lookup.nearest(encodings[new], 2)
         others = [next(match for match in matches if match.name != name) for matches in nearest]
@@ -194,33 +216,54 @@ class Gallery:
         return self.calibration.for_gallery(self.comparisons) if self.calibration else self.threshold
 
     def verify(self, name: str, image: Any) -> Verification:
-        """Compare a picture (H, W, 3) with the pictures of a person. Raise InputError, also for an unknown name."""
+        """Compare a picture with the pictures of a person, the nearest of several faces. Raise InputError, also for an
+        unknown name and where there is no face.
+        """
         _check_order("verify", name, image)
         name = self._known(name, "verify")
-        encodings = encode(self.encoder, image)
-        if len(encodings) != 1:
-            raise InputError(f"verify: image holds {len(encodings)} pictures; expected one")
-        distance = self._lookup.from_person(encodings, name)
-        probability = self.calibration.probability(distance) if self.calibration else None
-        return Verification(name, bool(is_same(distance, self.threshold)), distance, self.threshold, probability)
+        shown, encodings = self._encoded("verify", image, "all")
+        pictures = {one.picture for one in shown}
+        if len(pictures) > 1 and not all(isinstance(one, Face) for one in image):
+            raise InputError(f"verify: image holds {len(pictures)} pictures; expected one")
+        if not shown:
+            raise InputError("verify: no face was found in image; expected one")
+        distances = [self._lookup.from_person(encoding[None], name) for encoding in encodings]
+        # One that can be judged comes first, however far it is.
+        best = min(range(len(shown)), key=lambda i: (bool(shown[i].problem), distances[i]))
+        problem, distance = shown[best].problem, distances[best]
+        same = None if problem else bool(is_same(distance, self.threshold))
+        probability = self.calibration.probability(distance) if self.calibration and not problem else None
+        picture = self._lookup.picture_of(encodings[best][None], name)
+        why = problem or f"picture {picture} of {name} is nearest, at {distance:.4g}"
+        return Verification(name, same, distance, self.threshold, probability, picture, why, shown[best].face)
 
-    def identify(self, image: Any, *, matches: int = 5) -> Any:
+    def identify(self, image: Any, *, matches: int = 5, faces: int | str = "largest") -> Any:
         """Whose face it is, or that it is nobody's here: an Identification, and a list of them for several pictures.
 
-        image: as of `enroll`. matches: how many people, the nearest, the result lists. Raises InputError, also where
-        nobody is enrolled.
+        image: as of `enroll`. matches: how many people, the nearest, the result lists. faces: which face of a
+        photograph, as of `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also where nobody
+        is enrolled.
         """
         if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")
+        check_choice(faces, "all")
         if not len(self):
             raise InputError("identify: nobody is in the gallery; expected people to be enrolled first")
-        results = [self._verdict(found) for found in self._lookup.nearest(encode(self.encoder, image), matches)]
-        return results[0] if getattr(image, "ndim", 0) == 3 else results
+        if faces == "all" and not is_one(image):
+            return [self.identify(one, matches=matches, faces="all") for one in image]
+        shown, encodings = self._encoded("identify", image, faces)
+        found = self._lookup.nearest(encodings, matches)
+        results = [self._verdict(*row) for row in zip(shown, encodings, found, strict=True)]
+        return results[0] if is_one(image) and faces != "all" else results
 
-    def _verdict(self, matches: tuple[Match, ...]) -> Identification:
+    def identify_all(self, image: Any, *, matches: int = 5) -> Sequence[Identification]:
+        """Whose the faces in one picture are, all of them, the surest face first. As of `identify`."""
+        return list(self.identify(image, matches=matches, faces="all"))
+
+    def _verdict(self, shown: Candidate, encoding: np.ndarray, matches: tuple[Match, ...]) -> Identification:
         nearest, runner_up = matches[0], matches[1] if len(matches) > 1 else None
         threshold = self.identification_threshold
-        recognized = bool(is_same(nearest.distance, threshold))
+        recognized = not shown.problem and bool(is_same(nearest.distance, threshold))
         if recognized:
             why = f"within {threshold:.4g}"
         elif is_same(nearest.distance, self.threshold):
@@ -234,8 +277,11 @@ class Gallery:
             nearest=nearest.name,
             runner_up=runner_up.name if runner_up else None,
             margin=runner_up.distance - nearest.distance if runner_up else None,
-            why=f"{nearest.name} is nearest, at {nearest.distance:.4g}: {why}",
+            why=shown.problem or f"{nearest.name} is nearest, at {nearest.distance:.4g}: {why}",
             matches=matches,
+            judged=not shown.problem,
+            nearest_picture=self._lookup.picture_of(encoding[None], nearest.name),
+            face=shown.face,
         )
 
     @property
@@ -264,7 +310,7 @@ class Gallery:
         if identity(self.encoder) != self._identity:
             raise InputError("save: the encoder has changed since the gallery was made; expected the same weights")
         with gallery_file.alone(target):
-            records, settings = self._joined_with(target) if target.exists() else (self._records, self._settings)
+            records, settings = self._joined_with(target) if os.path.exists(target) else (self._records, self._settings)
             facts = {**self._identity, **settings.facts()}
             sha256 = gallery_file.write(target, Content(facts, records, settings.arrays()))
         self._take(target, records, settings, sha256)

@@ -190,7 +190,7 @@ def write(path: Path, content: Content) -> str:
     content = Content(facts, content.records.grouped(), content.arrays)
     sha256 = content.sha256
     try:
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600  # as its owner has made it since
+        mode = stat.S_IMODE(path.stat().st_mode) if os.path.exists(path) else 0o600  # as its owner has made it since
         with replacing(path, name=f".{path.name}.part", mode=mode) as beside:
             _write(beside, {**facts, "sha256": sha256}, content.datasets())
     except (OSError, RuntimeError, ValueError, TypeError) as problem:
@@ -215,7 +215,7 @@ def target_of(path: Any, name: str) -> Path:
     shown = f"{name}: path {one_line(repr(os.fspath(path)))}"
     try:
         target = Path(os.path.realpath(os.fsdecode(path)))
-        in_folder, is_folder = target.parent.is_dir(), target.is_dir()
+        in_folder, is_folder = os.path.isdir(target.parent), os.path.isdir(target)
     except (OSError, ValueError) as problem:  # too long, or with a letter that no path has
         raise InputError(f"{shown} is none ({one_line(problem.args[-1])}); expected the path of a gallery") from problem
     if not in_folder:

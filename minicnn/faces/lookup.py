@@ -33,6 +33,10 @@ class Lookup:
         labels = np.zeros(found.shape[1], np.int64)
         return float(scoring.people_distances(found, labels, 1, self.settings.score, self.settings.neighbours)[0, 0])
 
+    def picture_of(self, encoding: np.ndarray, person: str) -> int:
+        """The number, from 1, of the person's picture that is nearest to one encoding (1, D)."""
+        return 1 + int(self.between(encoding, self.records.of(person)).argmin())
+
     def nearest(self, encodings: np.ndarray, count: int) -> Sequence[tuple[Match, ...]]:
         """The people nearest to each encoding, at most so many."""
         people, count = self.records.people, min(count, len(self.records.people))

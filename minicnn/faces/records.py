@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.text import one_line
+from minicnn.text import JOINERS, one_line, printable, spelled
 
 LONGEST_NAME = 200  # letters
-
-
-def spelled(name: str) -> str:
-    """The one way to write a name: é may be one letter or two, and look the same."""
-    return unicodedata.normalize("NFC", name.strip())
 
 
 def proper_name(name: Any, function: str) -> str:
@@ -24,7 +18,7 @@ def proper_name(name: Any, function: str) -> str:
     if not isinstance(name, str):
         raise InputError(f"{function}: name is a {type(name).__name__}; expected text")
     found = spelled(name)
-    if not found or not found.isprintable() or len(found) > LONGEST_NAME:
+    if not found.translate(JOINERS) or not printable(found) or len(found) > LONGEST_NAME:
         shown = one_line(ascii(name), longest=60)
         raise InputError(f"{function}: name is {shown}; expected 1 to {LONGEST_NAME} printable letters")
     return found

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from minicnn.faces.snapshots import Face
+
+
+def percent(share: float) -> str:
+    """A probability, which is never quite 0 or 100 %."""
+    return "<0.1%" if share < 0.001 else ">99.9%" if share > 0.999 else f"{share:.1%}"
 
 
 class Match(NamedTuple):
@@ -16,22 +24,29 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a face is this person's: same means distance ≤ threshold. probability: that it is, where half of those
-    who come are who they say; None where the gallery is not calibrated. True where same is.
+    """Whether a face is this person's: same means distance ≤ threshold; None, that the face is seen too badly to tell.
+    probability: that it is, where half of those who come are who they say; None where the gallery is not calibrated.
+    nearest_picture: of this person's, as enrolled, from 1. face: the nearest of a photograph; None for a crop. why: in
+    words. True where same is.
     """
 
     name: str
-    same: bool
+    same: bool | None
     distance: float
     threshold: float
     probability: float | None = None
+    nearest_picture: int | None = None
+    why: str = ""
+    face: Face | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> bool:
-        return self.same
+        return bool(self.same)
 
     def __str__(self) -> str:
+        if self.same is None:
+            return f"no verdict on {self.name}: {self.why}"
         sign, verdict = ("≤", "") if self.same else (">", "not ")
-        sure = "" if self.probability is None else f", probability {self.probability:.1%}"
+        sure = "" if self.probability is None else f", probability {percent(self.probability)}"
         return f"{verdict}{self.name} ({self.distance:.4g} {sign} {self.threshold:.4g}{sure})"
 
 
@@ -39,7 +54,9 @@ class Verification:
 class Identification:
     """Whose face it is. name: None where it is nobody's. distance: to the nearest person, who is named by `nearest`
     in any case. runner_up: the next person, `margin` farther; None where the gallery has but one. why: in words.
-    matches: the nearest people, ascending. True where somebody was recognized.
+    matches: the nearest people, ascending. judged: False where the face is seen too badly to tell. nearest_picture: of
+    the nearest person's, as enrolled, from 1. face: the one that was found; None for a crop. True where somebody was
+    recognized.
     """
 
     name: str | None
@@ -50,6 +67,9 @@ class Identification:
     margin: float | None
     why: str
     matches: tuple[Match, ...] = ()
+    judged: bool = True
+    nearest_picture: int | None = None
+    face: Face | None = field(default=None, repr=False, compare=False)
 
     @property
     def recognized(self) -> bool:
@@ -60,6 +80,8 @@ class Identification:
         return self.recognized
 
     def __str__(self) -> str:
+        if not self.judged:
+            return f"no verdict: {self.why}"
         next_one = "" if self.runner_up is None else f"; next is {self.runner_up}, {self.margin:.4g} farther"
         return f"{self.name or 'not recognized'}: {self.why}{next_one}"
 
@@ -68,7 +90,8 @@ class Identification:
 class Enrolment:
     """What became of pictures, which are counted from 0. added: those enrolled. duplicates: those that were here.
     outliers: (picture, distance to the nearest other of this person), beyond the threshold. lookalikes: (picture,
-    somebody else, distance), within it. total: how many pictures of this person there are now.
+    somebody else, distance), within it. total: how many pictures of this person there are now. refused: (picture, why)
+    of faces that are seen too badly. several: (picture, faces in it), of which the largest was taken.
     """
 
     name: str
@@ -77,6 +100,8 @@ class Enrolment:
     outliers: tuple[tuple[int, float], ...]
     lookalikes: tuple[tuple[int, str, float], ...]
     total: int
+    refused: tuple[tuple[int, str], ...] = ()
+    several: tuple[tuple[int, int], ...] = ()
 
     def notes(self, labels: tuple[str, ...] | None = None) -> Iterator[str]:
         """What deserves a look, a line each. labels: what to call the pictures."""
@@ -84,6 +109,12 @@ class Enrolment:
         def call(i: int) -> str:
             return labels[i] if labels else f"picture {i + 1}"
 
+        for i, why in self.refused:
+            yield f"{call(i)} was passed over: {why}"
+        if len(self.several) == 1:
+            yield f"{call(self.several[0][0])} holds {self.several[0][1]} faces; the largest was taken"
+        elif self.several:
+            yield f"{len(self.several)} pictures hold several faces; the largest of each was taken"
         for i in self.duplicates:
             yield f"{call(i)} is enrolled already and was passed over"
         for i, distance in self.outliers:

@@ -43,6 +43,7 @@ class Settings:
     def with_threshold(self, threshold: Any) -> Settings:
         """The same with another threshold. Raises InputError."""
         value, calibration = _threshold(threshold)
+        check_passable(calibration)
         return replace(self, threshold=value, calibration=calibration)
 
     def facts(self) -> dict[str, str | int | float]:
@@ -74,6 +75,15 @@ class Settings:
             return cls.checked(threshold, head, facts.get("score"), facts.get("neighbours"), dimensions)
         except (ValueError, RecursionError) as problem:
             raise LoadError(f"what it says of nearness is not sound ({one_line(problem)})") from problem
+
+
+def check_passable(calibration: Calibration | None) -> None:
+    """Raise InputError for a calibrated threshold at which nobody of those it was found on passes."""
+    if calibration is not None and not calibration.val:
+        raise InputError(
+            f"Gallery: at the threshold {calibration.threshold:.4g} nobody passes: pairs of two people are nearer than "
+            "all pairs of one; expected pictures whose people differ"
+        )
 
 
 def _threshold(given: Any) -> tuple[float, Calibration | None]:

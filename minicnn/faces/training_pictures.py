@@ -52,7 +52,7 @@ def folder(
 
 def _kept(path: Path, population: Population, people: list[int], each: int, size: int, progress: bool) -> np.ndarray:
     shape = (len(people) * each, size, size, 3)
-    if path.is_file():
+    if os.path.lexists(path):
         try:
             kept = np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError) as problem:

@@ -19,6 +19,7 @@ from typing import Any
 
 import minicnn
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import read_text, unreadable
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
 
@@ -32,14 +33,14 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
     """The verdict on a file. seconds: how long the learner's part may run. Raises InputError."""
     if not (isinstance(seconds, float | int) and math.isfinite(seconds) and seconds > 0):
         raise InputError(f"learn check: seconds is {seconds!r}; expected a number above 0")
-    if not file.is_file():
-        kind = "is no file" if file.exists() else "does not exist"
-        raise MissingFileError(f"learn check: {file} {kind}; to begin one: minicnn learn start {exercise.name}")
+    if why := unreadable(file):
+        raise MissingFileError(f"learn check: {file} {why}; to begin one: minicnn learn start {exercise.name}")
+    read_text("learn check:", file)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         said = Path(folder) / "verdict.json"
-        command = [sys.executable, "-P", "-m", "minicnn.learn.candidate", exercise.name, str(file.resolve())]
+        command = [sys.executable, "-P", "-m", "minicnn.learn.candidate", exercise.name, os.path.realpath(file)]
         status, printed = _run([*command, str(said), str(seconds)], _environment(exercise), seconds + SETTING_UP)
-        found = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else None
+        found = json.loads(said.read_text(encoding="utf-8")) if os.path.isfile(said) else None
         stopped = _line_of(Path(folder) / "stopped.txt", file)
     if found is not None:
         return Verdict.from_data({**found, "printed": printed})
@@ -76,7 +77,7 @@ def check_callable(name: str, function: Any) -> None:
 
 def _line_of(stopped: Path, file: Path) -> str | None:
     """Where the file was when its time was up, from what the process wrote then; None if it was not up."""
-    text = stopped.read_text(encoding="utf-8", errors="replace") if stopped.is_file() else ""
+    text = stopped.read_text(encoding="utf-8", errors="replace") if os.path.isfile(stopped) else ""
     if "Timeout" not in text:
         return None
     lines = re.findall(rf'File ".*{re.escape(file.name)}", line (\d+)', text)

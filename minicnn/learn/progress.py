@@ -36,7 +36,9 @@ def place() -> Path:
     import platformdirs
 
     chosen = os.environ.get("MINICNN_LEARN")
-    folder = Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("minicnn", appauthor=False))
+    folder = (
+        Path(os.path.expanduser(chosen)) if chosen else Path(platformdirs.user_data_dir("minicnn", appauthor=False))
+    )
     return folder / "exercises.json"
 
 
@@ -47,7 +49,7 @@ def read() -> dict[str, Progress]:
         return {name: Progress(**{**asdict(Progress()), **entry}) for name, entry in found.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         raise InputError(f"learn: {place()} is not a record of exercises; move it away to begin a new one") from None
 
 

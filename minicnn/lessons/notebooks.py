@@ -134,7 +134,7 @@ def write(
 
     paths = [to / f"{lesson.name}.ipynb" for lesson in lessons]
     for path in paths:
-        if path.exists():
+        if os.path.lexists(path):
             raise InputError(f"tutorial notebook: {path} is there already, and may hold your work; --to names another")
     make_folder(to)
     for lesson, path in zip(lessons, paths, strict=True):

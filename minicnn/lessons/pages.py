@@ -4,6 +4,7 @@ else, not even a network.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ def _linked(body: str, pages: set[str]) -> str:
 
 
 def _made(lesson: Lesson, to: Path) -> bool:
-    return (to / f"{lesson.name}.html").is_file()
+    return os.path.isfile(to / f"{lesson.name}.html")
 
 
 def _index(exporter: Any, to: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Lesson:
 def folder() -> Path:
     """Where the lessons lie. An installed package has them inside, a checkout beside it."""
     inside = PACKAGE / "shipped" / "tutorials"
-    return inside if inside.is_dir() else PACKAGE.parent / "tutorials"
+    return inside if os.path.isdir(inside) else PACKAGE.parent / "tutorials"
 
 
 def lessons() -> list[Lesson]:

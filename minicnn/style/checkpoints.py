@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, MissingFileError
-from minicnn.files import check_folder, replacing
+from minicnn.files import MARK, check_folder, replacing, unreadable
 from minicnn.text import one_line
 
 EVERY = 10.0  # seconds: what is lost at worst
@@ -35,15 +35,15 @@ class Checkpoint:
 
     def write(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Replace the file: it is the old one or the new one, whatever happens meanwhile."""
-        text = json.dumps({"settings": self.settings, "facts": facts})
+        text = json.dumps({MARK: True, "settings": self.settings, "facts": facts})
         with replacing(self.path) as beside, open(beside, "wb") as file:
             np.savez(file, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self._written = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(facts, arrays) as they were written. Raises MissingFileError, and InputError for what is of another run."""
-        if not self.path.is_file():
-            raise MissingFileError(f"resume: no checkpoint {str(self.path)!r}; start without resume")
+        if why := unreadable(self.path):
+            raise MissingFileError(f"resume: no checkpoint {str(self.path)!r} (it {why}); start without resume")
         try:
             with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as file:
                 arrays: dict[str, np.ndarray] = dict(file)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minicnn import images
+from minicnn import drawings, images
 from minicnn.errors import InputError, check_count
-from minicnn.files import check_folder, replace_file
+from minicnn.files import MARK, check_folder, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +27,7 @@ Observer = Callable[[int, np.ndarray, Mapping[str, float]], Any]
 COLOURS = 256  # of a GIF's palette
 PALETTE_PIXELS = 20_000  # in which it is looked for
 HOLD = 2000  # milliseconds that the last picture of an animation is shown
+save_figure = drawings.save
 STYLE = "style "  # before the layer's name, in the costs
 
 
@@ -131,7 +132,9 @@ class Animation:
         first, *rest = _with_palette(self.pictures)
         shown = [self.milliseconds] * len(rest) + [HOLD]
         content = io.BytesIO()
-        first.save(content, "GIF", save_all=True, append_images=rest, duration=shown, loop=0, optimize=False)
+        first.save(
+            content, "GIF", save_all=True, append_images=rest, duration=shown, loop=0, optimize=False, comment=MARK
+        )
         replace_file(self.path, content.getvalue())
         return self.path
 
@@ -193,19 +196,10 @@ def plot_losses(history: Sequence[Mapping[str, float]], *, title: str = "") -> F
         if axes.lines:
             axes.legend(frameon=False, fontsize=9)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(drawings.literal(title))
     return figure
 
 
 def _positive(history: Sequence[Mapping[str, float]], name: str) -> np.ndarray:
     costs = np.array([float(entry.get(name, math.nan)) for entry in history])
     return np.where(costs > 0, costs, np.nan)
-
-
-def save_figure(figure: Figure, path: images.PathLike) -> None:
-    """As PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))

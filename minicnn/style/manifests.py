@@ -16,7 +16,7 @@ import numpy as np
 import minicnn
 from minicnn import devices, machine, models, nn
 from minicnn.errors import InputError, MissingFileError
-from minicnn.files import replace_file
+from minicnn.files import read_text, replace_file, unreadable
 from minicnn.models.card import Preprocessing, StyleRecipe
 from minicnn.models.network import Network
 
@@ -61,11 +61,12 @@ def write(path: Path, manifest: dict[str, Any]) -> None:
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A manifest that was written here. Raises MissingFileError, or InputError for anything else."""
-    if not Path(path).is_file():
-        raise MissingFileError(f"manifest {os.fspath(path)!r} does not exist")
+    if why := unreadable(path):
+        raise MissingFileError(f"manifest {os.fspath(path)!r} {why}")
+    text = read_text("manifest", Path(path))
     try:
-        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as problem:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as problem:
         raise InputError(f"manifest {os.fspath(path)!r} is no JSON file ({problem})") from None
     return manifest
 
@@ -115,7 +116,7 @@ def _weights_of(wanted: dict[str, Any]) -> str:
     file = wanted["weights"]
     if file is None:
         raise InputError(f"manifest: {wanted['name']} came from no file of weights, so it cannot be made again")
-    return file if Path(file).is_file() else wanted["name"]
+    return file if os.path.isfile(file) else wanted["name"]
 
 
 def _found(source: dict[str, Any], manifest: Path) -> Path:
@@ -125,9 +126,11 @@ def _found(source: dict[str, Any], manifest: Path) -> Path:
             f"manifest {str(manifest)!r}: a picture came from memory and no file, so it cannot be read again"
         )
     given = Path(source["path"])
-    for place in (given, manifest.parent / given, manifest.parent / given.name):
-        if place.is_file():
-            if hashlib.sha256(place.read_bytes()).hexdigest() != source["sha256"]:
-                raise InputError(f"manifest {str(manifest)!r}: {str(place)!r} is not the picture that it was then")
+    places = [given, manifest.parent / given, manifest.parent / given.name]
+    there = [place for place in places if not unreadable(place)]
+    for place in there:
+        if hashlib.sha256(place.read_bytes()).hexdigest() == source["sha256"]:
             return place
+    if there:
+        raise InputError(f"manifest {str(manifest)!r}: {str(there[0])!r} is not the picture that it was then")
     raise MissingFileError(f"manifest {str(manifest)!r}: picture {str(given)!r} does not exist")

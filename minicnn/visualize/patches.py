@@ -220,7 +220,7 @@ class _Search:
 
     def _load(self) -> None:
         assert self.path is not None
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return
         label = f"top_patches: resume {str(self.path)!r}"
         try:

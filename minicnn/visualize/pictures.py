@@ -13,6 +13,7 @@ import numpy as np
 from minicnn import images as files
 from minicnn.datasets.image_folders import SUFFIXES
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import unreadable
 from minicnn.tensor import Tensor
 
 
@@ -121,11 +122,11 @@ def middle(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
+    if os.path.isfile(path):
         return [path]
-    if not path.is_dir():
-        raise MissingFileError(f"images {str(path)!r} does not exist; expected a folder of pictures, or one picture")
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if why := unreadable(path, folder=True):
+        raise MissingFileError(f"images {str(path)!r} {why}; expected a folder of pictures, or one picture")
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and os.path.isfile(file))
     found = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
     if not found:
         raise InputError(f"images {str(path)!r} holds no pictures; expected a folder of JPEG, PNG or other pictures")

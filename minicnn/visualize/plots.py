@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minicnn import images as files
+from minicnn.drawings import literal
+from minicnn.drawings import save as save
 from minicnn.errors import InputError
 from minicnn.models.blocks import every
 from minicnn.models.network import Network
-from minicnn.text import plain
 from minicnn.visualize.patches import Patches
 from minicnn.visualize.units import at_rest, outputs_of
 
@@ -23,15 +23,6 @@ INK, PAPER, PALE = "#222222", "#ffffff", "#8795a1"
 DPI = 150
 GREY = 0.5  # of no sign
 MISSING = np.float32(0.9)  # what lies beyond a picture's edge
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """As PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    files.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
 
 
 # Numbers to colours
@@ -148,11 +139,6 @@ def unit_name(model: Network, layer: str, unit: int) -> str:
     """A unit's class, where its layer gives the classes; else its number."""
     classes = model.card.classes
     return classes[unit] if classes and layer == model.layers[-1].name else f"unit {unit}"
-
-
-def literal(text: str) -> str:
-    """Without dollars, between which matplotlib would see mathematics, and without what no font can show."""
-    return "\n".join(map(plain, text.split("\n"))).replace("$", r"\$")
 
 
 # Grids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ def assemble(row: Weights, out: Path, packaged: Path | None = None, *, progress:
 
 def _content(row: Weights, link: str, file: str, sha256: str, part: Path, progress: bool, say: Say) -> bytes:
     """All bytes of a part, verified."""
-    here = next((folder / file for folder in folders() if (folder / file).is_file()), None)
+    here = next((folder / file for folder in folders() if os.path.isfile(folder / file)), None)
     try:
         if here is None:
             title = f"{row.name}, {file}"

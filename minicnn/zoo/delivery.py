@@ -60,7 +60,7 @@ def receive(
     target = folder / row.file
     with _alone(folder, say):
         _clean(folder, row)
-        if target.is_file():  # from another process, while this one waited, or an earlier day
+        if os.path.isfile(target):  # from another process, while this one waited, or an earlier day
             return _as_it_is(row, target)
         part = folder / f".fetch-{row.name}.part"
         if (found := here(row)) is not None:
@@ -208,7 +208,7 @@ def _assembled(
 
 
 def _has_begun(part: Path) -> bool:
-    return part.is_file() and part.stat().st_size > 0
+    return os.path.isfile(part) and part.stat().st_size > 0
 
 
 def _bring(row: Weights, part: Path, progress: bool, say: Say) -> None:

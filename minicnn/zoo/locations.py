@@ -21,7 +21,7 @@ def home() -> Path:
 def chosen() -> Path | None:
     """The folder that MINICNN_WEIGHTS names."""
     name = os.environ.get("MINICNN_WEIGHTS")
-    return Path(name).expanduser() if name else None
+    return Path(os.path.expanduser(name)) if name else None
 
 
 def cache() -> Path:
@@ -34,7 +34,7 @@ def cache() -> Path:
 def shipped() -> Path:
     """The folder of the weights that came with minicnn. An installed package has it inside, a checkout beside it."""
     inside = PACKAGE / "shipped" / "weights"
-    return inside if inside.is_dir() else PACKAGE.parent / "weights"
+    return inside if os.path.isdir(inside) else PACKAGE.parent / "weights"
 
 
 def folders() -> list[Path]:
@@ -63,7 +63,7 @@ def here(row: Weights) -> Path | None:
     """The file of a row of the catalogue, in one of the folders or else in a package; None where it is in none."""
     files = (folder / row.file for folder in _folders_of(row))
     packaged = packages.find(row)
-    return next(filter(Path.is_file, files), packaged[1] if packaged else None)
+    return next(filter(os.path.isfile, files), packaged[1] if packaged else None)
 
 
 def _folders_of(row: Weights) -> Iterator[Path]:

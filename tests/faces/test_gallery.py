@@ -388,12 +388,13 @@ def test_the_encoder_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ("ann.jpg", "images is 'ann.jpg'; expected an array"),
-        (Path("ann.jpg"), r"images is .*ann.jpg.*; expected an array"),
-        (["ann.jpg"], "picture 1 is 'ann.jpg'; expected an array"),
-        (None, "images is a NoneType"),
+        ("ann.jpg", "path 'ann.jpg' does not exist"),
+        (Path("ann.jpg"), "path 'ann.jpg' does not exist"),
+        (["ann.jpg"], "path 'ann.jpg' does not exist"),
+        (None, "picture 1 is a NoneType"),
+        (b"ann.jpg", "picture 1 is a bytes"),
         ([[[[0.0] * 3] * 4] * 4], "picture 1 is a list"),
-        (np.zeros((4, 4), np.float32), r"images has shape \(4, 4\)"),
+        (np.zeros((4, 4), np.float32), r"picture 1 has shape \(4, 4\)"),
         (np.zeros((4, 4, 1), np.float32), r"picture 1 has shape \(4, 4, 1\); as it is expects \(4, 4, 3\)"),
         ([np.zeros((4, 4, 3), np.float32), np.zeros((5, 5, 3), np.float32)], r"picture 2 has shape \(5, 5, 3\)"),
         (np.zeros((4, 4, 3), int), "picture 1 has dtype int64; expected floats in"),

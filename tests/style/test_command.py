@@ -27,9 +27,9 @@ def folder(tmp_path, monkeypatch):
         images.save(f"{name}.png", images.resize(coarse, 48, 48))
 
 
-def paint(*options, out="out.png"):
+def paint(*options, out="out.png", status=0):
     """minicnn style photo.png painting.png -o OUT, and what lies there then: (picture, manifest)."""
-    assert main(["style", "photo.png", "painting.png", *options, "-o", out]) == 0
+    assert main(["style", "photo.png", "painting.png", *options, "-o", out]) == status
     return looked_at(out)
 
 
@@ -89,7 +89,7 @@ def test_control_c_and_resume_give_the_picture_of_one_run(monkeypatch, capsys):
     whole, _ = paint(*how, out="whole.png")
     with monkeypatch.context() as patch:
         interrupt(patch, at=3)
-        _, manifest = paint(*how)
+        _, manifest = paint(*how, status=130)
     assert manifest["interrupted"]
     assert "the same command with --resume goes on from here" in capsys.readouterr().out
     assert os.path.exists("out.checkpoint")

@@ -1,0 +1,82 @@
+"""Figures of matplotlib as picture files, whatever their texts hold and whichever fonts there are."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minicnn import images
+from minicnn.text import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def save(figure: Figure, path: images.PathLike) -> None:
+    """Write a figure as PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # before it is known which fonts are needed
+        canvas.draw()
+        for text in figure.findobj(Text):
+            if fonts := _fonts_for(text.get_text()):
+                text.set_fontfamily([*text.get_fontfamily(), *fonts])
+        if figure.stale:
+            canvas.draw()
+    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
+
+
+def literal(text: str) -> str:
+    """Return the text as matplotlib is to draw it.
+
+    Dollars, between which it would see mathematics, are escaped. Letters that no font on this machine has are spelt by
+    their numbers, as in \\u5f20.
+    """
+    text = "\n".join(map(plain, text.split("\n"))).replace("$", r"\$")
+    there = set().union(*(_letters(font) for font in _fonts_for(text).values()), _letters(_usual()))
+    absent = {c for c in text if _drawn(c) and ord(c) not in there}
+    return text.translate({ord(c): c.encode("ascii", "backslashreplace").decode() for c in absent})
+
+
+def _drawn(letter: str) -> bool:
+    """Whether a letter needs a picture, which only then is looked for: joiners have none."""
+    return ord(letter) > 127 and letter.isprintable()
+
+
+def _usual() -> str:
+    """Return the file of the font that texts have unless they are told."""
+    from matplotlib import font_manager
+
+    return font_manager.findfont(font_manager.FontProperties())
+
+
+def _fonts_for(text: str) -> dict[str, str]:
+    """Return {name: file} of the fonts that draw what the usual one does not have."""
+    from matplotlib import font_manager
+
+    found = {}
+    if missing := {ord(letter) for letter in text if _drawn(letter)} - _letters(_usual()):
+        for font in font_manager.fontManager.ttflist:
+            if missing & _letters(font.fname):
+                found[font.name] = font.fname
+                missing -= _letters(font.fname)
+    return found
+
+
+@cache
+def _letters(font: str) -> frozenset[int]:
+    """Return the numbers of the letters that a font has; none where it cannot be used."""
+    from matplotlib import font_manager
+
+    try:
+        opened = font_manager.get_font(font)
+        opened.set_size(10, 100)  # which a font of coloured pictures refuses
+        return frozenset(opened.get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()

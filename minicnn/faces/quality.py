@@ -1,0 +1,123 @@
+"""Whether a face is seen well enough to be judged: a blurred or noisy one comes near to the wrong people.
+
+The limits are set on five people of LFW (ten photographs each), as far from those photographs as from what does harm;
+the figures are of the other five, and of all ten in brackets. Each photograph is compared with the 99 others, d ≤ 0.36
+by dlib's encoder is a name:
+
+    the photograph                            another's name           with limits   no verdict
+    as it is                                   0 %  (0 %)               0 %  (0 %)     0 %
+    150² chip blurred by 4 px                  2 %  (2 %)               0 %  (0 %)   100 %
+    by 7.2 px                                 44 % (38 %)               0 %  (0 %)   100 %
+    20 px between the eyes                     0 %  (0 %)               0 %  (0 %)     0 %
+    noise of 40 grey levels                    4 %  (4 %)               0 %  (0 %)   100 %
+    JPEG of quality 5                         14 % (10 %)               0 %  (0 %)   100 %
+
+What has been compressed so and enlarged afterwards passes: its blocks are no longer of eight pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.datasets.alignment import crop_by_landmarks
+from minicnn.models.dlib_net import CARD
+
+SIDE, INNER = 150, slice(21, 129)  # of the aligned chip, and what of it is face
+TEMPLATE = np.array(list(CARD.landmarks.values()))
+EYES = SIDE * float(TEMPLATE[1, 0] - TEMPLATE[0, 0])  # pixels between the eyes of the chip
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+ROUNDING = 0.75  # the Laplacian's variance where a smooth chip is rounded to 8 bits: 20 / 12 · Σ luminance²
+BRIGHTNESS, WHITE, JPEG = 128.0, 247.0, 8
+
+# (measure, least, most, what it is beyond). No harm was seen of dark, pale or turned faces: those limits are of what
+# is hardly a face any more.
+LIMITS = (
+    ("eyes", 11.0, math.inf, "too small"),
+    ("yaw", -0.6, 0.6, "turned too far aside"),
+    ("length", 0.6, 1.8, "turned too far aside, or cut off"),
+    ("pitch", 0.15, 0.9, "turned too far up or down"),
+    ("glare", 0.0, 0.6, "too bright"),
+    ("contrast", 2.5, math.inf, "too dark or too pale"),
+    ("sharpness", 4.0, math.inf, "too blurred"),
+    ("noise", 0.0, 12.0, "too noisy"),
+    ("blocks", 0.0, 7.5, "too strongly compressed"),
+)
+
+
+class Quality(NamedTuple):
+    """How well a face is seen. sharpness: variance of the Laplacian of the aligned chip, as if it were not dark. eyes:
+    pixels between them. yaw: how far the tip of the nose is aside, in distances of the eyes; ±0.5 is under an eye.
+    length: from the eyes to the mouth, in the same measure; of a profile it is long. pitch: how far the tip of the nose
+    is down that way. contrast: deviation of grey levels. glare: share of white.
+    noise: in grey levels. blocks: steps at JPEG's blocks, in grey levels.
+    """
+
+    sharpness: float
+    eyes: float
+    yaw: float
+    length: float
+    pitch: float
+    contrast: float
+    glare: float
+    noise: float
+    blocks: float
+
+    @property
+    def problem(self) -> str:
+        """Why there can be no verdict; empty where there can."""
+        for name, least, most, what in LIMITS:
+            value = getattr(self, name)
+            if not least <= value <= most:
+                limit = f"{least:g} or more" if value < least else f"{most:g} or less"
+                return f"{what} to tell ({name} {value:.3g}; expected {limit})"
+        return ""
+
+
+def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
+    """The quality of a face in a picture, (H, W, 3) floats in [0, 1], with its five landmarks (5, 2)."""
+    across = landmarks[1] - landmarks[0]
+    eyes = max(float(np.hypot(*across)), 1e-6)
+    # Seen from the middle of the eyes: along them, and down.
+    turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) / eyes**2
+    nose, *mouth = (turn @ (landmarks[2:] - landmarks[:2].mean(axis=0)).T).T
+    length = max(float(np.mean([corner[1] for corner in mouth])), 1e-6)
+    chip = crop_by_landmarks(image, landmarks, SIDE, template=TEMPLATE)[INNER, INNER] @ LUMINANCE * 255
+    laplacian = chip[1:-1, :-2] + chip[1:-1, 2:] + chip[:-2, 1:-1] + chip[2:, 1:-1] - 4 * chip[1:-1, 1:-1]
+    gain = BRIGHTNESS / min(max(float(chip.mean()), 1.0), BRIGHTNESS)
+    noise, blocks = _disturbances(image, landmarks, eyes)
+    shrunk = min(1.0, EYES / eyes)  # which is how far they will be
+    return Quality(
+        sharpness=max(float(laplacian.var()) - ROUNDING, 0.0) * gain**2,
+        eyes=eyes,
+        yaw=float(nose[0]),
+        length=length,
+        pitch=float(nose[1]) / length,
+        contrast=float(chip.std()),
+        glare=float(np.mean(chip >= WHITE)),
+        noise=noise * shrunk,
+        blocks=blocks * shrunk,
+    )
+
+
+def _disturbances(image: np.ndarray, landmarks: np.ndarray, eyes: float) -> tuple[float, float]:
+    """(noise, steps at blocks) of the face, in grey levels and the picture's own pixels.
+
+    Noise: by the mask that sees neither edges nor slopes of Immerkær 1996, "Fast noise variance estimation"; so large
+    that nine in ten pixels have less. Blocks: how much larger the steps of every eighth column and row are than those
+    beside them, at the best of eight places.
+    """
+    (left, top), (right, bottom) = (np.rint(landmarks.mean(axis=0) + side * 1.1 * eyes) for side in (-1, 1))
+    face = image[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] @ LUMINANCE * 255
+    if min(face.shape) < 3 * JPEG:
+        return 0.0, 0.0
+    second = np.diff(np.diff(face, 2, axis=0), 2, axis=1)
+    noise = float(np.percentile(np.abs(second), 90)) / (1.645 * 6)
+    found = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(face, axis=axis)).mean(axis=1 - axis)
+        excess = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
+        found.append(max(float(excess[place::JPEG].mean()) for place in range(JPEG)))
+    return noise, min(found)

@@ -1,0 +1,265 @@
+"""From a photograph to names in Python: faces.find, and a gallery that is shown paths, photographs, crops and faces."""
+
+import numpy as np
+import pytest
+
+from minicnn import faces, images, models, nn, zoo
+from minicnn.errors import InputError
+from minicnn.faces import Detection, Gallery, drawing, quality, results, snapshots
+from minicnn.faces.cropping import POINTS
+from minicnn.models import tiny_face
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+
+CARD = ModelCard("as it is", (16, 16), "none", embedding=3, metric="squared_l2", landmarks=tiny_face.CARD.landmarks)
+
+
+class Middle(nn.Module):
+    """The mean colour of the middle of the crop."""
+
+    name = "middle"
+
+    def __init__(self):
+        self.w = models.tiny_facenet(None).parameters()[0]  # a network has parameters
+
+    def forward(self, x):
+        return x[:, 6:10, 6:10].mean(axis=(1, 2))
+
+
+def encoder():
+    return Network(CARD, [Middle()])
+
+
+LANDMARKS = np.array([CARD.landmarks[point] for point in POINTS])
+
+
+def face_at(left, top, side):
+    """A box, and landmarks where the card has them in it."""
+    return np.array([left, top, left + side, top + side], float), LANDMARKS * side + (left, top)
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    """A picture with three faces in red, green and blue, found where they are, and in no other picture."""
+    places = [face_at(10, 20, 60), face_at(90, 10, 100), face_at(205, 30, 80)]
+    picture = np.full((120, 300, 3), 0.5, np.float32)
+    for (box, _), colour in zip(places, np.eye(3), strict=True):
+        left, top, right, bottom = box.astype(int)
+        picture[top:bottom, left:right] = colour
+    found = Detection(*map(np.array, ([box for box, _ in places], [0.99, 0.98, 0.9], [points for _, points in places])))
+    nobody = Detection(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+
+    def detect(image, **options):
+        return found if image.shape == picture.shape and np.allclose(image, picture, atol=0.01) else nobody
+
+    monkeypatch.setattr(snapshots, "detect", detect)
+    return picture
+
+
+@pytest.fixture
+def gallery(scene):
+    """Red, Green and Blue are enrolled; faces of one colour are good enough."""
+    gallery = Gallery(encoder(), threshold=0.1, any_quality=True)
+    for face, name in zip(faces.find(scene), ("Red", "Green", "Blue"), strict=True):
+        gallery.enroll(name, face)
+    return gallery
+
+
+def test_faces_have_all_that_there_is_to_know(scene, tmp_path):
+    network = encoder()
+    images.save(tmp_path / "scene.png", scene)
+    for picture in (scene, np.rint(scene * 255).astype(np.uint8), tmp_path / "scene.png", str(tmp_path / "scene.png")):
+        found = faces.find(picture, encoder=network)
+        assert [(face.number, face.among, face.turn) for face in found] == [(1, 3, 0), (2, 3, 0), (3, 3, 0)]
+        assert [face.score for face in found] == [0.99, 0.98, 0.9]
+        np.testing.assert_array_equal(found[1].box, [90, 10, 190, 110])
+        np.testing.assert_array_equal(found[1].landmarks, LANDMARKS * 100 + (90, 10))
+        assert found[0].crop.shape == (16, 16, 3)
+        np.testing.assert_allclose([face.encoding for face in found], np.eye(3), atol=1e-6)
+        assert found[0].quality.eyes == pytest.approx(60 * (LANDMARKS[1, 0] - LANDMARKS[0, 0]))
+    assert repr(found[1]) == "<Face 2 of 3: 100 × 100 at 90,10, score 0.980>"
+
+
+def test_the_best_encoder_here_is_loaded_once_and_only_where_it_is_needed(scene, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(faces.encoders, "best", lambda: loaded.append(1) or encoder())
+    [face, *_] = faces.find(scene)
+    assert face.quality.eyes > 0 and not loaded
+    assert face.crop.shape == (16, 16, 3) and face.encoding.shape == (3,) and len(loaded) == 1
+
+
+def test_no_face_is_an_empty_list(scene):
+    assert faces.find(np.zeros((90, 90, 3), np.float32)) == []
+    with pytest.raises(InputError, match="does not exist"):
+        faces.find("nowhere.jpg")
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_picture_on_its_side_is_found_and_said(scene, turn):
+    """Places are those in the picture as it was given, and the crop is upright."""
+    given = np.rot90(scene, turn // 90)  # to the left, so that it must be turned to the right
+    upright = faces.find(scene, encoder=encoder())
+    for face, expected in zip(faces.find(given, encoder=encoder()), upright, strict=True):
+        assert face.turn == turn and expected.turn == 0
+        left, top, right, bottom = face.box.astype(int)
+        inside = given[top:bottom, left:right]
+        assert np.allclose(inside, inside[0, 0]) and inside[0, 0].max() == 1
+        np.testing.assert_allclose(face.crop, expected.crop, atol=1e-5)
+    margin = ModelCard("box", (16, 16), "none", embedding=3, metric="squared_l2", margin=4)
+    np.testing.assert_allclose(faces.find(given)[0].crop_for(margin), upright[0].crop_for(margin), atol=1e-5)
+
+
+# A gallery
+
+
+def test_enrol_takes_the_largest_face_and_says_so(gallery, scene, tmp_path):
+    images.save(tmp_path / "scene.png", scene)
+    report = gallery.enroll("Ann", [scene, tmp_path / "scene.png"])
+    np.testing.assert_allclose(gallery.encodings("Ann"), [[0, 1, 0]], atol=1e-6)  # Green's face is the largest
+    assert report.several == ((0, 3), (1, 3)) and report.duplicates == (1,)
+    assert "2 pictures hold several faces; the largest of each was taken" in str(report)
+    assert "picture 1 holds 3 faces; the largest was taken" in str(gallery.enroll("Bob", scene))
+    assert gallery.enroll("Cy", faces.find(scene)[0]).several == ()  # which was chosen by hand
+
+
+def test_verify_takes_the_nearest_of_several_faces(gallery, scene):
+    for name, number in (("Red", 1), ("Blue", 3)):
+        for shown in (scene, faces.find(scene), faces.find(scene)[number - 1]):
+            found = gallery.verify(name, shown)
+            assert found and found.distance < 1e-6 and found.face.number == number and found.nearest_picture == 1
+    assert not gallery.verify("Red", faces.find(scene)[1:])
+    assert gallery.verify("Red", faces.find(scene)[0].crop_for(CARD)).face is None
+    with pytest.raises(InputError, match="verify: image holds 2 pictures; expected one"):
+        gallery.verify("Red", [scene, scene])
+
+
+def test_identify_takes_the_largest_face_or_all(gallery, scene):
+    found = gallery.identify(scene)
+    assert found.name == "Green" and found.face.number == 2
+    assert gallery.identify(scene, faces="centre").name == "Green" and gallery.identify(scene, faces=3).name == "Blue"
+    names = ["Red", "Green", "Blue"]
+    for everybody in (
+        gallery.identify_all(scene),
+        gallery.identify(scene, faces="all"),
+        gallery.identify(faces.find(scene)),
+        gallery.identify([scene, scene], faces="all")[1],
+    ):
+        assert [one.name for one in everybody] == names and [one.face.number for one in everybody] == [1, 2, 3]
+    assert [one.name for one in gallery.identify([scene, scene])] == ["Green", "Green"]
+    with pytest.raises(InputError, match="face is 'smallest'; expected largest, centre, all, or a number from 1"):
+        gallery.identify(scene, faces="smallest")
+    with pytest.raises(InputError, match="picture 1: face is 4; there are 3 faces"):
+        gallery.identify(scene, faces=4)
+
+
+def test_the_nearest_enrolled_picture_is_said(gallery, scene):
+    crops = [np.full((16, 16, 3), level, np.float32) for level in (0.2, 0.5, 0.8)]
+    gallery.enroll("Grey", crops)
+    found = gallery.identify(np.full((16, 16, 3), 0.52, np.float32))
+    assert (found.nearest, found.nearest_picture) == ("Grey", 2)
+    assert "picture 3 of Grey is nearest, at 0.03" in gallery.verify("Grey", crops[2] - 0.1).why
+
+
+def test_a_picture_without_a_face_is_named(gallery):
+    nobody = np.zeros((90, 90, 3), np.float32)
+    before = gallery.people
+    for action in (lambda: gallery.enroll("Ann", [nobody]), lambda: gallery.identify(nobody)):
+        with pytest.raises(InputError, match=r": picture 1: no face was found; expected one, or a crop of 16 × 16"):
+            action()
+    with pytest.raises(InputError, match="verify: no face was found in image"):
+        gallery.verify("Red", nobody)
+    assert gallery.identify_all(nobody) == [] and gallery.people == before
+
+
+# How well a face is seen
+
+
+def drawn(side=150, *, blur=False):
+    """A picture with much detail, and landmarks in it where dlib has them."""
+    random = np.random.default_rng(5)
+    coarse = random.random((side // 5, side // 5, 1))
+    picture = np.kron(coarse, np.ones((5, 5, 3))) * 0.6 + 0.2
+    if blur:
+        picture = np.full_like(picture, 0.5) + 0.1 * np.linspace(-1, 1, side)[:, None, None]
+    return picture.astype(np.float32), quality.TEMPLATE * side
+
+
+def test_what_is_wrong_with_a_face_is_said_in_words():
+    picture, points = drawn()
+    good = quality.measure(picture, points)
+    assert good.problem == "" and good.sharpness > 100 and good.eyes == pytest.approx(quality.EYES)
+    assert abs(good.yaw) < 0.02 and 0.4 < good.pitch < 0.6
+    assert quality.measure(*drawn(blur=True)).problem.startswith("too blurred to tell (sharpness 0")
+    aside = points.copy()
+    aside[2, 0] += 0.7 * quality.EYES
+    assert quality.measure(picture, aside).problem.startswith("turned too far aside to tell (yaw 0.")
+    assert quality.measure(np.minimum(picture * 4, 1), points).problem.startswith("too bright to tell (glare")
+    assert quality.measure(picture * 0.01, points).problem.startswith("too dark or too pale to tell (contrast")
+    small, corners = drawn(30)
+    assert quality.measure(small, corners).problem == "too small to tell (eyes 10.6; expected 11 or more)"
+
+
+def test_noise_and_blocks_are_measured_in_grey_levels():
+    points = quality.TEMPLATE * 150
+    random = np.random.default_rng(1)
+    grey = np.repeat(0.5 + random.normal(0, 20 / 255, (150, 150, 1)), 3, axis=2).astype(np.float32)
+    assert quality.measure(grey, points).noise == pytest.approx(20, rel=0.05)
+    # Steps of 16 grey levels at every eighth pixel, wherever the first is.
+    steps = np.cumsum(np.arange(150) % 8 == 3) % 2 * 16 / 255
+    blocks = np.repeat((0.4 + steps[:, None] + steps)[..., None], 3, axis=2).astype(np.float32)
+    assert quality.measure(blocks, points).blocks == pytest.approx(16, rel=0.05)
+    assert quality.measure(blocks, points).noise < 5
+    shrunk = quality.measure(np.kron(grey, np.ones((3, 3, 1), np.float32)), 3 * points)
+    assert shrunk.eyes == pytest.approx(3 * quality.EYES)
+
+
+def test_below_the_limits_there_is_no_verdict(scene, monkeypatch):
+    """The scene's faces are of one colour each: nothing in them is sharp."""
+    gallery = Gallery(encoder(), threshold=0.1, any_quality=True)
+    gallery.enroll("Red", faces.find(scene)[0])
+    gallery.any_quality = False
+    found = gallery.identify(faces.find(scene)[0])
+    assert (found.name, found.judged, found.recognized) == (None, False, False) and found.nearest == "Red"
+    assert str(found).startswith("no verdict: too dark or too pale to tell") and found.distance < 1e-6
+    verified = gallery.verify("Red", scene)
+    assert verified.same is None and not verified and str(verified).startswith("no verdict on Red: too dark")
+    report = gallery.enroll("Ann", scene)
+    assert report.added == () and report.refused[0][0] == 0 and "Ann" not in gallery
+    assert "picture 1 was passed over: too dark or too pale to tell" in str(report)
+
+
+def test_a_drawn_face_is_judged_as_it_is():
+    network = models.tiny_facenet()
+    gallery = Gallery(network, threshold=0.1)
+    flat = np.full((*network.card.input_size, 3), 0.5, np.float32)
+    gallery.enroll("Ann", flat)
+    assert gallery.verify("Ann", flat)
+    assert zoo.find("tiny_facenet")
+
+
+def test_names_are_written_under_faces(scene):
+    found = faces.find(scene)
+    picture = drawing.named(scene, found, ["Red", None, "B" * 60])
+    changed = np.abs(picture - scene).max(axis=2) > 0.1
+    assert changed[20, 12:68].all() and changed[82:90, 20:60].any()  # a box, and a name under it
+    yellow, pale = np.array(drawing.COLOUR) / 255, np.array(drawing.UNKNOWN) / 255
+    assert np.allclose(picture[50, 10], yellow, atol=0.01) and np.allclose(picture[50, 90], pale, atol=0.01)
+    assert changed.mean() < 0.4 and picture.shape == scene.shape
+    np.testing.assert_array_equal(drawing.named(scene, [], []), np.float32(np.rint(scene * 255) / 255))
+
+
+def test_a_threshold_that_nobody_passes_is_refused():
+    distances, same = np.array([0.5, 0.6, 0.1, 0.2]), np.array([True, True, False, False])
+    useless = faces.calibrate(distances, same)
+    assert useless.val == 0
+    gallery = Gallery(encoder(), threshold=0.1)
+    with pytest.raises(InputError, match="nobody passes"):
+        gallery.threshold = useless
+    with pytest.raises(InputError, match="nobody passes"):
+        Gallery(encoder(), threshold=useless)
+    assert gallery.threshold == 0.1
+
+
+@pytest.mark.parametrize(("probability", "told"), [(1.0, ">99.9%"), (0.9995, ">99.9%"), (0.999, "99.9%"), (0, "<0.1%")])
+def test_a_probability_is_never_quite_certain(probability, told):
+    assert results.percent(probability) == told
