@@ -50,11 +50,12 @@ def load(path: PathLike, *, size: Size | None = None) -> Picture:
     return _fit(_read(path, "load: path"), size)
 
 
-def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
+def save(path: PathLike, image: npt.NDArray[np.floating], *, marked: bool = True) -> None:
     """Write `image` as 8-bit PNG, JPEG or WebP, by the suffix of `path`; all of it or nothing.
 
     `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional
-    leading 1. Values slightly outside [0, 1] are clipped. Raises InputError.
+    leading 1. Values slightly outside [0, 1] are clipped. marked: say in its metadata that minicnn has
+    made it, so that it may be replaced. Raises InputError.
     """
     from PIL import Image
 
@@ -70,10 +71,11 @@ def save(path: PathLike, image: npt.NDArray[np.floating]) -> None:
     format_name, options = WRITERS[target.suffix.lower()]
     encoded = io.BytesIO()
     try:
-        made = Image.Exif()
-        made[SOFTWARE] = MARK
+        if marked:
+            options = {**options, "exif": Image.Exif()}
+            options["exif"][SOFTWARE] = MARK
         eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-        Image.fromarray(eight_bit).save(encoded, format=format_name, exif=made, **options)
+        Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome, paths
 from minicnn.cli.face_gallery import opened
 from minicnn.cli.face_inputs import counted
 from minicnn.errors import InputError
 from minicnn.text import plain
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from minicnn.faces.detection import Detection
 
 
 def add(actions: Any) -> None:
@@ -32,59 +30,48 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, which stays as it is")
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a file to write, or a folder")
-    parser.add_argument("--keep", metavar="GALLERY", help="leave the faces of people in this gallery")
+    parser.add_argument("--keep", dest="gallery", metavar="GALLERY", help="leave the faces of people in this gallery")
     parser.add_argument(
         "--min-size", type=float, default=20.0, metavar="N", help="pixels of the smallest face (default: 20)"
     )
     inputs.add_weights(parser)
     inputs.add_drawn(parser)
+    paths.declare(parser, reads="images gallery weights", writes="out", pictures="out", folders="out", beside=_beside)
+
+
+def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """What is written into a folder."""
+    from minicnn import images
+
+    if os.path.isdir(arguments.out):
+        for path in map(Path, arguments.images):
+            name = path.name if path.suffix.lower() in images.WRITERS else f"{path.name}.png"
+            yield "--out", Path(arguments.out, name)
 
 
 def blur(arguments: argparse.Namespace) -> int:
     from minicnn import faces, images
 
-    targets = _targets(arguments)
-    kept_by = opened(arguments.keep, arguments) if arguments.keep else None
-    told = []
-    for path, target in zip(arguments.images, targets, strict=True):
+    targets = [target for _, target in _beside(arguments)] or [Path(arguments.out)]
+    if len(targets) < len(arguments.images):
+        raise InputError(f"blur: out is {arguments.out!r} for {len(arguments.images)} pictures; expected a folder")
+    gallery = opened(arguments.gallery, arguments)[1] if arguments.gallery else None
+    told: list[dict[str, Any]] = []
+
+    def look(work: tuple[str, Path]) -> dict[str, Any]:
+        path, target = work
         picture = images.load(path)
         found = faces.everybody(picture, min_size=arguments.min_size)
-        names = _known(picture, found, *kept_by) if kept_by else {}
-        images.save(target, faces.hide(picture, found, keep=names))
-        row = {"picture": path, "out": str(target), "hidden": len(found.scores) - len(names), "kept": [*names.values()]}
-        told.append(row)
-        if not arguments.json:
-            kept = f", {', '.join(map(plain, names.values()))} kept" if names else ""
-            print(f"{plain(path)}: {counted(row['hidden'], 'face')} hidden{kept}: {plain(str(target))}")
+        names = [gallery.identify(face).name for face in found] if gallery else [None] * len(found)
+        hidden = [face for face, name in zip(found, names, strict=True) if name is None]
+        images.save(target, faces.hide(picture, hidden), marked=False)
+        return {"picture": path, "out": str(target), "hidden": len(hidden), "kept": [name for name in names if name]}
+
+    for _, row, bad in outcome.each(zip(arguments.images, targets, strict=True), look):
+        told.append(bad or row)
+        if not bad and not arguments.json:
+            kept = f", {', '.join(map(plain, row['kept']))} kept" if row["kept"] else ""
+            print(f"{plain(row['picture'])}: {counted(row['hidden'], 'face')} hidden{kept}: {plain(row['out'])}")
     if arguments.json:
-        inputs.print_json(told)
-    return 0 if all(row["hidden"] or row["kept"] for row in told) else 1
-
-
-def _known(picture: np.ndarray, found: Detection, encoder: Any, gallery: Any) -> dict[int, str]:
-    """{number of a face: name} of those who are in the gallery."""
-    from minicnn.faces.snapshots import Taken
-
-    crops = [Taken(i + 1, found).crop(picture, encoder.card) for i in range(len(found.scores))]
-    results = gallery.identify(crops) if crops else []
-    return {i: result.name for i, result in enumerate(results) if result}
-
-
-def _targets(arguments: argparse.Namespace) -> list[Path]:
-    """Where each picture goes, refused before the work."""
-    from minicnn import images
-
-    out = Path(arguments.out)
-    if out.is_dir():
-        names = [Path(path).name for path in arguments.images]
-        targets = [out / (name if Path(name).suffix.lower() in images.WRITERS else f"{name}.png") for name in names]
-        if len(set(targets)) < len(targets):
-            raise InputError(f"blur: out {str(out)!r} would hold two pictures of one name; expected one at a time")
-    elif len(arguments.images) > 1:
-        raise InputError(f"blur: out is {str(out)!r} for {len(arguments.images)} pictures; expected a folder")
-    else:
-        targets = [images.check_target(out)]
-    for target in targets:
-        if target.exists() and any(target.samefile(path) for path in arguments.images if Path(path).exists()):
-            raise InputError(f"blur: out {str(target)!r} is one of the pictures to read; expected another place")
-    return targets
+        outcome.print_json(told)
+    return outcome.DONE if all(row.get("hidden") or row.get("kept") for row in told) else outcome.NO

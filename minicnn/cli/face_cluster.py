@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minicnn.cli import face_inputs as inputs
-from minicnn.cli.face_finder import finder_of, note
+from minicnn.cli import outcome
+from minicnn.cli.face_finder import finder_of
 from minicnn.cli.face_inputs import counted
 from minicnn.errors import InputError
 from minicnn.text import plain
@@ -20,18 +21,19 @@ from minicnn.text import plain
 if TYPE_CHECKING:
     import numpy as np
 
+    from minicnn.faces import Detection
     from minicnn.faces.encoders import FaceEncoder
-    from minicnn.faces.snapshots import Taken
 
 SINGLE, FACELESS = "_single", "_no_face"  # folders that face enroll passes over
 SIDE, MOST = 128, 64  # pixels of a face on a contact sheet, and faces on one
 
 
 class Seen(NamedTuple):
-    """A picture with a face, where it is, and its distance from the middle of its group."""
+    """A picture with one face, where it is and how it is turned, and its distance from the middle of its group."""
 
     path: Path
-    place: Taken | None
+    found: Detection | None
+    turn: int = 0
     distance: float = 0.0
 
 
@@ -75,7 +77,7 @@ def cluster(arguments: argparse.Namespace) -> int:
         "encoder": encoder.name,
         "threshold": threshold,
         "groups": {
-            name: [{"picture": str(one.path), "distance": round(one.distance, 4)} for one in members]
+            name: [{"picture": str(one.path), "box": _box(one), "distance": round(one.distance, 4)} for one in members]
             for name, members in groups.items()
         },
         "without_face": [str(path) for path in faceless],
@@ -83,14 +85,14 @@ def cluster(arguments: argparse.Namespace) -> int:
     if out:
         _write(out, groups, faceless, encoder, told)
     if arguments.json:
-        inputs.print_json(told)
+        outcome.print_json(told)
     else:
         for name, members in groups.items():
             print(f"{name}: {counted(len(members), 'picture')}")
         people = counted(int(labels.max(initial=-1)) + 1, "person", "people")
         print(f"{plain(str(folder))}: {counted(len(seen), 'face')}, {people}")
         print(f"copied to {plain(str(out))}; look at its contact sheets" if out else "nothing is copied without --out")
-    return 0 if seen else inputs.NO_VERDICT
+    return 0 if seen else outcome.NO_VERDICT
 
 
 def _target(arguments: argparse.Namespace) -> Path | None:
@@ -120,36 +122,47 @@ def _encoded(
     arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]
 ) -> tuple[list[Seen], list[Path], np.ndarray]:
     """(pictures with a face, those without, encodings of the former)."""
+    import numpy as np
     from tqdm import tqdm
 
     from minicnn import images
-    from minicnn.faces import encode
+    from minicnn.faces import Detection, encode
 
     finder = finder_of(arguments, strict=False, quiet=True)
     seen: list[Seen] = []
     faceless: list[Path] = []
 
     def crops() -> Iterator[np.ndarray]:
-        for path in tqdm(paths, unit="picture", leave=False, disable=None):
-            picture = images.load(path)
+        bar = tqdm(paths, unit="picture", leave=False, disable=None)
+        for path, picture, bad in outcome.each(bar, images.load):
+            if bad:
+                continue
             looked = finder is not None and picture.shape[:2] != encoder.card.input_size
             place = finder(picture, path) if finder and looked else None
             if looked and place is None:
                 faceless.append(path)
                 continue
-            seen.append(Seen(path, place))
-            yield _face(picture, place, encoder)
+            found = Detection(place.box[None], np.ones(1), place.landmarks[None]) if place else None
+            seen.append(Seen(path, found, place.turn if place else 0))
+            yield _face(picture, seen[-1], encoder)
 
     encodings = encode(encoder.network, crops())
     if faceless:
-        note(f"no face was found in {counted(len(faceless), 'picture')}")
+        outcome.note(f"no face was found in {counted(len(faceless), 'picture')}")
     return seen, faceless, encodings
 
 
-def _face(picture: np.ndarray, place: Taken | None, encoder: FaceEncoder, size: int | None = None) -> np.ndarray:
-    from minicnn.faces.cropping import crop
+def _box(one: Seen) -> list[float] | None:
+    return None if one.found is None else [round(float(side), 1) for side in one.found.boxes[0]]
 
-    return place.crop(picture, encoder.card, size=size) if place else crop(picture, encoder.card, size=size)
+
+def _face(picture: np.ndarray, one: Seen, encoder: FaceEncoder, size: int | None = None) -> np.ndarray:
+    from minicnn.faces.cropping import crop
+    from minicnn.faces.snapshots import Face
+
+    if one.found is None:
+        return crop(picture, encoder.card, size=size)
+    return Face(picture, one.found, turn=one.turn).crop_for(encoder.card, size=size)
 
 
 def _groups(seen: list[Seen], encodings: np.ndarray, labels: np.ndarray) -> dict[str, list[Seen]]:
@@ -175,7 +188,7 @@ def _write(
     from minicnn.faces.contact_sheets import contact_sheet
 
     def draw(name: str, members: Sequence[Seen], captions: Sequence[str], title: str) -> None:
-        shown = [_face(images.load(one.path), one.place, encoder, SIDE) for one in members[:MOST]]
+        shown = [_face(images.load(one.path), one, encoder, SIDE) for one in members[:MOST]]
         images.save(made / f"{name}.png", contact_sheet(shown, captions[:MOST], title))
 
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome, paths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ def add(actions: Any) -> None:
     inputs.add_weights(parser)
     inputs.add_places(parser)
     inputs.add_drawn(parser)
+    paths.declare(parser, reads="images stranger weights", writes="out", pictures="out")
 
 
 def why(arguments: argparse.Namespace) -> None:
@@ -44,7 +46,7 @@ def why(arguments: argparse.Namespace) -> None:
     figures.save(figures.why(shown, names, found, f"distance {near:.3f}, of a stranger {far:.3f}"), arguments.out)
     if arguments.json:
         told = {"encoder": encoder.name, "distance": near, "stranger": arguments.stranger, "stranger_distance": far}
-        inputs.print_json({"pictures": arguments.images, **told, "picture": arguments.out})
+        outcome.print_json({"pictures": arguments.images, **told, "picture": arguments.out})
     else:
         print(f"distance {near:.4f}, of a stranger {far:.4f}; drawn: {arguments.out}")
 
@@ -56,8 +58,8 @@ def _faces(arguments: argparse.Namespace, encoder: Any, size: int | None) -> lis
     from minicnn.datasets.synthetic_faces import Population
     from minicnn.faces.cropping import crop
 
-    paths = [*arguments.images, *([arguments.stranger] if arguments.stranger else [])]
-    found = list(inputs.faces(arguments, encoder, paths, size=size))
+    files = [*arguments.images, *([arguments.stranger] if arguments.stranger else [])]
+    found = [*map(inputs.looker(arguments, encoder, len(files), size=size), files)]
     if not arguments.stranger:
         drawn = Population(seed=0, size=256).picture(STRANGER, 0)
         found.append(crop(drawn.image, encoder.card, landmarks=drawn.landmarks, size=size) / np.float32(255))

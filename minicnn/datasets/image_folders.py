@@ -48,8 +48,9 @@ class ImageFolder:
 def read(root: str | Path) -> ImageFolder:
     """The people and pictures below `root`, sorted by name so that the order is always the same.
 
-    Hidden files and folders are passed over, and so are files that are no pictures, which are counted. Raises
-    MissingFileError, or InputError where there is nobody, somebody has no picture, or two folders have one name.
+    Hidden files and folders, and folders whose names begin with _, are passed over, and so are files that are no
+    pictures, which are counted. Raises MissingFileError, or InputError where there is nobody, somebody has no picture,
+    or two folders have one name.
     """
     root = Path(root)
     expected = "expected a folder with a folder of pictures for every person"
@@ -61,7 +62,7 @@ def read(root: str | Path) -> ImageFolder:
     others: list[Path] = []
     folder = root
     try:
-        for folder in sorted(path for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith(".")):
+        for folder in sorted(path for path in root.iterdir() if os.path.isdir(path) and path.name[0] not in "._"):
             files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
             if (name := spelled(folder.name)) in found:
                 raise InputError(

@@ -8,15 +8,15 @@ people, and rings near nobody.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError
-from minicnn.faces.arguments import as_array
-from minicnn.faces.detection import Detection, Windows, detect, suppress
-from minicnn.images import as_image, resample
+from minicnn import images
+from minicnn.faces.detection import Detection, Windows, checked_picture, detect, suppress
+from minicnn.faces.snapshots import Face, turned_back
 from minicnn.models.cascade import MTCNN
 
 SMALLEST = 20.0  # pixels of a face that is looked for: smaller ones say nothing
@@ -27,45 +27,30 @@ WAVE, DEPTH = 0.3, 0.12  # from one ring to the next, in sides of the face, and 
 HEAD, SOFT = (1.45, 1.6), 1.15  # width and height that are hidden, in those of the face, and where the edge ends
 
 
-def everybody(image: Any, *, min_size: float = SMALLEST, detector: MTCNN | None = None) -> Detection:
-    """Find all that may be a face, however it is turned. Arguments, errors and result as of `detect`."""
-    picture = as_array(image)
-    boxes, scores, points = [], [], []
-    for turn in range(4):
-        found = detect(
-            np.ascontiguousarray(np.rot90(picture, turn)),
-            min_size=min_size,
-            thresholds=LYING if turn else DOUBTFUL,
-            detector=detector,
-        )
-        corners, landmarks = found.boxes.reshape(-1, 2, 2), found.landmarks
-        for back in reversed(range(turn)):  # the picture as it was turned `back` times has this width
-            width = picture.shape[1 - back % 2]
-            corners, landmarks = (np.stack([width - p[..., 1], p[..., 0]], axis=-1) for p in (corners, landmarks))
-        boxes.append(np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1))
-        scores.append(found.scores)
-        points.append(landmarks)
-    windows = Windows(np.concatenate(boxes), np.concatenate(scores))
-    kept = suppress(windows, 0.5, of_smaller=True)
-    return Detection(*windows.take(kept), np.concatenate(points)[kept])
+def everybody(picture: Any, *, min_size: float = SMALLEST, detector: MTCNN | None = None) -> list[Face]:
+    """Find all that may be a face, however it is turned. Arguments and errors as of `find`."""
+    image = checked_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
+    found = []
+    for turn in (0, 90, 180, 270):
+        turned, thresholds = np.rot90(image, -turn // 90), LYING if turn else DOUBTFUL
+        there = detect(turned, min_size=min_size, thresholds=thresholds, detector=detector)
+        found.append(turned_back(there, turn, image.shape))
+    everything = Detection(*map(np.concatenate, zip(*found, strict=True)))
+    kept = suppress(Windows(everything.boxes, everything.scores), 0.5, of_smaller=True)
+    one_each = Detection(*(part[kept] for part in everything))
+    return [Face(image, one_each, number) for number in range(1, len(kept) + 1)]
 
 
-def hide(
-    image: Any, found: Detection | None = None, *, keep: Collection[int] = (), seed: int | None = None
-) -> np.ndarray:
-    """Return a copy of the picture, (H, W, 3) floats in [0, 1], whose faces nobody recognizes.
+def hide(image: Any, found: Sequence[Face] | None = None, *, seed: int | None = None) -> np.ndarray:
+    """Return a copy of the picture, (H, W, 3) floats in [0, 1], in which nobody recognizes these faces.
 
-    found: the faces, of `everybody` when left out. keep: numbers of faces, from 0, that stay. seed: None draws from the
-    system's entropy. Whom the detector does not find stays as they are: look at the result. Raises InputError.
+    found: the faces to hide, of `everybody` when left out. seed: None draws from the system's entropy. Whom the
+    detector does not find stays as they are: look at the result. Raises InputError.
     """
-    picture = as_image(image, name="hide: image")
-    found = everybody(picture) if found is None else found
-    if not set(keep) <= set(range(len(found.scores))):
-        raise InputError(f"hide: keep is {keep!r}; expected numbers below {len(found.scores)}, the number of faces")
+    picture = images.as_image(image, name="hide: image")
     random = np.random.default_rng(seed)
-    for number, box in enumerate(found.boxes):
-        if number not in keep:
-            _cover(picture, box, random)
+    for face in everybody(picture) if found is None else found:
+        _cover(picture, face.box, random)
     return picture
 
 
@@ -83,6 +68,6 @@ def _cover(picture: np.ndarray, box: np.ndarray, random: np.random.Generator) ->
     y, x = np.ogrid[top + 0.5 : bottom, left + 0.5 : right]
     across, down = x - middle[0], y - middle[1]
     rings = DEPTH * np.sin(2 * np.pi * np.hypot(across, down) / (WAVE * (box[2:] - box[:2]).max()))
-    cover = np.clip(resample(means, *part.shape[:2]) + rings[..., None], 0, 1)
+    cover = np.clip(images.resample(means, *part.shape[:2]) + rings[..., None], 0, 1)
     share = np.clip((SOFT - np.hypot(across / half[0], down / half[1])) / (SOFT - 1), 0, 1)[..., None]
     part[:] = share * cover + (1 - share) * part
