@@ -43,7 +43,7 @@ class Backend:
         try:
             function = self._find(name)
         except ImportError as problem:
-            _tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
+            tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
             self._find, self.missing, function = _nothing, str(problem), None
         if function is None:
             function = functools.partial(contract.definition, self) if contract.composed else contract.definition
@@ -167,7 +167,7 @@ def ask(service: str, *arguments: Any, otherwise: Any = None) -> Any:
     try:
         return _services[service](*arguments) if service in _services else otherwise
     except ImportError as problem:
-        _tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
+        tell(f"minicnn: {problem}; NumPy computes instead, which is slower")
         _services.pop(service, None)
         return otherwise
 
@@ -178,7 +178,7 @@ def quiet() -> None:
     _told = True
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     """Print a line on stderr, once per process."""
     if not _told:
         quiet()

@@ -126,6 +126,8 @@ def _compiled_kernels() -> dict[str, Any]:
     from numba import config
 
     kernels = list(compiled_kernels())
+    if not kernels:
+        raise InputError("there are none; NumPy computes instead")
     folders = sorted({Path(kernel.stats.cache_path) for kernel in kernels})
     there = [any(Path(k.stats.cache_path).glob(_index_file(k))) for k in kernels]
     chosen = os.environ.get("NUMBA_CACHE_DIR")

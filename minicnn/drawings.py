@@ -29,7 +29,7 @@ def save(figure: Figure, path: images.PathLike) -> None:
                 text.set_fontfamily([*text.get_fontfamily(), *fonts])
         if figure.stale:
             canvas.draw()
-    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / np.float32(255))
+    images.save(path, np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def literal(text: str) -> str:
@@ -42,6 +42,11 @@ def literal(text: str) -> str:
     there = set().union(*(_letters(font) for font in _fonts_for(text).values()), _letters(_usual()))
     absent = {c for c in text if _drawn(c) and ord(c) not in there}
     return text.translate({ord(c): c.encode("ascii", "backslashreplace").decode() for c in absent})
+
+
+def font_file(text: str) -> str:
+    """Return the file of a font that has the letters of a text, or the most usual one."""
+    return next(iter(_fonts_for(text).values()), _usual())
 
 
 def _drawn(letter: str) -> bool:

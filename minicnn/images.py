@@ -1,21 +1,25 @@
 """Picture files to arrays and back: float (height, width, 3), red green blue, 0 black to 1 white.
 
-Values are those stored in the file (sRGB as a rule); colour profiles are not applied.
+Values are those stored in the file (sRGB as a rule); colour profiles are not applied. Every function of minicnn that
+takes a picture takes what `as_floats` does: floats in [0, 1], or uint8 from 0 to 255.
 """
 
 import io
 import os
 import stat
+import struct
 import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from minicnn.errors import InputError, MissingFileError, is_count
 from minicnn.files import MARK, check_folder, replace_file
-from minicnn.text import one_line
+from minicnn.machine import available_memory
+from minicnn.text import file_size, one_line
 
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
 if TYPE_CHECKING:
@@ -38,6 +42,11 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
 LONGEST_SIDE = 16_384  # pixels; a square this large is already 3 GB, so more is a typing mistake
 SOFTWARE = 0x0131  # the EXIF tag that says what made the picture
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+SIDEWAYS = (5, 6, 7, 8)  # its values where rows are columns
+MOST_PIXELS = 300_000_000  # telephones take pictures of 200 million
+MOST_UNPACKED = 1000  # bytes for each byte of the file: more is a file made to fill the memory, or a blank page
+HARMLESS = 2**25  # bytes that any file may unpack to
+LARGE = 2**25  # pixels from which on a picture is reduced before its pixels become floats
 
 
 def load(path: PathLike, *, size: Size | None = None) -> Picture:
@@ -47,21 +56,21 @@ def load(path: PathLike, *, size: Size | None = None) -> Picture:
     Raises MissingFileError, or InputError for anything that is not a whole, sensibly sized picture.
     """
     _check_size(size, "load: size")
-    return _fit(_read(path, "load: path"), size)
+    return _read(path, "load: path", size)
 
 
-def save(path: PathLike, image: npt.NDArray[np.floating], *, marked: bool = True) -> None:
+def save(path: PathLike, image: npt.NDArray[Any], *, marked: bool = True) -> None:
     """Write `image` as 8-bit PNG, JPEG or WebP, by the suffix of `path`; all of it or nothing.
 
-    `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional
-    leading 1. Values slightly outside [0, 1] are clipped. marked: say in its metadata that minicnn has
-    made it, so that it may be replaced. Raises InputError.
+    `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional leading 1: floats, of
+    which those slightly outside [0, 1] are clipped, or uint8, written as they are. marked: say in its metadata that
+    minicnn has made it, so that it may be replaced. Raises InputError.
     """
     from PIL import Image
 
     target = check_target(path)
     # Half a unit of slack: an optimiser's overshoot passes, a picture in [-1, 1] or [0, 255] does not.
-    _check_values(image, "save: image", slack=0.5)
+    image = as_bytes(image, "save: image", slack=0.5)
     pixels = image[0] if image.ndim == 4 and image.shape[0] == 1 else image
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
@@ -74,8 +83,7 @@ def save(path: PathLike, image: npt.NDArray[np.floating], *, marked: bool = True
         if marked:
             options = {**options, "exif": Image.Exif()}
             options["exif"][SOFTWARE] = MARK
-        eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-        Image.fromarray(eight_bit).save(encoded, format=format_name, **options)
+        Image.fromarray(pixels).save(encoded, format=format_name, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error
@@ -91,38 +99,64 @@ def check_target(path: PathLike) -> Path:
     return target
 
 
-def as_floats(picture: npt.NDArray[Any], name: str) -> Picture:
-    """Floats, or uint8 over 255, as float32. name: what it is, for messages. Raises InputError, also for NaN."""
-    if picture.dtype == np.uint8:
-        return picture.astype(np.float32) / np.float32(255)
-    if picture.dtype.kind != "f":
-        raise InputError(f"{name} has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
-    if not np.isfinite(picture).all():
-        raise InputError(f"{name} holds NaN or infinity; expected floats in [0, 1]")
-    return picture.astype(np.float32, copy=False)
+def scaled(picture: Any) -> Any:
+    """Return uint8 over 255 as float32, and any other array as it is."""
+    return picture.astype(np.float32) / np.float32(255) if picture.dtype == np.uint8 else picture
 
 
-def as_image(value: PathLike | npt.NDArray[np.floating], *, name: str, size: Size | None = None) -> Picture:
+def as_floats(picture: Any, name: str, *, slack: float = np.inf) -> Picture:
+    """Return the numbers of a picture as float32: floats as they are, uint8 over 255. The rule for every argument that
+    is a picture.
+
+    name: opens every error message. slack: how far floats may leave [0, 1]. Raises InputError, also for NaN.
+    """
+    array = np.asarray(picture) if hasattr(picture, "__array__") and not isinstance(picture, np.generic) else None
+    if array is None or array.dtype.kind == "O":
+        raise InputError(f"{name} is a {type(picture).__name__}; expected an array of floats in [0, 1], or of uint8")
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        hint = " (divide by 255)" if array.dtype.kind in "iu" else ""
+        raise InputError(f"{name} has dtype {array.dtype}; expected floats in [0, 1], or uint8{hint}")
+    if array.size == 0:
+        raise InputError(f"{name} has shape {array.shape}; expected at least one pixel")
+    floats: Picture = scaled(array).astype(np.float32, copy=False)
+    low, high = float(floats.min()), float(floats.max())
+    if not np.isfinite([low, high]).all():  # NaN anywhere makes both NaN
+        raise InputError(f"{name} holds NaN or infinity (it goes from {low} to {high}); expected floats in [0, 1]")
+    if low < -slack or high > 1 + slack:
+        hint = " (it looks like 0..255: divide by 255)" if high > 1.5 else ""
+        extent = f"ranges beyond [0, 1]: it goes from {low:.4g} to {high:.4g}"
+        raise InputError(f"{name} {extent}; expected floats in [0, 1], or uint8{hint}")
+    return floats
+
+
+def as_bytes(picture: Any, name: str, *, slack: float = np.inf) -> npt.NDArray[np.uint8]:
+    """Return a picture in 8 bits, clipped to [0, 1]: uint8 as it is. Arguments and errors are those of `as_floats`."""
+    if getattr(picture, "dtype", None) == np.uint8 and picture.size:
+        return np.asarray(picture)
+    return np.rint(np.clip(as_floats(picture, name, slack=slack), 0, 1) * 255).astype(np.uint8)
+
+
+def as_image(value: Any, *, name: str, size: Size | None = None) -> Picture:
     """Return a new (height, width, 3) float32 picture from a path or from an array that already is one.
 
     `name` opens every error message; `size` is as in `load`. Raises MissingFileError or InputError.
     """
     _check_size(size, f"{name} size")
     if isinstance(value, str | os.PathLike):
-        return _fit(_read(value, name), size)
-    _check_values(value, name, slack=1e-3)
-    if value.ndim != 3 or value.shape[2] != 3:
-        raise InputError(f"{name} has shape {value.shape}; expected (height, width, 3)")
-    return _fit(np.clip(value, 0, 1).astype(np.float32), size)
+        return _read(value, name, size)
+    image = np.clip(as_floats(value, name, slack=1e-3), 0, 1)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(f"{name} has shape {image.shape}; expected (height, width, 3)")
+    return image if size is None else resize(image, *_sides(image.shape[0], image.shape[1], size))
 
 
-def resize(image: npt.NDArray[np.floating], height: int, width: int) -> Picture:
-    """Resample (h, w, channels) floats to (height, width, channels) in pixels, clipped to [0, 1].
+def resize(image: npt.NDArray[Any], height: int, width: int) -> Picture:
+    """Resample (h, w, channels), floats or uint8, to floats (height, width, channels), clipped to [0, 1].
 
     Lanczos in floating point: no rounding to 8 bits on the way. Raises InputError.
     """
     _check_size((height, width), "resize: (height, width)")
-    _check_values(image, "resize: image")
+    image = as_floats(image, "resize: image")
     if image.ndim != 3:
         raise InputError(f"resize: image has shape {image.shape}; expected (height, width, channels)")
     # Lanczos has negative lobes: beside a sharp edge it overshoots black and white.
@@ -139,55 +173,97 @@ def resample(array: npt.NDArray[np.floating], height: int, width: int) -> npt.ND
     return np.stack([np.asarray(plane) for plane in resized], axis=2)
 
 
-def _read(path: PathLike, name: str) -> Picture:
-    """Decode a file; `name` and the path open the error messages."""
+def _read(path: PathLike, name: str, size: Size | None) -> Picture:
+    """Decode a file at `size`; `name` and the path open the error messages."""
     text = _path_text(path, name)
     label = f"{name} {text!r}"
-    _check_file(text, label)
+    stored = _check_file(text, label)
     from PIL import Image
 
-    # Pillow only warns about a moderately large bomb; as an error, it stops before any pixel is decoded.
-    # Its other warnings are about metadata, which cannot change the pixels.
+    # Pillow's warnings are about metadata, which cannot change the pixels, or about its own limit on them.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(text, formats=READABLE) as picture:
-                picture.load()
-                return _upright(_colours(picture, label), _orientation(picture))
+            with open(text, "rb") as file, _opened(file) as picture:
+                return _decoded(picture, stored, size, label)
         except InputError:
             raise
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            limit = f"expected at most {Image.MAX_IMAGE_PIXELS} pixels"
-            raise InputError(f"{label} is too large to decode safely; {limit}") from error
         except Image.UnidentifiedImageError as error:
             raise InputError(f"{label} is not recognised as a picture; {EXPECTED_FILE}") from error
         except Exception as error:  # a decoder fed damaged bytes can fail in any way at all
             raise InputError(f"{label} cannot be decoded ({one_line(error)}); {EXPECTED_FILE}") from error
 
 
-def _colours(picture: "Image.Image", label: str) -> Picture:
-    """Pixels of any Pillow mode as (height, width, 3) in [0, 1], transparency composited over white."""
+def _opened(file: IO[bytes]) -> "Image.Image":
+    """Open a picture as Image.open does, which refuses what telephones take and has no option to permit it."""
+    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (these two register themselves)
+
+    Image.preinit()  # the others
+    start = file.read(16)
+    for factory, accepts in (Image.OPEN[name] for name in READABLE if name in Image.OPEN):
+        if accepts is None or accepts(start) is True:
+            file.seek(0)
+            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # not this format after all
+                return factory(file, "")
+    raise Image.UnidentifiedImageError
+
+
+def _decoded(picture: "Image.Image", stored: int, size: Size | None, label: str) -> Picture:
+    """Decode an open picture whose file has `stored` bytes; large ones no finer than twice the size asked for."""
+    width, height = picture.size
+    unpacked = width * height * len(picture.getbands())
+    finest = 2 * int(np.max(size)) if size is not None and width * height > LARGE else 0
+    if finest:
+        picture.draft(None, (finest, finest))  # a JPEG file is decoded at a half, a quarter or an eighth
+    needed = picture.width * picture.height * (10 if finest else 22)  # bytes, at most
+    free = available_memory() if picture.width * picture.height > LARGE else None
+    for holds, why in (
+        (width * height <= MOST_PIXELS, f"{width} × {height} pixels; expected at most {MOST_PIXELS:,}"),
+        (
+            unpacked <= max(MOST_UNPACKED * stored, HARMLESS),
+            f"{file_size(stored)} unpack to {file_size(unpacked)}; expected at most {MOST_UNPACKED:,} times its size",
+        ),
+        (free is None or needed <= free, f"it needs {file_size(needed)} of memory, and {file_size(free)} are free"),
+    ):
+        if not holds:
+            raise InputError(f"{label} is too large: {why}")
+    picture.load()
+    orientation = _orientation(picture)
+    pixels = _colours(picture, orientation, min(picture.size) // finest if finest else 1, label)
+    if size is None:
+        return pixels
+    return resize(pixels, *_sides(*((width, height) if orientation in SIDEWAYS else (height, width)), size))
+
+
+def _colours(picture: "Image.Image", orientation: int, step: int, label: str) -> Picture:
+    """Pixels of any Pillow mode as (height, width, 3) in [0, 1], upright, transparency composited over white.
+
+    step: pixels in a row of which the mean is taken.
+    """
     if picture.mode.startswith(("I", "F")):
-        return _deep_grey(picture, label)
+        return _deep_grey(picture, orientation, label)
     mode = "RGBA" if picture.has_transparency_data else "RGB"
-    pixels: Picture = np.divide(np.asarray(picture.convert(mode)), 255, dtype=np.float32)
+    if picture.mode != mode:
+        picture = picture.convert(mode)
+    if step > 1:
+        picture = picture.reduce(step)
+    pixels: Picture = np.divide(_upright(np.asarray(picture), orientation), 255, dtype=np.float32, order="C")
     if mode == "RGB":
         return pixels
     colours, opacity = pixels[:, :, :3], pixels[:, :, 3:]
     return colours * opacity + (1 - opacity)
 
 
-def _deep_grey(picture: "Image.Image", label: str) -> Picture:
+def _deep_grey(picture: "Image.Image", orientation: int, label: str) -> Picture:
     """Grey of 16 bits or floats, which Pillow's own conversion to 8 bits would clip to white."""
     white = 1 if picture.mode == "F" else 65535
-    values = np.asarray(picture).astype(np.float32)
+    values = _upright(np.asarray(picture), orientation).astype(np.float32)
     if not (values.min() >= 0 and values.max() <= white):  # so written, NaN is refused too
         raise InputError(f"{label} holds {values.min():g} to {values.max():g}; expected grey from 0 to {white}")
     # PNG may name one grey value, the key, as transparent; no value equals the None of other files.
     key = picture.info.get("transparency")
     grey = np.where(values == key, 1, values / white)
-    return np.repeat(grey[:, :, np.newaxis], 3, axis=2).astype(np.float32)
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2).astype(np.float32, order="C")
 
 
 def _orientation(picture: "Image.Image") -> int:
@@ -198,29 +274,27 @@ def _orientation(picture: "Image.Image") -> int:
         return 1
 
 
-def _upright(pixels: Picture, orientation: int) -> Picture:
-    """Undo how the camera was held: every EXIF orientation is a transpose, then flips."""
-    if orientation in (5, 6, 7, 8):
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo how the camera was held: every EXIF orientation is a transpose, then flips. Returns a view."""
+    if orientation in SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    return pixels
 
 
-def _fit(image: Picture, size: Size | None) -> Picture:
-    """Resize to what `size` asks for (see `load`); a very thin picture keeps at least one pixel."""
-    if size is None:
-        return image
+def _sides(height: int, width: int, size: Size) -> tuple[int, int]:
+    """What `size` (see `load`) makes of a height and a width; a very thin picture keeps at least one pixel."""
     if isinstance(size, tuple):
-        return resize(image, *size)
-    height, width = image.shape[:2]
+        return size
     scale = size / max(height, width)
-    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _check_file(path: str, label: str) -> None:
+def _check_file(path: str, label: str) -> int:
+    """Return the bytes of a file that may be read."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -233,6 +307,7 @@ def _check_file(path: str, label: str) -> None:
         raise InputError(f"{label} is not a regular file; {EXPECTED_FILE}")
     if status.st_size == 0:
         raise InputError(f"{label} is empty; {EXPECTED_FILE}")
+    return status.st_size
 
 
 def _check_size(size: object, label: str) -> None:
@@ -240,23 +315,6 @@ def _check_size(size: object, label: str) -> None:
     if size is not None and not all(is_count(side, 1, LONGEST_SIDE) for side in sides):
         expected = f"expected whole pixels from 1 to {LONGEST_SIDE}: the long side or (height, width)"
         raise InputError(f"{label} is {one_line(repr(size))}; {expected}")
-
-
-def _check_values(array: object, label: str, *, slack: float = np.inf) -> None:
-    """Refuse all but an array of finite floats that reaches at most `slack` outside [0, 1]."""
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{label} is a {type(array).__name__}; expected an array of floats in [0, 1]")
-    if not np.issubdtype(array.dtype, np.floating):
-        hint = " (divide by 255)" if np.issubdtype(array.dtype, np.integer) else ""
-        raise InputError(f"{label} has dtype {array.dtype}; expected floats in [0, 1]{hint}")
-    if array.size == 0:
-        raise InputError(f"{label} has shape {array.shape}; expected at least one pixel")
-    low, high = float(array.min()), float(array.max())
-    if not np.isfinite([low, high]).all():  # NaN anywhere makes both NaN
-        raise InputError(f"{label} holds NaN or infinity; expected finite floats in [0, 1]")
-    if low < -slack or high > 1 + slack:
-        hint = " (it looks like 0..255: divide by 255)" if high > 1.5 else ""
-        raise InputError(f"{label} ranges from {low:.4g} to {high:.4g}; expected floats in [0, 1]{hint}")
 
 
 def _path_text(path: object, label: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,19 @@ def processor_quota() -> float | None:
         return int(quota) / int(period)
     except (OSError, ValueError):  # "max": no limit
         return None
+
+
+def interpreter() -> str | None:
+    """Return the path of this Python's interpreter, to start a process with; None where there is none.
+
+    Where an application embeds Python, or was frozen with it, sys.executable is the application, and to start that
+    opens it a second time. Then the interpreter that lies with Python's own files is meant.
+    """
+    own = Path(sys.executable or "")
+    if not getattr(sys, "frozen", False) and (re.match("(python|pypy|graalpy)", own.name.lower()) or not own.exists()):
+        return sys.executable
+    names = "python.exe", "Scripts/python.exe", f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    return next((str(path) for name in names if (path := Path(sys.exec_prefix, name)).is_file()), None)
 
 
 def load() -> float | None:

@@ -95,7 +95,6 @@ class Tensor(Methods, Interchange):
 
         Raise InputError if the device is unknown or not available.
         """
-        devices.check_device(device)
         if device == self.device:
             return self
         moved = made(devices.move(self.data, device), None)

@@ -76,3 +76,13 @@ def entries(facts: Mapping[str, str | None], label_width: int = 14) -> Iterator[
 def file_size(count: int | None) -> str:
     """80134624 -> "80.1 MB", as servers and file managers count."""
     return "?" if count is None else f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """1 picture, 2 pictures."""
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
+
+
+def percent(share: float) -> str:
+    """A probability, which is never quite 0 or 100 %."""
+    return "<0.1%" if share < 0.001 else ">99.9%" if share > 0.999 else f"{share:.1%}"

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from minicnn import devices, nn, ops, optim
 from minicnn.errors import InputError, MissingFileError, suggest_names
 from minicnn.files import interrupts_wait, replacing, unreadable
+from minicnn.images import scaled
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -99,8 +100,8 @@ def train_classifier(
 ) -> None:
     """Train `model` in place with SGD, Nesterov momentum and softmax cross-entropy.
 
-    images: (N, H, W, 3) uint8; labels: (N,) integers. checkpoint: a file that is replaced every `checkpoint_every`
-    steps; with resume=True the run goes on from it. Ctrl-C finishes the step, writes it and stops.
+    images: (N, H, W, 3), uint8 or floats in [0, 1]; labels: (N,) integers. checkpoint: a file that is replaced every
+    `checkpoint_every` steps; with resume=True the run goes on from it. Ctrl-C finishes the step, writes it and stops.
     """
     optimizer = optim.SGD(model.parameters(), momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True)
     batches = len(images) // plan.batch_size  # the few left over change with every shuffle
@@ -182,7 +183,7 @@ def augment(images: np.ndarray, shift: int, random: np.random.Generator) -> np.n
     rows = top[:, None] + np.arange(height)
     columns = left[:, None] + np.arange(width)
     moved = padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return moved.astype(np.float32) / np.float32(255)
+    return scaled(moved).astype(np.float32, copy=False)
 
 
 def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 250) -> float:
@@ -191,7 +192,7 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_
     model.eval()
     with no_grad():
         for start in range(0, len(images), batch_size):
-            x = images[start : start + batch_size].astype(np.float32) / np.float32(255)
+            x = scaled(images[start : start + batch_size]).astype(np.float32, copy=False)
             right += int(np.sum(model(x).numpy().argmax(axis=1) == labels[start : start + batch_size]))
     return right / len(images)
 

@@ -95,7 +95,8 @@ class Browser:
         self.call("Page.navigate", url=page.as_uri())
         deadline = time.monotonic() + self.patience
         while self.run("document.readyState + location.protocol") != "completefile:":
-            assert time.monotonic() < deadline, "the page did not load"
+            if time.monotonic() > deadline:
+                raise TimeoutError("the page did not load")
             time.sleep(0.01)
 
     def look(self, width: int, height: int, *, dark: bool = False) -> None:

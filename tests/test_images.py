@@ -276,9 +276,9 @@ def test_bad_sizes_are_refused(tmp_path, size):
 # Reading: what is refused
 
 
-def refused(path, *parts, error=InputError):
+def refused(path, *parts, error=InputError, size=None):
     with pytest.raises(error) as caught:
-        images.load(path)
+        images.load(path, size=size)
     return one_line(caught, "load: path", repr(str(path))[1:-1], *parts)
 
 
@@ -341,24 +341,92 @@ def test_any_failure_of_a_decoder_is_one_line(tmp_path, monkeypatch):
     refused(path, "cannot be decoded (unpack requires a buffer)")
 
 
-# 864 pixels: Pillow only warns up to twice its limit, then it raises.
-@pytest.mark.parametrize("limit", [863, 500, 100])
-def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, limit):
-    path = stored(tmp_path / "bomb.png", noise(24, 36))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+def claiming(path, width, height):
+    """A small file, the head of which says how large its picture is."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    content = png_chunk(b"IHDR", head) + png_chunk(b"IDAT", zlib.compress(bytes(100))) + png_chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    return path
 
+
+@pytest.mark.parametrize("size", [None, 64])
+@pytest.mark.parametrize(
+    ("width", "height", "parts"),
+    [
+        (20_000, 15_001, ["20000 × 15001 pixels", "at most 300,000,000"]),
+        (2**31 - 1, 2**31 - 1, ["at most 300,000,000"]),
+        (4_000, 4_000, ["unpack to 48.0 MB", "at most 1,000 times its size"]),
+    ],
+)
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, width, height, parts, size):
     def decode(*_):
         raise AssertionError("pixels were decoded")
 
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", decode)
-    refused(path, "too large", str(limit))
-    assert limit == Image.MAX_IMAGE_PIXELS
+    refused(claiming(tmp_path / "bomb.png", width, height), "too large", *parts, size=size)
 
 
-def test_a_picture_at_the_limit_loads(tmp_path, monkeypatch):
+def test_the_limit_of_pillow_is_not_ours(tmp_path, monkeypatch):
     path = stored(tmp_path / "large.png", noise(24, 36))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 864)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert images.load(path).shape == (24, 36, 3)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory):
+    """108 megapixels, as a telephone takes them: a JPEG file, held on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    darker_below = np.linspace(255, 0, 9000, dtype=np.uint8)[:, None]
+    path = tmp_path_factory.mktemp("telephone") / "photograph.jpg"
+    return stored(path, np.ascontiguousarray(np.broadcast_to(darker_below, (9000, 12000))), quality=30, exif=exif)
+
+
+def test_a_photograph_of_108_megapixels_is_reduced_while_it_is_decoded(photograph, fresh_python, tmp_path):
+    """In grey, all of it would take 108 MB, and as much thrice as floats."""
+    said = fresh_python(
+        """
+import sys
+from minicnn import images
+
+def peak():
+    if sys.platform != "linux":
+        return 0
+    lines = open("/proc/self/status", encoding="ascii").read().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+
+images.load(sys.argv[1])  # a small one
+before = peak()
+picture = images.load(sys.argv[0], size=400)
+assert peak() - before < 60_000, peak() - before
+print(picture.shape, *(round(float(x), 1) for x in picture[100, [30, 150, 270], 0]))
+""",
+        photograph,
+        stored(tmp_path / "small.jpg", noise()),
+    )
+    assert said == "(400, 300, 3) 0.1 0.5 0.9\n"  # turned: what was above lies on the right
+
+
+def test_any_large_picture_is_as_if_it_had_been_read_whole(tmp_path, monkeypatch):
+    smooth = np.kron(noise(6, 9), np.ones((40, 40, 1), np.uint8))
+    for suffix in (".jpg", ".png", ".webp"):
+        path = stored(tmp_path / f"picture{suffix}", smooth, quality=95)
+        whole = images.load(path, size=36), images.load(path, size=(20, 40))
+        with monkeypatch.context() as inside:
+            inside.setattr(images, "LARGE", 1000)
+            reduced = images.load(path, size=36), images.load(path, size=(20, 40))
+        for one, other in zip(whole, reduced, strict=True):
+            assert one.shape == other.shape and np.abs(one - other).mean() < 0.02
+
+
+def test_a_picture_for_which_memory_does_not_suffice(tmp_path, monkeypatch):
+    path = stored(tmp_path / "picture.png", noise(240, 360))
+    monkeypatch.setattr(images, "LARGE", 1000)
+    monkeypatch.setattr(images, "available_memory", lambda: 10**6)
+    refused(path, "it needs 1.9 MB of memory", "1.0 MB are free")
+    monkeypatch.setattr(images, "available_memory", lambda: None)
+    assert images.load(path).shape == (240, 360, 3)
 
 
 # Writing
@@ -410,7 +478,7 @@ def test_save_clips_an_overshoot_and_rounds_to_the_nearest(tmp_path):
 
 
 REFUSED_IMAGES = [
-    (np.zeros((4, 4, 3), np.uint8), "divide by 255"),
+    (np.zeros((4, 4, 3), int), "divide by 255"),
     (np.zeros((4, 4, 3), bool), "bool"),
     (np.zeros((4, 4, 3), complex), "complex"),
     (np.full((4, 4, 3), np.nan), "NaN"),
@@ -525,8 +593,9 @@ def test_as_image_reads_paths_and_names_the_argument(tmp_path):
 
 def test_as_image_says_what_to_do_about_integers():
     with pytest.raises(InputError) as caught:
-        images.as_image(np.zeros((4, 4, 3), np.uint8), name="transfer: content")
-    assert str(caught.value) == ("transfer: content has dtype uint8; expected floats in [0, 1] (divide by 255)")
+        images.as_image(np.zeros((4, 4, 3), int), name="transfer: content")
+    said = "transfer: content has dtype int64; expected floats in [0, 1], or uint8 (divide by 255)"
+    assert str(caught.value) == said
 
 
 AS_IMAGE_REFUSED = [

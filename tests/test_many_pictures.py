@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicnn import faces, images, models
+from minicnn import images, models
 from minicnn.cli import main
+from minicnn.faces import snapshots
 from minicnn.faces.detection import Detection
 
 NOBODY = Detection(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
@@ -28,8 +29,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def face(*words):
-    return main(["face", *words])
+def face(action, *words):
+    return main(["face", action, *words, *(() if action == "detect" else ["--drawn"])])
 
 
 def told(capsys):
@@ -59,17 +60,17 @@ def test_identify_has_a_row_for_each(capsys):
     face("enroll", "g.h5", "people")
     capsys.readouterr()
     pictures = ("bad.png", "people/Ada/0.png", "nowhere.png", "people/Bo/1.png")
-    assert face("identify", "g.h5", *pictures, "--drawn", "--json", "--picture", "i.png") == 2
+    assert face("identify", "g.h5", *pictures, "--json", "--picture", "i.png") == 2
     out, errors, _ = told(capsys)
     rows = json.loads(out)["identified"]
     assert [row["picture"] for row in rows] == list(pictures)
     assert [row.get("name") for row in rows] == [None, "Ada", None, "Bo"]
     assert ["error" in row for row in rows] == [True, False, True, False] and len(errors) == 2
     assert Path("i.png").exists()
-    assert face("identify", "g.h5", "bad.png", "--drawn") == 2
+    assert face("identify", "g.h5", "bad.png") == 2
     # A box for each picture stays with its picture.
     boxes = [word for box in ("1,1,60,60", "0,0,64,64") for word in ("--box", box)]
-    assert face("identify", "g.h5", "bad.png", "people/Ada/0.png", *boxes, "--drawn", "--picture", "j.png") == 2
+    assert face("identify", "g.h5", "bad.png", "people/Ada/0.png", *boxes, "--picture", "j.png") == 2
     assert "0.png: Ada" in capsys.readouterr().out
 
 
@@ -80,7 +81,7 @@ def test_detect_tells_of_each_and_the_most_serious_status_remains(capsys, monkey
         return SOMEBODY if image.mean() > 0.5 else NOBODY
 
     monkeypatch.setattr(models, "mtcnn", lambda weights: None)
-    monkeypatch.setattr(faces, "detect", detect)
+    monkeypatch.setattr(snapshots, "detect", detect)
     for name, grey in (("face.png", 0.8), ("empty.png", 0.2), ("wrong.png", 1.0)):
         images.save(name, np.full((64, 64, 3), grey))
     assert face("detect", "face.png") == 0
@@ -99,7 +100,6 @@ def test_detect_tells_of_each_and_the_most_serious_status_remains(capsys, monkey
 
 def test_no_face_is_no_verdict(capsys, monkeypatch):
     from minicnn import zoo
-    from minicnn.faces import snapshots
 
     monkeypatch.setattr(zoo, "here", lambda row: Path("there.h5"))
     monkeypatch.setattr(zoo, "path", lambda name: Path("there.h5"))
@@ -107,7 +107,7 @@ def test_no_face_is_no_verdict(capsys, monkeypatch):
     for name in ("big.png", "other.png"):
         images.save(name, np.full((200, 200, 3), 0.5))
     weights = ("--weights", str(Path(models.__file__).parents[2] / "weights" / "tiny_facenet.h5"))
-    assert face("verify", "big.png", "other.png", *weights, "--json") == 3
+    assert face("verify", "big.png", "other.png", "--face", "largest", *weights, "--json") == 3
     out, errors, _ = told(capsys)
     assert json.loads(out)["same"] is None and len(errors) == 1 and "big.png: no face was found" in errors[0]
     assert face("enroll", "g.h5", "Ada", "big.png", "people/Ada/0.png", "--face", "largest", *weights) == 3

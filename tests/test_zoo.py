@@ -134,7 +134,7 @@ def row(monkeypatch):
 
     def put(link, file=FILE, **facts):
         row = Weights("net", file, link, "MIT", None, **facts)
-        monkeypatch.setattr(catalogue, "_CATALOG", (row,))
+        monkeypatch.setattr(catalogue, "_rows", lambda: (row,))
         return row
 
     return put
@@ -490,7 +490,7 @@ import json, sys
 from minicnn.zoo import catalogue, delivery
 
 row = catalogue.Weights(**json.loads(sys.argv[1]))
-catalogue._CATALOG = (row,)
+catalogue._rows = lambda: (row,)
 fetched = delivery.receive("net", say=lambda line: print(line, flush=True))
 print(fetched.how, fetched.path.stat().st_size)
 """
@@ -512,7 +512,9 @@ def test_a_killed_process_leaves_nothing_that_loads(server, row, folder, content
     part = folder / ".fetch-net.part"
     deadline = time.monotonic() + 60
     while not (part.is_file() and part.stat().st_size):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(str(process.communicate()))
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -723,7 +725,7 @@ def test_the_command_fetches_and_says_what_it_did(server, row, folder, content, 
 def test_the_command_goes_on_after_a_failure(server, row, folder, content, capsys, monkeypatch):
     good = row(server.give(content))
     bad = dataclasses.replace(good, name="bad", file="bad.h5", source=server.link("/bad.h5"))
-    monkeypatch.setattr(catalogue, "_CATALOG", (bad, good))
+    monkeypatch.setattr(catalogue, "_rows", lambda: (bad, good))
     assert main(["weights", "fetch", "bad", "net"]) == 2
     told = capsys.readouterr()
     assert told.err.startswith("minicnn: weights 'bad' cannot be fetched") and told.err.count("\n") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -118,14 +118,11 @@ class Translation:
     def _halving(self, layer: Halving) -> Step:
         average, change, f = self._step(layer.average), self._step(layer.change), self.f
 
-        def filled(x: Any, shape: Sequence[int]) -> Any:
-            widths = [(0, whole - part) for whole, part in zip(shape, x.shape[1:], strict=True)]
-            return f.pad(x, list(itertools.chain(*widths[::-1])))  # the last axis first
-
         def halve(x: Any) -> Any:
-            past, y = average(x), change(x)
-            shape = list(map(max, past.shape[1:], y.shape[1:]))
-            return f.relu_(filled(past, shape) + filled(y, shape))
+            both = average(x), change(x)
+            shape = [max(sides) for sides in zip(*(y.shape[:0:-1] for y in both), strict=True)]  # the last axis first
+            widths = ([(0, w - n) for w, n in zip(shape, y.shape[:0:-1], strict=True)] for y in both)
+            return f.relu_(sum(f.pad(y, list(itertools.chain(*width))) for y, width in zip(both, widths, strict=True)))
 
         return halve
 

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """The pictures and the page that are there already, which the demonstration may write over."""
+    """Yield the pictures and the page that are there already, which the demonstration may write over."""
     yield from (("--out", path) for path in sorted(Path(arguments.out).glob("*")) if path.suffix in (".png", ".html"))
 
 

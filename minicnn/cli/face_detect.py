@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
-from minicnn.cli.face_inputs import counted
+from minicnn.cli.face_finder import TURNED, pictures_in, place_of, quality_of
 from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
-from minicnn.text import WIDTH, elided_inside, plain
+from minicnn.text import WIDTH, counted, elided_inside, plain
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from minicnn.faces.detection import Detection
-
-LANDMARKS = ("left eye", "right eye", "tip of the nose", "left corner of the mouth", "right corner of the mouth")
+    from minicnn.faces import Face
 
 
 def add(actions: Any) -> None:
@@ -34,8 +32,10 @@ def add(actions: Any) -> None:
         "the surest first; --face of the other actions takes such a number.",
         status="0 when a face was found in every picture, 1 when not",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture")
-    parser.add_argument("-o", "--out", metavar="PICTURE", help="draw the faces: a file to write, or a folder")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures")
+    parser.add_argument(
+        "-o", "--out", metavar="PICTURE", help="draw the faces: a file to write, or a folder, which is made"
+    )
     parser.add_argument(
         "--min-size", type=float, default=40.0, metavar="N", help="pixels of the smallest face (default: 40)"
     )
@@ -44,9 +44,10 @@ def add(actions: Any) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """What is drawn into a folder."""
+    """Yield what is drawn into a folder."""
     if arguments.out and os.path.isdir(arguments.out):
-        yield from (("--out", Path(arguments.out, f"{Path(path).stem}.faces.png")) for path in arguments.images)
+        pictures = pictures_in(arguments.images, "detect")
+        yield from (("--out", Path(arguments.out, f"{Path(path).stem}.faces.png")) for path in pictures)
 
 
 def detect(arguments: argparse.Namespace) -> int:
@@ -54,64 +55,56 @@ def detect(arguments: argparse.Namespace) -> int:
     from minicnn.faces.drawing import marked
     from minicnn.models import mtcnn
 
-    targets = _targets(arguments)
+    pictures = pictures_in(arguments.images, "detect")
+    targets = _targets(arguments, pictures)
     detector = mtcnn(arguments.weights)
     told: list[dict[str, Any]] = []
     missed = 0
 
-    def look(path: str) -> tuple[np.ndarray, Detection]:
+    def look(path: str) -> tuple[np.ndarray, list[Face]]:
         image = images.load(path)
-        return image, faces.detect(image, min_size=arguments.min_size, detector=detector)
+        return image, faces.find(image, min_size=arguments.min_size, detector=detector)
 
-    for (path, looked, bad), target in zip(outcome.each(arguments.images, look), targets, strict=True):
+    looked = outcome.each(pictures, look, bar=inputs.bar(arguments, "detecting"))
+    for (path, seen, bad), target in zip(looked, targets, strict=True):
         if bad:
             told.append(bad)
             continue
-        image, found = looked
-        missed += not len(found.scores)
+        image, found = seen
+        missed += not found
+        if found and found[0].turn:
+            outcome.note(f"{path}: {TURNED.format(found[0].turn)}")
         if target:
             images.save(target, marked(image, found))
         if arguments.json:
-            told.append({"picture": path, "size": list(image.shape[1::-1]), "faces": list(_plain(found))})
+            rows = [{**place_of(face), **quality_of(face)} for face in found]
+            told.append({"picture": path, "size": list(image.shape[1::-1]), "faces": rows})
         else:
-            print("\n".join(_lines(path, found, target)))
+            outcome.say("\n".join(_lines(path, found, target)))
     if arguments.json:
         print_json(told)
     return 1 if missed else 0
 
 
-def _targets(arguments: argparse.Namespace) -> list[Path | None]:
-    """Where each picture is drawn to, refused before the work."""
+def _targets(arguments: argparse.Namespace, pictures: list[str]) -> list[Path | None]:
+    """Return where each picture is drawn to."""
     if arguments.out is None:
-        return [None] * len(arguments.images)
+        return [None] * len(pictures)
     if targets := [target for _, target in _beside(arguments)]:
         return list(targets)
-    if len(arguments.images) > 1:
-        raise InputError(f"detect: out is {arguments.out!r} for {len(arguments.images)} pictures; expected a folder")
+    if len(pictures) > 1:
+        raise InputError(f"detect: out is {arguments.out!r} for {len(pictures)} pictures; expected a folder")
     return [Path(arguments.out)]
 
 
-def _plain(found: Detection) -> Iterator[dict[str, Any]]:
-    for box, score, points in zip(*found, strict=True):
-        left, top, right, bottom = (round(float(side), 2) for side in box)
-        places = {
-            name: [round(float(x), 2), round(float(y), 2)] for name, (x, y) in zip(LANDMARKS, points, strict=True)
-        }
-        yield {
-            "box": [left, top, right, bottom],
-            "xywh": [left, top, round(right - left, 2), round(bottom - top, 2)],
-            "score": round(float(score), 4),
-            "landmarks": places,
-        }
-
-
-def _lines(path: str, found: Detection, target: Path | None) -> Iterator[str]:
-    count = f": {counted(len(found.scores), 'face')}" if len(found.scores) else ": no face was found"
+def _lines(path: str, found: Sequence[Face], target: Path | None) -> Iterator[str]:
+    count = f": {counted(len(found), 'face')}" if found else ": no face was found"
     yield f"{elided_inside(plain(path), WIDTH - len(count))}{count}"
-    for number, (box, score, points) in enumerate(zip(*found, strict=True), start=1):
-        left, top, right, bottom = box
+    for face in found:
+        left, top, right, bottom = face.box
         size = f"{right - left:.0f} × {bottom - top:.0f} at {left:.0f},{top:.0f}"
-        eyes = " ".join(f"{x:.0f},{y:.0f}" for x, y in points[:2])
-        yield f"  {number:>2}  score {score:.3f}  {size:<24}  eyes {eyes}"
+        eyes = " ".join(f"{x:.0f},{y:.0f}" for x, y in face.landmarks[:2])
+        poor = face.quality.problem.partition(" to tell")[0]
+        yield f"  {face.number:>2}  score {face.score:.3f}  {size:<20}  eyes {eyes:<15}  {poor}".rstrip()
     if target:
         yield f"  drawn: {plain(str(target))}"

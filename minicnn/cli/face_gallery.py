@@ -6,16 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
-from minicnn.cli.face_inputs import counted
+from minicnn.cli.face_finder import Looker, pictures_in
 from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
-from minicnn.text import WIDTH, elided_inside, entries, listed, plain, wrapped
+from minicnn.text import WIDTH, counted, elided_inside, entries, listed, plain, wrapped
 
 if TYPE_CHECKING:
     from minicnn.faces.encoders import FaceEncoder
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from minicnn.faces.gallery_file import Content
     from minicnn.faces.records import Records
     from minicnn.faces.results import Enrolment
+    from minicnn.faces.settings import Settings
 
 
 def add(actions: Any) -> None:
@@ -42,6 +43,7 @@ def add(actions: Any) -> None:
     inputs.add_weights(parser)
     inputs.add_places(parser)
     inputs.add_drawn(parser)
+    inputs.add_any_quality(parser)
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="d ≤ T is the same person (default: what is known of the weights)"
     )
@@ -73,39 +75,51 @@ def add(actions: Any) -> None:
 # enroll
 
 
-def enroll(arguments: argparse.Namespace) -> None:
+def enroll(arguments: argparse.Namespace) -> int:
+    from minicnn import frozen
     from minicnn.faces.safety import SAFETY
 
     people = _people(arguments.who)
     path = Path(arguments.gallery)
     first = not os.path.lexists(path)
     encoder, gallery = _made(arguments, path) if first else _opened(arguments, path)
-    look = inputs.looker(arguments, encoder, sum(map(len, people.values())))
-    reports, failed = [], []
-    for name, pictures in people.items():
-        looked = list(outcome.each(pictures, look))
-        failed += [{"name": name, **bad} for _, _, bad in looked if bad]
-        people[name] = [picture for picture, _, bad in looked if not bad]
-        if people[name]:
-            reports.append(gallery.enroll(name, [face for _, face, bad in looked if not bad]))
-    if reports:
+    everything = [(name, picture) for name, pictures in people.items() for picture in pictures]
+    looker = Looker(arguments, encoder.card, len(everything))
+    if looker.which == "all":
+        raise InputError("enroll: --face is 'all'; expected the face of one person: largest, centre, or a number")
+    shown: dict[str, list[Any]] = {name: [] for name in people}
+    failed: list[dict[str, Any]] = []
+
+    def look(row: tuple[str, Path]) -> None:
+        [found] = looker(row[1])
+        shown[row[0]].append((row[1], found._replace(face=None, among=1)))  # of pictures only the face is kept
+
+    for (name, picture), _, bad in outcome.each(everything, look, bar=inputs.bar(arguments, "enrolling")):
+        if bad:
+            failed.append({"name": name, **bad, "picture": str(picture)})
+    looker.conclude()
+    with frozen(encoder.network):
+        reports = [gallery.enroll(name, [face for _, face in rows]) for name, rows in shown.items() if rows]
+    people = {name: [picture for picture, _ in rows] for name, rows in shown.items()}
+    refused = any(report.refused for report in reports)
+    if len(gallery):
         gallery.save(path)
     if arguments.json:
         found = [{**asdict(report), "pictures": [str(path) for path in people[report.name]]} for report in reports]
         print_json({**_facts(arguments, encoder, gallery), "enrolled": found, "failed": failed})
-    elif not reports:
-        return
-    else:
+    elif reports:
         for report in reports:
-            print("\n".join(_receipt(report, people[report.name], inputs.may_judge(arguments, encoder))))
-        print(f"{plain(str(path))}: {_size(gallery)}, encoded by {encoder.name}")
-    if first and reports:
+            print("\n".join(_receipt(report, people[report.name])))
+        if len(gallery):
+            print(f"{plain(str(path))}: {_size(gallery)}, encoded by {encoder.name}")
+    if first and len(gallery):
         print("\n".join(["", *_paragraphs(SAFETY)]), file=sys.stderr if arguments.json else sys.stdout)
         if arguments.threshold is None:
             outcome.note(
                 f"the threshold is {gallery.threshold:.4g}: {encoder.origin}. It was not found on pictures like yours; "
                 "minicnn face calibrate finds one"
             )
+    return outcome.NO_VERDICT if refused else outcome.DONE
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -119,7 +133,7 @@ def _people(who: list[str]) -> dict[str, list[Path]]:
     from minicnn.faces.records import proper_name
 
     if len(who) > 1:
-        return {proper_name(who[0], "enroll"): [Path(name) for name in who[1:]]}
+        return {proper_name(who[0], "enroll"): [Path(name) for name in pictures_in(who[1:], "enroll")]}
     if not os.path.isdir(who[0]):
         raise InputError(f"enroll: {who[0]!r} comes without pictures; expected NAME IMAGE…, or a folder of people")
     folder = inputs.read_folder(who[0])
@@ -164,11 +178,10 @@ def opened(path: str | Path, arguments: argparse.Namespace) -> tuple[FaceEncoder
     return encoder, Gallery.load(target, encoder.network)
 
 
-def _receipt(report: Enrolment, pictures: list[Path], judged: bool) -> Iterator[str]:
-    """What became of a person's pictures, and, where the encoder may judge, which deserve a look."""
+def _receipt(report: Enrolment, pictures: list[Path]) -> Iterator[str]:
+    """What became of a person's pictures, and which deserve a look."""
     yield f"{plain(report.name)}: {len(report.added)} added, {counted(report.total, 'picture')} in all"
-    told = report if judged else replace(report, outliers=(), lookalikes=())
-    for line in told.notes(tuple(plain(picture.name) for picture in pictures)):
+    for line in report.notes(tuple(plain(picture.name) for picture in pictures)):
         yield from wrapped(line, indent="  ", hanging="  ")
 
 
@@ -201,6 +214,7 @@ def list_people(arguments: argparse.Namespace) -> None:
     facts = {
         "encoder": str(content.facts.get("model")),
         "threshold": f"{settings.threshold:.4g}" + (", calibrated" if settings.calibration else ""),
+        "to identify": _for_all(settings, content),
         "scored by": f"a head of pairs, {settings.head.kind}" if settings.head else str(content.facts.get("metric")),
         "a person is": {"min": "as near as the nearest picture", "mean": "as near as all pictures in the mean"}.get(
             settings.score, f"as near as the {settings.neighbours} nearest pictures in the mean"
@@ -220,6 +234,14 @@ def list_people(arguments: argparse.Namespace) -> None:
     width = min(max(map(len, counts), default=0), WIDTH - 14)
     for name, count in counts.items():
         print(f"  {elided_inside(plain(name), width):<{width}}  {count:>6,}")
+
+
+def _for_all(settings: Settings, content: Content) -> str | None:
+    """The threshold that identify takes, where it is another."""
+    if not settings.calibration:
+        return None
+    compared = settings.comparisons(content.records)
+    return f"{settings.calibration.for_gallery(compared):.4g}, for {counted(compared, 'comparison')}"
 
 
 def _draw(target: str, content: Content, settings: Any) -> None:

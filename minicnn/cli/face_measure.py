@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
+from minicnn.cli.face_finder import Looker
 from minicnn.cli.face_gallery import opened
-from minicnn.cli.face_inputs import counted
 from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import check_folder
-from minicnn.text import entries, plain
+from minicnn.text import counted, entries, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +31,18 @@ FPIR = 0.01
 READS = "source lfw pairs weights head"
 
 
+class Encoded(NamedTuple):
+    """Encodings, the numbers of their pictures, and how many pictures had no face."""
+
+    encodings: np.ndarray
+    kept: list[int]
+    missed: int
+
+
 class Distances(NamedTuple):
-    """Of pairs: how far apart, whether one person, and for LFW the fold. pictures, people: how many they are of."""
+    """Of pairs: how far apart, whether one person, and for LFW the fold. pictures, people: how many they are of.
+    extremes: the two pictures of two people that are nearest and those of one that are farthest, and how far.
+    """
 
     d: np.ndarray
     same: np.ndarray
@@ -40,6 +50,7 @@ class Distances(NamedTuple):
     pictures: int
     people: int | None
     encoder: FaceEncoder
+    extremes: dict[str, tuple[str, str, float]]
 
 
 def add(actions: Any) -> None:
@@ -93,34 +104,66 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 # Pictures to distances
 
 
-def _encoded(
-    arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]
-) -> tuple[np.ndarray, list[int]]:
-    """The encodings of pictures, and their numbers among the paths: bad ones are told of and left out."""
-    from tqdm import tqdm
-
+def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]) -> Encoded:
+    """Return encodings of pictures, and their numbers among the paths. Bad ones are told of and left out, and those
+    without a face are counted.
+    """
     from minicnn.faces.encoding import encode
 
-    hidden = True if arguments.json else None  # None: hidden where nobody watches
-    bar = tqdm(paths, "encoding", leave=False, unit=" faces", disable=hidden)
-    looked = enumerate(outcome.each(bar, inputs.looker(arguments, encoder, len(paths), people=True)))
+    look = Looker(arguments, encoder.card, len(paths), usual="centre", strict=False)
+    if look.which == "all":
+        raise InputError("face: --face is 'all'; expected the face of one person: largest, centre, or a number")
+    looked = enumerate(outcome.each(paths, look, bar=inputs.bar(arguments, "encoding")))
     kept: list[int] = []
-    good = (kept.append(number) or face for number, (_, face, bad) in looked if not bad)  # type: ignore[func-returns-value]
-    return encode(encoder.network, good), kept
+
+    def crops() -> Iterator[np.ndarray]:
+        for number, (_, shown, _) in looked:
+            for one in shown or ():
+                kept.append(number)
+                yield one.crop
+
+    encodings = encode(encoder.network, crops())
+    look.conclude()
+    return Encoded(encodings, kept, look.missed)
 
 
 def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceEncoder, apart: Any) -> Distances:
+    import numpy as np
+
     from minicnn.datasets import lfw
     from minicnn.faces.protocols import pair_distances
 
     found = lfw.evaluation(root, pairs, skip_missing=arguments.skip_missing)
     if found.missing:
         outcome.note(f"{counted(len(found.missing), 'picture')} not there; their pairs are left out")
-    encodings, kept = _encoded(arguments, encoder, found.paths)
-    if len(kept) < len(found.paths):
+    encodings, kept, missed = _encoded(arguments, encoder, found.paths)
+    if len(kept) + missed < len(found.paths):
         raise InputError("evaluate: LFW's protocol wants all pictures; expected good ones, or pairs without them")
-    d = pair_distances(apart, encodings, found.pairs.first, found.pairs.second)
-    return Distances(d, found.pairs.same, found.pairs.fold, len(found.paths), None, encoder)
+    places = np.full(len(found.paths), -1)
+    places[kept] = np.arange(len(kept))
+    first, second = places[found.pairs.first], places[found.pairs.second]
+    there = (first >= 0) & (second >= 0)
+    d = pair_distances(apart, encodings, first[there], second[there])
+    return Distances(d, found.pairs.same[there], found.pairs.fold[there], len(kept), None, encoder, {})
+
+
+def _of_pictures(
+    encoder: FaceEncoder, apart: Any, encodings: np.ndarray, labels: np.ndarray, names: Sequence[Any], balanced: bool
+) -> Distances:
+    """Every pair of pictures. Raises InputError where one picture is there under two people."""
+    import numpy as np
+
+    from minicnn.faces.encoding import are_alike
+    from minicnn.faces.protocols import every_pair, pair_distances
+
+    first, second, same = every_pair(labels, balanced=balanced)
+    d = pair_distances(apart, encodings, first, second)
+    nearest, farthest = np.flatnonzero(~same)[d[~same].argmin()], np.flatnonzero(same)[d[same].argmax()]
+    two, one = ((str(names[first[k]]), str(names[second[k]]), float(d[k])) for k in (nearest, farthest))
+    if are_alike(encodings[first[nearest]], encodings[second[nearest]]):
+        raise InputError(f"face: {two[0]} and {two[1]} are one picture of two people; expected it under one")
+    extremes = {"nearest_of_two": two, "farthest_of_one": one}
+    return Distances(d, same, None, len(labels), len(np.unique(labels)), encoder, extremes)
 
 
 # calibrate
@@ -132,6 +175,13 @@ def calibrate(arguments: argparse.Namespace) -> None:
     found, gallery = _for_calibration(arguments)
     rule = "eer" if arguments.eer else "accuracy" if arguments.accuracy else "far"
     result = calibration.calibrate(found.d, found.same, target_far=arguments.far, rule=rule)
+    if not result.val:
+        two = found.extremes.get("nearest_of_two")
+        which = f"{two[0]} and {two[1]}, at {two[2]:.4g}, are" if two else "two of them are"
+        raise InputError(
+            f"calibrate: at the threshold {result.threshold:.4g} nobody passes: {which} of two people and nearer than "
+            "those of one; expected pictures under their right names, or --eer"
+        )
     if arguments.into and gallery:
         gallery.threshold = result
         gallery.save(arguments.into)
@@ -141,17 +191,15 @@ def calibrate(arguments: argparse.Namespace) -> None:
         figures.save(figures.pairs(found.d, found.same, threshold=result.threshold), arguments.picture)
     if arguments.json:
         sizes = [{"comparisons": k, "threshold": result.for_gallery(k), "resolved": result.resolves(k)} for k in SIZES]
-        told = {"encoder": found.encoder.name, "into": arguments.into, **result.as_dict(), "galleries": sizes}
-        print_json(told)
+        told = {"encoder": found.encoder.name, "into": arguments.into, **result.as_dict(), **found.extremes}
+        print_json({**told, "galleries": sizes})
         return
     print("\n".join(_calibrated(arguments, found, result)))
 
 
 def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery | None]:
     """Distances of labelled pairs, and the gallery to store in, where there is one."""
-    import numpy as np
-
-    from minicnn.faces.protocols import every_pair, pair_distances
+    from minicnn.faces.protocols import every_pair
 
     source, gallery = Path(arguments.source), None
     if arguments.into:
@@ -170,17 +218,14 @@ def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery 
         return _of_lfw(arguments, arguments.source, arguments.pairs, encoder, apart), gallery
     folder = inputs.read_folder(source)
     every_pair(folder.labels, balanced=arguments.accuracy)  # raises before the work where there are too few
-    encodings, kept = _encoded(arguments, encoder, folder.paths)
-    first, second, same = every_pair(folder.labels[kept], balanced=arguments.accuracy)
-    d = pair_distances(apart, encodings, first, second)
-    return Distances(d, same, None, len(kept), len(np.unique(folder.labels[kept])), encoder), gallery
+    encodings, kept, _ = _encoded(arguments, encoder, folder.paths)
+    names = [folder.paths[k].relative_to(folder.root) for k in kept]
+    return _of_pictures(encoder, apart, encodings, folder.labels[kept], names, arguments.accuracy), gallery
 
 
 def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
     """Of the pictures that are enrolled. Their threshold is for this gallery alone: it may have a head of its own."""
     import numpy as np
-
-    from minicnn.faces.protocols import every_pair, pair_distances
 
     for name in ("pairs", "head", "box", "landmarks"):
         if getattr(arguments, name):
@@ -189,10 +234,10 @@ def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
         raise InputError(f"calibrate: into is {arguments.into!r}; expected the gallery that is calibrated on, or none")
     encoder, gallery = opened(arguments.source, arguments)
     labels = np.repeat(np.arange(len(gallery)), np.array(list(gallery.people.values()), np.int64))
-    first, second, same = every_pair(labels, balanced=arguments.accuracy)
+    names = [f"picture {k} of {name}" for name, count in gallery.people.items() for k in range(1, count + 1)]
     encodings = np.concatenate([gallery.encodings(name) for name in gallery.list()])
-    d = pair_distances(inputs.score_by(encoder, gallery.head), encodings, first, second)
-    return Distances(d, same, None, len(labels), len(gallery), encoder), gallery
+    apart = inputs.score_by(encoder, gallery.head)
+    return _of_pictures(encoder, apart, encodings, labels, names, arguments.accuracy), gallery
 
 
 def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibration) -> Iterator[str]:
@@ -210,6 +255,7 @@ def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibra
             "VAL": f"{result.val:.2%} of one person's pairs pass ({val[0]:.2%} to {val[1]:.2%})",
             "FAR": f"{result.far:.3%} of two people's pairs pass ({far[0]:.3%} to {far[1]:.3%})",
             "accuracy": f"{result.accuracy:.2%}",
+            **_extremes(found),
             "probability": f"one half at distance {half:.4f}" if half > 0 else None,
         }
     )
@@ -228,6 +274,11 @@ def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibra
         yield f"stored in {plain(arguments.into)}: it takes the threshold for its own size"
     else:
         yield f"to use it: --threshold {result.threshold:.4g}, or --into GALLERY to store it"
+
+
+def _extremes(found: Distances) -> dict[str, str]:
+    called = {"nearest_of_two": "nearest two", "farthest_of_one": "farthest one"}
+    return {called[kind]: f"{one} and {other}, at {d:.4f}" for kind, (one, other, d) in found.extremes.items()}
 
 
 def _size(found: Distances) -> str:
@@ -256,10 +307,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
         figures.save(figures.pairs(found.d, found.same, identified=identified), arguments.picture)
     if arguments.json:
-        print_json({"encoder": encoder.name, "pictures": found.pictures, **told})
+        print_json({"encoder": encoder.name, "pictures": found.pictures, **told, **found.extremes})
         return
     source = plain(arguments.lfw or arguments.source)
-    print("\n".join([f"{source}: {_size(found)}, encoded by {encoder.name}", *entries(_figures(told, identified))]))
+    figures_found = entries(_figures(found, told, identified))
+    print("\n".join([f"{source}: {_size(found)}, encoded by {encoder.name}", *figures_found]))
 
 
 def _pairs_of(root: Path) -> Path:
@@ -291,18 +343,16 @@ def _of_folder(
     folder = inputs.read_folder(arguments.source)
     every_pair(folder.labels)
     evaluation_pairs(folder.labels[np.bincount(folder.labels)[folder.labels] >= 2])  # raises before the work
-    encodings, kept = _encoded(arguments, encoder, folder.paths)
+    encodings, kept, _ = _encoded(arguments, encoder, folder.paths)
     labels = np.unique(folder.labels[kept], return_inverse=True)[1]
-    every = every_pair(labels)
     several = np.flatnonzero(np.bincount(labels)[labels] >= 2)
     drawn = evaluation_pairs(labels[several])
     pictures, people = len(labels), len(np.unique(labels))
     d = pair_distances(apart, encodings, several[drawn.first], several[drawn.second])
-    told = _measured(Distances(d, drawn.same, drawn.fold, pictures, people, encoder))
+    told = _measured(Distances(d, drawn.same, drawn.fold, pictures, people, encoder, {}))
     told["pairs_in_folds"] = len(d)
-    found = Distances(
-        pair_distances(apart, encodings, every.first, every.second), every.same, None, pictures, people, encoder
-    )
+    names = [folder.paths[k].relative_to(folder.root) for k in kept]
+    found = _of_pictures(encoder, apart, encodings, labels, names, False)
     point = val_at_far(found.d, found.same, told["target_far"])
     right = int(np.count_nonzero(found.d[found.same] <= point.threshold))
     curve = roc(found.d, found.same)
@@ -317,7 +367,7 @@ def _of_folder(
     return found, told, identified
 
 
-def _figures(told: dict[str, Any], identified: Identified | None) -> dict[str, str | None]:
+def _figures(found: Distances, told: dict[str, Any], identified: Identified | None) -> dict[str, str | None]:
     import numpy as np
 
     from minicnn.faces.evaluation import share_interval
@@ -335,6 +385,7 @@ def _figures(told: dict[str, Any], identified: Identified | None) -> dict[str, s
         "EER": f"{told['eer']:.2%} at d ≤ {told['eer_threshold']:.4f}",
         "VAL": f"{told['val']:.2%} ({low:.2%} to {high:.2%}) at FAR {told['far']:.2g}",
     }
+    facts |= _extremes(found)
     if identified:
         ranks = [rank for rank in (1, 5, 10) if rank <= len(identified.cmc)]
         facts["CMC"] = ", ".join(f"rank {rank} {identified.cmc[rank - 1]:.2%}" for rank in ranks)

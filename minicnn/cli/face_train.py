@@ -156,24 +156,24 @@ def _faces(
     arguments: argparse.Namespace, encoder: Network, out: Path, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
     """Pictures and people to train with, and others to test with."""
-    from minicnn.cli.face_finder import finder_of
+    from minicnn.cli.face_finder import FEW, Looker
     from minicnn.faces import training_pictures as pictures
 
     size = encoder.card.input_size[0]
     if arguments.data:
-        finder = finder_of(arguments, usual="centre", strict=False, quiet=True)
+        looker = Looker(arguments, encoder.card, FEW + 1, usual="centre", strict=False)
+        looker.centred = False  # it is said below
 
         def take(image: np.ndarray, path: Path) -> np.ndarray | None:
-            """The face, unless the picture is of one already."""
-            taken = finder(image, path) if finder and image.shape[:2] != encoder.card.input_size else None
-            return taken.crop(image, encoder.card) if taken else None
+            """The face; None where there is none, and the middle is taken."""
+            return next((found.crop for found in looker.look(image, path)), None) if looker.looks else None
 
         for root in filter(None, (arguments.data, arguments.test)):
             inputs.read_folder(root)  # says what is passed over
         images, labels = pictures.folder(arguments.data, size, take)
         test_images, test_labels = pictures.folder(arguments.test, size, take) if arguments.test else (None, labels)
         if progress:
-            found = f"found and brought into place; the middle is taken in {finder.missed} pictures" if finder else ""
+            found = looker.looks and f"found and brought into place; the middle is taken in {looker.missed} pictures"
             print(f"faces are {found or 'taken from the middle of each picture'}")
         return images, labels, test_images, test_labels
     drawn = (arguments.seed, arguments.people, arguments.pictures, arguments.test_people)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome
+from minicnn.cli.face_finder import NO_FACE, Looker, pictures_in, place_of, quality_of, say_nearest
 from minicnn.cli.face_gallery import opened
 from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
-from minicnn.text import WIDTH, elided_inside, plain, spelled, wrapped
+from minicnn.text import WIDTH, counted, elided_inside, percent, plain, spelled, wrapped
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from minicnn.datasets.image_folders import ImageFolder
     from minicnn.faces.encoders import FaceEncoder
+    from minicnn.faces.gallery import Gallery
     from minicnn.faces.results import Identification
 
 COLUMN = 24  # of names
+MOST_DRAWN = 20  # pictures
 
 
 def add(actions: Any) -> None:
@@ -44,13 +49,18 @@ def add(actions: Any) -> None:
         "identify",
         "say who in a gallery a picture is of, or that it is of nobody there",
         identify,
+        more="IMAGE is a picture or a folder of pictures. With --face all everybody in a picture is named.",
         status="0 when everybody was recognized, 1 when somebody was not, 3 where there is no verdict",
     )
     parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of a face")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures")
     _add_common(parser)
     parser.add_argument("--matches", type=int, default=3, metavar="N", help="how many people to list (default: 3)")
-    inputs.add_picture(parser, "the first face beside its matches", reads="gallery images weights faces")
+    inputs.add_picture(
+        parser,
+        "the face beside its matches, or, of several faces or pictures, names under the faces",
+        reads="gallery images weights faces",
+    )
     parser.add_argument(
         "--faces", metavar="DIR", help="of --picture: DIR/PERSON/*.jpg, for a gallery keeps no pictures"
     )
@@ -61,6 +71,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     inputs.add_places(parser)
     parser.add_argument("--threshold", type=float, metavar="T", help="d ≤ T is the same person, this time")
     inputs.add_drawn(parser)
+    inputs.add_any_quality(parser)
 
 
 # verify
@@ -88,50 +99,45 @@ def verify(arguments: argparse.Namespace) -> int:
 def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
     from minicnn.faces.distances import is_same
     from minicnn.faces.encoding import encode
-    from minicnn.faces.protocols import pair_distances
+    from minicnn.faces.scoring import all_distances
 
     encoder = inputs.encoder_for(arguments)
     head = inputs.head_of(arguments.head, encoder.card.embedding or 0)
-    encodings = encode(encoder.network, map(inputs.looker(arguments, encoder, 2), arguments.what))
-    distance = float(pair_distances(inputs.score_by(encoder, head), encodings, *_one_pair())[0])
+    look = Looker(arguments, encoder.card, 2, usual="all")
+    left, right = (look(path) for path in arguments.what)
+    encodings = encode(encoder.network, [one.crop for one in (*left, *right)])
+    apart = all_distances(inputs.score_by(encoder, head), encodings[: len(left)], encodings[len(left) :])
+    pairs = [(one, other, d) for one, row in zip(left, apart, strict=True) for other, d in zip(right, row, strict=True)]
+    # The nearest of all pairs, those that can be judged before the others.
+    one, other, distance = min(pairs, key=lambda pair: (bool(pair[0].problem or pair[1].problem), pair[2]))
+    shown = list(zip(arguments.what, (one, other), strict=True))
+    for path, found in shown:
+        say_nearest(path, found.face)
+    problems = [f"{path}: {found.problem}" for path, found in shown if found.problem and not arguments.any_quality]
     threshold, origin = arguments.threshold, ""
     if threshold is None:
         threshold, origin = (0.5, "of 1 − probability") if head else (encoder.threshold, encoder.origin)
-    judged = inputs.may_judge(arguments, encoder) and threshold is not None
+    why = f"no verdict: {'; '.join(problems)}" if problems else ""
+    if threshold is None:
+        why = f"no verdict: no threshold is known for {encoder.name}; say one with --threshold"
+    same = None if why or threshold is None else bool(is_same(distance, threshold))
     found = {
         "pictures": list(arguments.what),
         "encoder": encoder.name,
-        "distance": distance,
+        "distance": float(distance),
         "threshold": threshold,
         "origin": origin,
-        "same": bool(is_same(distance, threshold)) if judged and threshold is not None else None,
-        "why": "" if judged else _why(arguments, encoder),
+        "same": same,
+        "why": why or f"{distance:.4g} is {'within' if same else 'farther than'} {threshold:.4g}",
+        "faces": [{**place_of(one.face), **quality_of(one.face)} for _, one in shown],
     }
-    _draw_two(arguments, encoder, found)
+    if arguments.picture:
+        from minicnn.faces import figures
+
+        crops = [one.face.crop_for(encoder.card, size=inputs.LOOKED_AT) for _, one in shown]
+        names = Path(arguments.what[0]).name, Path(arguments.what[1]).name
+        figures.save(figures.two_faces(*crops, names, _headline(found), same), arguments.picture)
     return found
-
-
-def _one_pair() -> tuple[np.ndarray, np.ndarray]:
-    import numpy as np
-
-    return np.array([0]), np.array([1])
-
-
-def _why(arguments: argparse.Namespace, encoder: FaceEncoder) -> str:
-    if not inputs.may_judge(arguments, encoder):
-        return inputs.why_no_verdict(encoder)
-    return f"no verdict: no threshold is known for {encoder.name}; say one with --threshold"
-
-
-def _draw_two(arguments: argparse.Namespace, encoder: FaceEncoder, found: dict[str, Any]) -> None:
-    if not arguments.picture:
-        return
-    from minicnn.faces import figures
-
-    left, right = map(inputs.looker(arguments, encoder, 2, size=inputs.LOOKED_AT), arguments.what)
-    names = Path(arguments.what[0]).name, Path(arguments.what[1]).name
-    figure = figures.two_faces(left, right, names, _headline(found), found["same"])
-    figures.save(figure, arguments.picture)
 
 
 def _headline(found: dict[str, Any]) -> str:
@@ -146,10 +152,11 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
     encoder, gallery = opened(path, arguments)
     if arguments.head:
         raise InputError("verify: head is said when a gallery is made; leave --head out")
-    if arguments.threshold is not None:
-        gallery.threshold = arguments.threshold
-    result = gallery.verify(name, inputs.looker(arguments, encoder, 1)(picture))
-    judged = inputs.may_judge(arguments, encoder)
+    _set_up(gallery, arguments)
+    # Of several faces the nearest counts, unless one is asked for.
+    look = Looker(arguments, encoder.card, 1, usual="all")
+    result = gallery.verify(name, look(picture))
+    say_nearest(picture, result.face)
     found = {
         "gallery": path,
         "name": result.name,
@@ -157,19 +164,30 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
         "encoder": encoder.name,
         "distance": result.distance,
         "threshold": result.threshold,
-        "probability": result.probability if judged else None,
-        "same": result.same if judged else None,
-        "why": "" if judged else inputs.why_no_verdict(encoder),
+        "probability": result.probability,
+        "same": result.same,
+        "why": f"no verdict: {result.why}" if result.same is None else result.why,
+        "nearest_picture": result.nearest_picture,
+        **place_of(result.face),
+        **quality_of(result.face),
     }
     if arguments.picture:
         from minicnn.faces import figures
 
+        assert result.face is not None
         near = [(result.name, result.distance)]
-        face = inputs.looker(arguments, encoder, 1, size=inputs.LOOKED_AT)(picture)
-        verdict = (name if result else f"not {name}") if judged else Path(picture).name
-        figure = figures.matches(face, verdict, near, result.threshold if judged else None)
+        face = result.face.crop_for(encoder.card, size=inputs.LOOKED_AT)
+        verdict = Path(picture).name if result.same is None else name if result else f"not {name}"
+        figure = figures.matches(face, verdict, near, None if result.same is None else result.threshold)
         figures.save(figure, arguments.picture)
     return found
+
+
+def _set_up(gallery: Gallery, arguments: argparse.Namespace) -> None:
+    """What is said of a gallery for this time alone."""
+    if arguments.threshold is not None:
+        gallery.threshold = arguments.threshold
+    gallery.any_quality = arguments.any_quality
 
 
 def _verdict(found: dict[str, Any]) -> Iterator[str]:
@@ -180,7 +198,7 @@ def _verdict(found: dict[str, Any]) -> Iterator[str]:
     verdict, sign = (verdict, "≤") if found["same"] else (f"not {verdict}", ">")
     sure = found.get("probability")
     origin = f" ({found['origin']})" if found.get("origin") else ""
-    likely = "" if sure is None else f", probability {sure:.1%} where half of those who come are who they say"
+    likely = "" if sure is None else f", probability {percent(sure)} where half of those who come are who they say"
     verdict += f": distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{origin}{likely}"
     yield from wrapped(plain(verdict), hanging="  ")
 
@@ -189,69 +207,141 @@ def _verdict(found: dict[str, Any]) -> Iterator[str]:
 
 
 def identify(arguments: argparse.Namespace) -> int:
+    from minicnn import frozen
+
     inputs.checked_threshold(arguments.threshold)
     encoder, gallery = opened(arguments.gallery, arguments)
-    if arguments.threshold is not None:
-        gallery.threshold = arguments.threshold
-    judged = inputs.may_judge(arguments, encoder)
-    look = inputs.looker(arguments, encoder, len(arguments.images))
-    shown = list(outcome.each(arguments.images, look))
-    good = [number for number, (_, _, bad) in enumerate(shown) if not bad]
-    results = gallery.identify([shown[k][1] for k in good], matches=arguments.matches) if good else []
-    if arguments.picture and results:
-        _draw_matches(arguments, encoder, good[0], results[0], judged)
-    told = dict(zip(good, results, strict=True))
+    _set_up(gallery, arguments)
+    pictures = pictures_in(arguments.images, "identify")
+    look = Looker(arguments, encoder.card, len(pictures))
+    people = image_folder(arguments.faces)
+    rows, drawn = [], []
+    status = outcome.DONE
+
+    def answer(picture: str) -> list[Identification]:
+        shown = look(picture)
+        if not shown:
+            raise outcome.NoVerdict(f"{picture}: {NO_FACE}")
+        return list(gallery.identify(shown, matches=arguments.matches))
+
+    with frozen(encoder.network):
+        for picture, results, bad in outcome.each(pictures, answer, bar=inputs.bar(arguments, "identifying")):
+            if bad:
+                rows.append(bad)
+                continue
+            rows += [_plain_result(picture, result) for result in results]
+            status = min((status, *map(_status, results)), key=outcome.SERIOUS.index)
+            if not arguments.json:
+                outcome.say("\n".join(_lines(picture, results, gallery)))
+            if arguments.picture and len(drawn) < MOST_DRAWN:
+                drawn.append((picture, results))
+    look.conclude()
     if arguments.json:
-        rows = [bad or _plain_result(image, told[k], judged) for k, (image, _, bad) in enumerate(shown)]
-        facts = {"gallery": arguments.gallery, "encoder": encoder.name, "verdict": judged}
+        facts = {"gallery": arguments.gallery, "encoder": encoder.name, "threshold": gallery.identification_threshold}
         print_json({**facts, "identified": rows})
-    else:
-        for number, result in told.items():
-            print("\n".join(_matches(arguments.images[number], result, judged)))
-    if not judged and results:
-        raise outcome.NoVerdict(inputs.why_no_verdict(encoder))
-    return outcome.DONE if all(results) else outcome.NO
+    if drawn:
+        _draw(arguments, encoder, drawn, people)
+        if len(drawn) < len(pictures) and len(drawn) == MOST_DRAWN:
+            outcome.note(f"{arguments.picture} shows the first {MOST_DRAWN} pictures")
+    return status
 
 
-def _plain_result(image: str, result: Identification, judged: bool) -> dict[str, Any]:
-    told = asdict(result)
-    if not judged:
-        told |= {"name": None, "why": ""}
+def _status(result: Identification) -> int:
+    return outcome.DONE if result else outcome.NO if result.judged else outcome.NO_VERDICT
+
+
+def _plain_result(picture: str, result: Identification) -> dict[str, Any]:
+    told = asdict(replace(result, face=None))
+    del told["face"]
     told["matches"] = [{"name": name, "distance": distance} for name, distance in result.matches]
-    return {"picture": image, **told}
+    return {"picture": picture, **told, **place_of(result.face), **quality_of(result.face)}
 
 
-def _matches(image: str, result: Identification, judged: bool) -> Iterator[str]:
-    """The verdict on a picture, the nearest people, and why."""
-    verdict = f": {plain(result.name or 'not recognized')}" if judged else ""
-    yield f"{elided_inside(plain(image), WIDTH - 2 - len(verdict))}{verdict}"
+def _lines(picture: str, results: Sequence[Identification], gallery: Gallery) -> Iterator[str]:
+    """Of one face the verdict, the nearest people, and why; of several a line each."""
+    if len(results) == 1:
+        yield from _matches(picture, results[0], gallery)
+        return
+    known = sum(map(bool, results))
+    count = f": {counted(len(results), 'face')}, {known} recognized"
+    yield f"{elided_inside(plain(picture), WIDTH - len(count))}{count}"
+    for result in results:
+        place = place_of(result.face)
+        left, top, right, bottom = place["box"]
+        where = f"{(left + right) / 2:.0f},{(top + bottom) / 2:.0f}"
+        far = f"{result.distance:.4f}" + (f" ≤ {result.threshold:.4g}" if result else "") if result.judged else ""
+        who = elided_inside(plain(_verdict_of(result)), COLUMN)
+        yield f"  {place['face']:>3}  at {where:<9}  {who:<{COLUMN}}  {far}".rstrip()
+
+
+def _verdict_of(result: Identification) -> str:
+    if not result.judged:
+        return result.why.partition(" to tell")[0]
+    return result.name or "not recognized"
+
+
+def _matches(picture: str, result: Identification, gallery: Gallery) -> Iterator[str]:
+    """The verdict on a face, the nearest people, and why."""
+    verdict = f": {plain(_verdict_of(result))}"
+    yield f"{elided_inside(plain(picture), WIDTH - len(verdict))}{verdict}"
+    if not result.judged:
+        yield from wrapped(plain(result.why), indent="  ")
+        return
+    size = f" for {counted(gallery.comparisons, 'picture')}" if gallery.calibration else ""
     for number, (name, distance) in enumerate(result.matches, start=1):
-        within = f"  ≤ {result.threshold:.4g}" if judged and distance <= result.threshold else ""
+        within = f"  ≤ {result.threshold:.4g}{size if number == 1 else ''}" if distance <= result.threshold else ""
         yield f"  {number:>2}  {elided_inside(plain(name), COLUMN):<{COLUMN}}  {distance:>8.4f}{within}"
-    if judged and not result:
+    if not result:
         yield from wrapped(plain(result.why), indent="  ")
 
 
-def _draw_matches(
-    arguments: argparse.Namespace, encoder: FaceEncoder, number: int, result: Identification, judged: bool
+def _draw(
+    arguments: argparse.Namespace,
+    encoder: FaceEncoder,
+    drawn: Sequence[tuple[str, Sequence[Identification]]],
+    people: ImageFolder | None,
 ) -> None:
-    from minicnn.faces import figures
+    from minicnn.faces import drawing, figures
 
-    image = arguments.images[number]
-    face = inputs.looker(arguments, encoder, len(arguments.images), size=inputs.LOOKED_AT, first=number)(image)
-    verdict = (result.name or "not recognized") if judged else Path(image).name
-    faces = [_face_of(arguments, encoder, name) for name, _ in result.matches] if arguments.faces else []
-    threshold = result.threshold if judged else None
-    figures.save(figures.matches(face, verdict, result.matches, threshold, faces=faces), arguments.picture)
+    if len(drawn) == 1 and len(drawn[0][1]) == 1:
+        result = drawn[0][1][0]
+        assert result.face is not None
+        near = [_face_of(people, encoder, name) for name, _ in result.matches] if people else []
+        face = result.face.crop_for(encoder.card, size=inputs.LOOKED_AT)
+        threshold = result.threshold if result.judged else None
+        figure = figures.matches(face, _verdict_of(result), result.matches, threshold, faces=near)
+        figures.save(figure, arguments.picture)
+        return
+    scenes = []
+    for _, results in drawn:
+        found = [result for result in results if hasattr(result.face, "box")]
+        image = results[0].face.image  # type: ignore[union-attr]
+        scenes.append(drawing.named(image, [result.face for result in found], [result.name for result in found]))  # type: ignore[misc]
+    if len(scenes) == 1:
+        from minicnn import images
+
+        images.save(arguments.picture, scenes[0])
+        return
+    titles = [
+        Path(picture).name if hasattr(results[0].face, "box") else _verdict_of(results[0]) for picture, results in drawn
+    ]
+    figures.save(figures.scenes(scenes, titles), arguments.picture)
 
 
-def _face_of(arguments: argparse.Namespace, encoder: FaceEncoder, name: str) -> np.ndarray | None:
-    """The first picture of a person in the folder that --faces names, from its middle; None where there is none."""
-    from minicnn import images
-    from minicnn.datasets import image_folders
+def image_folder(root: str | None) -> ImageFolder | None:
+    """The folder of people of --faces, if any, read before the work."""
+    return inputs.read_folder(root) if root else None
+
+
+def _face_of(people: ImageFolder, encoder: FaceEncoder, name: str) -> np.ndarray | None:
+    """The face in the first picture of a person in the folder that --faces names; None, and said, where none is."""
+    from minicnn import images, zoo
     from minicnn.faces.cropping import crop
+    from minicnn.faces.snapshots import take
 
-    folder = image_folders.read(arguments.faces)
-    if spelled(name) not in folder.people:
+    if spelled(name) not in people.people:
+        outcome.note(f"--faces: there is no folder {name!r} in {str(people.root)!r}")
         return None
-    return crop(images.load(folder.of(name)[0]), encoder.card, size=inputs.LOOKED_AT)
+    image = images.load(people.of(name)[0])
+    face = take(image, "centre") if zoo.here(zoo.find("mtcnn")) and not encoder.drawn else None
+    return (face.crop_for if face else partial(crop, image))(encoder.card, size=inputs.LOOKED_AT)

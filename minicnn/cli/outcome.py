@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class NoVerdict(InputError):
 
 
 def conclude(run: Callable[[], int | None], *, detailed: bool) -> int:
-    """Run a command and return its exit status. Whatever stops it is told in one line, after its traceback if detailed.
+    """Run a command and return its exit status. Print what stops it in one line, after its traceback if detailed.
 
     Raises SystemExit as argparse does, after --help and what it cannot parse.
     """
@@ -55,11 +55,19 @@ def conclude(run: Callable[[], int | None], *, detailed: bool) -> int:
     return min((status, *_troubles), key=SERIOUS.index)
 
 
-def each(pictures: Iterable[Any], look: Callable[[Any], Any]) -> Iterator[tuple[Any, Any, dict[str, Any] | None]]:
+def each(
+    pictures: Sequence[Any], look: Callable[[Any], Any], *, bar: str | None = None
+) -> Iterator[tuple[Any, Any, dict[str, Any] | None]]:
     """Yield (picture, what look says of it, None) for good ones, (picture, None, a row for programs) for bad ones.
 
-    The command goes on without the bad ones. They are told of, and its exit status will say so.
+    The command goes on without the bad ones. They are told of, and its exit status will say so. bar: what a progress
+    bar on a terminal is called; none for one picture.
     """
+    if bar and len(pictures) > 1:
+        from tqdm import tqdm
+
+        # disable None: hidden where nobody watches.
+        pictures = tqdm(pictures, bar, leave=False, unit=" pictures", disable=None)
     for picture in pictures:
         try:
             found, row = look(picture), None
@@ -69,9 +77,17 @@ def each(pictures: Iterable[Any], look: Callable[[Any], Any]) -> Iterator[tuple[
         yield picture, found, row
 
 
+def say(text: str, stream: Any = None) -> None:
+    """Print to standard output or another stream, above any progress bar that is open."""
+    if bars := sys.modules.get("tqdm"):
+        bars.tqdm.write(text, file=stream or sys.stdout)
+    else:
+        print(text, file=stream or sys.stdout)
+
+
 def note(line: str) -> None:
     """Print something to know, beside the output that a program may read."""
-    print(f"note: {plain(line)}", file=sys.stderr, flush=True)
+    say(f"note: {plain(line)}", sys.stderr)
 
 
 def note_passed_over(folder: object, counted: str) -> None:
@@ -125,7 +141,7 @@ def _told(problem: BaseException, detailed: bool) -> int:
     try:
         if detailed:
             traceback.print_exception(problem)
-        print(f"minicnn: {elided_inside(line, LONGEST)}", file=sys.stderr, flush=True)
+        say(f"minicnn: {elided_inside(line, LONGEST)}", sys.stderr)
     except (OSError, ValueError):
         _let_go(sys.stderr)
     return status

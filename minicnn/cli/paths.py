@@ -23,8 +23,8 @@ def declare(parser: argparse.ArgumentParser, *, beside: Beside | None = None, **
 
     reads: files, folders, or names of weights. writes: what is replaced, whatever it holds. sides: files that are
     written as well and replace only what minicnn has made, unless --force is given. pictures: those of both that are
-    pictures, by their suffix. folders: those that may be a folder. beside: more sides, as pairs of what they are and
-    their path, from the arguments.
+    pictures, by their suffix. folders: those that may be a folder, which is made. beside: more sides, as pairs of
+    what they are and their path, from the arguments.
     """
     known = {kind: names.get(kind, "").split() for kind in ("reads", "writes", "sides", "pictures", "folders")}
     parser.set_defaults(paths={**known, "command": parser.prog.removeprefix("minicnn "), "beside": beside})
@@ -38,6 +38,11 @@ def check(arguments: argparse.Namespace) -> None:
         return
     read = [(name, path) for name in names["reads"] for path in _read(arguments, name)]
     written: list[tuple[str, str, bool]] = []
+    for name in names["folders"]:
+        value = getattr(arguments, name)
+        if value and not os.path.lexists(value) and (value.endswith(("/", os.sep)) or not Path(value).suffix):
+            check_folder(f"{names['command']}: --{name}", Path(value))
+            os.mkdir(value)
     for name in (*names["writes"], *names["sides"]):
         value = getattr(arguments, name)
         if value is not None and not (name in names["folders"] and os.path.isdir(value)):
@@ -84,7 +89,7 @@ def same(path: str | Path, other: str | Path) -> bool:
 
 
 def _read(arguments: argparse.Namespace, name: str) -> Iterator[str | Path]:
-    """The files and folders of an argument. Weights may be named as in the catalogue."""
+    """Yield the files and folders of an argument. Weights may be named as in the catalogue."""
     from minicnn import zoo
 
     given = getattr(arguments, name, None)

@@ -190,7 +190,7 @@ def _patches(model: Network, arguments: argparse.Namespace) -> Figure:
 
 
 def _good(paths: list[Any]) -> list[Any]:
-    """Those pictures that can be read; the others are told of and left out."""
+    """Return those pictures that can be read; the others are told of and left out."""
     from minicnn import images
 
     if len(paths) == 1:

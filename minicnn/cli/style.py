@@ -92,7 +92,7 @@ def _add_safety(group: Any) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """What is written besides the pictures that are named."""
+    """Yield what is written besides the pictures that are named."""
     out, frames = Path(arguments.out), arguments.frames
     yield "the manifest beside --out,", out.with_suffix(".json")
     yield "the checkpoint beside --out,", out.with_suffix(".checkpoint")

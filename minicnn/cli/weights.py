@@ -79,7 +79,8 @@ def _facts(row: Weights) -> dict[str, Any]:
     path = zoo.here(row)
     package = next(iter(zoo.packages.find(row) or ()), None) if path and path.name in row.packaged else None
     size = path.stat().st_size if path and not package else row.size
-    found = {"path": str(path) if path else None, "package": package}
+    here = "shipped" if row.loaded == "shipped" else "pip" if package else "yes"
+    found = {"path": str(path) if path else None, "package": package, "here": here if path else "no"}
     return {**asdict(row), "size": size, "link": row.link, "call": row.call, **found}
 
 
@@ -90,12 +91,9 @@ def _table(rows: list[Weights]) -> Iterator[str]:
     yield line("name", "network", "size", "licence", "year", "loaded", "here")
     for row in rows:
         facts = _facts(row)
-        here = "no" if facts["path"] is None else "pip" if facts["package"] else "yes"
-        here = "shipped" if row.loaded == "shipped" else here
         loaded = "file" if row.loaded in ("shipped", "numbers") else row.loaded
-        yield line(
-            row.name, row.model or "none of ours", file_size(facts["size"]), row.licence, row.year or "", loaded, here
-        )
+        size, year = file_size(facts["size"]), row.year or ""
+        yield line(row.name, row.model or "none of ours", size, row.licence, year, loaded, facts["here"])
     yield ""
     yield "loaded: what minicnn's tests have loaded. file: the file itself, or its numbers;"
     yield "layout: files in its layout only, for the file itself was not at hand."

@@ -62,7 +62,7 @@ def transform(image: np.ndarray, matrix: npt.ArrayLike, size: int) -> np.ndarray
     finer = min(max(math.ceil(np.linalg.norm(back, 2) - 1e-6), 1), 64)
     ticks = (np.arange(size * finer) + 0.5) / finer
     x, y = np.meshgrid(ticks - matrix[0, 2], ticks - matrix[1, 2])
-    samples = _bilinear(image, back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y)
+    samples = bilinear(image, back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y)
     crop = samples.reshape(size, finer, size, finer, 3).mean(axis=(1, 3))
     return np.rint(crop).astype(np.uint8) if image.dtype == np.uint8 else crop.astype(image.dtype)
 
@@ -119,7 +119,7 @@ def _square(image: np.ndarray, x: float, y: float, side: float, size: int) -> np
     return transform(image, np.array([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]]), size)
 
 
-def _bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The picture at places (x, y): float32 (…, 3)."""
     height, width = image.shape[:2]
     column, row = np.clip(x - 0.5, 0, width - 1), np.clip(y - 0.5, 0, height - 1)

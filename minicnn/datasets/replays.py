@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minicnn import images
+from minicnn.datasets.alignment import bilinear
 from minicnn.errors import InputError
 
 MEDIA = ("screen", "print")
@@ -95,7 +96,7 @@ def _screen(shown: np.ndarray, how: Replay, random: np.random.Generator) -> np.n
     that stripes finer than two pixels of the camera turn into waves.
     """
     across, down = _places(shown.shape[:2], how, 1)
-    light = _at(shown, across, down)
+    light = bilinear(shown, across, down)
     x, y = _turned(across, down, how.angle)
     phase = random.uniform(0, 2 * math.pi, 2)
     columns = np.stack([x / how.pitch + colour / 3 for colour in range(3)], axis=-1)
@@ -107,7 +108,7 @@ def _screen(shown: np.ndarray, how: Replay, random: np.random.Generator) -> np.n
 def _print(shown: np.ndarray, how: Replay) -> np.ndarray:
     """A dot covers as much of its cell as its ink is to take of the light. Source: amplitude-modulated halftone."""
     across, down = _places(shown.shape[:2], how, FINER)
-    wanted = _at(shown, across, down)
+    wanted = bilinear(shown, across, down)
     paper = np.empty_like(wanted)
     for ink, degrees in enumerate(SCREENS):
         x, y = _turned(across, down, how.angle + degrees)
@@ -135,17 +136,6 @@ def _places(size: tuple[int, int], how: Replay, finer: int) -> tuple[np.ndarray,
 def _turned(x: np.ndarray, y: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return cosine * x + sine * y, cosine * y - sine * x
-
-
-def _at(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The picture at places, bilinear; beyond its edge it goes on as at the edge."""
-    height, width = picture.shape[:2]
-    column, row = np.clip(x - 0.5, 0, width - 1), np.clip(y - 0.5, 0, height - 1)
-    left, top = column.astype(int), row.astype(int)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    along, below = (column - left)[..., None], (row - top)[..., None]
-    upper = (1 - along) * picture[top, left] + along * picture[top, right]
-    return (1 - below) * upper + below * ((1 - along) * picture[bottom, left] + along * picture[bottom, right])
 
 
 def _with_glare(picture: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:

@@ -59,11 +59,11 @@ def demonstrate(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
     gallery = Gallery(encoder, threshold=calibration)
     cards = []
     for i, (name, person) in enumerate(zip(NAMES, people, strict=False)):
-        portrait = _floats(population.portrait(person, Circumstances(scene=person)).image)
+        portrait = population.portrait(person, Circumstances(scene=person)).image
         images.save(folder / f"face-enrolled-{i + 1}.png", portrait)
         gallery.enroll(name, _for(encoder, portrait))
         cards.append(picture(f"face-enrolled-{i + 1}.png", name))
-    photographs = [_floats(population.picture(people[visitor.who], visitor.number).image) for visitor in VISITORS]
+    photographs = [population.picture(people[visitor.who], visitor.number).image for visitor in VISITORS]
     answers = []
     for i, (visitor, photograph) in enumerate(zip(VISITORS, photographs, strict=True)):
         images.save(folder / f"face-visitor-{i + 1}.png", photograph)
@@ -85,10 +85,6 @@ def _calibration(encoder: Network, people: list[int]) -> Calibration:
     encodings = encode(encoder, album.images)
     first, second = np.triu_indices(len(encodings), 1)
     return calibrate(distance(encodings[first], encodings[second]), album.people[first] == album.people[second])
-
-
-def _floats(image: np.ndarray) -> np.ndarray:
-    return image.astype(np.float32) / np.float32(255)
 
 
 def _for(encoder: Network, image: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
 
     crop: Any
     quality: quality.Quality | None
-    face: Face | None
+    face: Any
     among: int
     picture: int
 
@@ -49,6 +49,9 @@ def candidates(images: Any, card: ModelCard, which: int | str, function: str) ->
     """
     images = images.numpy() if isinstance(images, Tensor) else images
     for number, picture in enumerate([images] if is_one(images) else images):
+        if isinstance(picture, Candidate):
+            yield picture._replace(picture=number)
+            continue
         if isinstance(picture, Face):
             yield Candidate(picture.crop_for(card), picture.quality, picture, 1, number)
             continue

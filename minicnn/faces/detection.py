@@ -6,10 +6,8 @@ at its width. A box is (left, top, right, bottom).
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +16,9 @@ from minicnn import nn, zoo
 from minicnn.backend import kernels_for
 from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
+from minicnn.images import as_floats
 from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
+from minicnn.models.pretrained import loaded_once
 
 SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
 SMALLEST = 40.0  # pixels; encoders are shown a hundred and more
@@ -65,7 +65,7 @@ def detect(
         raise InputError(f"detect: min_size is {min_size!r}; expected {CELL} pixels or more")
     if len(thresholds) != 3 or not all(is_number(t, 0) and t <= 1 for t in thresholds):
         raise InputError(f"detect: thresholds is {thresholds!r}; expected three numbers from 0 to 1")
-    picture = checked_picture(image)
+    picture = as_picture(image)
     detector = detector or the_detector()
     with nn.frozen(detector):
         return run_cascade(picture, detector, min_size, thresholds)
@@ -82,13 +82,7 @@ def run_cascade(
 
 def the_detector() -> MTCNN:
     """The catalogue's, loaded once. Raises MissingFileError where its weights are not on this machine."""
-    path = zoo.path("mtcnn")
-    return _loaded(path, path.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(path: Path, changed: int) -> MTCNN:
-    return mtcnn(path)
+    return loaded_once(mtcnn, zoo.path("mtcnn"))
 
 
 # The three stages
@@ -210,20 +204,13 @@ def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.n
 # What comes in
 
 
-def checked_picture(image: Any) -> np.ndarray:
-    """Return a picture as float32 (H, W, 3). Raises InputError for what `detect` does not take."""
+def as_picture(image: Any) -> np.ndarray:
+    """The picture as float32 (H, W, 3). image: as of `detect`. Raises InputError."""
     picture = as_array(image)
     if picture.ndim == 2:
         picture = picture[..., None]
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise InputError(f"detect: image has shape {picture.shape}; expected (H, W, 3), or grey (H, W)")
-    if picture.dtype == np.uint8:
-        picture = picture.astype(np.float32) / np.float32(255)
-    if picture.dtype.kind != "f":
-        raise InputError(f"detect: image has dtype {picture.dtype}; expected floats in [0, 1], or uint8")
-    if picture.size:
-        low, high = float(picture.min()), float(picture.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):  # so written, NaN is refused too
-            raise InputError(f"detect: image goes from {low:.4g} to {high:.4g}; expected RGB in [0, 1]")
-    picture = picture.astype(np.float32, copy=False)
+    if picture.size:  # one without pixels has no face
+        picture = as_floats(picture, "detect: image", slack=1e-3)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

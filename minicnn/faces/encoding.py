@@ -20,6 +20,7 @@ from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 from minicnn.text import one_line
 
+ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 BATCH = 32  # pictures at once: enough for large products, and Inception-ResNet-v1 takes 400 MB for them
 
 
@@ -58,6 +59,11 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
     return np.asarray(encodings, np.float32)
 
 
+def are_alike(encodings: np.ndarray, encoding: np.ndarray) -> Any:
+    """Return True for each of encodings (…, D) that is of the same picture as another one (D,)."""
+    return np.abs(encodings - encoding).max(axis=-1, initial=0) <= ALIKE * np.abs(encoding).max()
+
+
 def _batches(images: Any, batch_size: int, card: ModelCard) -> Iterator[np.ndarray]:
     pictures = (_checked(picture, number, card) for number, picture in enumerate(_pictures(images), start=1))
     while batch := list(itertools.islice(pictures, batch_size)):
@@ -79,13 +85,11 @@ def _pictures(images: Any) -> Iterable[Any]:
 def _checked(picture: Any, number: int, card: ModelCard) -> np.ndarray:
     """A picture as the encoder takes it."""
     picture = picture.numpy() if isinstance(picture, Tensor) else picture
-    if not isinstance(picture, np.ndarray):
+    if not hasattr(picture, "__array__"):
         raise _no_picture(f"picture {number}", picture)
-    height, width = card.input_size
-    if picture.shape != (height, width, 3):
-        raise InputError(
-            f"encode: picture {number} has shape {picture.shape}; {card.name} expects ({height}, {width}, 3)"
-        )
+    (height, width), shape = card.input_size, np.shape(picture)
+    if shape != (height, width, 3):
+        raise InputError(f"encode: picture {number} has shape {shape}; {card.name} expects ({height}, {width}, 3)")
     return files.as_floats(picture, f"encode: picture {number}")
 
 

@@ -52,12 +52,25 @@ def matches(
     rows = max(len(people), 3)  # so that one bar alone is no wall
     middle = (len(people) - 1) / 2
     right.set(xlim=(0, room), ylim=(middle + rows / 2 + 0.15, middle - rows / 2 - 0.15), xlabel="distance")
-    right.set_yticks(places, [_short(name) for name, _ in people], fontsize=12)
+    right.set_yticks(places, [_short(name, 28) for name, _ in people], fontsize=12)
     right.tick_params(left=False)
     _thumbnails(right, faces, room)
     if threshold is not None:
         _line(right, threshold, "threshold")
     _plain(right, "x")
+    return figure
+
+
+def scenes(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """Several pictures (H, W, 3), each under its title."""
+    columns = min(len(pictures), 4 if len(pictures) > 4 else 3)
+    rows = -(-len(pictures) // columns)
+    figure = _blank(3.3 * columns, 3.5 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, picture, title in zip(grid, pictures, titles, strict=False):
+        _show(axes, picture, _short(title, 30))
+    for axes in grid[len(pictures) :]:
+        axes.set_axis_off()
     return figure
 
 

@@ -15,7 +15,7 @@ from minicnn.faces import gallery_file
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.candidates import Candidate, candidates, is_one
 from minicnn.faces.distances import is_same
-from minicnn.faces.encoding import card_of, check_same_encoder, encode, identity
+from minicnn.faces.encoding import are_alike, card_of, check_same_encoder, encode, identity
 from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
 from minicnn.faces.journal import Change, Journal
@@ -26,8 +26,6 @@ from minicnn.faces.settings import Settings, check_passable
 from minicnn.faces.snapshots import Face, check_choice
 from minicnn.hdf5.access import named
 from minicnn.text import listed, spelled
-
-ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
 
 
 class Gallery:
@@ -204,7 +202,7 @@ class Gallery:
     @property
     def comparisons(self) -> int:
         """How often a stranger is compared: with every picture, or where pictures are averaged with every person."""
-        return max(1, len(self._records) if self._settings.score == "min" else len(self))
+        return self._settings.comparisons(self._records)
 
     @property
     def identification_threshold(self) -> float:
@@ -223,7 +221,7 @@ class Gallery:
         name = self._known(name, "verify")
         shown, encodings = self._encoded("verify", image, "all")
         pictures = {one.picture for one in shown}
-        if len(pictures) > 1 and not all(isinstance(one, Face) for one in image):
+        if len(pictures) > 1 and not all(isinstance(one, Face | Candidate) for one in image):
             raise InputError(f"verify: image holds {len(pictures)} pictures; expected one")
         if not shown:
             raise InputError("verify: no face was found in image; expected one")
@@ -362,6 +360,6 @@ def _new_among(encodings: np.ndarray, before: np.ndarray) -> list[int]:
     new: list[int] = []
     for i, encoding in enumerate(encodings):
         known = np.concatenate([before, encodings[new]])
-        if not (np.abs(known - encoding).max(axis=1, initial=0) <= ALIKE * np.abs(encoding).max()).any():
+        if not are_alike(known, encoding).any():
             new.append(i)
     return new

@@ -24,6 +24,7 @@ from minicnn.files import replacing
 from minicnn.hdf5.access import opened
 from minicnn.hdf5.entries import Source
 from minicnn.hdf5.loader import Checksum
+from minicnn.hdf5.seals import USER_BLOCK, seal
 from minicnn.text import one_line
 
 FORMAT = "minicnn-gallery-1"
@@ -193,6 +194,7 @@ def write(path: Path, content: Content) -> str:
         mode = stat.S_IMODE(path.stat().st_mode) if os.path.exists(path) else 0o600  # as its owner has made it since
         with replacing(path, name=f".{path.name}.part", mode=mode) as beside:
             _write(beside, {**facts, "sha256": sha256}, content.datasets())
+            seal(beside)
     except (OSError, RuntimeError, ValueError, TypeError) as problem:
         raise InputError(f"gallery {str(path)!r} cannot be written ({one_line(problem)})") from problem
     return sha256
@@ -201,7 +203,8 @@ def write(path: Path, content: Content) -> str:
 def _write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     import h5py
 
-    with h5py.File(path, "w") as file:
+    # Nobody else knows of the file, and some file systems have no locks.
+    with h5py.File(path, "w", locking=False, userblock_size=USER_BLOCK) as file:
         for key, value in facts.items():
             file.attrs[key] = value
         for name, array in arrays.items():

@@ -12,6 +12,7 @@ from minicnn.faces.distances import distance
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs, val_at_far
 from minicnn.faces.heads import PairHead
 from minicnn.operation import no_grad
+from minicnn.text import counted
 
 
 class Measured(NamedTuple):
@@ -48,8 +49,8 @@ def evaluation_pairs(people: np.ndarray, *, seed: int = 0) -> Pairs:
         if pairs >= 2:
             return draw_pairs(people, folds=folds, pairs=pairs, seed=seed)
     raise InputError(
-        f"face train: to measure, {len(names)} people with {counts.min()} to {counts.max()} pictures are too few; "
-        "expected four people or more with two pictures each"
+        f"pairs: {counted(len(names), 'person', 'people')} with {counted(int(counts.max()), 'picture')} at most are "
+        "too few; expected four people or more with two pictures each"
     )
 
 

@@ -10,6 +10,7 @@ from minicnn.errors import InputError
 from minicnn.faces.evaluation import cumulative_match, open_set_roc
 from minicnn.faces.scoring import Apart, all_distances
 from minicnn.operation import no_grad
+from minicnn.text import counted
 
 MOST_PAIRS = 2_000_000  # of two people; beyond that they are drawn
 DRAWS = 20  # of who is enrolled, and with which picture
@@ -54,7 +55,8 @@ def every_pair(labels: np.ndarray, *, balanced: bool = False, seed: int = 0) -> 
     one = np.concatenate([none, *(group[np.stack(np.triu_indices(len(group), 1), axis=1)] for group in groups)])
     if len(groups) < 2 or not len(one):
         raise InputError(
-            f"pairs: {len(labels)} pictures of {len(groups)} people give no pairs of both kinds; "
+            f"pairs: {counted(len(labels), 'picture')} of {counted(len(groups), 'person', 'people')} give no pairs of "
+            "both kinds; "
             "expected two people or more, and two pictures of somebody"
         )
     count = len(labels) * (len(labels) - 1) // 2 - len(one)

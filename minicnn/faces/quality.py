@@ -37,7 +37,7 @@ BRIGHTNESS, WHITE, JPEG = 128.0, 247.0, 8
 LIMITS = (
     ("eyes", 11.0, math.inf, "too small"),
     ("yaw", -0.6, 0.6, "turned too far aside"),
-    ("length", 0.6, 1.8, "turned too far aside, or cut off"),
+    ("length", 0.6, 1.8, "turned or cut off"),
     ("pitch", 0.15, 0.9, "turned too far up or down"),
     ("glare", 0.0, 0.6, "too bright"),
     ("contrast", 2.5, math.inf, "too dark or too pale"),
@@ -79,7 +79,9 @@ class Quality(NamedTuple):
 def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
     """The quality of a face in a picture, (H, W, 3) floats in [0, 1], with its five landmarks (5, 2)."""
     across = landmarks[1] - landmarks[0]
-    eyes = max(float(np.hypot(*across)), 1e-6)
+    eyes = float(np.hypot(*across))
+    if eyes < 1:
+        return Quality(*np.zeros(len(Quality._fields)).tolist())
     # Seen from the middle of the eyes: along them, and down.
     turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) / eyes**2
     nose, *mouth = (turn @ (landmarks[2:] - landmarks[:2].mean(axis=0)).T).T

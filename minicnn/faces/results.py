@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from minicnn.text import percent
+
 if TYPE_CHECKING:
     from minicnn.faces.snapshots import Face
-
-
-def percent(share: float) -> str:
-    """A probability, which is never quite 0 or 100 %."""
-    return "<0.1%" if share < 0.001 else ">99.9%" if share > 0.999 else f"{share:.1%}"
 
 
 class Match(NamedTuple):

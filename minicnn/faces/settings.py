@@ -14,6 +14,7 @@ from minicnn.faces.arguments import is_number
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.gallery_file import Content
 from minicnn.faces.heads import PairHead
+from minicnn.faces.records import Records
 from minicnn.text import one_line
 
 
@@ -45,6 +46,10 @@ class Settings:
         value, calibration = _threshold(threshold)
         check_passable(calibration)
         return replace(self, threshold=value, calibration=calibration)
+
+    def comparisons(self, records: Records) -> int:
+        """How often a stranger is compared: with every picture, or where pictures are averaged with every person."""
+        return max(1, len(records) if self.score == "min" else len(records.people))
 
     def facts(self) -> dict[str, str | int | float]:
         """For the attributes of a file."""

@@ -13,7 +13,7 @@ from minicnn import images
 from minicnn.errors import InputError, is_count
 from minicnn.faces import encoders, quality
 from minicnn.faces.cropping import crop
-from minicnn.faces.detection import SMALLEST, Detection, checked_picture, detect
+from minicnn.faces.detection import SMALLEST, Detection, as_picture, detect
 from minicnn.faces.encoding import card_of, encode
 from minicnn.models.card import ModelCard
 from minicnn.models.cascade import MTCNN
@@ -44,8 +44,8 @@ class Face:
 
     @property
     def encoder(self) -> Any:
-        """The network that encodes it: the one that `find` was given, or else the best on this machine."""
-        self._encoder = self._encoder or encoders.best()
+        """The network that encodes it: the one that `find` was given, or else that of photographs on this machine."""
+        self._encoder = self._encoder or encoders.of_photographs()
         return self._encoder
 
     @cached_property
@@ -85,10 +85,10 @@ def find(
 ) -> list[Face]:
     """Find all faces in a picture, the surest first. Where none is upright, a picture on its side or head is tried.
 
-    picture: a path, or an array as for `detect`. encoder: for crops and encodings; the best on this machine when left
-    out. Other arguments and errors as of `detect`.
+    picture: a path, or an array as for `detect`. encoder: for crops and encodings; that of photographs on this
+    machine when left out. Other arguments and errors as of `detect`.
     """
-    image = checked_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
+    image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     for turn in (0, 90, 270, 180):
         found = detect(np.rot90(image, -turn // 90), min_size=min_size, detector=detector)
         if len(found.scores):

@@ -135,15 +135,15 @@ def train_encoder(
 ) -> PairHead | None:
     """Train `encoder` in place with SGD and Nesterov momentum; returns the head that was trained with it, if any.
 
-    images: (N, H, W, 3) uint8, as large as the encoder's card says. labels: (N,), who is who. checkpoint, resume,
-    checkpoint_every: as of `training.train_classifier`. Raises InputError: one person alone, P or K below 2, a layer to
-    freeze that is unknown, pictures of another size.
+    images: (N, H, W, 3), uint8 or floats in [0, 1], as large as the encoder's card says. labels: (N,), who is who.
+    checkpoint, resume, checkpoint_every: as of `training.train_classifier`. Raises InputError: one person alone, P or K
+    below 2, a layer to freeze that is unknown, pictures of another size.
     """
     size = encoder.card.input_size
-    if images.dtype != np.uint8 or images.shape[1:] != (*size, 3):
+    if not (images.dtype == np.uint8 or images.dtype.kind == "f") or images.shape[1:] != (*size, 3):
         raise InputError(
             f"face train: images have shape {images.shape} and dtype {images.dtype}; "
-            f"expected (N, {size[0]}, {size[1]}, 3) uint8 for {encoder.card.name}"
+            f"expected (N, {size[0]}, {size[1]}, 3), floats in [0, 1] or uint8, for {encoder.card.name}"
         )
     names, people = np.unique(labels, return_inverse=True)
     if len(names) < 2:

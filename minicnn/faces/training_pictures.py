@@ -47,7 +47,7 @@ def folder(
         image = images.load(path)
         face = take(image, path) if take else None
         crops.append(crop_centre(image, size) if face is None else face)
-    return np.stack([np.rint(np.clip(crop, 0, 1) * 255).astype(np.uint8) for crop in crops]), found.labels
+    return np.stack([images.as_bytes(crop, "face train: picture") for crop in crops]), found.labels
 
 
 def _kept(path: Path, population: Population, people: list[int], each: int, size: int, progress: bool) -> np.ndarray:

@@ -6,6 +6,7 @@ in which a function bears the name of its contract.
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -74,13 +75,19 @@ def _finder(package: str, modules: dict[str, tuple[str, ...]]) -> Callable[[str]
 
 
 def _load(module: str) -> Any:
+    before = len(sys.modules)
     try:
-        return importlib.import_module(f"minicnn.fast.{module}")
+        found = importlib.import_module(f"minicnn.fast.{module}")
     except RuntimeError as problem:  # Numba can write neither beside the source nor below the user's home
         if "no locator available" not in str(problem):
             raise
         importlib.import_module("minicnn.fast.cpu.compilation").cache_until_the_end()
-        return importlib.import_module(f"minicnn.fast.{module}")
+        found = importlib.import_module(f"minicnn.fast.{module}")
+    if module.startswith("cpu") and "numba" in sys.modules and sys.modules["numba"].config.DISABLE_JIT:
+        raise ImportError("Numba's compiler is switched off (NUMBA_DISABLE_JIT)")
+    if len(sys.modules) > before:
+        importlib.import_module("minicnn.fast.cpu.compilation").mend_caches()
+    return found
 
 
 def _later(module: str, name: str) -> Callable[..., Any]:

@@ -32,7 +32,7 @@ def turned(shape: Shape) -> Order:
     return Order(shape, lambda array: array[(slice(None, None, -1),) * spatial])
 
 
-def channels_first(shape: Shape, turn: bool = True) -> Order:
+def channels_first(shape: Shape, turn: bool) -> Order:
     """Kernels (out, in, *kernel), as Keras 1 had them on Theano; there they were also turned."""
     spatial = tuple(range(len(shape) - 2))
     there = shape[-1], shape[-2], *shape[:-2]

@@ -23,10 +23,12 @@ import numpy as np
 
 from minicnn.errors import LoadError
 from minicnn.hdf5.entries import Damaged, Listing, parsed
+from minicnn.machine import interpreter
 
 PROGRAM = Path(__file__).with_name("reader.py")
 LONGEST_ANSWER = 2**25  # bytes; a thousand layers take a hundredth of it
 PATIENCE = 60  # seconds without a word
+START = 60  # seconds within which a process says that it is ready
 # How a process ends that has computed for too long, or waited: by a signal, or on Windows by faulthandler.
 TIMED_OUT = (-signal.SIGPROF, -signal.SIGKILL) if sys.platform != "win32" else (1,)
 
@@ -37,8 +39,11 @@ class Reader:
     listing: Listing
 
     def __init__(self) -> None:
+        if (python := interpreter()) is None:
+            why = f"{sys.executable!r} is an application; hdf5.trust(…) names files that need none"
+            raise LoadError(f"no process can be started to read it in: {why}")
         # -P, -W: whatever lies beside the program, or is deprecated, is no concern of its.
-        command = [sys.executable or "python", "-P", "-W", "ignore", str(PROGRAM)]
+        command = [python, "-P", "-W", "ignore", str(PROGRAM)]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),  # the same h5py
@@ -62,7 +67,11 @@ class Reader:
             raise LoadError(f"no process can be started to read it in ({problem})") from problem
         self._requests = cast(IO[bytes], self.process.stdin)
         self._answers = cast(Any, self.process.stdout)
-        if self._answers.readline(10) != b"ready\n":
+        impatience = threading.Timer(START, self.process.kill)  # of what is no interpreter, and waits
+        impatience.start()
+        ready = self._answers.readline(10)
+        impatience.cancel()
+        if ready != b"ready\n":
             self.end()
             raise LoadError(f"no process can be started to read it in; expected {command[0]} -c 'import h5py' to work")
 

@@ -241,7 +241,7 @@ def _orders(
         if isinstance(layer.module, nn.Conv2d | nn.Conv3d) and layer.roles["w"] in candidates
     }
     as_ours = sum(candidates[name].shape == shape for name, shape in kernels.items())
-    as_theanos = sum(candidates[name].shape == axes.channels_first(shape).shape for name, shape in kernels.items())
+    as_theanos = sum(candidates[n].shape == axes.channels_first(shape, True).shape for n, shape in kernels.items())
     transposed = as_theanos > as_ours
     # A kernel does not show that it is turned. Keras 2 says who wrote it, the files of Keras 1 do so in their names.
     by_name = "th_kernels" in file_name or (transposed and "tf_kernels" not in file_name)

@@ -12,6 +12,7 @@ or {"refused": why}, {"damaged": why}.
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import itertools
 import json
@@ -36,6 +37,9 @@ LARGEST_CHUNK = 2**24  # bytes; a chunk is decompressed whole, however little of
 BLOCK = 2**22  # bytes read at once
 SECONDS = 0.4  # of the processor, for one object or one block; it takes some thousandths
 MEMORY = 100 * 2**20  # bytes, beyond what h5py itself takes
+
+# What a system says whose file system has no locks, such as some of networks; Linux also says 524, which has no name.
+NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", 95), errno.ENOLCK, 524}
 
 _confined = False  # whether this process is there to read files, and for nothing else
 
@@ -75,6 +79,10 @@ def listing(file: h5py.File) -> dict[str, Any]:
                 waiting.append((below, found))
             elif isinstance(found, h5d.DatasetID):
                 arrays[below] = _entry(found)
+    if any(key in groups.get(place, ()) for place in ("", "model_weights") for key in ("layer_names", "layer_names0")):
+        for entry in arrays.values():
+            if entry["dtype"] == "|V2":  # what Keras's .h5 has of a type that NumPy does not know; of two bytes, one
+                entry["dtype"] = entry["format"] = "bfloat16"
     return {"groups": groups, "arrays": arrays}
 
 
@@ -211,7 +219,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             if "open" in request:
                 if file is not None:  # HDF5's library would open the same again, whatever has become of it
                     file.close()
-                file = h5py.File(os.fsencode(request["open"]), "r", rdcc_nbytes=LARGEST_CHUNK)
+                file = _opened(request["open"])
                 _answer(answers, listing(file))
             elif "read" in request:
                 _send(answers, file, request["read"])
@@ -222,6 +230,20 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             _answer(answers, {"refused": str(problem)})
         except DAMAGED as problem:
             _answer(answers, {"damaged": str(problem) or type(problem).__name__})
+
+
+def _opened(path: str) -> h5py.File:
+    """A file, open for reading. HDF5 locks it meanwhile, which a program that writes it prevents."""
+    name = os.fsencode(path)
+    try:
+        return h5py.File(name, "r", rdcc_nbytes=LARGEST_CHUNK)
+    except OSError as problem:
+        said = str(problem)
+        if any(f"unable to lock file, errno = {number}" in said for number in NO_LOCKS):
+            return h5py.File(name, "r", rdcc_nbytes=LARGEST_CHUNK, locking=False)
+        if "unable to lock file" in said or "already open for write" in said:
+            raise Refused("another program has it open for writing; expected a file that is closed") from None
+        raise
 
 
 def _answer(answers: BinaryIO, content: dict[str, Any]) -> None:

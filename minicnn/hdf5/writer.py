@@ -149,7 +149,7 @@ def _cut(key: str, names: list[str]) -> dict[str, np.ndarray]:
 def _write(path: Path, content: Content, options: Mapping[str, Any]) -> None:
     import h5py
 
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", locking=False) as file:  # nobody else knows of it, and some file systems have no locks
         for group, attributes in content.groups.items():
             here = file.require_group(group or "/")
             for key, value in attributes.items():

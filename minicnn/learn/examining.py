@@ -22,6 +22,7 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.files import read_text, unreadable
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
+from minicnn.machine import interpreter
 
 KEPT = 2000  # characters of what it prints
 NEVER_ENDED = 1000  # no status that a process ends with
@@ -35,10 +36,12 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
         raise InputError(f"learn check: seconds is {seconds!r}; expected a number above 0")
     if why := unreadable(file):
         raise MissingFileError(f"learn check: {file} {why}; to begin one: minicnn learn start {exercise.name}")
+    if (python := interpreter()) is None:
+        raise InputError(f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")
     read_text("learn check:", file)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         said = Path(folder) / "verdict.json"
-        command = [sys.executable, "-P", "-m", "minicnn.learn.candidate", exercise.name, os.path.realpath(file)]
+        command = [python, "-P", "-m", "minicnn.learn.candidate", exercise.name, os.path.realpath(file)]
         status, printed = _run([*command, str(said), str(seconds)], _environment(exercise), seconds + SETTING_UP)
         found = json.loads(said.read_text(encoding="utf-8")) if os.path.isfile(said) else None
         stopped = _line_of(Path(folder) / "stopped.txt", file)

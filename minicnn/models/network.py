@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minicnn import nn
 from minicnn.errors import InputError, nearest
+from minicnn.images import scaled
 from minicnn.models.blocks import Block, Branches, Chain, Enough, Everything, Taps, every, reading, run, run_whole
 from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
 from minicnn.tensor import Tensor
@@ -127,11 +130,12 @@ class Network(nn.Module):
             )
 
     def _enter(self, x: Tensor) -> Tensor:
-        """x as the first layer wants it, once it is known to be what the card says."""
+        """x as the first layer wants it, once it is known to be what the card says. uint8 counts as `images` says."""
+        x = floating(x)
         if x.ndim != 4 or x.shape[-1] != 3 or x.dtype.kind != "f":
             raise InputError(
                 f"{self.card.name}: x has shape {x.shape} and dtype {x.dtype}; "
-                "expected floats (N, H, W, 3), RGB in [0, 1]"
+                "expected floats (N, H, W, 3), RGB in [0, 1], or uint8"
             )
         if self.card.embedding is not None:
             height, width = self.card.input_size
@@ -143,6 +147,11 @@ class Network(nn.Module):
                     "which the network prepares itself"
                 )
         return self.preprocessing(x)
+
+
+def floating(x: Tensor) -> Tensor:
+    """Return pictures of uint8 as floats in [0, 1], and any other Tensor as it is."""
+    return Tensor(scaled(x.data)) if x.dtype == np.uint8 else x
 
 
 def pool(pooling: str, size: int, **options: Any) -> nn.Module:

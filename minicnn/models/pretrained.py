@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 from minicnn import hdf5, zoo
@@ -13,12 +15,19 @@ AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 WeightsLike = str | os.PathLike[str]
 
-# Files that are known to the last byte need no process of their own to be read in.
-hdf5.trust(row.sha256 for row in zoo.catalog() if row.sha256)
-
 
 def load_weights(model: AnyNetwork, weights: WeightsLike, *, ignore: Iterable[str] = ()) -> AnyNetwork:
     """The model with the weights of a catalogue name or a file, ready for use. `ignore`: as in hdf5.load."""
     model.load_report = hdf5.load(model, zoo.locate(weights), ignore=ignore)
     model.eval()
     return model
+
+
+def loaded_once(load: Callable[[Path], AnyNetwork], path: Path) -> AnyNetwork:
+    """load(path), and the same network again for as long as the file stays as it is."""
+    return _loaded(load, path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(load: Callable[[Path], AnyNetwork], path: Path, changed: int) -> AnyNetwork:
+    return load(path)

@@ -65,8 +65,9 @@ class Checkpoint:
 def _difference(name: str, was: Any, wanted: Any) -> str:
     """Where two settings differ, down to the part that does."""
     if isinstance(was, dict) and isinstance(wanted, dict):
-        part = next(key for key in [*wanted, *was] if was.get(key) != wanted.get(key))
-        return _difference(f"{name}: {part}", was.get(part), wanted.get(part))
+        pairs = {key: (was.get(key, "absent"), wanted.get(key, "absent")) for key in [*wanted, *was]}
+        part = next(key for key, (one, other) in pairs.items() if one != other)
+        return _difference(f"{name}: {part}", *pairs[part])
     return (
         f"{name} {one_line(json.dumps(was), longest=40)} where {one_line(json.dumps(wanted), longest=40)} is asked for"
     )

@@ -16,9 +16,8 @@ from minicnn.images import Picture, as_image
 
 Match = Callable[[np.ndarray, np.ndarray], Picture]
 
-# Brightness, and orange against blue, and purple against green: NTSC 1953, as Smith & Fink 1977 give it.
-RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
+# The shares of red, green and blue in brightness, Y of NTSC 1953's YIQ.
+BRIGHTNESS = np.array([0.299, 0.587, 0.114])
 FLAT = 1e-6  # variance below which there is nothing to stretch: that of rounding to 8 bits
 
 
@@ -40,8 +39,8 @@ def luminance(image: np.ndarray, reference: np.ndarray) -> Picture:
     image, reference = _pictures("luminance", image, reference)
     if image.shape != reference.shape:
         raise InputError(f"luminance: image has shape {image.shape}, reference {reference.shape}; not equal")
-    brightness = image @ RGB_TO_YIQ[0]
-    colour = reference - (reference @ RGB_TO_YIQ[0])[..., None]  # the RGB of (0, I, Q)
+    brightness = image @ BRIGHTNESS
+    colour = reference - (reference @ BRIGHTNESS)[..., None]  # the RGB of (0, I, Q)
     return _picture(brightness[..., None] + colour * _room(brightness, colour)[..., None])
 
 
@@ -58,7 +57,7 @@ def luminance_match(image: np.ndarray, reference: np.ndarray) -> Picture:
 
     Gatys et al. 2016, section 4: a style transferred in brightness alone, whatever its colours.
     """
-    ours, theirs = (picture @ RGB_TO_YIQ[0] for picture in _pictures("luminance_match", image, reference))
+    ours, theirs = (picture @ BRIGHTNESS for picture in _pictures("luminance_match", image, reference))
     stretch = theirs.std() / ours.std() if ours.var() > FLAT else 0.0
     grey = (ours - ours.mean()) * stretch + theirs.mean()
     return _picture(np.repeat(grey[..., None], 3, axis=-1))

@@ -14,6 +14,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.errors import InputError
+from minicnn.models.network import floating
 from minicnn.ops import gram_matrix
 from minicnn.style.variation import total_variation
 from minicnn.style.wasserstein import squared_wasserstein
@@ -201,7 +202,7 @@ def _extent(generated: Tensor, target: Tensor, image_size: tuple[int, int] | Non
 
 
 def _features(name: str, *values: Any) -> tuple[Tensor, ...]:
-    tensors = tuple(v if isinstance(v, Tensor) else Tensor(v) for v in values)
+    tensors = tuple(floating(v if isinstance(v, Tensor) else Tensor(v)) for v in values)
     for tensor in tensors:
         if tensor.ndim != 4 or tensor.dtype.kind != "f" or 0 in tensor.shape:
             raise InputError(

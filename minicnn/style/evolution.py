@@ -121,7 +121,7 @@ class Animation:
         scale = self.side / max(height, width)
         if scale < 1:
             image = images.resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
-        self.pictures.append(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+        self.pictures.append(images.as_bytes(image, "animation: image"))
 
     def write(self, last: np.ndarray | None = None) -> Path | None:
         """Write the GIF, ending with `last` where it is given (the result, say). None where there is no picture."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.errors import InputError
+from minicnn.images import scaled
+from minicnn.models.network import floating
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 
@@ -22,6 +24,7 @@ def total_variation(image, *, power=1):
 
     power: 1 leaves edges as sharp as they are and flattens the rest; 2 rounds them. Source: Rudin, Osher & Fatemi 1992.
     """
+    image = scaled(image) if image.dtype == np.uint8 else image
     _check(image)
     if power not in (1, 2):
         raise InputError(f"total_variation: power is {power!r}; expected 1 or 2")
@@ -87,7 +90,7 @@ def variation(image: Any, form: str) -> Tensor:
     """How rough a picture is, in a form of VARIATION_FORMS; a scalar."""
     if form not in VARIATION_FORMS:
         raise InputError(f"variation_form is {form!r}; expected one of {', '.join(VARIATION_FORMS)}")
-    image = image if isinstance(image, Tensor) else Tensor(image)
+    image = floating(image if isinstance(image, Tensor) else Tensor(image))
     _check(image)
     return VARIATION_FORMS[form].of(image)
 
@@ -95,3 +98,5 @@ def variation(image: Any, form: str) -> Tensor:
 def _check(image: Any) -> None:
     if image.ndim != 4 or image.shape[1] < 2 or image.shape[2] < 2:
         raise InputError(f"total_variation: image has shape {image.shape}; expected (N, H, W, C) of 2×2 pixels or more")
+    if image.dtype.kind != "f":
+        raise InputError(f"total_variation: image has dtype {image.dtype}; expected floats in [0, 1], or uint8")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, check_count
+from minicnn.images import scaled
 from minicnn.models.network import Network
 from minicnn.visualize.pictures import as_pictures
 from minicnn.visualize.units import BATCH, aim, at_rest, gradient, outputs_of, unit_numbers
@@ -74,7 +75,7 @@ def integrated_gradients(
     check_count("integrated_gradients: steps", steps)
 
     def integrate(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
-        origin = np.broadcast_to(np.asarray(baseline, np.float32), pictures.shape)
+        origin = np.broadcast_to(scaled(np.asarray(baseline)), pictures.shape).astype(np.float32)
         total = np.zeros_like(pictures)
         for step in range(steps):
             share = np.float32((step + 0.5) / steps)

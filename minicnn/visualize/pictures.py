@@ -31,10 +31,9 @@ class Pictures(Sequence[np.ndarray]):
 
     def __getitem__(self, number: Any) -> Any:
         item = self.items[number]
-        if isinstance(item, str | os.PathLike):
-            picture = files.load(item)
-            return picture if self.size is None else middle(picture, self.size)
-        return _as_floats(item, f"picture {number}")
+        picture = files.as_image(item, name=f"images: picture {number}")
+        from_file = isinstance(item, str | os.PathLike)
+        return middle(picture, self.size) if from_file and self.size is not None else picture
 
     def name(self, number: int) -> str:
         """What a picture is called: its file, or its number."""
@@ -131,11 +130,3 @@ def _files(path: Path) -> list[Path]:
     if not found:
         raise InputError(f"images {str(path)!r} holds no pictures; expected a folder of JPEG, PNG or other pictures")
     return found
-
-
-def _as_floats(picture: Any, name: str) -> np.ndarray:
-    picture = picture.data if isinstance(picture, Tensor) else picture
-    if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[-1] != 3:
-        shape = getattr(picture, "shape", None)
-        raise InputError(f"images: {name} is a {type(picture).__name__} of shape {shape}; expected (H, W, 3)")
-    return files.as_floats(picture, f"images: {name}")

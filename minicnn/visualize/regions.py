@@ -10,6 +10,7 @@ import numpy as np
 
 from minicnn import nn
 from minicnn.errors import InputError, check_count, is_count
+from minicnn.images import scaled
 from minicnn.models.blocks import every
 from minicnn.models.network import Network
 from minicnn.tensor import Tensor
@@ -75,7 +76,7 @@ def occlusion(
         height, width = pictures.shape[1:3]
         tall, wide = _piece(size, height, width)
         step = max(1, min(tall, wide) // 2) if stride is None else check_count("occlusion: stride", stride)
-        paint = model.preprocessing.neutral() if colour is None else np.asarray(colour, np.float32)
+        paint = model.preprocessing.neutral() if colour is None else scaled(np.asarray(colour))
         before = _said(model, layer, pictures, cotangent)
         total, count = np.zeros(pictures.shape[:3], np.float32), np.zeros((height, width), np.float32)
         for top in _starts(height, tall, step):

@@ -65,7 +65,7 @@ def _write(arrays: dict[str, np.ndarray], row: Weights, out: Path) -> None:
     import h5py
 
     try:
-        with h5py.File(out, "w") as file:
+        with h5py.File(out, "w", locking=False) as file:
             file.attrs["licence"] = row.licence
             for name, array in arrays.items():
                 file.create_dataset(name, data=array.astype(np.float32))

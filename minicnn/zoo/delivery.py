@@ -77,7 +77,7 @@ def receive(
 def _folder(to: str | os.PathLike[str] | None) -> Path:
     """The folder to write to, made where its parent is there; a mistyped stick shall not become a folder."""
     folder = home() if to is None else Path(to)
-    if to is not None:
+    if to is not None and not os.path.isdir(folder):
         check_folder("fetch: to", folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

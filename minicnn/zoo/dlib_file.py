@@ -15,7 +15,7 @@ BEGINNING = b"\x01\x01\x01\x0dloss_metric_2"
 # Filters, and blocks after the one that halves the picture; the first level has none of that kind.
 LEVELS = {"level4": (32, 3), "level3": (64, 3), "level2": (128, 2), "level1": (256, 2), "level0": (256, 0)}
 EMBEDDING = 128
-MEAN = (122.782, 117.001, 104.298)
+RATES = (1, 1, 1, 0)  # of learning and of decay: of weights, and of biases
 LAYERS, TAGS = 108, 22  # with data of their own, and without
 LARGEST = 1e3  # of a weight, the largest is 23; damaged floats are much larger, as a rule
 
@@ -29,10 +29,20 @@ def read(content: bytes) -> dict[str, np.ndarray]:
     file.header()
 
     def conv(name: str, channels: int, filters: int, size: int = 3, stride: int = 1, padding: int = 1) -> None:
-        w, b = file.convolution(channels, filters, size, stride, padding)
-        gamma, beta = file.affine(filters)
-        arrays[f"{name}/weights"] = np.ascontiguousarray((w * gamma[:, None, None, None]).transpose(2, 3, 1, 0))
-        arrays[f"{name}/biases"] = b * gamma + beta
+        file.string("con_4")
+        shape = filters, channels, size, size
+        both = file.tensor(math.prod(shape) + filters)
+        file.expect(filters, size, size, stride, stride, padding, padding)
+        file.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
+        file.numbers(*RATES)
+        file.finish()
+        file.string("affine_")
+        gamma, beta = np.split(file.tensor(2 * filters), 2)
+        file.expect(*2 * (1, 1, filters, 1, 1), 0)  # how they are parted, and that it is by channels
+        file.finish()
+        w = both[:-filters].reshape(shape) * gamma[:, None, None, None]
+        arrays[f"{name}/weights"] = np.ascontiguousarray(w.transpose(2, 3, 1, 0))
+        arrays[f"{name}/biases"] = both[-filters:] * gamma + beta
 
     conv("conv1", 3, 32, 7, 2, 0)
     file.layer("relu_")
@@ -48,7 +58,12 @@ def read(content: bytes) -> dict[str, np.ndarray]:
             file.layer("add_prev_")
             file.layer("relu_")
     file.layer("avg_pool_2", 0, 0, 1, 1, 0, 0)  # of the whole picture
-    arrays["embedding/weights"] = file.dense(channels, EMBEDDING)
+    file.string("fc_2")
+    file.expect(EMBEDDING, channels)
+    arrays["embedding/weights"] = file.tensor(channels, EMBEDDING)
+    file.expect(1, channels, EMBEDDING, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
+    file.numbers(*RATES)
+    file.finish()
     if file.place != len(content):
         raise ValueError("bytes behind its end")
     return arrays
@@ -58,7 +73,8 @@ class _File:
     """The bytes of a file, read from the first to the last."""
 
     def __init__(self, content: bytes) -> None:
-        self.content, self.place, self.first = content, 0, True
+        self.content, self.place = content, 0
+        self.behind_first: tuple[int, ...] = (1,)
 
     def header(self) -> None:
         """The loss layer, the versions of all layers from the last to the first, and the input layer."""
@@ -69,26 +85,8 @@ class _File:
         if versions[-1] != 3 or sum(version == 2 for version in versions) != LAYERS - 1 or versions.count(1) != TAGS:
             raise ValueError("versions of layers that are not those of this network")
         self.string("input_rgb_image_sized")
-        self.numbers(*MEAN)
+        self.numbers(122.782, 117.001, 104.298)  # the mean of its pictures
         self.expect(150, 150)
-
-    def convolution(self, channels: int, filters: int, size: int, stride: int, padding: int) -> tuple[np.ndarray, ...]:
-        """w (filters, channels, size, size) and b."""
-        self.string("con_4")
-        shape = filters, channels, size, size
-        w, b = self.parameters(math.prod(shape), filters)
-        self.expect(filters, size, size, stride, stride, padding, padding)
-        self.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
-        self.finish(4)
-        return w.reshape(shape), b
-
-    def affine(self, channels: int) -> tuple[np.ndarray, ...]:
-        """Gamma and beta."""
-        self.string("affine_")
-        found = self.parameters(channels, channels)
-        self.expect(*2 * (1, 1, channels, 1, 1), 0)  # how they are parted, and by channels
-        self.finish()
-        return found
 
     def layer(self, kind: str, *settings: int) -> None:
         """A layer without weights. Of a pool: height and width, the strides, and the padding."""
@@ -96,47 +94,27 @@ class _File:
         self.expect(*settings)
         self.finish()
 
-    def dense(self, inputs: int, outputs: int) -> np.ndarray:
-        """w (inputs, outputs) of a layer without bias."""
-        self.string("fc_2")
-        self.expect(outputs, inputs)
-        (w,) = self.parameters(inputs * outputs)
-        self.expect(1, inputs, outputs, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
-        self.finish(4)
-        return w.reshape(inputs, outputs)
+    def finish(self) -> None:
+        """What training has left behind a layer: three flags, tensors that are empty now, and behind the first a 1."""
+        if self.take(3) not in (b"110", b"111"):
+            raise ValueError("flags that are not those of this network")
+        self.expect(*3 * (2, 0, 0, 0, 0), *self.behind_first)
+        self.behind_first = ()
 
-    def finish(self, rates: int = 0) -> None:
-        """What training has left behind a layer: rates of learning, three flags, tensors that are empty now."""
-        for _ in range(rates):
-            self.number()
-        if any(flag not in b"01" for flag in self.take(3)):
-            raise ValueError("a flag that is none")
-        for _ in range(3):
-            self.expect(2, 0, 0, 0, 0)
-        if self.first:
-            self.integer()
-        self.first = False
-
-    def parameters(self, *counts: int) -> tuple[np.ndarray, ...]:
-        """A tensor of so many numbers, in parts."""
-        self.expect(2)
-        total = math.prod(self.integer() for _ in range(4))
-        if total != sum(counts):
-            raise ValueError(f"a tensor of {total} numbers where {sum(counts)} were expected")
-        found = np.frombuffer(self.take(4 * total), "<f4")
+    def tensor(self, *shape: int) -> np.ndarray:
+        """Weights of this shape, which dlib writes with four sides."""
+        self.expect(2, *(*shape, 1, 1, 1)[:4])
+        found = np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
         if not abs(found).max() <= LARGEST:  # so written, NaN is refused too
             raise ValueError(f"NaN, infinity or a number beyond {LARGEST:g} where weights were expected")
-        return tuple(np.split(found, np.cumsum(counts)[:-1]))
+        return found
 
     def numbers(self, *expected: float) -> None:
         """These floats, as near as float32 has them."""
         for number in expected:
-            if not math.isclose(found := self.number(), number, rel_tol=1e-6):
+            mantissa, exponent = self.integer(), self.integer()
+            if not math.isclose(found := math.ldexp(mantissa, exponent), number, rel_tol=1e-6):
                 raise ValueError(f"{found:g} where {number:g} was expected")
-
-    def number(self) -> float:
-        mantissa, exponent = self.integer(), self.integer()
-        return math.ldexp(mantissa, exponent)
 
     def expect(self, *expected: int) -> None:
         for number in expected:

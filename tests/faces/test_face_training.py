@@ -236,7 +236,7 @@ def test_the_command_draws_trains_measures_and_writes(tmp_path, capsys):
     assert len(list(tmp_path.glob("faces-*.npy"))) == 2  # kept for a run that goes on
 
 
-def test_the_command_goes_on_from_a_file_with_a_folder(tmp_path, capsys):
+def test_the_command_goes_on_from_a_file_with_a_folder(tmp_path, capsys, no_packages):
     random = np.random.default_rng(0)
     for person in range(4):
         (tmp_path / "people" / f"p{person}").mkdir(parents=True)

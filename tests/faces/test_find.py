@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from minicnn import faces, images, models, nn, zoo
+from minicnn import faces, images, models, nn, text, zoo
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Gallery, drawing, quality, results, snapshots
+from minicnn.faces import Detection, Gallery, drawing, quality, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
@@ -82,7 +82,7 @@ def test_faces_have_all_that_there_is_to_know(scene, tmp_path):
 
 def test_the_best_encoder_here_is_loaded_once_and_only_where_it_is_needed(scene, monkeypatch):
     loaded = []
-    monkeypatch.setattr(faces.encoders, "best", lambda: loaded.append(1) or encoder())
+    monkeypatch.setattr(faces.encoders, "of_photographs", lambda: loaded.append(1) or encoder())
     [face, *_] = faces.find(scene)
     assert face.quality.eyes > 0 and not loaded
     assert face.crop.shape == (16, 16, 3) and face.encoding.shape == (3,) and len(loaded) == 1
@@ -262,4 +262,4 @@ def test_a_threshold_that_nobody_passes_is_refused():
 
 @pytest.mark.parametrize(("probability", "told"), [(1.0, ">99.9%"), (0.9995, ">99.9%"), (0.999, "99.9%"), (0, "<0.1%")])
 def test_a_probability_is_never_quite_certain(probability, told):
-    assert results.percent(probability) == told
+    assert text.percent(probability) == told

@@ -126,7 +126,7 @@ def test_a_real_estimate(network):
     content, style = np.random.default_rng(0).random((2, 48, 64, 3), np.float32)
     recipe = dataclasses.replace(network.card.recipe, steps=10)
     found = estimate(network, recipe, content, [(style, 1.0)])
-    assert 0 < found.seconds < 600 and found.fits and found.fitting == 64
+    assert found.seconds > 0 and found.fits and found.fitting == 64
     held = machine.resident_memory()
     if held is not None:
         assert 0.5 * held < found.memory < 3 * held

@@ -231,6 +231,14 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
         style.transfer(*pictures, model=model, steps=5, alpha=0.2, checkpoint=kept, resume=True)
     with pytest.raises(InputError, match="content: sha256"):
         style.transfer(pictures[1], pictures[1], model=model, steps=5, checkpoint=kept, resume=True)
+    with np.load(kept) as file:
+        arrays = dict(file)
+    written = json.loads(arrays["text"].tobytes())
+    del written["settings"]["recipe"]["stride"]  # as if the recipes of then had had none
+    with open(tmp_path / "old", "wb") as file:
+        np.savez(file, **arrays | {"text": np.frombuffer(json.dumps(written).encode(), np.uint8)})
+    with pytest.raises(InputError, match='another run, recipe: stride "absent" where null is asked for'):
+        style.transfer(*pictures, model=model, steps=5, checkpoint=tmp_path / "old", resume=True)
     with pytest.raises(MissingFileError, match="no checkpoint"):
         style.transfer(*pictures, model=model, checkpoint=tmp_path / "none", resume=True)
     with pytest.raises(InputError, match="without a checkpoint"):

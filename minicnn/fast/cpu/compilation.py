@@ -5,11 +5,35 @@ from __future__ import annotations
 import atexit
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from numba.core.caching import FunctionCache
+
+from minicnn.backend import tell
 from minicnn.errors import InputError
+
+
+class MendingCache(FunctionCache):
+    """Numba's disk cache of a function, but for damaged files, on which Numba's own fails in every process."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # what a damaged file does when it is unpickled, it decides itself
+            tell(f"minicnn: a compiled kernel in {self.cache_path} is damaged; it is compiled again")
+            self.flush()
+        return None
+
+
+def mend_caches() -> None:
+    """Give every compiled function that is loaded by now a MendingCache."""
+    for name in [name for name in sys.modules if name.startswith("minicnn.fast.cpu")]:
+        for value in vars(sys.modules[name]).values():
+            if type(getattr(value, "_cache", None)) is FunctionCache:
+                value._cache.__class__ = MendingCache
 
 
 def cache_until_the_end() -> None:

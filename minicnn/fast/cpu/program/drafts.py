@@ -183,29 +183,23 @@ class Drafting:
                 raise Unfit
         return x
 
-    def _convolution(self, layer: nn.Conv2d, norm: Any, x: View, past: tuple[View, Any] | None = None) -> View:
-        """past: what is added to the result, and the block that says how."""
-        activation = (norm or layer).activation
-        if layer.groups > 1 or (norm and (layer.activation or norm.training)) or activation not in (None, "relu"):
+    def _convolution(self, layer: Any, norm: Any, x: View, past: tuple[View, Any] | None = None) -> View:
+        """past: what is added to the result, and the block that says how. A linear layer convolves one pixel."""
+        activation, shape, linear = (norm or layer).activation, layer.w.shape, type(layer) is nn.Linear
+        if activation not in (None, "relu") or (norm and (layer.activation or norm.training)):
             raise Unfit
-        if layer.w.shape[2] != x.channels or (past and (activation or layer.w.shape[3] != past[0].channels)):
-            raise Unfit
-        window = slide(
-            "conv",
-            x.room.shape[1:3],
-            layer.kernel_size,
-            stride=layer.stride,
-            dilation=layer.dilation,
-            padding=layer.padding,
-        )
+        if shape[-2] != x.channels or (past and (activation or shape[-1] != past[0].channels)):
+            raise Unfit  # groups, for example
+        how = {} if linear else {name: getattr(layer, name) for name in ("stride", "dilation", "padding")}
+        window = slide("conv", x.room.shape[1:3], 1 if linear else layer.kernel_size, **how)
         added, activation, scale = (past[0], past[1].activation, past[1].scale) if past else (None, activation, 1.0)
-        y = self._new(x, window, layer.w.shape[3], positive=activation == "relu")
+        y = self._new(x, window, shape[-1], positive=activation == "relu")
         if added:
             y.room = Room((*added.room.shape[:3], y.channels))
         filters, size = functools.partial(_filters, layer, norm, scale), layer.w.size
         whole = Draft(program.CONVOLVE, window, x, y, filters, size, added, y.positive, next(self._numbers))
         # One picture decides, so that programs for more of them share its filters.
-        if x.room.beyond in (None, 0.0) and winograd.suits((1,), layer.w.shape, window, 1):
+        if x.room.beyond in (None, 0.0) and winograd.suits((1,), shape, window, 1):
             self._winograd(whole, layer.w.data.itemsize)
         else:
             x.room.read(window, 0.0)
@@ -251,7 +245,9 @@ class Drafting:
                 raise Unfit
             return x
         if type(layer) is nn.Linear:
-            return self._linear(layer, norm, x)
+            if not x.flat:
+                raise Unfit
+            return dataclasses.replace(self._convolution(layer, norm, x), flat=True)
         if x.flat or (type(layer) is nn.Flatten and x.room.shape[1:3] != (1, 1)):
             raise Unfit
         if type(layer) is self.kinds.global_average:
@@ -260,20 +256,6 @@ class Drafting:
             self.drafts.append(Draft(program.MEAN, window, x, y))
             x = y
         return dataclasses.replace(x, flat=True)
-
-    def _linear(self, layer: nn.Linear, norm: Any, x: View) -> View:
-        """Draft a linear layer, as the convolution of one pixel."""
-        activation = (norm or layer).activation
-        inputs, outputs = layer.w.shape
-        if not x.flat or inputs != x.channels or activation not in (None, "relu"):
-            raise Unfit
-        if norm and (layer.activation or norm.training):
-            raise Unfit
-        window, relu = slide("linear", (1, 1), 1), activation == "relu"
-        y = dataclasses.replace(self._new(x, window, outputs, positive=relu), flat=True)
-        filters, number = functools.partial(_filters, layer, norm, 1.0), next(self._numbers)
-        self.drafts.append(Draft(program.CONVOLVE, window, x, y, filters, layer.w.size, relu=relu, layer=number))
-        return y
 
     def _zeros(self, layer: Any, x: View) -> View:
         n, height, width, _ = x.room.shape
