@@ -360,4 +360,4 @@ assert (
 #
 # - `minicnn/faces/clusters.py`: average linkage of a hundred thousand faces. `nearness.py`: both maps. `hiding.py`.
 #
-# That was the last lesson. When your notes say something else: `notes_that_differ.py`.
+# This was the last lesson. `notes_that_differ.py` holds other people's notes to them.

@@ -16,6 +16,9 @@ def add(commands: Any) -> None:
         description="Faces: enrol people in a gallery, verify who somebody says they are, identify who comes, and find "
         "out what that is worth. An encoder turns a face into numbers, and near numbers mean the same person; a "
         "distance is not a liveness check, so a photograph held before the camera passes.",
+        epilog="An encoding is a person's face as numbers, and in many countries biometric data: ask people before you "
+        "enrol or sort them, say what for, and remove them when they ask. Keep galleries and groups as you would keep "
+        "passwords, and show pictures of people who did not agree only after minicnn face blur.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for part in PARTS:

@@ -92,6 +92,7 @@ ENGINE = (
     Row("The innermost loop", ("registers",), "register_map", "bench --only micro"),
     Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", ("vgg_and_weights_from_hdf5", "transfer_learning"), "vgg19", "weights inspect"),
+    Row("Face clusters", ("real_people",), "chains_and_means", "face cluster", ("chinese_whispers",)),
     Row("Finding faces", ("finding_faces",), "cascade", "face detect"),
     Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
