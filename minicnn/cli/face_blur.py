@@ -11,9 +11,8 @@ from typing import Any
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
 from minicnn.cli.face_gallery import opened
-from minicnn.cli.face_inputs import counted
 from minicnn.errors import InputError
-from minicnn.text import plain
+from minicnn.text import counted, plain
 
 
 def add(actions: Any) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
-
-if TYPE_CHECKING:
-    import numpy as np
+from minicnn.cli.face_finder import Looker
+from minicnn.errors import InputError
+from minicnn.text import plain
 
 STRANGER = 7  # of the people that are drawn
 
@@ -35,32 +35,30 @@ def add(actions: Any) -> None:
 
 
 def why(arguments: argparse.Namespace) -> None:
+    import numpy as np
+
     from minicnn import faces
-    from minicnn.faces import figures
+    from minicnn.datasets.synthetic_faces import Population
+    from minicnn.faces import Detection, figures
+    from minicnn.faces.snapshots import Face
 
     encoder = inputs.encoder_for(arguments)
-    shown = _faces(arguments, encoder, inputs.LOOKED_AT)
-    found = faces.why_near(encoder.network, *_faces(arguments, encoder, None))
+    files = [*arguments.images, *([arguments.stranger] if arguments.stranger else [])]
+    look = Looker(arguments, encoder.card, len(files))
+    if look.which == "all":
+        raise InputError("why: --face is 'all'; expected one face of each picture: largest, centre, or a number")
+    shown = [look(path)[0].face for path in files]
+    if not arguments.stranger:
+        drawn = Population(seed=0, size=256).picture(STRANGER, 0)
+        place = Detection(drawn.box[None], np.ones(1), drawn.landmarks[None])
+        shown.append(Face(drawn.image / np.float32(255), place))
+    found = faces.why_near(encoder.network, *(face.crop_for(encoder.card) for face in shown))
     names = [*(Path(path).name for path in arguments.images), Path(arguments.stranger or "a drawn face").name]
     near, far = float(found.distances[0]), float(found.distances[2])
-    figures.save(figures.why(shown, names, found, f"distance {near:.3f}, of a stranger {far:.3f}"), arguments.out)
+    large = [face.crop_for(encoder.card, size=inputs.LOOKED_AT) for face in shown]
+    figures.save(figures.why(large, names, found, f"distance {near:.3f}, of a stranger {far:.3f}"), arguments.out)
     if arguments.json:
         told = {"encoder": encoder.name, "distance": near, "stranger": arguments.stranger, "stranger_distance": far}
         outcome.print_json({"pictures": arguments.images, **told, "picture": arguments.out})
     else:
-        print(f"distance {near:.4f}, of a stranger {far:.4f}; drawn: {arguments.out}")
-
-
-def _faces(arguments: argparse.Namespace, encoder: Any, size: int | None) -> list[np.ndarray]:
-    """The three faces, as the encoder takes them, or of another size."""
-    import numpy as np
-
-    from minicnn.datasets.synthetic_faces import Population
-    from minicnn.faces.cropping import crop
-
-    files = [*arguments.images, *([arguments.stranger] if arguments.stranger else [])]
-    found = [*map(inputs.looker(arguments, encoder, len(files), size=size), files)]
-    if not arguments.stranger:
-        drawn = Population(seed=0, size=256).picture(STRANGER, 0)
-        found.append(crop(drawn.image, encoder.card, landmarks=drawn.landmarks, size=size) / np.float32(255))
-    return found
+        print(f"distance {near:.4f}, of a stranger {far:.4f}; drawn: {plain(arguments.out)}")

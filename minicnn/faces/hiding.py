@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import images
-from minicnn.faces.detection import Detection, Windows, checked_picture, detect, suppress
+from minicnn.faces.detection import Detection, Windows, as_picture, detect, suppress
 from minicnn.faces.snapshots import Face, turned_back
 from minicnn.models.cascade import MTCNN
 
@@ -29,7 +29,7 @@ HEAD, SOFT = (1.45, 1.6), 1.15  # width and height that are hidden, in those of 
 
 def everybody(picture: Any, *, min_size: float = SMALLEST, detector: MTCNN | None = None) -> list[Face]:
     """Find all that may be a face, however it is turned. Arguments and errors as of `find`."""
-    image = checked_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
+    image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     found = []
     for turn in (0, 90, 180, 270):
         turned, thresholds = np.rot90(image, -turn // 90), LYING if turn else DOUBTFUL

@@ -24,10 +24,10 @@ class Row(NamedTuple):
 LECTURES = (
     Row(
         "What is face recognition?",
-        ("verification_and_recognition", "liveness"),
+        ("verification_and_recognition", "liveness", "real_people"),
         "one_to_many",
         "face identify",
-        ("verify", "who_is_it"),
+        ("verify", "who_is_it", "chinese_whispers"),
     ),
     Row("One shot learning", ("one_shot", "transfer_learning"), "one_shot", "face enroll", ("who_is_it",)),
     Row("Siamese network", ("pairs", "triplets", "deepface"), "twins", "face verify", ("pair_head",)),
@@ -92,7 +92,6 @@ ENGINE = (
     Row("The innermost loop", ("registers",), "register_map", "bench --only micro"),
     Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", ("vgg_and_weights_from_hdf5", "transfer_learning"), "vgg19", "weights inspect"),
-    Row("Face clusters", ("real_people",), "chains_and_means", "face cluster", ("chinese_whispers",)),
     Row("Finding faces", ("finding_faces",), "cascade", "face detect"),
     Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),

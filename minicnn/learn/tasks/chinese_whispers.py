@@ -74,7 +74,7 @@ def _drawn(people, each, seed):
 EXERCISE = Exercise(
     function=chinese_whispers,
     title="who belongs together, if nobody has a name",
-    lecture="Face clusters",
+    lecture="What is face recognition?",
     read="tutorials/23_real_people.py",
     imports="import numpy as np",
     cases=(
