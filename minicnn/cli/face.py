@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-PARTS = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
+PARTS: tuple[str, ...] = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
 PARTS += ("face_cluster", "face_why", "face_blur")
 
 

@@ -66,7 +66,7 @@ def blur(arguments: argparse.Namespace) -> int:
         images.save(target, faces.hide(picture, hidden), marked=False)
         return {"picture": path, "out": str(target), "hidden": len(hidden), "kept": [name for name in names if name]}
 
-    for _, row, bad in outcome.each(zip(arguments.images, targets, strict=True), look):
+    for _, row, bad in outcome.each([*zip(arguments.images, targets, strict=True)], look):
         told.append(bad or row)
         if not bad and not arguments.json:
             kept = f", {', '.join(map(plain, row['kept']))} kept" if row["kept"] else ""

@@ -138,8 +138,9 @@ def _encoded(
             if not shown or shown[0].problem:
                 aside[UNCLEAR if shown else FACELESS].append(path)
                 continue
-            where = (getattr(shown[0].face, name, None) for name in ("box", "landmarks"))
-            seen.append(Seen(path, *where, turn=getattr(shown[0].face, "turn", 0)))
+            face = shown[0].face
+            where = (face.box, face.landmarks, face.turn) if hasattr(face, "box") else ()
+            seen.append(Seen(path, *where))
             yield shown[0].crop
 
     encodings = encode(encoder.network, crops())

@@ -113,7 +113,7 @@ def why(faces: Sequence[np.ndarray], names: Sequence[str], found: Nearness, verd
         panels[row, 0].set_ylabel(words, fontsize=13, labelpad=8)
     bar = figure.colorbar(shown, ax=panels, location="bottom", shrink=0.5, aspect=36, pad=0.03)
     bar.set_ticks([-strongest, 0, strongest], labels=["keeps them apart", "no matter", "brings them together"])
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
