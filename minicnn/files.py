@@ -14,10 +14,17 @@ from typing import Any
 
 from minicnn.errors import InputError, MissingFileError
 
+PACKAGE = Path(__file__).parent
 MISSING, CLOSED = "does not exist", "cannot be opened: Permission denied"
 MARK = "made by minicnn"  # in files that may be replaced without asking
 OLDER_MARK = b'{\n "versions": {\n  "minicnn": '  # how manifests begin
 MARKED = 2**16  # bytes at either end of a file in which the mark is looked for
+
+
+def material(name: str) -> Path:
+    """Return the folder "weights" or "tutorials". An installed package has it inside, a checkout next to it."""
+    inside = PACKAGE / "shipped" / name
+    return inside if os.path.isdir(inside) else PACKAGE.parent / name
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def test_the_face_that_is_meant():
     image = np.zeros((120, 200, 3), np.float32)
 
     def taken(which):
-        return snapshots.take(image, which)
+        return snapshots.choose(faces.find(image), which)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(snapshots, "detect", lambda image, **options: FACES)
@@ -57,7 +57,7 @@ def test_the_face_that_is_meant():
             with pytest.raises(InputError, match="expected largest, centre, or a number from 1"):
                 taken(wrong)
         patch.setattr(snapshots, "detect", lambda image, **options: NOBODY)
-        assert taken("largest") is None
+        assert faces.find(image) == []
 
 
 def test_landmarks_come_to_lie_where_the_card_has_them():
@@ -94,7 +94,7 @@ def test_from_a_snapshot_to_an_answer(here, capsys):
     """Enrolled from the face on the right, the picture is of that person, and the face on the left is another."""
     assert face("enroll", "g.h5", "Ada", "two.png", "--weights", "encoder.h5") == 0
     err = capsys.readouterr().err
-    assert "two.png: 2 faces; the largest, number 2 at 130,75 was taken; --face chooses another" in err
+    assert "two.png: 2 faces; number 2 at 130,75 was taken for --face largest; --face chooses another" in err
     assert face("identify", "g.h5", "two.png", "--weights", "encoder.h5", "--json") == 0
     found = json.loads(capsys.readouterr().out)["identified"][0]
     assert found["name"] == "Ada" and found["matches"][0]["distance"] == pytest.approx(0, abs=1e-5)
@@ -142,7 +142,7 @@ def test_without_a_detector_it_is_said_how_to_get_one(here, capsys, monkeypatch)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--face", "0"), "--face is '0'; expected largest, centre, all, none, or a number from 1"),
+        (("--face", "0"), "face is 0; expected largest, centre, all, none, or a number from 1"),
         (("--face", "3"), "two.png: face is 3; there are 2 faces"),
         (("--face", "2", "--box", "1,2,3,4"), "--box and --face are both given"),
     ],

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from minicnn import backend, diagnosis, machine, warm_up, zoo
+from minicnn import backend, diagnosis, files, machine, warm_up
 from minicnn.cli import main
 
 
@@ -77,7 +77,7 @@ def test_a_check_that_fails_is_told_and_the_others_go_on(monkeypatch, capsys, tm
 
     monkeypatch.setattr(machine, "blas_libraries", fail)
     monkeypatch.setattr(diagnosis, "compiled_kernels", fail)
-    monkeypatch.setattr(zoo.locations, "PACKAGE", tmp_path / "minicnn")
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for label, message in (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import hdf5, models, nn, ops, zoo
+from minicnn import files, hdf5, models, nn, ops, zoo
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.models import imagenet, tiny
 from minicnn.models.card import preprocessing
@@ -258,7 +258,7 @@ def test_the_catalogue():
 def test_weights_are_looked_for_in_the_chosen_folder_first(tmp_path, monkeypatch):
     mine, package = tmp_path / "mine", tmp_path / "site" / "minicnn"
     beside, shipped = tmp_path / "site" / "weights", package / "shipped" / "weights"
-    monkeypatch.setattr(zoo.locations, "PACKAGE", package)
+    monkeypatch.setattr(files, "PACKAGE", package)
     monkeypatch.delenv("MINICNN_WEIGHTS", raising=False)
     for folder in (beside, mine):
         folder.mkdir(parents=True)

@@ -35,7 +35,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", JOINED)
 def test_people_may_be_called_in_any_script(capsys, name):
-    assert main(["face", "enroll", "g.h5", f"  {name} ", "a.png"]) == 0
+    assert main(["face", "enroll", "g.h5", f"  {name} ", "a.png", "--drawn"]) == 0
     assert name in capsys.readouterr().out
     assert main(["face", "list", "g.h5", "--picture", "p.png"]) == 0
     assert main(["face", "verify", "g.h5", name, "a.png", "--drawn"]) == 0
@@ -70,7 +70,7 @@ def test_a_folder_and_a_gallery_spell_a_name_alike(capsys):
     shutil.copy("a.png", Path("people", decomposed, "1.png"))
     read = image_folders.read("people")
     assert read.people == ("Zoë",) and read.of(decomposed) == read.of(" Zoë ")
-    assert main(["face", "enroll", "g.h5", "people"]) == 0
+    assert main(["face", "enroll", "g.h5", "people", "--drawn"]) == 0
     assert main(["face", "verify", "g.h5", decomposed, "a.png", "--drawn"]) == 0
     with_face = ["--drawn", "--picture", "p.png", "--faces", "people"]
     assert main(["face", "identify", "g.h5", "a.png", *with_face]) == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
-from minicnn.cli.face_finder import TURNED, pictures_in, place_of, quality_of
+from minicnn.cli.face_finder import TURNED, described, pictures_in
 from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
 from minicnn.text import WIDTH, counted, elided_inside, plain
@@ -77,8 +77,7 @@ def detect(arguments: argparse.Namespace) -> int:
         if target:
             images.save(target, marked(image, found))
         if arguments.json:
-            rows = [{**place_of(face), **quality_of(face)} for face in found]
-            told.append({"picture": path, "size": list(image.shape[1::-1]), "faces": rows})
+            told.append({"picture": path, "size": list(image.shape[1::-1]), "faces": [*map(described, found)]})
         else:
             outcome.say("\n".join(_lines(path, found, target)))
     if arguments.json:

@@ -26,7 +26,6 @@ CENTRED = (
 )
 TURNED = "a face is found when it is turned by {}°"
 FEW = 3  # pictures of which each has a line of its own; of more there is one line in all
-POINTS = ("left eye", "right eye", "tip of the nose", "left corner of the mouth", "right corner of the mouth")
 
 
 class Place(NamedTuple):
@@ -47,17 +46,26 @@ class Looker:
 
     Boxes and landmarks are looked at now, before the first picture is; without them, faces are looked for. Drawn faces
     are not, unless --face asks for it: the detector has learned photographs. usual: which face is meant where --face
-    does not say. strict: a picture without a face raises NoVerdict; else it gives no face and is counted.
+    does not say. one: all may not be meant. strict: a picture without a face raises NoVerdict; else it gives no face
+    and is counted.
     """
 
     def __init__(
-        self, arguments: Any, card: ModelCard, count: int, *, usual: str = "largest", strict: bool = True
+        self,
+        arguments: Any,
+        card: ModelCard,
+        count: int,
+        *,
+        usual: str = "largest",
+        strict: bool = True,
+        one: bool = False,
     ) -> None:
         from minicnn import zoo
+        from minicnn.faces.snapshots import check_choice
 
         self.card, self.count, self.strict = card, count, strict
         drawn = getattr(arguments, "drawn", False)
-        given = {
+        given: dict[str, list[Any]] = {
             "box": [_numbers(box, 4, "box", "x,y,w,h in pixels") for box in getattr(arguments, "box", None) or []],
             "landmarks": [
                 [_numbers(point, 2, "landmarks", "points x,y") for point in face]
@@ -73,7 +81,9 @@ class Looker:
             if arguments.face is not None:
                 raise InputError(f"face: --{name} and --face are both given; expected one of them")
         self.any_quality = drawn or getattr(arguments, "any_quality", False)
-        self.which = _which(arguments.face, usual)
+        face = usual if arguments.face in (None, "none") else arguments.face
+        self.which: int | str = int(face) if face.isascii() and face.isdecimal() else face
+        check_choice(self.which, *(["none"] if one else ["all", "none"]))
         usually = not drawn and zoo.here(zoo.find("mtcnn")) is not None
         self.looks = not self.given and arguments.face != "none" and (usually or arguments.face is not None)
         if self.looks:
@@ -117,63 +127,45 @@ class Looker:
         if self.which == "all":
             return candidates(found, self.card, "all", "face")
         face = choose(found, self.which)
-        self._say_which(path, face)
-        one = Candidate(face.crop_for(self.card), face.quality, face, len(found), number)
-        return [one]
-
-    def _say_which(self, path: str | Path, face: Any) -> None:
         self.several += face.among > 1
-        if face.among > 1 and self.count <= FEW:
-            x, y = (face.box[:2] + face.box[2:]) / 2
-            which = f"the {self.which}, " if isinstance(self.which, str) else ""
-            outcome.note(
-                f"{path}: {face.among} faces; {which}number {face.number} at {x:.0f},{y:.0f} was taken; --face chooses "
-                "another, or all"
-            )
+        if self.count <= FEW:
+            say_which(path, face, f"was taken for --face {self.which}; --face chooses another, or all")
+        return [Candidate(face.crop_for(self.card), face.quality, face, len(found), number)]
 
     def conclude(self) -> None:
         """Say in a line each what happened to many pictures."""
         if self.several and self.count > FEW:
             which = {"largest": "the largest", "centre": "the one in the middle"}.get(str(self.which), "that of --face")
-            outcome.note(
-                f"{counted(self.several, 'picture holds', 'pictures hold')} several faces; {which} was taken; --face "
-                "chooses another"
-            )
+            pictures = counted(self.several, "picture holds", "pictures hold")
+            outcome.note(f"{pictures} several faces; {which} was taken; --face chooses another")
         if self.missed and not self.strict:
-            were = "was" if self.missed == 1 else "were"
-            outcome.note(
-                f"{counted(self.missed, 'picture')} without a face {were} left out; --face none takes the middle"
-            )
+            pictures = counted(self.missed, "picture without a face was", "pictures without a face were")
+            outcome.note(f"{pictures} left out; --face none takes the middle")
 
 
-def say_nearest(path: str, face: Any) -> None:
-    """Say which of several faces is the nearest."""
+def say_which(path: str | Path, face: Any, why: str) -> None:
+    """Say which of several faces counts."""
     if getattr(face, "among", 1) > 1:
         x, y = (face.box[:2] + face.box[2:]) / 2
-        outcome.note(f"{path}: {face.among} faces; number {face.number} at {x:.0f},{y:.0f} is the nearest")
+        outcome.note(f"{path}: {face.among} faces; number {face.number} at {x:.0f},{y:.0f} {why}")
 
 
-def place_of(face: Any) -> dict[str, Any]:
-    """Where a face is, for JSON; nothing for one that was not looked for."""
-    if not hasattr(face, "box"):
+def described(face: Any) -> dict[str, Any]:
+    """Where a face is and how well it is seen, for JSON; nothing for one that was not looked for."""
+    from minicnn.faces.cropping import POINTS
+
+    if isinstance(face, Place):
         return {}
     left, top, right, bottom = (round(float(side), 2) for side in face.box)
-    points = zip(POINTS, np.asarray(face.landmarks, float).round(2).tolist(), strict=True)
     return {
         "face": face.number,
         "box": [left, top, right, bottom],
         "xywh": [left, top, round(right - left, 2), round(bottom - top, 2)],
         "score": round(face.score, 4),
         "turn": face.turn,
-        "landmarks": dict(points),
+        "landmarks": dict(zip(POINTS, np.asarray(face.landmarks, float).round(2).tolist(), strict=True)),
+        "quality": {name: round(float(value), 4) for name, value in face.quality._asdict().items()},
     }
-
-
-def quality_of(face: Any) -> dict[str, Any]:
-    """How well a face is seen, for JSON; nothing for one that was not looked for."""
-    if not hasattr(face, "quality"):
-        return {}
-    return {"quality": {name: round(float(value), 4) for name, value in face.quality._asdict().items()}}
 
 
 def pictures_in(words: Iterable[str], function: str) -> list[str]:
@@ -182,34 +174,16 @@ def pictures_in(words: Iterable[str], function: str) -> list[str]:
 
     found: list[str] = []
     for word in words:
-        if not os.path.isdir(word):
-            found.append(word)
-            continue
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(word) for name in names]
-        inside = sorted(path for path in files if Path(path).suffix.lower() in SUFFIXES and not hidden(path, word))
+        inside = [word]
+        if os.path.isdir(word):
+            names = sorted(path.relative_to(word) for path in Path(word).rglob("*") if path.suffix.lower() in SUFFIXES)
+            inside = [str(Path(word, name)) for name in names if not any(part[0] == "." for part in name.parts)]
         if not inside:
             raise InputError(
                 f"{function}: the folder {word!r} holds no pictures; expected pictures, or folders of them"
             )
         found += inside
     return found
-
-
-def hidden(path: str, folder: str) -> bool:
-    """Return True for what lies in a folder with a dot before its name, or before the name of a folder in it."""
-    return any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
-
-
-def _which(face: str | None, usual: str) -> int | str:
-    from minicnn.faces.snapshots import CHOICES
-
-    if face is None or face == "none":
-        return usual
-    if face in (*CHOICES, "all"):
-        return face
-    if face.isascii() and face.isdecimal() and int(face) > 0:
-        return int(face)
-    raise InputError(f"face: --face is {face!r}; expected {', '.join(CHOICES)}, all, none, or a number from 1")
 
 
 def _numbers(text: str, count: int, name: str, expected: str) -> list[float]:

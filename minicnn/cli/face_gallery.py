@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from minicnn.faces.gallery_file import Content
     from minicnn.faces.records import Records
     from minicnn.faces.results import Enrolment
-    from minicnn.faces.settings import Settings
 
 
 def add(actions: Any) -> None:
@@ -84,9 +83,7 @@ def enroll(arguments: argparse.Namespace) -> int:
     first = not os.path.lexists(path)
     encoder, gallery = _made(arguments, path) if first else _opened(arguments, path)
     everything = [(name, picture) for name, pictures in people.items() for picture in pictures]
-    looker = Looker(arguments, encoder.card, len(everything))
-    if looker.which == "all":
-        raise InputError("enroll: --face is 'all'; expected the face of one person: largest, centre, or a number")
+    looker = Looker(arguments, encoder.card, len(everything), one=True)
     shown: dict[str, list[Any]] = {name: [] for name in people}
     failed: list[dict[str, Any]] = []
 
@@ -211,10 +208,11 @@ def list_people(arguments: argparse.Namespace) -> None:
     if arguments.picture:
         _draw(arguments.picture, content, settings)
     counts = content.records.counts
+    compared = settings.comparisons(content.records)
+    for_all = settings.calibration and f", calibrated; {settings.calibration.for_gallery(compared):.4g} to identify"
     facts = {
         "encoder": str(content.facts.get("model")),
-        "threshold": f"{settings.threshold:.4g}" + (", calibrated" if settings.calibration else ""),
-        "to identify": _for_all(settings, content),
+        "threshold": f"{settings.threshold:.4g}{for_all or ''}",
         "scored by": f"a head of pairs, {settings.head.kind}" if settings.head else str(content.facts.get("metric")),
         "a person is": {"min": "as near as the nearest picture", "mean": "as near as all pictures in the mean"}.get(
             settings.score, f"as near as the {settings.neighbours} nearest pictures in the mean"
@@ -234,14 +232,6 @@ def list_people(arguments: argparse.Namespace) -> None:
     width = min(max(map(len, counts), default=0), WIDTH - 14)
     for name, count in counts.items():
         print(f"  {elided_inside(plain(name), width):<{width}}  {count:>6,}")
-
-
-def _for_all(settings: Settings, content: Content) -> str | None:
-    """The threshold that identify takes, where it is another."""
-    if not settings.calibration:
-        return None
-    compared = settings.comparisons(content.records)
-    return f"{settings.calibration.for_gallery(compared):.4g}, for {counted(compared, 'comparison')}"
 
 
 def _draw(target: str, content: Content, settings: Any) -> None:

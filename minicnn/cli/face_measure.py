@@ -31,14 +31,6 @@ FPIR = 0.01
 READS = "source lfw pairs weights head"
 
 
-class Encoded(NamedTuple):
-    """Encodings, the numbers of their pictures, and how many pictures had no face."""
-
-    encodings: np.ndarray
-    kept: list[int]
-    missed: int
-
-
 class Distances(NamedTuple):
     """Of pairs: how far apart, whether one person, and for LFW the fold. pictures, people: how many they are of.
     extremes: the two pictures of two people that are nearest and those of one that are farthest, and how far.
@@ -104,15 +96,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 # Pictures to distances
 
 
-def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]) -> Encoded:
+def _encoded(
+    arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]
+) -> tuple[np.ndarray, list[int], int]:
     """Return encodings of pictures, and their numbers among the paths. Bad ones are told of and left out, and those
     without a face are counted.
     """
     from minicnn.faces.encoding import encode
 
-    look = Looker(arguments, encoder.card, len(paths), usual="centre", strict=False)
-    if look.which == "all":
-        raise InputError("face: --face is 'all'; expected the face of one person: largest, centre, or a number")
+    look = Looker(arguments, encoder.card, len(paths), usual="centre", strict=False, one=True)
     looked = enumerate(outcome.each(paths, look, bar=inputs.bar(arguments, "encoding")))
     kept: list[int] = []
 
@@ -124,7 +116,7 @@ def _encoded(arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequenc
 
     encodings = encode(encoder.network, crops())
     look.conclude()
-    return Encoded(encodings, kept, look.missed)
+    return encodings, kept, look.missed
 
 
 def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceEncoder, apart: Any) -> Distances:
@@ -162,7 +154,7 @@ def _of_pictures(
     two, one = ((str(names[first[k]]), str(names[second[k]]), float(d[k])) for k in (nearest, farthest))
     if are_alike(encodings[first[nearest]], encodings[second[nearest]]):
         raise InputError(f"face: {two[0]} and {two[1]} are one picture of two people; expected it under one")
-    extremes = {"nearest_of_two": two, "farthest_of_one": one}
+    extremes = {"nearest_two": two, "farthest_one": one}
     return Distances(d, same, None, len(labels), len(np.unique(labels)), encoder, extremes)
 
 
@@ -176,7 +168,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
     rule = "eer" if arguments.eer else "accuracy" if arguments.accuracy else "far"
     result = calibration.calibrate(found.d, found.same, target_far=arguments.far, rule=rule)
     if not result.val:
-        two = found.extremes.get("nearest_of_two")
+        two = found.extremes.get("nearest_two")
         which = f"{two[0]} and {two[1]}, at {two[2]:.4g}, are" if two else "two of them are"
         raise InputError(
             f"calibrate: at the threshold {result.threshold:.4g} nobody passes: {which} of two people and nearer than "
@@ -277,8 +269,7 @@ def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibra
 
 
 def _extremes(found: Distances) -> dict[str, str]:
-    called = {"nearest_of_two": "nearest two", "farthest_of_one": "farthest one"}
-    return {called[kind]: f"{one} and {other}, at {d:.4f}" for kind, (one, other, d) in found.extremes.items()}
+    return {kind.replace("_", " "): f"{a} and {b}, at {d:.4f}" for kind, (a, b, d) in found.extremes.items()}
 
 
 def _size(found: Distances) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome
-from minicnn.cli.face_finder import NO_FACE, Looker, pictures_in, place_of, quality_of, say_nearest
+from minicnn.cli.face_finder import Looker, Place, described, pictures_in, say_which
 from minicnn.cli.face_gallery import opened
 from minicnn.cli.outcome import print_json
 from minicnn.errors import InputError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from minicnn.datasets.image_folders import ImageFolder
     from minicnn.faces.encoders import FaceEncoder
     from minicnn.faces.gallery import Gallery
-    from minicnn.faces.results import Identification
+    from minicnn.faces.results import Identification, Verification
 
 COLUMN = 24  # of names
 MOST_DRAWN = 20  # pictures
@@ -111,9 +111,9 @@ def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
     # The nearest of all pairs, those that can be judged before the others.
     one, other, distance = min(pairs, key=lambda pair: (bool(pair[0].problem or pair[1].problem), pair[2]))
     shown = list(zip(arguments.what, (one, other), strict=True))
-    for path, found in shown:
-        say_nearest(path, found.face)
-    problems = [f"{path}: {found.problem}" for path, found in shown if found.problem and not arguments.any_quality]
+    for path, face in shown:
+        say_which(path, face.face, "is the nearest")
+    problems = [f"{path}: {face.problem}" for path, face in shown if face.problem]
     threshold, origin = arguments.threshold, ""
     if threshold is None:
         threshold, origin = (0.5, "of 1 − probability") if head else (encoder.threshold, encoder.origin)
@@ -129,14 +129,14 @@ def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
         "origin": origin,
         "same": same,
         "why": why or f"{distance:.4g} is {'within' if same else 'farther than'} {threshold:.4g}",
-        "faces": [{**place_of(one.face), **quality_of(one.face)} for _, one in shown],
+        "faces": [described(face.face) for _, face in shown],
     }
     if arguments.picture:
         from minicnn.faces import figures
 
-        crops = [one.face.crop_for(encoder.card, size=inputs.LOOKED_AT) for _, one in shown]
+        looked_at = (face.face.crop_for(encoder.card, size=inputs.LOOKED_AT) for _, face in shown)
         names = Path(arguments.what[0]).name, Path(arguments.what[1]).name
-        figures.save(figures.two_faces(*crops, names, _headline(found), same), arguments.picture)
+        figures.save(figures.two_faces(*looked_at, names, _headline(found), same), arguments.picture)  # type: ignore[call-arg]
     return found
 
 
@@ -156,31 +156,31 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
     # Of several faces the nearest counts, unless one is asked for.
     look = Looker(arguments, encoder.card, 1, usual="all")
     result = gallery.verify(name, look(picture))
-    say_nearest(picture, result.face)
-    found = {
-        "gallery": path,
-        "name": result.name,
-        "picture": picture,
-        "encoder": encoder.name,
-        "distance": result.distance,
-        "threshold": result.threshold,
-        "probability": result.probability,
-        "same": result.same,
-        "why": f"no verdict: {result.why}" if result.same is None else result.why,
-        "nearest_picture": result.nearest_picture,
-        **place_of(result.face),
-        **quality_of(result.face),
-    }
+    say_which(picture, result.face, "is the nearest")
+    found = {"gallery": path, "picture": picture, "encoder": encoder.name, **_plain(result)}
+    if result.same is None:
+        found["why"] = f"no verdict: {result.why}"
     if arguments.picture:
-        from minicnn.faces import figures
-
-        assert result.face is not None
-        near = [(result.name, result.distance)]
-        face = result.face.crop_for(encoder.card, size=inputs.LOOKED_AT)
         verdict = Path(picture).name if result.same is None else name if result else f"not {name}"
-        figure = figures.matches(face, verdict, near, None if result.same is None else result.threshold)
-        figures.save(figure, arguments.picture)
+        threshold = None if result.same is None else result.threshold
+        _draw_one(arguments, encoder, result.face, verdict, [(result.name, result.distance)], threshold)
     return found
+
+
+def _plain(result: Verification | Identification) -> dict[str, Any]:
+    """For JSON."""
+    told = asdict(replace(result, face=None))
+    del told["face"]
+    if "matches" in told:
+        told["matches"] = [{"name": name, "distance": distance} for name, distance in told["matches"]]
+    return {**told, **described(result.face)}
+
+
+def _draw_one(arguments: Any, encoder: Any, face: Any, title: str, near: Any, limit: Any, faces: Any = ()) -> None:
+    from minicnn.faces import figures
+
+    crop = face.crop_for(encoder.card, size=inputs.LOOKED_AT)
+    figures.save(figures.matches(crop, title, near, limit, faces=faces), arguments.picture)
 
 
 def _set_up(gallery: Gallery, arguments: argparse.Namespace) -> None:
@@ -214,22 +214,20 @@ def identify(arguments: argparse.Namespace) -> int:
     _set_up(gallery, arguments)
     pictures = pictures_in(arguments.images, "identify")
     look = Looker(arguments, encoder.card, len(pictures))
-    people = image_folder(arguments.faces)
-    rows, drawn = [], []
+    people = inputs.read_folder(arguments.faces) if arguments.faces else None
+    rows: list[dict[str, Any]] = []
+    drawn: list[tuple[str, Sequence[Identification]]] = []
     status = outcome.DONE
 
-    def answer(picture: str) -> list[Identification]:
-        shown = look(picture)
-        if not shown:
-            raise outcome.NoVerdict(f"{picture}: {NO_FACE}")
-        return list(gallery.identify(shown, matches=arguments.matches))
+    def answer(picture: str) -> Sequence[Identification]:
+        return gallery.identify(look(picture), matches=arguments.matches)
 
     with frozen(encoder.network):
         for picture, results, bad in outcome.each(pictures, answer, bar=inputs.bar(arguments, "identifying")):
             if bad:
                 rows.append(bad)
                 continue
-            rows += [_plain_result(picture, result) for result in results]
+            rows += [{"picture": picture, **_plain(result)} for result in results]
             status = min((status, *map(_status, results)), key=outcome.SERIOUS.index)
             if not arguments.json:
                 outcome.say("\n".join(_lines(picture, results, gallery)))
@@ -250,13 +248,6 @@ def _status(result: Identification) -> int:
     return outcome.DONE if result else outcome.NO if result.judged else outcome.NO_VERDICT
 
 
-def _plain_result(picture: str, result: Identification) -> dict[str, Any]:
-    told = asdict(replace(result, face=None))
-    del told["face"]
-    told["matches"] = [{"name": name, "distance": distance} for name, distance in result.matches]
-    return {"picture": picture, **told, **place_of(result.face), **quality_of(result.face)}
-
-
 def _lines(picture: str, results: Sequence[Identification], gallery: Gallery) -> Iterator[str]:
     """Of one face the verdict, the nearest people, and why; of several a line each."""
     if len(results) == 1:
@@ -266,7 +257,7 @@ def _lines(picture: str, results: Sequence[Identification], gallery: Gallery) ->
     count = f": {counted(len(results), 'face')}, {known} recognized"
     yield f"{elided_inside(plain(picture), WIDTH - len(count))}{count}"
     for result in results:
-        place = place_of(result.face)
+        place = described(result.face)
         left, top, right, bottom = place["box"]
         where = f"{(left + right) / 2:.0f},{(top + bottom) / 2:.0f}"
         far = f"{result.distance:.4f}" + (f" ≤ {result.threshold:.4g}" if result else "") if result.judged else ""
@@ -301,47 +292,34 @@ def _draw(
     drawn: Sequence[tuple[str, Sequence[Identification]]],
     people: ImageFolder | None,
 ) -> None:
+    from minicnn import images
     from minicnn.faces import drawing, figures
 
     if len(drawn) == 1 and len(drawn[0][1]) == 1:
         result = drawn[0][1][0]
-        assert result.face is not None
         near = [_face_of(people, encoder, name) for name, _ in result.matches] if people else []
-        face = result.face.crop_for(encoder.card, size=inputs.LOOKED_AT)
         threshold = result.threshold if result.judged else None
-        figure = figures.matches(face, _verdict_of(result), result.matches, threshold, faces=near)
-        figures.save(figure, arguments.picture)
+        _draw_one(arguments, encoder, result.face, _verdict_of(result), result.matches, threshold, near)
         return
     scenes = []
     for _, results in drawn:
-        found = [result for result in results if hasattr(result.face, "box")]
-        image = results[0].face.image  # type: ignore[union-attr]
-        scenes.append(drawing.named(image, [result.face for result in found], [result.name for result in found]))  # type: ignore[misc]
+        found = [(result.face, result.name) for result in results if not isinstance(result.face, Place)]
+        scenes.append(drawing.named(results[0].face.image, found))  # type: ignore[union-attr,arg-type]
     if len(scenes) == 1:
-        from minicnn import images
-
         images.save(arguments.picture, scenes[0])
-        return
-    titles = [
-        Path(picture).name if hasattr(results[0].face, "box") else _verdict_of(results[0]) for picture, results in drawn
-    ]
-    figures.save(figures.scenes(scenes, titles), arguments.picture)
-
-
-def image_folder(root: str | None) -> ImageFolder | None:
-    """The folder of people of --faces, if any, read before the work."""
-    return inputs.read_folder(root) if root else None
+    else:
+        figures.save(figures.scenes(scenes, [Path(picture).name for picture, _ in drawn]), arguments.picture)
 
 
 def _face_of(people: ImageFolder, encoder: FaceEncoder, name: str) -> np.ndarray | None:
     """The face in the first picture of a person in the folder that --faces names; None, and said, where none is."""
     from minicnn import images, zoo
     from minicnn.faces.cropping import crop
-    from minicnn.faces.snapshots import take
+    from minicnn.faces.snapshots import choose, find
 
     if spelled(name) not in people.people:
         outcome.note(f"--faces: there is no folder {name!r} in {str(people.root)!r}")
         return None
     image = images.load(people.of(name)[0])
-    face = take(image, "centre") if zoo.here(zoo.find("mtcnn")) and not encoder.drawn else None
-    return (face.crop_for if face else partial(crop, image))(encoder.card, size=inputs.LOOKED_AT)
+    found = find(image) if zoo.here(zoo.find("mtcnn")) and not encoder.drawn else []
+    return (choose(found, "centre").crop_for if found else partial(crop, image))(encoder.card, size=inputs.LOOKED_AT)

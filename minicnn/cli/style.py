@@ -23,7 +23,7 @@ SIZE = 512  # pixels of the long side, unless told otherwise
 # What goes on to `transfer` under its own name.
 OPTIONS = (
     *("preset", "size", "seed", "alpha", "beta", "total_variation", "style_scale", "keep_colours"),
-    *("steps", "optimizer", "learning_rate", "init", "levels"),
+    *("steps", "optimizer", "learning_rate", "init", "levels", "masks", "style_masks", "tile"),
 )
 
 
@@ -43,11 +43,16 @@ def add(commands: Any) -> None:
     parser.add_argument("--seed", type=int, metavar="S", help="of the noise (default: 0)")
     parser.add_argument("--device", default="cpu", metavar="D", help="where to compute: cpu or cuda (default: cpu)")
     _add_costs(parser.add_argument_group("what is made small"))
+    _add_regions(parser.add_argument_group("where each style paints"))
     _add_descent(parser.add_argument_group("how it is made small"))
     _add_looks(parser.add_argument_group("to look at"))
     _add_safety(parser.add_argument_group("so that nothing is lost"))
     parser.set_defaults(run=run)
-    files = {"reads": "content style manifest weights", "writes": "out", "sides": "plot preview gif"}
+    files = {
+        "reads": "content style manifest weights masks style_masks map",
+        "writes": "out",
+        "sides": "plot preview gif",
+    }
     paths.declare(parser, **files, pictures="out plot preview", beside=_beside)
 
 
@@ -63,6 +68,20 @@ def _add_costs(group: Any) -> None:
         "--style-scale", type=float, metavar="F", help="styles F times as large as CONTENT: so are their brush strokes"
     )
     group.add_argument("--keep-colours", metavar="C", help="of CONTENT, by luminance, histogram or affine map")
+
+
+def _add_regions(group: Any) -> None:
+    group.add_argument(
+        "--masks", nargs="+", metavar="M", help="a grey picture per STYLE: white where it paints, as large as CONTENT"
+    )
+    group.add_argument("--map", metavar="PNG", help="one picture instead, with a colour for each STYLE")
+    group.add_argument("--map-colours", nargs="+", metavar="C", help="the colours, in order: names or #rrggbb")
+    group.add_argument(
+        "--style-masks",
+        nargs="+",
+        metavar="M",
+        help="a grey picture per STYLE: the part of it to learn from, or - for all",
+    )
 
 
 def _add_descent(group: Any) -> None:
@@ -88,6 +107,9 @@ def _add_looks(group: Any) -> None:
 def _add_safety(group: Any) -> None:
     group.add_argument("--resume", action="store_true", help="go on where a run that was stopped or killed had come to")
     group.add_argument("--from", dest="manifest", metavar="JSON", help="make the picture of this manifest again")
+    group.add_argument(
+        "--tile", type=int, metavar="N", help="compute in tiles of N pixels: less memory, the same picture"
+    )
     group.add_argument("--anyway", action="store_true", help="begin even if memory is not expected to suffice")
 
 
@@ -116,9 +138,12 @@ def run(arguments: argparse.Namespace) -> int:
         print("compiling the kernels, once on this machine; later runs start at once", file=sys.stderr)
     for note in job.notes:  # before the run, while there is time to think again
         print(f"note: {note}", flush=True)
-    expected = estimate(job.model, job.recipe, job.content, job.styles)
+    expected = estimate(job.model, job.recipe, job.content, job.styles, job.settings["tile"])
     print(expected, file=sys.stderr)
-    if not arguments.anyway:
+    if not expected.fits and expected.tile and not arguments.anyway:
+        print(f"note: more than there is of memory, so it is computed in tiles of {expected.tile} pixels", flush=True)
+        job.settings["tile"] = expected.tile
+    elif not arguments.anyway:
         refuse(expected)
     watch = evolution.together(film, preview, frames)
     result = job.run(watch, checkpoint=out.with_suffix(".checkpoint"), resume=arguments.resume)
@@ -136,10 +161,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `transfer`: those of a manifest, or of the recipe that suits the weights; and those given."""
     from minicnn import models
-    from minicnn.style import from_manifest
+    from minicnn.style import Map, from_manifest
     from minicnn.style.request import choose_recipe
 
     given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
+    if "style_masks" in given:
+        given["style_masks"] = [None if mask == "-" else mask for mask in given["style_masks"]]
+    if (arguments.map is None) != (arguments.map_colours is None):
+        raise InputError("style: --map and --map-colours belong together; expected both or neither")
+    if arguments.map is not None:
+        given["masks"] = Map(arguments.map, arguments.map_colours)
     if arguments.manifest:
         if arguments.content or arguments.weights:
             raise InputError("style: --from brings its own pictures and weights; expected neither beside it")

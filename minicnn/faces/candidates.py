@@ -64,7 +64,8 @@ def candidates(images: Any, card: ModelCard, which: int | str, function: str) ->
         try:
             found = find(image)
             if not found and which != "all":
-                raise InputError(f"no face was found; expected one, or a crop of {_size(card)}")
+                size = " × ".join(map(str, card.input_size))
+                raise InputError(f"no face was found; expected one, or a crop of {size}")
             chosen = found if which == "all" else [choose(found, which)]
         except InputError as problem:
             raise type(problem)(f"{function}: {label}: {problem}") from problem
@@ -72,13 +73,9 @@ def candidates(images: Any, card: ModelCard, which: int | str, function: str) ->
             yield Candidate(face.crop_for(card), face.quality, face, len(found), number)
 
 
-def _size(card: ModelCard) -> str:
-    return " × ".join(map(str, card.input_size))
-
-
 def _is_photograph(image: Any, card: ModelCard) -> bool:
-    """Return True for an array in which faces must be looked for: not of the encoder's size, nor drawn, nor tiny."""
-    if card.drawn or not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
+    """Return True for an array in which faces must be looked for: not of the encoder's size, nor tiny."""
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
         return False
     return image.shape[:2] != card.input_size and min(image.shape[:2]) >= SMALLEST
 

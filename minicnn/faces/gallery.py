@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,9 +118,9 @@ class Gallery:
             self._change(partial(Records.add, name=name, encodings=encodings[new]))
         return report
 
-    def _encoded(self, function: str, images: Any, which: int | str) -> tuple[list[Candidate], np.ndarray]:
+    def _encoded(self, function: str, images: Any, which: int | str) -> tuple[Sequence[Candidate], np.ndarray]:
         """The faces that are meant in pictures, and their encodings (faces, D)."""
-        shown: list[Candidate] = []
+        shown: MutableSequence[Candidate] = []
 
         def crops() -> Iterator[Any]:
             for one in candidates(images, card_of(self.encoder), which, function):

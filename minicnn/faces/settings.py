@@ -85,10 +85,8 @@ class Settings:
 def check_passable(calibration: Calibration | None) -> None:
     """Raise InputError for a calibrated threshold at which nobody of those it was found on passes."""
     if calibration is not None and not calibration.val:
-        raise InputError(
-            f"Gallery: at the threshold {calibration.threshold:.4g} nobody passes: pairs of two people are nearer than "
-            "all pairs of one; expected pictures whose people differ"
-        )
+        nearer = "pairs of two people are nearer than all of one; expected pictures under their right names"
+        raise InputError(f"Gallery: at the threshold {calibration.threshold:.4g} nobody passes: {nearer}")
 
 
 def _threshold(given: Any) -> tuple[float, Calibration | None]:

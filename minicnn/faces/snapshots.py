@@ -97,13 +97,6 @@ def find(
     return []
 
 
-def take(image: np.ndarray, face: int | str = "largest", *, detector: MTCNN | None = None) -> Face | None:
-    """Return the face that is meant in a picture; None where no face is found. As of `find` and `choose`."""
-    check_choice(face)
-    found = find(image, detector=detector)
-    return choose(found, face) if found else None
-
-
 def check_choice(face: Any, *more: str) -> None:
     """Raise InputError for what means no face of a picture."""
     if face not in (*CHOICES, *more) and not is_count(face, 1):

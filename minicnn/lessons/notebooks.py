@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError
-from minicnn.files import replace_file
-from minicnn.lessons.shelf import PACKAGE, Lesson
+from minicnn.files import PACKAGE, replace_file
+from minicnn.lessons.shelf import Lesson
 
 SECONDS = 600  # for one cell, and to start a kernel: lessons take some ten for all of theirs, where nobody else works
 # Figures are seen on a projector, so they have twice the dots. A kernel that others could listen to says so each time.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from minicnn.errors import InputError, MissingFileError
+from minicnn.files import material
 
-PACKAGE = Path(__file__).parents[1]
 TITLE = re.compile(r"(?:Lesson \d+: *)?(.*)")
 
 
@@ -67,9 +66,8 @@ class Lesson:
 
 
 def folder() -> Path:
-    """Where the lessons lie. An installed package has them inside, a checkout beside it."""
-    inside = PACKAGE / "shipped" / "tutorials"
-    return inside if os.path.isdir(inside) else PACKAGE.parent / "tutorials"
+    """Return where the lessons lie."""
+    return material("tutorials")
 
 
 def lessons() -> list[Lesson]:

@@ -12,8 +12,10 @@ from minicnn.style.costs import (
 from minicnn.style.job import StyleResult, transfer
 from minicnn.style.manifests import from_manifest
 from minicnn.style.recipes import presets
+from minicnn.style.regions import Map
 
 __all__ = [
+    "Map",
     "StyleResult",
     "content_cost",
     "from_manifest",

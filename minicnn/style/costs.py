@@ -51,11 +51,12 @@ class Moments(NamedTuple):
     """How a layer's channels fire over a picture, wherever it is: what is compared of style.
 
     Both are means over positions, so those of several pictures, or parts of one, may be averaged.
-    second: FᵀF / M, (1, C, C), the Gram matrix that knows no size. first: the mean of each channel, (1, C).
+    second: FᵀF / M, (1, C, C), the Gram matrix that knows no size. first: the mean of each channel, (1, C); None where
+    nobody asks for it.
     """
 
     second: Tensor
-    first: Tensor
+    first: Tensor | None
 
 
 class ContentForm(NamedTuple):
@@ -66,24 +67,21 @@ class ContentForm(NamedTuple):
 
 
 class StyleForm(NamedTuple):
-    """A cost is factor(extent) · distance(target, generated features). formula: all of it, for the eye.
+    """A cost is factor(extent) · distance(target, generated). formula: all of it, for the eye.
 
     The formulas are of raw Gram matrices and pictures of one size; gram_distance has the 1 / M² in it.
+    first: whether it asks for first moments.
     """
 
     formula: str
     factor: Callable[[Extent], float]
-    distance: Callable[[Moments, Tensor], Tensor]
+    distance: Callable[[Moments, Moments], Tensor]
+    first: bool = False
 
 
-def gram_distance(target: Moments, generated: Tensor) -> Tensor:
-    """Σ (G_generated/M − G_style/M)²: pictures of different sizes may be compared."""
-    return ops.sum(ops.square(mean_gram(generated) - target.second))
-
-
-def moments_distance(target: Moments, generated: Tensor) -> Tensor:
-    """The squared Wasserstein-2 distance, as if channels were normally distributed over the positions."""
-    return squared_wasserstein(target, moments(generated))
+def gram_distance(target: Moments, generated: Moments) -> Tensor:
+    """Return Σ (G_generated/M − G_style/M)²: pictures of different sizes may be compared."""
+    return ops.sum(ops.square(generated.second - target.second))
 
 
 CONTENT_FORMS: Mapping[str, ContentForm] = {
@@ -99,7 +97,8 @@ STYLE_FORMS: Mapping[str, StyleForm] = {
     "johnson": StyleForm("Σ(ΔG)²/N⁴M²", lambda of: 1 / of.channels**4, gram_distance),
     "keras": StyleForm("Σ(ΔG)²/36(HW)²", lambda of: (of.positions / of.area) ** 2 / 36, gram_distance),
     "relative": StyleForm("Σ(ΔG)²/ΣG²", lambda of: 1 / of.energy, gram_distance),
-    "wasserstein": StyleForm("W₂²(μ, Σ)/N", lambda of: 1 / of.channels, moments_distance),
+    # As if channels were normally distributed over the positions.
+    "wasserstein": StyleForm("W₂²(μ, Σ)/N", lambda of: 1 / of.channels, squared_wasserstein, first=True),
 }
 
 
@@ -113,7 +112,8 @@ def content_cost(content: Any, generated: Any, *, form: str = "course") -> Tenso
     if content.shape != generated.shape:
         raise InputError(f"content_cost: content has shape {content.shape}, generated {generated.shape}; not equal")
     rule = chosen("content_cost: form", form, CONTENT_FORMS)
-    return ops.sum(ops.square(generated - content)) * rule.factor(_extent(generated, content))
+    extent = Extent(generated.shape[-1], math.prod(generated.shape[1:-1]), content)
+    return ops.sum(ops.square(generated - content)) * rule.factor(extent)
 
 
 def layer_style_cost(
@@ -134,11 +134,26 @@ def layer_style_cost(
 
 
 def target_cost(
-    target: Moments, generated: Tensor, *, form: str = "gatys", image_size: tuple[int, int] | None = None
+    target: Moments,
+    generated: Tensor,
+    *,
+    form: str = "gatys",
+    image_size: tuple[int, int] | None = None,
+    weights: np.ndarray | None = None,
 ) -> Tensor:
-    """layer_style_cost from the style's moments, which a loop forms only once."""
+    """Return layer_style_cost from the style's moments, which a loop forms only once. weights: as in `moments`."""
     rule = chosen("layer_style_cost: form", form, STYLE_FORMS)
-    return rule.distance(target, generated) * rule.factor(_extent(generated, target.second, image_size))
+    found = moments(generated, weights, first=rule.first)
+    return moments_cost(target, found, math.prod(generated.shape[1:-1]), form=form, image_size=image_size)
+
+
+def moments_cost(
+    target: Moments, generated: Moments, positions: int, *, form: str, image_size: tuple[int, int] | None = None
+) -> Tensor:
+    """Return layer_style_cost from the moments of both pictures. positions: of the generated one's features."""
+    rule = chosen("layer_style_cost: form", form, STYLE_FORMS)
+    extent = Extent(target.second.shape[-1], positions, target.second, image_size)
+    return rule.distance(target, generated) * rule.factor(extent)
 
 
 def style_cost(
@@ -165,14 +180,24 @@ def total_cost(content: Any, style: Any, alpha: float = 10, beta: float = 40) ->
     return alpha * content + beta * style
 
 
-def mean_gram(features: Tensor) -> Tensor:
-    """The Gram matrix over the number of positions: comparable between pictures of different sizes."""
-    return gram_matrix(features) / math.prod(features.shape[1:-1])
+def mean_gram(features: Tensor, weights: np.ndarray | None = None) -> Tensor:
+    """Return the Gram matrix over the number of positions: comparable between pictures of different sizes.
+
+    weights: (1, H, W, 1), how much each position counts; None counts all alike.
+    """
+    if weights is None:
+        return gram_matrix(features) / math.prod(features.shape[1:-1])
+    return gram_matrix(features * np.sqrt(weights)) / float(weights.sum(dtype=np.float64))
 
 
-def moments(features: Tensor) -> Moments:
-    """The Moments of a layer's features."""
-    return Moments(mean_gram(features), features.mean(axis=(1, 2)))
+def moments(features: Tensor, weights: np.ndarray | None = None, *, first: bool = True) -> Moments:
+    """Return the Moments of a layer's features. weights: as in `mean_gram`. first: whether means are asked for."""
+    second = mean_gram(features, weights)
+    if not first:
+        return Moments(second, None)
+    if weights is None:
+        return Moments(second, features.mean(axis=(1, 2)))
+    return Moments(second, ops.sum(features * weights, axis=(1, 2)) / float(weights.sum(dtype=np.float64)))
 
 
 def blend(parts: Sequence[tuple[Moments, float]]) -> Moments:
@@ -195,10 +220,6 @@ def chosen(argument: str, name: str, table: Mapping[str, Any]) -> Any:
     if name not in table:
         raise InputError(f"{argument} is {name!r}; expected one of {', '.join(table)}")
     return table[name]
-
-
-def _extent(generated: Tensor, target: Tensor, image_size: tuple[int, int] | None = None) -> Extent:
-    return Extent(generated.shape[-1], math.prod(generated.shape[1:-1]), target, image_size)
 
 
 def _features(name: str, *values: Any) -> tuple[Tensor, ...]:

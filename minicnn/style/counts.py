@@ -16,6 +16,7 @@ from minicnn.kernels.geometry import slide
 from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
+from minicnn.style.tiles import tiles_of
 
 FLOAT = 4  # bytes
 # Pictures that a run holds besides the optimizer's: content, start, iterate, best, gradient, as the network wants it,
@@ -192,17 +193,40 @@ def step_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> in
 
 
 def run_bytes(
-    model: Network, recipe: StyleRecipe, size: tuple[int, int], styles: Sequence[tuple[int, ...]] = ()
+    model: Network,
+    recipe: StyleRecipe,
+    size: tuple[int, int],
+    styles: Sequence[tuple[int, ...]] = (),
+    tile: int | None = None,
 ) -> int:
-    """What a run adds to the process: a step, what is remembered throughout, and pictures."""
+    """Return what a run adds to the process: a step, what is remembered throughout, and pictures.
+
+    tile: the side of tiles in which a larger picture is computed.
+    """
     counted = works(model, _layers(recipe), size)
     picture = FLOAT * 3 * math.prod(size)
     targets = sum(work.result for work in counted if _taps(work, recipe)[0])
     grams = sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
     filters = min(sum(work.filters for work in counted), backend.ask("cache_budget", otherwise=0))
-    looked_at = [_forward_bytes(model, recipe, (shape[0], shape[1])) for shape in styles]
+    looked_at = [_forward_bytes(model, recipe, _at_once(model, recipe, (shape[0], shape[1]), tile)) for shape in styles]
     pictures = (PICTURES + _vectors(recipe)) * picture + sum(FLOAT * math.prod(shape) for shape in styles)
-    return max([step_bytes(model, recipe, size), *looked_at]) + targets + grams + filters + pictures + _scratch()
+    return (
+        max([step_bytes(model, recipe, _at_once(model, recipe, size, tile)), *looked_at])
+        + targets
+        + grams
+        + filters
+        + pictures
+        + _scratch()
+    )
+
+
+def _at_once(model: Network, recipe: StyleRecipe, size: tuple[int, int], tile: int | None) -> tuple[int, int]:
+    """Return the size of what is computed at a time: the picture, or its largest tile with overlap."""
+    if tile is None or max(size) <= tile:
+        return size
+    crops = [each.crop for each in tiles_of(model, [*_layers(recipe)], size, tile)]
+    height, width = (max(crop[axis].stop - crop[axis].start for crop in crops) for axis in (0, 1))
+    return height, width
 
 
 def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:

@@ -26,6 +26,7 @@ from minicnn.tensor import Tensor
 SMALL = (128, 256, 512)
 ENOUGH = 0.1
 SHORT = 48  # pixels of their short side, at least
+TILES = (1024, 768, 512, 384, 256)  # sides to choose from, in pixels: the larger, the less overlap
 SHARE = 0.9  # of the free memory that a run may take; the rest is for what the system does meanwhile
 
 
@@ -33,7 +34,8 @@ SHARE = 0.9  # of the free memory that a run may take; the rest is for what the 
 class Estimate:
     """memory: bytes that the process will hold at most. seconds: of all steps. free: bytes that the machine has left
     for it, those it holds already included; None where the system does not tell. fitting: the long side in pixels that
-    would fit, at most `size`; 0 where not even a small picture does.
+    would fit, at most `size`; 0 where not even a small picture does. tile: the side of tiles in which the picture would
+    fit, where it does not as a whole; None if none are small enough.
     """
 
     memory: int
@@ -42,6 +44,7 @@ class Estimate:
     steps: int
     free: int | None
     fitting: int
+    tile: int | None = None
 
     def __str__(self) -> str:
         return f"{self.size} px, {self.steps} steps: about {_duration(self.seconds)}, {_bytes(self.memory)} of memory"
@@ -65,9 +68,14 @@ def refuse(estimate: Estimate) -> None:
 
 
 def estimate(
-    model: Network, recipe: StyleRecipe, content: np.ndarray, styles: Sequence[tuple[np.ndarray, float]]
+    model: Network,
+    recipe: StyleRecipe,
+    content: np.ndarray,
+    styles: Sequence[tuple[np.ndarray, float]],
+    tile: int | None = None,
 ) -> Estimate:
-    """What a run of this recipe on these pictures will take. content: (H, W, 3); styles: (picture, weight) of each.
+    """Return what a run of this recipe on these pictures will take. content: (H, W, 3); styles: (picture, weight) of
+    each. tile: the side of tiles, if the run has them.
 
     Some steps are made at two small sizes; that loads what the run will need, too, so that it is counted.
     What an earlier run has left idle in this process counts as held, though it will be used again.
@@ -79,10 +87,10 @@ def estimate(
     held = machine.resident_memory() or TYPICAL
     base = held - touched_bytes(model, recipe, largest)
 
-    def needed(scale: float) -> int:
+    def needed(scale: float, tile: int | None = tile) -> int:
         """With content and styles that much smaller, as another --size would have them."""
         shapes = [_scaled(style.shape, min(1.0, max(scale, SHORT / min(style.shape[:2])))) for style, _ in styles]
-        return base + run_bytes(model, recipe, _scaled(content.shape, scale), shapes)
+        return base + run_bytes(model, recipe, _scaled(content.shape, scale), shapes, tile)
 
     free = machine.available_memory()
     if free is not None:
@@ -96,12 +104,14 @@ def estimate(
             middle = (low + high) // 2
             low, high = (middle, high) if needed(middle / long) <= SHARE * free else (low, middle)
         fitting = low
+    fits_in = (side for side in TILES if free is not None and needed(1.0, side) <= SHARE * free)
+    tiles = next(fits_in, None) if fitting < long else None
     sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
     steps = pyramid.shares(recipe.steps, len(sizes))
     # At each size the last iterate is looked at, and each style once.
     parts = [each_height * each_width / (height * width) for each_height, each_width in sizes]
     looks = sum((count + 1 + len(styles) / 2) * part for count, part in zip(steps, parts, strict=True))
-    return Estimate(needed(1.0), seconds * looks, long, recipe.steps, free, fitting)
+    return Estimate(needed(1.0), seconds * looks, long, recipe.steps, free, fitting, tiles)
 
 
 TYPICAL = 350 << 20  # bytes of a process that has styled a small picture, for systems that do not tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
 from minicnn.style.counts import check_size
-from minicnn.style.request import changed, choose_recipe, differences, fit_layers, start_from, style_pictures
+from minicnn.style.regions import Map, Regions, read
+from minicnn.style.request import changed, choose_recipe, differences, fit_layers, pairs_of, start_from, style_pictures
 from minicnn.style.run import Run, Styles
+from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
 OnStep = Callable[[int, np.ndarray, dict[str, float]], Any]
@@ -55,6 +57,9 @@ def transfer(
     init: str | np.ndarray | None = None,
     seed: int = 0,
     on_step: OnStep | None = None,
+    masks: Sequence[Any] | Map | None = None,
+    style_masks: Sequence[Any] | None = None,
+    tile: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool | None = None,
@@ -73,6 +78,11 @@ def transfer(
     seed: of the noise.
     on_step(step, image, costs): called after every step with the picture after it, a read-only view that is valid
     during the call, and the costs that the step went down from. From coarse to fine, pictures come in each size.
+    masks: where each style paints, one grey picture per style of the content's size, a path or floats (H, W) in [0, 1]:
+    white is all of it, grey a share, and what is nobody's keeps its own look; or a style.Map. style_masks: the part
+    of each style picture that is its style, or None. Weights of styles then count per region.
+    tile: compute cost and gradient in tiles of so many pixels squared, exactly, where a picture is larger: in less
+    memory, and more time.
     checkpoint: a file to keep the run in, every ten seconds and when interrupted. resume: go on from it.
     progress: a bar with the costs; None shows one on a terminal only.
     others: style_scale, the long side of a style over that of the content: the larger, the larger its strokes;
@@ -82,6 +92,7 @@ def transfer(
     becomes NaN on the way. Raises InputError.
     """
     asked: dict[str, Any] = {"model": model, "preset": preset, "size": size, "steps": steps, "optimizer": optimizer}
+    asked |= {"masks": masks, "style_masks": style_masks, "tile": tile}
     job = prepare(content, style, **asked, init=init, seed=seed, **others)
     return job.run(on_step, checkpoint=checkpoint, resume=resume, progress=progress)
 
@@ -97,10 +108,14 @@ def prepare(
     seed: int = 0,
     style_scale: float | None = None,
     keep_colours: str | None = None,
+    masks: Sequence[Any] | Map | None = None,
+    style_masks: Sequence[Any] | None = None,
+    tile: int | None = None,
     **changes: Any,
 ) -> Job:
     """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
     seed = check_count("transfer: seed", seed, 0)
+    tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))
@@ -110,6 +125,8 @@ def prepare(
     picture = as_image(content, name="transfer: content", size=size)
     recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
     styles = style_pictures(style, picture, size=size, style_scale=style_scale)
+    given = [style for style, _ in pairs_of(style)]
+    regions = read(masks, style_masks, (content, picture), [(g, p) for g, (p, _) in zip(given, styles, strict=True)])
     for name, each in (("content", picture), *(("style", style) for style, _ in styles)):
         check_size(f"transfer: {name}", each, model, recipe)
     init = recipe.start if init is None else init
@@ -125,9 +142,13 @@ def prepare(
         "size": size,
         "style_scale": style_scale,
         "keep_colours": keep_colours,
+        "tile": tile,
+        **manifests.of_regions(masks, style_masks, regions),
     }
-    styles = [(keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight]
-    return Job(model, recipe, picture, styles, start, keeper, settings, notes + differences(recipe, model))
+    styles = [
+        (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
+    ]
+    return Job(model, recipe, picture, styles, start, keeper, settings, notes + differences(recipe, model), regions)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -144,6 +165,7 @@ class Job:
     keeper: ColourKeeper | None
     settings: dict[str, Any]
     notes: list[str]
+    regions: Regions | None = None
 
     def run(
         self,
@@ -157,7 +179,9 @@ class Job:
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):
-            run = Run(self.model, self.recipe, self.content, self.styles, self.start)
+            run = Run(
+                self.model, self.recipe, self.content, self.styles, self.start, self.regions, self.settings["tile"]
+            )
             if resume:
                 if kept is None:
                     raise InputError("transfer: resume is True without a checkpoint; expected its path")

@@ -19,6 +19,7 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.files import read_text, replace_file, unreadable
 from minicnn.models.card import Preprocessing, StyleRecipe
 from minicnn.models.network import Network
+from minicnn.style.regions import Map
 
 
 def of_picture(source: Any, picture: np.ndarray) -> dict[str, Any]:
@@ -37,6 +38,21 @@ def of_styles(given: Any, styles: Sequence[tuple[np.ndarray, float]]) -> list[di
         of_picture(source, picture) | {"weight": weight}
         for source, (picture, weight) in zip(sources, styles, strict=True)
     ]
+
+
+def of_regions(masks: Any, style_masks: Any, regions: Any) -> dict[str, Any]:
+    """Return every mask that went in. masks, style_masks: as the caller gave them; regions: as they were read."""
+    if regions is None:
+        return {}
+    if isinstance(masks, Map):
+        mapped = of_picture(masks.picture, regions.masks[0]) | {"colours": list(masks.colours)}
+        return {"map": mapped, **of_regions(None, style_masks, regions)}
+    pairs = {"masks": (masks, regions.masks), "style_masks": (style_masks, regions.style_masks)}
+    return {
+        name: [None if one is None else of_picture(one, array) for one, array in zip(given, found, strict=True)]
+        for name, (given, found) in pairs.items()
+        if given is not None
+    }
 
 
 def of_weights(model: nn.Module) -> str:
@@ -98,6 +114,12 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise InputError(f"manifest {os.fspath(path)!r}: the run began with a picture of its own; pass it as init")
         content = _found(manifest["content"], Path(path))
         styles = [(_found(style, Path(path)), style["weight"]) for style in manifest["styles"]]
+        asked["tile"] = manifest.get("tile")
+        for name in ("masks", "style_masks"):
+            if name in manifest:
+                asked[name] = [None if mask is None else _found(mask, Path(path)) for mask in manifest[name]]
+        if "map" in manifest:
+            asked["masks"] = Map(_found(manifest["map"], Path(path)), manifest["map"]["colours"])
         model = models.from_weights(_weights_of(wanted))
         if (actual := of_weights(model)) != wanted["sha256"]:
             raise InputError(

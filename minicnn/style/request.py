@@ -157,7 +157,7 @@ def style_pictures(
         if not _is_weight(style_scale) or not style_scale > 0:
             raise InputError(f"transfer: style_scale is {style_scale!r}; expected a number above 0")
         size = max(1, round(style_scale * max(content.shape[:2])))
-    pairs = [_pair(each) for each in style] if isinstance(style, list | tuple) else [(style, 1.0)]
+    pairs = pairs_of(style)
     if not pairs or not sum(weight for _, weight in pairs) > 0:
         raise InputError("transfer: style has no picture with a weight above 0; expected one at least")
     names = ["transfer: style"] if len(pairs) == 1 else [f"transfer: style {i}" for i in range(1, len(pairs) + 1)]
@@ -165,6 +165,11 @@ def style_pictures(
         (as_image(picture, name=name, size=size), float(weight))
         for name, (picture, weight) in zip(names, pairs, strict=True)
     ]
+
+
+def pairs_of(style: Any) -> list[tuple[Any, float]]:
+    """Return (picture as given, weight) of each style."""
+    return [_pair(each) for each in style] if isinstance(style, list | tuple) else [(style, 1.0)]
 
 
 def _pair(each: Any) -> tuple[Any, float]:

@@ -14,7 +14,9 @@ from minicnn.models.network import Network
 from minicnn.style import pyramid
 from minicnn.style.loop import descend
 from minicnn.style.objective import Objective
+from minicnn.style.regions import Regions
 from minicnn.style.request import OPTIMIZERS
+from minicnn.style.tiles import TiledObjective
 from minicnn.style.trace import Trace
 from minicnn.tensor import Tensor
 
@@ -29,9 +31,17 @@ class Run:
     """
 
     def __init__(
-        self, model: Network, recipe: StyleRecipe, content: np.ndarray, styles: Styles, start: np.ndarray
+        self,
+        model: Network,
+        recipe: StyleRecipe,
+        content: np.ndarray,
+        styles: Styles,
+        start: np.ndarray,
+        regions: Regions | None = None,
+        tile: int | None = None,
     ) -> None:
         self.model, self.recipe, self.content, self.styles = model, recipe, content, styles
+        self.regions, self.tile = regions, tile
         height, width, _ = content.shape
         self.sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
         self.steps = pyramid.shares(recipe.steps, len(self.sizes))
@@ -84,7 +94,10 @@ class Run:
         factor = max(size) / max(self.sizes[-1])
         content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
         styles = [(pyramid.scaled(picture, factor), weight) for picture, weight in self.styles]
-        return Objective(self.model, self.recipe, content, styles)
+        regions = None if self.regions is None else self.regions.scaled(size, styles)
+        if self.tile is None or max(size) <= self.tile:
+            return Objective(self.model, self.recipe, content, styles, regions)
+        return TiledObjective(self.model, self.recipe, content, styles, regions, side=self.tile)
 
     def _enlarge(self) -> None:
         """Go on at the next size, with the optimizer's memory enlarged as the picture is."""

@@ -4,8 +4,8 @@ Every figure is returned, none is shown; `save` writes one.
 """
 
 from minicnn.errors import suggest_names
+from minicnn.models.fields import Fields, fields_of
 from minicnn.visualize.attribution import deconvnet, guided_backprop, integrated_gradients, saliency, smoothgrad
-from minicnn.visualize.fields import Fields, fields_of
 from minicnn.visualize.findings import evidence
 from minicnn.visualize.patches import Patches, top_patches
 from minicnn.visualize.pictures import DrawnFaces

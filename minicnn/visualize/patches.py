@@ -22,9 +22,9 @@ from minicnn.errors import InputError, LoadError, check_count
 from minicnn.files import check_folder, replacing
 from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import arrays_of
+from minicnn.models.fields import Fields, fields_of
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
-from minicnn.visualize.fields import Fields, fields_of
 from minicnn.visualize.pictures import Pictures, as_pictures
 from minicnn.visualize.units import at_rest, unit_numbers
 

@@ -13,12 +13,12 @@ from minicnn import ops, optim
 from minicnn.errors import InputError, check_count, is_count
 from minicnn.images import as_image
 from minicnn.models.blocks import every
+from minicnn.models.fields import fields_of
 from minicnn.models.network import Network
 from minicnn.nn import Conv2d
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 from minicnn.visualize.canvas import Canvas, sampled, window
-from minicnn.visualize.fields import fields_of
 from minicnn.visualize.units import aim, at_rest, gradient, outputs_of, unit_numbers
 
 

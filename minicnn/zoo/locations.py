@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minicnn.errors import InputError, MissingFileError, nearest
+from minicnn.files import material
 from minicnn.zoo import catalogue, packages
 from minicnn.zoo.catalogue import DOWNLOADED, PHOTOGRAPHS, Weights, catalog, names
-
-PACKAGE = Path(__file__).parents[1]
 
 
 def home() -> Path:
@@ -32,9 +31,8 @@ def cache() -> Path:
 
 
 def shipped() -> Path:
-    """The folder of the weights that came with minicnn. An installed package has it inside, a checkout beside it."""
-    inside = PACKAGE / "shipped" / "weights"
-    return inside if os.path.isdir(inside) else PACKAGE.parent / "weights"
+    """Return the folder of the weights that came with minicnn."""
+    return material("weights")
 
 
 def folders() -> list[Path]:

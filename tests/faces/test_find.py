@@ -195,8 +195,8 @@ def test_what_is_wrong_with_a_face_is_said_in_words():
     assert quality.measure(picture, aside).problem.startswith("turned too far aside to tell (yaw 0.")
     assert quality.measure(np.minimum(picture * 4, 1), points).problem.startswith("too bright to tell (glare")
     assert quality.measure(picture * 0.01, points).problem.startswith("too dark or too pale to tell (contrast")
-    small, corners = drawn(30)
-    assert quality.measure(small, corners).problem == "too small to tell (eyes 10.6; expected 11 or more)"
+    small, corners = drawn(25)
+    assert quality.measure(small, corners).problem == "too small to tell (eyes 8.82; expected 9 or more)"
 
 
 def test_noise_and_blocks_are_measured_in_grey_levels():
@@ -239,13 +239,13 @@ def test_a_drawn_face_is_judged_as_it_is():
 
 def test_names_are_written_under_faces(scene):
     found = faces.find(scene)
-    picture = drawing.named(scene, found, ["Red", None, "B" * 60])
+    picture = drawing.named(scene, [*zip(found, ["Red", None, "B" * 60], strict=True)])
     changed = np.abs(picture - scene).max(axis=2) > 0.1
     assert changed[20, 12:68].all() and changed[82:90, 20:60].any()  # a box, and a name under it
     yellow, pale = np.array(drawing.COLOUR) / 255, np.array(drawing.UNKNOWN) / 255
     assert np.allclose(picture[50, 10], yellow, atol=0.01) and np.allclose(picture[50, 90], pale, atol=0.01)
     assert changed.mean() < 0.4 and picture.shape == scene.shape
-    np.testing.assert_array_equal(drawing.named(scene, [], []), np.float32(np.rint(scene * 255) / 255))
+    np.testing.assert_array_equal(drawing.named(scene, []), np.float32(np.rint(scene * 255) / 255))
 
 
 def test_a_threshold_that_nobody_passes_is_refused():

@@ -15,9 +15,9 @@ import pytest
 
 pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
 
-from minicnn import lessons
+from minicnn import files, lessons
 from minicnn.cli import main
-from minicnn.lessons import pages, shelf
+from minicnn.lessons import pages
 
 LESSON = """# %% [markdown]
 # # Lesson 1: dots
@@ -73,7 +73,7 @@ def school(tmp_path, monkeypatch):
     (folder / "01_dots.py").write_text(LESSON, encoding="utf-8")
     broken = '# %% [markdown]\n# # Lesson 2: broken\n#\n# Alas.\n\n# %%\nx = 1\nassert x == 2, "not two"\n'
     (folder / "02_broken.py").write_text(broken, encoding="utf-8")
-    monkeypatch.setattr(shelf, "PACKAGE", tmp_path / "minicnn")
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
     monkeypatch.setattr(pages, "LECTURES", (lessons.Row("Dots", ("dots",), "two_dots", "demo", ("count",)),))
     monkeypatch.setattr(pages, "ENGINE", ())
     return tmp_path

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from minicnn import lessons
+from minicnn import files, lessons
 from minicnn.cli import main, parser
 from minicnn.errors import InputError
-from minicnn.lessons import shelf
 
 ROWS = [*lessons.LECTURES, *lessons.ENGINE]
 
@@ -127,7 +126,7 @@ def test_a_name_that_is_none_or_several():
 def test_lessons_are_found_inside_an_installed_package(tmp_path, monkeypatch):
     inside = tmp_path / "minicnn" / "shipped" / "tutorials"
     inside.mkdir(parents=True)
-    monkeypatch.setattr(shelf, "PACKAGE", tmp_path / "minicnn")
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
     with pytest.raises(InputError, match="no lessons in"):
         lessons.lessons()
     (inside / "01_dots.py").write_text("# %% [markdown]\n# # Lesson 1: dots\n#\n# One dot.\n", encoding="utf-8")

@@ -152,6 +152,18 @@ def test_what_does_not_fit_is_refused_with_the_size_that_does(network, monkeypat
     assert at(too_large.fitting - 2).fits and not at(too_large.fitting + 10).fits
 
 
+def test_tiles_fit_where_the_whole_does_not(network, monkeypatch):
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))
+    monkeypatch.setattr(machine, "available_memory", lambda: 1 * GB)
+    monkeypatch.setattr(machine, "resident_memory", lambda: 200 << 20)
+    recipe, style = network.card.recipe, [(np.zeros((32, 32, 3), np.float32), 1.0)]
+    picture = np.broadcast_to(np.float32(0.5), (1500, 1500, 3))
+    whole = estimate(network, recipe, picture, style)
+    assert not whole.fits and whole.tile is not None
+    tiled = estimate(network, recipe, picture, style, whole.tile)
+    assert tiled.fits and tiled.memory < whole.memory and tiled.tile is None
+
+
 def test_a_size_fits_for_the_styles_too(network, monkeypatch):
     """--size is that of all pictures: a large style does not mean that nothing fits."""
     monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from small_networks import pictures, plain
 
 from minicnn import InputError, Tensor, gradcheck, visualize
+from minicnn.models.fields import fields_of
 from minicnn.visualize.canvas import COLOURS, Canvas, hartley, sampled, window
-from minicnn.visualize.fields import fields_of
 from minicnn.visualize.synthesis import favourite_pieces
 from minicnn.visualize.units import outputs_of
 

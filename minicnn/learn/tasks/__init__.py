@@ -1,1 +1,0 @@
-"""The exercises, a file each. minicnn.learn.catalogue says in which order."""

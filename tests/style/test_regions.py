@@ -1,0 +1,164 @@
+"""Regions: each style paints where its mask says, and nowhere else."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from minicnn import Tensor, images, models, style
+from minicnn.errors import InputError
+from minicnn.models.fields import fields_of
+from minicnn.style import regions
+from minicnn.style.objective import Objective
+
+SIZE = 64
+CONTENT, WAVE, GLASS = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
+LEFT = np.zeros((SIZE, SIZE), np.float32)
+LEFT[:, :40] = 1
+MODEL = models.tiny_vgg()
+RECIPE = dataclasses.replace(MODEL.card.recipe, alpha=0.0, total_variation=0.0, levels=1)
+
+
+SHALLOW = dataclasses.replace(RECIPE, style_layers={"block1_conv1": 1.0, "block2_conv1": 1.0})
+
+
+def objective(content, styles, masks, style_masks=None, recipe=SHALLOW):
+    parts = regions.Regions(masks, style_masks or [None] * len(masks))
+    return Objective(MODEL, recipe, content, [(picture, 1.0) for picture in styles], parts)
+
+
+def gradient(cost, image):
+    leaf = Tensor(image[None].astype(np.float64), requires_grad=True)
+    cost(leaf)[0].backward()
+    return leaf.grad[0]
+
+
+def test_one_region_over_everything_is_no_region():
+    plain = style.transfer(CONTENT, WAVE, steps=3)
+    masked = style.transfer(CONTENT, [WAVE], masks=[np.ones((SIZE, SIZE))], steps=3)
+    np.testing.assert_array_equal(plain.image, masked.image)
+    assert plain.history == masked.history
+
+
+def test_a_style_moves_no_pixel_outside_its_region():
+    one = gradient(objective(CONTENT, [WAVE, GLASS], [LEFT, 1 - LEFT]), CONTENT)
+    other = gradient(objective(CONTENT, [GLASS, GLASS], [LEFT, 1 - LEFT]), CONTENT)
+    moved = np.abs(one - other).max(axis=(0, 2))
+    assert moved[40:].max() <= 1e-12 * moved[:40].max() and np.abs(one[:, 40:]).max() > 0
+
+
+def test_what_is_nobodys_keeps_its_look():
+    found = gradient(objective(CONTENT, [WAVE], [LEFT]), CONTENT)
+    assert np.abs(found[:, 40:]).max() <= 1e-6 * np.abs(found[:, :40]).max()  # it already is what it should be
+
+
+@pytest.mark.parametrize("layer", RECIPE.style_layers)
+def test_small_regions_grow_by_half_a_field_at_most(layer):
+    mask = np.zeros((SIZE, SIZE), np.float32)
+    mask[30:36, 20:28] = 1
+    seen = regions.seen(MODEL, layer, mask)[0, :, :, 0]
+    assert seen.max() > 0.5
+    fields = fields_of(MODEL, layer, mask.shape)
+    for row, column in np.argwhere(seen > 0.5):
+        top, bottom, left, right = fields.box(row, column)
+        assert mask[top:bottom, left:right].any()
+
+
+def test_positions_see_their_region_alone_where_it_is_large():
+    layer = next(iter(RECIPE.style_layers))
+    seen, fields = regions.seen(MODEL, layer, LEFT)[0, :, :, 0], fields_of(MODEL, layer, LEFT.shape)
+    for row, column in np.ndindex(seen.shape):
+        top, bottom, left, right = fields.box(row, column)
+        assert seen[row, column] == LEFT[top:bottom, left:right].min()
+
+
+def test_the_gradient_is_that_of_the_cost():
+    soft = np.linspace(0, 1, SIZE, dtype=np.float32)[None, :] * np.ones((SIZE, 1), np.float32)
+    first = dataclasses.replace(SHALLOW, style_layers={"block1_conv1": 1.0})  # whose Gram matrices know no kink
+    cost = objective(CONTENT, [WAVE, GLASS], [soft, 1 - soft], [LEFT, None], first)
+    image, direction = CONTENT.astype(np.float64), np.random.default_rng(1).standard_normal(CONTENT.shape)
+    step = 1e-6
+    ahead, behind = (cost(Tensor((image + s * direction)[None]))[1]["total"] for s in (step, -step))
+    slope = float(np.sum(gradient(cost, image) * direction))
+    assert abs((ahead - behind) / (2 * step) - slope) <= 1e-6 * abs(slope)
+
+
+def test_overlapping_masks_share_and_add_up_to_one():
+    everything = np.ones((SIZE, SIZE))
+    pictures = [(WAVE, WAVE), (GLASS, GLASS)]
+    found = regions.read([everything, everything], None, (CONTENT, CONTENT), pictures)
+    assert found.rest is None and all((mask == 0.5).all() for mask in found.masks)
+    assert regions.read(None, None, (CONTENT, CONTENT), pictures) is None
+    halves = regions.read([LEFT / 2, 1 - LEFT], None, (CONTENT, CONTENT), pictures)
+    assert halves.rest is not None and halves.rest[:, :40].mean() == 0.5 and halves.rest[:, 40:].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ([LEFT[:, 1:]], "transfer: mask 1 is 63×64 pixels; expected 64×64, as the content"),
+        ([0 * LEFT], "transfer: mask 1 is black everywhere; expected white where the style paints"),
+        ([LEFT, LEFT], "transfer: masks has 2 for 1 styles; expected a list, one per style"),
+        (LEFT, "transfer: masks has one for 1 styles; expected a list, one per style"),
+        ([CONTENT], "transfer: mask 1 is in colour; expected grey: white where the style paints, black where not"),
+    ],
+)
+def test_masks_that_do_not_fit_are_one_line(masks, message):
+    with pytest.raises(InputError) as caught:
+        style.transfer(CONTENT, [WAVE], masks=masks, steps=1)
+    assert str(caught.value) == message
+
+
+def test_masks_follow_the_size_of_the_picture(tmp_path):
+    images.save(tmp_path / "content.png", CONTENT)
+    images.save(tmp_path / "mask.png", np.repeat(LEFT[..., None], 3, 2))
+    job = style.job.prepare(tmp_path / "content.png", [WAVE], masks=[tmp_path / "mask.png"], size=32)
+    assert job.regions.masks[0].shape == (32, 32) and job.regions.masks[0][:, :18].min() > 0.99
+    assert job.settings["masks"][0]["path"].endswith("mask.png")
+
+
+def test_a_manifest_remembers_its_masks(tmp_path):
+    for name, picture in {"content": CONTENT, "wave": WAVE, "mask": np.repeat(LEFT[..., None], 3, 2)}.items():
+        images.save(tmp_path / f"{name}.png", picture)
+    given = {"masks": [tmp_path / "mask.png"], "style_masks": [tmp_path / "mask.png"]}
+    result = style.transfer(tmp_path / "content.png", [tmp_path / "wave.png"], steps=2, **given)
+    style.manifests.write(tmp_path / "out.json", result.manifest)
+    again = style.transfer(**style.from_manifest(tmp_path / "out.json"))
+    np.testing.assert_array_equal(result.image, again.image)
+
+
+def test_a_map_gives_a_mask_for_each_colour():
+    picture = np.zeros((4, 6, 3), np.float32)
+    picture[:, :3, 0], picture[:, 3, 2] = 0.95, 1.0  # red, not quite pure, and blue; black is nobody's
+    red, blue = regions.of_map(style.Map(picture, ["red", "#0000ff"]))
+    assert red[:, :3].all() and red.sum() == 12 and blue[:, 3].all() and blue.sum() == 4
+    with pytest.raises(InputError, match=r"no pixel is green; its most common colours are #f20000, #000000, #0000ff"):
+        regions.of_map(style.Map(picture, ["green"]))
+    with pytest.raises(InputError, match="map: colour 'reddish' is unknown; expected a name, or #rrggbb"):
+        regions.of_map(style.Map(picture, ["reddish"]))
+
+
+def test_the_command_paints_regions(tmp_path, monkeypatch, capsys):
+    from minicnn.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    map_ = np.zeros((SIZE, SIZE, 3), np.float32)
+    map_[:, :40] = 1, 0, 0
+    for name, picture in {
+        "content": CONTENT,
+        "wave": WAVE,
+        "glass": GLASS,
+        "map": map_,
+        "mask": 0 * map_ + 0.5,
+    }.items():
+        images.save(f"{name}.png", picture)
+    asked = ["style", "content.png", "wave.png", "--steps", "2", "--size", "64", "-o", "out.png"]
+    assert main([*asked, "--map", "map.png", "--map-colours", "red", "--style-masks", "-"]) == 0
+    assert main(["style", "--from", "out.json", "-o", "again.png"]) == 0
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    assert main([*asked, "--masks", "mask.png", "--tile", "64"]) == 0
+    capsys.readouterr()
+    assert main([*asked, "--map", "map.png"]) == 2
+    assert (
+        capsys.readouterr().err == "minicnn: style: --map and --map-colours belong together; expected both or neither\n"
+    )
