@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
-from minicnn.cli import outcome
-from minicnn.cli.face_finder import Looker, pictures_in
+from minicnn.cli import outcome, paths
+from minicnn.cli.face_finder import Looker, described, pictures_in
 from minicnn.errors import InputError
 from minicnn.text import counted, plain
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from minicnn.faces.encoders import FaceEncoder
 
 SINGLE, UNCLEAR, FACELESS = "_single", "_unclear", "_no_face"  # folders that face enroll passes over
 SIDE, MOST = 128, 64  # pixels of a face on a contact sheet, and faces on one
-
-
-class Seen(NamedTuple):
-    """A picture, where its face is and how it is turned, and how far it is from the middle of its group."""
-
-    path: str
-    box: Any = None
-    landmarks: Any = None
-    turn: int = 0
-    distance: float = 0.0
-
-    def crop(self, encoder: FaceEncoder) -> np.ndarray:
-        """Read the picture again, and return the face to look at."""
-        import numpy as np
-
-        from minicnn import images
-        from minicnn.faces import Detection
-        from minicnn.faces.cropping import crop
-        from minicnn.faces.snapshots import Face
-
-        image = images.load(self.path)
-        if self.box is None:
-            return crop(image, encoder.card, size=SIDE)
-        found = Detection(self.box[None], np.ones(1), self.landmarks[None])
-        return Face(image, found, turn=self.turn).crop_for(encoder.card, size=SIDE)
 
 
 def add(actions: Any) -> None:
@@ -83,16 +58,30 @@ def cluster(arguments: argparse.Namespace) -> int:
     threshold = encoder.threshold if threshold is None else threshold
     if threshold is None:
         raise InputError(f"cluster: no threshold is known for {encoder.name}; expected --threshold T")
-    seen, aside, encodings = _encoded(arguments, encoder)
+    if not os.path.isdir(arguments.folder):
+        raise InputError(f"cluster: {arguments.folder!r} is no folder; expected a folder of pictures")
+    pictures = pictures_in([arguments.folder], "cluster")
+    look = Looker(arguments, encoder.card, len(pictures), strict=False)
+    if look.which == "all":
+        raise InputError("cluster: --face is 'all'; expected one face of each picture: largest, centre, or a number")
+    aside: dict[str, list[str]] = {UNCLEAR: [], FACELESS: []}
+    seen: list[dict[str, Any]] = []
+
+    def crops() -> Iterator[np.ndarray]:
+        for path, shown, bad in outcome.each(pictures, look, bar=inputs.bar(arguments, "looking")):
+            if shown and not shown[0].problem:
+                seen.append({"picture": path, **described(shown[0].face)})
+                yield shown[0].crop
+            elif not bad:
+                aside[UNCLEAR if shown else FACELESS].append(path)
+
+    encodings = faces.encode(encoder.network, crops())
+    look.conclude()
     labels = faces.cluster(encodings, threshold=threshold, metric=str(encoder.card.metric), least=arguments.least)
     groups = _groups(seen, encodings, labels)
-    rows = {
-        name: [{"picture": one.path, "box": _box(one), "distance": round(one.distance, 4)} for one in members]
-        for name, members in groups.items()
-    }
-    told = {"folder": arguments.folder, "encoder": encoder.name, "threshold": threshold, "groups": rows, **aside}
+    told = {"folder": arguments.folder, "encoder": encoder.name, "threshold": threshold, "groups": groups, **aside}
     if out:
-        _write(out, groups, aside, encoder, told)
+        _write(out, told, look)
     if arguments.json:
         outcome.print_json(told)
     else:
@@ -108,85 +97,49 @@ def _target(arguments: argparse.Namespace) -> Path | None:
     """The folder to make, refused before the work."""
     if not arguments.out:
         return None
-    out, folder = Path(arguments.out), os.path.realpath(arguments.folder)
+    out, real = Path(arguments.out), Path(os.path.realpath(arguments.out))
     if os.path.lexists(out) and (not os.path.isdir(out) or os.listdir(out)):
         raise InputError(f"cluster: --out {str(out)!r} is there already; expected a folder that is not there, or empty")
-    if folder in map(str, (Path(os.path.realpath(out)), *Path(os.path.realpath(out)).parents)):
+    if any(paths.same(place, arguments.folder) for place in (real, *real.parents)):
         raise InputError(f"cluster: --out {str(out)!r} is in the folder to read; expected another place")
     return out
 
 
-def _encoded(
-    arguments: argparse.Namespace, encoder: FaceEncoder
-) -> tuple[list[Seen], dict[str, list[str]], np.ndarray]:
-    """(pictures with a face, those that are put aside, encodings of the former)."""
-    from minicnn.faces import encode
-
-    if not os.path.isdir(arguments.folder):
-        raise InputError(f"cluster: {arguments.folder!r} is no folder; expected a folder of pictures")
-    paths = pictures_in([arguments.folder], "cluster")
-    look = Looker(arguments, encoder.card, len(paths), strict=False)
-    if look.which == "all":
-        raise InputError("cluster: --face is 'all'; expected one face of each picture: largest, centre, or a number")
-    seen: list[Seen] = []
-    aside: dict[str, list[str]] = {UNCLEAR: [], FACELESS: []}
-
-    def crops() -> Iterator[np.ndarray]:
-        for path, shown, bad in outcome.each(paths, look, bar=inputs.bar(arguments, "looking")):
-            if bad:
-                continue
-            if not shown or shown[0].problem:
-                aside[UNCLEAR if shown else FACELESS].append(path)
-                continue
-            face = shown[0].face
-            where = (face.box, face.landmarks, face.turn) if hasattr(face, "box") else ()
-            seen.append(Seen(path, *where))
-            yield shown[0].crop
-
-    encodings = encode(encoder.network, crops())
-    look.conclude()
-    return seen, aside, encodings
-
-
-def _box(one: Seen) -> list[float] | None:
-    return None if one.box is None else [round(float(side), 1) for side in one.box]
-
-
-def _groups(seen: list[Seen], encodings: np.ndarray, labels: np.ndarray) -> dict[str, list[Seen]]:
+def _groups(seen: list[dict[str, Any]], encodings: np.ndarray, labels: np.ndarray) -> dict[str, list[dict[str, Any]]]:
     """{name: pictures, the most typical first}, the largest group first and those who belong to none last."""
     import numpy as np
 
-    groups: dict[str, list[Seen]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     width = max(2, len(str(labels.max(initial=0) + 1)))
     for label in sorted(set(labels.tolist()), key=lambda label: (label < 0, label)):
         members = np.flatnonzero(labels == label)
         away = np.square(encodings[members] - encodings[members].mean(axis=0)).sum(axis=1)
-        order = np.argsort(away, kind="stable")
         name = SINGLE if label < 0 else f"person_{label + 1:0{width}}"
-        groups[name] = [seen[members[i]]._replace(distance=float(away[i])) for i in order]
+        groups[name] = [
+            {**seen[members[i]], "distance": round(float(away[i]), 4)} for i in np.argsort(away, kind="stable")
+        ]
     return groups
 
 
-def _write(
-    out: Path, groups: dict[str, list[Seen]], aside: dict[str, list[str]], encoder: FaceEncoder, told: dict[str, Any]
-) -> None:
-    """Make the folder, whole or not at all."""
+def _write(out: Path, told: dict[str, Any], look: Looker) -> None:
+    """Make the folder, whole or not at all. Faces are found again for the sheets: who keeps all takes much memory."""
     from minicnn import images
     from minicnn.faces.contact_sheets import contact_sheet
 
-    def draw(name: str, members: Sequence[Seen], captions: Sequence[str], title: str) -> None:
-        shown = [one.crop(encoder) for one in members[:MOST]]
+    def draw(name: str, paths: Sequence[str], captions: Sequence[str], title: str) -> None:
+        shown = [look(path)[0].face.crop_for(look.card, size=SIDE) for path in paths[:MOST]]
         images.save(made / f"{name}.png", contact_sheet(shown, captions[:MOST], title))
 
+    groups = {name: [row["picture"] for row in rows] for name, rows in told["groups"].items()}
     try:
         with tempfile.TemporaryDirectory(prefix=".minicnn-", dir=out.absolute().parent) as place:
             made = Path(place, out.name)
             made.mkdir()
-            for name, members in groups.items():
-                draw(name, members, [Path(one.path).stem for one in members], f"{name}: {len(members)}")
-            for name, paths in {**{name: [one.path for one in groups[name]] for name in groups}, **aside}.items():
+            for name, paths in groups.items():
+                draw(name, paths, [Path(path).stem for path in paths], f"{name}: {counted(len(paths), 'picture')}")
+            for name, paths in {**groups, UNCLEAR: told[UNCLEAR], FACELESS: told[FACELESS]}.items():
                 _copy(paths, made / name)
-            people = {f"{name}: {len(members)}": members[0] for name, members in groups.items() if name != SINGLE}
+            people = {f"{name}: {len(paths)}": paths[0] for name, paths in groups.items() if name != SINGLE}
             if people:
                 draw("people", [*people.values()], [*people], counted(len(people), "person", "people"))
             (made / "groups.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -198,14 +151,9 @@ def _write(
 
 
 def _copy(paths: Sequence[str], folder: Path) -> None:
-    """Copy files into a new folder, each under a name of its own."""
-    taken: set[str] = set()
-    if paths:
-        folder.mkdir()
+    """Copy files into a folder, each under a name of its own."""
     for path in map(Path, paths):
-        name, number = path.name, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{path.stem}_{number}{path.suffix}"
-        taken.add(name.casefold())
-        shutil.copyfile(path, folder / name)
+        folder.mkdir(exist_ok=True)
+        others = (f"{path.stem}_{number}{path.suffix}" for number in itertools.count(2))
+        free = next(name for name in itertools.chain([path.name], others) if not os.path.lexists(folder / name))
+        shutil.copyfile(path, folder / free)
