@@ -89,15 +89,15 @@ def test_compiled_steps_do_what_the_definition_says(dtype):
 
 
 @pytest.mark.parametrize("module", [on_numpy, on_numba])
-@pytest.mark.parametrize("rows", [3, 6])
+@pytest.mark.parametrize(("rows", "parts"), [(1, 1), (2, 1), (1, 3), (2, 2)])
 @pytest.mark.parametrize("tiles", [1, ROWS, 50])
-def test_images_may_have_panels_of_their_own(module, rows, tiles):
+def test_images_may_have_panels_of_their_own(module, rows, parts, tiles):
     """Three images of so many pixels, side by side, each times a matrix."""
     random = np.random.default_rng(0)
     x, w = (random.standard_normal(shape).astype(np.float32) for shape in ((3, tiles, 16), (3, 16, OUTPUTS)))
     panels = [program.pack(matrix, module.width(np.float32)).reshape(-1) for matrix in w]
     fields = dict.fromkeys(program.FIELDS, 0) | {"kind": CONVOLVE, "images": 3, "height": 1, "width": tiles}
-    fields |= {"rows": rows, "parts": 1, "added": -1, "down": 1, "across": 1, "depth": 16, "outputs": OUTPUTS}
+    fields |= {"rows": rows, "parts": parts, "added": -1, "down": 1, "across": 1, "depth": 16, "outputs": OUTPUTS}
     fields |= {"source_image": tiles * 16, "source_column": 16, "target": 5000, "target_image": tiles * OUTPUTS}
     fields |= {"target_column": OUTPUTS, "bias": 3 * panels[0].size, "plane": panels[0].size}
     steps = np.array([tuple(fields[name] for name in program.FIELDS)], program.STEP)

@@ -21,8 +21,8 @@ negative, at least zero if `relu`, of which those within `down` by `across` go t
 
 Of source, target and added a step has (first, image, line, column): the place is first + n · image + i · line +
 j · column. Runs, and a tile's pixels, lie `down_step` and `across_step` apart, and the 36 planes of V, M and U `plane`;
-in CONVOLVE that is zero where all images share the panels, and else `rows` is a multiple of `images`.
-Work is cut into `rows` parts of the outputs times `parts` of the panels, for different threads. A step begins when the
+in CONVOLVE that is zero where all images share the panels. Work is cut into `rows` parts of the outputs, of each image
+where it has panels of its own, times `parts` of the panels, for different threads. A step begins when the
 first `after` steps are done; those in between may run at the same time.
 
     run(steps, numbers, arena)      steps: (S,) of STEP; arena is written to

@@ -155,17 +155,19 @@ def _tabulate(step, first, count, last, places, table):
 @njit(nogil=True, cache=True)
 def _convolve(step, piece, numbers, arena):
     width = PANEL // arena.itemsize
-    groups = step.images if step.plane > 0 else 1  # of outputs that share panels
-    total, panels = step.images * step.height * step.width // groups, -(-step.outputs // width)
+    planes = step.images if step.plane > 0 else 1  # of outputs that share panels
+    total, panels = step.images * step.height * step.width // planes, -(-step.outputs // width)
     # With few outputs, tiles of fewer rows may hang over by less.
     few = 20 * -(-total // FEW) * FEW < 19 * -(-total // ROWS) * ROWS
     high = FEW if few else ROWS
     tiles = -(-total // high)
-    rows, part = step.rows // groups, piece % step.parts
-    group, row = piece // step.parts // rows, piece // step.parts % rows
-    start, stop = group * total, (group + 1) * total
-    begin, end = start + tiles * row // rows * high, start + tiles * (row + 1) // rows * high
-    first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
+    row, part = piece // step.parts, piece % step.parts
+    begin, end = tiles * row // step.rows * high, tiles * (row + 1) // step.rows * high
+    first_panel, last_panel, first_plane, last_plane = 0, panels, 0, planes
+    if step.plane > 0:
+        first_plane, last_plane = planes * part // step.parts, planes * (part + 1) // step.parts
+    else:
+        first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
     source = Places(step.source, step.source_image, step.source_line, step.source_column)
     target = Places(step.target, step.target_image, step.target_line, step.target_column)
     upon = Places(step.added, step.added_image, step.added_line, step.added_column)
@@ -174,44 +176,47 @@ def _convolve(step, piece, numbers, arena):
     for r in range(runs.size):
         runs[r] = r // step.across * step.down_step + r % step.across * step.across_step
     tile, lines = np.empty(ROWS * width, arena.dtype), np.arange(ROWS) * width
-    rectified, size, panel = step.relu > 0, runs.size * step.depth * width, step.panels + group * step.plane
+    rectified, size = step.relu > 0, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
         pace = -(-width * high // count)
-        _tabulate(step, first, count, stop - 1, source, starts)
-        _tabulate(step, first, count, stop - 1, target, targets)
+        _tabulate(step, first, count, total - 1, source, starts)
+        _tabulate(step, first, count, total - 1, target, targets)
         if step.added >= 0:
-            _tabulate(step, first, count, stop - 1, upon, added)
-        for number in range(first_panel, last_panel):
-            here = number * width
+            _tabulate(step, first, count, total - 1, upon, added)
+        for panel in range(first_plane * panels + first_panel, (last_plane - 1) * panels + last_panel):
+            plane, number = panel // panels, panel % panels
+            here, beside = number * width, plane * target.image
             inside = min(width, step.outputs - here)
             for i in range(0, count, high):
                 # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
                 later = AHEAD // arena.itemsize + i // high * pace * runs.size * step.depth
-                factors = numbers, (panel + number * size, later, pace), numbers, step.bias + here
-                a, at = (0, i), (here, i)
+                place = step.panels + plane * step.plane + number * size
+                factors = numbers, (place, later, pace), numbers, step.bias + here
+                a, at = (plane * source.image, i), (beside + here, i)
                 given = arena, a, starts, runs, step.depth, *factors
                 if inside == width:
                     to = arena, at, targets, rectified
                     if few and step.added < 0:
                         _multiply_few(*given, *to)
                     elif few:
-                        _multiply_few_upon(*given, *to, arena, at, added)
+                        _multiply_few_upon(*given, *to, arena, (here, i), added)
                     elif step.added < 0:
                         _multiply(*given, *to)
                     else:
-                        _multiply_upon(*given, *to, arena, at, added)
+                        _multiply_upon(*given, *to, arena, (here, i), added)
                     continue
                 at_once = rectified and step.added < 0
                 if few:
                     _multiply_few(*given, tile, (0, 0), lines, at_once)
                 else:
                     _multiply(*given, tile, (0, 0), lines, at_once)
-                for r in range(min(high, stop - first - i)):
+                for r in range(min(high, total - first - i)):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
                         _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
-                    arena[targets[i + r] + here : targets[i + r] + here + inside] = y
+                    to_place = targets[i + r] + beside + here
+                    arena[to_place : to_place + inside] = y
 
 
 @njit(nogil=True, cache=True)

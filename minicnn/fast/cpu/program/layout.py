@@ -154,9 +154,8 @@ def _corner(draft: Draft) -> tuple[int, int]:
 
 def _pieces(draft: Draft) -> tuple[int, int]:
     """Into how many parts the outputs are cut, and the filters: what is more to read is not read by everybody."""
-    if draft.products:
-        return 36, 1
     pieces = max(1, min(MOST_PIECES, draft.multiplications // PIECE))
-    if draft.kind == program.CONVOLVE and draft.weights > draft.outputs * draft.source.channels:
+    weights = draft.weights * (draft.source.room.shape[0] if draft.products else 1)
+    if draft.kind == program.CONVOLVE and weights > draft.outputs * draft.source.channels:
         return 1, pieces
     return pieces, 1
