@@ -163,11 +163,7 @@ def _convolve(step, piece, numbers, arena):
     tiles = -(-total // high)
     row, part = piece // step.parts, piece % step.parts
     begin, end = tiles * row // step.rows * high, tiles * (row + 1) // step.rows * high
-    first_panel, last_panel, first_plane, last_plane = 0, panels, 0, planes
-    if step.plane > 0:
-        first_plane, last_plane = planes * part // step.parts, planes * (part + 1) // step.parts
-    else:
-        first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
+    first_panel, last_panel = planes * panels * part // step.parts, planes * panels * (part + 1) // step.parts
     source = Places(step.source, step.source_image, step.source_line, step.source_column)
     target = Places(step.target, step.target_image, step.target_line, step.target_column)
     upon = Places(step.added, step.added_image, step.added_line, step.added_column)
@@ -184,16 +180,16 @@ def _convolve(step, piece, numbers, arena):
         _tabulate(step, first, count, total - 1, target, targets)
         if step.added >= 0:
             _tabulate(step, first, count, total - 1, upon, added)
-        for panel in range(first_plane * panels + first_panel, (last_plane - 1) * panels + last_panel):
+        for panel in range(first_panel, last_panel):
             plane, number = panel // panels, panel % panels
-            here, beside = number * width, plane * target.image
+            here = number * width
             inside = min(width, step.outputs - here)
             for i in range(0, count, high):
                 # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
                 later = AHEAD // arena.itemsize + i // high * pace * runs.size * step.depth
                 place = step.panels + plane * step.plane + number * size
                 factors = numbers, (place, later, pace), numbers, step.bias + here
-                a, at = (plane * source.image, i), (beside + here, i)
+                a, at = (plane * source.image, i), (plane * target.image + here, i)
                 given = arena, a, starts, runs, step.depth, *factors
                 if inside == width:
                     to = arena, at, targets, rectified
@@ -215,8 +211,7 @@ def _convolve(step, piece, numbers, arena):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
                         _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
-                    to_place = targets[i + r] + beside + here
-                    arena[to_place : to_place + inside] = y
+                    arena[targets[i + r] + at[0] : targets[i + r] + at[0] + inside] = y
 
 
 @njit(nogil=True, cache=True)

@@ -124,7 +124,8 @@ class Draft:
         if self.kind in (program.INTO_TILES, program.OUT_OF_TILES):
             tiles = self.source.room if self.kind == program.OUT_OF_TILES else self.target.room
             return tiles.shape[2] * winograd.TRANSFORM // 2 * self.source.channels
-        return self.outputs * (self.weights or self.window.taps * self.source.channels)
+        # What a pool compares or adds takes as long as eight multiplications.
+        return self.outputs * (self.weights or 8 * self.window.taps * self.source.channels)
 
     @property
     def rooms(self) -> list[Room]:
