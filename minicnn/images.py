@@ -59,11 +59,12 @@ def load(path: PathLike, *, size: Size | None = None) -> Picture:
     return _read(path, "load: path", size)
 
 
-def save(path: PathLike, image: npt.NDArray[Any]) -> None:
+def save(path: PathLike, image: npt.NDArray[Any], *, marked: bool = True) -> None:
     """Write `image` as 8-bit PNG, JPEG or WebP, by the suffix of `path`; all of it or nothing.
 
     `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional leading 1: floats, of
-    which those slightly outside [0, 1] are clipped, or uint8, written as they are. Raises InputError.
+    which those slightly outside [0, 1] are clipped, or uint8, written as they are. marked: say in its metadata that
+    minicnn has made it, so that it may be replaced. Raises InputError.
     """
     from PIL import Image
 
@@ -79,9 +80,10 @@ def save(path: PathLike, image: npt.NDArray[Any]) -> None:
     format_name, options = WRITERS[target.suffix.lower()]
     encoded = io.BytesIO()
     try:
-        made = Image.Exif()
-        made[SOFTWARE] = MARK
-        Image.fromarray(pixels).save(encoded, format=format_name, exif=made, **options)
+        if marked:
+            options = {**options, "exif": Image.Exif()}
+            options["exif"][SOFTWARE] = MARK
+        Image.fromarray(pixels).save(encoded, format=format_name, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error

@@ -418,5 +418,5 @@ else:
 # - `minicnn/devices.py`: where arrays live. `minicnn/fast/cuda/gpu.py`: how a kernel is launched.
 # - `minicnn/fast/cuda/simulation/`: how the threads take their turns, and the watch.
 #
-# This was the last lesson. `notes_that_differ.py` holds other people's notes to them, and `minicnn learn list` shows
-# what you can write yourself.
+# Next: `23_real_people.py`, which leaves the engine and looks at what it is used for. `minicnn learn list` shows what
+# you can write yourself.

@@ -31,6 +31,7 @@ SECTIONS = {
     "pools": "bandwidth",
     "search": "gallery_search",
     "faces": "face_detection",
+    "clusters": "people_clusters",
     "start": "cold_start",
     "micro": "micro",
 }

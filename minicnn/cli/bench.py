@@ -22,8 +22,8 @@ def add(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="sections to measure: style, memory, layers, encoders, peers, training, triplets, shapes, pools, search, "
-        "faces, start, micro; with --device cuda check, layers, pools, steps; with --against style, encoders, "
-        "triplets, training (default: all)",
+        "faces, clusters, start, micro; with --device cuda check, layers, pools, steps; with --against style, "
+        "encoders, triplets, training (default: all)",
     )
     parser.add_argument(
         "--against",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-PARTS = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
+PARTS: tuple[str, ...] = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
+PARTS += ("face_cluster", "face_why", "face_blur")
 
 
 def add(commands: Any) -> None:
@@ -15,6 +16,9 @@ def add(commands: Any) -> None:
         description="Faces: enrol people in a gallery, verify who somebody says they are, identify who comes, and find "
         "out what that is worth. An encoder turns a face into numbers, and near numbers mean the same person; a "
         "distance is not a liveness check, so a photograph held before the camera passes.",
+        epilog="An encoding is a person's face as numbers, and in many countries biometric data: ask people before you "
+        "enrol or sort them, say what for, and remove them when they ask. Keep galleries and groups as you would keep "
+        "passwords, and show pictures of people who did not agree only after minicnn face blur.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for part in PARTS:

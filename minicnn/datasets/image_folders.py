@@ -50,9 +50,9 @@ class ImageFolder:
 def read(root: str | Path) -> ImageFolder:
     """Return the people and pictures below `root`, sorted by name, so that the order is stable.
 
-    Hidden files and folders are skipped, and so are files that are not pictures, which are counted. Raise
-    MissingFileError if there is no such folder, and InputError if it holds no person, a person without pictures, or
-    two folders of one name.
+    Hidden files and folders, and folders whose names begin with _, are skipped, and so are files that are not pictures,
+    which are counted. Raise MissingFileError if there is no such folder, and InputError if it holds no person, a person
+    without pictures, or two folders of one name.
     """
     root = Path(root)
     expected = "expected a folder with a folder of pictures for every person"
@@ -64,7 +64,7 @@ def read(root: str | Path) -> ImageFolder:
     others: list[Path] = []
     folder = root
     try:
-        for folder in sorted(path for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith(".")):
+        for folder in sorted(path for path in root.iterdir() if os.path.isdir(path) and path.name[0] not in "._"):
             files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
             if (name := spelled(folder.name)) in found:
                 raise InputError(

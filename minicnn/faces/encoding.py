@@ -46,7 +46,7 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
     Raises InputError, also where an encoding is not finite.
     """
     card = card_of(encoder)
-    with _evaluating(encoder), nn.frozen(encoder), no_grad():
+    with evaluating(encoder), nn.frozen(encoder), no_grad():
         batches = [encoder(batch).numpy() for batch in _batches(images, batch_size, card)]
     encodings = np.concatenate(batches) if batches else np.empty((0, card.embedding or 0))
     if encodings.shape[1:] != (card.embedding,):
@@ -99,7 +99,7 @@ def _no_picture(name: str, found: Any) -> InputError:
 
 
 @contextmanager
-def _evaluating(encoder: nn.Module) -> Iterator[None]:
+def evaluating(encoder: nn.Module) -> Iterator[None]:
     before = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:

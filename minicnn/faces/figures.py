@@ -13,6 +13,7 @@ import numpy as np
 from minicnn.drawings import literal
 from minicnn.drawings import save as save
 from minicnn.faces.evaluation import roc
+from minicnn.faces.nearness import Nearness
 from minicnn.faces.protocols import Identified
 from minicnn.text import elided
 
@@ -80,6 +81,39 @@ def two_faces(first: np.ndarray, second: np.ndarray, names: tuple[str, str], ver
         _show(axes, face, _short(name, 30))
     colour = INK if same is None else SAME if same else DIFFERENT
     figure.suptitle(verdict, fontsize=15, color=colour, fontweight="bold")
+    return figure
+
+
+def why(faces: Sequence[np.ndarray], names: Sequence[str], found: Nearness, verdict: str) -> Figure:
+    """Three faces, (H, W, 3) of any size, the last a stranger's, and below each what `why_near` says of it.
+
+    Occlusions share one scale; gradients, of which only the sign and the place count, have one each.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    figure = _blank(9.4, 9.9)
+    panels = figure.subplots(3, 3)
+    figure.suptitle(verdict, fontsize=15, color=INK, fontweight="bold")
+    told = ["from the other", "from the other", "from the first: a stranger"]
+    blur = found.gradients.shape[1] / 25
+    strongest = float(np.abs(found.occlusions).max())
+    for column, (face, name, words) in enumerate(zip(faces, names, told, strict=True)):
+        _show(panels[0, column], face, f"{_short(name, 28)}\n{found.distances[column]:.3f} {words}")
+        grey = np.repeat(face.mean(axis=2, keepdims=True), 3, axis=2) * 0.45 + 0.5
+        maps = [gaussian_filter(each[column], blur) for each in (found.gradients, found.occlusions)]
+        for row, (values, limit) in enumerate(zip(maps, (float(np.abs(maps[0]).max()), strongest), strict=True), 1):
+            axes = panels[row, column]
+            axes.imshow(grey, extent=(0, 1, 1, 0))
+            limit = limit or 1.0
+            shown = axes.imshow(
+                values, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.62, extent=(0, 1, 1, 0), interpolation="bicubic"
+            )
+            axes.set(xticks=[], yticks=[], frame_on=False)
+    for row, words in ((1, "by gradients"), (2, "by covering pieces")):
+        panels[row, 0].set_ylabel(words, fontsize=13, labelpad=8)
+    bar = figure.colorbar(shown, ax=panels, location="bottom", shrink=0.5, aspect=36, pad=0.03)
+    bar.set_ticks([-strongest, 0, strongest], labels=["keeps them apart", "no matter", "brings them together"])
+    bar.outline.set_visible(False)
     return figure
 
 

@@ -92,7 +92,7 @@ def find(
     for turn in (0, 90, 270, 180):
         found = detect(np.rot90(image, -turn // 90), min_size=min_size, detector=detector)
         if len(found.scores):
-            found = _turned_back(found, turn, image.shape)
+            found = turned_back(found, turn, image.shape)
             return [Face(image, found, number, turn, encoder) for number in range(1, len(found.scores) + 1)]
     return []
 
@@ -124,7 +124,7 @@ def choose(found: Sequence[Face], face: int | str = "largest") -> Face:
     return found[int(np.argmax(merits))]
 
 
-def _turned_back(found: Detection, turn: int, shape: tuple[int, ...]) -> Detection:
+def turned_back(found: Detection, turn: int, shape: tuple[int, ...]) -> Detection:
     """Places in a picture that was turned to the right, as places in the picture of this shape."""
     height, width = shape[:2]
 

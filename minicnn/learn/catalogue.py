@@ -31,6 +31,7 @@ OWN = (
     "deconvnet_relu",
     "pair_head",
     "batch_hard",
+    "chinese_whispers",
     "content_kernel",
 )
 NAMES = (*COURSE, *OWN)

@@ -26,10 +26,10 @@ class Row(NamedTuple):
 LECTURES = (
     Row(
         "What is face recognition?",
-        ("verification_and_recognition", "liveness"),
+        ("verification_and_recognition", "liveness", "real_people"),
         "one_to_many",
         "face identify",
-        ("verify", "who_is_it"),
+        ("verify", "who_is_it", "chinese_whispers"),
     ),
     Row("One shot learning", ("one_shot", "transfer_learning"), "one_shot", "face enroll", ("who_is_it",)),
     Row("Siamese network", ("pairs", "triplets", "deepface"), "twins", "face verify", ("pair_head",)),

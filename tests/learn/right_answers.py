@@ -305,6 +305,31 @@ def content_kernel(a, b, partial):
         partial[cuda.blockIdx.x] = total[0]
 """
 
+
+def chinese_whispers_by_a_matrix(distances, threshold, rounds):
+    weights = np.where(distances <= threshold, 1 - distances / 2, 0)
+    np.fill_diagonal(weights, 0)
+    names = np.eye(len(distances))
+    for _ in range(rounds):
+        for i, heard in enumerate(weights):
+            if heard.any():
+                names[i] = np.eye(len(names))[(heard @ names).argmax()]
+    return names.argmax(axis=1)
+
+
+def chinese_whispers_by_dictionaries(distances, threshold, rounds):
+    labels = list(range(len(distances)))
+    for _ in range(rounds):
+        for i, row in enumerate(distances):
+            votes = {}
+            for j, d in enumerate(row):
+                if i != j and d <= threshold:
+                    votes[labels[j]] = votes.get(labels[j], 0) + (1 - d / 2)
+            if votes:
+                labels[i] = min(votes, key=lambda name: (-votes[name], name))
+    return labels
+
+
 RIGHT = {
     "triplet_loss": (triplet_loss_by_rows, triplet_loss_by_products),
     "gram_matrix": (gram_matrix_by_matmul, gram_matrix_by_broadcasting),
@@ -323,5 +348,6 @@ RIGHT = {
     "deconvnet_relu": (deconvnet_relu_by_masks, deconvnet_relu_by_the_tape),
     "pair_head": (pair_head_by_the_library, pair_head_by_rows),
     "batch_hard": (batch_hard_by_the_library, batch_hard_by_lists),
+    "chinese_whispers": (chinese_whispers_by_a_matrix, chinese_whispers_by_dictionaries),
     "content_kernel": (KERNEL_OF_ONE_ADDER, KERNEL_OF_NEIGHBOURS, KERNEL_OF_ATOMIC_SUMS),
 }

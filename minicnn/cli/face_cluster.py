@@ -1,0 +1,159 @@
+"""minicnn face cluster: sort pictures of unknown people into a folder per person."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minicnn.cli import face_inputs as inputs
+from minicnn.cli import outcome, paths
+from minicnn.cli.face_finder import Looker, described, pictures_in
+from minicnn.errors import InputError
+from minicnn.text import counted, plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+SINGLE, UNCLEAR, FACELESS = "_single", "_unclear", "_no_face"  # folders that face enroll passes over
+SIDE, MOST = 128, 64  # pixels of a face on a contact sheet, and faces on one
+
+
+def add(actions: Any) -> None:
+    """Register the action."""
+    parser = inputs.action(
+        actions,
+        "cluster",
+        "sort pictures of unknown people: a folder and a contact sheet per person",
+        cluster,
+        more="Pictures below FOLDER are copied into OUT/person_N, those of people seen once into OUT/_single, those "
+        "seen badly or without a face into OUT/_unclear and OUT/_no_face. minicnn face enroll GALLERY OUT enrols the "
+        "people; look at the contact sheets first. The last faces of a sheet are the farthest from the others.",
+        status="0 when done, 3 when no face was found",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="pictures, and folders of pictures")
+    parser.add_argument("-o", "--out", metavar="OUT", help="a folder to make (default: only say who belongs together)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="mean distance up to which two groups are one person"
+    )
+    parser.add_argument("--least", type=int, default=2, metavar="N", help="pictures of a person (default: 2)")
+    inputs.add_weights(parser)
+    inputs.add_face(parser)
+    inputs.add_any_quality(parser)
+    inputs.add_drawn(parser)
+
+
+def cluster(arguments: argparse.Namespace) -> int:
+    from minicnn import faces
+
+    out = _target(arguments)
+    encoder, threshold = inputs.encoder_for(arguments), inputs.checked_threshold(arguments.threshold)
+    threshold = encoder.threshold if threshold is None else threshold
+    if threshold is None:
+        raise InputError(f"cluster: no threshold is known for {encoder.name}; expected --threshold T")
+    if not os.path.isdir(arguments.folder):
+        raise InputError(f"cluster: {arguments.folder!r} is no folder; expected a folder of pictures")
+    pictures = pictures_in([arguments.folder], "cluster")
+    look = Looker(arguments, encoder.card, len(pictures), strict=False)
+    if look.which == "all":
+        raise InputError("cluster: --face is 'all'; expected one face of each picture: largest, centre, or a number")
+    aside: dict[str, list[str]] = {UNCLEAR: [], FACELESS: []}
+    seen: list[dict[str, Any]] = []
+
+    def crops() -> Iterator[np.ndarray]:
+        for path, shown, bad in outcome.each(pictures, look, bar=inputs.bar(arguments, "looking")):
+            if shown and not shown[0].problem:
+                seen.append({"picture": path, **described(shown[0].face)})
+                yield shown[0].crop
+            elif not bad:
+                aside[UNCLEAR if shown else FACELESS].append(path)
+
+    encodings = faces.encode(encoder.network, crops())
+    look.conclude()
+    labels = faces.cluster(encodings, threshold=threshold, metric=str(encoder.card.metric), least=arguments.least)
+    groups = _groups(seen, encodings, labels)
+    told = {"folder": arguments.folder, "encoder": encoder.name, "threshold": threshold, "groups": groups, **aside}
+    if out:
+        _write(out, told, look)
+    if arguments.json:
+        outcome.print_json(told)
+    else:
+        for name, members in groups.items():
+            print(f"{name}: {counted(len(members), 'picture')}")
+        people = counted(int(labels.max(initial=-1)) + 1, "person", "people")
+        print(f"{plain(arguments.folder)}: {counted(len(seen), 'face')}, {people}")
+        print(f"copied to {plain(str(out))}; look at its contact sheets" if out else "nothing is copied without --out")
+    return outcome.DONE if seen else outcome.NO_VERDICT
+
+
+def _target(arguments: argparse.Namespace) -> Path | None:
+    """The folder to make, refused before the work."""
+    if not arguments.out:
+        return None
+    out, real = Path(arguments.out), Path(os.path.realpath(arguments.out))
+    if os.path.lexists(out) and (not os.path.isdir(out) or os.listdir(out)):
+        raise InputError(f"cluster: --out {str(out)!r} is there already; expected a folder that is not there, or empty")
+    if any(paths.same(place, arguments.folder) for place in (real, *real.parents)):
+        raise InputError(f"cluster: --out {str(out)!r} is in the folder to read; expected another place")
+    return out
+
+
+def _groups(seen: list[dict[str, Any]], encodings: np.ndarray, labels: np.ndarray) -> dict[str, list[dict[str, Any]]]:
+    """{name: pictures, the most typical first}, the largest group first and those who belong to none last."""
+    import numpy as np
+
+    groups: dict[str, list[dict[str, Any]]] = {}
+    width = max(2, len(str(labels.max(initial=0) + 1)))
+    for label in sorted(set(labels.tolist()), key=lambda label: (label < 0, label)):
+        members = np.flatnonzero(labels == label)
+        away = np.square(encodings[members] - encodings[members].mean(axis=0)).sum(axis=1)
+        name = SINGLE if label < 0 else f"person_{label + 1:0{width}}"
+        groups[name] = [
+            {**seen[members[i]], "distance": round(float(away[i]), 4)} for i in np.argsort(away, kind="stable")
+        ]
+    return groups
+
+
+def _write(out: Path, told: dict[str, Any], look: Looker) -> None:
+    """Make the folder, whole or not at all. Faces are found again for the sheets: who keeps all takes much memory."""
+    from minicnn import images
+    from minicnn.faces.contact_sheets import contact_sheet
+
+    def draw(name: str, paths: Sequence[str], captions: Sequence[str], title: str) -> None:
+        shown = [look(path)[0].face.crop_for(look.card, size=SIDE) for path in paths[:MOST]]
+        images.save(made / f"{name}.png", contact_sheet(shown, captions[:MOST], title))
+
+    groups = {name: [row["picture"] for row in rows] for name, rows in told["groups"].items()}
+    try:
+        with tempfile.TemporaryDirectory(prefix=".minicnn-", dir=out.absolute().parent) as place:
+            made = Path(place, out.name)
+            made.mkdir()
+            for name, paths in groups.items():
+                draw(name, paths, [Path(path).stem for path in paths], f"{name}: {counted(len(paths), 'picture')}")
+            for name, paths in {**groups, UNCLEAR: told[UNCLEAR], FACELESS: told[FACELESS]}.items():
+                _copy(paths, made / name)
+            people = {f"{name}: {len(paths)}": paths[0] for name, paths in groups.items() if name != SINGLE}
+            if people:
+                draw("people", [*people.values()], [*people], counted(len(people), "person", "people"))
+            (made / "groups.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            if os.path.isdir(out):
+                out.rmdir()  # it is empty
+            os.replace(made, out)
+    except OSError as problem:
+        raise InputError(f"cluster: --out {str(out)!r} cannot be made ({problem.strerror or problem})") from None
+
+
+def _copy(paths: Sequence[str], folder: Path) -> None:
+    """Copy files into a folder, each under a name of its own."""
+    for path in map(Path, paths):
+        folder.mkdir(exist_ok=True)
+        others = (f"{path.stem}_{number}{path.suffix}" for number in itertools.count(2))
+        free = next(name for name in itertools.chain([path.name], others) if not os.path.lexists(folder / name))
+        shutil.copyfile(path, folder / free)

@@ -1,0 +1,64 @@
+"""Why two faces are near, on an encoder whose answer is known."""
+
+import numpy as np
+import pytest
+from small_encoder import encoder
+
+from minicnn import nn
+from minicnn.errors import InputError
+from minicnn.faces import distance, encode, nearness, why_near
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+
+SIDE = 10
+
+
+def corners():
+    """An encoder of the means of four corners."""
+    weights = np.zeros((SIDE, SIDE, 3, 4), np.float32)
+    for k, (rows, columns) in enumerate(
+        (r, c) for r in (slice(0, 5), slice(5, 10)) for c in (slice(0, 5), slice(5, 10))
+    ):
+        weights[rows, columns, :, k] = 1 / 75
+    embedding = nn.Linear(SIDE * SIDE * 3, 4, name="embedding")
+    embedding.w.data, embedding.b.data = weights.reshape(-1, 4), np.zeros(4, np.float32)
+    card = ModelCard("corners", (SIDE, SIDE), "none", embedding=4, metric="squared_l2")
+    return Network(card, [nn.Flatten(name="flatten"), embedding])
+
+
+def face(*means):
+    return np.kron(np.array(means, np.float32).reshape(2, 2), np.ones((5, 5), np.float32))[..., None].repeat(3, 2)
+
+
+def test_what_is_shared_is_red_and_what_is_not_is_blue():
+    """First and second share their first corner, and it is the stranger's that differs; the second corner is odd."""
+    first, second, stranger = face(0.9, 0.8, 0.5, 0.5), face(0.9, 0.2, 0.5, 0.5), face(0.1, 0.5, 0.5, 0.5)
+    found = why_near(corners(), first, second, stranger)
+    np.testing.assert_allclose(found.distances, [0.36, 0.36, 0.73], rtol=1e-5)
+    assert found.gradients.shape == found.occlusions.shape == (3, SIDE, SIDE)
+    assert (found.gradients[:2, :5, :5] > 0).all() and (found.gradients[:2, :5, 5:] < 0).all()
+    assert (found.gradients[2, :5, :5] < 0).all() and np.abs(found.gradients[:, 5:]).max() < 1e-6
+
+
+def test_occlusions_are_how_much_farther_a_face_is_when_covered():
+    network = corners()
+    faces = [face(0.9, 0.8, 0.5, 0.5), face(0.9, 0.2, 0.5, 0.5), face(0.1, 0.5, 0.5, 0.5)]
+    found = why_near(network, *faces)
+    size = SIDE // nearness.PIECE
+    covered = faces[0].copy()
+    covered[:size, :size] = network.preprocessing.neutral()
+    first, second = encode(network, [covered, faces[1]])
+    # Only one piece covers the corner pixel.
+    assert found.occlusions[0, 0, 0] == pytest.approx(float(distance(first, second)) - 0.36, abs=1e-5)
+    assert found.occlusions[0, 0, 0] > 0.01
+
+
+def test_the_encoder_is_left_as_it_was_and_wrong_pictures_are_one_line():
+    network = encoder()
+    network.train()
+    pictures = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+    why_near(network, *pictures)
+    assert network.training and all(p.requires_grad for p in network.parameters())
+    assert all(p.grad is None for p in network.parameters())
+    with pytest.raises(InputError, match=r"shape \(5, 4, 3\)"):
+        why_near(network, pictures[0], np.zeros((5, 4, 3), np.float32), pictures[2])

@@ -1,0 +1,207 @@
+"""minicnn face cluster, blur and why: what is copied, hidden and drawn, and what stays as it was."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn import images, nn, zoo
+from minicnn.cli import main
+from minicnn.datasets import image_folders
+from minicnn.faces import Detection, encoders, hiding
+from minicnn.faces.encoders import FaceEncoder
+from minicnn.models.card import ModelCard
+from minicnn.models.network import Network
+
+SIDE = 8
+COLOURS = {"red": (0.9, 0.1, 0.1), "green": (0.1, 0.9, 0.1), "blue": (0.1, 0.1, 0.9)}
+POINTS = np.array([[30, 40], [50, 40], [40, 50], [32, 60], [48, 60]], float)
+TWO = Detection(
+    np.array([[20.0, 25, 60, 75], [100, 25, 140, 75]]), np.ones(2), np.stack([POINTS, POINTS + np.array([80, 0])])
+)
+NOBODY = Detection(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+
+
+def network():
+    """An encoder of a picture's mean colour."""
+    colours = nn.Linear(SIDE * SIDE * 3, 3, name="embedding")
+    colours.w.data = np.tile(np.eye(3, dtype=np.float32), (SIDE * SIDE, 1)) / SIDE**2
+    colours.b.data = np.zeros(3, np.float32)
+    card = ModelCard("colours", (SIDE, SIDE), "none", embedding=3, metric="squared_l2")
+    return Network(card, [nn.Flatten(name="flatten"), colours])
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder, an encoder of colours, no detector, and an album: three people and a stranger, in two folders
+    of which each has a picture called 1.png.
+    """
+    monkeypatch.chdir(tmp_path)
+    encoder = FaceEncoder(network(), "colours", drawn=False, threshold=0.1, origin="a test has it")
+    monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: encoder)
+    monkeypatch.setattr(zoo, "here", lambda row: None)
+    random = np.random.default_rng(0)
+    for folder in ("album/one", "album/two", "album/.hidden"):
+        (tmp_path / folder).mkdir(parents=True)
+    for number, (name, colour) in enumerate([*COLOURS.items()] * 2):
+        folder = "one" if number < 3 else "two"
+        images.save(f"album/{folder}/{number % 3}.png", solid(colour, random))
+        images.save(f"album/{folder}/{name}.png", solid(colour, random))
+    images.save("album/one/more.png", solid(COLOURS["red"], random))
+    images.save("album/one/grey.png", solid((0.5, 0.5, 0.5), random))
+    images.save("album/.hidden/red.png", solid(COLOURS["red"], random))
+    (tmp_path / "album/notes.txt").write_text("words")
+    return tmp_path
+
+
+def solid(colour, random):
+    return np.clip(np.array(colour) + random.normal(0, 0.02, (SIDE + 2, SIDE, 3)), 0, 1)
+
+
+def face(*words):
+    return main(["face", *words])
+
+
+def everything(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# cluster
+
+
+def test_a_folder_is_sorted_and_left_as_it_was(here, capsys):
+    before = everything(here / "album")
+    assert face("cluster", "album", "-o", "groups", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert everything(here / "album") == before
+    assert [*told["groups"]] == ["person_01", "person_02", "person_03", "_single"]
+    assert told == json.loads((here / "groups/groups.json").read_text(encoding="utf-8"))
+    assert [len(members) for members in told["groups"].values()] == [5, 4, 4, 1]
+    made = everything(here / "groups")
+    for name, members in told["groups"].items():
+        copies = [content for path, content in made.items() if path.startswith(f"{name}/")]
+        assert sorted(copies) == sorted((here / row["picture"]).read_bytes() for row in members)
+        assert images.load(here / "groups" / f"{name}.png").shape[2] == 3
+        assert [row["distance"] for row in members] == sorted(row["distance"] for row in members)
+    assert "groups/people.png" not in made and images.load(here / "groups/people.png").shape[1] >= 3 * 128
+    assert {path.rpartition("/")[2] for path in made if path.startswith("person_01/")} >= {"0.png", "0_2.png"}
+    assert not list(here.glob(".minicnn-*"))
+
+
+def test_a_gallery_is_made_of_it(here, capsys):
+    assert face("cluster", "album", "-o", "groups") == 0
+    out = capsys.readouterr().out
+    assert "person_01: 5 pictures" in out and "_single: 1 picture" in out and "album: 14 faces, 3 people" in out
+    assert image_folders.read("groups").people == ("person_01", "person_02", "person_03")
+    assert face("enroll", "g.h5", "groups") == 0
+    assert "3 people, 13 pictures" in capsys.readouterr().out
+
+
+def test_without_a_folder_nothing_is_written_and_least_says_who_is_a_person(here, capsys):
+    before = everything(here)
+    assert face("cluster", "album", "--least", "5") == 0
+    out = capsys.readouterr().out
+    assert "person_01: 5 pictures" in out and "person_02" not in out and "_single: 9 pictures" in out
+    assert everything(here) == before
+
+
+def test_broken_pictures_are_told_and_left_out(here, capsys):
+    (here / "album/one/broken.jpg").write_bytes(b"no picture")
+    assert face("cluster", "album", "-o", "groups") == 2
+    out, err = capsys.readouterr()
+    assert "broken.jpg" in err and "14 faces, 3 people" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["album", "-o", "full"], "'full' is there already"),
+        (["album", "-o", "album/groups"], "in the folder to read"),
+        (["album", "-o", "album"], "is there already"),
+        (["nowhere"], "'nowhere' is no folder"),
+        (["album", "-o", "no/where"], "cannot be made"),
+        (["album", "--threshold", "nan"], "expected a finite number"),
+    ],
+)
+def test_what_cannot_be_sorted_gets_one_line(here, capsys, words, told):
+    (here / "full").mkdir()
+    (here / "full" / "work.txt").write_text("mine")
+    before = everything(here)
+    assert face("cluster", *words) == 2
+    assert told in capsys.readouterr().err and everything(here) == before
+
+
+# blur
+
+
+@pytest.fixture
+def two_faces(here, monkeypatch):
+    """A photograph of a red and a green person, with a place, a thumbnail and a profile in its metadata."""
+    monkeypatch.setattr(
+        hiding,
+        "detect",
+        lambda image, thresholds, **_: TWO if (image.shape[1], thresholds[0]) == (200, 0.5) else NOBODY,
+    )
+    picture = np.full((120, 200, 3), 0.5)
+    picture[20:90, 10:70], picture[20:90, 90:150] = COLOURS["red"], COLOURS["green"]
+    exif = Image.Exif()
+    exif[0x010E] = "Ada, at home"
+    exif.get_ifd(0x8825)[1] = "N"
+    whole = Image.fromarray((picture * 255).astype(np.uint8))
+    whole.save("two.jpg", exif=exif, quality=95, comment=b"Ada", xmp=b"<x>Ada</x>", icc_profile=b"profile of Ada")
+    Image.new("RGB", (50, 50)).save("nobody.png")
+    return here
+
+
+def test_faces_are_hidden_and_the_metadata_is_gone(two_faces, capsys):
+    before = (two_faces / "two.jpg").read_bytes()
+    assert b"Ada" in before
+    assert face("blur", "two.jpg", "-o", "out.jpg") == 0
+    assert "two.jpg: 2 faces hidden: out.jpg" in capsys.readouterr().out
+    after = (two_faces / "out.jpg").read_bytes()
+    assert (two_faces / "two.jpg").read_bytes() == before and b"Ada" not in after
+    with Image.open("out.jpg") as written:
+        assert not written.getexif() and not {"exif", "icc_profile", "xmp", "comment"} & {*written.info}
+    shown, hidden = images.load("two.jpg"), images.load("out.jpg")
+    changed = np.abs(shown - hidden).max(axis=2) > 0.05
+    assert changed[30:70, 25:55].mean() > 0.8 and not changed[:, 160:].any()
+
+
+def test_who_is_enrolled_is_kept(two_faces, capsys, monkeypatch):
+    from minicnn.faces.quality import Quality
+
+    assert face("enroll", "g.h5", "Ada", "album/one/red.png", "album/two/red.png") == 0
+    monkeypatch.setattr(Quality, "problem", "")
+    capsys.readouterr()
+    (two_faces / "out").mkdir()
+    assert face("blur", "two.jpg", "nobody.png", "--keep", "g.h5", "-o", "out", "--json") == 1
+    two, nobody = json.loads(capsys.readouterr().out)
+    assert (two["hidden"], two["kept"], nobody["hidden"], nobody["kept"]) == (1, ["Ada"], 0, [])
+    changed = np.abs(images.load("two.jpg") - images.load("out/two.jpg")).max(axis=2) > 0.1
+    assert not changed[25:75, 20:60].any() and changed[30:70, 105:135].mean() > 0.5
+
+
+def test_inputs_are_never_written_over(two_faces, capsys):
+    before = everything(two_faces)
+    assert face("blur", "two.jpg", "-o", "two.jpg") == 2
+    assert "expected another file" in capsys.readouterr().err
+    assert face("blur", "two.jpg", "nobody.png", "-o", ".") == 2
+    assert face("blur", "two.jpg", "nobody.png", "-o", "one.jpg") == 2
+    assert "for 2 pictures; expected a folder" in capsys.readouterr().err
+    assert everything(two_faces) == before
+
+
+# why
+
+
+def test_why_draws_two_faces_and_a_stranger(here, capsys):
+    words = ["album/one/red.png", "album/two/red.png"]
+    assert face("why", *words, "-o", "why.png", "--stranger", "album/one/blue.png", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["distance"] < 0.01 < 1 < told["stranger_distance"]
+    picture = images.load("why.png")
+    assert picture.shape[0] > 800 and (picture.reshape(-1, 3).std(axis=0) > 0.05).all()
+    assert face("why", *words, "-o", "why.webp") == 0
+    assert "of a stranger" in capsys.readouterr().out and (here / "why.webp").is_file()
+    assert face("why", *words, "-o", words[0]) == 2
