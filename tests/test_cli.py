@@ -94,6 +94,11 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(styles, "SIZE", 48)
     monkeypatch.setattr(styles, "STEPS", 6)
     monkeypatch.setattr(faces, "SIZE", 64)
+    figures, save = {}, styles.save_figure
+    for module in (styles, faces):
+        monkeypatch.setattr(
+            module, "save_figure", lambda figure, path: save(figures.setdefault(path.name, figure), path)
+        )
     out = tmp_path / "pictures"
     assert main(["demo", "--out", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
@@ -103,6 +108,17 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     expected |= {"face-distances.png", *(f"face-enrolled-{i + 1}.png" for i in range(10))}
     expected |= {f"face-visitor-{i + 1}.png" for i in range(len(faces.VISITORS))}
     assert names == expected
+    panels = figures["costs.png"].axes
+    assert [(axes.get_ylabel(), axes.get_legend() is not None) for axes in panels] == [
+        ("cost", False),
+        ("", False),
+        ("", True),
+    ]
+    heat = figures["face-distances.png"].axes[0]
+    framed = {(round(frame.get_x() + 0.48), round(frame.get_y() + 0.46)) for frame in heat.patches}
+    far = {text.get_position(): float(text.get_text()) for text in heat.texts}
+    assert 0 < len(framed) < len(far)
+    assert max(far[place] for place in framed) < min(far[place] for place in far.keys() - framed)
     page = (out / "index.html").read_text(encoding="utf-8")
     assert all(f'src="{name}"' in page for name in expected - {"index.html"})
     assert "$" not in page
@@ -263,3 +279,23 @@ def test_a_command_line_without_a_command_exits_2():
     run = subprocess.run([sys.executable, "-m", "minicnn"], capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "Traceback" not in run.stderr
+
+
+# Without what a command needs
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        *(([group], "ACTION") for group in ("face", "weights", "learn", "tutorial", "see")),
+        (["step"], "SCRIPT"),
+        (["style"], "-o/--out"),
+        (["train", "tiny_vgg"], "--data"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_a_command_says_what_it_lacks(command, missing, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+    assert f"the following arguments are required: {missing}" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from minicnn.faces.encoders import FaceEncoder
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
+from minicnn.text import WIDTH
 
 ROOT = Path(__file__).resolve().parents[1]
 PEOPLE = ("Ada", "Bela", "Chen", "Émile")
@@ -130,6 +131,10 @@ def test_people_are_listed_renamed_and_removed_without_the_encoder(here, chosen,
     assert face("rename", "g.h5", "Bela", "Émile") == 2
     assert face("remove", "g.h5", "Zoë") == 2
     assert "'Zoë' is not in" in capsys.readouterr().err
+    assert face("rename", "g.h5", "Bela", "B" * 100) == 0
+    assert face("list", "g.h5") == 0
+    listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ") and line.endswith(" 3")]
+    assert len(listed) == 3 and {len(line) for line in listed} == {WIDTH - 4}  # 2 before, 66 for a name, 8 behind
 
 
 def test_a_gallery_can_be_told_its_threshold_its_score_and_its_head(here, chosen, capsys):

@@ -10,6 +10,7 @@ from minicnn.cli import main
 from minicnn.errors import InputError
 from minicnn.faces import Detection, detection, snapshots
 from minicnn.faces.cropping import POINTS
+from minicnn.faces.drawing import COLOUR, marked
 from minicnn.models import inception_resnet, tiny_face
 
 LEFT = np.array([[30, 40], [50, 40], [40, 50], [32, 60], [48, 60]], float)  # of a face at 20,25 … 60,75
@@ -200,6 +201,19 @@ def test_detect_draws_into_a_copy(two_faces, capsys):
     assert sorted(path.name for path in (two_faces / "out").iterdir()) == ["nobody.faces.png", "two.faces.png"]
     assert face("detect", "two.png", "nobody.png", "-o", "marked.png") == 2
     assert "expected a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("bottom", "label"), [(90, slice(93, 120)), (148, slice(33, 48))])
+def test_the_label_is_below_the_box_or_inside_where_there_is_no_room(bottom, label):
+    image = np.linspace(0, 1, 150 * 200 * 3).reshape(150, 200, 3)
+    found = Detection(np.array([[50, 30, 90, bottom]]), np.array([0.987]), LEFT[None] + (30, 15))
+    drawn = marked(image, found)
+    changed = (np.abs(drawn - image) > 1 / 255).any(axis=2)
+    down, across = np.nonzero(changed)
+    assert (across.min(), down.min()) == (49, 29) and not changed[:, 105:].any()  # the box, in its shadow
+    assert (np.rint(255 * drawn[30, 70]) == COLOUR).all() and changed[label, 51:].any(axis=1).sum() > 5
+    assert not changed[bottom + 2 :].any() or bottom == 90
+    assert not marked(np.ones((9, 9, 3)), NOBODY).min() < 1
 
 
 def test_the_detectors_weights_are_asked_for_by_name(here, capsys, monkeypatch):

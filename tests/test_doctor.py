@@ -143,6 +143,18 @@ except InputError as problem:
     assert "NUMBA_CACHE_DIR" in said and said.count("\n") == 1
 
 
+def test_one_folder_that_cannot_be_written_to_is_told(monkeypatch):
+    asked = []
+
+    def access(folder, mode):
+        asked.append(folder)
+        return len(asked) > 1
+
+    assert diagnosis._compiled_kernels()["writable"]
+    monkeypatch.setattr(os, "access", access)
+    assert not diagnosis._compiled_kernels()["writable"]
+
+
 # Compiling before class
 
 

@@ -218,3 +218,26 @@ def test_no_path_that_a_user_names_can_raise():
             if node.func.attr in RAISING and asked not in ("os.path", "h5a") and not name.startswith(TOLERANT):
                 found.append(f"{name}:{node.lineno}")
     assert not found
+
+
+# Records
+
+
+WRITABLE = {
+    *("bench/operations.py Operation", "bench/report.py Report", "bench/report.py Table"),
+    *("fast/cpu/program/drafts.py Draft", "fast/cpu/program/drafts.py Room", "fast/cpu/program/drafts.py View"),
+    *("gradients/patterns.py Evidence", "gradients/reports.py GradcheckReport", "gradients/reports.py InputReport"),
+    *("hdf5/writer.py Content", "style/job.py StyleResult", "tape/recorder.py Step", "tape/recorder.py Value"),
+}
+
+
+def test_dataclasses_are_frozen_but_for_those_that_are_filled_in_step_by_step():
+    found = {"frozen": set(), "writable": set()}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for decorator in getattr(node, "decorator_list", []):
+                if "dataclass" in (text := ast.unparse(decorator)):
+                    kind = "frozen" if "frozen=True" in text else "writable"
+                    found[kind].add(f"{path.relative_to(PACKAGE).as_posix()} {node.name}")
+    assert found["writable"] == WRITABLE
+    assert len(found["frozen"]) > 60

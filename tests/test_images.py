@@ -652,3 +652,24 @@ def test_resize_refuses_bad_arguments():
 def test_importing_does_not_load_pillow():
     command = "import sys, minicnn.images; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (200.0, "ranges from 0.5 to 200; expected floats in [0, 1] (it looks like 0..255: divide by 255)"),
+        (1.501, "ranges from 0.5 to 1.501; expected floats in [0, 1] (it looks like"),
+        (-0.51, "ranges from -0.51 to 0.5; expected floats in [0, 1]"),
+        (np.inf, "holds NaN or infinity; expected finite floats in [0, 1]"),
+        (-np.inf, "holds NaN or infinity"),
+        (np.nan, "holds NaN or infinity"),
+    ],
+)
+def test_one_pixel_far_outside_is_refused(tmp_path, value, message):
+    image = np.full((3, 4, 3), 0.5)
+    image[1, 2, 0] = value
+    with pytest.raises(InputError) as caught:
+        images.save(tmp_path / "picture.png", image)
+    assert message in str(caught.value)
+    image[1, 2, 0] = np.clip(value, -0.5, 1.5) if np.isfinite(value) else 1
+    images.save(tmp_path / "picture.png", image)  # so much is overshoot, and clipped

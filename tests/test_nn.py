@@ -262,6 +262,23 @@ def test_the_summary_of_a_small_network():
     assert len({len(line) for line in lines[:-1]}) == 1  # the columns are aligned
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["Max", "Avg", "L2"])
+def test_the_summary_of_every_pooling_layer(kind, rank):
+    layer = getattr(nn, f"{kind}Pool{rank}d")(2, stride=2)
+    assert layer.window().size == (2,) * rank
+    row = layer.summary((1, *[8] * rank, 3)).splitlines()[2].split()
+    assert row[0] == type(layer).__name__ and row[-1] == "×".join("2" * rank)
+    with pytest.raises(InputError, match=f"{type(layer).__name__}: x has shape"):
+        layer(normal(1, 8, *[8] * rank, 3))
+
+
+def test_the_summary_is_of_a_small_picture_unless_told():
+    model = small_network()
+    model.layers = model.layers[:3]
+    assert model.summary() == model.summary((1, 32, 32, 3)) != model.summary((1, 34, 34, 3))
+
+
 def test_the_summary_of_signals_and_of_shared_layers():
     layer = nn.Conv1d(2, 2, 3, padding=1, bias=False, name="shared")
     lines = nn.Sequential(layer, layer).summary((1, 20, 2)).splitlines()
@@ -469,6 +486,7 @@ def test_the_gradient_of_dropout_is_dropped_alike():
         ),
         (lambda: nn.Linear(3, 4)(normal(1, 5)), "linear: x has shape (1, 5), w (3, 4)"),
         (lambda: nn.Conv2d(3, 4, 0), "Conv2d: kernel_size is 0; expected an int of at least 1, or 2 of them"),
+        (lambda: nn.LocallyConnected2d(3, 4, 0, input_size=8), "LocallyConnected2d: kernel_size"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "Conv2d: kernel_size is (3, 3, 3); expected"),
         (lambda: nn.BatchNorm(3)(normal(2, 4)), "BatchNorm: x has shape (2, 4); expected (N, …, 3), not empty"),
         (lambda: nn.BatchNorm(1)(normal(2, 4)), "BatchNorm: x has shape (2, 4); expected (N, …, 1), not empty"),

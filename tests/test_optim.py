@@ -12,6 +12,7 @@ from minicnn import nn, ops, optim
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.optim.lbfgs import dot
+from minicnn.optim.line_search import Trial, _between, _further
 from minicnn.tensor import Tensor
 
 GRADIENTS = [1.0, -2.0, 0.5, 0.0, 3.0, 3.0, -1.0]
@@ -460,6 +461,35 @@ def test_an_evaluation_too_few_takes_the_lowest_trial_that_decreases():
     assert len(steep.tried) == 3 and steep.x.data[0] == steep.tried[-1][0][0] < 1
 
 
+def test_after_a_search_cut_short_the_parameters_are_at_the_accepted_trial():
+    def slope_before_a_wall(x):
+        return float(-x[0]) if x[0] < 5 else 1000.0, np.full(1, -1.0)
+
+    descent = Descent(slope_before_a_wall, [0.0], trials=2).go(1)
+    assert [x[0] for x, _, _ in descent.tried] == [0, 1, 10]  # the last trial lies behind the wall
+    assert descent.x.data[0] == 1 and descent.optimizer.cost == -1
+
+
+def parabola(length):
+    """A trial of (length − 5)², whose minimum lies at 5."""
+    return Trial(length, (length - 5.0) ** 2, 2 * (length - 5.0), np.empty(0))
+
+
+def line(length):
+    return Trial(length, -length, -1.0, np.empty(0))
+
+
+def test_the_next_trial_is_the_minimum_of_the_cubic_within_limits():
+    assert _further(parabola(0), parabola(1)) == pytest.approx(5)
+    assert _further(parabola(0), parabola(0.1)) == pytest.approx(1)  # ten steps at most
+    assert _further(parabola(0), parabola(4.9)) == pytest.approx(1.1 * 4.9)  # a tenth of a step at least
+    assert _further(line(1), line(3)) == pytest.approx(1 + 10 * 2)  # no minimum
+    assert _between(parabola(0), parabola(8)) == pytest.approx(5) == _between(parabola(8), parabola(0))
+    assert _between(parabola(0), parabola(100)) == pytest.approx(10)  # kept off the ends
+    assert _between(parabola(-100), parabola(6)) == pytest.approx(6 - 10.6)
+    assert _between(line(0), Trial(8.0, math.inf, 1.0, np.empty(0))) == 4
+
+
 def test_several_tensors_are_one_long_one():
     problem, start = PROBLEMS["rosenbrock"]
     whole = Descent(problem, start).go(15)
@@ -503,8 +533,9 @@ def test_lbfgs_goes_on_bit_for_bit_from_its_saved_state(before, bounds, tmp_path
         lambda state: state.update({"changes.0": np.zeros(9)}),
         lambda state: state.update({"gradient": np.zeros(9)}),
         lambda state: state.update({"curvatures": np.ones(4)}),
+        lambda state: state.update({"cost": np.zeros(3)}),
     ],
-    ids=["no cost", "one missing", "one too many", "another size", "another gradient", "another count"],
+    ids=["no cost", "one missing", "one too many", "another size", "another gradient", "another count", "many costs"],
 )
 def test_lbfgs_refuses_a_foreign_state(spoil):
     optimizer = Descent(*PROBLEMS["rosenbrock"]).go(3).optimizer

@@ -131,6 +131,14 @@ def test_operators_take_every_kind_of_operand_on_either_side_and_broadcast(symbo
     assert gradcheck(lambda x: apply(other, x), array).ok
 
 
+@pytest.mark.parametrize(
+    ("shape", "other"), [((2, 1, 1), (2, 4, 1)), ((1, 3, 1), (2, 3, 1)), ((1, 1), (3, 1, 4)), ((3, 1), (2, 3, 1))]
+)
+def test_gradients_are_summed_over_stretched_axes_beside_axes_of_one(shape, other):
+    x, y = normal(*shape), normal(*other, seed=1)
+    assert gradcheck(ops.mul, [x, y]).ok
+
+
 @pytest.mark.parametrize("kind", ["tensor", "array", "list"])
 def test_matrix_product_on_either_side(kind):
     x, other = leaf(3, 4), KINDS[kind](normal(4, 3, seed=1))
@@ -239,6 +247,23 @@ def test_what_a_closure_keeps_is_not_added_to():
     (careless(middle).sum() + careless(middle).sum() + (middle * 3.0).sum()).backward()
     assert_array_equal(kept, before)
     assert_array_equal(x.grad, np.full((600, 600), 2 * (1 + 1 + 3.0)))
+
+
+def test_one_array_for_two_inputs_is_not_added_to():
+    @op
+    def both(x, y):
+        def backward(dy):
+            gradient = 2 * dy
+            return gradient, gradient
+
+        return x + y, backward
+
+    a, b = leaf(3), leaf(3, seed=1)
+    u, v = a * 1.0, b * 1.0
+    earlier = u * 10.0  # made first, so u has a cotangent when both gives it another
+    (earlier + both(u, v)).sum().backward()
+    assert_array_equal(a.grad, np.full(3, 12.0))
+    assert_array_equal(b.grad, np.full(3, 2.0))
 
 
 def test_an_op_that_adds_to_a_cotangent_touches_no_array_that_others_can_see():

@@ -180,6 +180,20 @@ def test_the_number_of_threads_may_change_while_kernels_run(thread_count):
 # The hold on BLAS
 
 
+def test_whoever_asks_blas_for_threads_is_listened_to():
+    asked = []
+
+    class Library:
+        def clear_controlling_thread(self, force):
+            asked.append(("forget", force))
+
+        def set_num_threads(self, count):
+            asked.append(("set", count))
+
+    blas._set_blas_threads(Library(), 3)
+    assert asked == [("forget", True), ("set", 3), ("forget", True)]
+
+
 def blas_threads():
     """The number of threads of every BLAS that was found in the process."""
     return {i["filepath"]: i["num_threads"] for i in threadpoolctl.threadpool_info() if i["user_api"] == "blas"}

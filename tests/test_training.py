@@ -11,12 +11,48 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minicnn import hdf5, nn, ops
+from minicnn import Tensor, hdf5, nn, ops, optim, training
 from minicnn.cli import main
 from minicnn.datasets import cifar10
 from minicnn.errors import InputError
 from minicnn.models import tiny
-from minicnn.training import TrainingPlan, accuracy, augment, train_classifier
+from minicnn.training import Step, TrainingPlan, accuracy, augment, train_classifier
+
+
+def test_accuracy_counts_every_picture_once_whatever_the_batch():
+    class First(nn.Module):
+        """Its logits are the first two pixels."""
+
+        def forward(self, x):
+            return x.reshape(len(x.data), -1)[:, :2]
+
+    images = np.zeros((7, 1, 2, 1), np.uint8)
+    labels = np.array([0, 1, 0, 1, 1, 0, 1])
+    images[np.arange(7), 0, labels] = 255
+    for batch_size in (1, 3, 7, 250):
+        assert accuracy(First(), images, labels, batch_size=batch_size) == 1
+        for wrong in range(7):
+            answers = labels.copy()
+            answers[wrong] = 1 - answers[wrong]
+            assert accuracy(First(), images, answers, batch_size=batch_size) == 6 / 7
+
+
+def test_steps_are_counted_and_checkpoints_written_between_them(tmp_path, monkeypatch):
+    model, asked, kept = nn.Linear(2, 1), [], []
+    optimizer = optim.SGD(model.parameters(), 1.0)
+
+    def step(number):
+        asked.append((number, optimizer.learning_rate, model.training))
+        return Step(ops.sum(model(Tensor(np.ones((1, 2), np.float32)))), 0.5**number, "a title", {})
+
+    monkeypatch.setattr(training, "save_checkpoint", lambda *arguments: kept.append(arguments[-1]))
+    model.eval()
+    training.take_steps(
+        model, optimizer, step, 5, TrainingPlan(), checkpoint=tmp_path / "kept", checkpoint_every=2, progress=False
+    )
+    rates = [1.0, 1.0, 0.5, 0.25, 0.125]  # each step says the rate that it is taken with
+    assert asked == [(number, rate, True) for number, rate in enumerate(rates)]
+    assert optimizer.steps == 5 and kept == [2, 4, 5] and not model.training
 
 
 def striped(count, seed=0):

@@ -377,10 +377,20 @@ def test_a_server_that_says_nothing(server, row, folder, monkeypatch):
     assert len(server.asked) == 2
 
 
-def test_a_server_in_trouble_is_asked_again(server, row, folder):
-    row(server.give(b"", status=503))
-    refused(MissingFileError, "nothing came (it answered 503 Service Unavailable)")
-    assert len(server.asked) == downloads.ATTEMPTS
+@pytest.mark.parametrize(
+    ("status", "said", "attempts"),
+    [
+        (500, "nothing came (it answered 500 Internal Server Error)", downloads.ATTEMPTS),
+        (503, "nothing came (it answered 503 Service Unavailable)", downloads.ATTEMPTS),
+        (429, "nothing came (it answered 429 Too Many Requests)", downloads.ATTEMPTS),
+        (403, "it answered 403 Forbidden", 1),
+        (499, "it answered 499", 1),
+    ],
+)
+def test_a_server_in_trouble_is_asked_again(server, row, folder, status, said, attempts):
+    row(server.give(b"", status=status))
+    refused(MissingFileError, said)
+    assert len(server.asked) == attempts
 
 
 def test_a_connection_that_breaks_once(server, row, folder, content):
@@ -436,6 +446,14 @@ def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
     (folder / ".fetch-net.part").write_bytes(bytes_there)
     assert zoo.fetch("net").read_bytes() == content
     assert server.asked[0][1] == f"bytes={len(bytes_there)}-"
+
+
+def test_an_empty_beginning_is_none(server, row, folder, content):
+    row(server.give(b"y" * len(content)), sha256=sha256(content))
+    (folder / ".fetch-net.part").write_bytes(b"")
+    with pytest.raises(LoadError, match="expected an HDF5 file"):
+        zoo.fetch("net")
+    assert len(server.asked) == 1  # what was begun earlier would be fetched again, from the start
 
 
 def test_no_room(server, row, folder, content, monkeypatch):

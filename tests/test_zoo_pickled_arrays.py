@@ -156,6 +156,29 @@ def test_everything_else_gets_one_line(content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("opcodes", "message"),
+    [
+        (b"}U\x01aa", "is damaged (what is appended to is no list); expected arrays"),
+        (b"}K\x01K\x02s", "is damaged (a dictionary's keys are strings); expected arrays"),
+        (b"(K\x01K\x02d", "is damaged (a dictionary's keys are strings); expected arrays"),
+    ],
+)
+def test_what_is_wrong_with_a_container_is_told(opcodes, message):
+    with pytest.raises(LoadError) as caught:
+        pickled_arrays.read(crafted(opcodes), "a.npy")
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_too_large_is_refused(monkeypatch):
+    content = by_python_2(LAYERS)
+    monkeypatch.setattr(pickled_arrays, "LARGEST", len(content))
+    same(pickled_arrays.read(content, "a.npy"), LAYERS)
+    monkeypatch.setattr(pickled_arrays, "LARGEST", len(content) - 1)
+    with pytest.raises(LoadError, match=rf"a\.npy has {len(content):,} bytes; expected at most {len(content) - 1:,}"):
+        pickled_arrays.read(content, "a.npy")
+
+
 def test_an_array_that_is_no_object_is_refused():
     memory = io.BytesIO()
     np.save(memory, NUMBERS)

@@ -1,4 +1,4 @@
-"""How fast minicnn is, on this machine, and beside PyTorch where that is installed.
+"""Benchmarks of minicnn on this machine, compared with PyTorch if it is installed.
 
-Each section is one module with one function, `section(plan)`, that lists what it measures; `runner` measures it.
+Each section is one module with one function, `section(plan)`, that lists its measurements; `runner` runs them.
 """

@@ -1,4 +1,4 @@
-"""What computes little: pools, batch normalization, ReLU and their gradients, against the speed of copying."""
+"""Memory-bound operations and their gradients, compared with copying: pools, batch normalization and ReLU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from minicnn.bench.report import Row
 
 EPS = 1e-3
 
-# name: (operation, how often it must read or write an array of x's size: forward, gradient). A 2×2 pool's output is a
-# quarter of x; training normalizes only after a first pass for the statistics, and back, for the sums.
+# name: (operation, number of reads and writes of an array of x's size: forward, gradient). A 2×2 pool's output is a
+# quarter of x. Batch normalization in training needs one more pass for the statistics, and its gradient for the sums.
 Kind = tuple[Callable[..., Any], Callable[..., Any], float, float]
 KINDS: dict[str, Kind] = {
     "max_pool 2×2": (lambda x: ops.max_pool(x, 2), lambda f, x: f.max_pool2d(x, 2), 1.25, 1.25),
@@ -39,7 +39,7 @@ KINDS: dict[str, Kind] = {
 
 
 def section(plan: Plan) -> Section:
-    """GB/s, counting only the bytes that have to travel."""
+    """Return the rows in GB/s, counting each necessary read and write once."""
     shape = (2, 64, 64, 32) if plan.quick else (8, 128, 128, 64)
     measurements: list[tuple[str, Callable[[], Row]]] = [("copying", partial(limits.copying, plan))]
     for name in KINDS:
@@ -49,7 +49,7 @@ def section(plan: Plan) -> Section:
 
 
 def measure(plan: Plan, name: str, shape: tuple[int, ...], direction: str) -> Row:
-    """One operation or its gradient."""
+    """Measure one operation or its gradient."""
     ours, theirs, *passes = KINDS[name]
     forward = direction == "forward"
 

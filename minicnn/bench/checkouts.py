@@ -1,7 +1,6 @@
-"""Two checkouts of minicnn, timed turn by turn, so that a change can be judged on a noisy machine.
+"""Two checkouts of minicnn, timed in turns, so that a change can be judged on a noisy machine.
 
-Each checkout computes in a process of its own that lives for all rounds of a row. As in turns.py, only the two turns of
-one round are compared.
+Each checkout has its own process for all rounds of a row. As in turns.py, only the two turns of one round are compared.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from minicnn.errors import InputError
 HERE = Path(minicnn.__file__).resolve().parents[1]
 PROGRAM = Path(__file__).with_name("contract_steps.py")
 ROUNDS = 7
-TURN = 20  # times as long as a turn in one process: what is looked for are differences of a few per cent
+TURN = 20  # times as long as a turn in one process, to resolve differences of a few per cent
 LEAST, MOST = 3, 1000  # runs per turn
 
 
@@ -64,7 +63,7 @@ def section(plan: Plan, name: str, against: Path) -> Section:
 
 
 def measure(plan: Plan, name: str, step: str, size: int, against: Path) -> Row:
-    """Time one step in both checkouts. The ratio is the other's time over this one's: above 1, this one is faster."""
+    """Time one step in both checkouts. The ratio is the other's time divided by this one's; above 1, this is faster."""
     folders = (HERE, against)
     with ExitStack() as stack:
         arguments = (step, str(size), str(resources.threads()))

@@ -1,6 +1,4 @@
-"""Measurements in a process of their own: what is to be measured there is its memory, its start, or the step of a
-program that holds nothing else.
-"""
+"""Measurements in a separate process: of its memory, its start, or the step of a program that holds nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-# Modules are found as in this process, be minicnn installed or in a checkout.
+# Modules are found as in this process, whether minicnn is installed or in a checkout.
 ASK = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from minicnn.bench import children; children.answer()"
 IMPORT = (
     "import json, sys, time; sys.path[:] = json.loads(sys.argv[1]); start = time.perf_counter(); "
@@ -24,23 +22,23 @@ IMPORT = (
 
 
 class ChildFailed(Exception):
-    """The process ended without an answer; says why, in one line."""
+    """A process that ended without an answer; the message gives the reason in one line."""
 
 
 def ask(module: str, function: str, *, environment: Mapping[str, str] | None = None, **arguments: Any) -> Any:
-    """What minicnn.bench.MODULE.FUNCTION(**arguments) returns in a new process. Both travel as JSON."""
+    """Return the result of minicnn.bench.MODULE.FUNCTION(**arguments) in a new process. Both travel as JSON."""
     return _start(ASK, module, function, json.dumps(arguments), environment=environment)
 
 
 def answer() -> None:
-    """The other end of ask()."""
+    """Answer ask() in the new process."""
     module, function, arguments = sys.argv[2:]
     result = getattr(importlib.import_module(f"minicnn.bench.{module}"), function)(**json.loads(arguments))
     print(json.dumps(result))
 
 
 def import_time(library: str) -> float:
-    """Seconds that `import library` takes in a new interpreter."""
+    """Return the seconds that `import library` takes in a new interpreter."""
     return _start(IMPORT, library)
 
 
@@ -58,9 +56,9 @@ def _start(program: str, *arguments: str, environment: Mapping[str, str] | None 
 def conversation(program: Path, *arguments: str, environment: Mapping[str, str]) -> Iterator[Callable[[int], Any]]:
     """Start a program that answers numbers, line by line, with JSON, and yield the function that asks it.
 
-    Leaving the block ends the process, whatever it is doing.
+    Leaving the block kills the process if it still runs.
     """
-    command = [sys.executable, "-P", str(program), *arguments]  # -P: the modules next to the program stay its own
+    command = [sys.executable, "-P", str(program), *arguments]  # -P: do not import the modules next to the program
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -75,7 +73,7 @@ def conversation(program: Path, *arguments: str, environment: Mapping[str, str])
         assert process.stdin is not None and process.stdout is not None
 
         def ask(question: int) -> Any:
-            with suppress(OSError):  # it has ended: there is no answer below
+            with suppress(OSError):  # it has ended, so there is no answer below
                 process.stdin.write(f"{question}\n".encode())  # type: ignore[union-attr]
             answer = process.stdout.readline()  # type: ignore[union-attr]
             if answer:
@@ -98,9 +96,9 @@ def _reason(status: int, errors: str) -> str:
 
 
 def peak_memory() -> float | None:
-    """MiB that this process has held at most; None where the system does not tell (Windows)."""
+    """Return the peak memory of this process in MiB; None if the system does not report it (Windows)."""
     status = Path("/proc/self/status")
-    if status.is_file():  # Linux: getrusage would begin with the memory of the process that started this one
+    if status.is_file():  # Linux: getrusage would include the memory of the parent process
         lines = status.read_text(encoding="utf-8").splitlines()
         peaks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
         if peaks:

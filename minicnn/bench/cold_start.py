@@ -1,4 +1,4 @@
-"""The cold start: what a student waits for the first time, and from then on."""
+"""The cold start: the waiting time at the first use, and at later ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ COMPILED_ROUNDS = 2  # a first step with an empty cache takes half a minute, mos
 
 
 def section(plan: Plan) -> Section:
-    """Seconds; a first step counts from the start of the process, so it includes imports and drawing the weights."""
+    """Return the rows in seconds. A first step counts from the start of its process, with imports and weights."""
     size = 64 if plan.quick else 256
     measurements = [("import", partial(imports, plan))]
-    if plan.quick:  # a look does not wait for the compiler
+    if plan.quick:  # a quick look does not wait for the compiler
         measurements.append(("first step", partial(later_step, plan, size)))
     else:
         measurements += [(f"first step, {cache} cache", partial(first_step, plan, size, cache)) for cache in NAMES]
@@ -31,9 +31,9 @@ def section(plan: Plan) -> Section:
 
 
 def imports(plan: Plan) -> Row:
-    """`import minicnn` beside `import torch`."""
+    """Measure `import minicnn`, compared with `import torch`."""
     for library in ["minicnn", *(["torch"] if plan.torch else [])]:
-        children.import_time(library)  # from here on its files are in the system's memory
+        children.import_time(library)  # from here on its files are cached by the system
     ours, theirs = [], []
     for _ in range(plan.rounds):
         ours.append(children.import_time("minicnn"))
@@ -42,13 +42,13 @@ def imports(plan: Plan) -> Row:
 
 
 def first_step(plan: Plan, size: int, cache: str) -> Row:
-    """The first style step of a process: with an empty cache, which compiles, or with the one that this leaves."""
+    """Measure the first style step of a process: with an empty cache, which compiles, or with the resulting cache."""
     measured = plan.once(("first steps", size), lambda: _first_steps(plan, size))
     return row_of(NAMES[cache], "s", measured[cache], measured["pytorch"])
 
 
 def later_step(plan: Plan, size: int) -> Row:
-    """The first style step of a process, with the cache that minicnn always uses."""
+    """Measure the first style step of a process, with the cache that minicnn always uses."""
     _one_step("minicnn", size)  # compiles what has not been compiled yet
     theirs = [_one_step("pytorch", size)] if plan.torch else []
     return row_of(NAMES["warm"], "s", [_one_step("minicnn", size)], theirs)

@@ -1,6 +1,7 @@
-"""The steps that two checkouts are compared by. `minicnn bench --against` runs this file once per checkout.
+"""The steps by which two checkouts are compared. `minicnn bench --against` runs this file once per checkout.
 
-The other checkout may be older or newer than this file, so it uses public names of minicnn only, by `minicnn.NAME`.
+The other checkout may be older or newer than this file, so the file uses public names of minicnn only, as
+`minicnn.NAME`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Turn = Callable[[int], list[float]]  # the seconds of each of so many runs, afte
 
 RULE: dict[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}
 MARGIN = 0.2
-PICTURES = 4  # of each person
+PICTURES = 4  # per person
 WIDTHS, DEPTHS = (32, 96, 192, 256, 256), (2, 2, 2, 2, 1)  # of tiny_vgg
 
 
@@ -116,7 +117,7 @@ def _timed(run: Callable[[], None]) -> Turn:
 
 def main(step: str, size: str, threads: str) -> None:
     """Answer each line of the input, a number of runs, with the median of their seconds."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever minicnn prints is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # minicnn's own output is not an answer
     minicnn.set_threads(int(threads))
     turn = STEPS[step](int(size))
     for line in sys.stdin:

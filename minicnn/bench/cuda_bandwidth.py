@@ -1,4 +1,4 @@
-"""What computes little on a GPU, in GB/s of the bytes that have to move, beside copying: pools and the pixel step."""
+"""Memory-bound operations on a GPU, in GB/s, compared with copying: pools and the pixel step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minicnn.kernels.geometry import slide
 
 
 def section(plan: Plan) -> Section:
-    """GB/s: every input read once and every result written once."""
+    """Return the rows in GB/s, counting one read of every input and one write of every result."""
     side = 4 if cuda_sides.simulated() else 128 if plan.quick else 512
     x = cuda_sides.there(1, side, side, 4 if cuda_sides.simulated() else 64)
     window = slide("bench", x.shape[1:3], 2, stride=2)
@@ -36,6 +36,6 @@ def section(plan: Plan) -> Section:
 
 
 def measure(plan: Plan, name: str, call: Callable[[], Any], amount: float) -> Row:
-    """One kernel."""
+    """Measure one kernel."""
     limit = cuda_sides.copying(plan).minicnn
     return compare(plan, name, Side(cuda_sides.waiting(call)), None, unit="GB/s", amount=amount, limit=limit)

@@ -1,7 +1,6 @@
-"""Every kernel of the GPU on fresh random numbers, held to float64 on the CPU. A time of a wrong kernel tells nothing.
+"""A check of every GPU kernel on random numbers against float64 on the CPU: the time of a wrong kernel means nothing.
 
-Outputs are poisoned: what a kernel allocates is memory that was full of NaN a moment before, so that an element which
-it forgets to write shows.
+Outputs are poisoned: a kernel's memory was full of NaN just before, so that an element that it does not write shows.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from minicnn.bench.report import Row
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
 
-MOST = 1e-5  # max|Δ| / max|reference| of float32; forward and back, and whatever is summed
-POISONS = 3  # arrays of NaN that are given back to the pool before a kernel runs
+MOST = 1e-5  # max|Δ| / max|reference| of float32, forward and backward, and for all sums
+POISONS = 3  # arrays of NaN returned to the pool before a kernel runs
 
 Check = Callable[[np.random.Generator], tuple[Callable[..., Any], list[np.ndarray], Callable[..., Any]]]
 
 
 def section(plan: Plan) -> Section:
-    """Relative errors in parts per million. Raises InputError at the first kernel that is wrong."""
+    """Return the relative errors in parts per million. Raise InputError at the first kernel that is wrong."""
     measurements = [(name, partial(measure, name, check)) for name, check in checks(plan)]
     return Section("Error against float64", measurements, limit="of allowed", rival="")
 
 
 def measure(name: str, check: Check) -> Row:
-    """The largest error of one kernel on numbers that nobody has seen before."""
+    """Measure the largest error of one kernel on fresh random numbers."""
     seed = int.from_bytes(os.urandom(4), "little")
     kernel, arrays, definition = check(np.random.default_rng(seed))
     wanted = _listed(definition(*(a.astype(np.float64) if a.dtype == np.float32 else a.copy() for a in arrays)))
@@ -48,7 +47,7 @@ def measure(name: str, check: Check) -> Row:
 
 
 def checks(plan: Plan) -> Iterator[tuple[str, Check]]:
-    """(name, check) of every kernel; a check draws the kernel, its arrays, and its definition."""
+    """Yield (name, check) of every kernel; a check draws the kernel, its arrays, and its definition."""
     small = cuda_sides.simulated()
     shapes: dict[str, tuple[Any, Any, dict[str, Any], int]] = {
         "1-D": ((7,) if small else (1000,), (3,), {"padding": 1, "dilation": 2, "stride": 2}, 2),
@@ -171,14 +170,14 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _poison(shapes: list[tuple], like: Any) -> None:
-    """Leave NaN in the memory that the next arrays of these shapes will be given: the pool hands out what came back."""
+    """Fill the memory that the pool will reuse for the next arrays of these shapes with NaN."""
     for dtype in (np.float32, np.float64):
         held = [np.full_like(like, np.nan, dtype, shape=shape) for shape in shapes for _ in range(POISONS)]
         del held
 
 
 def _error(found: np.ndarray, wanted: np.ndarray) -> float:
-    """max|Δ| / max|reference|; of whole numbers 0 if they are the same, else infinite. NaN for a NaN."""
+    """Return max|Δ| / max|reference|; for integers 0 if they are the same, otherwise infinity. NaN gives NaN."""
     if found.shape != wanted.shape:
         return np.inf
     if wanted.dtype.kind != "f":

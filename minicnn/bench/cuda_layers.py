@@ -1,4 +1,4 @@
-"""VGG-19 layer by layer on a GPU, forward and back to the input, beside PyTorch with and without TF32."""
+"""VGG-19 layer by layer on a GPU, forward and gradient to the input, compared with PyTorch with and without TF32."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from minicnn.tensor import Tensor
 
 
 def section(plan: Plan) -> Section:
-    """GFLOP/s of direct convolution, and what part that is of a matrix product's."""
+    """Return the rows in GFLOP/s of direct convolution, as shares of a matrix product's."""
     small = cuda_sides.simulated()
     size = 4 if small else 64 if plan.quick else 512
     layers = [layer for layer in vgg19_layers(size) if layer.side and (not small or layer.side == size)]
@@ -33,7 +33,7 @@ def section(plan: Plan) -> Section:
 
 
 def measure(plan: Plan, layer: Layer, way: str, precision: str) -> Row:
-    """One layer. details: also the GB/s of reading its inputs and writing its result once."""
+    """Measure one layer. details: also the GB/s for reading its inputs and writing its result once."""
     operation = layer.operation()
     x, *parameters = (Tensor(array).to("cuda") for array in (operation.x, *operation.parameters))
     cotangent = cuda_sides.there(1, layer.side, layer.side, layer.out_channels, seed=1)

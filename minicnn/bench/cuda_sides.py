@@ -1,4 +1,4 @@
-"""What the measurements on a GPU share: PyTorch with its tensors there, sides that wait for the GPU, and its limits."""
+"""Common parts of the measurements on a GPU: PyTorch with tensors there, sides that synchronize, and the limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minicnn.bench.plan import Plan
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
 
-PRECISIONS = {"float32": False, "TF32": True}  # whether PyTorch may round factors to TF32, as its convolutions do
+PRECISIONS = {"float32": False, "TF32": True}  # True if PyTorch may round factors to TF32, its default for convolutions
 
 
 def simulated() -> bool:
@@ -25,7 +25,7 @@ def simulated() -> bool:
 
 @dataclass(frozen=True)
 class PlacedTorch:
-    """PyTorch, where what is made from numbers or arrays lies on the GPU; on the host, where the GPU is simulated."""
+    """PyTorch with new tensors on the GPU, or on the host if the GPU is simulated."""
 
     torch: ModuleType
     place: str
@@ -36,11 +36,11 @@ class PlacedTorch:
         return getattr(self.torch, name)
 
     def from_numpy(self, array: np.ndarray) -> Any:
-        """A tensor on the GPU."""
+        """Return a tensor on the GPU."""
         return self.torch.from_numpy(array).to(self.place)
 
     def run(self, call: Callable[..., Any], tf32: bool) -> Callable[..., None]:
-        """The call with TF32 allowed or not, until the GPU has done it."""
+        """Return the call with TF32 allowed or not, followed by synchronization with the GPU."""
 
         def run(*arguments: Any) -> None:
             self.torch.backends.cudnn.allow_tf32 = self.torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -52,14 +52,14 @@ class PlacedTorch:
 
 
 def placed(torch: ModuleType | None) -> PlacedTorch | None:
-    """PyTorch on the GPU; None where it is not installed or was built without CUDA."""
+    """Return PyTorch on the GPU; None if it is not installed or was built without CUDA."""
     if torch is None or not (simulated() or torch.cuda.is_available()):
         return None
     return PlacedTorch(torch, "cpu" if simulated() else "cuda")
 
 
 def waiting(call: Callable[..., Any]) -> Callable[..., None]:
-    """The call, until the GPU has done it."""
+    """Return the call, followed by synchronization with the GPU."""
 
     def run(*arguments: Any) -> None:
         call(*arguments)
@@ -71,7 +71,10 @@ def waiting(call: Callable[..., Any]) -> Callable[..., None]:
 def compare_there(
     plan: Plan, name: str, ours: Side, theirs: Callable[[PlacedTorch], Side], precision: str, **options: Any
 ) -> Row:
-    """compare() on the GPU. theirs(torch): PyTorch's side. precision: a key of PRECISIONS. options: as of compare()."""
+    """Return the Row of compare() on the GPU.
+
+    theirs(torch): PyTorch's side. precision: a key of PRECISIONS. options: as in compare().
+    """
     torch = placed(plan.torch)
     side = None
     if torch:
@@ -81,12 +84,12 @@ def compare_there(
 
 
 def there(*shape: int, seed: int = 0) -> Any:
-    """Normal random numbers, float32, on the GPU."""
+    """Return normal random numbers, float32, on the GPU."""
     return devices.move(np.random.default_rng(seed).standard_normal(shape, np.float32), "cuda")
 
 
 def product(plan: Plan) -> Row:
-    """A product of two square float32 matrices by CuPy, in GFLOP/s: the limit of every convolution that is one."""
+    """Measure a product of two square float32 matrices by CuPy, in GFLOP/s: the limit of convolutions by a product."""
     size = 8 if simulated() else 1024 if plan.quick else 8192
 
     def measure() -> Row:
@@ -103,7 +106,7 @@ def product(plan: Plan) -> Row:
 
 
 def copying(plan: Plan) -> Row:
-    """Reading one large array and writing another, in GB/s of both: the limit of what computes little."""
+    """Measure a copy of one large array, in GB/s of reading and writing: the limit of memory-bound operations."""
     count = 64 if simulated() else (32 if plan.quick else 512) << 20
 
     def measure() -> Row:

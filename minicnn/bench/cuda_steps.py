@@ -1,4 +1,4 @@
-"""Whole steps on a GPU, beside PyTorch with and without TF32: style transfer, training by triplets, and mining."""
+"""Whole steps on a GPU, compared with PyTorch with and without TF32: style transfer, triplet training, and mining."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from minicnn.tensor import Tensor
 
 
 def section(plan: Plan) -> Section:
-    """Milliseconds."""
+    """Return the rows in milliseconds."""
     measurements = []
     for precision in PRECISIONS:
         for size in (128,) if plan.quick else (512, 1024):
@@ -33,7 +33,7 @@ def section(plan: Plan) -> Section:
 
 
 def style_step(plan: Plan, size: int, precision: str, model: Any = None) -> Row:
-    """The cost of a picture, its gradient, and a step of Adam, with VGG-19 and the preset course."""
+    """Measure the cost of a picture, its gradient, and a step of Adam, with VGG-19 and the preset course."""
     model = (model or models.vgg19(pooling="avg")).to("cuda")
     recipe = presets()["course"]
     content, style = np.random.default_rng(0).random((2, size, size, 3), np.float32)
@@ -67,7 +67,7 @@ def style_step(plan: Plan, size: int, precision: str, model: Any = None) -> Row:
 
 
 def training_step(plan: Plan, batch: int, precision: str) -> Row:
-    """Encode, mine the hardest of each anchor, go back, and move the weights of nn4.small2."""
+    """Measure encoding, mining the hardest triplet per anchor, backward, and the optimizer's step, with nn4.small2."""
     model = nn4.build(variant="openface")
     model.train()
     faces = np.random.default_rng(0).random((batch, *model.card.input_size, 3), np.float32)
@@ -91,7 +91,7 @@ def training_step(plan: Plan, batch: int, precision: str) -> Row:
 
 
 def mining(plan: Plan, count: int, dimensions: int, precision: str) -> Row:
-    """Batch-hard triplets among `count` encodings."""
+    """Measure the mining of batch-hard triplets among `count` encodings."""
     random = np.random.default_rng(0)
     encodings = random.standard_normal((count, dimensions), np.float32)
     people = random.integers(0, count // 4, count)

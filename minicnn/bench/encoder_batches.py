@@ -1,4 +1,4 @@
-"""Encoding faces: a batch through Inception-ResNet-v1 and nn4.small2, beside PyTorch with the same weights."""
+"""Face encoding: a batch through Inception-ResNet-v1 and nn4.small2, compared with PyTorch using the same weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 
 
 def section(plan: Plan) -> Section:
-    """Milliseconds a batch, pictures prepared by the network itself."""
+    """Return the rows in milliseconds per batch, including the network's preprocessing."""
     measurements = [
         (f"{name}, batch {batch}", partial(measure, plan, name, batch))
         for name in NETWORKS
@@ -33,7 +33,7 @@ def section(plan: Plan) -> Section:
 
 
 def measure(plan: Plan, name: str, batch: int) -> Row:
-    """One network: frozen, as minicnn encodes many faces, and in PyTorch's evaluation mode."""
+    """Measure one network: frozen, as minicnn encodes many faces, and in PyTorch's evaluation mode."""
     model = plan.once(name, partial(settled, NETWORKS[name]))
     height, width = model.card.input_size
     faces = np.random.default_rng(0).random((batch, height, width, 3), np.float32)
@@ -44,7 +44,7 @@ def measure(plan: Plan, name: str, batch: int) -> Row:
 
 
 def settled(build: Callable[[], Network]) -> Network:
-    """Return a network that could have been trained: its statistics are not those of the start."""
+    """Return a network as if trained: its statistics differ from the initial ones."""
     model = build().eval()
     random = np.random.default_rng(0)
     for name, state in list(model.named_state()):

@@ -1,4 +1,4 @@
-"""Finding faces: a photograph of 640×480 beside the same three networks in PyTorch, and one of 12 megapixels."""
+"""Face detection: a photograph of 640×480, compared with the same networks in PyTorch, and one of 12 megapixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGE = (3000, 4000)
 
 
 def section(plan: Plan) -> Section:
-    """Milliseconds a picture, of faces of 40 pixels and more; then the peak memory of a process that finds them."""
+    """Return the rows in milliseconds per picture, for faces of 40 pixels or more, and the peak memory in MiB."""
     measurements = [("640 × 480", lambda: measure(plan))]
     if not plan.quick:
         measurements += [("12 megapixels", lambda: large(plan)), ("12 megapixels, memory", lambda: memory(plan))]
@@ -28,7 +28,7 @@ def section(plan: Plan) -> Section:
 
 
 def measure(plan: Plan) -> Row:
-    """The small photograph. PyTorch runs the networks; the pyramid and what is between them are minicnn's for both."""
+    """Measure the small photograph. Both sides use minicnn's pyramid and post-processing; PyTorch runs the networks."""
     name = "640 × 480"
     if zoo.here(zoo.find("mtcnn")) is None:
         return Row(name, "", None, details={"why": NOT_HERE})
@@ -42,7 +42,7 @@ def measure(plan: Plan) -> Row:
 
 
 def large(plan: Plan) -> Row:
-    """12 megapixels, in a process of its own, that has found faces in a small picture before."""
+    """Measure 12 megapixels in a separate process, after a first detection in a small picture."""
     found = _asked(plan)
     if isinstance(found, Row):
         return found
@@ -50,7 +50,7 @@ def large(plan: Plan) -> Row:
 
 
 def memory(plan: Plan) -> Row:
-    """MiB that this process held at most, the picture included."""
+    """Measure the peak memory of this process in MiB, the picture included."""
     found = _asked(plan)
     if isinstance(found, Row):
         return found
@@ -64,7 +64,7 @@ def _asked(plan: Plan) -> Any:
 
 
 def in_process(threads: int) -> dict[str, Any]:
-    """Seconds, the best of three; the peak in MiB; and how many faces there were."""
+    """Return the best of three times in seconds, the peak memory in MiB, and the number of faces."""
     resources.set_threads(threads)
     model = mtcnn()
     detection.detect(photograph(480, 640), detector=model)  # compiles
@@ -78,7 +78,7 @@ def in_process(threads: int) -> dict[str, Any]:
 
 
 def photograph(height: int, width: int) -> np.ndarray:
-    """Grace Hopper beside herself in a mirror, in so many pixels."""
+    """Return Grace Hopper's portrait next to its mirror image, at this size."""
     from matplotlib import cbook
 
     portrait = images.load(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -87,4 +87,4 @@ def photograph(height: int, width: int) -> np.ndarray:
 
 
 def _boxes(found: detection.Detection) -> np.ndarray:
-    return np.sort(found.boxes, axis=0)  # of faces as sure, either side may name another first
+    return np.sort(found.boxes, axis=0)  # with equal scores, each side may have its own order

@@ -1,6 +1,6 @@
-"""Searching a large gallery: the nearest of a million encodings, beside faiss's exact search.
+"""Search in a large gallery: the nearest of a million encodings, compared with faiss's exact search.
 
-In a process of its own: it holds the encodings twice, and faiss brings threads along that PyTorch's do not like.
+It runs in a separate process, because it holds the encodings twice, and faiss's threads conflict with PyTorch's.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from minicnn.faces.search import Index, Nearest
 
 QUERIES = (1, 16)
 DIMENSIONS = 128
-NEAREST = 5  # as a gallery asks for
+NEAREST = 5  # as many as a gallery requests
 
 
 def section(plan: Plan) -> Section:
-    """Milliseconds a search; what either does once with the encodings is not counted."""
+    """Return the rows in milliseconds per search, without the one-time preparation of the encodings."""
     count = 20_000 if plan.quick else 1_000_000
     measurements = [(f"{queries} at once", partial(measure, plan, count, queries)) for queries in QUERIES]
     return Section(f"Search, {count:,} × {DIMENSIONS}, {NEAREST} nearest", measurements, rival="faiss")
 
 
 def measure(plan: Plan, count: int, queries: int) -> Row:
-    """One number of queries. faiss is left out where it is not installed."""
+    """Measure one number of queries. faiss is left out if it is not installed."""
     options: dict[str, Any] = {"count": count, "rounds": plan.rounds, "turn": plan.turn, "threads": resources.threads()}
     rows = plan.once("search", lambda: children.ask("gallery_search", "in_process", **options))
     return Row(**rows[QUERIES.index(queries)])
 
 
 def in_process(count: int, rounds: int, turn: float, threads: int) -> list[dict[str, Any]]:
-    """The rows, for every number of queries."""
+    """Return the rows for every number of queries."""
     resources.set_threads(threads)
     random = np.random.default_rng(0)
     encodings = _unit_vectors(random, count)
@@ -61,7 +61,7 @@ def _row(plan: Plan, index: Index, theirs: Callable | None, queries: np.ndarray)
 
 
 def _none(_: Any) -> None:
-    """What was found is compared once, and not here."""
+    """Discard the result, which is compared once elsewhere."""
 
 
 def _unit_vectors(random: np.random.Generator, count: int) -> np.ndarray:
@@ -71,17 +71,17 @@ def _unit_vectors(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _faiss(encodings: np.ndarray, threads: int) -> Callable[[np.ndarray], Nearest] | None:
-    """faiss.IndexFlatL2's search, on as many threads; None where it is not installed or does not load."""
+    """Return faiss.IndexFlatL2's search on as many threads; None if it is not installed or does not load."""
     try:
         faiss = importlib.import_module("faiss")
         faiss.omp_set_num_threads(threads)
         index = faiss.IndexFlatL2(encodings.shape[1])
-    except (ImportError, OSError, AttributeError):  # the last where a mere folder bears its name
+    except (ImportError, OSError, AttributeError):  # the last if a mere folder has its name
         return None
     index.add(encodings)
     return lambda queries: Nearest(*index.search(queries, NEAREST))
 
 
 def _difference(ours: Nearest, theirs: Nearest) -> float:
-    """max|Δ| / max|reference| of the distances: of those as near, each may name another."""
+    """Return max|Δ| / max|reference| of the distances, since the order of equal ones is arbitrary."""
     return float(np.abs(ours.distances - theirs.distances).max() / theirs.distances.max())

@@ -1,4 +1,4 @@
-"""VGG-19 layer by layer: each convolution up to block5_conv1, which is what style transfer runs."""
+"""VGG-19 layer by layer: each convolution up to block5_conv1, the ones that style transfer runs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Layer:
 
     @property
     def flops(self) -> int:
-        """Of the convolution when it is computed directly; the gradient to its input costs the same."""
+        """The number of operations of the direct convolution; the gradient to its input takes as many."""
         return 2 * 9 * self.in_channels * self.out_channels * self.side**2
 
     def operation(self) -> Operation:
-        """The layer on random numbers, with frozen filters."""
+        """Return the layer on random numbers, with frozen filters."""
         random = np.random.default_rng(0)
         x = random.standard_normal((1, self.side, self.side, self.in_channels), np.float32)
         w = random.standard_normal((3, 3, self.in_channels, self.out_channels), np.float32)
@@ -43,7 +43,7 @@ class Layer:
 
 
 def section(plan: Plan) -> Section:
-    """Effective GFLOP/s: the operations of direct convolution over the time, however it was computed."""
+    """Return the rows in effective GFLOP/s: the operations of direct convolution per time, whatever the algorithm."""
     size = 64 if plan.quick else 512
     layers = vgg19_layers(size)
     measurements = [("sgemm", partial(limits.sgemm, plan))]
@@ -54,7 +54,7 @@ def section(plan: Plan) -> Section:
 
 
 def vgg19_layers(size: int) -> list[Layer]:
-    """The convolutions that see a picture of size² pixels, up to the first of block 5."""
+    """Return the convolutions of a picture of size² pixels, up to the first of block 5."""
     layers, channels = [], 3
     for block, (width, depth) in enumerate(zip(WIDTHS, DEPTHS["vgg19"], strict=True), start=1):
         for i in range(1, depth + 1 if block < 5 else 2):
@@ -64,7 +64,7 @@ def vgg19_layers(size: int) -> list[Layer]:
 
 
 def measure(plan: Plan, layer: Layer, direction: str) -> Row:
-    """One layer, forward or its gradient to the input."""
+    """Measure one layer, forward or its gradient to the input."""
     name = f"{layer.name} {layer.in_channels}-{layer.out_channels} {layer.side}² {direction}"
     limit = limits.sgemm(plan).minicnn
 
@@ -75,7 +75,7 @@ def measure(plan: Plan, layer: Layer, direction: str) -> Row:
 
 
 def total(plan: Plan, layers: list[Layer], direction: str) -> Row:
-    """All layers, from the sums of their times in each round."""
+    """Return the row of all layers, from the sums of their times in each round."""
     rows = [measure(plan, layer, direction) for layer in layers]
     sums = [
         [sum(seconds) for seconds in zip(*(row.details[side] for row in rows), strict=True)]

@@ -1,4 +1,4 @@
-"""What this machine can do at best: multiply matrices, and copy memory."""
+"""The limits of this machine: matrix products, and copying memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PIECES = 16  # of a copy, for different threads
 
 
 def sgemm(plan: Plan) -> Row:
-    """A product of two square float32 matrices, in GFLOP/s: the limit of every convolution that is one."""
+    """Measure a product of two square float32 matrices, in GFLOP/s: the limit of convolutions by a product."""
     size = 1024 if plan.quick else 4096
     return plan.once("sgemm", lambda: _sgemm(plan, size, f"sgemm, {size}² times {size}²"))
 
@@ -31,13 +31,13 @@ def _sgemm(plan: Plan, size: int, name: str) -> Row:
 
 
 def copying(plan: Plan) -> Row:
-    """Reading one large array and writing another, in GB/s of both: the limit of what computes little."""
+    """Measure a copy of one large array, in GB/s of reading and writing: the limit of memory-bound operations."""
     return plan.once("copying", lambda: _copying(plan, (4 if plan.quick else 32) << 20))
 
 
 def _copying(plan: Plan, count: int) -> Row:
     source = np.random.default_rng(0).random(count, np.float32)
-    target = np.zeros_like(source)  # written once, so that its pages are there
+    target = np.zeros_like(source)  # written once, so that its pages are allocated
 
     def piece(start: int, stop: int) -> None:
         target[start:stop] = source[start:stop]

@@ -15,12 +15,12 @@ from minicnn.errors import InputError
 
 DEPTH = 256  # of a panel, which then fits in the first cache
 ROWS = (4, 6, 8, 10, 12, 14)
-TIMES = 20  # how often the micro-kernel passes a panel in one run
+TIMES = 20  # passes of the micro-kernel over a panel per run
 SIZE = 1024  # of BLAS's matrices
 
 
 def section(plan: Plan) -> Section:
-    """Return the rows in GFLOP/s of one core, as parts of BLAS's own."""
+    """Return the rows in GFLOP/s of one core, as shares of BLAS's own."""
     shape = backend.ask("micro_shape", np.dtype(np.float32).itemsize)
     if shape is None:
         raise InputError("bench: micro needs minicnn.fast, which is missing here")
@@ -51,7 +51,7 @@ def _blas(plan: Plan) -> Row:
 
 
 def product(plan: Plan, name: str, rows: int, width: int) -> Row:
-    """Measure the micro-kernel with so many rows."""
+    """Measure the micro-kernel with this number of rows."""
     multiply = backend.ask("micro_product", rows)
     count = TIMES * rows
     a, b = (np.random.default_rng(0).standard_normal(size, np.float32) for size in (count * DEPTH, DEPTH * width))

@@ -1,4 +1,4 @@
-"""One operation, and its gradient, beside PyTorch's."""
+"""One operation, and its gradient, compared with PyTorch's."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from minicnn.tensor import Tensor
 
 @dataclass
 class Operation:
-    """ours(x, *parameters) on Tensors; theirs(functional, x, *parameters) on PyTorch's, with torch.nn.functional.
+    """One operation in both libraries.
 
-    trained: the parameters take a gradient too; otherwise they are frozen, as in style transfer.
+    ours(x, *parameters): takes Tensors. theirs(functional, x, *parameters): takes PyTorch's, and torch.nn.functional.
+    trained: the parameters require a gradient; otherwise they are frozen, as in style transfer.
     """
 
     ours: Callable[..., Tensor]
@@ -44,7 +45,7 @@ def forward(plan: Plan, name: str, make: Callable[[], Operation], **options: Any
 
 
 def gradient(plan: Plan, name: str, make: Callable[[], Operation], **options: Any) -> Row:
-    """Time the way back alone: to the input, and to the parameters if they are trained. options: as in compare()."""
+    """Time the backward alone: to the input, and to the parameters if they are trained. options: as in compare()."""
     operation = make()
     parameters = [Tensor(p, requires_grad=operation.trained) for p in operation.parameters]
     with no_grad():
@@ -67,7 +68,7 @@ def gradient(plan: Plan, name: str, make: Callable[[], Operation], **options: An
 
 
 def _our_parameters(operation: Operation) -> list[Tensor]:
-    """Frozen ones are read-only, so that what kernels compute from them may be remembered."""
+    """Return the parameters as Tensors. Frozen ones are read-only, so that kernels may cache derived arrays."""
     for parameter in operation.parameters:
         parameter.flags.writeable = operation.trained
     return [Tensor(parameter, requires_grad=operation.trained) for parameter in operation.parameters]

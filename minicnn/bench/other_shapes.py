@@ -33,18 +33,18 @@ class Shape:
 
     @property
     def options(self) -> dict[str, Any]:
-        """stride, dilation and padding, as both libraries take them."""
+        """The stride, dilation and padding, as both libraries take them."""
         padding = tuple(k // 2 * self.dilation for k in self.kernel)
         return {"stride": self.stride, "dilation": self.dilation, "padding": padding}
 
     @property
     def flops(self) -> int:
-        """Of one direct convolution."""
+        """The number of operations of one direct convolution."""
         window = slide("bench", self.spatial, self.kernel, **self.options)
         return 2 * self.batch * math.prod(window.output) * window.taps * self.in_channels * self.out_channels
 
     def operation(self) -> Operation:
-        """On random numbers, with filters that are trained."""
+        """Return the convolution on random numbers, with trained filters."""
         random = np.random.default_rng(0)
         x = random.standard_normal((self.batch, *self.spatial, self.in_channels), np.float32)
         w = random.standard_normal((*self.kernel, self.in_channels, self.out_channels), np.float32)
@@ -70,7 +70,7 @@ SHAPES = (
 
 
 def section(plan: Plan) -> Section:
-    """Effective GFLOP/s, as for VGG's layers."""
+    """Return the rows in effective GFLOP/s, as for VGG's layers."""
     measurements: list[tuple[str, Callable[[], Row]]] = [("sgemm", partial(limits.sgemm, plan))]
     for shape in [replace(s, batch=1) for s in SHAPES] if plan.quick else SHAPES:
         for direction in ("forward", "gradients"):
@@ -79,7 +79,7 @@ def section(plan: Plan) -> Section:
 
 
 def measure(plan: Plan, shape: Shape, direction: str) -> Row:
-    """One shape, forward or both its gradients."""
+    """Measure one shape, forward or both its gradients."""
     forward = direction == "forward"
     return (operations.forward if forward else operations.gradient)(
         plan,

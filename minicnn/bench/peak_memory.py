@@ -1,4 +1,4 @@
-"""The peak memory of style transfer, above what a process holds that has already styled a picture of 64²."""
+"""The peak memory of style transfer, beyond that of a process after styling a picture of 64²."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.style_step import SIDES, processes, sizes
 
-UNKNOWN = "this system does not tell a process its peak memory"
+UNKNOWN = "this system does not report the peak memory of a process"
 
 
 def section(plan: Plan) -> Section:
-    """MiB, of the same processes whose steps are timed."""
+    """Return the rows in MiB, from the processes whose steps are timed."""
     measurements = [(f"{size}²", partial(measure, plan, size)) for size in sizes(plan)]
     return Section("Peak memory of the style step", measurements, compared="as much")
 
 
 def measure(plan: Plan, size: int) -> Row:
-    """The median over the processes."""
+    """Return the row of one size: the median over the processes."""
     runs = processes(plan, size)
     raw: dict[str, list[float]] = {}
     for side in SIDES:

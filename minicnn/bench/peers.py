@@ -1,6 +1,6 @@
-"""Encoding faces beside what a user of a processor would pick: PyTorch in three ways, ONNX Runtime and OpenVINO.
+"""Face encoding compared with other libraries on a processor: PyTorch in three ways, ONNX Runtime and OpenVINO.
 
-Every row is measured in a process of its own: each library brings threads along that the others do not like.
+Every row is measured in a separate process, because the threads of these libraries conflict.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from minicnn.models import dlib_net, inception_resnet, nn4
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
 
-NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, by the numbers of an encoding
+NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, by the length of an encoding
     "nn4.small2": nn4.build,
     "FaceNet 128": inception_resnet.build,
     "FaceNet 512": partial(inception_resnet.build, embedding=512),
@@ -34,9 +34,10 @@ NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, 
 
 
 class Peer(NamedTuple):
-    """A competitor. side: given PyTorch, a network, faces and a folder for files, what encodes the same faces.
+    """A competitor.
 
-    libraries: the modules that it needs, its own last. bfloat16: it multiplies in bfloat16.
+    side(torch, network, faces, folder): returns the Side that encodes the same faces; folder is for its files.
+    libraries: the modules that it needs, its own last. bfloat16: True if it multiplies in bfloat16.
     """
 
     side: Callable[[Any, Network, np.ndarray, Path], Side]
@@ -45,7 +46,7 @@ class Peer(NamedTuple):
 
 
 def section(plan: Plan) -> Section:
-    """Return a row of milliseconds for each network, batch and peer, and one for each peer that is missing."""
+    """Return one row in milliseconds per network, batch and peer, and one per missing peer."""
     reasons = {name: _missing(peer) for name, peer in PEERS.items()}
     networks, batches = (("nn4.small2",), (1,)) if plan.quick else (tuple(NETWORKS), (1, 32))
     measurements = [
@@ -56,7 +57,7 @@ def section(plan: Plan) -> Section:
         if not reasons[name]
     ]
     measurements += [(name, partial(_unmeasured, name, why)) for name, why in reasons.items() if why]
-    return Section("Encoding faces beside a peer", measurements, rival="peer")
+    return Section("Encoding faces, compared with a peer", measurements, rival="peer")
 
 
 def measure(plan: Plan, network: str, batch: int, peer: str) -> Row:
@@ -71,19 +72,19 @@ def in_process(network: str, batch: int, peer: str, threads: int, rounds: int, t
     resources.set_threads(threads)
     model = settled(NETWORKS[network])
     faces = np.random.default_rng(0).random((batch, *model.card.input_size, 3), np.float32)
-    # Windows keeps a file that a library still reads.
+    # Windows does not delete a file that a library still reads.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, nn.frozen(model), no_grad():
         try:
             theirs = PEERS[peer].side(pytorch.load(threads), model, faces, Path(folder))
             theirs.run()  # compiles
-        except Exception as problem:  # whatever another library may raise
+        except Exception as problem:  # another library may raise anything
             return asdict(_unmeasured(name, _first_line(problem)))
         ours, version = Side(lambda: model(faces).data), machine.version(PEERS[peer].libraries[-1])
         return asdict(compare(Plan(rounds, turn=turn), name, ours, theirs, unit="ms", version=version))
 
 
 def _missing(peer: Peer) -> str:
-    """Return what a peer lacks here; nothing if it can be tried."""
+    """Return what a peer lacks here; "" if it can be tried."""
     absent = [library for library in peer.libraries if importlib.util.find_spec(library) is None]
     if absent:
         return f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
@@ -134,7 +135,7 @@ def _channels_first(faces: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(faces, -1, 1))
 
 
-EXPORT = ("torch", "onnx", "onnxscript")  # what writes the file that the other libraries read
+EXPORT = ("torch", "onnx", "onnxscript")  # needed to write the file that the other libraries read
 PEERS = {
     "PyTorch": Peer(_pytorch),
     "PyTorch compiled": Peer(partial(_pytorch, compiled=True)),

@@ -1,4 +1,4 @@
-"""What is to be measured, and how."""
+"""The plan of a benchmark: its sections and their conditions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from minicnn.bench.report import Row
 
 @dataclass(frozen=True)
 class Plan:
-    """rounds: how often minicnn and PyTorch take turns. quick: small sizes, for a first look.
+    """The conditions of a benchmark.
 
-    torch: PyTorch, or None where it is not installed. turn: seconds that a turn lasts at least.
+    rounds: number of turns of minicnn and PyTorch each. quick: True for small sizes, for a first look.
+    torch: PyTorch, or None if it is not installed. turn: minimum seconds per turn.
     """
 
     rounds: int = 5
@@ -24,7 +25,7 @@ class Plan:
     remembered: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, measure: Callable[[], Any]) -> Any:
-        """What measure() returns; measured the first time only, for what more than one row needs."""
+        """Return measure(), cached by its key, for values that several rows need."""
         if key not in self.remembered:
             self.remembered[key] = measure()
         return self.remembered[key]
@@ -32,7 +33,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Section:
-    """One table to be filled: for each row its name and the function that measures it. The rest: as in Table."""
+    """A table to be filled: the name of each row with the function that measures it. The rest: as in Table."""
 
     title: str
     measurements: Sequence[tuple[str, Callable[[], Row]]]

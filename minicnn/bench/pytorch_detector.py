@@ -1,4 +1,4 @@
-"""MTCNN's three networks in PyTorch, with the weights of ours."""
+"""MTCNN's three networks in PyTorch, with minicnn's weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minicnn.models.cascade import BATCH, MTCNN, Judgement, Stage
 
 
 class Detector:
-    """Judges as models.mtcnn() does: see detection.run_cascade."""
+    """A detector equivalent to models.mtcnn(): see detection.run_cascade."""
 
     def __init__(self, torch: Any, model: Stage) -> None:
         self.torch = torch
@@ -23,7 +23,7 @@ class Detector:
             self.refinement, self.output = Detector(torch, model.refinement), Detector(torch, model.output)
 
     def judge(self, pictures: np.ndarray) -> Judgement:
-        """As Stage.judge."""
+        """Return the same as Stage.judge."""
         with self.torch.inference_mode():
             parts = [self._output(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)]
         return Judgement.of(np.concatenate(parts))
@@ -47,7 +47,7 @@ def _step(torch: Any, layer: nn.Module) -> Callable[[Any], Any]:
             slope = torch.from_numpy(layer.slope.data.copy())
             return lambda x: f.prelu(x, slope)
         case nn.MaxPool2d():
-            whole = layer.padding == "same"  # one pixel behind the last where windows do not come out even
+            whole = layer.padding == "same"  # one pixel after the last if windows do not fit exactly
             return lambda x: f.max_pool2d(x, layer.kernel_size, layer.stride, ceil_mode=whole)
         case nn.Flatten():
             return lambda x: x.movedim(1, -1).flatten(1)

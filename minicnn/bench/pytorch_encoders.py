@@ -1,4 +1,4 @@
-"""A network of minicnn as PyTorch runs it, the same layers and weights, channels-last: in evaluation or in training."""
+"""A network of minicnn in PyTorch, with the same layers and weights, channels-last, for evaluation or training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Step = Callable[[Any], Any]  # from a tensor to a tensor
 
 
 def side(torch: Any, model: Network, faces: np.ndarray, *, compiled: bool = False, bfloat16: bool = False) -> Side:
-    """Return PyTorch encoding the same faces. compiled: by torch.compile. bfloat16: layers multiply in that."""
+    """Return PyTorch's side, which encodes the same faces. compiled: by torch.compile. bfloat16: dtype of layers."""
     pictures = pytorch.pictures(torch, faces)
     encode = Translation(torch, dtype=torch.bfloat16 if bfloat16 else torch.float32).network(model)
     if compiled:
@@ -43,8 +43,10 @@ def export(torch: Any, model: Network, faces: np.ndarray, folder: Path) -> Path:
 
 
 class Translation:
-    """Makes PyTorch's functions of minicnn's layers. training: batch norm takes the batch's statistics, and all weights
-    are leaves that want a gradient, in `parameters`. dtype: of the filters and of what flows between the layers.
+    """A translation of minicnn's layers to functions of PyTorch.
+
+    training: batch norm takes the batch's statistics, and all weights are leaves that require a gradient, in
+    `parameters`. dtype: of the filters and the activations.
     """
 
     def __init__(self, torch: Any, *, training: bool = False, dtype: Any = None) -> None:
@@ -53,7 +55,7 @@ class Translation:
         self.parameters: list[Any] = []
 
     def network(self, model: Network) -> Step:
-        """The function that encodes pictures (N, 3, H, W), RGB in [0, 1]."""
+        """Return the function that encodes pictures (N, 3, H, W), RGB in [0, 1]."""
         if model.preprocessing.whitened:
             return self._encoding(self._whitened, model)
         mean, scale, deviation = (model.preprocessing.mean, model.preprocessing.scale, model.preprocessing.deviation)
@@ -74,7 +76,7 @@ class Translation:
         return [self._step(layer) for layer in layers]
 
     def _step(self, layer: nn.Module) -> Step:
-        """What a layer does, in torch.nn.functional."""
+        """Return a layer's function, in terms of torch.nn.functional."""
         f = self.f
         match layer:
             case Chain():
@@ -102,7 +104,7 @@ class Translation:
                 return lambda x: f.lp_pool2d(x, 2.0, layer.kernel_size, layer.stride)
             case nn.LocalResponseNorm():
                 how = (layer.size, layer.alpha, layer.beta, layer.k)
-                return lambda x: f.local_response_norm(x.float(), *how).to(self.dtype)  # PyTorch has it in float32
+                return lambda x: f.local_response_norm(x.float(), *how).to(self.dtype)  # PyTorch has it in float32 only
             case ZeroPad2d():
                 return lambda x: f.pad(x, (layer.before, layer.after) * 2)
             case GlobalAverage():
@@ -135,7 +137,7 @@ class Translation:
         return self._activated(layer, lambda x: self.f.conv2d(x, w, b, stride=layer.stride, padding=padding))
 
     def _batch_norm(self, layer: nn.BatchNorm) -> Step:
-        exact = self.torch.float32  # whatever the filters are
+        exact = self.torch.float32  # whatever the dtype of the filters
         gamma = self._weights(None if layer.gamma is None else layer.gamma.data, exact)
         beta = self._weights(layer.beta.data, exact)
         mean, variance = (self.torch.from_numpy(state.copy()) for state in (layer.mean, layer.variance))

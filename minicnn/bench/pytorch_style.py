@@ -1,4 +1,4 @@
-"""The same step of style transfer in PyTorch, written as its users would: autograd, frozen filters, channels-last."""
+"""The same step of style transfer in PyTorch, as its users would write it: autograd, frozen filters, channels-last."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minicnn.style import presets
 
 
 def pytorch_steps(size: int, steps: int, threads: int, warm_up: bool = True) -> dict[str, Any]:
-    """In a new process: what minicnn_steps says, of PyTorch."""
+    """Return the results of minicnn_steps for PyTorch; runs in a new process."""
     torch = pytorch.load(threads)
     assert torch is not None
     torch.manual_seed(0)
@@ -28,7 +28,7 @@ def pytorch_steps(size: int, steps: int, threads: int, warm_up: bool = True) -> 
 
 
 def random_filters(torch: Any) -> dict[str, Any]:
-    """{layer: (filters, biases)} up to block5_conv1, above which the recipe looks at nothing."""
+    """Return {layer: (filters, biases)} up to block5_conv1, the last layer that the recipe uses."""
     filters, channels = {}, 3
     for block, (width, depth) in enumerate(zip(WIDTHS, DEPTHS["vgg19"], strict=True), start=1):
         for i in range(1, depth + 1 if block < 5 else 2):
@@ -40,7 +40,7 @@ def random_filters(torch: Any) -> dict[str, Any]:
 
 
 class Objective:
-    """J(image) of the preset course; content, style and image are (1, 3, H, W), RGB in [0, 1]."""
+    """The cost J(image) of the preset course; content, style and image are (1, 3, H, W), RGB in [0, 1]."""
 
     def __init__(self, torch: Any, filters: dict[str, Any], content: Any, style: Any) -> None:
         self.torch, self.filters, self.recipe = torch, filters, presets()["course"]
@@ -81,7 +81,7 @@ class Objective:
 
 
 def _transfer(torch: Any, filters: dict[str, Any], size: int, steps: int) -> list[float]:
-    """The seconds of each step; the first includes what the costs compare with, as minicnn's does."""
+    """Return the seconds of each step; the first includes the targets of the costs, as minicnn's does."""
     stamps = [time.perf_counter()]
     content, style = (torch.rand(1, 3, size, size).to(memory_format=torch.channels_last) for _ in range(2))
     objective = Objective(torch, filters, content, style)

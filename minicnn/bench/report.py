@@ -1,4 +1,4 @@
-"""What came out of the benchmarks: rows, and the file that keeps them."""
+"""The results of the benchmarks: rows, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FORMAT = "minicnn-bench-1"
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement. minicnn, pytorch: medians, in `unit`; None where it could not be measured.
+    """One measurement. minicnn, pytorch: medians, in `unit`; None if it could not be measured.
 
-    ratio: the median over the rounds; of speed, how many times as fast as PyTorch, of memory, how many times as much.
-    details: what else there is to know; `minicnn_raw` and `pytorch_raw` are the values of each round, and `of_limit`
-    the fraction of what this machine can do at best.
+    ratio: the median over the rounds; for speed, how many times as fast as PyTorch, for memory, how many times as much.
+    details: further values. `minicnn_raw` and `pytorch_raw` are the values of each round, and `of_limit` the share of
+    this machine's limit.
     """
 
     name: str
@@ -32,10 +32,11 @@ class Row:
 
 @dataclass
 class Table:
-    """The rows of one section. compared: what `ratio` says; limit: what `of_limit` is a fraction of, or nothing;
-    "spread" where the last column shows the smallest and the largest ratio instead.
+    """The rows of one section.
 
-    rival: what stands beside minicnn, where it is not PyTorch; its figures are in the same fields of a Row.
+    compared: the meaning of `ratio`. limit: the reference of `of_limit`, or ""; "spread" if the last column shows the
+    smallest and the largest ratio instead.
+    rival: what minicnn is compared with, if not PyTorch; its figures are in the same fields of a Row.
     """
 
     title: str
@@ -47,7 +48,7 @@ class Table:
 
 @dataclass
 class Report:
-    """Everything of one run. conditions: how it was measured; complete: whether it ran to its end."""
+    """The results of one run. conditions: how it was measured; complete: whether it ran to its end."""
 
     date: str
     machine: dict[str, Any]
@@ -56,7 +57,7 @@ class Report:
     complete: bool = False
 
     def write(self, path: Path) -> None:
-        """As JSON; a killed run leaves `path` as it was."""
+        """Write the report as JSON, atomically."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
         try:
             replace_file(path, text)
@@ -65,7 +66,7 @@ class Report:
 
     @classmethod
     def read(cls, path: Path) -> Report:
-        """What write() wrote. Raises InputError for anything else."""
+        """Return the report that write() wrote. Raise InputError for anything else."""
         if why := unreadable(path):
             raise MissingFileError(f"bench: no file {str(path)!r} (it {why}); `minicnn bench --out FILE` writes one")
         try:

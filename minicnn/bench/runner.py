@@ -1,4 +1,4 @@
-"""Runs the sections that are wanted, and shows and keeps each row as soon as it is measured."""
+"""Runs the chosen sections, and shows and saves each row as soon as it is measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from minicnn.bench.report import Report, Row, Table
 from minicnn.errors import InputError, check_count
 from minicnn.files import check_folder
 
-# What a user calls a section, and the module that measures it.
+# A section's name on the command line, and its module.
 SECTIONS = {
     "style": "style_step",
     "memory": "peak_memory",
@@ -35,7 +35,7 @@ SECTIONS = {
     "start": "cold_start",
     "micro": "micro",
 }
-# The same for a GPU; the first holds every kernel to float64, and the others are worth nothing without it.
+# The same for a GPU. The first checks every kernel against float64; without it, the times mean nothing.
 CUDA_SECTIONS = {
     "check": "cuda_check",
     "layers": "cuda_layers",
@@ -55,11 +55,11 @@ def run(
     against: Path | None = None,
     say: Callable[[str], None] = tqdm.write,
 ) -> Report:
-    """Measure, and tell every row to `say`. However it ends, what was measured until then is written to `out`.
+    """Measure, pass every row to `say`, and return the report. On any exit, `out` gets the rows measured until then.
 
-    only: names of SECTIONS, all when empty; rounds: None for the usual number. device: "cuda" measures CUDA_SECTIONS.
+    only: names of SECTIONS, or none for all. rounds: None for the default. device: "cuda" measures CUDA_SECTIONS.
     against: another checkout of minicnn, compared with this one instead of PyTorch; measures checkouts.SECTIONS.
-    Raises InputError where that device is missing, with what is, and where `against` is not a checkout.
+    Raise InputError if that device is missing, with the reason, or if `against` is not a checkout.
     """
     devices.check_device(device)
     known: Mapping[str, object] = SECTIONS if device == "cpu" else CUDA_SECTIONS
@@ -102,7 +102,7 @@ def run(
 
 
 def _check(only: Sequence[str], known: Iterable[str], rounds: int | None, out: Path | None) -> None:
-    """Refuse before the minutes of work what would fail after them."""
+    """Raise InputError before the measurements if an argument would fail after them."""
     for name in only:
         if name not in known:
             raise InputError(f"bench: only is {name!r}; expected one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""One step of style transfer with VGG-19, minicnn and PyTorch each in processes of their own, in alternation."""
+"""One step of style transfer with VGG-19, by minicnn and PyTorch in turn, each in separate processes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import row_of
 
-WARM_UP = 64  # pixels of a picture that is styled before time and memory count, so that everything is loaded
+WARM_UP = 64  # side in pixels of a picture styled before the measurement, so that everything is loaded
 SIDES = {"minicnn": ("style_step", "minicnn_steps"), "pytorch": ("pytorch_style", "pytorch_steps")}
 
 
 def section(plan: Plan) -> Section:
-    """Seconds a step."""
+    """Return the rows in seconds per step."""
     measurements = [(f"{size}²", partial(measure, plan, size)) for size in sizes(plan)]
     return Section("Style step, VGG-19, course, Adam", measurements)
 
 
 def sizes(plan: Plan) -> tuple[int, ...]:
-    """Pixels a side of the pictures."""
+    """Return the sides of the pictures, in pixels."""
     return (128,) if plan.quick else (256, 512, 1024)
 
 
 def measure(plan: Plan, size: int) -> Row:
-    """The median of the steps of each process, but for its first, which finds no memory to use again."""
+    """Measure the median step of each process without its first, which cannot reuse memory."""
     runs = processes(plan, size)
     ours, theirs = ([statistics.median(run["steps"][1:]) for run in runs[side]] for side in SIDES)
     details: dict[str, Any] = {f"{side}_steps": [run["steps"] for run in runs[side]] for side in runs}
@@ -39,7 +39,7 @@ def measure(plan: Plan, size: int) -> Row:
 
 
 def processes(plan: Plan, size: int) -> dict[str, list[dict[str, Any]]]:
-    """{side: what each of its processes said}, one a round."""
+    """Return {side: the results of its processes}, one process per round."""
     return plan.once(("style", size), lambda: _processes(plan, size))
 
 
@@ -47,7 +47,7 @@ def _processes(plan: Plan, size: int) -> dict[str, list[dict[str, Any]]]:
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     chosen = list(SIDES) if plan.torch else ["minicnn"]
     steps, threads = 3 if plan.quick else 5, minicnn.resources.threads()
-    # Compiling takes memory of its own, so nobody who is measured does it.
+    # Compiling takes memory of its own, so no measured process compiles.
     plan.once("compiled", lambda: children.ask(*SIDES["minicnn"], size=min(size, 256), steps=1, threads=threads))
     for number in range(plan.rounds):
         for side in chosen if number % 2 == 0 else reversed(chosen):
@@ -56,7 +56,7 @@ def _processes(plan: Plan, size: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def minicnn_steps(size: int, steps: int, threads: int, warm_up: bool = True) -> dict[str, Any]:
-    """In a new process: the seconds of each step, the peak memory before and after in MiB, and the time at the end."""
+    """Return the seconds per step, the peak memory before and after in MiB, and the end time; runs in a new process."""
     minicnn.set_threads(threads)
     model = minicnn.models.vgg19(pooling="avg")
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The rows as people read them: on a screen of 80 columns, and as Markdown."""
+"""The rows as text: on a screen of 80 columns, and as Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from minicnn.bench.report import Report, Row, Table
 
-NAMES, COLUMN = 50, 10  # characters up to the end of the first column, and of each other: 80 in all
+NAMES, COLUMN = 50, 10  # characters up to the end of the first column, and per further column: 80 in all
 HEADLINES = (
     "style",
     "memory",
@@ -16,13 +16,13 @@ HEADLINES = (
     "search",
     "faces",
     "start",
-)  # the sections that a reader in a hurry wants
-BUSY = 0.5  # threads of other programs for each core, from which on times are not to be trusted
-TOO_DIFFERENT = 1e-3  # max|Δ| / max|reference| beyond which two sides did not compute the same
+)  # the sections of the short table
+BUSY = 0.5  # threads of other programs per core above which times are unreliable
+TOO_DIFFERENT = 1e-3  # max|Δ| / max|reference| above which two results count as different
 
 
 def opening(report: Report) -> list[str]:
-    """What the measurements were made on, and how."""
+    """Return the conditions of the measurements: machine, versions and settings."""
     machine, conditions = report.machine, report.conditions
     versions = machine["versions"]
     lines = [
@@ -40,13 +40,13 @@ def opening(report: Report) -> list[str]:
 
 
 def heading(table: Table, unit: str, beside: bool) -> str:
-    """The title over the names, and what the columns are. beside: there is something to compare with."""
+    """Return the title and the names of the columns. beside: True if there is a comparison."""
     columns = ["minicnn", *([table.rival, table.compared] if beside else []), *([table.limit] if table.limit else [])]
     return _columns(f"{table.title} ({unit})" if unit else table.title, columns)
 
 
 def line(table: Table, row: Row, beside: bool) -> str:
-    """One row."""
+    """Return one row as text."""
     if row.minicnn is None:
         return f"  {row.name}: not measured, {row.details.get('why', 'unknown')}"
     columns = [figure(row.minicnn)]
@@ -60,7 +60,7 @@ def line(table: Table, row: Row, beside: bool) -> str:
 
 
 def _last(row: Row) -> str:
-    """Return the text of the last column, where there is one."""
+    """Return the text of the last column, if there is one."""
     if "spread" in row.details:
         return "–".join(f"{ratio:.2f}" for ratio in row.details["spread"])
     return f"{row.details['of_limit']:.0%}" if "of_limit" in row.details else ""
@@ -73,7 +73,7 @@ def _columns(name: str, columns: list[str]) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Three digits."""
+    """Return a number with three digits."""
     if value is None:
         return "-"
     digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
@@ -81,7 +81,7 @@ def figure(value: float | None) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The README's table: what matters most in one, every other row in a fold below it."""
+    """Return the README's table: the most important rows, and all others in a fold below."""
     versions, conditions = report.machine["versions"], report.conditions
     beside = any(row.pytorch is not None for table in report.tables.values() for row in table.rows)
     numbers = {"minicnn": conditions["minicnn"], "NumPy": versions["numpy"], "Numba": versions["numba"]}
@@ -107,7 +107,7 @@ def _is_headline(section: str, row: Row) -> bool:
 
 
 def _markdown_table(tables: Mapping[str, Table], beside: bool) -> list[str]:
-    """One table; each section's title is a row of its own."""
+    """Return one Markdown table, with each section's title as a row."""
     limited = any(table.limit for table in tables.values())
     columns = ["", "minicnn", *(["PyTorch", ""] if beside else []), *([""] if limited else [])]
     lines = [_cells(columns), _cells(["---", *["--:"] * (len(columns) - 1)])]

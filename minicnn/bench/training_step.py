@@ -21,14 +21,14 @@ RATE = 0.01
 
 
 def section(plan: Plan) -> Section:
-    """Milliseconds a step."""
+    """Return the rows in milliseconds per step."""
     sizes = (16,) if plan.quick else (32, 128)
     measurements = [(f"batch {size}", partial(measure, plan, size)) for size in sizes]
     return Section("Training step, tiny_vgg, batch norm", measurements)
 
 
 def measure(plan: Plan, batch_size: int) -> Row:
-    """Both train on one batch, from the same weights."""
+    """Measure both on one batch, from the same weights."""
     random = np.random.default_rng(0)
     x = random.random((batch_size, 32, 32, 3), np.float32)
     labels = random.integers(0, 10, batch_size)
@@ -64,7 +64,7 @@ def _their_step(torch: Any, model: VGG, x: np.ndarray, labels: np.ndarray) -> Si
 
 
 def _their_network(torch: Any, model: VGG) -> Any:
-    """The same layers with the same weights, in PyTorch."""
+    """Return the same layers with the same weights, in PyTorch."""
     layers: list[Any] = []
     for layer in model.body:
         if isinstance(layer, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""One step of training nn4.small2 by triplets: encode a batch, mine, and descend; beside PyTorch doing the same."""
+"""One training step of nn4.small2 with triplets, compared with PyTorch: encode a batch, mine, and descend."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from minicnn.models.network import Network
 from minicnn.tensor import Tensor
 
 MARGIN = 0.2
-PICTURES = 4  # of each person
+PICTURES = 4  # per person
 RULE: dict[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}
 RATE = 1e-4
 
 
 def section(plan: Plan) -> Section:
-    """Milliseconds a step, batch-hard mining among them."""
+    """Return the rows in milliseconds per step, including batch-hard mining."""
     sizes = (8,) if plan.quick else (48,)
     measurements = [(f"batch of {size}", partial(measure, plan, size)) for size in sizes]
     return Section("Triplet training step, nn4.small2, 96²", measurements)
 
 
 def measure(plan: Plan, batch: int) -> Row:
-    """Both train on one batch of people, from the same weights."""
+    """Measure both on one batch of people, from the same weights."""
     model = nn4.build(variant="openface")
     model.train()
     height, width = model.card.input_size
@@ -64,7 +64,7 @@ def _their_step(torch: Any, model: Network, faces: np.ndarray, people: np.ndarra
         optimizer.zero_grad()
         encodings = encode(pictures)
         apart = (encodings[:, None] - encodings[None]).square().sum(dim=-1)
-        # Batch-hard (Hermans et al. 2017): the farthest of the same person, the nearest of another.
+        # Batch-hard (Hermans et al. 2017): the farthest of the same person, the nearest of another person.
         farthest = apart.masked_fill(~same, -1).max(dim=1).values
         nearest = apart.masked_fill(same, torch.inf).min(dim=1).values
         loss = (farthest - nearest + MARGIN).clamp(min=0).mean()

@@ -1,7 +1,7 @@
-"""Two ways to compute the same thing, timed turn by turn in one process.
+"""Two ways to compute the same thing, timed in turns in one process.
 
-A machine's speed drifts, so what is compared is the two turns of one round, and what counts is the median of the
-rounds. The first of a round is not always the same.
+A machine's speed drifts, so only the two turns of one round are compared, and the result is the median over the
+rounds. The side that begins alternates.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from minicnn.bench import pytorch
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Row
 
-PAUSE = 0.1  # seconds, for the other side's threads to stop waiting in a loop for more to do
+PAUSE = 0.1  # seconds, until the other side's threads have stopped busy waiting
 SCALES = {"s": 1.0, "ms": 1e3}
 
 
 @dataclass(frozen=True)
 class Side:
-    """A competitor. run(*prepare()) is what is compared, and only run is timed. It returns an array, or a tensor of
-    PyTorch, to be compared with the other's; or None.
+    """A competitor. run(*prepare()) is compared, and only run is timed.
+
+    It returns an array, or a tensor of PyTorch, to be compared with the other's; or None.
     """
 
     run: Callable[..., Any]
@@ -43,12 +44,12 @@ def compare(
     limit: float | None = None,
     **details: Any,
 ) -> Row:
-    """The Row of one comparison. theirs: None without PyTorch.
+    """Return the Row of one comparison. theirs: None without PyTorch.
 
-    unit: "s" or "ms", or a rate such as GFLOP/s, of which `amount` (in FLOP) is done once. limit: the machine's best.
+    unit: "s" or "ms", or a rate such as GFLOP/s; `amount` is the work per run (in FLOP). limit: the machine's best.
     """
     sides = [ours] if theirs is None else [ours, theirs]
-    first = [side.run(*side.prepare()) for side in sides]  # compiles, and says whether both compute the same
+    first = [side.run(*side.prepare()) for side in sides]  # compiles, and gives the results to compare
     if theirs is not None and first[0] is not None:
         details["difference"] = _difference(first[0], first[1])
     del first
@@ -72,7 +73,7 @@ def row_of(
     limit: float | None = None,
     **details: Any,
 ) -> Row:
-    """The Row of the seconds of each round."""
+    """Return the Row from the seconds of each round."""
 
     def value(seconds: float) -> float:
         return seconds * SCALES[unit] if unit in SCALES else amount / seconds / 1e9
@@ -89,12 +90,12 @@ def row_of(
 
 
 def _repeats(side: Side, least: float) -> int:
-    """Return how often to run in one turn, so that it lasts a while."""
+    """Return the number of runs per turn for a minimum duration."""
     return max(1, min(1000, int(least / _turn(side, 1))))
 
 
 def _turn(side: Side, repeats: int) -> float:
-    """Seconds that one run takes, as a mean; an untimed one before wakes the threads and warms the caches."""
+    """Return the mean seconds per run, after an untimed run that wakes the threads and warms the caches."""
     side.run(*side.prepare())
     total = 0.0
     for _ in range(repeats):
@@ -107,7 +108,7 @@ def _turn(side: Side, repeats: int) -> float:
 
 
 def _difference(ours: np.ndarray, theirs: Any) -> float:
-    """max|Δ| / max|reference|."""
+    """Return max|Δ| / max|reference|."""
     if not isinstance(theirs, np.ndarray):
         theirs = pytorch.array(theirs)
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())

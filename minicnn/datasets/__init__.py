@@ -1,4 +1,4 @@
-"""Pictures to learn from and to paint with; heartbeats, scans and films; and batches of any arrays."""
+"""Data sets: pictures, drawn faces, paintings, heartbeats, scans and films; and batches of any arrays."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ __all__ = [
     "volumes",
 ]
 
-if not TYPE_CHECKING:  # to type checkers it would be every name
+if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name in __all__:

@@ -1,8 +1,8 @@
-"""Crops of faces: by a box, by landmarks, or from the middle, as arrays of the size that a model takes.
+"""Crops of faces by a box, by landmarks, or from the centre, as arrays of the size that a model takes.
 
-Places are (x, y) in pixels, the first of which reaches from 0 to 1: its middle is at 0.5, the right edge of a picture
-at its width. Pictures are (H, W, 3), floats or uint8, and crops are of the same kind; beyond its edge a picture goes on
-as at the edge.
+Points are (x, y) in pixels. The first pixel reaches from 0 to 1: its centre is at 0.5, the picture's right edge at its
+width. Pictures are (H, W, 3), floats or uint8, and crops have the same dtype. Beyond a picture's edge, the edge pixels
+are repeated.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import numpy.typing as npt
 
 from minicnn.errors import InputError, check_count
 
-# Where the eye on the left of the picture, the other eye, the tip of the nose and the corners of the mouth come to lie,
-# in parts of the crop's side.
+# Targets of the eye on the left of the picture, the other eye, the tip of the nose and the corners of the mouth, as
+# shares of the crop's side.
 TEMPLATES = {
     # ArcFace's five points in 112 × 112 pixels (insightface).
     "arcface": np.array([[0.3419, 0.4616], [0.6565, 0.4598], [0.5002, 0.6405], [0.3710, 0.8247], [0.6315, 0.8233]]),
-    # OpenFace's mean face of 68 points, brought to the unit square; eyes are the means of their six.
+    # OpenFace's mean face of 68 points, scaled to the unit square; each eye is the mean of its six points.
     "openface": np.array([[0.2774, 0.1673], [0.7061, 0.1590], [0.4921, 0.4221], [0.3071, 0.6418], [0.6954, 0.6341]]),
-    # Hair, ears and chin with it: about what synthetic_faces draws.
+    # Includes hair, ears and chin: about the framing of synthetic_faces.
     "portrait": np.array([[0.385, 0.47], [0.615, 0.47], [0.5, 0.61], [0.41, 0.735], [0.59, 0.735]]),
 }
 
 
 def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> np.ndarray:
-    """The matrix (2, 3) that turns, scales and shifts the points `source` (n, 2) as near `target` (n, 2) as it can:
+    """Return the matrix (2, 3) that rotates, scales and shifts the points `source` (n, 2) as near `target` as possible.
 
-    the least squares of Umeyama 1991. In the plane, with points as complex numbers about their means, it is one
-    division: a = Σ z̄ w / Σ |z|². A mirror image is never taken. Raises InputError.
+    It is the least-squares solution of Umeyama 1991. In the plane, with points as complex numbers about their means, it
+    is one division: a = Σ z̄ w / Σ |z|². It never mirrors. Raise InputError for points that determine no such map.
     """
     z, w = _points(source, "source"), _points(target, "target")
     if z.shape != w.shape:
@@ -45,10 +45,10 @@ def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> np.ndarray:
 
 
 def transform(image: np.ndarray, matrix: npt.ArrayLike, size: int) -> np.ndarray:
-    """The picture under an affine map (2, 3) of its places, cut to size × size pixels.
+    """Return a picture under an affine map (2, 3) of its points, cropped to size × size pixels.
 
-    Bilinear. Where the picture shrinks, every new pixel is the mean of a grid of samples that is as close as the old
-    pixels, so that nothing aliases. Raises InputError.
+    It is bilinear. Where the picture shrinks, each new pixel is the mean of a grid of samples as dense as the old
+    pixels, which prevents aliasing. Raise InputError for a bad argument.
     """
     _check_picture(image)
     check_count("size", size, 1, 4096)
@@ -58,7 +58,7 @@ def transform(image: np.ndarray, matrix: npt.ArrayLike, size: int) -> np.ndarray
             f"transform: matrix is {matrix.tolist()}; expected (2, 3), finite, of a map that can be undone"
         )
     back = np.linalg.inv(matrix[:, :2])
-    # The longest way that one new pixel goes in the old picture.
+    # The length of one new pixel in the old picture, at most.
     finer = min(max(math.ceil(np.linalg.norm(back, 2) - 1e-6), 1), 64)
     ticks = (np.arange(size * finer) + 0.5) / finer
     x, y = np.meshgrid(ticks - matrix[0, 2], ticks - matrix[1, 2])
@@ -70,10 +70,10 @@ def transform(image: np.ndarray, matrix: npt.ArrayLike, size: int) -> np.ndarray
 def crop_by_landmarks(
     image: np.ndarray, landmarks: npt.ArrayLike, size: int, *, template: str | npt.ArrayLike = "arcface"
 ) -> np.ndarray:
-    """Turn, scale and cut a picture so that its landmarks lie as near as they can where the template has them.
+    """Return a crop rotated and scaled so that the landmarks lie as near the template as possible.
 
-    landmarks: (5, 2) eyes, nose and corners of the mouth; or (3, 2) eyes and nose, or (2, 2) the eyes alone, for which
-    the first points of the template count. template: a name from TEMPLATES, or points in parts of the crop's side.
+    landmarks: (5, 2) eyes, nose and corners of the mouth; (3, 2) eyes and nose; or (2, 2) the eyes. They are matched to
+    the first points of the template. template: a name from TEMPLATES, or points as shares of the crop's side.
     """
     points = _numbers(landmarks, "crop_by_landmarks: landmarks")
     if isinstance(template, str):
@@ -86,8 +86,9 @@ def crop_by_landmarks(
 
 
 def crop_by_box(image: np.ndarray, box: npt.ArrayLike, size: int, *, margin: float = 0.0) -> np.ndarray:
-    """The square about the middle of a box (left, top, right, bottom) whose side is the box's longer one, and longer by
-    the part `margin`: 0.25 adds an eighth on every side. It may reach beyond the picture.
+    """Return the square around a box (left, top, right, bottom) whose side is the box's longer one times 1 + margin.
+
+    A margin of 0.25 adds an eighth on every side. The square may reach beyond the picture.
     """
     corners = _numbers(box, "crop_by_box: box")
     if corners.shape != (4,) or not np.isfinite(corners).all():
@@ -107,7 +108,7 @@ def crop_by_box(image: np.ndarray, box: npt.ArrayLike, size: int, *, margin: flo
 
 
 def crop_centre(image: np.ndarray, size: int) -> np.ndarray:
-    """The largest square in the middle of a picture."""
+    """Return the largest central square of a picture."""
     _check_picture(image)
     height, width = image.shape[:2]
     return _square(image, width / 2, height / 2, min(height, width), size)
@@ -120,7 +121,7 @@ def _square(image: np.ndarray, x: float, y: float, side: float, size: int) -> np
 
 
 def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The picture at places (x, y): float32 (…, 3)."""
+    """Return the picture at points (x, y): float32 (…, 3)."""
     height, width = image.shape[:2]
     column, row = np.clip(x - 0.5, 0, width - 1), np.clip(y - 0.5, 0, height - 1)
     left, top = column.astype(np.int64), row.astype(np.int64)

@@ -16,7 +16,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def read(path: str | Path, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """(images (N, 32, 32, 3) uint8, labels (N,) int64), sorted by file name so that the order is always the same."""
+    """Return (images (N, 32, 32, 3) uint8, labels (N,) int64), sorted by file name, so that the order is stable."""
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)

@@ -1,10 +1,10 @@
-"""Faces of a few strokes, 24×24 grey pixels, drawn a thousand in a second: for lessons and small experiments.
+"""Faces of a few strokes, 24×24 grey pixels, drawn at a thousand per second, for lessons and small experiments.
 
-A person is a row of TRAITS; a picture adds what changes from day to day: place, lean, light, background and mood.
+A person is a row of TRAITS. A picture adds what changes from day to day: position, lean, light, background and mood.
 
     >>> pictures, who = doodles.album(people=100, each=6, seed=0)
 
-Faces drawn with care, which take a hundred times as long, are in `synthetic_faces`.
+More detailed faces, which take a hundred times as long, are in `synthetic_faces`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ TRAITS = {  # from, to; a picture reaches from −1 to 1
 
 
 def album(people: int, each: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (people · each, 24, 24, 1) of new people, and who is on each, numbers from 0.
+    """Return pictures (people · each, 24, 24, 1) of new people, and the person on each, numbered from 0.
 
-    float32: black is −0.5, white 0.5. seed: pass a generator to have other people every time. Raises InputError.
+    float32: black is −0.5, white 0.5. seed: pass a generator to get other people each time. Raise InputError for a bad
+    count or seed.
     """
     for name, value in (("people", people), ("each", each)):
         check_count(f"album: {name}", value)
@@ -48,13 +49,13 @@ def album(people: int, each: int, *, seed: Seed = None) -> tuple[np.ndarray, np.
 
 
 def invent(count: int, *, seed: Seed = None) -> np.ndarray:
-    """So many people: (count, traits), each trait anywhere in its range."""
+    """Return new people: (count, traits), each trait uniform in its range."""
     low, high = np.array(list(TRAITS.values())).T
     return np.random.default_rng(seed).uniform(low, high, (count, len(TRAITS)))
 
 
 def photograph(people: np.ndarray, *, seed: Seed = None) -> np.ndarray:
-    """One picture (24, 24, 1) of each row of traits (N, traits), as of `album`. Raises InputError."""
+    """Return one picture (24, 24, 1) per row of traits (N, traits), as in `album`. Raise InputError for a bad shape."""
     if np.ndim(people) != 2 or np.shape(people)[1] != len(TRAITS):
         raise InputError(f"photograph: people have shape {np.shape(people)}; expected (N, {len(TRAITS)}), a row each")
     person = dict(zip(TRAITS, np.asarray(people).T[:, :, None, None], strict=True))
@@ -94,15 +95,15 @@ def photograph(people: np.ndarray, *, seed: Seed = None) -> np.ndarray:
 
 
 def _inside(distance, softness=0.06):
-    """1 where a distance is below zero, 0 where it is above, and a soft edge between."""
+    """Return 1 where a distance is below zero, 0 where it is above, with a soft edge."""
     return 0.5 - 0.5 * np.tanh(2 * distance / softness)
 
 
 def _oval(x, y, width, height):
-    """The distance from its edge, measured in its size."""
+    """Return the distance from an oval's edge, in units of its size."""
     return np.hypot(x / width, y / height) - 1
 
 
 def _line(along, across, length, width):
-    """The distance from the edge of a line with round ends."""
+    """Return the distance from the edge of a line with round ends."""
     return np.hypot(np.maximum(np.abs(along) - length, 0), across) - width

@@ -1,13 +1,14 @@
-"""Electrocardiograms, drawn: every beat a sum of Gaussians, one each for the waves P, Q, R, S and T. No recordings of
-patients, and good for lessons only: nothing that learns from them may be let near a diagnosis.
+"""Synthetic electrocardiograms: each beat is a sum of Gaussians, one each for the waves P, Q, R, S and T.
+
+They are not recordings of patients. For lessons only: never use a model trained on them for a diagnosis.
 
     >>> signals, labels = heartbeats.recordings(200, seed=0)
     >>> heartbeats.KINDS[labels[0]]
     'normal'
 
 Waves: McSharry, Clifford, Tarassenko and Smith 2003, A dynamical model for generating synthetic electrocardiogram
-signals, table I. Their equation of motion leaves a Gaussian of height a·b² and width b for each wave, at an angle θ of
-the beat; here are the Gaussians themselves, in seconds at 60 beats a minute and scaled to an R wave of 1 mV.
+signals, table I. Their equation of motion gives each wave a Gaussian of height a·b² and width b, at an angle θ of the
+beat. Here these Gaussians are used directly, in seconds at 60 beats per minute and scaled to an R wave of 1 mV.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from minicnn.errors import InputError, check_count
 
 Seed = int | np.random.Generator | None
 
-RATE = 100  # samples a second
-WAVES = {  # of a beat: seconds after the R wave, width (standard deviation) in seconds, height in mV
+RATE = 100  # samples per second
+WAVES = {  # per wave: seconds after the R wave, width (standard deviation) in seconds, height in mV
     "P": (-1 / 6, 0.040, 0.25),
     "Q": (-1 / 24, 0.016, -0.17),
     "R": (0.0, 0.016, 1.0),
@@ -29,7 +30,7 @@ WAVES = {  # of a beat: seconds after the R wave, width (standard deviation) in 
     "T": (1 / 4, 0.064, 0.40),
 }
 KINDS = ("normal", "premature beat", "no P wave", "wide QRS", "irregular rhythm")
-NOISE, WANDER = 0.03, 0.2  # mV: of every sample, and the most that breathing moves the baseline
+NOISE, WANDER = 0.03, 0.2  # mV: noise of each sample, and the maximum baseline shift from breathing
 
 
 def beat(
@@ -40,10 +41,11 @@ def beat(
     wide: float = 1.0,
     person: dict | None = None,
 ) -> np.ndarray:
-    """One beat in mV at `times`, seconds from its R wave; any shape.
+    """Return one beat in mV at `times`, seconds from its R wave; any shape.
 
-    interval: seconds from beat to beat; P and T move with its root (Bazett 1920). without: waves left out. wide: by how
-    much Q, R and S are stretched. person: factors (width, height) of each wave, by its name. Raises InputError.
+    interval: seconds between beats; P and T move with its square root (Bazett 1920). without: waves to leave out. wide:
+    factor by which Q, R and S are stretched. person: factors (width, height) of each wave, by its name. Raise
+    InputError for a bad argument.
     """
     if unknown := set(without) - set(WAVES):
         raise InputError(f"beat: without names {min(unknown)!r}; expected waves of {', '.join(WAVES)}")
@@ -61,10 +63,10 @@ def beat(
 
 
 def recording(kind: str, *, seconds: float = 4.0, seed: Seed = None) -> np.ndarray:
-    """One lead of one drawn person: (samples, 1) float32 in mV, `RATE` samples a second. Raises InputError.
+    """Return one lead of one synthetic person: (samples, 1) float32 in mV, `RATE` samples per second.
 
-    Person, rate (60 to 95 beats a minute), noise and wandering baseline are drawn anew each time. A premature beat
-    comes after 55–70% of the interval, wide, without P, and the next one when it would have come anyway.
+    Person, rate (60 to 95 beats per minute), noise and baseline are drawn anew each time. A premature beat comes after
+    55–70% of the interval, wide and without P; the next beat keeps its time. Raise InputError for a bad argument.
     """
     if kind not in KINDS:
         raise InputError(f"recording: kind is {kind!r}; expected one of {', '.join(KINDS)}")
@@ -94,9 +96,9 @@ def recording(kind: str, *, seconds: float = 4.0, seed: Seed = None) -> np.ndarr
 
 
 def recordings(count: int, *, seconds: float = 4.0, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """So many recordings, the kinds in turn: signals (count, samples, 1), and numbers into KINDS (count,).
+    """Return signals (count, samples, 1) and labels (count,), numbers into KINDS; the kinds take turns.
 
-    seed: pass a generator to have other people every time. Raises InputError.
+    seed: pass a generator to get other people each time. Raise InputError for a bad argument.
     """
     check_count("recordings: count", count)
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Photographs of people in a folder each: root/person/picture.jpg. Names are read at once, pictures when asked for."""
+"""Photographs in one folder per person: root/person/picture.jpg. Names are read at once, pictures lazily."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """people: names in their one spelling, sorted; paths: of every picture, person by person; labels: (pictures,)
-    int64, whose each is; passed_over: what is no picture that minicnn reads, counted.
+    """A folder's people and pictures.
+
+    people: names in their one spelling, sorted. paths: of every picture, person by person. labels: (pictures,) int64,
+    numbers into people. passed_over: the files that are not pictures minicnn reads, counted.
     """
 
     root: Path
@@ -34,11 +36,11 @@ class ImageFolder:
         return len(self.paths)
 
     def load(self, number: int, *, size: images.Size | None = None) -> images.Picture:
-        """Picture `number` as `images.load` reads it: float32 (H, W, 3) in [0, 1]. Raises InputError for a bad file."""
+        """Return picture `number`, read by `images.load`: float32 (H, W, 3) in [0, 1]. Raise InputError if it fails."""
         return images.load(self.paths[number], size=size)
 
     def of(self, person: str) -> tuple[Path, ...]:
-        """The pictures of one person."""
+        """Return the paths of one person's pictures. Raise InputError if there is no such person."""
         person = spelled(person)
         if person not in self.people:
             raise InputError(f"person: got {person!r}; expected one of the {len(self.people)} in {str(self.root)!r}")
@@ -46,11 +48,11 @@ class ImageFolder:
 
 
 def read(root: str | Path) -> ImageFolder:
-    """The people and pictures below `root`, sorted by name so that the order is always the same.
+    """Return the people and pictures below `root`, sorted by name, so that the order is stable.
 
-    Hidden files and folders, and folders whose names begin with _, are passed over, and so are files that are no
-    pictures, which are counted. Raises MissingFileError, or InputError where there is nobody, somebody has no picture,
-    or two folders have one name.
+    Hidden files and folders, and folders whose names begin with _, are skipped, and so are files that are not pictures,
+    which are counted. Raise MissingFileError if there is no such folder, and InputError if it holds no person, a person
+    without pictures, or two folders of one name.
     """
     root = Path(root)
     expected = "expected a folder with a folder of pictures for every person"

@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild (Huang et al. 2007): the pairs of pairs.txt, and the pictures they mean."""
+"""Labeled Faces in the Wild (Huang et al. 2007): the pairs of pairs.txt, and their pictures."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ class NamedPair(NamedTuple):
 
     @property
     def same(self) -> bool:
-        """Whether both pictures are of one person."""
+        """True if both pictures show one person."""
         return self.first.name == self.second.name
 
 
 class Evaluation(NamedTuple):
-    """paths: every picture of the pairs once; pairs: numbers into them; missing: pictures that are not there."""
+    """The pictures and pairs of an evaluation.
+
+    paths: every picture of the pairs once. pairs: numbers into paths. missing: pictures that do not exist.
+    """
 
     paths: tuple[Path, ...]
     pairs: Pairs
@@ -45,10 +48,11 @@ class Evaluation(NamedTuple):
 
 
 def read_pairs(path: str | Path) -> list[NamedPair]:
-    """The pairs of a file such as pairs.txt.
+    """Return the pairs of a file such as pairs.txt.
 
-    It begins with the number of folds and of pairs of either kind in each (or with the latter alone, for one fold).
-    Every fold is so many lines `name i j`, pictures of one person, and as many `name i other j`. Raises InputError.
+    It begins with the number of folds and the number of pairs per kind and fold (or with the latter alone, for one
+    fold). Every fold has that many lines `name i j`, pictures of one person, and as many `name i other j`. Raise
+    InputError if the file does not.
     """
     path = Path(path)
     if why := unreadable(path):
@@ -83,10 +87,10 @@ def _parsed(path: Path, lines: list[list[str]], each: int) -> Iterator[NamedPair
 
 
 def evaluation(root: str | Path, pairs: str | Path, *, skip_missing: bool = False) -> Evaluation:
-    """The pairs of the file `pairs` among the pictures root/NAME/NAME_0001.jpg (or .png).
+    """Return the pairs of the file `pairs` among the pictures root/NAME/NAME_0001.jpg (or .png).
 
-    Every pair keeps the fold that the file puts it in: where pictures are missing and `skip_missing` is said, a fold is
-    shorter and no other one moves. Raises InputError where pictures are missing and it is not said.
+    Each pair keeps the fold that the file puts it in: if pictures are missing and `skip_missing` is True, only their
+    folds are shorter. Raise InputError if pictures are missing and `skip_missing` is False.
     """
     root, named = Path(root), read_pairs(pairs)
     if why := unreadable(root, folder=True):

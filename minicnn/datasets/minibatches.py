@@ -16,7 +16,7 @@ def batches(
     """Yield batches (x[rows], y[rows], …) that together hold every row of the arrays x, y, … once: one epoch.
 
     shuffle: draw the rows in random order. seed: an int, several ints such as (seed, epoch), or a NumPy Generator,
-    which gives every epoch another order. drop_last: leave out a last batch that is not full.
+    which gives each epoch its own order. drop_last: leave out a last batch that is not full.
     Raise InputError unless there are arrays, all of the same length.
     """
     check_count("batches: batch_size", batch_size)

@@ -1,4 +1,4 @@
-"""Pairs of pictures, of one person or of two, in folds as in Labeled Faces in the Wild (Huang et al. 2007)."""
+"""Pairs of pictures of one person or of two people, in folds as in Labeled Faces in the Wild (Huang et al. 2007)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from minicnn.errors import InputError, check_count, is_count
 
 
 class Pairs(NamedTuple):
-    """first, second: (pairs,) int64, numbers of pictures; same: (pairs,) bool; fold: (pairs,) int64, from 0."""
+    """The pairs, as columns.
+
+    first, second: (pairs,) int64, numbers of pictures. same: (pairs,) bool. fold: (pairs,) int64, from 0.
+    """
 
     first: np.ndarray
     second: np.ndarray
@@ -20,10 +23,10 @@ class Pairs(NamedTuple):
 
 
 def draw_pairs(labels: npt.ArrayLike, *, folds: int = 10, pairs: int = 600, seed: int = 0) -> Pairs:
-    """Pairs of the pictures whose people are `labels` (N,): in every fold `pairs`, half of one person, half of two.
+    """Return pairs of the pictures whose people are `labels` (N,): `pairs` per fold, half of them of the same person.
 
-    As in LFW nobody is in two folds, so that a threshold is tried on people it has not seen, and no pair comes twice.
-    Raises InputError where there are too few people or pictures.
+    As in LFW, each person is in one fold only, so that a threshold is tested on unseen people. No pair occurs twice.
+    Raise InputError if there are too few people or pictures.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:

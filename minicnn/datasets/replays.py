@@ -1,16 +1,15 @@
-"""A picture photographed a second time, from a screen or from paper: what somebody holds before a camera instead of
-a face.
+"""Pictures photographed again from a screen or from paper, as in an attempt to deceive a face recognition.
 
     >>> from minicnn.datasets import replays
     >>> again = replays.rephotograph(picture, seed=7)  # a medium, its grid, glare and tilt from a seed
     >>> by_hand = replays.rephotograph(picture, replays.Replay("print", pitch=2.0, strength=0.8))
 
-A screen shows stripes of red, green and blue, and a camera whose pixels are nearly as wide sees slow waves in them,
-moiré. Paper shows dots of three inks, larger where it is darker. Both are flat, so they are seen in perspective and
-throw light back.
+A screen shows stripes of red, green and blue. A camera whose pixels are nearly as wide sees slow waves in them,
+moiré. Paper shows dots of three inks, larger where it is darker. Both are flat, so they appear in perspective and
+reflect light.
 
-What it is: a model of a few causes, to learn and to test with. What it is not: the world's screens, printers and
-cameras. What tells these replays from faces says nothing of real ones.
+This is a model of a few causes, to learn and to test with, and not a sample of real screens, printers and cameras. A
+detector that works on these replays is not thereby known to work on real ones.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from minicnn.datasets.alignment import bilinear
 from minicnn.errors import InputError
 
 MEDIA = ("screen", "print")
-FINER = 3  # a camera's pixel is the mean of FINER × FINER places on the paper
-SCREENS = (15.0, 75.0, 0.0)  # degrees of the dots of cyan, magenta and yellow, so that they do not lie on each other
+FINER = 3  # a camera's pixel is the mean of FINER × FINER points on the medium
+SCREENS = (15.0, 75.0, 0.0)  # screen angles in degrees of cyan, magenta and yellow, which keep the dots apart
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What lies between a picture and the camera that takes it again. Raises InputError."""
+    """The conditions of a replay: the medium, its pose, and the light on it. Raise InputError for a bad value."""
 
     medium: str = "screen"
-    pitch: float = 1.3  # pixels of the camera from one of the medium's pixels or dots to the next
-    strength: float = 0.5  # of its stripes or dots: 0 where a lens out of focus blurs them away, 1 in full
-    angle: float = 3.0  # degrees that the medium is turned against the camera
-    tilt: tuple[float, float] = (0.0, 0.0)  # how much farther its right and its lower edge are away, in parts
-    glare: float = 0.0  # of a lamp in the glass or the gloss; 1 is white
+    pitch: float = 1.3  # camera pixels per pixel or dot of the medium
+    strength: float = 0.5  # of its stripes or dots: 0 if a lens out of focus blurs them away, 1 in full
+    angle: float = 3.0  # rotation of the medium against the camera, in degrees
+    tilt: tuple[float, float] = (0.0, 0.0)  # relative extra distance of its right and its lower edge
+    glare: float = 0.0  # strength of a lamp's reflection; 1 is white
     tint: float = 0.0  # −1 yellow as paper, 1 blue as a screen
-    scene: int = field(default=0, repr=False)  # the seed of where the glare lies and how the stripes begin
+    scene: int = field(default=0, repr=False)  # seed of the glare's position and the phase of the stripes
 
     def __post_init__(self) -> None:
         for name, holds, expected in (  # so written, NaN is refused too
@@ -57,7 +56,7 @@ class Replay:
 
 
 def draw(seed: int | np.random.Generator | None = None) -> Replay:
-    """A medium and circumstances, such as somebody with a telephone or a sheet of paper has them."""
+    """Return a random medium and plausible conditions, as with a telephone or a sheet of paper held in the hand."""
     random = np.random.default_rng(seed)
     medium = str(random.choice(MEDIA))
     return Replay(
@@ -75,9 +74,9 @@ def draw(seed: int | np.random.Generator | None = None) -> Replay:
 def rephotograph(
     picture: np.ndarray, how: Replay | None = None, *, seed: int | np.random.Generator | None = None
 ) -> np.ndarray:
-    """The picture (H, W, 3), taken again: of the same shape and kind, floats in [0, 1] or uint8.
+    """Return the picture (H, W, 3) photographed again, in the same shape and dtype: floats in [0, 1] or uint8.
 
-    how: None draws it from `seed`. Raises InputError.
+    how: None draws it from `seed`. Raise InputError for a bad picture.
     """
     if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
         got = getattr(picture, "shape", type(picture).__name__)
@@ -92,8 +91,9 @@ def rephotograph(
 
 
 def _screen(shown: np.ndarray, how: Replay, random: np.random.Generator) -> np.ndarray:
-    """Columns of red, green and blue behind one another, and dark rows between the pixels; taken at single places, so
-    that stripes finer than two pixels of the camera turn into waves.
+    """Return the picture as columns of red, green and blue, with dark rows between the pixels.
+
+    It is sampled at points, so that stripes finer than two pixels of the camera alias into waves.
     """
     across, down = _places(shown.shape[:2], how, 1)
     light = bilinear(shown, across, down)
@@ -106,22 +106,22 @@ def _screen(shown: np.ndarray, how: Replay, random: np.random.Generator) -> np.n
 
 
 def _print(shown: np.ndarray, how: Replay) -> np.ndarray:
-    """A dot covers as much of its cell as its ink is to take of the light. Source: amplitude-modulated halftone."""
+    """Return the picture as ink dots; their area is the absorbed share of light (amplitude-modulated halftone)."""
     across, down = _places(shown.shape[:2], how, FINER)
     wanted = bilinear(shown, across, down)
     paper = np.empty_like(wanted)
     for ink, degrees in enumerate(SCREENS):
         x, y = _turned(across, down, how.angle + degrees)
         hill = (2 + np.cos(2 * math.pi * x / how.pitch) + np.cos(2 * math.pi * y / how.pitch)) / 4
-        bare = 0.5 + 0.5 * np.tanh(4 * (wanted[..., ink] - hill))  # a soft edge: paper drinks
+        bare = 0.5 + 0.5 * np.tanh(4 * (wanted[..., ink] - hill))  # a soft edge, since paper absorbs ink
         paper[..., ink] = wanted[..., ink] + how.strength * (bare - wanted[..., ink])
     height, width = shown.shape[:2]
     seen = paper.reshape(height, FINER, width, FINER, 3).mean(axis=(1, 3))
-    return 0.08 + 0.84 * seen  # neither ink is black nor paper white
+    return 0.08 + 0.84 * seen  # ink is not quite black, and paper not quite white
 
 
 def _places(size: tuple[int, int], how: Replay, finer: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where on the medium, in pixels of the picture, the camera looks: (H·finer, W·finer) each, x and y."""
+    """Return x and y of the camera's points on the medium, in pixels of the picture: (H·finer, W·finer) each."""
     height, width = size
     down, across = np.meshgrid(
         np.arange(0.5, height * finer, dtype=np.float32) / finer,
@@ -129,7 +129,7 @@ def _places(size: tuple[int, int], how: Replay, finer: int) -> tuple[np.ndarray,
         indexing="ij",
     )
     x, y = across / width - 0.5, down / height - 0.5
-    depth = 1 - how.tilt[0] * x - how.tilt[1] * y  # what is farther away is smaller: more of it fits into a pixel
+    depth = 1 - how.tilt[0] * x - how.tilt[1] * y  # what is farther away looks smaller: more of it fits into a pixel
     return (x / depth + 0.5) * width, (y / depth + 0.5) * height
 
 
@@ -139,7 +139,7 @@ def _turned(x: np.ndarray, y: np.ndarray, degrees: float) -> tuple[np.ndarray, n
 
 
 def _with_glare(picture: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:
-    """A lamp's soft oval somewhere, on top of what is there."""
+    """Return the picture with a lamp's soft oval reflection at a random position."""
     height, width = picture.shape[:2]
     (x, y), (wide, tall) = random.uniform(0.1, 0.9, 2), random.uniform(0.12, 0.35, 2)
     down, across = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")

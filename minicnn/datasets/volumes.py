@@ -1,11 +1,12 @@
-"""Boxes of numbers, drawn: pieces of lung as a CT scanner would see them, and films of a moving ball. For lessons only:
-nothing that learns from them may be let near a diagnosis.
+"""Synthetic volumes: pieces of lung as in a CT scan, and films of a moving ball.
+
+For lessons only: never use a model trained on them for a diagnosis.
 
     >>> scans, labels = volumes.lungs(100, seed=0)         # (100, 14, 14, 14, 1); 1 for a nodule, 0 for a vessel
     >>> films, directions = volumes.films(100, seed=0)     # (100, 14, 14, 14, 1): depth is time
 
-A nodule is a ball, a vessel a tube. In the middle slice both are the same disc, on purpose: what tells them apart is
-whether it goes on in the slices above and below.
+A nodule is a ball, a vessel a tube. In the middle slice both are the same disc, on purpose: only the slices above and
+below distinguish them.
 """
 
 from __future__ import annotations
@@ -16,30 +17,30 @@ from minicnn.errors import check_count
 
 Seed = int | np.random.Generator | None
 
-SIZE = 14  # voxels a side: the course's
-MILLIMETRES = 1.5  # a voxel's side
+SIZE = 14  # voxels per side, as in the course
+MILLIMETRES = 1.5  # side of a voxel
 AIR, TISSUE, WALL = -1.0, 0.4, 0.6  # in thousands of Hounsfield units, roughly: lung, vessel or nodule, chest wall
-NOISE = 0.12  # in the same unit, of every voxel
+NOISE = 0.12  # in the same unit, per voxel
 FINDINGS = ("vessel", "nodule")
 DIRECTIONS = ("left", "right", "up", "down")
 
 
 def lungs(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """Pieces of lung (count, 14, 14, 14, 1), depth, height, width; and what is in the middle of each, numbers into
-    FINDINGS, in turn.
+    """Return pieces of lung (count, 14, 14, 14, 1) and labels (count,), numbers into FINDINGS, which take turns.
 
-    float32, in thousands of Hounsfield units. Around the finding run other vessels, and at times a piece of the chest's
-    ellipsoid wall. Raises InputError.
+    The axes are depth, height, width. Values are float32, in thousands of Hounsfield units. The label is of the finding
+    in the middle. Other vessels surround it, and sometimes a piece of the ellipsoid chest wall. Raise InputError for a
+    bad count or seed.
     """
     random, labels = _begin("lungs", count, seed, len(FINDINGS))
     return np.stack([_lung(bool(label), random) for label in labels]), labels
 
 
 def films(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """Films (count, 14 frames, 14, 14, 1) of a ball that moves; and where to, numbers into DIRECTIONS, in turn.
+    """Return films (count, 14 frames, 14, 14, 1) of a moving ball, and numbers into DIRECTIONS, which take turns.
 
-    float32, from 0 to 1 and noise. Where the ball is in the middle frame says nothing of its direction. Raises
-    InputError.
+    Values are float32, from 0 to 1 plus noise. The ball's position in the middle frame is independent of its direction.
+    Raise InputError for a bad count or seed.
     """
     random, labels = _begin("films", count, seed, len(DIRECTIONS))
     steps = np.array([(0, -1), (0, 1), (-1, 0), (1, 0)])[labels] * random.uniform(0.25, 0.5, (count, 1))
@@ -58,7 +59,7 @@ def _begin(name: str, count: int, seed: Seed, kinds: int) -> tuple[np.random.Gen
 
 
 def _lung(nodule: bool, random: np.random.Generator) -> np.ndarray:
-    """(14, 14, 14, 1). Distances are in voxels, below zero inside."""
+    """Return one piece (14, 14, 14, 1). Distances are in voxels, negative inside."""
     voxels = np.stack(np.meshgrid(*[np.arange(SIZE) - (SIZE - 1) / 2] * 3, indexing="ij"), axis=-1)
     middle = random.uniform(-1.5, 1.5, 3) * (0.2, 1, 1)  # nearly in the middle slice
     radius = random.uniform(1.4, 2.6)
@@ -67,7 +68,7 @@ def _lung(nodule: bool, random: np.random.Generator) -> np.ndarray:
     else:
         lean = random.uniform(0, 0.6) * _turned(random)
         shape = _tube(voxels, middle, np.array([1.0, *lean]), radius)
-    for _ in range(random.integers(1, 4)):  # other vessels, thinner, that keep away from the middle
+    for _ in range(random.integers(1, 4)):  # other, thinner vessels, away from the middle
         along = random.standard_normal(3)
         away = np.cross(along, random.standard_normal(3))
         point = middle + away / np.linalg.norm(away) * random.uniform(radius + 2.0, 7.0)
@@ -81,16 +82,16 @@ def _lung(nodule: bool, random: np.random.Generator) -> np.ndarray:
 
 
 def _turned(random: np.random.Generator) -> np.ndarray:
-    """A direction in the plane of a slice."""
+    """Return a random direction in the plane of a slice."""
     angle = random.uniform(0, 2 * np.pi)
     return np.array([np.sin(angle), np.cos(angle)])
 
 
 def _tube(voxels: np.ndarray, point: np.ndarray, along: np.ndarray, radius: float) -> np.ndarray:
-    """The distance from the surface of an endless tube through a point."""
+    """Return the distance from the surface of an endless tube through a point."""
     return np.linalg.norm(np.cross(voxels - point, along / np.linalg.norm(along)), axis=-1) - radius
 
 
 def _inside(distance: np.ndarray) -> np.ndarray:
-    """1 inside, 0 outside, and an edge as soft as a voxel."""
+    """Return 1 inside, 0 outside, with a soft edge one voxel wide."""
     return 0.5 - 0.5 * np.tanh(2 * distance)

@@ -1,4 +1,4 @@
-"""The demonstration: a photograph in three styles and ten faces at a door, with nothing to download or to choose."""
+"""The demonstration: a photograph in three styles and face recognition at a door, without downloads or options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minicnn.resources import compiled_before
 
 
 def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
-    """Write pictures of both, and a page that shows them; returns the page. Raises InputError."""
+    """Write the pictures of both, and a page that shows them; return the page's path. Raise InputError if it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

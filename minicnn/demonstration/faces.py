@@ -1,4 +1,4 @@
-"""Ten drawn people, enrolled from one picture each, and who comes to the door."""
+"""Ten drawn people, enrolled from one picture each, and the visitors at the door."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 NAMES = ("Alex", "Billie", "Charlie", "Dana", "Eden", "Frankie", "Gale", "Harper", "Indigo", "Jules")
 STRANGERS = 2
-OTHERS, EACH = 24, 2  # people and pictures that the threshold comes from
-SIZE = 160  # pixels a side, to be looked at; the encoder sees fewer
+OTHERS, EACH = 24, 2  # people and pictures for the threshold
+SIZE = 160  # pixels per side for display; the encoder takes fewer
 
 
 class Visitor(NamedTuple):
-    """Somebody at the door: number `who` of those enrolled, or of the strangers behind them; which picture of them; and
-    whose name they give, None where they give none.
+    """A visitor at the door.
+
+    who: number of an enrolled person, or of a stranger after them. number: of the picture. claim: the name given, if
+    any.
     """
 
     who: int
@@ -49,7 +51,7 @@ VISITORS = (
 def demonstrate(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
     """Enrol, verify and identify; write the pictures, and return the page's parts.
 
-    The network has seen none of these people, and each of them is enrolled from a single picture.
+    The network has seen none of these people in training, and each is enrolled from a single picture.
     """
     say(f"faces: {len(NAMES)} people enrolled from one picture each, {len(VISITORS)} at the door")
     encoder = models.tiny_facenet()
@@ -80,7 +82,7 @@ def demonstrate(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
 
 
 def _calibration(encoder: Network, people: list[int]) -> Calibration:
-    """A threshold from pictures of people who are neither enrolled nor at the door."""
+    """Return a threshold from pictures of people who are neither enrolled nor visitors."""
     album = Population(size=encoder.card.input_size[0]).pictures(people, EACH, threads=2)
     encodings = encode(encoder, album.images)
     first, second = np.triu_indices(len(encodings), 1)
@@ -88,12 +90,12 @@ def _calibration(encoder: Network, people: list[int]) -> Calibration:
 
 
 def _for(encoder: Network, image: np.ndarray) -> np.ndarray:
-    """A picture as large as the encoder takes it."""
+    """Return a picture resized to the encoder's input."""
     return images.resize(image, *encoder.card.input_size)
 
 
 def _answer(gallery: Gallery, visitor: Visitor, face: np.ndarray, source: str) -> str:
-    """What the gallery says of somebody at the door, as HTML."""
+    """Return the gallery's answer to a visitor, as HTML."""
     truth = NAMES[visitor.who] if visitor.who < len(NAMES) else None
     if visitor.claim:
         verified = gallery.verify(visitor.claim, face)
@@ -113,7 +115,7 @@ def _answer(gallery: Gallery, visitor: Visitor, face: np.ndarray, source: str) -
 
 
 def _write_distances(path: Path, distances: np.ndarray, faces: list[np.ndarray], calibration: Calibration) -> None:
-    """How far each visitor is from each of those enrolled; framed where it is near enough to be the same person."""
+    """Write the distances of each visitor to each enrolled person; those within the threshold are framed."""
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle

@@ -6,6 +6,6 @@ import html
 
 
 def picture(source: str, caption: str, *, below: str = "") -> str:
-    """A picture with its caption, and HTML below it."""
+    """Return a picture with its caption as HTML, and more HTML below it."""
     caption = html.escape(caption)
     return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}{below}</figcaption></figure>'

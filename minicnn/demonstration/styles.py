@@ -21,9 +21,9 @@ TITLES = {"starry_night": "Starry night", "stained_glass": "Stained glass", "woo
 
 
 def demonstrate(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
-    """Style the photograph in every painting, and write pictures, iterates and cost curves; returns the page's parts.
+    """Style the photograph in every painting, write pictures, iterates and cost curves, and return the page's parts.
 
-    The photograph is Grace Hopper's portrait, which matplotlib carries; the paintings are drawn by code.
+    The photograph is Grace Hopper's portrait, which matplotlib includes; the paintings are drawn by code.
     """
     photograph = _photograph()
     images.save(folder / "content.png", photograph)
@@ -54,7 +54,7 @@ def _photograph() -> np.ndarray:
 
 
 def _write_strip(path: Path, iterates: dict[int, np.ndarray]) -> None:
-    """The iterates side by side, each under its number."""
+    """Write the iterates side by side, each below its number."""
     from matplotlib.figure import Figure
 
     height, width, _ = next(iter(iterates.values())).shape
@@ -69,7 +69,7 @@ def _write_strip(path: Path, iterates: dict[int, np.ndarray]) -> None:
 
 
 def _write_curves(path: Path, results: dict[str, StyleResult]) -> None:
-    """How each part of the cost falls, one panel a style."""
+    """Write the curves of each part of the cost, one panel per style."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.6), dpi=100, layout="constrained")
@@ -89,7 +89,7 @@ def _write_curves(path: Path, results: dict[str, StyleResult]) -> None:
 
 
 def _parts(results: dict[str, StyleResult]) -> dict[str, str]:
-    """The photograph down the side, the paintings along the top, the results where they meet; the strips below."""
+    """Return the page's parts as HTML: the paintings, the results in the same order, and the strips of iterates."""
     return {
         "paintings": "".join(picture(f"style-{name}.png", TITLES[name]) for name in results),
         "pictures": "".join(picture(f"result-{name}.png", f"Grace Hopper × {TITLES[name]}") for name in results),

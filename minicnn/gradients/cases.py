@@ -1,7 +1,7 @@
-"""One row an op: inputs on which its gradient is checked, away from the points where it has none.
+"""One row per op: the inputs on which its gradient is checked, away from points without a gradient.
 
 A test fails for any public differentiable function without a row, and for any row on which a zero or a scaled gradient
-would pass. Adding an op means adding its function and its row.
+would pass. To add an op, add its function and its row.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ Draw = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
 
 @dataclass(frozen=True)
 class OpCase:
-    """op: the function's name in minicnn.ops. draw: its differentiable inputs, float64, from a generator.
+    """One row: an op and the inputs on which its gradient is checked.
 
-    arguments: what follows them by position; options: by keyword. name: tells several rows of one op apart.
-    call: where the op takes its inputs in another form than one by one.
+    op: the function's name in minicnn.ops. draw: returns its differentiable inputs, float64, from a generator.
+    arguments: positional, after the inputs; options: keyword arguments. name: distinguishes the rows of one op.
+    call: adapts the inputs for an op that does not take them one by one.
     """
 
     op: str
@@ -36,22 +37,22 @@ class OpCase:
         return f"{self.op}-{self.name}" if self.name else self.op
 
     def function(self, *inputs: Any) -> Any:
-        """The op on these inputs, with the row's arguments and options."""
+        """Return the op's result for these inputs, with the row's arguments and options."""
         return (self.call or getattr(ops, self.op))(*inputs, *self.arguments, **self.options)
 
 
 def normal(*shapes: tuple[int, ...]) -> Draw:
-    """Standard normal arrays."""
+    """Return a draw of standard normal arrays."""
     return lambda random: tuple(random.standard_normal(s) for s in shapes)
 
 
 def positive(*shapes: tuple[int, ...]) -> Draw:
-    """Between 0.5 and 2: inside the domain of log, sqrt, division and powers."""
+    """Return a draw between 0.5 and 2: inside the domain of log, sqrt, division and powers."""
     return lambda random: tuple(random.uniform(0.5, 2, s) for s in shapes)
 
 
 def distinct(*shapes: tuple[int, ...]) -> Draw:
-    """A shuffled ladder with rungs 0.1 apart that avoids 0: no ties and no kinks within a finite difference."""
+    """Return a draw of shuffled values 0.1 apart that avoid 0: no ties and no kinks within a finite difference."""
 
     def draw(random: np.random.Generator) -> tuple[np.ndarray, ...]:
         total = sum(int(np.prod(s)) for s in shapes)

@@ -1,10 +1,10 @@
-"""Gradients against finite differences: the engine's word of honour.
+"""Gradient checks against finite differences.
 
 For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, element by element, with
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
 
-What is wrong is then explained: patterns.py looks at the numbers, reasons.py asks f again.
+patterns.py then explains a wrong gradient from the numbers, and reasons.py by evaluating f again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from minicnn.gradients.reports import Finding, GradcheckReport, InputReport
 from minicnn.operation import watching
 from minicnn.tensor import Tensor
 
-EVERY_ELEMENT = 2000  # tensors up to this size are checked whole, larger ones by a sample and a random direction
+EVERY_ELEMENT = 2000  # larger tensors are checked by a sample and a random direction
 
 __all__ = ["EVERY_ELEMENT", "Finding", "GradcheckReport", "InputReport", "Unsettled", "gradcheck"]
 
@@ -43,18 +43,18 @@ def gradcheck(
 ) -> GradcheckReport:
     """Compare the gradients of f(*inputs) with central differences; every input is differentiated.
 
-    f: from Tensors to one Tensor, of any shape. inputs: one array or Tensor, or several; floating point, float64 if
-    the differences are to mean anything. eps: the step h. An entry is right when |analytic − numeric| ≤
-    atol + rtol · |numeric|. Up to 2,000 elements a tensor are all checked; larger ones by a stratified sample and a
-    random direction.
+    f: from Tensors to one Tensor, of any shape. inputs: one floating-point array or Tensor, or several; use float64,
+    since float32 differences are too coarse. eps: the step h. An entry is right when |analytic − numeric| ≤
+    atol + rtol · |numeric|. Up to 2,000 elements per tensor are all checked; larger tensors by a stratified sample and
+    a random direction.
 
-    On a tape of minicnn.record() this is one forward and one backward: with the report's cotangent, by its names.
+    A tape of minicnn.record() sees one forward and one backward, with the cotangent and the names of the report.
 
     Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
-    ones is returned, its verdict is "inconclusive", and as a condition it is false.
-    Raises GradcheckError with the report, also as its `report`, when a gradient is wrong; and when f or its backward
-    gives two results for one input or writes into what it is given. If f changes an array in place that a backward
-    needs, the report names the array.
+    ones is returned; its verdict is "inconclusive", and in a condition it is false.
+    Raise GradcheckError, with the report as its `report`, if a gradient is wrong. Raise it also if f or its backward is
+    not deterministic, or writes into its inputs. If f changes an array in place that a backward needs, the report names
+    the array.
     """
     arrays = _arrays(inputs)
     names = _names(f, inputs, len(arrays))
@@ -80,8 +80,8 @@ def _checked(
     rtol: float,
     seed: int,
 ) -> tuple[GradcheckReport, np.ndarray]:
-    """The report, explained if it has to be, and the cotangent that it is about."""
-    # A stream of its own: inputs drawn from default_rng(seed) must not meet themselves as the cotangent.
+    """Return the report, with explanations of its errors, and its cotangent."""
+    # A separate stream: inputs drawn from default_rng(seed) must not be equal to the cotangent.
     random = np.random.default_rng(seed).spawn(1)[0]
     y, gradients, cotangent = _analytic(f, arrays, names, random)
     differences = Differences(f, arrays, cotangent, eps)
@@ -102,17 +102,17 @@ def _checked(
 
 
 def _record(f: Callable[..., Tensor], arrays: list[np.ndarray], names: list[str], cotangent: np.ndarray) -> None:
-    """One pass for the tape that looks on, which is to show what was checked and not its thousand repetitions."""
+    """Run one pass for an enclosing tape, which must show what was checked and not its thousand repetitions."""
     y = f(*(Tensor(a.copy(), requires_grad=True, name=name) for a, name in zip(arrays, names, strict=True)))
     if y.requires_grad:
         y.backward(cotangent.copy())
 
 
-# --- what is asked -------------------------------------------------------------------------------------------------
+# --- the arguments -------------------------------------------------------------------------------------------------
 
 
 def _arrays(inputs: Any) -> list[np.ndarray]:
-    """Copies: f never sees the caller's arrays, so they cannot be left changed."""
+    """Return copies of the inputs, which f cannot change for the caller. Raise InputError unless all are floats."""
     arrays = [i.data if isinstance(i, Tensor) else np.asarray(i) for i in _several(inputs)]
     if not arrays:
         raise InputError("gradcheck: inputs is empty; expected at least one array")
@@ -136,7 +136,7 @@ def _names(f: Callable[..., Tensor], inputs: Any, count: int) -> list[str]:
     try:
         parameters = inspect.signature(f).parameters.values()
         called = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    except (TypeError, ValueError):  # some callables of C have no signature
+    except (TypeError, ValueError):  # some callables written in C have no signature
         called = []
     called += [f"input {number}" for number in range(len(called), count)]
     values = zip(_several(inputs), called, strict=False)
@@ -144,7 +144,7 @@ def _names(f: Callable[..., Tensor], inputs: Any, count: int) -> list[str]:
 
 
 def _described(f: Callable[..., Tensor], names: list[str], y: Tensor) -> str:
-    """conv(x, w; padding 1). A function without a name is called by the op that made its result."""
+    """Return the call as text, such as conv(x, w; padding 1). The op of the result names an f without a name."""
     options: dict[str, Any] = {}
     while isinstance(f, functools.partial):
         options, f = {**f.keywords, **options}, f.func
@@ -155,13 +155,13 @@ def _described(f: Callable[..., Tensor], names: list[str], y: Tensor) -> str:
     return f"{name}({', '.join(names)}{'; ' * bool(settings)}{settings})"
 
 
-# --- the analytic side -----------------------------------------------------------------------------------------------
+# --- the analytic gradient -------------------------------------------------------------------------------------------
 
 
 def _analytic(
     f: Callable[..., Tensor], arrays: list[np.ndarray], names: list[str], random: np.random.Generator
 ) -> tuple[Tensor, list[np.ndarray | None], np.ndarray]:
-    """The result, the gradient to each input and the cotangent they are for; twice, to see whether they repeat."""
+    """Return the result, the gradient of each input and their cotangent, after comparing two runs."""
     y, tensors = _forward(f, arrays)
     _unchanged("f writes into its input", tensors, arrays, names)
     cotangent = random.standard_normal(y.shape).astype(y.dtype)
@@ -220,7 +220,7 @@ def _compare_entries(
     rtol: float,
     random: np.random.Generator,
 ) -> dict[Index, float]:
-    """Fill in the report; returns the difference at each checked place."""
+    """Fill in the report and return the difference at each checked entry."""
     numeric: dict[Index, float] = {}
 
     def compare(index: Index) -> None:
@@ -229,7 +229,7 @@ def _compare_entries(
         allowed = atol + rtol * abs(found.central)
         excess = abs(value - found.central) - allowed
         report.checked += 1
-        if not excess <= 0:  # written so that NaN is wrong
+        if not excess <= 0:  # so written that NaN counts as wrong
             doubt = unsettled(differences, number, index, value, found, allowed)
             if doubt is not None:
                 report.inconclusive.append(doubt)
@@ -255,7 +255,7 @@ def _compare_entries(
 
 
 def _chosen(array: np.ndarray, random: np.random.Generator) -> list[Index]:
-    """All indices of a small array; of a large one, one drawn from each of as many equal runs."""
+    """Return all indices of a small array; for a large one, an index drawn from each of as many equal runs."""
     if array.size <= EVERY_ELEMENT:
         flat = np.arange(array.size)
     else:
@@ -287,7 +287,7 @@ def _compare_along(
 def _found_by_halving(
     differences: Differences, number: int, analytic: np.ndarray, random: np.random.Generator
 ) -> Index:
-    """A wrong element that the sample missed: of the two halves of what is left, take the one that is more wrong."""
+    """Return a wrong element that the sample missed, by bisection towards the half with the larger error."""
     direction = random.standard_normal(analytic.size)
     low, high = 0, analytic.size
     while high - low > 1:
@@ -356,7 +356,7 @@ def _changed_in_place(f: Callable[..., Tensor], differences: Differences) -> str
                 y.backward(differences.cotangent.copy())
     except InPlaceError as found:
         return str(found).removeprefix("backward: ")
-    except Exception:  # f runs apart on a tape, whose size is limited; the report must not depend on that
+    except Exception:  # an error of the tape, such as its limit on size, must not fail the report
         return None
     return None
 
@@ -418,7 +418,7 @@ def _not_a_kink(differences: Differences, number: int, report: InputReport, atol
 
 
 def _before(backend: str) -> tuple[str, ...]:
-    """The backends that are easier to read than this one."""
+    """Return the backends that are simpler than this one."""
     names = backends()
     return names[: names.index(backend)] if backend in names else names
 
@@ -426,7 +426,7 @@ def _before(backend: str) -> tuple[str, ...]:
 def _first_bad_backend(
     f: Callable[..., Tensor], differences: Differences, number: int, report: InputReport, atol: float, rtol: float
 ) -> str:
-    """The first backend, from the readable one up, on which some of the wrong entries are wrong as well."""
+    """Return the simplest backend on which some of the wrong entries are wrong as well."""
     some = report.wrong[:: max(1, len(report.wrong) // 8)]
     for name in _before(current_backend()):
         with use_backend(name):

@@ -2,7 +2,7 @@
 
 cases.py avoids these points, because finite differences cannot judge them. The conventions are those of PyTorch, or
 limits where PyTorch gives NaN; each is stated in the op's docstring. Tests hold every backend and PyTorch to the rows.
-Inputs that are NaN are no corners: their results are NaN, and their gradients are unspecified.
+Inputs that are NaN are not corners: their results are NaN, and their gradients are unspecified.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Finite differences of a function of arrays, one element at a time, and whether they can be believed.
+"""Finite differences of a function of arrays, one element at a time, and whether they can be trusted.
 
-A difference says little where the function has a kink within the step, or where rounding is as large as what it moves.
-Both show in the slopes to the left and to the right: on a smooth function these differ by h · f″, which is next to
-nothing and halves with the step.
+A difference says little if the function has a kink within the step, or if rounding is as large as the change. Both show
+in the slopes to the left and to the right. On a smooth function these differ by h · f″, which is almost nothing and
+halves with the step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ Index = tuple[int, ...]
 
 
 class Slopes(NamedTuple):
-    """Of Σ u · f along one element: to the left of it, to the right, and centrally, across both; and how much of that
-    may be the rounding of what moved.
+    """The slopes of Σ u · f along one element: to the left, to the right, and across both.
+
+    rounding: the possible share of rounding in the slope.
     """
 
     left: float
@@ -28,7 +29,7 @@ class Slopes(NamedTuple):
 
 
 class Differences:
-    """f without its tape: what it gives when one element moves. `arrays` are never written to."""
+    """The differences of f, evaluated without a tape when one element moves. `arrays` are never written to."""
 
     def __init__(self, f: Callable[..., Any], arrays: Sequence[np.ndarray], cotangent: np.ndarray, eps: float) -> None:
         self.f, self.arrays, self.cotangent, self.eps = f, list(arrays), cotangent, eps
@@ -41,7 +42,7 @@ class Differences:
         return self.f(*map(Tensor, arrays)).numpy()
 
     def _ends(self, number: int, index: Index, step: float) -> tuple[np.ndarray, np.ndarray, float]:
-        """f a step further, a step back, and how far these are apart, as the element's own dtype rounds it."""
+        """Return f one step ahead, f one step behind, and the distance of the two as rounded in the element's dtype."""
         ahead, behind = self.arrays[number].copy(), self.arrays[number].copy()
         ahead[index] += step
         behind[index] -= step
@@ -49,7 +50,7 @@ class Differences:
         return self._at(number, ahead), self._at(number, behind), apart or 2 * step
 
     def slopes(self, number: int, index: Index, step: float | None = None) -> Slopes:
-        """Of input `number` at `index`. Subtract first, then weigh: the large common part cancels exactly."""
+        """Return the slopes of input `number` at `index`. Subtracting first cancels the large common part exactly."""
         ahead, behind, apart = self._ends(number, index, self.eps if step is None else step)
         right = self._weighed(ahead - self.value)
         left = self._weighed(self.value - behind)
@@ -59,12 +60,12 @@ class Differences:
         return Slopes(2 * left / apart, 2 * right / apart, central / apart, rounding / abs(apart))
 
     def row(self, number: int, index: Index) -> np.ndarray:
-        """How every element of the result moves with this one: a row of the transposed Jacobian, in f's shape."""
+        """Return the slopes of the result by one element: a row of the transposed Jacobian, in f's shape."""
         ahead, behind, apart = self._ends(number, index, self.eps)
         return (ahead - behind) / apart
 
     def along(self, number: int, direction: np.ndarray) -> float:
-        """The central slope along a direction of one input."""
+        """Return the central slope along a direction of one input."""
         here = self.arrays[number]
         ahead, behind = self._at(number, here + self.eps * direction), self._at(number, here - self.eps * direction)
         return self._weighed(ahead - behind) / (2 * self.eps)
@@ -75,7 +76,7 @@ class Differences:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """An element at which differences decide nothing: where, its value, and the slopes to both sides."""
+    """An element at which differences decide nothing: its index, its value, and the slopes to both sides."""
 
     index: Index
     value: float
@@ -92,7 +93,7 @@ class Unsettled:
 def unsettled(
     differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
 ) -> Unsettled | None:
-    """Whether the slopes about this element leave room for the analytic gradient, though the central one does not."""
+    """Return the element as Unsettled if the slopes around it allow the analytic gradient, otherwise None."""
     if _within_rounding(differences, number, index, analytic, found, allowed):
         why = "rounding"
     elif _kinked(differences, number, index, analytic, found, allowed):
@@ -105,7 +106,7 @@ def unsettled(
 def _within_rounding(
     differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
 ) -> bool:
-    """Whether rounding explains the error, for this step and for larger ones, which it harms less."""
+    """Return True if rounding explains the error, for this step and for larger ones, on which it has less effect."""
     if not abs(analytic - found.central) <= allowed + found.rounding:
         return False
     larger = (differences.slopes(number, index, factor * differences.eps) for factor in (10, 100))
@@ -115,11 +116,12 @@ def _within_rounding(
 def _kinked(
     differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
 ) -> bool:
-    """Whether the gradient lies between the slopes to either side, and these do not come together with the step as
-    those of a smooth function do. A gradient outside all slopes is wrong even at a kink.
+    """Return True if the gradient lies between the slopes to either side, and these do not converge with the step.
+
+    On a smooth function they converge. A gradient outside all slopes is wrong even at a kink.
     """
     if not abs(found.right - found.left) > allowed / 2:
-        return False  # as smooth as can be
+        return False  # smooth
     h = differences.eps
     pairs = [found, *(differences.slopes(number, index, step) for step in (h / 2, h / 4, 2 * h))]
     everything = [slope for pair in pairs for slope in (pair.left, pair.right)]

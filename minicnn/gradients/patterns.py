@@ -1,7 +1,7 @@
-"""Patterns in a wrong gradient that show in its numbers alone: sign, ratio, zeros, a missing factor, an order of axes.
+"""Patterns in the numbers of a wrong gradient: sign, ratio, zeros, a missing factor, an order of axes.
 
-Each looks at the analytic and the numeric gradient of one input. A pattern is named when it explains every wrong entry
-to a twentieth of its error and within the tolerance of the check, or else with the share that it does explain.
+Each compares the analytic with the numeric gradient of one input. A pattern must explain an entry to a
+twentieth of its error and within the tolerance of the check. If it explains only some entries, the share is named.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ OF_PICTURES = {3: ("L",), 4: ("H", "W"), 5: ("D", "H", "W")}
 
 @dataclass
 class Evidence:
-    """What is known of one input with a wrong gradient.
+    """The known facts about one input with a wrong gradient.
 
-    analytic: the whole gradient; places: flat indices of the checked entries; numeric, allowed, wrong: of those, the
-    difference, the tolerance, and whether it was exceeded. y, cotangent: the function's result and its weights; others:
-    the other inputs by name.
+    analytic: the whole gradient. places: flat indices of the checked entries. numeric, allowed, wrong: for each of
+    these, the difference, the tolerance, and whether it was exceeded. y: the function's result. cotangent: its weights.
+    others: the other inputs by name.
     """
 
     name: str
@@ -54,33 +54,33 @@ class Evidence:
 
     @cached_property
     def due(self) -> np.ndarray:
-        """The numeric one there."""
+        """The numeric gradient at the wrong entries."""
         return self.numeric[self.wrong]
 
     @cached_property
     def limit(self) -> np.ndarray:
-        """How near an explanation must come, at each wrong entry."""
+        """The tolerance of an explanation at each wrong entry."""
         return np.minimum(self.allowed[self.wrong], np.abs(self.given - self.due) / 20)
 
     def gives(self, explained: np.ndarray) -> np.ndarray:
-        """Which wrong entries an attempt to work out the analytic gradient hits."""
+        """Return a mask of the wrong entries at which an attempt to compute the analytic gradient succeeds."""
         return np.abs(explained - self.given) <= self.limit
 
     def mends(self, mended: np.ndarray) -> np.ndarray:
-        """Which wrong entries an attempt to put the gradient right hits."""
+        """Return a mask of the wrong entries at which an attempt to correct the gradient succeeds."""
         return np.abs(mended - self.due) <= self.limit
 
     def mends_all(self, mended: np.ndarray) -> bool:
-        """Whether a whole gradient that was put right agrees with every difference, also where nothing was wrong."""
+        """Return True if a corrected whole gradient agrees with every difference, also where nothing was wrong."""
         found = mended.ravel()[self.places]
         return bool(np.all(np.abs(found - self.numeric) <= self.allowed) and np.all(self.mends(found[self.wrong])))
 
 
-# --- where ---------------------------------------------------------------------------------------------------------
+# --- location ------------------------------------------------------------------------------------------------------
 
 
 def names_of_axes(name: str, shape: tuple[int, ...]) -> list[str]:
-    """What the field calls the axes of filters and pictures; else their numbers."""
+    """Return the usual names of the axes of filters and pictures; otherwise their numbers."""
     rank = len(shape)
     if name in FILTERS and rank in OF_FILTERS:
         return [*OF_FILTERS[rank], "c_in", "c_out"]
@@ -90,7 +90,7 @@ def names_of_axes(name: str, shape: tuple[int, ...]) -> list[str]:
 
 
 def where(evidence: Evidence) -> str:
-    """What the wrong entries have in common and the right ones have not: "kw = 0", "x < 0"; "" where nothing."""
+    """Return what the wrong entries have in common and the right ones lack, such as "kw = 0"; "" if nothing."""
     shape, at = evidence.x.shape, evidence.at
     if len(at) < 2 or len(at) == len(evidence.places):
         return ""
@@ -106,7 +106,7 @@ def where(evidence: Evidence) -> str:
             found.append(f"{names[axis]} = {seen[0]}")
         elif last > 2 and set(seen) == {0, last}:
             found.append(f"{names[axis]} = 0 or {last}, its ends")
-        elif last > 2 and not set(seen) & {*theirs} and (len({*(seen % 2)}) == 1):
+        elif last > 2 and len({*(seen % 2)}) == 1 and not np.any(theirs % 2 == seen[0] % 2):
             found.append(f"{names[axis]} {'odd' if seen[0] % 2 else 'even'}")
         elif not set(seen) & {*theirs} and len(seen) == seen[-1] - seen[0] + 1 and 0 in (seen[0], last - seen[-1]):
             found.append(f"{names[axis]} {'≤' if seen[0] == 0 else '≥'} {seen[-1] if seen[0] == 0 else seen[0]}")
@@ -128,11 +128,11 @@ def where(evidence: Evidence) -> str:
 
 WITHOUT_DY = "is not multiplied by dy, the cotangent that backward is given"
 
-# --- what, entry by entry ------------------------------------------------------------------------------------------
+# --- patterns of single entries ------------------------------------------------------------------------------------
 
 
 def entrywise(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(kind, what the entries are, which of them): every pattern of single entries, the likeliest first."""
+    """Yield (kind, description, mask of the entries) for every pattern of single entries, the likeliest first."""
     given, due = evidence.given, evidence.due
     yield "not finite", "is not a finite number", ~np.isfinite(given)
     yield "zeros", "is zero: nothing is passed on there", given == 0
@@ -149,15 +149,13 @@ def _ratios(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
         return
     ratio = float(np.median(given[sound] / due[sound]))
     hits = evidence.gives(ratio * due)
-    if ratio == 0 or (ratio == 1 and not hits.any()):
-        return
     meaning = _meaning(evidence, ratio)
     if meaning or hits.sum() >= 2:
         yield "ratio", f"has ratio {ratio:.3f}: {meaning or 'a constant factor'}", hits
 
 
 def _meaning(evidence: Evidence, ratio: float) -> str:
-    """What a ratio of analytic to numeric comes from."""
+    """Return the likely origin of a ratio of analytic to numeric."""
     sign = "the sign is wrong, and " if ratio < 0 else ""
     size = abs(ratio)
     if _near(size, 0.5):
@@ -182,7 +180,7 @@ def _near(value: float, wanted: float) -> bool:
 
 
 def _counts(evidence: Evidence) -> Iterator[tuple[str, int]]:
-    """The numbers of elements that somebody may have divided by, the likeliest first, and what each is of."""
+    """Yield the element counts that may have been divided by, the likeliest first, each with its description."""
     arrays = {"the result": evidence.y, evidence.name: evidence.x, **evidence.others}
     for name, array in arrays.items():
         if array.size > 1:
@@ -197,7 +195,7 @@ def _counts(evidence: Evidence) -> Iterator[tuple[str, int]]:
 
 
 def _factors(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Entries that are right but for a factor which is known: dy itself, another input, the result."""
+    """Yield entries that are wrong by a known factor: dy itself, another input, or the result."""
     if len(evidence.at) < 3:
         return
     given, shape = evidence.given, evidence.x.shape
@@ -207,7 +205,7 @@ def _factors(evidence: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
             continue
         values = np.broadcast_to(array, shape).ravel()[evidence.at]
         with np.errstate(all="ignore"):
-            for text, factor in ((what, values), (f"1 / {what}", 1 / values), (f"{what}²", values**2)):
+            for text, factor in ((what, values), (f"{what}²", values**2)):
                 yield "factor", f"lacks the factor {text}", evidence.mends(given * factor)
                 yield "factor", f"has the factor {text} too often", evidence.mends(given / factor)
     if evidence.cotangent.shape == shape:
@@ -235,7 +233,7 @@ def _spreads(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 
 
 def misplaced(evidence: Evidence) -> Finding | None:
-    """Axes in the wrong order, reversed, or shifted."""
+    """Return a Finding if axes are in the wrong order, reversed or shifted."""
     return _transposed(evidence) or _reversed(evidence) or _shifted(evidence)
 
 
@@ -259,7 +257,7 @@ def _reversed(evidence: Evidence) -> Finding | None:
             if evidence.mends_all(np.flip(evidence.analytic, axes)):
                 named = names[0] in ("N", *OF_FILTERS[3], *OF_FILTERS[4], *OF_FILTERS[5])
                 along = listed([names[axis] for axis in axes] if named else list(axes))
-                word = "" if named else "axes "
+                word = "" if named else f"ax{'i' if count == 1 else 'e'}s "
                 return Finding(
                     "kernel",
                     f"the gradient is reversed along {word}{along}: a kernel not flipped, or flipped once more",
@@ -268,13 +266,13 @@ def _reversed(evidence: Evidence) -> Finding | None:
 
 
 def _shifted(evidence: Evidence) -> Finding | None:
-    """An index that is off by one or two: a padding cut off at the wrong end, a loop that starts too late."""
+    """Return a Finding if an index is off by one or two: wrong padding, or a loop that starts too late."""
     shape = evidence.x.shape
     for axis, by in itertools.product(range(len(shape)), (1, -1, 2, -2)):
         if shape[axis] < abs(by) + 3:
             continue
         along = np.unravel_index(evidence.places, shape)[axis]
-        known = (along + by >= 0) & (along + by < shape[axis])  # the others would come from outside
+        known = (along + by >= 0) & (along + by < shape[axis])  # the others would come from outside the array
         moved = np.roll(evidence.analytic, -by, axis).ravel()[evidence.places]
         fits = np.abs(moved - evidence.numeric) <= evidence.allowed
         if fits[known].all() and evidence.mends(moved[evidence.wrong])[known[evidence.wrong]].sum() >= 3:

@@ -1,7 +1,7 @@
-"""Why a gradient is wrong: the patterns of its numbers, and those for which the function is asked again.
+"""Explanations of a wrong gradient: the patterns of its numbers, and those that need further evaluations of f.
 
-What is asked: how each element of the result moves with the input (its terms, before they are summed), what the
-gradient would be if another input were transposed or reversed, and what each use of the input on the tape gives.
+The evaluations show the slope of each element of the result by the input: the terms before summation. They also show
+the gradient for another input transposed or reversed, and the gradient from each use of the input on the tape.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from minicnn.gradients.reports import Finding
 from minicnn.graph import Node, sum_to
 from minicnn.tensor import Tensor
 
-ASKED = 24  # so many wrong entries, spread over all of them, are asked about
+ASKED = 24  # maximum number of wrong entries to evaluate, spread over all of them
 
 
 def causes(evidence: Evidence, differences: Differences, number: int, f: Callable[..., Any]) -> list[Finding]:
-    """The pattern that explains all wrong entries; else the one that explains most; else what can be said at all.
+    """Return the pattern that explains all wrong entries, else the one that explains most, else a general description.
 
     number: which input of f it is.
     """
@@ -61,7 +61,7 @@ def _whole(evidence: Evidence, asked: Questions) -> Iterator[Finding | None]:
 
 
 class Questions:
-    """What takes further evaluations of f. Each answer is a Finding or None."""
+    """The patterns that need further evaluations of f. Each answer is a Finding or None."""
 
     def __init__(self, evidence: Evidence, differences: Differences, number: int, f: Callable[..., Any]) -> None:
         self.evidence, self.differences, self.number, self.f = evidence, differences, number, f
@@ -80,14 +80,14 @@ class Questions:
         return np.abs(np.asarray(explained) - evidence.given[self.some]) <= evidence.limit[self.some]
 
     def terms(self) -> list[np.ndarray]:
-        """For each asked entry the summands of its gradient, one for each element of the result."""
+        """Return the summands of the gradient of each selected entry, one per element of the result."""
         if self._terms is None:
             dy = self.evidence.cotangent
             self._terms = [dy * self.differences.row(self.number, index) for index in self.indices]
         return self._terms
 
     def uses(self) -> Finding | None:
-        """The input is used several times, each use gives its part, and not all of the parts are added up."""
+        """Return a Finding if an input is used several times and the gradients of its uses are not all added up."""
         evidence = self.evidence
         parts = parts_on_the_tape(self.f, self.differences, self.number)
         if len(parts) < 2 or not evidence.mends_all(np.sum([part for _, part in parts], axis=0)):
@@ -105,7 +105,7 @@ class Questions:
         return None
 
     def exchanged(self) -> Finding | None:
-        """What is right for another input of the same shape."""
+        """Return a Finding if the gradient is right for another input of the same shape."""
         for name, array in self.evidence.others.items():
             number = self.numbers[name]
             if array.shape == self.evidence.x.shape and len(self.some) > 1:
@@ -117,7 +117,7 @@ class Questions:
         return None
 
     def lost_terms(self) -> Finding | None:
-        """An entry that reaches several elements of the result has the terms of only one of them, or lacks one."""
+        """Return a Finding if an entry that reaches several elements of the result lacks one term, or has only one."""
         if len(self.some) < 2:
             return None
         rank = self.evidence.y.ndim
@@ -129,7 +129,7 @@ class Questions:
         return None
 
     def _lost_along(self, axes: tuple[int, ...]) -> Finding | None:
-        """The same, when terms are first summed over all other axes of the result."""
+        """Do the same with terms that are first summed over all other axes of the result."""
         rest = tuple(axis for axis in range(self.evidence.y.ndim) if axis not in axes)
         sums = np.array([term.sum(axis=rest).ravel() for term in self.terms()])
         sizes = np.array([np.abs(term).sum(axis=rest).ravel() for term in self.terms()])
@@ -175,7 +175,7 @@ class Questions:
         )
 
     def with_another_input(self) -> Finding | None:
-        """The gradient is that of a function whose other input is reversed, or transposed."""
+        """Return a Finding if the gradient is right for a function whose other input is reversed or transposed."""
         for name, array in self.evidence.others.items():
             other = self.numbers[name]
             for kind, text, changed in _versions(array, name):
@@ -187,7 +187,7 @@ class Questions:
         arrays = [changed if i == other else array for i, array in enumerate(self.differences.arrays)]
         try:
             again = Differences(self.f, arrays, self.differences.cotangent, self.differences.eps)
-        except (ValueError, IndexError, ArithmeticError):  # f does not take it: then it is not what happened
+        except (ValueError, IndexError, ArithmeticError):  # f does not accept it, so this is not the cause
             return False
         if again.value.shape != self.evidence.y.shape:
             return False
@@ -195,7 +195,7 @@ class Questions:
         return all(abs(again.slopes(self.number, index).central - given) <= limit for index, given, limit in pairs)
 
     def reversed_window(self) -> Finding | None:
-        """The same for a kernel that f keeps to itself: reverse the picture and dy instead of the kernel."""
+        """Do the same for a kernel inside f: reverse the picture and dy instead of the kernel."""
         evidence, dy = self.evidence, self.evidence.cotangent
         if dy.ndim != evidence.x.ndim or dy.size == 1:
             return None
@@ -222,7 +222,7 @@ class Questions:
         return None
 
     def transposed_jacobian(self) -> Finding | None:
-        """J u where Jᵀ u is meant: a matrix product with w instead of its transpose."""
+        """Return a Finding if J u was computed instead of Jᵀ u: a product with w instead of its transpose."""
         evidence = self.evidence
         if evidence.x.size != evidence.y.size or not 1 < evidence.x.size <= 400:
             return None
@@ -233,7 +233,7 @@ class Questions:
         return Finding("transpose", "dy is multiplied by the Jacobian instead of its transpose: some matrix wants a .T")
 
     def direct_path(self) -> Finding | None:
-        """x + g(x), with the gradient of only one of the two."""
+        """Return a Finding if only one of the two gradients of x + g(x) is there."""
         evidence = self.evidence
         if evidence.cotangent.shape != evidence.x.shape or len(evidence.at) < 3:
             return None
@@ -245,7 +245,7 @@ class Questions:
 
 
 def _versions(array: np.ndarray, name: str) -> Iterator[tuple[str, str, np.ndarray]]:
-    """How a backward may have read another input: (kind, sentence, that array)."""
+    """Yield (kind, sentence, array) for each wrong way in which a backward may have read another input."""
     right = "the gradient would be right for"
     if array.ndim >= 2 and array.shape[-1] == array.shape[-2]:
         swapped = np.swapaxes(array, -1, -2)
@@ -265,13 +265,13 @@ def _versions(array: np.ndarray, name: str) -> Iterator[tuple[str, str, np.ndarr
 
 
 def _place(rank: int, axes: tuple[int, ...], at: tuple) -> str:
-    """y[0, :, …] as text."""
+    """Return the index as text, such as [0, :, …]."""
     known = dict(zip(axes, at, strict=True))
     return f"[{', '.join(str(known[axis]) if axis in known else ':' for axis in range(rank))}]"
 
 
 def parts_on_the_tape(f: Callable[..., Any], differences: Differences, number: int) -> list[tuple[str, np.ndarray]]:
-    """(op, gradient): what each use of an input gives it, caught as backward runs."""
+    """Return (op, gradient) for each use of an input, observed during a backward."""
     tensors = [Tensor(array.copy(), requires_grad=True) for array in differences.arrays]
     leaf, y = tensors[number], f(*tensors)
     caught: list[tuple[str, np.ndarray]] = []
@@ -285,12 +285,12 @@ def parts_on_the_tape(f: Callable[..., Any], differences: Differences, number: i
 
 
 def gradient_of(leaf: Tensor) -> np.ndarray | None:
-    """Its gradient as a NumPy array, wherever it lives."""
+    """Return the leaf's gradient as a NumPy array, on whatever device it lives."""
     return None if leaf.grad is None else Tensor(leaf.grad).numpy()
 
 
 def nodes_of(y: Tensor) -> list[Node]:
-    """Every application of an op that y was made by."""
+    """Return every node of the graph from which y was computed."""
     found: dict[Node, None] = {}
     waiting = [y._node] if y._node else []
     while waiting:
@@ -302,7 +302,7 @@ def nodes_of(y: Tensor) -> list[Node]:
 
 
 class _Catcher:
-    """Looks on at a node and keeps the gradients to some of its inputs."""
+    """The observer of a node, which keeps the gradients of some of its inputs."""
 
     def __init__(self, name: str, slots: list[int], shape: tuple, caught: list) -> None:
         self.name, self.slots, self.shape, self.caught = name, slots, shape, caught

@@ -1,4 +1,4 @@
-"""What a gradient check found, as objects and as the lines that a person reads."""
+"""The findings of a gradient check, as objects and as text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from minicnn.text import WIDTH, wrapped
 
 @dataclass(frozen=True)
 class Finding:
-    """A pattern in the wrong entries. kind: "sign", "ratio", "zeros", "transpose", "fan-out", "broadcast", "kernel",
-    …, or "unknown"; text: the sentence; share: of the wrong entries, how many it explains.
+    """A pattern in the wrong entries.
+
+    kind: "sign", "ratio", "zeros", "transpose", "fan-out", "broadcast", "kernel", …, or "unknown". text: the sentence.
+    share: the share of the wrong entries that it explains.
     """
 
     kind: str
@@ -22,7 +24,7 @@ class Finding:
 
 @dataclass
 class InputReport:
-    """What was found for one input: how many entries were checked, which are wrong, and the worst of them."""
+    """The result for one input: the number of checked entries, the wrong ones, and the worst of them."""
 
     name: str
     shape: tuple[int, ...]
@@ -58,7 +60,7 @@ class InputReport:
         return "\n".join(_within_width([self.summary(), *(f"  {line}" for line in self.details())]))
 
     def details(self) -> list[str]:
-        """Everything but the summary, a line each."""
+        """Return everything but the summary, one item per line."""
         lines = []
         if self.wrong and self.worst is not None:
             index, analytic, numeric = self.worst
@@ -86,8 +88,8 @@ class InputReport:
 class GradcheckReport:
     """The outcome for every input.
 
-    verdict: "passed", "FAILED", or "inconclusive" where nothing is wrong and yet differences could not decide
-    everywhere, as at a kink. True in a condition when it passed, and only then.
+    verdict: "passed", "FAILED", or "inconclusive" if nothing is wrong but differences could not decide everywhere, as
+    at a kink. True in a condition only when it passed.
     """
 
     inputs: list[InputReport]
@@ -128,7 +130,7 @@ class GradcheckReport:
 
 
 def _within_width(lines: list[str]) -> list[str]:
-    """Return the lines; what is too long goes on below, further in."""
+    """Return the lines, with the rest of a long line indented below it."""
     told: list[str] = []
     for line in lines:
         told += wrapped(line, hanging=" " * (len(line) - len(line.lstrip()) + 4)) or [""]
@@ -136,7 +138,7 @@ def _within_width(lines: list[str]) -> list[str]:
 
 
 def _joined(pieces: list[str]) -> list[str]:
-    """As many to a line as fit."""
+    """Wrap items to the line width."""
     lines: list[str] = []
     for piece in pieces:
         if lines and len(lines[-1]) + len(piece) + 4 <= WIDTH:

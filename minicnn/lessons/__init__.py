@@ -1,7 +1,7 @@
-"""The lessons: where they lie, what they are about, and what can be made of them: a copy, a notebook, a page.
+"""The lessons, and their conversion to copies, notebooks and pages.
 
-A lesson is one Python file in tutorials/, in cells (`# %%`). Nothing here knows what it teaches but for the map of
-the course in `course.py` and the lectures' figures in `diagrams.py`.
+A lesson is one Python file in tutorials/, in cells (`# %%`). Only `course.py`, the map of the course, and
+`diagrams.py`, the lectures' figures, depend on what a lesson teaches.
 """
 
 from minicnn.lessons.copying import copy

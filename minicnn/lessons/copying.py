@@ -1,4 +1,4 @@
-"""A lesson to step through and to change: a copy in the learner's own folder."""
+"""Copies of lessons in the learner's own folder, to step through and to change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minicnn.lessons.shelf import find
 def copy(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     """Write a copy of a lesson and return its path. to: the current folder by default; a folder; or a file.
 
-    Never writes over another file, which may hold somebody's work. Raises InputError.
+    Raise InputError if there is a file already, which may hold somebody's work, or if it cannot be written.
     """
     lesson = find(name)
     return hand_out(lesson.source, lesson.path.name, to, command="tutorial open")

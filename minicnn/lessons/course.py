@@ -1,7 +1,7 @@
-"""The map: what belongs to each lecture of the course, and to each part of the engine.
+"""The map of the course: the lessons, figures, commands and exercises of each lecture and each part of the engine.
 
-The course is deeplearning.ai's fourth, Convolutional Neural Networks, in its fourth week. A test holds every name to
-what there is.
+The course is deeplearning.ai's fourth, Convolutional Neural Networks, in its fourth week. A test checks that all names
+exist.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """lecture: its title, or a part of the engine. lessons: their files' names without number and .py. figure: what the
-    first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
+    """A row of the map.
+
+    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: the one that
+    the first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
     """
 
     lecture: str

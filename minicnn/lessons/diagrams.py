@@ -1,10 +1,11 @@
-"""The figures that lectures draw on the blackboard, drawn from the models themselves: every shape, number of weights
-and distance in them was asked of a network or computed by an op when the figure was drawn.
+"""The figures of the lectures, drawn from the models themselves.
+
+Every shape, number of weights and distance in a figure comes from a network or an op at the time of drawing.
 
     >>> from minicnn.lessons import diagrams
     >>> diagrams.diagram("siamese").savefig("siamese.png")
 
-Every function returns a matplotlib Figure and shows nothing. `NAMES` says what there is.
+Every function returns a matplotlib Figure and shows nothing. `NAMES` lists the figures.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
 INK, BLUE, RED, GREEN, GREY, PALE = "#222222", "#2f6690", "#c8553d", "#6b7f3a", "#777777", "#eef2f6"
 DPI = 120
-PEOPLE = 1000, 1001  # whom tiny_facenet has never seen
+PEOPLE = 1000, 1001  # unseen by tiny_facenet in training
 ALPHA = 0.2
 STEPS = 120
 STYLE_SIZE, STYLE_STEPS = 192, 60
 
 
 def diagram(name: str) -> Figure:
-    """The figure of this name, one of NAMES. Raises InputError."""
+    """Return the figure of this name. Raise InputError if it is not one of NAMES."""
     if name not in DIAGRAMS:
         raise InputError(f"diagram: name is {name!r}; expected one of {', '.join(DIAGRAMS)}")
     return DIAGRAMS[name]()
@@ -43,7 +44,7 @@ def diagram(name: str) -> Figure:
 
 
 def siamese() -> Figure:
-    """Three pictures, one network, three encodings, and the distances between them. Source: Taigman et al. 2014."""
+    """Draw three pictures, one network, three encodings, and their distances. Source: Taigman et al. 2014."""
     from minicnn import faces, models
 
     model = models.tiny_facenet()
@@ -87,9 +88,9 @@ def siamese() -> Figure:
 
 
 def pair_head() -> Figure:
-    """Two encodings, what differs between them, weighed and summed, and the sigmoid: ŷ = σ(Σ wₖ φₖ + b).
+    """Draw two encodings, their weighted differences, and the sigmoid of the sum: ŷ = σ(Σ wₖ φₖ + b).
 
-    The head is new, its weights those that it begins with. Source: Taigman et al. 2014, section 4.2.
+    The head is untrained. Source: Taigman et al. 2014, section 4.2.
     """
     from minicnn import faces, models
 
@@ -129,7 +130,7 @@ def pair_head() -> Figure:
 
 
 def triplet() -> Figure:
-    """A, P and N before training and after it: three points that go downhill on the triplet loss until it is zero.
+    """Draw A, P and N before and after gradient descent on the triplet loss of the three points, until it is zero.
 
     Source: Schroff, Kalenichenko & Philbin 2015, figure 3.
     """
@@ -158,7 +159,7 @@ def triplet() -> Figure:
 
 
 def triplet_numbers(points: np.ndarray) -> tuple[float, float, float]:
-    """‖A − P‖², ‖A − N‖² and the loss of three points (3, D)."""
+    """Return ‖A − P‖², ‖A − N‖² and the loss of three points (3, D)."""
     from minicnn import faces
 
     near, far = (float(faces.distance(points[0], other)) for other in points[1:])
@@ -166,7 +167,7 @@ def triplet_numbers(points: np.ndarray) -> tuple[float, float, float]:
 
 
 def _trained(points: np.ndarray) -> np.ndarray:
-    """Where gradient descent leaves them."""
+    """Return the points after gradient descent."""
     from minicnn import faces
 
     moving = Tensor(points.copy(), requires_grad=True)
@@ -183,7 +184,7 @@ def _trained(points: np.ndarray) -> np.ndarray:
 
 
 def style() -> Figure:
-    """C + S → G: a face, a pattern, and what tiny_vgg makes of them in some steps, with its costs."""
+    """Draw C + S → G: a face, a pattern, and tiny_vgg's style transfer after some steps, with its costs."""
     from minicnn import models
     from minicnn.style import transfer
 
@@ -202,12 +203,12 @@ def style() -> Figure:
         axes.text(x, 2.5, sign, ha="center", va="center", fontsize=30, color=INK)
     words = f"J(G) = α J_content(C, G) + β J_style(S, G) + smoothness, from {costs[0]:.3g} to {costs[1]:.3g}"
     axes.text(6.4, 4.45, words, ha="center", fontsize=13, color=INK)
-    axes.set(xlim=(0, 12.8), ylim=(0.2, 4.62))  # as wide as high: pictures stay square
+    axes.set(xlim=(0, 12.8), ylim=(0.2, 4.62))  # the aspect ratio of the figure, so that pictures stay square
     return figure
 
 
 def gram() -> Figure:
-    """A layer's volume, unrolled into one row a place, and the Gram matrix of its channels, FᵀF.
+    """Draw a layer's volume, unrolled into one row per position, and the Gram matrix of its channels, FᵀF.
 
     Source: Gatys, Ecker & Bethge 2016, equation 3.
     """
@@ -251,7 +252,7 @@ def gram() -> Figure:
 
 
 def signals() -> Figure:
-    """A heartbeat, 14×1, and 16 filters of 5×1: 10×16. The lecture's shapes, and those of the layer that is drawn."""
+    """Draw a heartbeat, 14×1, and 16 filters of 5×1: 10×16. The shapes are the lecture's and the layer's."""
     layer = nn.Conv1d(1, 16, 5, activation="relu", seed=0)
     beat = np.zeros((1, 14, 1), np.float32)
     beat[0, :, 0] = [0, 0.1, 0.15, 0, 0, -0.15, 1, -0.3, 0, 0.1, 0.25, 0.1, 0, 0]
@@ -259,7 +260,7 @@ def signals() -> Figure:
 
 
 def volumes() -> Figure:
-    """A CT of 14×14×14×1 and 16 filters of 5×5×5: 10×10×10×16."""
+    """Draw a CT of 14×14×14×1 and 16 filters of 5×5×5: 10×10×10×16."""
     layer = nn.Conv3d(1, 16, 5, activation="relu", seed=0)
     scan = np.zeros((1, 14, 14, 14, 1), np.float32)
     return _generalized("Three dimensions: a volume", scan, layer)
@@ -278,7 +279,7 @@ def _generalized(title: str, x: np.ndarray, layer: nn.Conv1d | nn.Conv3d) -> Fig
             RED,
             f"{layer.w.size:,} weights, {bias} biases; one is shown",
         ),
-        ("output", y.shape[1:], GREEN, "one channel a filter"),
+        ("output", y.shape[1:], GREEN, "one channel per filter"),
     )
     figure, axes = _blank(12, 4.8, title)
     for place, (name, shape, colour, note) in enumerate(stages):
@@ -306,11 +307,11 @@ def _generalized(title: str, x: np.ndarray, layer: nn.Conv1d | nn.Conv3d) -> Fig
     return figure
 
 
-# What they are drawn with
+# Common parts of the figures
 
 
 def _portraits() -> list[np.ndarray]:
-    """Two pictures of one person and one of another, uint8 (64, 64, 3)."""
+    """Return two pictures of one person and one of another, uint8 (64, 64, 3)."""
     from minicnn.datasets.synthetic_faces import Circumstances, Population
 
     population = Population(size=64)
@@ -324,7 +325,7 @@ def _portraits() -> list[np.ndarray]:
 
 
 def _content_and_style(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A drawn face and a drawn painting, float32 (size, size, 3)."""
+    """Return a drawn face and a drawn painting, float32 (size, size, 3)."""
     from minicnn.datasets.paintings import woodcut_wave
     from minicnn.datasets.synthetic_faces import Circumstances, Population
 
@@ -333,7 +334,7 @@ def _content_and_style(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shapes(model: Network) -> list[tuple[int, int, int]]:
-    """(H, W, C) of what comes in and of what every block of tiny_facenet gives, as the network itself says."""
+    """Return (H, W, C) of tiny_facenet's input and of every block's output, as the network computes them."""
     size = model.card.input_size
     names = [name for name in model.layer_names if name.endswith("_pool")]
     with no_grad():
@@ -379,7 +380,7 @@ def _box(
 
 
 def _cube(axes: Axes, corner: tuple[float, float], side: float, cells: int, colour: str) -> None:
-    """A cube of so many cells a side, seen from the front, above and the right."""
+    """Draw a cube of `cells` cells per side, seen from the front, above and the right."""
     from matplotlib.patches import Polygon
 
     (x, y), slant = corner, 0.35 * side
@@ -405,7 +406,7 @@ def _cube(axes: Axes, corner: tuple[float, float], side: float, cells: int, colo
 def _strip(
     axes: Axes, values: np.ndarray, corner: tuple[float, float], width: float, height: float, colours: str = "RdBu"
 ) -> None:
-    """Numbers as a row of colours."""
+    """Draw numbers as a row of colours."""
     x, y = corner
     most = float(np.abs(values).max())
     axes.imshow(

@@ -1,11 +1,11 @@
-"""A lesson as a notebook, to be opened or to be run. jupytext reads the cells, nbclient runs them in a kernel.
+"""Lessons as notebooks, with or without outputs. jupytext reads the cells, nbclient runs them in a kernel.
 
-Two tags say what a reader should find out before it is told:
+Two tags hide what a reader should predict first:
 
-    # %% tags=["predict"]             a cell to predict: its code is seen, what comes out is folded
-    # %% [markdown] tags=["answer"]   folded as a whole, be it text or code
+    # %% tags=["predict"]             a cell to predict: its code is shown, its output is folded
+    # %% [markdown] tags=["answer"]   folded as a whole, text or code
 
-A page has a button there, and JupyterLab a bar to click; an editor shows everything, and it is up to the reader.
+A page has a button for it, and JupyterLab a bar to click. An editor shows everything.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from minicnn.errors import InputError
 from minicnn.files import PACKAGE, replace_file
 from minicnn.lessons.shelf import Lesson
 
-SECONDS = 600  # for one cell, and to start a kernel: lessons take some ten for all of theirs, where nobody else works
-# Figures are seen on a projector, so they have twice the dots. A kernel that others could listen to says so each time.
+SECONDS = 600  # for one cell, and for starting a kernel: a whole lesson takes about ten on an idle machine
+# Figures have twice the resolution, for projectors. The log level silences the kernel's warning about its connections.
 KERNEL = ["--InlineBackend.figure_formats=retina", "--IPKernelApp.log_level=40"]
 
 
 class LessonError(InputError):
-    """A lesson did not run through. The message names it, and the cell."""
+    """A lesson that failed while running. The message names the lesson and the cell."""
 
 
 def need(what: str, *libraries: str) -> None:
-    """Raises InputError where one of the libraries of the extra `teach` is missing."""
+    """Raise InputError if one of the libraries of the extra `teach` is missing."""
     for library in libraries:
         try:
             importlib.import_module(library)
@@ -43,7 +43,7 @@ def need(what: str, *libraries: str) -> None:
 
 
 def notebook_of(lesson: Lesson) -> Any:
-    """Its cells as a notebook that has not been run."""
+    """Return the lesson's cells as a notebook without outputs."""
     import jupytext
 
     notebook = jupytext.reads(lesson.source, fmt="py:percent")
@@ -53,7 +53,7 @@ def notebook_of(lesson: Lesson) -> Any:
         "title": lesson.title,
     }
     for i, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{i + 1}"  # so that the same lesson is always the same file
+        cell.id = f"cell-{i + 1}"  # deterministic, so that a lesson always gives the same file
         tags = cell.metadata.get("tags", [])
         if "answer" in tags:
             cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
@@ -63,7 +63,7 @@ def notebook_of(lesson: Lesson) -> Any:
 
 
 def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) -> None:
-    """Run all cells in a kernel and keep what comes out. step(): called after each. Raises LessonError."""
+    """Run all cells in a kernel and keep their outputs. step(): called after each. Raise LessonError if one fails."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -72,14 +72,14 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
     def begin(cell: Any, cell_index: int) -> None:
         at[0] = cell_index
         with contextlib.suppress(NotImplementedError):  # on Windows
-            # What nbclient put there ends the kernel, as if the lesson had failed, and the next lesson would begin.
+            # nbclient's handler would end the kernel as if the lesson had failed, and the next lesson would begin.
             asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYTHONPATH": os.pathsep.join(paths),  # the minicnn that is running, be it installed or a checkout's
+        "PYTHONPATH": os.pathsep.join(paths),  # the running minicnn, installed or in a checkout
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     with tempfile.TemporaryDirectory(prefix="minicnn-lesson-") as place:  # for the pictures that lessons write
@@ -94,7 +94,7 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
             on_cell_complete=lambda cell, cell_index: step(),
         )
         try:
-            asyncio.run(client.async_execute(env=environment))  # a loop of its own, which Ctrl-C leaves to nobody
+            asyncio.run(client.async_execute(env=environment))  # a separate loop, which is closed on Ctrl-C
         except CellExecutionError as problem:
             said = " ".join(f"{problem.ename}: {problem.evalue}".split())
         except CellTimeoutError:
@@ -113,7 +113,7 @@ def run(lesson: Lesson, notebook: Any, step: Callable[[], None] = lambda: None) 
 
 
 def _joined(outputs: Sequence[Any]) -> list[Any]:
-    """What is printed arrives in pieces, as time goes on; neighbours become one."""
+    """Return the outputs with neighbouring pieces of one stream joined."""
     joined: list[Any] = []
     for output in outputs:
         if joined and "stream" == output.output_type == joined[-1].output_type and output.name == joined[-1].name:
@@ -126,9 +126,10 @@ def _joined(outputs: Sequence[Any]) -> list[Any]:
 def write(
     lessons: Sequence[Lesson], to: Path, *, execute: bool = False, step: Callable[[], None] = lambda: None
 ) -> list[Path]:
-    """Write a notebook of each lesson into a folder and return their paths. execute: with what comes out.
+    """Write a notebook of each lesson into a folder and return the paths. execute: run the cells and keep the outputs.
 
-    Never writes over another file, which may hold somebody's work. Raises InputError, and LessonError.
+    Raise InputError if there is a file already, which may hold somebody's work, or if one cannot be written, and
+    LessonError if a lesson fails.
     """
     import jupytext
 
@@ -146,7 +147,7 @@ def write(
 
 
 def make_folder(path: Path) -> None:
-    """Raises InputError where it cannot be."""
+    """Create a folder with its parents. Raise InputError if that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -154,7 +155,7 @@ def make_folder(path: Path) -> None:
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises InputError."""
+    """Write a file atomically. Raise InputError if that is not possible."""
     try:
         replace_file(path, text)
     except OSError as problem:

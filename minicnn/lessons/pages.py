@@ -1,5 +1,6 @@
-"""A site of the lessons: an index and a page each, with what their cells did. Every page is one file that needs nothing
-else, not even a network.
+"""A site of the lessons: an index, and a page per lesson with its outputs.
+
+Every page is one file that needs no other file and no network.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def build(
     step: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = print,
 ) -> list[LessonError]:
-    """Run the lessons and write their pages, then the index of all pages that are there.
+    """Run the lessons and write their pages, then the index of all existing pages. Return the errors of failed lessons.
 
-    A lesson that does not run through has no page; the others go on, and what is returned says which failed and where.
+    A lesson that fails has no page; the others continue.
     """
     make_folder(to)
     exporter, done, failed = _exporter(), {}, []
@@ -43,10 +44,10 @@ def build(
             except LessonError as problem:
                 failed.append(problem)
                 say(str(problem))
-                (to / f"{lesson.name}.html").unlink(missing_ok=True)  # of a time when it did
+                (to / f"{lesson.name}.html").unlink(missing_ok=True)  # from an earlier, successful run
             else:
                 done[lesson] = notebook
-    finally:  # also what was done before Ctrl-C; pages name their neighbours, so all have to be known
+    finally:  # also on Ctrl-C; pages link to their neighbours, so all must be known first
         row = [lesson for lesson in all_lessons() if lesson in done or _made(lesson, to)]
         for lesson, notebook in done.items():
             put(to / f"{lesson.name}.html", _page(exporter, lesson, notebook, row))
@@ -63,7 +64,7 @@ def _exporter() -> Any:
 
 
 def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -> str:
-    """row: the lessons that have pages, this one among them."""
+    """Return the page of a lesson. row: the lessons that have pages, including this one."""
     at = row.index(lesson)
     for cell in notebook.cells:
         cell.metadata["figures"] = SAVED.findall(cell.source)
@@ -81,7 +82,7 @@ def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -
 
 
 def _linked(body: str, pages: set[str]) -> str:
-    """Make links of the lessons that a page names as files, where these have pages."""
+    """Return the body with file names of lessons as links, if these lessons have pages."""
 
     def link(found: re.Match[str]) -> str:
         return f'<a href="{found[1]}.html">{found[0]}</a>' if found[1] in pages else found[0]

@@ -1,4 +1,4 @@
-"""The lessons that there are, each known by its number, its name, or enough of its name."""
+"""The available lessons, each found by its number, its name, or a unique part of its name."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ TITLE = re.compile(r"(?:Lesson \d+: *)?(.*)")
 
 @dataclass(frozen=True)
 class Lesson:
-    """A file in tutorials/. Its first cell is its title, a heading, and the paragraph that says what it is about."""
+    """A file in tutorials/. Its first cell holds the title, as a heading, and a paragraph that summarizes it."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Of the file, without .py: 06_triplets."""
+        """The name of the file without .py, such as 06_triplets."""
         return self.path.stem
 
     @property
     def number(self) -> int | None:
-        """6; None for a page that belongs to no place in the row."""
+        """The number, such as 6; None for a page outside the sequence."""
         digits = self.name.partition("_")[0]
         return int(digits) if digits.isdigit() else None
 
     @property
     def topic(self) -> str:
-        """The name without its number: triplets."""
+        """The name without its number, such as triplets."""
         return self.name.partition("_")[2] if self.number is not None else self.name
 
     @property
     def source(self) -> str:
-        """The whole file."""
+        """The text of the whole file."""
         return self.path.read_text(encoding="utf-8")
 
     @property
     def title(self) -> str:
-        """As the heading says it, without "Lesson 6"."""
+        """The text of the heading without "Lesson 6"."""
         found = TITLE.fullmatch(self._opening[0].lstrip("# "))
         assert found
         return found[1][:1].upper() + found[1][1:]
@@ -66,12 +66,12 @@ class Lesson:
 
 
 def folder() -> Path:
-    """Return where the lessons lie."""
+    """Return the folder of the lessons."""
     return material("tutorials")
 
 
 def lessons() -> list[Lesson]:
-    """All of them: those with a number in its order, then the others. Raises MissingFileError where there is none."""
+    """Return all lessons: the numbered ones in order, then the others. Raise MissingFileError if there are none."""
     found = [Lesson(path) for path in folder().glob("*.py")]
     if not found:
         raise MissingFileError(f"tutorial: no lessons in {folder()}; install minicnn again")
@@ -79,9 +79,9 @@ def lessons() -> list[Lesson]:
 
 
 def find(name: str) -> Lesson:
-    """The lesson of a number ("6"), a name ("06_triplets", "triplets") or a part of one that no other has ("trip").
+    """Return the lesson with a number ("6"), a name ("06_triplets", "triplets") or a unique part of a name ("trip").
 
-    Raises InputError where there is none, or more than one.
+    Raise InputError if there is none, or more than one.
     """
     wanted = name.removesuffix(".py").lower()
     everything = lessons()
@@ -96,5 +96,5 @@ def find(name: str) -> Lesson:
 
 
 def chosen(names: Iterable[str]) -> list[Lesson]:
-    """The lessons of these names, each once; of none, all."""
+    """Return the lessons of these names, each once; all lessons if no name is given."""
     return list(dict.fromkeys(find(name) for name in names)) or lessons()

@@ -1,4 +1,4 @@
-"""Exact receptive fields: the pixels that each output of a layer can see, from the layers and the picture's size."""
+"""Exact receptive fields: the pixels that each output of a layer depends on, for a given picture size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, Zero
 from minicnn.models.network import Network
 from minicnn.nn.module import Sliding
 
-Spans = list[np.ndarray]  # of the rows and of the columns: (positions, 2), the first pixel and the one after the last
+Spans = list[np.ndarray]  # of the rows and of the columns: (positions, 2), the first pixel and one past the last
 
 POINTWISE = (nn.BatchNorm, nn.ReLU, nn.PReLU, nn.Sigmoid, nn.Dropout, nn.LocalResponseNorm, nn.L2Normalize)
 WHOLE = (nn.Flatten, nn.Linear, GlobalAverage)
@@ -22,8 +22,10 @@ WHOLE = (nn.Flatten, nn.Linear, GlobalAverage)
 
 @dataclass(frozen=True)
 class Fields:
-    """Of all outputs of a layer. rows (H', 2), columns (W', 2): the first pixel that outputs of that row or column see,
-    and the one after the last; both inside the picture. whole: outputs have no place, and all see the whole picture.
+    """The receptive fields of all outputs of a layer.
+
+    rows (H', 2), columns (W', 2): the first pixel that outputs of that row or column depend on, and one past the last,
+    clipped to the picture. whole: True if outputs have no position and all depend on the whole picture.
     """
 
     rows: np.ndarray
@@ -32,12 +34,12 @@ class Fields:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the largest of them: of all that are not cut off by the picture's edge, if any is not."""
+        """Height and width of the largest field, of those that the picture's edge does not clip if there are any."""
         height, width = (int(np.max(spans[:, 1] - spans[:, 0])) for spans in (self.rows, self.columns))
         return height, width
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """What the output at a place sees: top, bottom, left, right; bottom and right are the first outside."""
+        """Return the field of the output at a position: top, bottom, left, right; bottom and right are exclusive."""
         if self.whole:
             row = column = 0
         (top, bottom), (left, right) = self.rows[row].tolist(), self.columns[column].tolist()
@@ -45,11 +47,11 @@ class Fields:
 
 
 def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
-    """The receptive fields of a layer for pictures of size (height, width).
+    """Return the receptive fields of a layer for pictures of size (height, width).
 
-    Exact for every network of minicnn.models, at the edges, too: what lies between the first and the last pixel of a
-    field is seen, though dilated filters may skip some. Raises InputError for a layer that does not exist, or one of
-    an unknown kind before it.
+    They are exact for every network of minicnn.models, including at the edges. All pixels between the first and the
+    last of a field count, though dilated filters may skip some.
+    Raise InputError if the layer does not exist, or if a layer before it is of an unknown kind.
     """
     model.check_layer(layer)
     walk = _Walk(layer.removesuffix(".linear"), size)
@@ -61,9 +63,9 @@ def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
 
 
 class _Walk:
-    """From the pixels up to a layer; above it pictures may be too small for what comes. Spans are None for everything.
+    """The walk from the pixels up to a layer. Spans are None for the whole picture.
 
-    found: of the layer, once it is reached.
+    It stops at the layer, since pictures may be too small for the layers after it. found: the spans of the layer.
     """
 
     def __init__(self, wanted: str, size: tuple[int, int]) -> None:
@@ -72,7 +74,7 @@ class _Walk:
         self.found: Spans | None = None
 
     def through(self, layers: Iterable[nn.Module], spans: Spans | None) -> Spans | None:
-        """What is seen after the layers, where `spans` were seen before them."""
+        """Return the spans after the layers, from the `spans` before them."""
         for layer in layers:
             spans = self.after(layer, spans)
             if self.reached:
@@ -83,7 +85,7 @@ class _Walk:
         return spans
 
     def after(self, layer: nn.Module, spans: Spans | None) -> Spans | None:
-        """What is seen after one layer, or whatever was reached in it."""
+        """Return the spans after one layer; if the wanted layer is inside it, stop there."""
         if isinstance(layer, Chain):
             return self.through(layer.layers, spans)
         if isinstance(layer, Branches | Residual):
@@ -104,16 +106,16 @@ class _Walk:
         if isinstance(layer, POINTWISE):
             return spans
         kind = type(layer).__name__
-        raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, of which it is not known what it sees")
+        raise InputError(f"fields_of: layer {layer.name!r} is a {kind}, whose receptive field is not known")
 
 
 def _nothing(count: int, length: int) -> np.ndarray:
-    """(count, 2) spans without a pixel, that leave others as they are when joined with them."""
+    """Return (count, 2) empty spans, which leave others unchanged when joined with them."""
     return np.tile([length, 0], (count, 1))
 
 
 def _slid(layer: Sliding, spans: Spans, size: tuple[int, int]) -> Spans:
-    """A window's field is that of all under it together; of the padding it sees nothing."""
+    """Return the joined spans under each window; padding adds nothing."""
     window = slide(
         str(layer.name),
         [len(s) for s in spans],

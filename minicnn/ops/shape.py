@@ -142,6 +142,8 @@ def where(condition, x, y):
 
 @op(inputs=2, fresh=True)
 def _chosen(x, y, condition):
+    condition = devices.beside(condition, x if devices.is_array(x) else y)
+
     def backward(dz):
         return np.where(condition, dz, 0), np.where(condition, 0, dz)
 

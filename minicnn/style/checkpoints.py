@@ -17,6 +17,7 @@ from minicnn.files import MARK, check_folder, replacing, unreadable
 from minicnn.text import one_line
 
 EVERY = 10.0  # seconds: what is lost at worst
+MISSING = object()  # stands for a setting that one of two runs lacks
 
 
 class Checkpoint:
@@ -65,9 +66,7 @@ class Checkpoint:
 def _difference(name: str, was: Any, wanted: Any) -> str:
     """Where two settings differ, down to the part that does."""
     if isinstance(was, dict) and isinstance(wanted, dict):
-        pairs = {key: (was.get(key, "absent"), wanted.get(key, "absent")) for key in [*wanted, *was]}
-        part = next(key for key, (one, other) in pairs.items() if one != other)
-        return _difference(f"{name}: {part}", *pairs[part])
-    return (
-        f"{name} {one_line(json.dumps(was), longest=40)} where {one_line(json.dumps(wanted), longest=40)} is asked for"
-    )
+        part = next(key for key in [*wanted, *was] if was.get(key, MISSING) != wanted.get(key, MISSING))
+        return _difference(f"{name}: {part}", was.get(part, MISSING), wanted.get(part, MISSING))
+    texts = ("nothing" if value is MISSING else one_line(json.dumps(value), longest=40) for value in (was, wanted))
+    return f"{name} {' where '.join(texts)} is asked for"

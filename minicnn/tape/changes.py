@@ -1,8 +1,8 @@
 """Detection of arrays that were changed in place between forward and backward.
 
 An operation's closure keeps arrays of the forward. A program that writes into one of them gets the gradient of other
-values, without an error. A tape knows what the arrays were. When backward comes by, it compares, and where an array
-has changed it runs the closure with both contents. If the gradients differ, it names the array.
+values, without an error. The tape keeps copies. Before each backward it compares the arrays with their copies, and
+where an array has changed it runs the closure with both contents. If the gradients differ, it names the array.
 Arrays on a GPU are not compared.
 """
 
@@ -25,9 +25,9 @@ class InPlaceError(InputError):
 
 
 class Used(NamedTuple):
-    """An array that an operation took or made. Keeps neither it nor its Tensor alive.
+    """An array that an operation took or made. Keeps neither the array nor its Tensor alive.
 
-    value: what the array was then.
+    value: its copy on the tape, from when the operation ran.
     """
 
     source: weakref.ref[Any]

@@ -1,7 +1,7 @@
-"""Why is this gradient what it is? Because it is a sum of products, and here they are.
+"""Explanations of a gradient: the products whose sum it is.
 
-By the chain rule, dL/dx[i] = Σ_j dL/dy[j] · ∂y[j]/∂x[i] over everything y that was made of x. What came back to y is on
-the tape; ∂y[j]/∂x[i] is, for a product, the other factor.
+By the chain rule, dL/dx[i] = Σ_j dL/dy[j] · ∂y[j]/∂x[i] over everything y computed from x. The tape holds the gradient
+dL/dy. For a product, ∂y[j]/∂x[i] is the other factor.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from minicnn.tensor import Tensor
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Value
 
-SHOWN = 12  # products that are printed one by one
+SHOWN = 12  # products printed one by one
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One element of a gradient: its value, the products whose sum it is, largest first, and what they leave over.
+    """One element of a gradient: its value, the products whose sum it is (largest first), and the remainder.
 
-    began: the gradient with which backward began here. now: what tensor.grad holds today, where that differs.
-    zeros: how many products are zero, because no gradient came back to where they stand.
+    began: the gradient with which backward began here. now: what tensor.grad holds now, where that differs.
+    zeros: how many products are zero, because no gradient reached their outputs.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Explanation:
 
     @property
     def total(self) -> float:
-        """The sum of the products, added up without rounding in between."""
+        """The sum of the products, without intermediate rounding."""
         return math.fsum([self.began, *(p.value for p in self.products)])
 
     @property
     def remainder(self) -> float:
-        """What they do not account for: rounding, or uses of the tensor that were not recorded."""
+        """The part that the products do not account for: rounding, or uses of the tensor that were not recorded."""
         return self.gradient - self.total
 
     @property
     def next(self) -> tuple[str, tuple[int, ...]] | None:
-        """The element to ask about next: where the largest product came from."""
+        """The element to ask about next: the source of the largest product."""
         largest = next((p for p in self.products if p.at is not None and p.step.output.uses), None)
         return (largest.step.output.name, largest.at) if largest is not None and largest.at is not None else None
 
@@ -58,7 +58,7 @@ class Explanation:
         return self.told('tape.why("{name}", {index})')
 
     def told(self, question: str) -> str:
-        """As text. question: how the next one is asked here, with {name}, {index} and {place} to be filled in."""
+        """Return the explanation as text. question: template of the next query, with {name}, {index} and {place}."""
         lines = _lines(self)
         if self.next is not None:
             name, index = self.next
@@ -70,7 +70,7 @@ class Explanation:
 
 
 def explain(tape: Recorder, tensor: Tensor | str, index: Any) -> Explanation:
-    """See Tape.why."""
+    """Return what Tape.why describes."""
     value = tape.find(tensor, asked_by="why")
     index = element("why", value, index)
     gradient = value.gradient
@@ -94,7 +94,7 @@ def explain(tape: Recorder, tensor: Tensor | str, index: Any) -> Explanation:
 
 
 def element(asked_by: str, value: Value, index: Any) -> tuple[int, ...]:
-    """The index of one element as a tuple of ints from 0, one an axis."""
+    """Return the index of one element as a tuple of ints counted from 0, one per axis."""
     shape = value.array.shape
     entries = index if isinstance(index, (tuple, list)) else (index,)
     try:
@@ -117,10 +117,10 @@ def _expected(shape: tuple[int, ...]) -> str:
 
 def _reason(value: Value) -> str:
     if not value.wants_gradient:
-        return "it wants none (requires_grad is False)"
+        return "it requires none (requires_grad is False)"
     if not value.uses and value.made_by is None:
         return "no operation used it"
-    return "backward has not come by"
+    return "backward has not run"
 
 
 def _lines(why: Explanation) -> list[str]:
@@ -145,10 +145,10 @@ def _lines(why: Explanation) -> list[str]:
         lines.append(f"  {sums[1]:>{widths[0]}}   {why.zeros} more are zero, because no gradient came back there")
     lines.append(f"  {sums[2]:>{widths[0]}}   their sum; remainder {notation.number(why.remainder, 2)}")
     if abs(why.remainder) > 1e-3 * max(abs(why.gradient), abs(why.total)):
-        lines.append("  much is left over: the tensor was also used where no tape recorded")
+        lines.append("  large remainder: the tensor was also used outside the recording")
     if why.now is not None:
         lines.append(
-            f"  {why.name}.grad holds {notation.number(why.now, 10)} by now: other backwards added to it, or it was set"
+            f"  {why.name}.grad now holds {notation.number(why.now, 10)}: other backwards added to it, or it was set"
         )
     return lines
 
@@ -160,7 +160,7 @@ def _row(product: Product) -> tuple[str, str, str, str, str]:
     if product.of is not None:
         source = notation.place(product.of, product.position)
     else:
-        plain = product.step.op.__module__.startswith("minicnn.") and product.factor in (1, -1)  # as of a sum
+        plain = product.step.op.__module__.startswith("minicnn.") and product.factor in (1, -1)  # as in a sum
         source = "" if plain else f"slope of {product.step.name}"
     upstream = notation.place(f"{output}.grad", product.at)
     return (

@@ -1,7 +1,6 @@
-"""The formula of each op, forward and back. What stands here is for reading; what runs is the op's source, which the
-page shows beside it.
+"""The formula of each op, forward and backward, for reading only. The page shows it next to the op's source.
 
-Letters: y is the result, a bar means the gradient of the loss by what is under it, ⊙ is element by element.
+Letters: y is the result, a bar is the gradient of the loss with respect to the letter below it, ⊙ is elementwise.
 """
 
 from __future__ import annotations
@@ -102,17 +101,17 @@ FORMULAS: dict[str, tuple[str, str]] = {
 
 
 def formula_of(step: Step) -> tuple[str, str]:
-    """(forward, backward) of a step; of an op that is not minicnn's, what its docstring begins with."""
+    """Return (forward, backward) of a step; for an op from outside minicnn, the first paragraph of its docstring."""
     known = FORMULAS.get(step.name)
     if known is not None and getattr(step.op, "__module__", "").startswith("minicnn."):
         return known
     said = inspect.getdoc(step.op) or ""
-    return said.split("\n\n")[0].strip() or f"{step.name}, which says nothing of itself", "as its source says"
+    return said.split("\n\n")[0].strip() or f"{step.name}, which has no docstring", "see its source"
 
 
 @functools.cache
 def source_of(op: Callable) -> str:
-    """The op's source: its forward with its backward inside. Empty where it was typed at a prompt."""
+    """Return the op's source: its forward with its backward inside. Empty if it was typed at a prompt."""
     try:
         return textwrap.dedent(inspect.getsource(inspect.unwrap(op)))
     except (OSError, TypeError):

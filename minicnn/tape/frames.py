@@ -1,4 +1,4 @@
-"""Who called an op: the lines of the program, and what the program calls its tensors."""
+"""The callers of an op: the lines of the program, and the names that the program gives its tensors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import minicnn
 
 PACKAGE = Path(minicnn.__file__).parent
 ENGINE = tuple(str(PACKAGE / name) for name in ("tensor.py", "operation.py", "ops", "tape", "gradients/checking.py"))
-LAYERS = tuple(str(PACKAGE / name) for name in ("nn", "models"))  # they call ops for somebody else
-DEEP = 40  # frames that are looked at
+LAYERS = tuple(str(PACKAGE / name) for name in ("nn", "models"))  # they call ops on behalf of the user
+DEEP = 40  # frames searched
 
 
 @dataclass(frozen=True)
 class Line:
-    """A place in a program. file: its path as Python knows it; text: what stands there, if that can be read."""
+    """A place in a program. file: its path as Python knows it; text: the source line, if it can be read."""
 
     file: str
     number: int
@@ -29,7 +29,7 @@ class Line:
 
     @property
     def name(self) -> str:
-        """The file's, or "cell" in a notebook, whose kernel gives its cells files with long numbers for names."""
+        """The file's name, or "cell" in a notebook, whose kernel names the files of its cells with long numbers."""
         path = Path(self.file)
         return "cell" if path.parent.name.startswith("ipykernel_") else path.name
 
@@ -38,7 +38,7 @@ class Line:
 
 
 def callers() -> list[FrameType]:
-    """The frames above the engine, nearest first."""
+    """Return the frames above the engine, nearest first."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(ENGINE):
         frame = frame.f_back
@@ -50,13 +50,13 @@ def callers() -> list[FrameType]:
 
 
 def is_own(frame: FrameType) -> bool:
-    """Whether it is the user's code and not minicnn's; the lessons that minicnn carries are the user's."""
+    """Return True for the user's code, False for minicnn's. The lessons that minicnn carries count as the user's."""
     file = frame.f_code.co_filename
     return not file.startswith(str(PACKAGE)) or file.startswith(str(PACKAGE / "shipped"))
 
 
 def lines(stack: list[FrameType]) -> list[Line]:
-    """Where the op was asked for; and if that was in minicnn, also where the user's program asked for that."""
+    """Return the line that called the op; if that is in minicnn, also the user's line that called it."""
     nearest = [frame for frame in stack if not frame.f_code.co_filename.startswith(LAYERS)][:1]
     own = next((frame for frame in stack if is_own(frame)), None)
     return [_line(frame) for frame in dict.fromkeys([*nearest, *([own] if own else [])])]
@@ -68,8 +68,10 @@ def _line(frame: FrameType) -> Line:
 
 
 def name_of(tensor: Any, stack: list[FrameType]) -> str | None:
-    """What the program calls a tensor or an array: block1_conv1.w for what a layer on the way here holds, else a
-    variable of the user's own nearest function, which may hold the array that a layer made the tensor of.
+    """Return the program's name of a tensor or an array; None if it has none.
+
+    A layer's attribute comes first, such as block1_conv1.w. Else it is a variable of the user's nearest function, which
+    may also hold the array from which a layer made the tensor.
     """
     for frame in stack:
         owner = frame.f_locals.get("self")
@@ -83,14 +85,14 @@ def name_of(tensor: Any, stack: list[FrameType]) -> str | None:
 
 
 def own_variables(frame: FrameType) -> dict[str, Any]:
-    """The variables of a frame whose names were meant to be read."""
+    """Return the variables of a frame, except those whose names begin with an underscore."""
     return {name: value for name, value in frame.f_locals.items() if not name.startswith("_")}
 
 
 def _attribute(owner: Any, tensor: Any) -> str | None:
     try:
         attributes = vars(owner)
-    except TypeError:  # it keeps none by name
+    except TypeError:  # it has no attributes
         return None
     label = attributes.get("name") if isinstance(attributes.get("name"), str) else type(owner).__name__
     for key, value in attributes.items():

@@ -14,14 +14,14 @@ from minicnn.tensor import Tensor
 
 SIDE = 28  # cells along a side of a tile
 TILES = 8
-WIDTH = 420  # pixels, about
+WIDTH = 420  # pixels, approximately
 POSITIVE, NEGATIVE, NOT_FINITE = (178, 24, 43), (33, 102, 172), (90, 90, 90)
 
 
 def html_of(tensor: Tensor) -> str:
     """Return a line about the Tensor and a picture of it: red for positive numbers, blue for negative, white for 0.
 
-    Of more than two axes, the last two of space are shown, a tile for each of the first places on the others.
+    With more than two axes, each tile shows the last two spatial axes, and the tiles run over the others.
     """
     array = devices.to_host(tensor.data)
     label = f" {tensor.name!r}" if tensor.name else ""
@@ -49,7 +49,7 @@ def html_of(tensor: Tensor) -> str:
 
 
 def _tiles(values: np.ndarray) -> tuple[list[np.ndarray], str]:
-    """Return the tiles, each cell the mean of what it stands for, and what was left out."""
+    """Return the tiles, each cell the mean of the elements it covers, and a note of what was left out."""
     if values.ndim == 1:
         planes = values[None, None]
     else:

@@ -1,6 +1,6 @@
-"""The tape as its user holds it: a recorder, and every way to look at what it has recorded.
+"""The tape as users hold it: a recorder with every way to look at what it has recorded.
 
-The ways to look are imported when they are asked for: whoever only records waits for none of them.
+Each of these is imported only when it is called, so that recording alone stays fast to import.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from minicnn.tensor import Tensor
 
 
 class Tape(Recorder):
-    """What ran inside `with minicnn.record() as tape:`, in order, also what another tape in there recorded. `steps` are
-    the operations; `moments` all that happened, (step, whether it was its backward).
+    """The operations inside `with minicnn.record() as tape:`, in order, also those of a tape nested in it.
+
+    steps: the operations. moments: all events as (step, True for its backward).
     """
 
     def show(self) -> None:
@@ -27,13 +28,13 @@ class Tape(Recorder):
         return table_of(self)
 
     def step(self) -> None:
-        """Step through the tape in the terminal; `help` there tells the commands."""
+        """Step through the tape in the terminal; `help` lists the commands."""
         from minicnn.tape.stepper import Stepper
 
         Stepper(self).cmdloop()
 
     def why(self, tensor: Tensor | str, index: Any) -> Any:
-        """An Explanation of one element of a gradient: the products whose sum it is, largest first.
+        """Return an Explanation of one element of a gradient: the products whose sum it is, largest first.
 
         tensor: a Tensor that an operation on this tape took or gave, or its name. index: of one element.
         """
@@ -42,15 +43,16 @@ class Tape(Recorder):
         return explain(self, tensor, index)
 
     def pixel(self, tensor: Tensor | str, index: Any) -> Any:
-        """One element of a convolution's output, every way it is computed: by loops, as a row and a column of im2col,
-        and where the compiled kernels put it.
+        """Return one element of a convolution's output, every way it is computed.
+
+        These are the loops, a row and a column of im2col, and its place in the compiled kernels.
         """
         from minicnn.tape.pixels import pixel_of
 
         return pixel_of(self, tensor, index)
 
     def html(self) -> str:
-        """The page: one file that needs nothing else, not even a network."""
+        """Return the page: one HTML file that needs no other file and no network."""
         from minicnn.tape.page import page_of
 
         return page_of(self)
@@ -68,10 +70,10 @@ class Tape(Recorder):
 
 
 def record(*, backend: str | None = "numpy", most: int = MOST) -> Tape:
-    """A Tape, which records inside `with minicnn.record() as tape:`; a backward afterwards is recorded, too.
+    """Return a Tape, which records inside `with minicnn.record() as tape:` and also a backward after it.
 
     backend: whose kernels run inside; "numpy" is the one to read and to step into, None the one in use.
-    Convolutions run one thing after the other there: products, ReLU, pooling.
-    most: how many operations the tape takes; one more raises InputError.
+    Convolutions are not fused there: products, ReLU and pooling run one after the other.
+    most: maximum number of operations; one more raises InputError.
     """
     return Tape(backend, most)

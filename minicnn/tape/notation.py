@@ -8,12 +8,12 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float, digits: int = 4) -> str:
-    """In so many significant digits, with a true minus sign."""
+    """Return a number with so many significant digits and a true minus sign."""
     return f"{float(value):.{digits}g}".replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 9) -> str:
-    """A term of a sum: its sign, always, and so many digits."""
+    """Return a term of a sum, always with its sign, to so many digits."""
     return f"{float(value):+.{digits}f}".replace("-", MINUS) if 1e-4 <= abs(value) < 1e6 else _scientific(value, digits)
 
 
@@ -22,17 +22,17 @@ def _scientific(value: float, digits: int) -> str:
 
 
 def place(name: str, index: tuple[int, ...]) -> str:
-    """w[1, 0, 2, 0]; the name alone for a scalar."""
+    """Return an element's name, such as w[1, 0, 2, 0]; the name alone for a scalar."""
     return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
 
 
 def shape(array: np.ndarray) -> str:
-    """(2, 3, 4), and "scalar" where there is one number."""
+    """Return the shape as text, such as (2, 3, 4); "scalar" for no axes."""
     return f"({', '.join(map(str, array.shape))}{',' if array.ndim == 1 else ''})" if array.ndim else "scalar"
 
 
 def spread(array: np.ndarray | None) -> str:
-    """A scalar's value; of more, the smallest and the largest, or what keeps one from saying so."""
+    """Return a scalar's value, or the smallest and the largest element, or the reason why there are none."""
     if array is None:
         return ""
     if array.size == 0:
@@ -46,5 +46,5 @@ def spread(array: np.ndarray | None) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """1.23 ms."""
+    """Return a duration such as 1.23 ms."""
     return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"

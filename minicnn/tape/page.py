@@ -1,4 +1,4 @@
-"""The page: a tape as one HTML file that needs no other, put together from the files in templates/."""
+"""The page: a tape as one self-contained HTML file, assembled from the files in templates/."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("arrays.js", "heat.js", "graph.js", "pixel.js", "page.js")
 MOST = 600  # operations in a page
-ROOM = 1_300_000  # bytes of text for all arrays, of the 2 MB that a page may have,
-EACH = 150, 24_000  # and for one of them
+ROOM = 1_300_000  # bytes of text for all arrays; a page may have 2 MB
+EACH = 150, 24_000  # bytes of text for one array, at least and at most
 REASONS = 60  # gradients whose largest element is explained
-PROBES = 200_000  # elements of a result up to which an op is asked by running its backward
+PROBES = 200_000  # elements of a result up to which products are found by running the op's backward
 
 
 def page_of(tape: Recorder) -> str:
-    """The whole page."""
+    """Return the whole page as HTML."""
     data = json.dumps(_data(tape), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     parts = {
         "title": html.escape(_title(tape)),
         "style": _template("page.css"),
         "script": "\n".join(_template(name) for name in SCRIPTS),
-        "data": data.replace("<", "\\u003c"),  # nothing in it ends the script that it stands in
+        "data": data.replace("<", "\\u003c"),  # so that nothing in the data ends its script element
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _template("page.html"))
 
 
 def save(tape: Recorder, path: Path) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page atomically."""
     check_folder("save_html: path", path)
     replace_file(path, page_of(tape))
 
 
 def for_notebook(tape: Recorder) -> str:
-    """The page in a frame of its own, so that neither disturbs the other."""
+    """Return the page inside a frame of its own, which isolates the styles of notebook and page from each other."""
     inside = html.escape(page_of(tape), quote=True)
     return f'<iframe srcdoc="{inside}" title="the tape" style="width:100%;height:760px;border:0"></iframe>'
 
@@ -123,7 +123,7 @@ def _data(tape: Recorder) -> dict[str, Any]:
 
 
 class _Arrays:
-    """The arrays of a page, each once, sharing the room that there is."""
+    """The arrays of a page, each stored once, within a common budget of bytes."""
 
     def __init__(self, values: list[Value], steps: list[Step]) -> None:
         gradients = [g for step in steps for g in (step.cotangent, *step.gradients) if g is not None]
@@ -134,7 +134,7 @@ class _Arrays:
         self._filters = {id(a) for step, i in filters for a in (step.inputs[i].array, step.gradients[i])}
 
     def of(self, array: np.ndarray | None) -> int | None:
-        """The number of its picture."""
+        """Return the number of an array's picture."""
         if array is None:
             return None
         if array.dtype == object or array.dtype.kind not in "fiub":
@@ -146,7 +146,7 @@ class _Arrays:
 
 
 def _share(wanted: list[int]) -> int:
-    """So much for each that all of it is used: small ones take what they want, and leave the rest to the others."""
+    """Return the largest share per array that fits the budget. Small arrays leave the rest of theirs to the others."""
     left, least, most = ROOM, *EACH
     for i, size in enumerate(sorted(wanted)):
         share = left // (len(wanted) - i)
@@ -157,7 +157,7 @@ def _share(wanted: list[int]) -> int:
 
 
 def _whole(part: np.ndarray | None, value: Value, step: Step) -> np.ndarray | None:
-    """A part of a gradient; the whole, which is there once, where that is the only part."""
+    """Return a part of a gradient; the whole one if that is its only part, since the page already holds it."""
     maker = value.made_by
     if part is None or maker is None or maker.cotangent is None:
         return part
@@ -165,7 +165,7 @@ def _whole(part: np.ndarray | None, value: Value, step: Step) -> np.ndarray | No
 
 
 def _reasons(tape: Recorder, values: list[Value]) -> dict[int, str]:
-    """Of what came from outside and has a gradient: why its largest element is what it is."""
+    """Return the explanation of the largest element of each leaf's gradient, by the number of its value."""
     found: dict[int, str] = {}
     for value in values:
         gradient = None if value.made_by is not None or len(found) >= REASONS else value.gradient
@@ -179,7 +179,7 @@ def _reasons(tape: Recorder, values: list[Value]) -> dict[int, str]:
 
 
 def _arguments(step: Step) -> str:
-    """What the op was told besides its inputs, where that is not what it does anyway."""
+    """Return the arguments other than the inputs, as text, where they differ from the defaults."""
     usual = {name: p.default for name, p in inspect.signature(step.op).parameters.items()}
     given = {name: v for name, v in step.arguments.items() if repr(v) != repr(usual.get(name))}
     return ", ".join(f"{name}={_shown(value)}" for name, value in given.items())

@@ -1,7 +1,6 @@
-"""One output of a convolution, every way it is computed: the loops' counters, the row and the column of im2col, and
-where the compiled kernels put it.
+"""One output of a convolution, every way it is computed: loop counters, row and column of im2col, compiled kernels.
 
-Each of them adds up the same products; they differ in who meets whom, where, and when.
+Each way adds up the same products. They differ in which thread computes which product, where, and when.
 """
 
 from __future__ import annotations
@@ -25,14 +24,15 @@ from minicnn.tensor import Tensor
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step
 
-SHOWN = 12  # products that are printed
+SHOWN = 12  # products printed
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the threads of a GPU share the matrix of outputs, positions × filters. A block of threads has `rows` times
-    `columns` of it, and each thread `rows_each` times `columns_each`; or, where `flat` is not 0, a block is a run of
-    `flat` outputs, one a thread. reads: what a thread reads, in words.
+    """The tiling by which the threads of a GPU share the matrix of outputs, positions × filters.
+
+    A block covers `rows` × `columns` outputs, and a thread `rows_each` × `columns_each`. If `flat` is not 0, a block
+    is a run of `flat` outputs, one per thread. reads: what a thread reads, in words.
     """
 
     name: str
@@ -46,20 +46,20 @@ class Tiling:
 
 @functools.cache
 def tilings() -> list[Tiling]:
-    """Return those of the CUDA kernels, which say so themselves; none where there is no such backend."""
+    """Return the tilings that the CUDA kernels report; an empty list without that backend."""
     try:
         return [Tiling(*row) for row in backend.ask("conv_tilings", otherwise=())]
-    except ImportError:  # the backend is there, and Numba's CUDA is not
+    except ImportError:  # the backend is installed, but Numba's CUDA target is not
         return []
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an output stands among those of the layer, and by which sizes that is cut up for the compiled kernel.
+    """The position of an output among those of its layer, and the sizes of the compiled kernel's blocks.
 
-    row, column: in the matrix positions × filters. kernel: "winograd", or "gathered" for windows read where they lie;
-    empty where there is no compiled kernel.
-    block: outputs that go through a panel together; group: outputs of a micro-kernel; panel: filters of one.
+    row, column: in the matrix positions × filters. kernel: "winograd", or "gathered" for windows read in place;
+    empty without a compiled kernel.
+    block: outputs that share a pass through a panel; group: outputs per micro-kernel; panel: filters per panel.
     """
 
     rows: int
@@ -69,11 +69,11 @@ class Place:
     block: int = 0
     group: int = 0
     panel: int = 0
-    whole: bool = True  # the outputs are one run, without borders of their own
+    whole: bool = True  # the outputs are one contiguous run, without their own borders
 
 
 def cut(step: Step) -> Place:
-    """The sizes for a recorded convolution."""
+    """Return the sizes for a recorded convolution."""
     x, w = (value.array for value in step.inputs[:2])
     window, groups = window_of(step), step.arguments.get("groups", 1)
     shape = len(x), *window.output, w.shape[-1]
@@ -84,7 +84,7 @@ def cut(step: Step) -> Place:
 
 @dataclass(frozen=True)
 class Tap:
-    """One product of the sum: counters k and c, where they lead, and what is found there."""
+    """One product of the sum: the counters k and c, the elements they lead to, and the values there."""
 
     k: tuple[int, ...]
     c: int
@@ -100,11 +100,12 @@ class Tap:
 
 @dataclass(frozen=True)
 class Pixel:
-    """y[index] of a recorded convolution: its value, the bias and the products that it is the sum of, in the order of
-    the loops, and how many products with padding are left out.
+    """y[index] of a recorded convolution: its value, the bias, and the products in the order of the loops.
+
+    Products with padding are left out and counted.
     """
 
-    names: tuple[str, str, str]  # of y, x and w
+    names: tuple[str, str, str]  # names of y, x and w
     index: tuple[int, ...]
     value: float
     bias: float
@@ -118,7 +119,7 @@ class Pixel:
 
     @property
     def total(self) -> float:
-        """Bias and products, added up without rounding in between."""
+        """The bias plus the products, without intermediate rounding."""
         return math.fsum([self.bias, *(tap.product for tap in self.taps)])
 
     def __str__(self) -> str:
@@ -129,7 +130,7 @@ class Pixel:
 
 
 def pixel_of(tape: Recorder, tensor: Tensor | str, index: Any) -> Pixel:
-    """See Tape.pixel."""
+    """Return what Tape.pixel describes."""
     value = tape.find(tensor, asked_by="pixel")
     step = value.made_by
     if step is None or step.name != "conv":
@@ -221,8 +222,9 @@ def _threads(pixel: Pixel) -> list[str]:
 
 
 def thread_of(tiling: Tiling, row: int, column: int, columns: int, groups: int = 1) -> str:
-    """Which block and thread forms the output in this row and column, and what that reads. Groups have tiles of their
-    own, one layer of blocks each.
+    """Return the block and thread that compute the output in this row and column, and what the thread reads.
+
+    Each group has its own tiles, in one layer of blocks.
     """
     if tiling.flat:
         block, thread = divmod(row * columns + column, tiling.flat)
@@ -236,7 +238,7 @@ def thread_of(tiling: Tiling, row: int, column: int, columns: int, groups: int =
 
 
 def for_page(step: Step) -> dict[str, Any]:
-    """What the page needs to say the same of any output."""
+    """Return the data from which the page describes any output of the step."""
     window = window_of(step)
     return {
         "window": asdict(window),

@@ -1,8 +1,8 @@
 """The products that one use of a tensor adds to an element of its gradient.
 
-For operations that multiply (convolution, matrix products, elementwise products) the rules below say which number meets
-which. Of every other operation, its own backward is asked: it is linear in what comes back, so that with all but one
-element of that set to zero it gives one product. Whole blocks are tried first, and only those that matter are halved.
+For operations that multiply (convolution, matrix products, elementwise products) the rules below locate both factors.
+For every other operation, its own backward is run. It is linear in its cotangent, so a cotangent that is zero except
+in one element gives one product. Whole blocks are tried first, and only blocks with a nonzero result are halved.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from minicnn.kernels.geometry import slide
 if TYPE_CHECKING:
     from minicnn.tape.recorder import Step
 
-PROBES = 2000  # backwards that are run to take one gradient apart
+PROBES = 2000  # maximum number of backwards run to split one gradient
 
-# Each element of the result is made of one element of each operand.
+# Each element of the result depends on one element of each operand.
 ELEMENTWISE = {
     *("add", "sub", "mul", "div", "neg", "power", "exp", "log", "sqrt", "abs", "square", "maximum", "minimum", "clip"),
     *("relu", "leaky_relu", "prelu", "sigmoid", "tanh", "softplus", "dropout", "residual"),
@@ -30,10 +30,10 @@ ELEMENTWISE = {
 
 @dataclass(frozen=True)
 class Product:
-    """upstream · factor: the gradient of the step's output at `at`, times what y[at] gains where x[index] grows by one.
+    """upstream · factor: the gradient of the step's output at `at`, times the derivative of y[at] by x[index].
 
-    of, position: where the factor was read, as x[0, 1, 2, 0]; of is None where it is a slope that the op worked out.
-    at is None for what could not be told apart any further: the sum of many.
+    of, position: where the factor was read, as x[0, 1, 2, 0]; of is None if it is a slope that the op computed.
+    at is None for the sum of many products that could not be split further.
     """
 
     value: float
@@ -46,8 +46,9 @@ class Product:
 
 
 class Terms(NamedTuple):
-    """Where the products of a use stand: at (T, axes) in the output, and the factor at `position` (T, axes) of the
-    array `of`. factors: (T,); of and position are None where the factor stands nowhere.
+    """The places of the products of a use: at (T, axes) in the output, and position (T, axes) in the array `of`.
+
+    factors: (T,). of and position are None where the factor is not an element of an array.
     """
 
     at: np.ndarray
@@ -57,7 +58,7 @@ class Terms(NamedTuple):
 
 
 def of_use(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Product], int]:
-    """The products that input number `which` of a step owes to it, and how many more are zero."""
+    """Return the products that input number `which` of a step gets from it, and how many more are zero."""
     assert step.cotangent is not None
     terms = _terms(step, which, index)
     if terms is None:
@@ -73,9 +74,9 @@ def of_use(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Product
 
 
 def _terms(step: Step, which: int, index: tuple[int, ...]) -> Terms | None:
-    """By the op's own rule; None where there is none."""
+    """Return the terms by the op's rule; None if it has no rule."""
     rule = RULES.get(step.name)
-    ours = getattr(step.op, "__module__", "").startswith("minicnn.")  # a user's own conv may mean anything
+    ours = getattr(step.op, "__module__", "").startswith("minicnn.")  # a user's own op may also be called conv
     if not ours:
         return None
     if rule is not None:
@@ -87,7 +88,7 @@ def _terms(step: Step, which: int, index: tuple[int, ...]) -> Terms | None:
 
 
 def _elementwise(step: Step, which: int, index: tuple[int, ...]) -> Terms:
-    """Those elements of the output along which the operand was repeated; the slope is the gradient over what came."""
+    """Return the outputs to which the operand was broadcast; the slope is the gradient divided by the cotangent."""
     part, cotangent = step.unsummed[which], step.cotangent
     assert part is not None and cotangent is not None
     at = _copies(index, step.inputs[which].array.shape, cotangent.shape)
@@ -97,14 +98,14 @@ def _elementwise(step: Step, which: int, index: tuple[int, ...]) -> Terms:
 
 
 def _mul(step: Step, which: int, index: tuple[int, ...]) -> Terms:
-    """The factor is the other operand."""
+    """Return the terms of a product, whose factor is the other operand."""
     assert step.cotangent is not None
     at = _copies(index, step.inputs[which].array.shape, step.cotangent.shape)
     return _with_operand(step, 1 - which, at)
 
 
 def _with_operand(step: Step, other: int, at: np.ndarray) -> Terms:
-    """Factors that stand where broadcasting takes them from."""
+    """Return terms whose factors are read from the other operand, by the rules of broadcasting."""
     operand = step.inputs[other]
     axes = at[:, at.shape[1] - operand.array.ndim :]
     position = axes * (np.array(operand.array.shape, int) > 1)
@@ -113,7 +114,7 @@ def _with_operand(step: Step, other: int, at: np.ndarray) -> Terms:
 
 
 def _copies(index: tuple[int, ...], shape: tuple[int, ...], wide: tuple[int, ...]) -> np.ndarray:
-    """(T, axes): where broadcasting to the shape `wide` puts an element."""
+    """Return (T, axes): the positions to which broadcasting to the shape `wide` copies an element."""
     extra = len(wide) - len(shape)
     ranges = [np.arange(n) for n in wide[:extra]]
     ranges += [np.arange(w) if n == 1 else np.array([i]) for i, n, w in zip(index, shape, wide[extra:], strict=True)]
@@ -121,14 +122,14 @@ def _copies(index: tuple[int, ...], shape: tuple[int, ...], wide: tuple[int, ...
 
 
 def _grid(ranges: list[np.ndarray]) -> np.ndarray:
-    """Every choice of one number from each range, as rows."""
+    """Return every choice of one number from each range, as rows."""
     return (
         np.stack([g.ravel() for g in np.meshgrid(*ranges, indexing="ij")], axis=1) if ranges else np.zeros((1, 0), int)
     )
 
 
 def _matmul(step: Step, which: int, index: tuple[int, ...]) -> Terms | None:
-    """y[…, m, n] = Σ_k x[…, m, k] w[…, k, n], for stacks of one shape."""
+    """Return the terms of y[…, m, n] = Σ_k x[…, m, k] w[…, k, n]; None unless all stacks have one shape."""
     x, w = (value.array for value in step.inputs)
     if w.ndim < 2 or x.shape[:-2] != w.shape[:-2]:
         return None
@@ -142,7 +143,7 @@ def _matmul(step: Step, which: int, index: tuple[int, ...]) -> Terms | None:
 
 
 def _linear(step: Step, which: int, index: tuple[int, ...]) -> Terms | None:
-    """y[…, j] = b[j] + Σ_k x[…, k] w[k, j], with any number of axes before."""
+    """Return the terms of y[…, j] = b[j] + Σ_k x[…, k] w[k, j], with any number of leading axes."""
     if which == 2:
         return _bias(step, index)
     x, w = (value.array for value in step.inputs[:2])
@@ -154,7 +155,7 @@ def _linear(step: Step, which: int, index: tuple[int, ...]) -> Terms | None:
 
 
 def _conv(step: Step, which: int, index: tuple[int, ...]) -> Terms:
-    """y[n, o, j] = b[j] + Σ_k Σ_c x[n, o · stride + k · dilation − before, c] w[k, c, j]."""
+    """Return the terms of y[n, o, j] = b[j] + Σ_k Σ_c x[n, o · stride + k · dilation − before, c] w[k, c, j]."""
     if which == 2:
         return _bias(step, index)
     x, w = (value.array for value in step.inputs[:2])
@@ -182,7 +183,7 @@ def _conv(step: Step, which: int, index: tuple[int, ...]) -> Terms:
 
 
 def _bias(step: Step, index: tuple[int, ...]) -> Terms:
-    """Added to every position, with the factor 1."""
+    """Return the terms of a bias, which is added to every position with the factor 1."""
     assert step.cotangent is not None
     at = _grid([*(np.arange(n) for n in step.cotangent.shape[:-1]), np.array(index)])
     return Terms(at, np.ones(len(at)))
@@ -202,18 +203,19 @@ RULES: dict[str, Callable[[Step, int, tuple[int, ...]], Terms | None]] = {
 
 
 def window_of(step: Step):
-    """The Window that a recorded convolution slid over its input."""
+    """Return the Window that a recorded convolution slid over its input."""
     x, w = (value.array for value in step.inputs[:2])
     options = {key: step.arguments[key] for key in ("stride", "dilation", "padding") if key in step.arguments}
     return slide("conv", x.shape[1:-1], w.shape[:-2], **options)
 
 
-# -- asking the op's backward -----------------------------------------------------------------------------------------
+# -- running the op's backward ----------------------------------------------------------------------------------------
 
 
 def _probed(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Product], int]:
-    """Set halves of the cotangent to zero, as long as something comes through. Random weights see to it that nothing
-    cancels; a block that is still undivided after so many PROBES counts as one.
+    """Return the products found by setting halves of the cotangent to zero while the gradient stays nonzero.
+
+    Random weights prevent cancellation. A block that is still undivided after PROBES runs counts as one product.
     """
     cotangent = step.cotangent
     assert cotangent is not None
@@ -232,7 +234,7 @@ def _probed(step: Step, which: int, index: tuple[int, ...]) -> tuple[list[Produc
 
     found, waiting = [], [flat] if len(flat) else []
     while waiting:
-        places = waiting.pop(0)  # the largest blocks first, so that those left over are about alike
+        places = waiting.pop(0)  # largest first, so that undivided blocks are of similar size
         if len(places) > 1 and probes < PROBES:
             if through(places, weights) != 0:
                 waiting += [half for half in np.array_split(places, 2) if len(half)]

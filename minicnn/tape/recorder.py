@@ -1,5 +1,6 @@
-"""What a tape keeps of each operation, forward and backward. It keeps copies: whatever an optimizer does to the weights
-afterwards, the tape still knows what they were.
+"""The record that a tape keeps of each operation, forward and backward.
+
+It keeps copies, which stay valid after an optimizer has changed the weights.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from minicnn.operation import watching
 from minicnn.tape import changes, frames
 from minicnn.tensor import Tensor
 
-MOST = 10_000  # operations on one tape: a training loop that somebody forgot would fill the memory
-NAMED = 12  # names that a message lists
+MOST = 10_000  # operations on one tape: recording a training loop by mistake would fill the memory
+NAMED = 12  # names listed in a message
 
 
 @dataclass(eq=False)
 class Value:
     """An array that operations took or gave.
 
-    name: the variable or parameter that held it, or one made of the operation, such as conv_1.
-    made_by: the Step that gave it; None for what came from outside.
-    uses: (step, which of its inputs) for every operation that took it.
-    overwritten: what the same array held when an operation took it after a change in place; None if there was none.
+    name: the variable or parameter that held it, or one derived from the operation, such as conv_1.
+    made_by: the Step that gave it; None if no operation on this tape did.
+    uses: (step, input number) for every operation that took it.
+    overwritten: the content of the same array when a later operation took it after a change in place, or None.
     """
 
     array: np.ndarray
@@ -49,11 +50,11 @@ class Value:
 
     @property
     def gradient(self) -> np.ndarray | None:
-        """What backward found, over all uses; None where it has not come by."""
+        """The gradient that backward found, over all uses; None where backward has not run."""
         return self.gradient_until(None)
 
     def gradient_until(self, moment: int | None) -> np.ndarray | None:
-        """The gradient after so many moments of the tape; None means all of them."""
+        """Return the gradient after so many moments of the tape; None means all of them."""
         if self.made_by is not None:
             return self.made_by.cotangent if _happened(self.made_by, moment) else None
         total = None
@@ -70,11 +71,11 @@ def _happened(step: Step, moment: int | None) -> bool:
 
 @dataclass(eq=False)
 class Step:
-    """One operation: what went in, what came out, and, once backward has come by, the gradients.
+    """One operation: its inputs, its output and, once backward has run, the gradients.
 
-    cotangent: the gradient of the output. gradients: one for each input, in its shape; None where none was wanted.
-    backward: the op's own closure. context: in which it ran, for the rule by which gradients pass a ReLU.
-    outer: the same operation on the tape around this one. used: the arrays that must not change until backward.
+    cotangent: the gradient of the output. gradients: one per input, in its shape; None if it requires none.
+    backward: the op's own closure. context: in which the closure ran; it holds the backward rule of ReLU.
+    outer: the same operation on the enclosing tape. used: the arrays that must not change until backward.
     """
 
     number: int
@@ -85,13 +86,13 @@ class Step:
     lines: list[frames.Line]
     began: float = 0.0
     milliseconds: float = 0.0
-    output: Value = None  # type: ignore[assignment]  # there is one as soon as the op has finished
+    output: Value = None  # type: ignore[assignment]  # set as soon as the op has finished
     backward: Callable | None = None
     context: contextvars.Context | None = None
     device: str = "cpu"
     cotangent: np.ndarray | None = None
     gradients: list[np.ndarray | None] = field(default_factory=list)
-    unsummed: list[np.ndarray | None] = field(default_factory=list)  # before broadcasting was undone
+    unsummed: list[np.ndarray | None] = field(default_factory=list)  # before summing over broadcast axes
     backward_milliseconds: float = 0.0
     backward_moment: int | None = None
     outer: Step | None = field(default=None, repr=False)
@@ -112,8 +113,10 @@ class Step:
             step._tape._add(step, result)
 
     def saw(self, cotangent: np.ndarray, gradients: tuple, seconds: float) -> None:
-        """Keep what the closure was given and what it returned; called by the walk back. Copies: the engine may add to
-        a gradient in place. Raise InPlaceError if an array that the gradient depends on was changed after the forward.
+        """Keep copies of what the closure was given and returned, because the engine may add to a gradient in place.
+
+        Called by the backward pass. Raise InPlaceError if an array that the gradient depends on was changed after the
+        forward.
         """
         changes.check_unchanged(self, cotangent)
         own = _on_host(cotangent)
@@ -122,18 +125,18 @@ class Step:
             step._came_back(own, kept, 1000 * seconds)
 
     def _all(self) -> list[Step]:
-        """Return the step and the same operation on the tapes around this one."""
+        """Return the step and the same operation on the enclosing tapes."""
         steps = [self]
         while (outer := steps[-1].outer) is not None:
             steps.append(outer)
         return steps
 
     def made(self, array: np.ndarray) -> bool:
-        """Return True if it is the array of the result, whatever it holds now."""
+        """Return True if this is the array of the result, whatever it holds now."""
         return bool(self.used) and self.used[-1].value is self.output and self.used[-1].array() is array
 
     def run_backward(self, cotangent: np.ndarray) -> list[np.ndarray | None]:
-        """The op's gradients for another cotangent, by its own closure and as on that day, before summing."""
+        """Return the op's gradients for another cotangent, from its closure in its original context, before summing."""
         assert self.backward is not None and self.context is not None
         gradients = _as_list(self.context.run(self.backward, devices.move(cotangent, self.device)))
         return [None if g is None else devices.to_host(g) for g in gradients]
@@ -150,7 +153,7 @@ class Step:
 
 
 def _on_host(array: Any) -> np.ndarray:
-    """Return a copy in this machine's memory."""
+    """Return a copy in host memory."""
     host = devices.to_host(array)
     return host.copy() if host is array else np.asarray(host)
 
@@ -160,7 +163,7 @@ def _as_list(gradients: Any) -> list[np.ndarray | None]:
 
 
 class _Held:
-    """The Values that each Tensor held in turn, by identity: == compares Tensors elementwise. Keeps no Tensor alive."""
+    """The successive Values of each Tensor, by identity, since == compares elementwise. Keeps no Tensor alive."""
 
     def __init__(self) -> None:
         self._entries: dict[int, tuple[weakref.ref[Tensor], list[Value]]] = {}
@@ -179,10 +182,10 @@ class _Held:
 
 
 class Recorder:
-    """Keeps what runs inside its `with` block. Tape (microscope.py) is one, and adds the ways to look at what was kept.
+    """The recorder of what runs inside its `with` block. Tape (microscope.py) adds the ways to look at it.
 
-    steps: the operations, in order, also those that another recorder in there keeps. moments: all that happened, (step,
-    whether it was its backward).
+    steps: the operations, in order, also those of a recorder nested in it. moments: all events as (step, True for its
+    backward).
     """
 
     def __init__(self, backend: str | None = "numpy", most: int = MOST) -> None:
@@ -193,7 +196,7 @@ class Recorder:
         self._of = _Held()
         self._taken: dict[str, int] = {}
         self._open = ExitStack()
-        self._around: Recorder | None = None  # the tape that recorded when this one began
+        self._around: Recorder | None = None  # the enclosing tape, if any
 
     # -- recording ------------------------------------------------------------------------------------------
 
@@ -202,7 +205,7 @@ class Recorder:
         outer = around
         while outer is not None:
             if outer is self:
-                raise InputError("record: this tape is already recording; for a part of it, ask minicnn.record() anew")
+                raise InputError("record: this tape is already recording; for a part, call minicnn.record() again")
             outer = outer._around
         self._around = around
         if self.backend is not None:
@@ -221,7 +224,7 @@ class Recorder:
     def begin(
         self, op: Callable, sources: Sequence[Any], arrays: list, rest: Sequence[Any], options: dict[str, Any]
     ) -> Step:
-        """An op is about to run; called by @op. Puts the tape's copies in the place of its arrays."""
+        """Return a new Step before its op runs, and replace the op's arrays by the tape's copies; called by @op."""
         if len(self.steps) >= self.most:
             raise InputError(f"record: the tape holds {self.most} operations and takes no more; see record(most=…)")
         outer = self._around.begin(op, sources, list(arrays), rest, options) if self._around is not None else None
@@ -236,7 +239,7 @@ class Recorder:
                 arrays[i] = value.array if source.device == "cpu" else source.data.copy()
         names = [p.name for p in inspect.signature(op).parameters.values()]
         parameters = names[: len(inputs)] if len(inputs) <= len(names) else []
-        if len(parameters) != len(inputs) or "parts" in parameters:  # of a variable number
+        if len(parameters) != len(inputs) or "parts" in parameters:  # the op takes a variable number of inputs
             parameters = [f"{names[0]}[{i}]" for i in range(len(inputs))]
         arguments = dict(zip(names[len(inputs) :], rest, strict=False))
         arguments |= {key: value for key, value in options.items() if key != "needs"}
@@ -248,7 +251,7 @@ class Recorder:
         return step
 
     def _value(self, source: Any, array: Any, stack: list[FrameType]) -> Value:
-        """The Value of an operand: a known one as long as the array has not changed since."""
+        """Return the Value of an operand: the known one if the array has not changed since."""
         if not isinstance(source, Tensor):
             shown = _number(array) if np.ndim(array) == 0 else self._free(frames.name_of(source, stack) or "constant")
             value = Value(np.array(devices.to_host(array)), shown, named=True)
@@ -287,7 +290,7 @@ class Recorder:
         self.moments.append((step, True))
 
     def name_by(self, variables: dict[str, Any]) -> None:
-        """Call results by the variables that hold them."""
+        """Name results after the variables that hold them."""
         for name, tensor in variables.items():
             if isinstance(tensor, Tensor) and not name.startswith("_"):
                 for value in self._of.get(tensor):
@@ -298,7 +301,7 @@ class Recorder:
         value.name, value.named = self._free(name), True
 
     def _free(self, name: str, first: int = 0) -> str:
-        """The name, or with a number behind it: x, x_2, x_3 for what a variable held one after the other."""
+        """Return the name, numbered if it is taken: x, x_2, x_3 for successive values of one variable."""
         while True:
             count = self._taken[name] = self._taken.get(name, 0) + 1
             free = name if count == 1 and not first else f"{name}_{count}"
@@ -315,8 +318,9 @@ class Recorder:
         return iter(self.steps)
 
     def find(self, what: Tensor | str, *, asked_by: str = "find") -> Value:
-        """The Value of a Tensor, or of a name that show() prints. Of a Tensor that changed meanwhile, the last with a
-        gradient.
+        """Return the Value of a Tensor, or of a name that show() prints.
+
+        For a Tensor that was changed in between, return the last Value with a gradient.
         """
         if isinstance(what, Tensor):
             values = self._of.get(what)
@@ -336,7 +340,7 @@ class Recorder:
         raise InputError(f"{asked_by}: tensor is {what!r}; the tape knows {self._known_like(what)}")
 
     def _known_like(self, name: str) -> str:
-        """The names on the tape; of many, those most like this one."""
+        """Return the names on the tape; if there are many, those most similar to this one."""
         known = list(dict.fromkeys(v.name for v in self.values if not _is_number(v)))
         if len(known) <= NAMED:
             return ", ".join(known) or "nothing yet"

@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step, Value
 
 HELP = """\
-  next [N]         n     the next moment, or N further on; an empty line does the last command again
-  previous [N]     p     back again
-  backward         b     into the backward of this operation
-  forward          f     to the forward of this operation
-  continue         c     on to the next break or to where a watched gradient changes
-  goto N                 to operation N of the list
-  first, last            to either end
+  next [N]         n     go to the next moment, or N ahead; an empty line repeats the last command
+  previous [N]     p     go back one moment, or N
+  backward         b     go to the backward of this operation
+  forward          f     go to the forward of this operation
+  continue         c     go to the next break, or to the next change of a watched gradient
+  goto N                 go to operation N of the list
+  first, last            go to either end
   break OP               stop at an operation: by its kind (relu), its number, or its result (conv_1)
-  watch NAME.grad        print a gradient, or values, as they are at every stop, and stop where they change
+  watch NAME.grad        print a gradient or values at every stop, and stop when they change
   clear [WHAT]           remove a break or a watch, or all of them
-  print NAME[SLICE]      numbers: print w.grad[0, :, 1]
-  why NAME[INDEX]        the products whose sum is this element of NAME's gradient: why w[1, 0, 2, 0]
-  pixel NAME[INDEX]      an output of a convolution, every way it is computed
-  list             l     operations around this one
-  show                   all of them
-  source                 the code of this operation, forward and backward
-  page PATH              write everything as a page for the browser
+  print NAME[SLICE]      print elements: print w.grad[0, :, 1]
+  why NAME[INDEX]        print the products whose sum is this element of NAME.grad: why w[1, 0, 2, 0]
+  pixel NAME[INDEX]      print an output of a convolution, every way it is computed
+  list             l     list the operations around this one
+  show                   list all operations
+  source                 print the code of this operation, forward and backward
+  page PATH              write the tape as an HTML page
   quit             q"""
 
 REFERENCE = re.compile(r"^\s*(?P<name>.+?)(?P<gradient>\.grad)?\s*(?:\[(?P<index>.*)\])?\s*$")
@@ -49,7 +49,7 @@ SHORT |= {"h": "help", "?": "help", "s": "next"}
 
 
 class Stepper(cmd.Cmd):
-    """Commands are read from `stdin` and answered on `stdout`, which may be pipes."""
+    """The prompt: reads commands from `stdin` and answers on `stdout`, which may be pipes."""
 
     prompt = "(tape) "
 
@@ -63,7 +63,7 @@ class Stepper(cmd.Cmd):
     def preloop(self) -> None:
         if not self.tape.moments:
             raise InputError("step: the tape is empty; no operation ran while it recorded")
-        self.say(f"{summary(self.tape)}\n`help` tells the commands")
+        self.say(f"{summary(self.tape)}\n`help` lists the commands")
         self.stop()
 
     def say(self, line: str) -> None:
@@ -81,7 +81,7 @@ class Stepper(cmd.Cmd):
             return False
 
     def default(self, line: str) -> None:
-        self.say(f"  {line.split()[0]!r} is no command; `help` lists them")
+        self.say(f"  {line.split()[0]!r} is not a command; `help` lists them")
 
     def do_help(self, argument: str) -> None:
         self.say(HELP)
@@ -188,7 +188,7 @@ class Stepper(cmd.Cmd):
         page.save(self.tape, path)
         self.say(f"  wrote {path}")
 
-    # -- where we are ---------------------------------------------------------------------------------------
+    # -- position -------------------------------------------------------------------------------------------
 
     @property
     def here(self) -> Step:
@@ -196,7 +196,7 @@ class Stepper(cmd.Cmd):
         return self.tape.moments[self.at][0]
 
     def move(self, to: int) -> None:
-        """Put the cursor there, or at the end that is nearer, and say what is seen."""
+        """Move the cursor there, or to the nearer end, and print the moment."""
         last = len(self.tape.moments) - 1
         if to < 0 or to > last:
             self.say(f"  that is {'before the beginning' if to < 0 else 'the end'}")
@@ -204,20 +204,20 @@ class Stepper(cmd.Cmd):
         self.stop()
 
     def stop(self) -> None:
-        """Say what happened at this moment."""
+        """Print what happened at this moment."""
         step, back = self.tape.moments[self.at]
         self.say("\n".join(_backward_lines(step, self.at) if back else _forward_lines(step)))
         for argument in self.watched:
             self.say(self.watch_line(argument))
 
     def numbered(self, argument: str) -> Step:
-        """The operation of that number."""
+        """Return the operation of that number. Raise InputError if there is none."""
         if not argument.strip().isdecimal() or not 1 <= int(argument) <= len(self.tape):
             raise InputError(f"goto: operation is {argument!r}; expected 1 … {len(self.tape)}")
         return self.tape.steps[int(argument) - 1]
 
     def reference(self, argument: str) -> tuple[Value, bool, Any]:
-        """(value, whether its gradient is meant, index or None) of NAME, NAME.grad, NAME[1, :, 0]."""
+        """Return (value, True for its gradient, index or None) from NAME, NAME.grad or NAME[1, :, 0]."""
         found = REFERENCE.match(argument)
         if found is None:
             raise InputError("a name is missing; expected NAME, NAME.grad or NAME.grad[0, :, 1]")
@@ -225,14 +225,14 @@ class Stepper(cmd.Cmd):
         return self.tape.find(found["name"], asked_by="step"), found["gradient"] is not None, index
 
     def array(self, value: Value, gradient: bool, at: int) -> np.ndarray | None:
-        """What it holds when moment `at` is over; None if it is not there by then."""
+        """Return the content of a value or its gradient after moment `at`; None if it does not exist by then."""
         if gradient:
             return value.gradient_until(at + 1)
         made = value.made_by
         return value.array if made is None or self.tape.moments.index((made, False)) <= at else None
 
     def state(self, argument: str, at: int) -> bytes | None:
-        """By which a change is noticed."""
+        """Return the bytes of a watched array, by which a change is detected."""
         value, gradient, index = self.reference(argument)
         array = self.array(value, gradient, at)
         return None if array is None else np.ascontiguousarray(array[index] if index is not None else array).tobytes()
@@ -253,7 +253,7 @@ def _count(argument: str, command: str) -> int:
 
 
 def _index(written: str) -> Any:
-    """[0, :, 1] as Python reads it, of integers and slices and nothing else."""
+    """Return the index that a text such as [0, :, 1] means; only integers, slices and … are allowed."""
 
     def entry(node: ast.expr) -> Any:
         if isinstance(node, ast.Slice):
@@ -262,14 +262,14 @@ def _index(written: str) -> Any:
             return node.value
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -entry(node.operand)
-        raise InputError(f"[{written}] is no index; expected integers, slices and …, as in [0, :, 1]")
+        raise InputError(f"[{written}] is not an index; expected integers, slices and …, as in [0, :, 1]")
 
     if not written.strip():
         return ()
     try:
         tree = ast.parse(f"x[{written}]", mode="eval").body
     except SyntaxError:
-        raise InputError(f"[{written}] is no index; expected integers, slices and …, as in [0, :, 1]") from None
+        raise InputError(f"[{written}] is not an index; expected integers, slices and …, as in [0, :, 1]") from None
     inside = tree.slice if isinstance(tree, ast.Subscript) else tree
     return tuple(map(entry, inside.elts)) if isinstance(inside, ast.Tuple) else entry(inside)
 

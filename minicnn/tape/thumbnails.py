@@ -1,4 +1,4 @@
-"""An array as the page carries it: whole where it is small, otherwise its statistics and a picture of fewer cells."""
+"""Arrays as the page carries them: whole if small, otherwise as statistics and a picture of fewer cells."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-SIDE = 28  # cells along a side of a cut tile
+SIDE = 28  # cells per side of a cut tile
 MOST_TILES = 12
-ZERO, NOT_FINITE = 127, 255  # of the cells, which are bytes: 0 … 254 for −scale … scale
+ZERO, NOT_FINITE = 127, 255  # values of the cells, which are bytes: 0 … 254 for −scale … scale
 
 
 def picture_of(array: np.ndarray, room: int, *, filters: bool = False) -> dict[str, Any]:
-    """Plain data, of about `room` bytes as text. filters: those of a convolution, (*kernel, C_in, C_out)."""
+    """Return plain data, about `room` bytes as text. filters: the array is a convolution's (*kernel, C_in, C_out)."""
     facts = _facts(array) | {"plane": plane_of(array.ndim, filters)}
     kind = "<f4" if array.dtype == np.float32 else "<f8"
     if array.size * np.dtype(kind).itemsize * 4 // 3 <= room or array.size <= 1:
@@ -23,14 +23,14 @@ def picture_of(array: np.ndarray, room: int, *, filters: bool = False) -> dict[s
 
 
 def plane_of(axes: int, filters: bool = False) -> tuple[int, int]:
-    """Return the two axes that a tile shows: the last two of space; where there is no space, the last two."""
+    """Return the two axes that a tile shows: the last two spatial ones, or else the last two."""
     if filters and axes >= 4:
         return axes - 4, axes - 3
     return (axes - 3, axes - 2) if axes >= 4 else (max(axes - 2, 0), max(axes - 1, 0))
 
 
 def _facts(array: np.ndarray) -> dict[str, Any]:
-    """What is told of every array. Numbers that are not finite are counted and left out of the statistics."""
+    """Return shape, dtype and statistics. Numbers that are not finite are counted, and left out of the statistics."""
     values = array.astype(np.float64).ravel()
     finite = values[np.isfinite(values)]
     some = finite if finite.size else np.zeros(1)
@@ -51,7 +51,7 @@ def _facts(array: np.ndarray) -> dict[str, Any]:
 
 
 def _cells(array: np.ndarray, plane: tuple[int, int], scale: float, room: int) -> dict[str, Any]:
-    """The first tiles, each cell the mean of what it stands for."""
+    """Return the first tiles, each cell the mean of the elements it covers."""
     axes = array.ndim
     flat, (down, across) = (array.reshape(1, -1), (0, 1)) if axes == 1 else (array, plane)
     others = [i for i in range(flat.ndim) if i not in (down, across)]
@@ -86,7 +86,7 @@ def _cells(array: np.ndarray, plane: tuple[int, int], scale: float, room: int) -
 
 
 def edges_of(length: int, parts: int) -> np.ndarray:
-    """Return where each of so many parts begins."""
+    """Return the start of each of so many parts."""
     return np.arange(parts) * length // parts
 
 

@@ -1,6 +1,6 @@
-"""Seeing what a network has learned: which pictures excite a unit, what in them does, and what it would like best.
+"""Visualization of a network's features: pictures that activate a unit, attribution, and synthesis.
 
-Every figure is returned, none is shown; `save` writes one.
+Every function returns its figure and shows none; `save` writes one.
 """
 
 from minicnn.errors import suggest_names

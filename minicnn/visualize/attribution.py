@@ -1,5 +1,6 @@
-"""What in a picture excites a unit: by its gradient, and by what is made of gradients. Maps are (N, H, W, 3), or
-without N for one picture, and are not scaled: what is drawn is a matter of plots.py.
+"""Attribution of a unit's activation to the pixels, by its gradient and by methods built on gradients.
+
+Maps are (N, H, W, 3), without N for one picture, and not scaled; plots.py turns them into colours.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from minicnn.visualize.units import BATCH, aim, at_rest, gradient, outputs_of, u
 def saliency(
     model: Network, layer: str, images: Any, unit: Any, *, position: Any = "max", batch_size: int = BATCH
 ) -> np.ndarray:
-    """The gradient of a unit to the pixels. Source: Simonyan, Vedaldi & Zisserman 2014.
+    """Return the gradient of a unit with respect to the pixels. Source: Simonyan, Vedaldi & Zisserman 2014.
 
     images: an array (N, H, W, 3) or (H, W, 3), a folder, or a sequence of arrays or files. unit: a number or the name
-    of a class, for all pictures or one each. position: in a layer with places, "max" (where the unit says most),
-    "all" (the sum over places), or (row, column). The other methods take the same.
+    of a class, for all pictures or one per picture. position: in a layer with spatial axes, "max" (the largest
+    activation), "all" (the sum over positions), or (row, column). The other methods take the same arguments.
     """
     return _by_rule("gradient", model, layer, images, unit, position, batch_size)
 
@@ -30,8 +31,10 @@ def saliency(
 def deconvnet(
     model: Network, layer: str, images: Any, unit: Any, *, position: Any = "max", batch_size: int = BATCH
 ) -> np.ndarray:
-    """A unit brought back to the pixels by the transposed filters, max pools' switches, and a ReLU on the way down,
-    which knows nothing of where the ReLU on the way up was on. Source: Zeiler & Fergus 2014. Arguments: see saliency.
+    """Return a unit's activation projected back to the pixels. Source: Zeiler & Fergus 2014. Arguments: see saliency.
+
+    The projection uses the transposed filters and the switches of max pools. On the way back, ReLU is applied to the
+    signal itself, regardless of where the forward ReLU was on.
     """
     return _by_rule("deconvnet", model, layer, images, unit, position, batch_size)
 
@@ -39,7 +42,7 @@ def deconvnet(
 def guided_backprop(
     model: Network, layer: str, images: Any, unit: Any, *, position: Any = "max", batch_size: int = BATCH
 ) -> np.ndarray:
-    """The gradient where it goes through ReLUs that were on, and is positive at each of them.
+    """Return the gradient through the ReLUs that were on, as far as it is positive at each of them.
 
     Source: Springenberg, Dosovitskiy, Brox & Riedmiller 2015. Arguments: see saliency.
     """
@@ -66,11 +69,11 @@ def integrated_gradients(
     position: Any = "max",
     batch_size: int = BATCH,
 ) -> np.ndarray:
-    """(x − x₀) times the mean gradient on the straight way from x₀ to x: the pixels' parts in what the unit says more
-    of x than of x₀. Source: Sundararajan, Taly & Yan 2017.
+    """Return (x − x₀) times the mean gradient on the straight line from x₀ to x. Source: Sundararajan, Taly & Yan 2017.
 
-    baseline: x₀, a number, a colour or a picture; black as in the paper. steps: points on the way, in the middles of
-    so many pieces. The place of the unit is that of x all the way. Other arguments: see saliency.
+    It is each pixel's contribution to the difference of the unit's activation between x and x₀.
+    baseline: x₀, a number, a colour or a picture; black as in the paper. steps: points on the line, each in the middle
+    of one of as many segments. The unit's position is that of x at every step. Other arguments: see saliency.
     """
     check_count("integrated_gradients: steps", steps)
 
@@ -97,10 +100,10 @@ def smoothgrad(
     position: Any = "max",
     batch_size: int = BATCH,
 ) -> np.ndarray:
-    """The mean gradient over noisy copies of each picture. Source: Smilkov et al. 2017.
+    """Return the mean gradient over noisy copies of each picture. Source: Smilkov et al. 2017.
 
-    noise: its deviation, as a share of the difference between the picture's lightest and darkest value. What leaves
-    [0, 1] is clipped, for networks are made for pictures. Other arguments: see saliency.
+    noise: its standard deviation, as a share of the range between the picture's lightest and darkest value. Noisy
+    values are clipped to [0, 1], the range of pictures. Other arguments: see saliency.
     """
     check_count("smoothgrad: samples", samples)
     if not isinstance(noise, int | float) or not 0 <= noise <= 10:
@@ -108,7 +111,7 @@ def smoothgrad(
 
     def smooth(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
         deviation = np.float32(noise) * np.ptp(pictures, axis=(1, 2, 3), keepdims=True)
-        sources = [np.random.default_rng([seed, first + i]) for i in range(len(pictures))]  # whatever the batches are
+        sources = [np.random.default_rng([seed, first + i]) for i in range(len(pictures))]  # independent of the batches
         total = np.zeros_like(pictures)
         for _ in range(samples):
             drawn = np.stack([source.standard_normal(pictures.shape[1:], np.float32) for source in sources])
@@ -121,8 +124,9 @@ def smoothgrad(
 def for_each_batch(
     model: Network, layer: str, images: Any, unit: Any, position: Any, batch_size: int, method: Any
 ) -> np.ndarray:
-    """method(pictures, cotangent, number of the first) over all pictures, its results one after the other; of a single
-    picture (H, W, 3), without the first axis.
+    """Return method(pictures, cotangent, number of the first) over all pictures, its results concatenated.
+
+    The result for a single picture (H, W, 3) has no first axis.
     """
     model.check_layer(layer)
     pictures = as_pictures(images, model.card.input_size)

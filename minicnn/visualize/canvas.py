@@ -1,8 +1,8 @@
-"""Pictures that are made instead of taken: numbers that an optimizer moves, and how they become pixels.
+"""Synthetic pictures: numbers that an optimizer moves, and their conversion to pixels.
 
-Natural pictures have much of low frequencies and little of high ones, and their three colours go together. Numbers that
-stand for frequencies and for opposed colours, each scaled to its share, let a step of the optimizer be a likely change
-of a picture. Source: Olah, Mordvintsev & Schubert 2017, "Feature visualization".
+Natural pictures contain more of low frequencies than of high ones, and their three colours are correlated. The numbers
+stand for frequencies and decorrelated colours, each scaled to its share. A step of the optimizer then changes a picture
+in a natural way. Source: Olah, Mordvintsev & Schubert 2017, "Feature visualization".
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from minicnn.errors import InputError
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 
-# Light, red against blue, green against both: what remains of a natural picture's colours when nothing in them goes
-# together any more, by Ohta, Kanade & Sakai 1980; each with about its deviation in photographs.
+# Lightness, red against blue, green against both: the decorrelated colours of natural pictures, by Ohta, Kanade &
+# Sakai 1980; each with its approximate standard deviation in photographs.
 COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
 COLOURS /= np.linalg.norm(COLOURS, axis=1, keepdims=True)
 DEVIATIONS = np.array([[0.46], [0.13], [0.06]], np.float32)
@@ -23,7 +23,7 @@ DEVIATIONS = np.array([[0.46], [0.13], [0.06]], np.float32)
 
 @op(inputs=1)
 def hartley(x):
-    """The two-dimensional Hartley transform: Σ x[h, w] · (cos + sin)(2π (hu/H + wv/W)) / √(HW). x: (N, H, W, C).
+    """Return the two-dimensional Hartley transform: Σ x[h, w] · (cos + sin)(2π (hu/H + wv/W)) / √(HW). x: (N, H, W, C).
 
     Real, orthogonal and symmetric: it is its own inverse, and its own backward. Source: Hartley 1942; Bracewell 1983.
     """
@@ -37,9 +37,9 @@ def hartley(x):
 
 @op(inputs=1)
 def sampled(x, rows, columns):
-    """Pictures seen through two matrices: y[n, i, j, c] = Σ rows[i, h] · columns[j, w] · x[n, h, w, c].
+    """Return pictures resampled by two matrices: y[n, i, j, c] = Σ rows[i, h] · columns[j, w] · x[n, h, w, c].
 
-    x: (N, H, W, C); rows: (H', H); columns: (W', W): shifts, crops and scales that keep upright what is upright.
+    x: (N, H, W, C). rows: (H', H). columns: (W', W). They can shift, crop and scale, but not rotate.
     """
     if x.ndim != 4 or rows.shape[1:] != x.shape[1:2] or columns.shape[1:] != x.shape[2:3]:
         raise InputError(f"sampled: rows have shape {rows.shape}, columns {columns.shape}; not those of x {x.shape}")
@@ -56,8 +56,9 @@ def sampled(x, rows, columns):
 
 
 def window(length: int, output: int, scale: float, shift: float) -> np.ndarray:
-    """(output, length): samples around the middle of so many pixels, `scale` pixels apart and moved by `shift`, each
-    between its two neighbours; beyond the edge, the last pixel.
+    """Return the matrix (output, length) that samples a line of pixels `scale` apart, moved by `shift` from the middle.
+
+    Each sample interpolates between its two neighbours. Beyond the edge it is the last pixel.
     """
     places = (length - 1) / 2 + shift + scale * (np.arange(output) - (output - 1) / 2)
     places = np.clip(places, 0, length - 1)
@@ -65,7 +66,7 @@ def window(length: int, output: int, scale: float, shift: float) -> np.ndarray:
 
 
 class Canvas:
-    """`count` pictures (count, H, W, 3) that are made of `numbers`, which an optimizer may move."""
+    """A batch of `count` pictures (count, H, W, 3), computed from `numbers`, which an optimizer may move."""
 
     def __init__(self, count: int, size: tuple[int, int], *, seed: int = 0, contrast: float = 0.3) -> None:
         height, width = size
@@ -77,6 +78,6 @@ class Canvas:
         self.numbers = Tensor(np.repeat(contrast * drawn, count, axis=0), requires_grad=True)
 
     def picture(self) -> Tensor:
-        """The pictures, in [0, 1]."""
+        """Return the pictures, in [0, 1]."""
         colours = ops.matmul(hartley(self.numbers * self.shares), DEVIATIONS * COLOURS)
         return ops.sigmoid(colours * 4.0)

@@ -1,4 +1,4 @@
-"""Figures of what in a picture excites a unit: the picture, and beside it what each method finds."""
+"""Figures of attribution: each picture next to the maps of several methods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from minicnn.visualize.units import at_rest, outputs_of, unit_numbers
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 200  # pixels of a picture's shorter side, at least
+SHOWN = 200  # minimum length of a picture's shorter side, in pixels
 
 Column = tuple[str, Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
@@ -33,7 +33,7 @@ def _size(picture: np.ndarray, map: np.ndarray) -> np.ndarray:
 
 
 def _both(picture: np.ndarray, map: np.ndarray) -> np.ndarray:
-    """How much a map that may have both signs says of each pixel."""
+    """Return the picture overlaid with the positive part of a signed map."""
     return plots.over(picture, np.maximum(map, 0))
 
 
@@ -58,9 +58,9 @@ def evidence(
     unit: Any = None,
     **options: Any,
 ) -> Figure:
-    """Pictures, each beside what one of COLUMNS' methods says about a unit of a layer.
+    """Return a figure of pictures, each next to the maps of one entry of COLUMNS.
 
-    layer: None for the last. unit: None for the one that says most of each picture. options: of the method.
+    layer: None for the last. unit: None for the most active one of each picture. options: passed to the method.
     """
     if method not in COLUMNS:
         raise InputError(f"evidence: method is {method!r}; expected one of {', '.join(COLUMNS)}")
@@ -80,7 +80,7 @@ def evidence(
 
 
 def strongest(model: Network, layer: str, pictures: np.ndarray, unit: Any = None) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) units, of each picture the one that says most where it says most, or those asked for; (N,) what they say."""
+    """Return (N,) units, the most active one of each picture or those given, and their (N,) largest activations."""
     with at_rest(model):
         outputs = outputs_of(model, layer, pictures)
     said = outputs.reshape(len(outputs), -1, outputs.shape[-1]).max(axis=1)
@@ -89,13 +89,13 @@ def strongest(model: Network, layer: str, pictures: np.ndarray, unit: Any = None
 
 
 def _shown(picture: np.ndarray) -> np.ndarray:
-    """Large enough that figures do not blur its pixels."""
+    """Return the picture enlarged, so that figures do not blur its pixels."""
     zoom = max(1, SHOWN // min(picture.shape[:2]))
     return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 def inversions(model: Network, image: Any, layers: list[str], *, size: int | None = None, **how: Any) -> Figure:
-    """A picture, and what is left of it in layers. how: as of invert."""
+    """Return a figure of a picture and its inversions from layers. how: passed to invert."""
     from minicnn.images import as_image
     from minicnn.visualize.synthesis import invert
 
@@ -110,7 +110,7 @@ def inversions(model: Network, image: Any, layers: list[str], *, size: int | Non
 
 
 def wishes(model: Network, layer: str, units: Any = None, *, count: int = 12, columns: int = 6, **how: Any) -> Figure:
-    """What units of a layer would like best. units: None for the first `count`. how: as of maximize."""
+    """Return a figure of pictures that maximize units. units: None for the first `count`. how: passed to maximize."""
     from minicnn.visualize.synthesis import maximize
 
     model.check_layer(layer)

@@ -1,7 +1,7 @@
-"""The patches that most excite a unit. Source: Zeiler & Fergus 2014, section 4, who show nine of each.
+"""The patches that most activate a unit. Source: Zeiler & Fergus 2014, section 4, who show nine per unit.
 
-Of any number of pictures only the k best of each unit are remembered while they stream past; the patches are cut out
-in the end, by the exact receptive field.
+The pictures are streamed, and only the k best per unit are kept. The patches are cut out at the end, by the exact
+receptive field.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from minicnn.visualize.pictures import Pictures, as_pictures
 from minicnn.visualize.units import at_rest, unit_numbers
 
 PATCHES = 9
-BATCH = 64  # pictures at once
-EVERY = 20.0  # seconds between two savings of the state
+BATCH = 64  # pictures per batch
+EVERY = 20.0  # seconds between two checkpoints of the state
 NOBODY = -1
 
 
 @dataclass(frozen=True)
 class Patches:
-    """What excites the units of a layer most; the first axes are units and patches, the best first.
+    """The patches that most activate the units of a layer. The first axes are units and patches, the best first.
 
-    units (U,). values (U, k): what the unit said, −∞ where there are fewer than k pictures. numbers (U, k): which
-    picture it was, −1 where there is none. positions (U, k, 2): row and column of the output that said it.
-    boxes (U, k, 4): top, bottom, left, right of each patch in its picture. places (U, k, 4): where in the crop that is.
+    units (U,). values (U, k): activations, −∞ where there are fewer than k pictures. numbers (U, k): picture numbers,
+    −1 where there is none. positions (U, k, 2): row and column of the activation in the output.
+    boxes (U, k, 4): top, bottom, left, right of each patch in its picture. places (U, k, 4): the same box in its crop.
     size: height and width of all crops.
     """
 
@@ -64,7 +64,7 @@ class Patches:
         return crops
 
     def each(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(place of the unit, of the patch, its crop), in the order of the pictures, each of which is read once."""
+        """Yield (index of the unit, index of the patch, its crop). Each picture is read once, in order."""
         current, picture = NOBODY, np.zeros(0)
         for index in np.argsort(self.numbers, axis=None, kind="stable"):
             unit, patch = divmod(int(index), self.numbers.shape[1])
@@ -76,13 +76,13 @@ class Patches:
             yield unit, patch, self.cut(unit, patch, picture)
 
     def of(self, chosen: Any, k: int | None = None) -> Patches:
-        """Return the patches of some units only, by their places in `units`. k: the best of each; None for all."""
+        """Return the patches of some units only, by their indices in `units`. k: patches per unit; None for all."""
         names = ("values", "numbers", "positions", "boxes", "places")
         kept = {name: getattr(self, name)[chosen][:, :k] for name in names}
         return replace(self, units=self.units[chosen], **kept)
 
     def cut(self, unit: int, patch: int, picture: np.ndarray) -> np.ndarray:
-        """From anything of the picture's size, (H, W, …), what belongs to a patch; NaN as in crops."""
+        """Return the crop of a patch from an array of the picture's size (H, W, …); NaN as in crops."""
         (top, bottom, left, right), (above, below, before, after) = self.boxes[unit, patch], self.places[unit, patch]
         crop = np.full((*self.size, *picture.shape[2:]), np.nan, np.float32)
         crop[above:below, before:after] = picture[top:bottom, left:right]
@@ -101,15 +101,16 @@ def top_patches(
     resume: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> Any:
-    """The k patches that most excite each unit, one a picture at most. Source: Zeiler & Fergus 2014.
+    """Return the k patches that most activate each unit, at most one per picture. Source: Zeiler & Fergus 2014.
 
-    layer: a name, or several: then {name: Patches}, from one pass over the pictures.
-    images: an array (N, H, W, 3), a folder with pictures in it, or any sequence of arrays or files, read as they are
-    needed. units: numbers, or names of classes; None for all.
-    size: (height, width) that files are brought to; None takes the size on the model's card.
-    resume: a file to keep what was found so far in, every twenty seconds and when stopped; if it is there, the search
-    goes on where it broke off. progress: a bar; None shows one on a terminal only.
-    Raises InputError, also for layers and units that do not exist, and LoadError for a file that is of another search.
+    layer: a name, or several; several return {name: Patches} from one pass over the pictures.
+    images: an array (N, H, W, 3), a folder of pictures, or any sequence of arrays or files, which is read lazily.
+    units: numbers, or names of classes; None for all.
+    size: (height, width) to which files are resized; None for the size on the model's card.
+    resume: a file for the state, written every twenty seconds and on interruption; if it exists, the search continues
+    from it. progress: True for a progress bar; None shows one on a terminal only.
+    Raise InputError for a bad argument, also if a layer or unit does not exist, and LoadError if the file belongs to
+    another search.
     """
     k = check_count("top_patches: k", k)
     names = [layer] if isinstance(layer, str) else list(dict.fromkeys(layer))
@@ -125,7 +126,7 @@ def top_patches(
 
 
 class _Best:
-    """The k largest of each unit so far: values, pictures' numbers and places among all positions, (U, k)."""
+    """The k largest activations of each unit so far: values, picture numbers and positions, (U, k)."""
 
     def __init__(self, units: np.ndarray, k: int) -> None:
         self.units = units
@@ -134,7 +135,7 @@ class _Best:
         self.places = np.zeros((len(units), k, 2), np.int64)
 
     def add(self, outputs: np.ndarray, first: int) -> None:
-        """Look at outputs (N, H', W', C) or (N, C) of the pictures from number `first` on."""
+        """Update with outputs (N, H', W', C) or (N, C) of the pictures from number `first` on."""
         count, channels = len(outputs), outputs.shape[-1]
         width = outputs.shape[2] if outputs.ndim == 4 else 1
         said = outputs.reshape(count, -1, channels)
@@ -174,7 +175,7 @@ class _Search:
             self._load()
 
     def run(self, batch_size: int, progress: bool | None) -> None:
-        """Look at all pictures that have not been looked at. What was found is saved, whatever ends it."""
+        """Process all remaining pictures. The state is saved however the pass ends."""
         disable = None if progress is None else not progress
         saved = time.monotonic()
         bar = tqdm(total=len(self.pictures), initial=self.done, unit=" pictures", desc="patches", disable=disable)
@@ -192,7 +193,7 @@ class _Search:
             self._save()
 
     def _problem(self, k: int) -> dict[str, Any]:
-        """What a saved state must agree with."""
+        """Return what must match in a saved state."""
         total = Checksum()
         for name, array in sorted(arrays_of(self.model).items()):
             total.begin(name, array.dtype, array.shape)
@@ -227,7 +228,7 @@ class _Search:
             with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 problem, done = json.loads(str(file["problem"])), int(file["done"])
                 arrays = {key: file[key] for key in file.files if "." in key}
-        except Exception as error:  # whatever is wrong with a file that a stranger may have made
+        except Exception as error:  # the file may be damaged or crafted in any way
             kind = type(error).__name__
             raise LoadError(f"{label} holds no search ({kind}); expected what resume has written") from None
         for key, ours in self.problem.items():
@@ -243,7 +244,7 @@ class _Search:
 
 
 def _placed(model: Network, layer: str, pictures: Pictures, best: _Best) -> Patches:
-    """What was found, with the receptive field of each."""
+    """Return the patches found, with their receptive fields."""
     whole = pictures[0].shape[:2]
     fields = fields_of(model, layer, whole)
     boxes, places = (np.zeros((*best.numbers.shape, 4), np.int64) for _ in range(2))
@@ -255,7 +256,7 @@ def _placed(model: Network, layer: str, pictures: Pictures, best: _Best) -> Patc
 
 
 def _place(box: Sequence[int], picture: Sequence[int], size: Sequence[int]) -> tuple[int, int, int, int]:
-    """Where in a crop of `size` a field belongs that the picture's edge may have cut: top, bottom, left, right."""
+    """Return the position in a crop of `size` of a field clipped by the picture's edge: top, bottom, left, right."""
     place: list[int] = []
     for first, stop, length, whole in zip(box[::2], box[1::2], picture, size, strict=True):
         missing = whole - (stop - first)

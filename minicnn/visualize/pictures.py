@@ -1,4 +1,4 @@
-"""Where pictures come from: arrays, files, folders, or drawn faces without end; read when they are asked for."""
+"""Sources of pictures, read lazily: arrays, files, folders, or drawn faces without end."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from minicnn.tensor import Tensor
 
 
 class Pictures(Sequence[np.ndarray]):
-    """Pictures by number, float32 (H, W, 3) in [0, 1]. items: arrays (H, W, 3), floats or uint8, or paths.
+    """A sequence of pictures, float32 (H, W, 3) in [0, 1]. items: arrays (H, W, 3), floats or uint8, or paths.
 
-    size: (height, width) that files are brought to, the middle of them; arrays stay as they are.
+    size: (height, width) to which files are cropped and resized; arrays keep their size.
     """
 
     def __init__(self, items: Any, size: tuple[int, int] | None = None) -> None:
@@ -36,12 +36,12 @@ class Pictures(Sequence[np.ndarray]):
         return middle(picture, self.size) if from_file and self.size is not None else picture
 
     def name(self, number: int) -> str:
-        """What a picture is called: its file, or its number."""
+        """Return the name of a picture: its file, or its number."""
         item = self.items[number] if not isinstance(self.items, np.ndarray) else None
         return Path(item).name if isinstance(item, str | os.PathLike) else f"picture {number}"
 
     def batches(self, size: int, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
-        """(number of the first, pictures (N, H, W, 3)) from `start` on, at most `size` at once."""
+        """Yield (number of the first, pictures (N, H, W, 3)) from `start` on, at most `size` at once."""
         shape: tuple[int, ...] = ()
         for first in range(start, len(self), size):
             batch = self.stacked(range(first, min(first + size, len(self))))
@@ -52,7 +52,7 @@ class Pictures(Sequence[np.ndarray]):
             yield first, batch
 
     def stacked(self, numbers: Sequence[int]) -> np.ndarray:
-        """The pictures of these numbers, (N, H, W, 3). Raises InputError where they differ in size."""
+        """Return the pictures of these numbers, (N, H, W, 3). Raise InputError if they differ in size."""
         pictures = [self[int(number)] for number in numbers]
         for number, picture in zip(numbers, pictures, strict=True):
             if picture.shape != pictures[0].shape:
@@ -63,7 +63,7 @@ class Pictures(Sequence[np.ndarray]):
         return np.stack(pictures)
 
     def fingerprint(self) -> str:
-        """Tells these pictures from others: by their paths, or by numbers from all over an array."""
+        """Return a digest of these pictures: of their paths, or of samples from all over an array."""
         total = hashlib.sha256(f"{len(self)} {self.size}".encode())
         if isinstance(self.items, np.ndarray):
             total.update(np.ascontiguousarray(self.items[:: max(1, len(self) // 64)]).tobytes())
@@ -74,7 +74,7 @@ class Pictures(Sequence[np.ndarray]):
 
 
 class DrawnFaces(Sequence[np.ndarray]):
-    """Faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): `each` of every person, `count` in all."""
+    """The faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): `each` per person, `count` in all."""
 
     def __init__(self, count: int, size: int, *, each: int = 2, seed: int = 0) -> None:
         from minicnn.datasets.synthetic_faces import Population
@@ -93,8 +93,9 @@ class DrawnFaces(Sequence[np.ndarray]):
 
 
 def as_pictures(images: Any, size: tuple[int, int] | None = None) -> Pictures:
-    """Pictures from an array (N, H, W, 3) or (H, W, 3), a folder (with all folders in it), a file, or a sequence of
-    files or arrays. size: (height, width) of what comes out of files.
+    """Return Pictures from an array (N, H, W, 3) or (H, W, 3), a folder and its subfolders, a file, or a sequence.
+
+    A sequence holds files or arrays. size: (height, width) for pictures from files.
     """
     if isinstance(images, Pictures):
         return images
@@ -112,7 +113,7 @@ def as_pictures(images: Any, size: tuple[int, int] | None = None) -> Pictures:
 
 
 def middle(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The largest part in the middle of a picture that has the shape of `size`, as so many pixels."""
+    """Return the largest central part of a picture with the aspect ratio of `size`, resized to `size`."""
     (height, width), (tall, wide) = picture.shape[:2], size
     scale = min(height / tall, width / wide)
     rows, columns = max(1, round(tall * scale)), max(1, round(wide * scale))

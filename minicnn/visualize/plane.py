@@ -1,4 +1,4 @@
-"""Pictures in the plane, near each other where a network finds them alike."""
+"""Pictures in the plane, close together if a network encodes them similarly."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ INCHES = 9.0
 
 
 def embedding_map(model: Network, images: Any, *, layer: str | None = None, side: float = 0.055) -> Figure:
-    """Pictures at the places of their encodings along the two principal components of all of them.
+    """Return a figure of pictures at their encodings along the first two principal components.
 
-    images: as of top_patches. layer: whose outputs are the encodings; None for the last. side: of a picture, as a share
-    of the figure. Where two would lie on each other the later one is left out, its place marked by a dot.
+    images: as in top_patches. layer: the one whose outputs are the encodings; None for the last. side: of a picture, as
+    a share of the figure. A picture that would overlap an earlier one is replaced by a dot.
     """
     from matplotlib.figure import Figure
 
@@ -48,7 +48,7 @@ def embedding_map(model: Network, images: Any, *, layer: str | None = None, side
             axes.imshow(pictures[number], extent=extent, interpolation="antialiased", aspect="auto", zorder=2)
         else:
             axes.plot(*place, ".", color=plots.PALE, markersize=3, zorder=1)
-    axes.set(xlim=(-side, 1 + side), ylim=(-side, 1 + side))  # which each picture has changed
+    axes.set(xlim=(-side, 1 + side), ylim=(-side, 1 + side))  # restored, since each picture has changed it
     count = f"{len(shown)} of {len(places)} pictures"
     title = f"{model.card.name}, {layer}: {count} in the plane of {share:.0%} of the variance"
     axes.set_title(plots.literal(title), fontsize=12, color=plots.INK)
@@ -56,7 +56,7 @@ def embedding_map(model: Network, images: Any, *, layer: str | None = None, side
 
 
 def principal_places(encodings: np.ndarray) -> tuple[np.ndarray, float]:
-    """(N, 2) places in the unit square along the first two principal components, and their share of the variance."""
+    """Return (N, 2) positions in the unit square along the first two principal components, and their variance share."""
     centred = encodings.astype(np.float64) - encodings.mean(axis=0, dtype=np.float64)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     places = u[:, :2] * s[:2]

@@ -1,4 +1,4 @@
-"""Figures of what this room finds. Every function returns a matplotlib Figure and shows nothing; `save` writes one."""
+"""Figures of the results. Every function returns a matplotlib Figure and shows nothing; `save` writes one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 INK, PAPER, PALE = "#222222", "#ffffff", "#8795a1"
 DPI = 150
-GREY = 0.5  # of no sign
-MISSING = np.float32(0.9)  # what lies beyond a picture's edge
+GREY = 0.5  # the colour of zero
+MISSING = np.float32(0.9)  # the colour beyond a picture's edge
 
 
-# Numbers to colours
+# Values to colours
 
 
 def signed(maps: np.ndarray, *, quantile: float = 0.995) -> np.ndarray:
-    """Maps (…, h, w, 3) of any sign as colours: grey for nothing, and for each map the given share of its pixels within
-    [0, 1]. NaN stays NaN.
+    """Return signed maps (…, h, w, 3) as colours around grey, each scaled so that this share of it fits into [0, 1].
+
+    NaN stays NaN.
     """
     flat = np.abs(maps).reshape(*maps.shape[:-3], -1)
     flat = np.where(np.isnan(flat), 0, flat)
@@ -39,32 +40,32 @@ def signed(maps: np.ndarray, *, quantile: float = 0.995) -> np.ndarray:
 
 
 def magnitude(maps: np.ndarray, *, quantile: float = 0.99) -> np.ndarray:
-    """Maps (…, h, w, 3) as their largest absolute channel, (…, h, w), each in [0, 1]. Source: Simonyan et al. 2014."""
+    """Return the largest absolute channel of maps (…, h, w, 3), each in [0, 1]. Source: Simonyan et al. 2014."""
     size = np.abs(maps).max(axis=-1)
     largest = np.quantile(size.reshape(*size.shape[:-2], -1), quantile, axis=-1)[..., None, None]
     return np.clip(size / np.maximum(largest, 1e-12), 0, 1)
 
 
 def heat(map: np.ndarray, colours: str = "inferno") -> np.ndarray:
-    """A map (h, w) in [0, 1] as colours (h, w, 3)."""
+    """Return a map (h, w) in [0, 1] as colours (h, w, 3)."""
     import matplotlib
 
     return np.asarray(matplotlib.colormaps[colours](map), np.float32)[..., :3]
 
 
 def over(picture: np.ndarray, map: np.ndarray, *, opacity: float = 0.55) -> np.ndarray:
-    """A picture (h, w, 3) in grey with a map (h, w) ≥ 0 over it: nothing where that is zero."""
+    """Return a picture (h, w, 3) in grey, overlaid with a map (h, w) ≥ 0; zero is transparent."""
     strength = np.clip(map / max(float(map.max()), 1e-12), 0, 1)[..., None]
     grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
     share = opacity * np.sqrt(strength) + (0.25 * (strength > 0.02))
     return np.clip((1 - share) * grey + share * heat(strength[..., 0], "turbo"), 0, 1).astype(np.float32)
 
 
-# Pictures side by side
+# Pictures in a grid
 
 
 def mosaic(tiles: Any, columns: int, *, gap: int = 1, zoom: int = 1, background: float = 1.0) -> np.ndarray:
-    """Pictures (N, h, w, 3) in rows of so many, `gap` pixels apart, each pixel as zoom × zoom. NaN is pale."""
+    """Return pictures (N, h, w, 3) in rows of `columns`, `gap` pixels apart, enlarged by `zoom`. NaN is drawn pale."""
     tiles = np.asarray(tiles, np.float32)
     tiles = np.where(np.isnan(tiles), MISSING, tiles)
     tiles = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
@@ -78,7 +79,7 @@ def mosaic(tiles: Any, columns: int, *, gap: int = 1, zoom: int = 1, background:
 
 
 def nine(tiles: np.ndarray, side: int = 120) -> np.ndarray:
-    """Up to nine pictures (N, h, w, 3) as a square of three by three, of about `side` pixels each way."""
+    """Return up to nine pictures (N, h, w, 3) as a square of three by three, about `side` pixels wide."""
     zoom = max(1, round(side / 3 / tiles.shape[1]))
     filled = np.full((9, *tiles.shape[1:]), np.nan, np.float32)
     filled[: len(tiles)] = tiles[:9]
@@ -93,7 +94,7 @@ def figure_of(
     title: str = "",
     inches: float = 1.6,
 ) -> Figure:
-    """Pictures (h, w, 3) or (h, w) in rows and columns; titles above the columns, labels left of the rows.
+    """Return a figure of pictures (h, w, 3) or (h, w) in rows and columns; titles above columns, labels left of rows.
 
     inches: the height of a row.
     """
@@ -136,7 +137,7 @@ def figure_of(
 
 
 def unit_name(model: Network, layer: str, unit: int) -> str:
-    """A unit's class, where its layer gives the classes; else its number."""
+    """Return a unit's class, if its layer gives the classes; otherwise its number."""
     classes = model.card.classes
     return classes[unit] if classes and layer == model.layers[-1].name else f"unit {unit}"
 
@@ -145,8 +146,10 @@ def unit_name(model: Network, layer: str, unit: int) -> str:
 
 
 def filter_grid(model: Network, layer: str, *, columns: int | None = None, most: int = 64) -> Figure:
-    """The filters of a convolution. Of the first layer in colours, each with its own contrast around grey; of a deeper
-    one the slices to its strongest input channels, a row a filter: blue is below zero, red above. most: filters shown.
+    """Return a figure of a convolution's filters. most: maximum number of filters.
+
+    Filters of the first layer are shown in colour, each with its own contrast around grey. For a deeper layer, each row
+    shows one filter's slices to its strongest input channels: blue is below zero, red above.
     """
     found = {module.name: module for module in every(model.layers)}
     model.check_layer(layer)
@@ -158,7 +161,7 @@ def filter_grid(model: Network, layer: str, *, columns: int | None = None, most:
     kind = f"{layer}: {w.shape[-1]} filters of {w.shape[0]}×{w.shape[1]} on {w.shape[2]} channels"
     if filters.shape[-1] == 3:
         tiles = signed(filters, quantile=1.0)
-        if model.card.preprocessing in ("vgg", "squeezenet"):  # they see blue, green, red
+        if model.card.preprocessing in ("vgg", "squeezenet"):  # these networks take blue, green, red
             tiles = tiles[..., ::-1]
         across = columns or min(16, max(8, round(len(tiles) ** 0.5)))
         zoom = max(1, 60 // tiles.shape[1])
@@ -179,7 +182,7 @@ def _slices(filters: np.ndarray, columns: int) -> np.ndarray:
 
 
 def feature_grid(model: Network, layer: str, image: Any, *, columns: int = 12, most: int = 48) -> Figure:
-    """What the channels of a layer say of a picture: the strongest first, each in its own contrast, bright for much.
+    """Return a figure of a layer's channels for a picture, the strongest first, each with its own contrast.
 
     image: a path, or floats (H, W, 3) in [0, 1].
     """
@@ -201,25 +204,25 @@ def feature_grid(model: Network, layer: str, image: Any, *, columns: int = 12, m
 
 
 def patch_grid(patches: Patches, *, columns: int = 6) -> Figure:
-    """The patches of each unit, three by three."""
+    """Return a figure of each unit's patches, three by three."""
     cells = [nine(crops) for crops in patches.crops]
     return named_cells(cells, [str(unit) for unit in patches.units], columns, title_of(patches))
 
 
 def title_of(patches: Patches) -> str:
-    """The layer, and how much of the picture its units see."""
+    """Return the layer and the size of its units' receptive fields."""
     return f"{patches.layer}: a unit sees {seen(patches)}"
 
 
 def seen(patches: Patches) -> str:
-    """How much of the picture units see, in words."""
+    """Return the size of the units' receptive fields, in words."""
     height, width = patches.fields.size
     whole = patches.fields.whole or (height, width) == patches.pictures[0].shape[:2]
     return "the whole picture" if whole else f"{height}×{width} pixels"
 
 
 def named_cells(cells: Sequence[np.ndarray], names: Sequence[str], per_row: int, title: str) -> Figure:
-    """Pictures in rows, each with its name above it."""
+    """Return a figure of pictures in rows, each with its name above it."""
     from matplotlib.figure import Figure
 
     rows = -(-len(cells) // per_row)

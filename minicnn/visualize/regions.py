@@ -1,5 +1,6 @@
-"""Where in a picture that lies which excites a unit: from a deep layer's channels, or by covering the picture piece by
-piece. Maps are (N, H, W), or without N for one picture.
+"""Regions of a picture that activate a unit, from a deep layer's channels or by occlusion.
+
+Maps are (N, H, W), without N for one picture.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def grad_cam(
     position: Any = "max",
     batch_size: int = BATCH,
 ) -> np.ndarray:
-    """max(Σ_c α_c A_c, 0), where A are the channels of a layer with places, and α_c is the mean over places of the
-    unit's gradient to A_c; brought to the picture's size, bilinear. Source: Selvaraju et al. 2017.
+    """Return max(Σ_c α_c A_c, 0), resized to the picture bilinearly. Source: Selvaraju et al. 2017.
 
-    at: the layer whose channels these are; None for the last convolution before `layer`. Other arguments: see saliency.
+    A are the channels of a layer with spatial axes, and α_c is the mean over positions of the unit's gradient to A_c.
+    at: the layer of A; None for the last convolution before `layer`. Other arguments: see saliency.
     """
     at = at or _last_convolution(model, layer)
     model.check_layer(at)
@@ -64,12 +65,11 @@ def occlusion(
     position: Any = "max",
     batch_size: int = BATCH,
 ) -> np.ndarray:
-    """How much less the unit says when a piece around a pixel is covered: the mean over all pieces that cover it.
+    """Return the drop in a unit's activation when a patch covers a pixel: the mean over all patches that cover it.
 
-    size: of the piece, pixels or (height, width); None for a quarter of the shorter side. stride: from one piece to
-    the next; None for half a piece. colour: what covers; None for the one that the network takes for zero. The unit
-    stays where it was in the uncovered picture. Source: Zeiler & Fergus 2014, section 4.2. Other arguments: see
-    saliency.
+    size: of the patch, pixels or (height, width); None for a quarter of the shorter side. stride: between patches; None
+    for half a patch. colour: of the patch; None for the one that the network preprocesses to zero. The unit's position
+    stays that of the uncovered picture. Source: Zeiler & Fergus 2014, section 4.2. Other arguments: see saliency.
     """
 
     def cover(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
@@ -92,19 +92,19 @@ def occlusion(
 
 
 def enlarged(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps (N, h, w) at another size (height, width), bilinear between the middles of their pixels."""
+    """Return maps (N, h, w) resized to (height, width), bilinearly between the centres of their pixels."""
     rows, columns = (_interpolation(n, wanted) for n, wanted in zip(maps.shape[1:], size, strict=True))
     return (rows @ maps @ columns.T).astype(maps.dtype)
 
 
 def _interpolation(length: int, wanted: int) -> np.ndarray:
-    """(wanted, length): the two neighbours of each new pixel's middle, by their nearness; beyond the last, the last."""
+    """Return (wanted, length): the weights of the two neighbours of each new pixel; beyond the last, the last."""
     middles = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
     return np.maximum(0, 1 - np.abs(middles[:, None] - np.arange(length)))
 
 
 def _said(model: Network, layer: str, pictures: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-    """(N,): what each picture's unit says, where the cotangent looks."""
+    """Return (N,): the activations that the cotangent selects, one per picture."""
     return (outputs_of(model, layer, pictures) * cotangent).reshape(len(pictures), -1).sum(axis=1)
 
 
@@ -116,7 +116,7 @@ def _piece(size: Any, height: int, width: int) -> tuple[int, int]:
 
 
 def _starts(length: int, piece: int, step: int) -> list[int]:
-    """Where pieces begin, so that the last one ends with the picture."""
+    """Return the starts of patches, so that the last one ends with the picture."""
     return sorted({*range(0, length - piece + 1, step), length - piece})
 
 

@@ -1,4 +1,4 @@
-"""Pictures that a network dreams up: what a unit would like best, and what is left of a picture in a layer."""
+"""Pictures from gradient ascent: those that maximize a unit, and inversions of a layer's features."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from minicnn.visualize.units import aim, at_rest, gradient, outputs_of, unit_num
 
 @dataclass(frozen=True)
 class Synthesis:
-    """images: float32 in [0, 1], (U, H, W, 3) of maximize, (H, W, 3) of invert. history: the value in each step, of
-    each unit (steps, U), or the cost (steps,). units: of maximize, (U,).
+    """The pictures found, and their history.
+
+    images: float32 in [0, 1], (U, H, W, 3) from maximize, (H, W, 3) from invert. history: per step, the value of each
+    unit (steps, U), or the cost (steps,). units: (U,), from maximize only.
     """
 
     images: np.ndarray
@@ -48,15 +50,16 @@ def maximize(
     seed: int = 0,
     progress: bool | None = None,
 ) -> Synthesis:
-    """The pictures that excite units most, found by gradient ascent from noise. Source: Erhan et al. 2009; frequencies,
-    colours and transforms after Olah et al. 2017.
+    """Return the pictures that most activate units, by gradient ascent from noise. Source: Erhan et al. 2009.
 
-    unit: a number, the name of a class, or several: each gets a picture. size: pixels, or (height, width); None for the
-    size on the model's card. position: "all" for the mean over places, which fills the picture with what the unit
-    likes; "middle" for the one in the middle; or (row, column).
-    jitter: pixels that the network's view moves by, at random in every step; scales: how near it is. What survives that
-    is no accident of single pixels. variation: weight of the mean squared difference of neighbouring pixels.
-    A convolution is asked before its ReLU, through which a silent unit would get no gradient. Raises InputError.
+    Frequencies, colours and transforms are those of Olah et al. 2017.
+    unit: a number, the name of a class, or several, one picture per unit. size: pixels, or (height, width); None for
+    the size on the model's card. position: "all" for the mean over positions, which fills the picture with the feature;
+    "middle" for the one in the middle; or (row, column).
+    jitter: maximum random shift of the view per step, in pixels. scales: range of its random scale. Both suppress
+    patterns that depend on single pixels. variation: weight of the mean squared difference of neighbouring pixels.
+    A convolution is maximized before its ReLU, which passes no gradient to an inactive unit.
+    Raise InputError for a bad argument.
     """
     model.check_layer(layer)
     asked = f"{layer}.linear" if layer in _convolutions(model) else layer
@@ -92,11 +95,11 @@ def maximize(
 
 
 def favourite_pieces(model: Network, layer: str, units: Any, *, steps: int = 30, contrast: float = 0.22) -> np.ndarray:
-    """What units that see little of a picture would like best among all pieces of one contrast: (U, h, w, 3), cut out
-    by the receptive field of a unit in the middle. Source: Erhan et al. 2009, equation 1.
+    """Return the pieces of fixed contrast that most activate units with small receptive fields: (U, h, w, 3).
 
-    contrast: the root of the mean square around grey, before what leaves [0, 1] is clipped. Of a linear unit it is the
-    filter itself. Without the bound on contrast, every pixel would end at 0 or 1.
+    Each piece is the receptive field of a unit in the middle. Source: Erhan et al. 2009, equation 1.
+    contrast: root mean square around grey, before clipping to [0, 1]. For a linear unit the piece is the filter itself.
+    Without this constraint, every pixel would end at 0 or 1.
     """
     model.check_layer(layer)
     asked = f"{layer}.linear" if layer in _convolutions(model) else layer
@@ -111,11 +114,11 @@ def favourite_pieces(model: Network, layer: str, units: Any, *, steps: int = 30,
         outputs = outputs_of(model, asked, np.full((1, *size, 3), 0.5, np.float32))
         numbers = unit_numbers(model, layer, units, outputs.shape[-1])
         cotangent = _aim(np.repeat(outputs, len(numbers), axis=0), numbers, "middle")
-        # Grey alone may excite nothing, and then no gradient comes back: begin with a little noise.
+        # Plain grey may activate nothing and give no gradient, so start with a little noise.
         noise = np.random.default_rng(0).standard_normal((1, *size, 3), np.float32)
         pieces = np.repeat(np.clip(0.5 + _of_length(noise, length), 0, 1), len(numbers), axis=0)
         direction = np.zeros_like(pieces)
-        for _ in range(steps):  # along the gradient, and back to where the contrast is as wanted
+        for _ in range(steps):  # a gradient step, then a projection to the contrast
             direction += _of_length(gradient(model, asked, pieces, cotangent), 1.0)
             pieces = np.clip(0.5 + _of_length(direction, length), 0, 1)
     return pieces[:, top:bottom, left:right]
@@ -137,11 +140,11 @@ def invert(
     seed: int = 0,
     progress: bool | None = None,
 ) -> Synthesis:
-    """A picture that looks to a layer as `image` does, found from noise: what differs from `image`, the layer does not
-    know. Source: Mahendran & Vedaldi 2015.
+    """Return a picture with the same features in a layer as `image`, from noise. Source: Mahendran & Vedaldi 2015.
 
+    The layer has lost whatever differs from `image`.
     The cost is Σ (F(x) − F(image))² / Σ F(image)² + variation · the mean squared difference of neighbouring pixels.
-    image: a path, or floats (H, W, 3) in [0, 1]. Raises InputError.
+    image: a path, or floats (H, W, 3) in [0, 1]. Raise InputError for a bad argument.
     """
     model.check_layer(layer)
     _check_loop("invert", steps, learning_rate)
@@ -171,7 +174,7 @@ def _descend(
     label: str,
     progress: bool | None,
 ) -> list[np.ndarray]:
-    """Adam on the numbers of a canvas. What cost() tells beside the cost is the history."""
+    """Run Adam on the numbers of a canvas, and return the history: the second result of each cost()."""
     optimizer = optim.Adam([numbers], learning_rate)
     history = []
     for _ in tqdm(range(steps), desc=label, unit="step", disable=None if progress is None else not progress):
@@ -186,7 +189,7 @@ def _descend(
 
 
 def _variation(x: Tensor) -> Tensor:
-    """The mean over pixels of the squared differences to the neighbours below and to the right, of each picture."""
+    """Return the mean over pixels of the squared differences to the neighbours below and to the right, per picture."""
     down, right = x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]
     return (ops.sum(ops.square(down)) + ops.sum(ops.square(right))) * (1 / x.size)
 

@@ -1,5 +1,6 @@
-"""One figure that tells what a layer has learned: for some of its units the nine patches that excite them most, what
-the deconvnet, guided backpropagation and the gradient find in these, and the picture that a unit would like best.
+"""A figure of a layer's features: for some units, the nine best patches, their attributions, and a synthetic picture.
+
+The attributions are the deconvnet's, guided backpropagation's and the gradient's.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from minicnn.visualize.units import aim, at_rest, gradient, outputs_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-UNITS = 3  # a layer
+UNITS = 3  # per layer
 RULES = ("deconvnet", "guided", "gradient")
-LOOK = 16  # pixels a side by which patches are compared
-PIECE = 16  # pixels that a unit sees at most for what it likes to be shown as one piece, instead of all over a picture
+LOOK = 16  # side of the patches as compared, in pixels
+PIECE = 16  # largest receptive field, in pixels, for which a synthetic picture is one piece
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """What there is to tell of one layer.
+    """The results for one layer.
 
-    projections: {rule: (U, k, h, w, 3)}, NaN where a crop is. wishes: (U, H, W, 3).
+    projections: {rule: (U, k, h, w, 3)}, NaN as in the crops. wishes: the synthetic pictures, (U, H, W, 3).
     """
 
     patches: Patches
@@ -48,11 +49,11 @@ def story(
     seed: int = 0,
     **how: Any,
 ) -> Figure:
-    """The figure: a row a unit, layer by layer.
+    """Return the figure: one row per unit, layer by layer.
 
-    units: numbers, for all layers; None chooses `count` of each layer: units whose nine patches are alike, and that
-    differ from each other. steps: of the search for what a unit would like best; 0 leaves it out.
-    how: as of top_patches, such as resume= or progress=. Raises InputError.
+    units: numbers, for all layers. None chooses `count` per layer: units whose own nine patches are similar, and that
+    differ from each other. steps: of maximize; 0 leaves its pictures out.
+    how: passed to top_patches, such as resume= or progress=. Raise InputError for a bad argument.
     """
     return story_figure(model, chapters(model, layers, images, units, count=count, steps=steps, seed=seed, **how))
 
@@ -68,7 +69,7 @@ def chapters(
     seed: int = 0,
     **how: Any,
 ) -> list[Chapter]:
-    """What story() draws, layer by layer."""
+    """Return the contents of the figure that story() draws, layer by layer."""
     names = [layers] if isinstance(layers, str) else list(layers)
     found = top_patches(model, names, images, units, **how)
     told = []
@@ -83,7 +84,7 @@ def chapters(
 
 
 def project(model: Network, patches: Patches) -> dict[str, np.ndarray]:
-    """{rule: (U, k, h, w, 3)}: what each rule brings back of a patch's output to its pixels; NaN where the crop is."""
+    """Return {rule: (U, k, h, w, 3)}: each patch's activation projected to its pixels by each rule; NaN as in crops."""
     found = {rule: np.full((*patches.numbers.shape, *patches.size, 3), np.nan, np.float32) for rule in RULES}
     with at_rest(model):
         for i, unit in enumerate(patches.units):
@@ -99,17 +100,17 @@ def project(model: Network, patches: Patches) -> dict[str, np.ndarray]:
 
 
 def telling_units(patches: Patches, count: int) -> np.ndarray:
-    """Places in patches.units of the units to show: their patches are alike, and not like those of the others shown."""
+    """Return the indices in patches.units of `count` units with similar patches that differ from unit to unit."""
     looks = np.zeros((*patches.numbers.shape, 3 * LOOK**2), np.float32)
     for unit, patch, crop in patches.each():
         looks[unit, patch] = _look(crop)
-    return _choose(looks, patches.values.min(axis=1) > 0, count)  # who is silent has nothing to tell
+    return _choose(looks, patches.values.min(axis=1) > 0, count)  # inactive units come last
 
 
 def _choose(looks: np.ndarray, speaks: np.ndarray, count: int) -> np.ndarray:
-    """looks: (U, k, D), vectors of unit length. speaks: (U,). Places of `count` units, ascending."""
+    """Return the indices of `count` units, ascending. looks: (U, k, D), vectors of unit length. speaks: (U,) bool."""
     means = looks.mean(axis=1)
-    alike = np.linalg.norm(means, axis=1)  # 1 where all are the same
+    alike = np.linalg.norm(means, axis=1)  # 1 if all are the same
     means = means / np.maximum(alike, 1e-12)[:, None]
     chosen: list[int] = []
     near = np.zeros(len(alike))
@@ -122,7 +123,7 @@ def _choose(looks: np.ndarray, speaks: np.ndarray, count: int) -> np.ndarray:
 
 
 def _look(crop: np.ndarray) -> np.ndarray:
-    """A crop (h, w, 3) as a vector of unit length around its mean colour: LOOK × LOOK of its pixels."""
+    """Return a crop (h, w, 3) as a vector of unit length around its mean colour: LOOK × LOOK of its pixels."""
     rows, columns = (np.arange(LOOK) * n // LOOK for n in crop.shape[:2])
     small = crop[rows[:, None], columns]
     there = ~np.isnan(small)
@@ -132,14 +133,14 @@ def _look(crop: np.ndarray) -> np.ndarray:
 
 
 def _wishes(model: Network, patches: Patches, steps: int, seed: int, progress: bool | None) -> np.ndarray:
-    """What each unit would like best: where it sees little of a picture, that piece; else a whole picture of it."""
+    """Return the synthetic picture of each unit: one piece for small receptive fields, otherwise a whole picture."""
     if not patches.fields.whole and max(patches.fields.size) <= PIECE:
         return favourite_pieces(model, patches.layer, patches.units)
     return maximize(model, patches.layer, patches.units, steps=steps, seed=seed, progress=progress).images
 
 
 def story_figure(model: Network, told: Sequence[Chapter]) -> Figure:
-    """The figure of chapters."""
+    """Return the figure of these chapters."""
     rows, labels = [], []
     for chapter in told:
         for i, unit in enumerate(chapter.patches.units):

@@ -1,4 +1,4 @@
-"""A unit of a layer, and the gradient of what it says: what all of this room's methods are made of."""
+"""The outputs of a layer's units and the gradient of one unit, on which all methods are built."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 from minicnn.visualize.rules import backward_rule
 
-BATCH = 32  # pictures at once
+BATCH = 32  # pictures per batch
 
 
 @contextmanager
 def at_rest(model: Network) -> Iterator[None]:
-    """Inside the block the model is frozen and as in evaluation; restored afterwards, even after an error."""
+    """Freeze the model in evaluation mode inside the block; restore its state afterwards, even after an error."""
     training = [(module, module.training) for module in model.modules()]
     with ExitStack() as stack:
         stack.enter_context(nn.frozen(model))
@@ -33,15 +33,15 @@ def at_rest(model: Network) -> Iterator[None]:
 
 
 def outputs_of(model: Network, layer: str, pictures: np.ndarray) -> np.ndarray:
-    """What a layer says of pictures (N, H, W, 3): (N, H', W', C) or (N, C)."""
+    """Return a layer's outputs for pictures (N, H, W, 3): (N, H', W', C) or (N, C)."""
     with no_grad():
         return model.features(pictures, [layer])[layer].data
 
 
 def unit_numbers(model: Network, layer: str, units: Any, width: int, count: int | None = None) -> np.ndarray:
-    """Numbers of units (count,), from one or several numbers, or names of classes; one stands for all `count` pictures.
+    """Return the numbers (count,) of units given by number or name of a class; one alone applies to all pictures.
 
-    width: how many units the layer has. Raises InputError that says which there are.
+    width: how many units the layer has. Raise InputError with the valid units if one does not exist.
     """
     several = isinstance(units, Sequence | np.ndarray) and not isinstance(units, str)
     given = list(units) if several else [units]
@@ -57,9 +57,9 @@ def unit_numbers(model: Network, layer: str, units: Any, width: int, count: int 
 
 
 def aim(outputs: np.ndarray, units: np.ndarray, position: Any) -> np.ndarray:
-    """The cotangent of outputs (N, H', W', C) or (N, C) that is 1 where a picture's unit is looked at, and 0 elsewhere.
+    """Return the cotangent of outputs (N, H', W', C) or (N, C): 1 where a picture's unit is selected, and 0 elsewhere.
 
-    units: (N,). position: "max", where the unit says most; "all", their sum; or (row, column).
+    units: (N,). position: "max", the largest activation; "all", the sum over positions; or (row, column).
     """
     cotangent = np.zeros_like(outputs)
     pictures = np.arange(len(outputs))
@@ -95,7 +95,7 @@ def _places(position: Any) -> np.ndarray:
 def gradient(
     model: Network, layer: str, pictures: np.ndarray, cotangent: np.ndarray, rule: str = "gradient"
 ) -> np.ndarray:
-    """The cotangent of a layer's outputs, brought back to pictures (N, H, W, 3) by one of the rules."""
+    """Return the gradient of pictures (N, H, W, 3) for a cotangent of a layer's outputs, by one of the rules."""
     x = Tensor(pictures, requires_grad=True)
     y = model.features(x, [layer])[layer]
     with backward_rule(rule):

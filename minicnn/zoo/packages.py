@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def find(row: Weights) -> tuple[str, Path] | None:
     for package, place in row.packages.items():
         module, _, file = place.partition("/")
         for folder in _folders(module):
-            if (folder / file).is_file():
+            if os.path.isfile(folder / file):
                 return package, folder / file
     return None
 

@@ -50,6 +50,17 @@ def test_every_cause_shows(change):
         assert (after >= before - 1e-6).all()
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_of_what_is_farther_away_more_fits_into_a_pixel(axis):
+    tilt = [0.0, 0.0]
+    tilt[axis] = 0.3
+    place = replays._places((40, 40), Replay(tilt=tuple(tilt)), 1)[axis]
+    line = place[20] if axis == 0 else place[:, 20]
+    assert (np.diff(line, 2) > 0).all()
+    at = (np.arange(1, 40) / 40) - 0.5
+    assert np.allclose(np.diff(line), 1 / (1 - 0.3 * at) ** 2, rtol=1e-3)  # the derivative of x / (1 − 0.3 x)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -231,6 +231,7 @@ def test_folds_that_cannot_be_are_refused(options, message):
     [
         (np.zeros((2, 3)), ["Ann", "Eve"], r"expected \(probes, entries\)"),
         (np.full((2, 2), np.nan), ["Ann", "Eve"], "NaN"),
+        (np.array([[0.0, 1.0], [np.nan, 1.0]]), ["Ann", "Eve"], "NaN"),
         (np.zeros((1, 2)), ["Ann"], "no probe is of a stranger"),
         (np.zeros((1, 2)), ["Eve"], "no probe is of a person in the gallery"),
     ],

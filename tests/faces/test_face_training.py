@@ -28,6 +28,23 @@ CARD = ModelCard("small", (SIZE, SIZE), "half", embedding=8, metric="squared_l2"
 PLAN = FacePlan(people=3, pictures=3, softmax=(3, 0.05), comparing=(3, 0.1), shift=1, seed=2)
 
 
+def test_pairs_are_all_of_one_person_and_as_many_of_two_half_of_them_the_nearest():
+    people, places = np.repeat(np.arange(4), 3), np.repeat([0.0, 1.0, 10.0, 30.0], 3)
+    encodings = Tensor(np.stack([np.arange(12.0) / 1000 + places, places], axis=1))
+    compared = []
+
+    def head(f, g):
+        compared.extend(zip(*(np.round(1000 * (t.data[:, 0] - t.data[:, 1])).astype(int) for t in (f, g)), strict=True))
+        return Tensor(np.zeros(len(f.data)))
+
+    loss, facts = training._pair_loss(head, encodings, people, np.random.default_rng(3))
+    same = [(i, j) for i, j in compared if people[i] == people[j]]
+    others = [(i, j) for i, j in compared if people[i] != people[j]]
+    assert len({*same}) == len(same) == len({*others}) == len(others) == 4 * 3
+    assert all({people[i], people[j]} == {0, 1} for i, j in others[:6])  # the nearest; the rest are drawn
+    assert loss.item() == pytest.approx(np.log(2)) and facts == {"right": 0.5}
+
+
 def small():
     random = np.random.default_rng(0)
     convolution = nn.Conv2d(3, 8, 3, stride=2, bias=False, padding=1, seed=random, name="block1_conv1")

@@ -164,7 +164,8 @@ def filters_transposed(wrong):
 @planted
 def times_w_instead_of_its_transpose(wrong):
     def linear(x, w):
-        return x @ w, lambda dy: (dy @ w if wrong else dy @ w.T, x.T @ dy)
+        back = np.swapaxes(w, -1, -2)
+        return x @ w, lambda dy: (dy @ (w if wrong else back), np.swapaxes(x, -1, -2) @ dy)
 
     return linear
 
@@ -486,6 +487,9 @@ BUGS = {
     "filters reshaped": Planted(filters_transposed, ((5, 3), (3, 4)), "w", "transpose", "axes 0 and 1"),
     "filters transposed": Planted(filters_transposed, ((5, 3), (3, 3)), "w", "transpose", "axes 0 and 1"),
     "w instead of w.T": Planted(times_w_instead_of_its_transpose, ((5, 3), (3, 3)), "x", "transpose", "w transposed"),
+    "matrices instead of their transposes": Planted(
+        times_w_instead_of_its_transpose, ((2, 4, 3), (2, 3, 3)), "x", "transpose", "w transposed"
+    ),
     "transposed once more": Planted(transpose_back_to_front, ((3, 3, 3),), "x", "transpose", "axes 0, 1 and 2"),
     "reshape for transpose": Planted(reshaped_where_transposed, ((3, 4),), "x", "transpose", "axes 0 and 1"),
     "a hidden matrix": Planted(hidden_matrix, ((3, 3),), "x", "transpose", ".T"),

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 import minicnn
 from minicnn import ops
 from minicnn.errors import GradcheckError, InputError
-from minicnn.gradients.checking import GradcheckReport, gradcheck
+from minicnn.gradients.checking import GradcheckReport, _chosen, gradcheck
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 
@@ -184,6 +184,12 @@ def test_a_large_input_is_checked_by_a_sample_and_a_direction():
     analytic, numeric = report.inputs[0].direction
     assert abs(analytic - numeric) < 1e-4 * abs(numeric)
     assert gradcheck(ops.square, normal(40, 50)).inputs[0].checked == 2000  # the last size that is checked whole
+
+
+def test_the_sample_has_one_entry_of_each_of_two_hundred_equal_runs():
+    chosen = _chosen(np.empty((60, 50)), np.random.default_rng(0))
+    assert [row * 50 + column for row, column in chosen] != list(range(0, 3000, 15))
+    assert [(row * 50 + column) // 15 for row, column in chosen] == list(range(200))
 
 
 @pytest.mark.parametrize("start", [0, 1234, 4997])

@@ -15,6 +15,7 @@ from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients.cases import CASES
 from minicnn.gradients.checking import gradcheck
+from minicnn.survey import rows
 from minicnn.tensor import Tensor
 
 BACKENDS = ("numpy", "numba")
@@ -24,6 +25,8 @@ IGNORED = {"batch_norm-training": (3, 4), "batch_norm-training-relu": (3, 4)}
 SLIDING = ("conv", "locally_connected", "max_pool", "avg_pool", "l2_pool", "local_response_norm")
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
+ELSEWHERE = [row.case for row in rows() if row.case not in CASES]  # operations of styles and faces
+each_case_anywhere = pytest.mark.parametrize("case", [*CASES, *ELSEWHERE], ids=str)
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
@@ -81,7 +84,7 @@ def test_gradients_agree_with_finite_differences(case, backend):
 
 
 @each_backend
-@each_case
+@each_case_anywhere
 def test_each_gradient_alone_is_the_one_among_all(case, backend):
     arrays = drawn(case)
     with use_backend(backend):

@@ -71,6 +71,19 @@ def test_not_finite(path, refused, name, value):
     refused(path, name, strict=False)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (b"\xff", r"b'\xff' is no UTF-8 name"),
+        (b"n" * 2001, f"'{'n' * 40}…' has 2,001 letters; expected 2,000 at most"),
+    ],
+)
+def test_names_that_nobody_gives(saved, refused, name, message):
+    with h5py.File(saved, "r+") as file:
+        file[name] = np.zeros(3)
+    refused(saved, message)
+
+
 COMPOUND = np.dtype([("real", "f4"), ("imaginary", "f4")])
 
 

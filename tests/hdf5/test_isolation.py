@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from samples import network
 
-from minicnn import hdf5, nn
+from minicnn import hdf5, models, nn
 from minicnn.errors import LoadError
 from minicnn.hdf5 import access, isolation
 from minicnn.hdf5.entries import Damaged, parsed
@@ -269,6 +269,13 @@ def test_a_known_file_is_read_here(path, monkeypatch, fresh):
     path.write_bytes(content)
     with pytest.raises(AssertionError, match="was started"):
         hdf5.load(model, path)
+
+
+def test_the_weights_of_the_catalogue_are_known(monkeypatch):
+    for name, empty in (("_idle", []), ("Reader", no_process)):
+        monkeypatch.setattr(isolation, name, empty)
+    monkeypatch.setattr(access, "_listings", {})
+    assert models.tiny_vgg() and models.tiny_facenet()
 
 
 def test_what_a_file_holds_is_found_out_once(saved, monkeypatch, fresh):

@@ -4,8 +4,8 @@ import inspect
 from pathlib import Path
 
 import pytest
-from mutants import MUTANTS
 from right_answers import RIGHT
+from wrong_answers import MUTANTS
 
 from minicnn import learn
 from minicnn.learn import catalogue, files
@@ -14,8 +14,8 @@ TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 SLOW = {"verify", "who_is_it", "content_kernel"}  # they draw twelve people first, or start a process
 
 
-def marked(name, *values, slow=False):
-    marks = pytest.mark.thorough if slow or name in SLOW else ()
+def marked(name, *values):
+    marks = pytest.mark.thorough if name in SLOW else ()
     return pytest.param(name, *values, marks=marks, id="-".join([name, *map(str, values[-1:])]))
 
 
@@ -39,9 +39,7 @@ def mutated(name, old, new):
     return source[:body] + source[body:].replace(old, new)
 
 
-ALL_MUTANTS = [
-    marked(name, *mutant, slow=number > 0) for name, mutants in MUTANTS.items() for number, mutant in enumerate(mutants)
-]
+ALL_MUTANTS = [marked(name, *mutant) for name, mutants in MUTANTS.items() for mutant in mutants]
 
 
 @pytest.mark.parametrize(("name", "old", "new", "slip"), ALL_MUTANTS)

@@ -1,5 +1,6 @@
 """What check says is true, is said once, and is said of the error that came first."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from minicnn import Tensor, learn, ops
 from minicnn.learn import candidate, catalogue, observing
 from minicnn.learn.comparing import difference
-from minicnn.learn.judging import EVERYWHERE
+from minicnn.learn.exercise import Slip
+from minicnn.learn.judging import EVERYWHERE, collect, judge, prepare
 
 
 def hint_of(name, slip):
@@ -66,11 +68,25 @@ def test_a_difference_in_words(expected, value, said):
     assert difference(np.array(expected), np.array(value), 1e-5) == said
 
 
+def test_two_hints_are_enough():
+    exercise = catalogue.find("gram_matrix")
+    slips = tuple(Slip(f"slip {i}", f"hint {i}", raises="division by zero") for i in range(3))
+    exercise = dataclasses.replace(exercise, slips=slips)
+    trials = prepare(exercise)
+    assert judge(exercise, trials, collect(exercise, trials, lambda A: 1 / 0)).advice[1:] == ["hint 0", "hint 1"]
+
+
 def test_an_error_that_only_has_other_numbers_in_every_case_is_said_once():
     found = learn.check("gram_matrix", lambda A: A @ A)
     assert found.rows == () and "matmul: x (1, 2) and y (1, 2)" in found.advice[0] and len(found.advice) == 2
     (only,) = learn.check("gram_matrix", lambda A: A.data @ A.data.T).advice
     assert only == "got an array of shape (1, 1), expected a Tensor: from plain numbers no gradient can flow back"
+
+
+@pytest.mark.parametrize("cost", [None, Tensor(np.ones(2)), "low"])
+def test_a_step_that_returns_no_cost_is_told_so(cost):
+    (only,) = learn.check("train_step", lambda *arguments: cost).advice
+    assert "expected J, a Tensor with a single number, got " in only
 
 
 def test_who_takes_people_out_of_a_database_is_told_so():

@@ -41,6 +41,9 @@ def test_a_brightness_that_cannot_have_the_colour_makes_it_paler_and_stays():
     kept = colour.luminance(grey, blue)
     assert_allclose(yiq(kept)[0], 0.9, atol=1e-6)
     assert kept.max() == 1 and (kept[..., 2] > kept[..., 0]).all()  # still the bluest that is so bright
+    dark = colour.luminance(np.full_like(grey, 0.1), blue)
+    assert_allclose(yiq(dark)[0], 0.1, atol=1e-6)
+    assert dark.min() == 0 and (dark[..., 2] > dark[..., 0]).all()
     for end in (0.0, 1.0):
         assert_array_equal(colour.luminance(np.full_like(grey, end), blue), np.full_like(grey, end))
 

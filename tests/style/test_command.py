@@ -112,6 +112,25 @@ def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_ask
         assert main(["style", *options, "--from", "kept/out.json", "-o", "no.png"]) == 2, message
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photo.png", "painting.png"], "the following arguments are required: -o/--out"),
+        (
+            ["photo.png", "-o", "out.png"],
+            "style: STYLE is missing; expected CONTENT and STYLE, two pictures",
+        ),
+        (["-o", "out.png"], "style: STYLE is missing"),
+    ],
+)
+def test_what_is_missing_is_named(arguments, message, capsys):
+    try:
+        status = main(["style", *arguments])
+    except SystemExit as ending:
+        status = ending.code
+    assert status == 2 and message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_what_does_not_fit_is_refused_with_the_estimate_unless_told_to_begin_anyway(monkeypatch, capsys):
     monkeypatch.setattr(machine, "available_memory", lambda: -machine.resident_memory() + 1)
     assert main(["style", "photo.png", "painting.png", "-o", "out.png", *FEW]) == 2

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import json
 import mmap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +36,14 @@ def test_the_shapes_counted_are_those_of_the_network(name, size):
         assert (counted[tap].result, counted[tap].channels) == (seen[tap].data.nbytes, seen[tap].shape[-1])
     above = [n for n in model.layer_names if n not in counted]
     assert above and not set(above) & set(taps)  # nothing above the highest is counted
+
+
+def test_the_shapes_of_pools_are_counted_too():
+    model, taps = models.tiny_vgg(None), ["block1_pool", "block3_pool"]
+    counted = {n: work for work in works(model, taps, (64, 48)) for n in work.names}
+    for tap, seen in model.features(np.zeros((1, 64, 48, 3), np.float32), taps).items():
+        assert (counted[tap].result, counted[tap].channels) == (seen.data.nbytes, seen.shape[-1])
+        assert counted[tap].kept == seen.size  # which element won, in a byte
 
 
 def test_products_of_a_convolution_by_hand():
@@ -120,6 +129,13 @@ def test_larger_sizes_are_tried_while_steps_are_short(network, monkeypatch, long
     content, style = np.zeros((long, long // 2, 3), np.float32), np.zeros((64, 64, 3), np.float32)
     estimate(network, network.card.recipe, content, [(style, 1.0)])
     assert sides == tried
+
+
+def test_the_quicker_of_two_steps_after_the_first_counts(network, monkeypatch):
+    ticks = iter([0.0, 9.0, 10.0, 12.0, 20.0, 25.0])  # when each of three steps begins and ends
+    monkeypatch.setattr(estimates, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    picture = np.zeros((16, 16, 3), np.float32)
+    assert estimates._seconds_at(network, network.card.recipe, picture, (picture, 1.0)) == 2
 
 
 def test_a_real_estimate(network):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import Tensor, images, models, style, use_backend
-from minicnn.cli import main
+from minicnn.cli import main, style_presets
 from minicnn.errors import InputError
 from minicnn.models.card import PREPROCESSING, ModelCard, preprocessing
 from minicnn.models.vgg import VGG
@@ -244,6 +244,31 @@ def test_a_network_as_given_is_left_and_what_differs_is_said():
     assert "narrow has learned with (RGB − (0.4914, 0.4822, 0.4465)) / (0.247, 0.2435, 0.2616)" in advice
     assert "without a preset" in advice
     assert differences(recipe, network("vgg", "avg")) == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "shown"),
+    [
+        (["block1_conv1"], "block1_conv1"),
+        (["block1_conv1", "block2_conv1", "block3_conv1"], "block1…3_conv1"),
+        (["block1_conv1", "block3_conv1"], "block1_conv1 block3_conv1"),
+        (["block1_conv1.linear"], "block1_conv1.linear"),
+        (["block1_conv1.linear", "block1_conv2.linear"], "conv1_1 1_2.linear"),
+        (["block1_conv1.linear", "block1_conv2"], "block1_conv1.linear block1_conv2"),
+    ],
+)
+def test_layers_of_a_preset_are_shown_as_briefly_as_can_be(layers, shown):
+    assert style_presets._layers(layers) == shown
+
+
+def test_a_table_has_a_head_where_a_column_has_one():
+    things = {"short": 5, "a longer name": 50}
+    assert list(style_presets._table(things, {"": str, "half": lambda thing: f"{thing / 2:g}"})) == [
+        "                     half",
+        "  short          5   2.5",
+        "  a longer name  50  25",
+    ]
+    assert list(style_presets._table(things, {"": str})) == ["  short          5", "  a longer name  50"]
 
 
 def test_roles_stand_in_for_absent_layers_with_one_note():

@@ -17,6 +17,7 @@ import minicnn
 from minicnn import hdf5, images, models, style
 from minicnn.errors import InputError, MissingFileError
 from minicnn.style import manifests, pyramid
+from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.trace import Trace
 
 OPTIMIZERS = {"adam": 0.02, "lbfgs": 0.05, "gd": 0.5}
@@ -145,11 +146,14 @@ def test_a_cost_that_becomes_nan_on_the_way_leaves_the_best_picture_and_advice(m
 
 
 def test_a_run_that_never_gets_lower_comes_with_advice(model, pictures):
-    how = {"model": model, "optimizer": "gd", "steps": 3}
-    lost = style.transfer(*pictures, **how, learning_rate=1e9)
-    assert "no step led below the cost" in lost.manifest["notes"][-1]
-    assert "learning_rate below 1e+09" in lost.manifest["notes"][-1]
-    assert not any("no step" in note for note in style.transfer(*pictures, **how, learning_rate=0.5).manifest["notes"])
+    def notes(steps, rate):
+        result = style.transfer(*pictures, model=model, optimizer="gd", steps=steps, learning_rate=rate)
+        return [note for note in result.manifest["notes"] if "no step led below the cost" in note]
+
+    (note,) = notes(2, 1e9)
+    assert "learning_rate below 1e+09" in note
+    assert not notes(1, 1e9)  # a single step says nothing
+    assert not notes(3, 0.5)
 
 
 def test_a_grey_picture_comes_with_advice(model, pictures):
@@ -229,6 +233,10 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
     style.transfer(*pictures, model=model, steps=5, checkpoint=kept, on_step=ctrl_c)
     with pytest.raises(InputError, match=r"another run, recipe: alpha 0\.1 where 0\.2 is asked for"):
         style.transfer(*pictures, model=model, steps=5, alpha=0.2, checkpoint=kept, resume=True)
+    begun = r'init "content" where \{"shape": \[34, 40, 3\], "sha256": .* is asked for; start without resume'
+    with pytest.raises(InputError, match=begun) as caught:
+        style.transfer(*pictures, model=model, steps=5, init=pictures[1], checkpoint=kept, resume=True)
+    assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="content: sha256"):
         style.transfer(pictures[1], pictures[1], model=model, steps=5, checkpoint=kept, resume=True)
     with np.load(kept) as file:
@@ -237,7 +245,7 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
     del written["settings"]["recipe"]["stride"]  # as if the recipes of then had had none
     with open(tmp_path / "old", "wb") as file:
         np.savez(file, **arrays | {"text": np.frombuffer(json.dumps(written).encode(), np.uint8)})
-    with pytest.raises(InputError, match='another run, recipe: stride "absent" where null is asked for'):
+    with pytest.raises(InputError, match="another run, recipe: stride nothing where null is asked for"):
         style.transfer(*pictures, model=model, steps=5, checkpoint=tmp_path / "old", resume=True)
     with pytest.raises(MissingFileError, match="no checkpoint"):
         style.transfer(*pictures, model=model, checkpoint=tmp_path / "none", resume=True)
@@ -249,6 +257,28 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
         with pytest.raises(InputError, match="is no checkpoint") as caught:
             style.transfer(*pictures, model=model, steps=5, checkpoint=kept, resume=True)
         assert "\n" not in str(caught.value)
+
+
+def test_the_difference_of_two_runs_is_told_down_to_the_part_also_where_one_lacks_it(tmp_path):
+    def said(written, wanted):
+        Checkpoint(tmp_path / "kept", written).write({}, {})
+        with pytest.raises(InputError) as caught:
+            Checkpoint(tmp_path / "kept", wanted).read()
+        return str(caught.value).partition("another run, ")[2].removesuffix("; start without resume")
+
+    recipe = {"a": 1, "b": {"c": 2, "d": 3}}
+    assert said({"recipe": recipe}, {"recipe": recipe | {"b": {"c": 2, "d": 4}}}) == (
+        "recipe: b: d 3 where 4 is asked for"
+    )
+    assert said({"recipe": {"a": 1}}, {"recipe": {"a": 1, "new": None}}) == (
+        "recipe: new nothing where null is asked for"
+    )
+    assert said({"recipe": {"a": 1, "old": None}}, {"recipe": {"a": 1}}) == (
+        "recipe: old null where nothing is asked for"
+    )
+    assert said({"init": "content"}, {"init": {"sha256": 7}}) == 'init "content" where {"sha256": 7} is asked for'
+    assert said({"a": "x" * 38}, {"a": 1}) == f'a "{"x" * 38}" where 1 is asked for'
+    assert said({"a": "x" * 39}, {"a": 1}) == f'a "{"x" * 38}… where 1 is asked for'
 
 
 def test_a_checkpoint_that_lacks_a_part_is_refused_in_one_line(model, pictures, tmp_path):
@@ -303,6 +333,15 @@ def test_a_manifest_tells_what_has_changed(made, pictures):
         style.from_manifest("made.json")
     Path("painting.png").unlink()
     with pytest.raises(MissingFileError, match=r"painting\.png' does not exist"):
+        style.from_manifest("made.json")
+
+
+def test_a_manifest_tells_that_the_weights_are_others(made):
+    manifest = json.loads(json.dumps(made.manifest))
+    wanted, manifest["model"]["sha256"] = manifest["model"]["sha256"], "0" * 64
+    manifests.write(Path("made.json"), manifest)
+    told = rf"has other weights now \(SHA-256 {wanted[:12]}…; expected 000000000000…\)"
+    with pytest.raises(InputError, match=told):
         style.from_manifest("made.json")
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -299,3 +300,25 @@ def test_a_step_of_a_real_network(browser, tmp_path, kind):
     assert browser.complaints() == []
     explained = [value for value in data_of(path.read_text(encoding="utf-8"))["values"] if value["why"]]
     assert explained and all("their sum; remainder" in value["why"] for value in explained)
+
+
+def test_filters_are_shown_by_their_kernels_and_all_else_by_its_places():
+    x = Tensor(np.ones((2, 5, 6, 3)), requires_grad=True)
+    w = Tensor(np.ones((3, 3, 3, 4)), requires_grad=True)
+    with minicnn.record() as tape:
+        ops.conv(x, w).sum().backward()
+    planes = {}
+    for picture in page._data(tape)["pictures"]:
+        planes.setdefault(tuple(picture["shape"]), set()).add(tuple(picture["plane"]))
+    assert planes[w.shape] == {(0, 1)}  # and so its gradient
+    assert planes[x.shape] == planes[(2, 3, 4, 4)] == {(1, 2)}
+
+
+def test_all_room_of_a_page_is_used_before_an_array_is_shortened(monkeypatch):
+    monkeypatch.setattr(page, "ROOM", 10_000)
+    monkeypatch.setattr(page, "EACH", (150, 10_000))
+    for largest, whole in ((460, True), (560, False)):  # four bytes of text for three of memory, eight a number
+        values = [SimpleNamespace(array=np.ones(size)) for size in (largest, 110, 110, 110, 110)]
+        arrays = page._Arrays(values, [])
+        assert [arrays.of(value.array) for value in values] == [0, 1, 2, 3, 4]
+        assert ["whole" in picture for picture in arrays.pictures] == [whole, True, True, True, True]

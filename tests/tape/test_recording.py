@@ -1,6 +1,7 @@
 """What a tape keeps, that it costs nothing when off, and that it changes nothing when on."""
 
 import html
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
 from minicnn.gradients.cases import CASES
 from minicnn.operation import op
-from minicnn.tape import Tape
+from minicnn.tape import Tape, overview
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_without_gradients_there_is_only_forward(random):
     with minicnn.record() as tape, no_grad():
         loss()
     assert len(tape.moments) == len(tape) == 5
-    assert "backward has not come by" in str(tape)
+    assert "backward has not run" in str(tape)
     with pytest.raises(InputError, match="b has no gradient on this tape"):
         tape.why("b", 0)
 
@@ -287,3 +288,28 @@ def test_recording_costs_nothing_when_off():
 def test_the_room_loads_when_it_is_used(fresh_python):
     program = "import sys, minicnn; minicnn.Tensor(1.0) + 1; print('minicnn.tape' in sys.modules)"
     assert fresh_python(program + "\nminicnn.record(); print('numba' in sys.modules)").split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(("columns", "shortened", "line"), [(80, True, False), (100, False, False), (160, False, True)])
+def test_the_table_of_a_tape_is_as_wide_as_the_screen(monkeypatch, columns, shortened, line):
+    """The place of a call is always whole. Where there is little room for it the operation gives way."""
+    monkeypatch.setattr(overview.shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    a, b = Tensor(np.ones(3), name="a" * 14), Tensor(np.ones(3), name="b" * 14)
+    with minicnn.record() as tape:
+        y = ops.add(a, b)  # a comment that makes it long
+    _, _, row = overview.table_of(tape).splitlines()
+    assert len(row) <= columns and f"  test_recording.py:{tape.steps[0].lines[0].number}" in row and y.shape == (3,)
+    assert (f"y = add({a.name}, {b.name})" in row) == (not shortened)
+    assert row.endswith("y = ops.add(a, b)  # a comment that makes it long") == line
+
+
+def test_a_step_knows_the_parameters_that_its_inputs_are_given_to(random):
+    x, w, b = (random.standard_normal(shape) for shape in ((1, 4, 4, 2), (3, 3, 2, 5), (5,)))
+    with minicnn.record() as tape:
+        ops.conv(Tensor(x), w, b)
+        ops.conv(Tensor(x), w)
+        for count in (1, 2, 3):
+            ops.concat([Tensor(b)] * count)
+    parts = ["parts[0]", "parts[1]", "parts[2]"]
+    given = [step.parameters[: len(step.inputs)] for step in tape.steps]
+    assert given == [["x", "w", "b"], ["x", "w", "b"], parts[:1], parts[:2], parts]

@@ -102,17 +102,17 @@ def test_looking(tape):
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("fly", "'fly' is no command"),
+        ("fly", "'fly' is not a command"),
         ("goto 99", "operation is '99'; expected 1 … 4"),
         ("next far", "N is 'far'"),
         ("break conv", "'conv' is not on this tape; it has add, mul, relu, sum"),
         ("watch v.grad", "tensor is 'v'; the tape knows x, w"),
         ("print w[9]", "reaches outside of w (4,)"),
-        ("print w[__import__('os')]", "is no index"),
+        ("print w[__import__('os')]", "is not an index"),
         ("print w[0", "the tape knows"),
         ("print", "a name is missing"),
         ("why w", "expected 1 integer for w (4,), counted from 0"),
-        ("why x[0]", "x has no gradient on this tape; it wants none"),
+        ("why x[0]", "x has no gradient on this tape; it requires none"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_not_the_end(tape, command, answer):

@@ -87,6 +87,17 @@ def test_a_convolution_by_hand():
     assert "1 more are zero" in shown and "remainder 0" in shown
 
 
+def test_twelve_products_are_shown_and_the_rest_is_summed():
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        (w * np.arange(1.0, 21.0)).sum().backward()
+    lines = str(tape.why(w, 0)).splitlines()
+    assert "the sum of 20 products" in lines[1]
+    assert [float(line.split()[0]) for line in lines[2:14]] == [20.0 - i for i in range(12)]
+    assert lines[14].split() == ["+36.000000000", "8", "more,", "none", "larger"]  # 8 + 7 + … + 1
+    assert float(lines[15].split()[0]) == 210
+
+
 def test_every_use_of_a_tensor_counts():
     w = Tensor(np.array([2.0, 3.0]), requires_grad=True)
     with minicnn.record() as tape:
@@ -108,7 +119,7 @@ def test_uses_outside_of_the_tape_are_a_remainder():
     (z + y * 4.0).sum().backward()
     why = tape.why(y, 0)
     assert (why.gradient, why.total, why.remainder) == (6, 2, 4)
-    assert "used where no tape recorded" in str(why)
+    assert "used outside the recording" in str(why)
 
 
 def test_what_the_tensor_holds_by_now_is_told():
@@ -117,7 +128,7 @@ def test_what_the_tensor_holds_by_now_is_told():
     with minicnn.record() as tape:
         (w * 3.0).sum().backward()
     assert tape.why(w, 0).gradient == 3
-    assert "w.grad holds 10 by now" in str(tape.why(w, 0))
+    assert "w.grad now holds 10" in str(tape.why(w, 0))
 
 
 def test_many_terms_are_summed_in_blocks(monkeypatch):

@@ -1,5 +1,7 @@
 """Figures: what is in them, that none is shown, and the command that writes them."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from small_networks import pictures, plain
 
-from minicnn import InputError, hdf5, images, models, visualize
-from minicnn.cli import main
+from minicnn import InputError, hdf5, images, models, nn, visualize
+from minicnn.cli import main, see
 from minicnn.visualize import plots
 from minicnn.visualize.findings import COLUMNS, strongest
 from minicnn.visualize.plane import principal_places
@@ -205,3 +207,14 @@ def test_see_takes_any_file_of_weights_and_the_face_encoder_needs_no_pictures(tm
     line = "patches mine.h5 block1_conv1 --most 2 --units 0 -o out.png"
     assert main(["see", *line.split()]) == 0, capsys.readouterr().err
     assert images.load("out.png").std() > 0.02
+
+
+def test_a_story_is_told_of_what_comes_right_before_each_pool():
+    def chosen(*layers):
+        return see._a_layer_a_block(SimpleNamespace(layers=layers))
+
+    a, b = nn.Conv2d(3, 4, 3, name="a"), nn.Conv2d(4, 4, 3, name="b")
+    pool, flat, dense = nn.MaxPool2d(2, name="pool"), nn.Flatten(name="flat"), nn.Linear(4, 2, name="dense")
+    assert chosen(a, b, pool, b, pool, flat, dense) == ["b", "b"]  # of two pools in turn the first counts
+    assert chosen(a, pool, b) == ["a", "b"]
+    assert chosen(a, pool, b, flat) == ["a", "b"]

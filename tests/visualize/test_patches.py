@@ -59,6 +59,14 @@ def test_fields_of_vgg_19_are_those_that_are_published():
         assert fields_of(model, layer, (512, 512)).size == (side, side)
 
 
+def test_a_picture_may_be_too_small_for_the_layers_above():
+    model = models.squeezenet(None)
+    assert fields_of(model, "conv1", (8, 8)).size == (3, 3)
+    assert fields_of(model, "fire2/squeeze1x1", (8, 8)).size == (7, 7)  # deep inside a block
+    with pytest.raises(InputError):
+        fields_of(model, model.layers[-1].name, (8, 8))
+
+
 def test_behind_a_linear_layer_everything_is_seen():
     fields = fields_of(plain(), "predictions", (12, 10))
     assert fields.whole and fields.box(0, 0) == (0, 12, 0, 10)

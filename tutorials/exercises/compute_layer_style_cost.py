@@ -123,7 +123,6 @@ EXERCISE = Exercise(
             "`**` binds closer than `*`: only one of the two sides of a layer is squared where you divide.",
             (
                 _of_sides(lambda H, W, C: 4 * C**2 * H * W**2),
-                _of_sides(lambda H, W, C: 4 * C * (H * W) ** 2),
                 _of_sides(lambda H, W, C: 4 * C * H * W**2),
             ),
         ),

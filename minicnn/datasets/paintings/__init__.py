@@ -1,4 +1,4 @@
-"""Three paintings drawn by code: brushwork for the style-transfer demo to borrow, without a network."""
+"""Three paintings drawn by code, as style pictures for the style-transfer demo."""
 
 from minicnn.datasets.paintings.glass import stained_glass
 from minicnn.datasets.paintings.night import starry_night

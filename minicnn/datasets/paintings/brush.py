@@ -1,4 +1,4 @@
-"""A loaded brush: strokes that follow a flow, made of bristles that leave ridges of paint."""
+"""Brush strokes along a flow, made of bristles that leave ridges of paint."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -15,7 +15,7 @@ class Easel:
         self.pen = ImageDraw.Draw(self.image)
 
     def fill(self, corners: Array, colour: Array) -> None:
-        """A flat patch of thin paint."""
+        """Fill a polygon with thin paint."""
         self.pen.polygon((corners * self.size).ravel().tolist(), fill=loaded(colour, height=0.4))
 
     def paint(self, rng: np.random.Generator, paths: Array, widths: Array, colours: Array, bristles: int = 7) -> None:
@@ -23,18 +23,18 @@ class Easel:
         count, across = len(paths), np.linspace(-0.5, 0.5, bristles)
         rows = spread_bristles(rng, paths, widths, across)
         tones = rng.normal(1, 0.13, (count, bristles, 1))
-        # A brush pushes the paint outwards: it stands highest at the edges of the stroke.
+        # A brush pushes the paint outwards, so it is highest at the edges of the stroke.
         heights = 0.45 + 0.8 * across**2 + rng.normal(0, 0.16, (count, bristles))
         inks = np.concatenate([colours[:, None] * tones, heights[..., None]], axis=-1)
         inks = (255 * np.clip(inks, 0, 1)).astype(int).reshape(-1, 4)
-        # Half as thick again as their spacing, so that neighbours overlap.
+        # 1.5 times their spacing, so that neighbours overlap.
         thickness = np.rint(1.5 * widths * self.size / bristles).clip(1).astype(int).repeat(bristles)
         lines = (rows * self.size).reshape(count * bristles, -1)
         for line, ink, width in zip(lines.tolist(), inks.tolist(), thickness.tolist(), strict=True):
             self.pen.line(line, fill=tuple(ink), width=width)
 
     def lit(self, relief: float) -> Array:
-        """The painting in a raking light from the upper left, which catches every ridge."""
+        """Return the painting in a raking light from the upper left, which brings out every ridge."""
         from scipy.ndimage import gaussian_filter
 
         pixels = np.asarray(self.image, dtype=np.float32) / 255
@@ -45,17 +45,17 @@ class Easel:
 
 
 def loaded(colour: Array, height: float) -> tuple[int, ...]:
-    """A colour and the height of its paint, as Pillow takes them."""
+    """Return a colour and the height of its paint, in Pillow's form."""
     return tuple(int(255 * channel) for channel in (*colour, height))
 
 
 def spread_bristles(rng: np.random.Generator, paths: Array, widths: Array, across: Array) -> Array:
-    """The path of every bristle, (n, bristles, points, 2): side by side, with ragged ends."""
+    """Return the path of every bristle, (n, bristles, points, 2): side by side, with ragged ends."""
     tangents = np.gradient(paths, axis=1)
     normals = np.stack([-tangents[..., 1], tangents[..., 0]], axis=-1)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
     along = np.linspace(-1, 1, paths.shape[1])
-    pressure = np.sqrt(1 - 0.75 * along**4)  # the brush is laid on and lifted off
+    pressure = np.sqrt(1 - 0.75 * along**4)  # lower at both ends of the stroke
     aside = across[:, None] * pressure * widths[:, None, None]
     rows = paths[:, None] + normals[:, None] * aside[..., None]
     middles = rows.mean(axis=2, keepdims=True)
@@ -63,21 +63,21 @@ def spread_bristles(rng: np.random.Generator, paths: Array, widths: Array, acros
 
 
 def scatter(rng: np.random.Generator, count: int) -> Array:
-    """About `count` points spread evenly but not regularly over the picture, in random order."""
+    """Return about `count` points, spread evenly but not regularly over the picture, in random order."""
     side = round(count**0.5)
     corners = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)
     return rng.permutation((corners + rng.random((side * side, 2))) / side)
 
 
 def pick(field: Array, points: Array) -> Array:
-    """The values of a field at the given points, each its nearest cell's."""
+    """Return the values of a field at the given points, each from the nearest cell."""
     size = len(field)
     cells = np.clip((points * size).astype(int), 0, size - 1)
     return field[cells[..., 1], cells[..., 0]]
 
 
 def follow(starts: Array, flow: Array, lengths: Array, steps: int = 4) -> Array:
-    """Paths of the given lengths through the starting points, `steps` steps along the flow either way."""
+    """Return paths of the given lengths through the starting points, `steps` steps along the flow either way."""
     halves: dict[int, list[Array]] = {-1: [], 1: []}
     for way, half in halves.items():
         points, stride = starts, way * lengths[:, None] / (2 * steps)
@@ -88,7 +88,7 @@ def follow(starts: Array, flow: Array, lengths: Array, steps: int = 4) -> Array:
 
 
 def contours(height: Array) -> Array:
-    """The unit vectors along the contour lines of a height map: the way to stroke it."""
+    """Return the unit vectors along the contour lines of a height map, the direction of strokes."""
     down, right = np.gradient(height)
     along = np.stack([-down, right], axis=-1)
     return along / (np.linalg.norm(along, axis=-1, keepdims=True) + 1e-12)

@@ -1,4 +1,4 @@
-"""A rose window: jewels of glass in lead, held by ribs of stone, with the sun behind them."""
+"""A rose window: pieces of coloured glass in lead between ribs of stone, lit from behind."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from minicnn.datasets.paintings.materials import (
 FOLD = 12
 SECTOR = 2 * np.pi / FOLD
 
-# Every kind of glass, from its thick, dark end to the light that floods through it.
+# Every kind of glass, from its thick, dark end to its brightest tone.
 JEWELS = {
     "sapphire": palette("06124f", "0f35b0", "2b6fe8", "8cc4ff"),
     "cobalt": palette("040a3a", "0a1f86", "1b49c8", "5c92f0"),
@@ -33,15 +33,15 @@ JEWELS = {
 }
 TONES = np.stack(list(JEWELS.values()))
 
-# A lancet's spine of gold and ruby, and the panes on either side: (along, across) from the rose's middle.
+# The spine of a lancet, in gold and ruby, and the panes on either side: (along, across) from the centre of the rose.
 SPINE = [(0.435, 0, "gold"), (0.505, 0, "ruby"), (0.575, 0, "gold"), (0.645, 0, "ruby"), (0.70, 0, "pearl")]
 PANES = [(0.47, 0.06), (0.54, 0.055), (0.545, 0.105), (0.61, 0.05), (0.61, 0.1), (0.675, 0.06)]
 
 
 def stained_glass(size: int = 256, seed: int = 0) -> Array:
-    """A rose window of stained glass, float32 (size, size, 3) in [0, 1]."""
+    """Return a rose window of stained glass, float32 (size, size, 3) in [0, 1]."""
     rng = begin(size, seed)
-    # The picture runs from -1 to 1, and wavers: no hand cuts quite straight.
+    # The picture runs from -1 to 1, with small distortions as of handwork.
     x, y = (2 * ticks - 1 + 0.0035 * noise(rng, 36, 36, 2 * size) for ticks in coordinates(2 * size))
     compartment, stone = tracery(x, y)
     piece, lead, pieces = glaze(rng, x, y, compartment)
@@ -50,7 +50,7 @@ def stained_glass(size: int = 256, seed: int = 0) -> Array:
 
 
 def tracery(x: Array, y: Array) -> tuple[Array, Array]:
-    """Every pixel's compartment, as `compartments` numbers them, and its distance to the nearest rib."""
+    """Return every pixel's compartment, as `compartments` numbers them, and its distance to the nearest rib."""
     radius = np.hypot(x, y)
     along, across = folded(x, y)
     slanted = np.abs(across) * np.cos(SECTOR / 2) - along * np.sin(SECTOR / 2) + 0.020
@@ -74,21 +74,21 @@ def tracery(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def folded(x: Array, y: Array, turn: float = 0.0) -> tuple[Array, Array]:
-    """Fold the plane like a paper star: (along, across) in the one sector that stands for all."""
+    """Return (along, across) after folding the plane into one sector that stands for all."""
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     angle = (angle - turn * SECTOR + SECTOR / 2) % SECTOR - SECTOR / 2
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
 class Pieces(NamedTuple):
-    """Pieces of glass: the middle (n, 2) of each, and the number (n,) of the jewel it is cut from."""
+    """The pieces of glass: the middle (n, 2) of each, and the number (n,) of its jewel."""
 
     middles: Array
     jewels: Array
 
 
 def cut(middles: Array, jewels: list[str]) -> Pieces:
-    """Pieces with these middles, their jewels taken in turn."""
+    """Return pieces with these middles, whose jewels take turns."""
     return Pieces(middles, np.resize([list(JEWELS).index(jewel) for jewel in jewels], len(middles)))
 
 
@@ -97,13 +97,13 @@ def gather(*several: Pieces) -> Pieces:
 
 
 def ring(radius: float, count: int, turn: float, *jewels: str) -> Pieces:
-    """Pieces evenly round a circle."""
+    """Return pieces evenly around a circle."""
     angles = 2 * np.pi * (np.arange(count) + turn) / count
     return cut(radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1), list(jewels))
 
 
 def wreath(kinds: list[Pieces], radius: float, turn: float, count: int = FOLD) -> Pieces:
-    """Copies of the kinds in turn, moved out by `radius` and placed evenly about the middle."""
+    """Return copies of the kinds in turn, moved out by `radius` and placed evenly around the middle."""
     copies = []
     for k in range(count):
         middles, jewels = kinds[k % len(kinds)]
@@ -114,14 +114,14 @@ def wreath(kinds: list[Pieces], radius: float, turn: float, count: int = FOLD) -
 
 
 def lancet(inner: str, outer: str) -> Pieces:
-    """A tall light: a spine of lozenges between panes of two colours."""
+    """Return the pieces of a tall window: a spine of lozenges between panes of two colours."""
     panes = [(along, side * across) for along, across in PANES for side in (-1, 1)]
     spine = [(along, across) for along, across, _ in SPINE]
     return cut(np.array(spine + panes), [jewel for *_, jewel in SPINE] + [inner, inner, outer, outer] * 3)
 
 
 def mosaic(rng: np.random.Generator, count: int, *jewels: str) -> Pieces:
-    """An even scatter by Lloyd's rule: time and again, every point moves to the middle of its own cell."""
+    """Return evenly scattered pieces by Lloyd's algorithm: each point moves repeatedly to the middle of its cell."""
     from scipy.spatial import cKDTree
 
     crowd = rng.uniform(-1, 1, (40 * count, 2))
@@ -134,7 +134,7 @@ def mosaic(rng: np.random.Generator, count: int, *jewels: str) -> Pieces:
 
 
 def compartments(rng: np.random.Generator) -> list[Pieces]:
-    """The pieces of every compartment, from the spandrels in to the eye, and the four corners."""
+    """Return the pieces of every compartment, from the spandrels in to the eye, and the four corners."""
     spandrels = mosaic(rng, 950, "cobalt", "cobalt", "sapphire", "sapphire", "amethyst", "aqua", "ruby")
     field = mosaic(rng, 800, "cobalt", "cobalt", "sapphire", "amethyst")
     band = gather(
@@ -162,7 +162,7 @@ def compartments(rng: np.random.Generator) -> list[Pieces]:
 
 
 def glaze(rng: np.random.Generator, x: Array, y: Array, compartment: Array) -> tuple[Array, Array, Pieces]:
-    """The piece at every pixel (its compartment's nearest), how far its border is, and all the pieces."""
+    """Return the nearest piece of the same compartment per pixel, the distance to its border, and all the pieces."""
     from scipy.spatial import cKDTree
 
     piece, lead, first = np.zeros(x.shape, dtype=int), np.zeros(x.shape), 0
@@ -179,7 +179,7 @@ def glaze(rng: np.random.Generator, x: Array, y: Array, compartment: Array) -> t
 
 
 def sunlight(rng: np.random.Generator, x: Array, y: Array, piece: Array, pieces: Pieces, edge: Array) -> Array:
-    """How much light comes through: uneven from piece to piece and within each, with grime along the lead."""
+    """Return the transmitted light: uneven between and within pieces, with grime along the lead."""
     size, count = len(x), len(pieces.jewels)
     angle, slope = rng.uniform(0, 2 * np.pi, count), rng.uniform(2, 6, count)
     tilt = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * slope[:, None]
@@ -187,20 +187,20 @@ def sunlight(rng: np.random.Generator, x: Array, y: Array, piece: Array, pieces:
     light = level[piece] + tilt[piece, 0] * x + tilt[piece, 1] * y
     light += 0.09 * clouds(rng, 30, size) + 0.04 * noise(rng, 256, 256, size)
     light += 0.22 * smoothstep(0.0, 0.045, edge)
-    # A painted line runs round inside each of the larger pieces.
+    # A painted line runs around the inside of each of the larger pieces.
     light -= 0.14 * np.exp(-(((edge - 0.024) / 0.004) ** 2))
     return light + 0.46 * np.exp(-((x + 0.1) ** 2 + (y + 0.15) ** 2) / 0.8)
 
 
 def tinted(light: Array, jewel: Array) -> Array:
-    """The colour that each jewel gives the light, between the two nearest of its tones."""
+    """Return the colour that each jewel gives the light, interpolated between the two nearest of its tones."""
     tone = np.clip(light * (TONES.shape[1] - 1), 0, TONES.shape[1] - 1.001)
     low = tone.astype(int)
     return mix(TONES[jewel, low], TONES[jewel, low + 1], tone - low)
 
 
 def framed(rng: np.random.Generator, glass: Array, lead: Array, stone: Array) -> Array:
-    """Lay half-round leads and ribs over the glass, a light along each; the glass glows out past them."""
+    """Lay half-round leads and ribs over the glass, with a highlight along each; the glass glows over them."""
     size = len(glass)
     cover = np.maximum(smoothstep(0.0090, 0.0060, lead), smoothstep(0.0175, 0.0145, stone))
     height = np.sqrt(np.maximum.reduce([0.0075**2 - lead**2, 0.016**2 - stone**2, np.zeros_like(lead)]))

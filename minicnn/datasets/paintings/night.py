@@ -1,4 +1,4 @@
-"""A night sky that turns: thick strokes of paint along a flow with vortices."""
+"""A swirling night sky: thick strokes of paint along a flow with vortices."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from minicnn.datasets.paintings.materials import (
     smoothstep,
 )
 
-# Flow and colours are worked out on a grid of their own, the same for every size of picture.
+# Flow and colours are computed on a separate grid, the same for every size of picture.
 GRID = 320
 
 SKY = palette("0a1038", "14266b", "1f479c", "3b78bd", "7fb2cf", "c3dbd2", "f1ecc8")
@@ -35,15 +35,15 @@ SHADOW, STEEPLE, TOWER = palette("070d22", "4a78a0", "5d8ba3")
 # The moon, then the stars: (x, y, radius of the halo).
 STARS = [(0.855, 0.150, 0.130), (0.650, 0.085, 0.058), (0.470, 0.075, 0.042), (0.310, 0.085, 0.062)]
 STARS += [(0.060, 0.095, 0.060), (0.330, 0.545, 0.070), (0.055, 0.330, 0.055), (0.925, 0.400, 0.058)]
-# Where the wind turns: (x, y, radius, turns).
+# The vortices of the wind: (x, y, radius, turns).
 VORTICES = [(0.48, 0.32, 0.19, 0.85), (0.70, 0.43, 0.115, -0.70), (0.19, 0.43, 0.12, 0.50)]
-# The left and the foot of every house; what stands lower is nearer, and painted later.
+# The left and the foot of every house; the lower ones are nearer, and painted later.
 HOUSES = [(0.60, 0.875), (0.72, 0.865), (0.85, 0.86), (0.47, 0.885), (0.66, 0.925)]
 HOUSES += [(0.93, 0.92), (0.34, 0.925), (0.78, 0.935), (0.54, 0.945)]
 
 
 def starry_night(size: int = 256, seed: int = 0) -> Array:
-    """A village under a swirling sky, float32 (size, size, 3) in [0, 1]."""
+    """Return a village under a swirling sky, float32 (size, size, 3) in [0, 1]."""
     rng = begin(size, seed)
     easel = Easel(2 * size, SKY[0])
     paint_sky(easel, rng)
@@ -65,7 +65,7 @@ def paint_region(
     length: float,
     spread: float = 0.07,
 ) -> None:
-    """Cover a region with strokes along the flow, each mixed by hand: no two of quite the same colour."""
+    """Cover a region with strokes along the flow, each of a slightly different colour."""
     starts = scatter(rng, count)
     starts = starts[pick(region, starts)]
     scale = rng.uniform(0.7, 1.2, len(starts))
@@ -76,7 +76,7 @@ def paint_region(
 
 
 def paint_sky(easel: Easel, rng: np.random.Generator) -> None:
-    """The wind, the light in it and the stars: wide strokes first, then narrow ones."""
+    """Paint the wind, its light and the stars: wide strokes first, then narrow ones."""
     x, y = coordinates(GRID)
     vortices, stars = np.array(VORTICES), np.array(STARS)
     vortices[:, :2] += rng.uniform(-0.02, 0.02, (len(vortices), 2))
@@ -94,12 +94,12 @@ def paint_sky(easel: Easel, rng: np.random.Generator) -> None:
 
 
 def windy(rng: np.random.Generator, x: Array, y: Array, vortices: Array) -> tuple[Array, Array]:
-    """The sky as a striped cloth, twisted about every vortex: a height to stroke along, and its colours."""
+    """Return the sky as stripes twisted around each vortex: a height whose contours strokes follow, and colours."""
     u, v = x, y + 0.035 * np.sin(7 * x + 1) + 0.02 * np.sin(13 * x)
     light = 0.25 + 0.04 * clouds(rng, 5, GRID) + 0.22 * smoothstep(0.35, 0.66, y)
     for centre_x, centre_y, radius, turns in vortices:
         dx, dy = u - centre_x, v - centre_y
-        # Turning most at the centre is what winds straight stripes into spiral arms.
+        # Rotation that is strongest at the centre winds straight stripes into spiral arms.
         angle = 2 * np.pi * turns * np.exp(-(dx**2 + dy**2) / radius**2)
         u = centre_x + np.cos(angle) * dx - np.sin(angle) * dy
         v = centre_y + np.sin(angle) * dx + np.cos(angle) * dy
@@ -111,11 +111,11 @@ def windy(rng: np.random.Generator, x: Array, y: Array, vortices: Array) -> tupl
 def starlit(
     rng: np.random.Generator, x: Array, y: Array, stars: Array, height: Array, colours: Array
 ) -> tuple[Array, Array]:
-    """Set the stars in the wind, each in rings of light."""
+    """Add the stars to the wind, each in rings of light."""
     flicker = noise(rng, 70, 70, GRID)
     for star_x, star_y, radius in stars:
         distance = np.hypot(x - star_x, y - star_y) / radius
-        # About a star the cloth is pressed flat, then pulled up to a peak: its contours are rings.
+        # Around a star the height is flattened, then raised to a peak: its contours are rings.
         calm = np.exp(-((distance / 1.5) ** 4))
         height = height + calm * (star_y - height) + 1.2 * radius * np.exp(-((distance / 1.2) ** 2))
         warmth = np.exp(-0.95 * distance**1.3) + 0.13 * np.cos(10 * distance) + 0.05 * flicker
@@ -124,7 +124,7 @@ def starlit(
 
 
 def paint_land(easel: Easel, rng: np.random.Generator) -> None:
-    """Hills one before the other, stroked along their ridges, and the bushes of the plain."""
+    """Paint hills in front of each other, with strokes along their ridges, and bushes on the plain."""
     x, y = coordinates(GRID)
     shift = rng.uniform(0, 1, 3)
     far = 0.69 - 0.10 * smoothstep(0.45, 1.05, x) + 0.022 * np.sin(11 * x + shift[0]) + 0.01 * np.sin(23 * x)
@@ -140,7 +140,7 @@ def paint_land(easel: Easel, rng: np.random.Generator) -> None:
 
 
 def paint_cypresses(easel: Easel, rng: np.random.Generator) -> None:
-    """Two cypresses like dark flames: strokes that run together at the tips."""
+    """Paint two cypresses in the shape of flames: strokes that converge at the tips."""
     x, y = coordinates(GRID)
     for tip_x, tip_y, spread in ((0.265, 0.50, 0.060), (0.155, 0.10, 0.090)):
         phase = rng.uniform(0, 1)
@@ -157,7 +157,7 @@ def paint_cypresses(easel: Easel, rng: np.random.Generator) -> None:
 
 
 class Panel(NamedTuple):
-    """A four-cornered face of a building: the strokes run from the edge ab to the edge dc."""
+    """A quadrilateral face of a building; the strokes run from the edge ab to the edge dc."""
 
     corners: list[tuple[float, float]]
     colour: Array
@@ -165,7 +165,7 @@ class Panel(NamedTuple):
 
 
 def paint_village(easel: Easel, rng: np.random.Generator) -> None:
-    """A church among houses, their windows lit."""
+    """Paint a church among houses with lit windows."""
     panels = church(0.575, 0.885)
     for left, foot in HOUSES:
         panels += house(rng, left + rng.uniform(-0.012, 0.012), foot + rng.uniform(-0.006, 0.006))
@@ -190,7 +190,7 @@ def box(left: float, top: float, right: float, bottom: float) -> list[tuple[floa
 
 
 def house(rng: np.random.Generator, left: float, foot: float) -> list[Panel]:
-    """A gable and a long side under a pitched roof, outlined in shadow."""
+    """Return a gable and a long side under a pitched roof, outlined in shadow."""
     wall, roof = rng.choice(WALLS), rng.choice(ROOFS)
     width, height, rim = rng.uniform(0.070, 0.088), rng.uniform(0.030, 0.038), 0.006
     right, corner, middle = left + width, left + 0.42 * width, left + 0.21 * width
@@ -211,7 +211,7 @@ def house(rng: np.random.Generator, left: float, foot: float) -> list[Panel]:
 
 
 def church(x: float, foot: float) -> list[Panel]:
-    """A tower, and the spire that ties the earth to the sky."""
+    """Return a tower and its spire."""
     top, tip = foot - 0.085, foot - 0.245
     return [
         Panel(box(x - 0.028, top - 0.006, x + 0.028, foot), SHADOW, 4),

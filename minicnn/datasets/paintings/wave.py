@@ -1,4 +1,4 @@
-"""A great wave, cut in wood and printed in a few inks."""
+"""A great wave as a woodcut, printed in a few inks."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -17,7 +17,7 @@ from minicnn.datasets.paintings.materials import (
 PAPER, FOAM, HAZE, OCHRE = palette("ecdfc0", "fbf6e6", "b3b29c", "d0913f")
 PALE, BLUE, PRUSSIAN, INDIGO = palette("a3c0c4", "4c83ab", "1f4a7c", "121f3d")
 
-# The bands of the water in turn, and the fine cuts on each. The wave turns its dark side to the left.
+# The bands of the water in turn, and the fine cuts on each. The dark side of the wave is on the left.
 BANDS, DARK_BANDS = (PALE, PRUSSIAN, BLUE, PRUSSIAN), (BLUE, PRUSSIAN, PRUSSIAN, INDIGO)
 CUTS = (PRUSSIAN, FOAM, FOAM, PALE)
 
@@ -38,7 +38,7 @@ SNOW += [(-0.022, 0.085), (-0.050, 0.125), (-0.060, 0.090), (-0.088, 0.098)]
 
 
 def woodcut_wave(size: int = 256, seed: int = 0) -> Array:
-    """A breaking wave as a woodcut, float32 (size, size, 3) in [0, 1]."""
+    """Return a breaking wave as a woodcut, float32 (size, size, 3) in [0, 1]."""
     rng = begin(size, seed)
     block = Block(size)
     cut_sky(block, rng)
@@ -53,7 +53,7 @@ def woodcut_wave(size: int = 256, seed: int = 0) -> Array:
 
 
 class Block:
-    """The wood: shapes in coordinates from 0 to 1, cut at four times the size of the picture."""
+    """The wood block: shapes in coordinates from 0 to 1, cut at four times the size of the picture."""
 
     def __init__(self, size: int) -> None:
         self.scale = 4 * size
@@ -64,7 +64,7 @@ class Block:
         self.pen.polygon((outline * self.scale).ravel().tolist(), fill=ink(colour))
 
     def line(self, path: Array, width: Array | float, colour: Array) -> None:
-        """A line of changing width: the gouge goes in, leans, and comes out."""
+        """Cut a line of changing width, thin at both ends."""
         aside = normals(path) * np.broadcast_to(width, len(path))[:, None] / 2
         self.shape(np.concatenate([path + aside, (path - aside)[::-1]]), colour)
 
@@ -78,7 +78,7 @@ def ink(colour: Array) -> tuple[int, ...]:
 
 
 def curve(points: list[tuple[float, float]] | Array, count: int) -> Array:
-    """A smooth curve through the points (Catmull and Rom's), as `count` points."""
+    """Return a smooth curve through the points (Catmull and Rom's), as `count` points."""
     knots = np.asarray(points)
     knots = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
     where = np.linspace(0, len(points) - 1 - 1e-9, count)
@@ -88,18 +88,18 @@ def curve(points: list[tuple[float, float]] | Array, count: int) -> Array:
 
 
 def normals(path: Array) -> Array:
-    """Unit vectors to the right of a path, as one walks it and y points down."""
+    """Return the unit vectors to the right of a path, seen along its direction with y pointing down."""
     along = np.gradient(path, axis=0)
     return along[:, ::-1] * np.array([-1, 1]) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-9)
 
 
 def wander(rng: np.random.Generator, count: int, knots: int = 9) -> Array:
-    """A smooth line of random numbers about 0: the unsteadiness of the hand."""
+    """Return a smooth line of random numbers around 0, like the unsteadiness of a hand."""
     return np.interp(np.linspace(0, 1, count), np.linspace(0, 1, knots), rng.standard_normal(knots))
 
 
 def cut_sky(block: Block, rng: np.random.Generator) -> None:
-    """Long lines of wind, heavy at the top, ochre above the horizon."""
+    """Cut long lines of wind, heavy at the top, and ochre above the horizon."""
     x, pitch = np.linspace(-0.02, 1.02, 80), 0.0155
     for y in np.arange(0.004, 0.80, pitch):
         shade = 0.62 * smoothstep(0.55, 0.0, y) + 0.35 * smoothstep(0.5, 0.8, y)
@@ -119,7 +119,7 @@ def cut_sun(block: Block, rng: np.random.Generator) -> None:
 
 
 def cut_mountain(block: Block, rng: np.random.Generator) -> None:
-    """Far away in the hollow of the wave, and quite still."""
+    """Cut the distant mountain in the hollow of the wave."""
     right = curve(SLOPE, 40)
     left = right[::-1] * np.array([-1, 1])
     block.line(PEAK + np.concatenate([left, right]), 0.012, INDIGO)
@@ -135,7 +135,7 @@ def cut_mountain(block: Block, rng: np.random.Generator) -> None:
 
 
 def cut_band(block: Block, rng: np.random.Generator, path: Array, gap: Array, colour: Array, cut: Array) -> None:
-    """A band of water and, along either side of it, a fine line that comes and goes."""
+    """Cut a band of water and a fine, broken line along either side of it."""
     width = (0.70 + 0.17 * wander(rng, len(path), 10)).clip(0.2, 0.92)
     block.line(path, gap * width, colour)
     for side in (-0.2, 0.2):
@@ -144,7 +144,7 @@ def cut_band(block: Block, rng: np.random.Generator, path: Array, gap: Array, co
 
 
 def cut_swell(block: Block, rng: np.random.Generator, crest: Array, rows: int) -> None:
-    """A lower wave: bands under its crest, crowded where it peaks."""
+    """Cut a lower wave: bands under its crest, denser at its peak."""
     block.shape(np.concatenate([crest - np.array([0, 0.008]), [(1.1, 1.2), (-0.1, 1.2)]]), INDIGO)
     fall = 1.16 - crest[:, 1]
     for row in range(rows):
@@ -153,7 +153,7 @@ def cut_swell(block: Block, rng: np.random.Generator, crest: Array, rows: int) -
 
 
 def cut_great_wave(block: Block, rng: np.random.Generator) -> None:
-    """The body of water: bands that rise from the foot, lean over and run together at the claw."""
+    """Cut the body of the wave: bands that rise from the foot, lean over and converge at the claw."""
     face, back, count = curve(FACE, 160), curve(BACK, 160), 21
     block.shape(np.concatenate([back, face[::-1], [(1.15, 1.2), (-0.3, 1.3)]]), INDIGO)
     steps = np.linspace(0, 1, 160)
@@ -169,7 +169,7 @@ def cut_great_wave(block: Block, rng: np.random.Generator) -> None:
 
 
 def cut_foam(block: Block, rng: np.random.Generator, lip: Array, reach: Array) -> None:
-    """Foam along a lip: billows behind, rows of claws on them, drops thrown ahead; `reach` scales all."""
+    """Cut the foam along a lip: billows behind, rows of claws on them, drops ahead; `reach` scales all."""
     outward = -normals(lip)
     for inset, pace in ((0.015, 3), (0.052, 4), (0.032, 3)):
         for at in range(pace // 2, len(lip), pace):
@@ -178,7 +178,7 @@ def cut_foam(block: Block, rng: np.random.Generator, lip: Array, reach: Array) -
             block.dot(billow, radius + 0.0045, INDIGO)
             block.dot(billow, radius, FOAM)
             block.dot(billow + 0.25 * radius, 0.55 * radius, PALE)
-    # The outermost row first: each row lies over the roots of the one before.
+    # The outermost row first, since each row overlaps the roots of the one before.
     for row, inset in enumerate((0.0, 0.020, 0.040)):
         for at in range(2 + 2 * row, len(lip) - 1, 6):
             root = lip[at] - outward[at] * inset * (0.4 + 0.6 * reach[at])
@@ -192,7 +192,7 @@ def cut_foam(block: Block, rng: np.random.Generator, lip: Array, reach: Array) -
 
 
 def cut_claw(block: Block, rng: np.random.Generator, root: Array, heading: float, size: float) -> None:
-    """A claw in outline: all its fingers in indigo, then all a little narrower in white."""
+    """Cut the outline of a claw: all its fingers in indigo, then all a little narrower in white."""
     fingers = branches(rng, root, heading, 0.098 * size, 0.023 * size, depth=2)
     for path, width in fingers:
         block.line(path, width + 0.006, INDIGO)
@@ -205,7 +205,7 @@ def cut_claw(block: Block, rng: np.random.Generator, root: Array, heading: float
 def branches(
     rng: np.random.Generator, root: Array, heading: float, length: float, width: float, depth: int
 ) -> list[tuple[Array, Array]]:
-    """A hooked finger of foam and the smaller ones upon it, as (path, width) each."""
+    """Return a hooked finger of foam and its smaller branches, as (path, width) each."""
     steps = np.linspace(0, 1, 14)
     angles = heading + 1.6 * steps**1.5
     path = root + np.cumsum(np.stack([np.cos(angles), np.sin(angles)], axis=-1), axis=0) * length / 14
@@ -218,7 +218,7 @@ def branches(
 
 
 def printed(block: Block, rng: np.random.Generator) -> Array:
-    """Ink on paper: the grain of the wood shows in the ink, and the fibres of the paper everywhere."""
+    """Return ink on paper: the grain of the wood shows in the ink, and the fibres of the paper everywhere."""
     picture = np.asarray(block.image.reduce(2), dtype=np.float32) / 255
     size = len(picture)
     rings = 9 * clouds(rng, 3, size, octaves=2) + noise(rng, 160, 5, size)

@@ -1,4 +1,4 @@
-"""The head of a person: level rings about an upright axis, and what stands out from them or is pressed into them."""
+"""The head of a person: level rings around an upright axis, with a relief added to them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from minicnn.datasets.synthetic_faces.shapes import Array, smoothstep
 
 ROWS, COLUMNS = 116, 87
 LAST_LEVEL = 14
-# How far round the head the grid goes: beyond this no camera of ours sees.
+# The extent of the grid around the head, in radians: the camera never sees beyond it.
 HALF_TURN = math.radians(135)
 
 
 class Head:
-    """The surface of a head, and how it moves.
+    """The surface of a head and its movements.
 
-    points (3, rows, columns): at rest. moves: by name, what a whole unit of an expression adds to them.
-    chart (2, rows, columns): x and y before any relief, in which features are placed, sculpted and painted.
+    points (3, rows, columns): at rest. moves: by name of an expression, the displacement of the points per unit.
+    chart (2, rows, columns): x and y without relief, in which features are placed, sculpted and painted.
     """
 
     def __init__(self, identity: Identity) -> None:
@@ -37,7 +37,7 @@ class Head:
         self.moves = {name: move * forward for name, move in features.moves(self).items()}
 
     def rings(self, level: Array, angle: Array) -> Array:
-        """x, y and z (3, levels, angles) of the smooth skull; angle 0 is the middle of the face."""
+        """Return x, y and z (3, levels, angles) of the smooth skull; angle 0 is the middle of the face."""
         y, half, centre, front, back = (_between_levels(level.tobytes()) @ self._rings).T[..., None]
         sine, cosine = np.sin(angle).astype(np.float32), np.cos(angle).astype(np.float32)
         depth = np.where(cosine > 0, front - centre, centre - back)
@@ -45,7 +45,7 @@ class Head:
         return np.stack(np.broadcast_arrays(x, y, centre + depth * cosine))
 
     def place(self, x: float, y: float) -> Array:
-        """The row and column (2, 1) of the grid where the chart says (x, y)."""
+        """Return the row and column (2, 1) of the grid at (x, y) of the chart."""
         heights = self.chart[1, :, 0]
         row = np.interp(-y, -heights, np.arange(ROWS))
         front, (above, share) = np.flatnonzero(np.abs(self.angle) < np.pi / 2), (int(row), row % 1)
@@ -54,26 +54,26 @@ class Head:
         return np.array([[row], [column]], np.float32)
 
     def fine(self, detail: int) -> tuple[Array, Array]:
-        """Levels and angles of a grid `detail` times as fine, to paint on: its places are ours, times a factor."""
+        """Return levels and angles of a grid `detail` times as fine, for the paint; indices scale with it."""
         rows, columns = np.linspace(0, ROWS - 1, detail * ROWS), np.linspace(0, COLUMNS - 1, detail * COLUMNS)
         return np.interp(rows, np.arange(ROWS), self.level), np.interp(columns, np.arange(COLUMNS), self.angle)
 
 
 @functools.cache
 def _level_grid() -> Array:
-    """Closest from the brows to the chin."""
+    """Return levels that are densest from the brows to the chin."""
     return uneven(lambda level: 1 + 2.2 * np.exp(-(((level - 7.6) / 3.2) ** 4)), ROWS, 0, LAST_LEVEL)
 
 
 @functools.cache
 def _angle_grid() -> Array:
-    """Closest in front."""
+    """Return angles that are densest in front."""
     return uneven(lambda angle: 1 + 5 * np.exp(-((angle / 0.95) ** 4)), COLUMNS, -HALF_TURN, HALF_TURN)
 
 
 @functools.lru_cache(maxsize=8)
 def _between_levels(level: bytes) -> Array:
-    """How much of every ring is in those at these levels (float64): natural cubic splines, as a matrix."""
+    """Return the matrix from all rings to the rings at these levels (float64): natural cubic splines."""
     from scipy.interpolate import CubicSpline
 
     rings = np.arange(LAST_LEVEL + 1)
@@ -81,12 +81,12 @@ def _between_levels(level: bytes) -> Array:
 
 
 def _levels(i: Identity, mouth: float) -> Array:
-    """The skull from crown to throat. A ring is half an ellipse in front of its widest place and another behind it."""
+    """Return the rings of the skull from crown to throat, each of a front and a back half-ellipse."""
     head, cheek, jaw, chin = (b / 2 for b in (i.head_breadth, i.cheekbone_breadth, i.jaw_breadth, i.chin_breadth))
     crown, nose, bottom = i.crown_height, -i.nose_length, -i.face_length
     slope, forward = i.forehead_slope, i.chin_projection
     return np.array(
-        [  # y, half breadth, and z of the widest place, of the front and of the back
+        [  # y, half breadth, and z of the widest point, the front and the back
             (crown, 0, -12, -12, -12),
             (crown - 3, 0.42 * head, -12, 26 + slope / 2, -50),
             (crown - 14, 0.72 * head, -11, 54 + slope, -80),

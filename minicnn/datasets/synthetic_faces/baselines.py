@@ -1,6 +1,6 @@
-"""What anybody can do without learning a thing: tell faces apart by their pixels, or by their principal components.
+"""Baselines without training: faces compared by their pixels, or by their principal components.
 
-A network's accuracy means something beside these. On the same pairs, with the same protocol:
+They give a network's accuracy a reference. On the same pairs, with the same protocol:
 
     pairs = draw_pairs(test.people)
     baselines.show(baselines.compare(training.images, test.images, pairs))
@@ -15,11 +15,11 @@ import numpy as np
 from minicnn.datasets.pairs import Pairs
 from minicnn.errors import InputError
 
-BLOCK = 256  # pictures that are floats at a time
+BLOCK = 256  # pictures converted to floats at a time
 
 
 class Score(NamedTuple):
-    """Accuracy in the folds: their mean and their deviation, from 0 to 1."""
+    """The mean and standard deviation of the accuracy over the folds, from 0 to 1."""
 
     name: str
     accuracy: float
@@ -27,22 +27,22 @@ class Score(NamedTuple):
 
 
 class PrincipalComponents:
-    """Pictures as coordinates along the directions in which the training pictures vary most (Turk & Pentland 1991).
+    """An encoding of pictures in the directions in which the training pictures vary most (Turk & Pentland 1991).
 
     The directions come from a random subspace that is multiplied by the data a few times (Halko et al. 2011, algorithm
-    4.4), a block of pictures at a time, so that memory stays flat.
+    4.4). The data is processed in blocks of pictures, which bounds the memory.
     """
 
     def __init__(self, images: np.ndarray, count: int = 128, *, seed: int = 0) -> None:
         _check(images)
         if not 1 <= count < len(images):
             raise InputError(f"count: got {count!r}; expected 1 to {len(images) - 1} for {len(images)} pictures")
-        self.mean = np.zeros(images[0].size, np.float32)  # blocks come with it taken away, so that of nothing first
+        self.mean = np.zeros(images[0].size, np.float32)  # subtracted from blocks; the first ones have a mean of 0
         self.mean = self._sum(images, lambda block, _: block.sum(axis=0)) / np.float32(len(images))
         width = min(count + 16, len(images), self.mean.size)
         basis = np.random.default_rng(seed).standard_normal((len(images), width), dtype=np.float32)
         for _ in range(3):
-            # (pixels, width), then (pictures, width): the data's strong directions grow over its weak ones.
+            # (pixels, width), then (pictures, width): each multiplication amplifies the strong directions of the data.
             across = np.linalg.qr(self._sum(images, lambda block, rows, basis=basis: block.T @ basis[rows]))[0]
             basis = self._each(images, across)
         left = np.linalg.qr(basis)[0]
@@ -50,7 +50,7 @@ class PrincipalComponents:
         self.components = np.linalg.svd(small, full_matrices=False)[2][:count]
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """Coordinates (N, count) of pictures (N, H, W, 3) uint8."""
+        """Return the coordinates (N, count) of pictures (N, H, W, 3) uint8."""
         _check(images)
         return self._each(images, self.components.T)
 
@@ -67,9 +67,9 @@ class PrincipalComponents:
 
 
 def compare(training: np.ndarray, images: np.ndarray, pairs: Pairs, *, components: int = 128) -> list[Score]:
-    """How often each baseline is right about pairs of `images` (N, H, W, 3) uint8, by a distance and a threshold.
+    """Return the accuracy of each baseline on pairs of `images` (N, H, W, 3) uint8, by a distance and a threshold.
 
-    The components are those of the `training` pictures; the threshold of each fold is the best on the other folds.
+    The components are those of the `training` pictures. The threshold of each fold is the best one on the other folds.
     """
     _check(images)
     codes = PrincipalComponents(training, components).encode(images)
@@ -81,7 +81,7 @@ def compare(training: np.ndarray, images: np.ndarray, pairs: Pairs, *, component
 
 
 def pixel_distances(images: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """The squared Euclidean distances of pairs of pictures, in [0, 1] a channel."""
+    """Return the squared Euclidean distances between pairs of pictures, whose channels are in [0, 1]."""
     distances = np.empty(len(pairs.first))
     for start in range(0, len(distances), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -91,7 +91,7 @@ def pixel_distances(images: np.ndarray, pairs: Pairs) -> np.ndarray:
 
 
 def fold_accuracy(distances: np.ndarray, pairs: Pairs) -> tuple[float, float]:
-    """Mean and deviation of the folds' accuracies: d ≤ τ means the same, with the best τ of the other folds."""
+    """Return mean and deviation of the folds' accuracies: d ≤ τ means the same, with the best τ of the other folds."""
     folds, accuracies = np.unique(pairs.fold), []
     if len(folds) < 2:
         raise InputError(f"fold_accuracy: pairs are in {len(folds)} fold; expected two folds or more")
@@ -106,7 +106,7 @@ def fold_accuracy(distances: np.ndarray, pairs: Pairs) -> tuple[float, float]:
 
 
 def show(scores: list[Score]) -> None:
-    """Print a line a score."""
+    """Print one line per score."""
     for score in scores:
         print(f"{score.name:32} {score.accuracy:7.2%} ± {score.deviation:.2%}")
 

@@ -1,4 +1,4 @@
-"""Beards: where they grow, and the shell of hair that stands on the skin there."""
+"""Beards: the regions where they grow, and the shell of hair on the skin there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from minicnn.datasets.synthetic_faces.anatomy import Head
 from minicnn.datasets.synthetic_faces.meshes import Patch, normals
 from minicnn.datasets.synthetic_faces.shapes import Array, bump, noise, smoothstep
 
-# How dark the shaven or short-cropped skin of the jaw is.
+# The darkness of the shaven or short-cropped skin of the jaw.
 SHADOWS = {"none": 0.10, "stubble": 0.62, "moustache": 0.18, "goatee": 0.18, "chin strap": 0.20, "full": 0.30}
 
 
 def growth(head: Head, side: Array, y: Array, style: str) -> Array:
-    """How densely a beard of this style grows, from 0 to 1, at places of the chart."""
+    """Return the density of a beard of this style, from 0 to 1, at points of the chart."""
     i, mouth, half, bottom = head.identity, head.mouth, head.identity.mouth_breadth / 2, -head.identity.face_length
     under_lip = mouth - i.lower_lip
     moustache = bump(side, y, (0, mouth + i.upper_lip + 4), (0.98 * half, 5.5), power=4)
@@ -36,7 +36,7 @@ def growth(head: Head, side: Array, y: Array, style: str) -> Array:
 
 
 class Beard:
-    """A shell over the lower half of the head, which moves with it."""
+    """The shell of a beard over the lower half of the head, which moves with it."""
 
     def __init__(self, head: Head, rng: np.random.Generator) -> None:
         i = head.identity
@@ -45,12 +45,12 @@ class Beard:
         grown = growth(head, np.abs(x), y, i.beard) * smoothstep(0.05, 0.35, np.cos(head.angle))
         longest, downwards = 2.5 + 7 * i.beard_density, smoothstep(head.mouth, -i.face_length, y)
         lumps = 1.6 + 0.8 * noise(rng, 26, 40, x.shape)
-        # Below 0, and so under the skin, where there is none.
+        # Below 0, and so under the skin, where no beard grows.
         height = grown**0.7 * (longest * (0.45 + 0.75 * downwards) + lumps) - 1.6
         self._height = height.astype(np.float32)
         self._marks = np.stack([1.6 * np.arctan2(x, y + 160), y / 30])
 
     def on(self, points: Array, outwards: Array) -> Patch:
-        """The beard on a head with these points and normals; its marks are those of hair."""
+        """Return the beard on a head with these points and normals; its marks are those of hair."""
         shell = points[:, self._rows] + outwards[:, self._rows] * self._height
         return Patch(shell, normals(shell), self._marks)

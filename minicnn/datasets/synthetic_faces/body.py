@@ -12,17 +12,17 @@ from minicnn.datasets.synthetic_faces.shapes import curve, ridge, smoothstep
 
 
 def ear(i: Identity, sign: int) -> Patch:
-    """The ear on the left (sign -1) or right of the picture; its mark is how open to the light each place is."""
+    """Return the ear on the left (sign -1) or right of the picture; its mark is each point's exposure to light."""
     out, turn = np.linspace(0, 1, 26)[:, None], np.linspace(0, 2 * np.pi, 34)
     tall, angle = i.ear_length / 2, math.radians(i.ear_angle)
-    # An egg with its broad end up: a raised rim, a fold within it, and a bowl.
+    # An egg shape, broad end up: a raised rim, a fold within it, and a bowl.
     rim = ridge(out - 0.88, 0.12) * (1 - 0.75 * smoothstep(-0.3, -0.9, np.cos(turn)))
     bowl = ridge(out - 0.35, 0.28)
     inner = ridge(out - 0.62, 0.10) * smoothstep(0.2, 0.9, np.sin(turn))
     height = 2.6 * rim - 4 * bowl + 2 * inner + 2 * (1 - out**6) - 4 * (out > 0.97)
     back = 0.60 * tall * (out * np.sin(turn) * (1 + 0.22 * np.cos(turn)) + 0.9)
     side = 0.114 * i.head_breadth + 0.38 * i.cheekbone_breadth - 3
-    # It hangs on its front edge, and stands out by an angle.
+    # It is attached at its front edge, and stands out by an angle.
     x = side + math.sin(angle) * back + math.cos(angle) * height
     z = 4 - math.cos(angle) * back + math.sin(angle) * height
     openness = np.clip(0.69 - 0.44 * bowl + 0.18 * rim, 0, 1)
@@ -38,7 +38,7 @@ def neck(i: Identity) -> Patch:
 
 
 def shoulders(i: Identity) -> Patch:
-    """What somebody wears, up to a collar round the neck."""
+    """Return the clothes, up to a collar around the neck."""
     down, turn = np.linspace(0, 1, 26)[:, None], np.linspace(-2.2, 2.2, 48)
     knots, throat, broad = (
         [0, 0.12, 0.35, 0.65, 1],

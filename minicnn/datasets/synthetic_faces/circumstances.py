@@ -1,4 +1,4 @@
-"""What differs from picture to picture of one person: pose, expression, light, camera, and what is in the way."""
+"""The variation between pictures of one person: pose, expression, light, camera, and obstacles."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import numpy as np
 
 from minicnn.errors import InputError
 
-# The bounds of what is drawn, as they are promised.
-YAW, PITCH, ROLL = 30.0, 12.0, 9.0  # degrees either way
-RATIO = 4.0  # the lit side receives up to so many times the light of the shaded one
-BLUR = 2.0  # pixels of a picture of 96, as a standard deviation
-OCCLUSION = 0.25  # of the face
+# The documented bounds of random circumstances.
+YAW, PITCH, ROLL = 30.0, 12.0, 9.0  # degrees in either direction
+RATIO = 4.0  # maximum ratio of light on the lit side to light on the shaded side
+BLUR = 2.0  # standard deviation in pixels, for a picture of 96 pixels
+OCCLUSION = 0.25  # share of the face
 REFERENCE_SIZE = 96
 OBSTACLES = ("hand", "telephone", "cup", "microphone", "leaves", "passer-by")
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """Everything that is not the person. The defaults are a passport photograph; `draw` is life. Raises InputError."""
+    """Everything except the person. The defaults are a passport photograph. Raise InputError for a bad value."""
 
     yaw: float = 0.0  # degrees; above 0 the face turns to the right of the picture
-    pitch: float = 0.0  # degrees; above 0 it looks down
+    pitch: float = 0.0  # degrees; above 0 the face looks down
     roll: float = 0.0  # degrees; above 0 it leans to the left of the picture
     scale: float = 1.0  # of the head in the picture
     shift: tuple[float, float] = (0.0, 0.0)  # of the head from the middle, in millimetres right and up
-    smile: float = 0.0  # 1 is broad, below 0 the corners sink
+    smile: float = 0.0  # 1 is broad; below 0 the corners sink
     opened: float = 0.0  # 1: the teeth are a centimetre apart
     pursed: float = 0.0
     raised: float = 0.0  # the brows
     frown: float = 0.0
     openness: float = 1.0  # of the eyes
     gaze: tuple[float, float] = (0.0, 0.0)  # millimetres the irises move, right and up
-    glasses: bool = True  # worn by those who have some
+    glasses: bool = True  # worn if the person has some
     light_from: tuple[float, float] = (-25.0, 30.0)  # degrees to the right and above
     ratio: float = 2.0  # of the light on the lit side to that on the shaded one
     warmth: float = 0.0  # of the light, -1 blue to 1 yellow
     exposure: float = 1.0
     contrast: float = 1.0
-    blur: float = 0.0  # standard deviation in pixels of a picture of 96
-    noise: float = 0.0  # standard deviation, in parts of white
+    blur: float = 0.0  # standard deviation in pixels, for a picture of 96 pixels
+    noise: float = 0.0  # standard deviation, as a share of white
     obstacle: str = ""  # in front of the face, a name from OBSTACLES
-    occlusion: float = 0.0  # the part of the face that it hides, at most
-    scene: int = field(default=0, repr=False)  # the seed of background, clothes, obstacle and noise
+    occlusion: float = 0.0  # maximum share of the face that it hides
+    scene: int = field(default=0, repr=False)  # seed of background, clothes, obstacle and noise
 
     def __post_init__(self) -> None:
         for name, holds, expected in (  # so written, NaN is refused too
@@ -64,7 +64,7 @@ class Circumstances:
 
 
 def draw(rng: np.random.Generator, nuisance: float = 1.0) -> Circumstances:
-    """Draw the circumstances of a picture. nuisance: 0 takes pose, light and camera away, 1 leaves them as promised."""
+    """Return random circumstances. nuisance: 0 removes variation of pose, light and camera, 1 gives the full bounds."""
 
     def between(low: float, high: float) -> float:
         return float(rng.uniform(low, high)) * nuisance

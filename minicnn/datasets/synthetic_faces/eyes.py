@@ -1,4 +1,4 @@
-"""What is painted anew in every picture, for lids close, eyes turn and lips part: eyes, and the inside of the mouth."""
+"""The parts painted anew for every picture, since lids close, eyes turn and lips part: eyes and the open mouth."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ WHITE, PINK, LASHES, TEETH, TONGUE, DARK = palette("d6cfc9", "bd8578", "140d0a",
 def paint_eyes(
     head: Head, chart: Array, colours: Array, normals: Array, openness: float, gaze: tuple[float, float]
 ) -> Array:
-    """Paint both eyes in place, and return which pixels (n,) are wet.
+    """Paint both eyes in place, and return a mask (n,) of the wet pixels.
 
-    chart (2, n); colours and normals (3, n), normals in the head's frame. openness: 1 is awake, 0 closed; gaze: how far
-    the irises are turned, in millimetres to the right and up.
+    chart (2, n); colours and normals (3, n), normals in the head's frame. openness: 1 is awake, 0 closed; gaze: shift
+    of the irises in millimetres to the right and up.
     """
     i = head.identity
     wet = np.zeros(chart.shape[1], bool)
@@ -30,7 +30,7 @@ def paint_eyes(
     near, x = near[np.abs(x) < 24], x[np.abs(x) < 24]
     y, sign = chart[1, near], np.sign(chart[0, near])
     tilt, half = math.radians(i.eye_tilt), i.eye_width / 2
-    # Across the eye, outwards, and up; `share` runs from one corner to the other.
+    # Across the eye, outwards, and up; `share` runs from corner to corner.
     u, v = x * math.cos(tilt) + y * math.sin(tilt), y * math.cos(tilt) - x * math.sin(tilt)
     share, beyond = np.clip(u / half, -1, 1), np.abs(u) - half
     bottom = -0.40 * i.eye_opening * (1 - np.abs(share) ** 2.4) * (1 + 0.15 * share)
@@ -64,13 +64,13 @@ def paint_eyes(
 
 
 def _ball(colour: float, share: Array, across: Array, up: Array) -> Array:
-    """The white, pink in the inner corner, and iris and pupil about the place that looks at us."""
+    """Return the colours of an eyeball: white, pink in the inner corner, with iris and pupil around the gaze."""
     from_pupil = np.hypot(across, up)
     ball = WHITE[:, None] * (1 - 0.22 * np.abs(share) ** 3)
     ball = cover(ball, PINK, 0.75 * smoothstep(-0.70, -0.98, share))
     turn = np.arctan2(up, across)
     streaks = 1 + 0.18 * np.sin(23 * turn) * np.sin(9 * turn + 2)
-    # Light comes from above and gathers in the lower half of the iris.
+    # Light comes from above and collects in the lower half of the iris.
     glow = 0.65 + 0.75 * smoothstep(1.5, 5.0, from_pupil) * smoothstep(-6, 4, -up)
     rim = 1 - 0.75 * smoothstep(4.9, 6.1, from_pupil)
     ball = cover(ball, ramp(colour, IRISES)[:, None] * (glow * streaks * rim), smoothstep(6.35, 5.75, from_pupil))
@@ -78,7 +78,7 @@ def _ball(colour: float, share: Array, across: Array, up: Array) -> Array:
 
 
 def paint_mouth(head: Head, chart: Array, colours: Array, opened: float) -> None:
-    """Paint the inside of an open mouth in place: the strip between the lips, stretched by as much as they part."""
+    """Paint the inside of an open mouth in place: the strip between the lips, stretched by their distance."""
     i, half = head.identity, head.identity.mouth_breadth / 2
     near = np.flatnonzero((np.abs(chart[1] - head.mouth) < 6) & (np.abs(chart[0]) < half - 1))
     if opened < 0.06 or len(near) == 0:

@@ -1,6 +1,6 @@
-"""The relief of a face over its rings, and its play: bumps and hollows in millimetres, by places of the chart.
+"""The relief of a face over its rings, and its movements: bumps and hollows in millimetres, by points of the chart.
 
-`side` is the distance from the middle of the face: both halves are alike.
+`side` is the distance from the middle of the face: both halves are the same.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from minicnn.datasets.synthetic_faces.shapes import (
 if TYPE_CHECKING:
     from minicnn.datasets.synthetic_faces.anatomy import Head
 
-EYEBALL = 13.0  # its radius; people's is 12
+EYEBALL = 13.0  # its radius; that of people is 12
 
 
 def relief(head: Head, side: Array, y: Array, z: Array) -> Array:
-    """How far the face stands out from its rings, whose depth is z."""
+    """Return the height of the face over its rings, whose depth is z."""
     i = head.identity
     height = bones(i, side, y, head.mouth) + cheeks(i, side, y, head.mouth) + mouth(i, side, y, head.mouth)
     return eyeball(i, side, y, z + height) - z + nose(i, side, y)
 
 
 def bones(i: Identity, side: Array, y: Array, mouth: float) -> Array:
-    """Sockets, brows, cheekbones and chin."""
+    """Return the relief of sockets, brows, cheekbones and chin."""
     eye, chin = i.eye_distance / 2, -i.face_length + 15
     height = -(6 + i.eye_depth) * bump(side, y, (eye - 1, 1), (20, 13))
     height -= (2.5 + 0.2 * i.eye_depth) * bump(side, y, (eye - 16, 3), (7, 8))
@@ -47,7 +47,7 @@ def bones(i: Identity, side: Array, y: Array, mouth: float) -> Array:
 
 
 def cheeks(i: Identity, side: Array, y: Array, mouth: float) -> Array:
-    """Cheeks, the fold from nose to mouth, and the bags under the eyes."""
+    """Return the relief of cheeks, the fold from nose to mouth, and the bags under the eyes."""
     height = 2 + i.muzzle * bump(side, y, (0, mouth + 4), (29, 22))
     height += i.cheek_fullness * bump(side, y, (41, 0.45 * mouth - 25), (19, 20))
     height -= (0.4 + 2.4 * i.age**1.5) * ridge(fold(i, side, y, mouth), 4.0)
@@ -56,13 +56,13 @@ def cheeks(i: Identity, side: Array, y: Array, mouth: float) -> Array:
 
 
 def fold(i: Identity, side: Array, y: Array, mouth: float) -> Array:
-    """The distance from the fold between the wing of the nose and the corner of the mouth."""
+    """Return the distance from the fold between the wing of the nose and the corner of the mouth."""
     start, end = (i.nose_breadth / 2 + 3, -i.nose_length + 6), (i.mouth_breadth / 2 + 8, mouth - 4)
     return distance_to_segment(side, y, start, end)
 
 
 def mouth(i: Identity, side: Array, y: Array, at: float) -> Array:
-    """Lips, the groove between them, and the hollows about them."""
+    """Return the relief of the lips, the groove between them, and the hollows around them."""
     half = i.mouth_breadth / 2
     above = y - mouth_line(i, side, at)
     upper, lower = lips(i, side)
@@ -75,19 +75,19 @@ def mouth(i: Identity, side: Array, y: Array, at: float) -> Array:
 
 
 def _arch(share: Array) -> Array:
-    """A round hill from 0 to 1."""
+    """Return a round hill from 0 to 1."""
     share = np.clip(share, 0, 1)
     return np.sqrt(4 * share * (1 - share))
 
 
 def mouth_line(i: Identity, side: Array, at: float) -> Array:
-    """The height where the lips meet, and where they would beside the mouth."""
+    """Return the height at which the lips meet, continued beyond the corners of the mouth."""
     share = np.minimum(2 * side / i.mouth_breadth, 1.2)
     return at + i.mouth_corners * share**2 - 0.9 * i.cupids_bow * ridge(side, 4)
 
 
 def lips(i: Identity, side: Array) -> tuple[Array, Array]:
-    """How tall the upper and the lower lip are."""
+    """Return the heights of the upper and the lower lip."""
     share = np.clip(2 * side / i.mouth_breadth, 0, 1)
     bow = 1 + 0.3 * i.cupids_bow * (ridge(share - 0.2, 0.13) - 1.3 * ridge(share, 0.10))
     square = share * share
@@ -95,20 +95,20 @@ def lips(i: Identity, side: Array) -> tuple[Array, Array]:
 
 
 def eyeball(i: Identity, side: Array, y: Array, z: Array) -> Array:
-    """The depth z with the eyeballs under it, lids and all."""
+    """Return the depth z with the eyeballs and their lids."""
     square = (side - i.eye_distance / 2) ** 2 + y**2
     front = 65 - 0.75 * i.eye_depth + np.sqrt(np.maximum(EYEBALL**2 - 0.9 * square, 0))
     return np.where(square < EYEBALL**2, smooth_maximum(z, front, 5.0), z)
 
 
 def nose(i: Identity, side: Array, y: Array) -> Array:
-    """Bridge, tip, wings and nostrils."""
+    """Return the relief of bridge, tip, wings and nostrils."""
     foot, projection, bridge, ball = -i.nose_length, i.nose_projection, i.bridge_height, i.nose_tip
     tip = i.tip_height
     middle = 0.5 * (bridge + projection) + i.nose_hump
     above_tip = 0.80 * projection + 0.25 * i.nose_hump
     half = i.bridge_breadth / 2
-    profile = [  # y, how far the ridge stands out, how broad it is
+    profile = [  # y, height of the ridge, breadth of the ridge
         (foot - 9, 0, 1.2 * ball),
         (foot - 3, 0.10 * projection, 1.2 * ball),
         (foot + 1.5, 0.55 * projection, 1.1 * ball),
@@ -128,12 +128,12 @@ def nose(i: Identity, side: Array, y: Array) -> Array:
 
 
 def moves(head: Head) -> dict[str, Array]:
-    """What a whole unit of each expression adds to the points of the head: (3, rows, columns)."""
+    """Return the displacement of the head's points by one unit of each expression: (3, rows, columns)."""
     i, (x, y) = head.identity, head.chart
     side, sign, half, none = np.abs(x), np.sign(x), i.mouth_breadth / 2, np.zeros_like(x)
     corner = bump(side, y, (half, head.mouth), (13, 12))
     cheek = bump(side, y, (40, -36), (17, 15))
-    # The lower lip leaves the upper one at once, the cheeks follow slowly.
+    # The lower lip opens at once, the cheeks follow slowly.
     below = mouth_line(i, side, head.mouth) - y
     jaw = smoothstep(0, 1, below / (1.2 + 14 * smoothstep(half - 4, half + 12, side)))
     in_front = smoothstep(0.0, 0.45, np.cos(head.angle))

@@ -1,4 +1,4 @@
-"""Glasses: wire round two lenses, over the nose and back to the ears."""
+"""Glasses: wire around two lenses, over the nose and back to the ears."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLOURS = palette("0c0c0e", "1a1a20", "3a1f12", "5a1420", "20304a", "8a8a90", "b
 
 
 class Rim(NamedTuple):
-    """Half its breadth and height, how square it is (2 an ellipse), how far its outer corner rises, how thick it is."""
+    """The shape of a lens: half breadth and height, squareness (2 is an ellipse), rise of the outer corner, wire."""
 
     breadth: float
     height: float
@@ -33,7 +33,7 @@ RIMS = {
 
 
 class Glasses:
-    """frame: one patch. lenses: two, whose marks run from -1 to 1 across and up."""
+    """A pair of glasses. frame: one patch. lenses: two, whose marks run from -1 to 1 across and up."""
 
     def __init__(self, head: Head) -> None:
         i = head.identity
@@ -70,7 +70,7 @@ class Glasses:
 
 
 def _outline(rim: Rim, size: float) -> tuple[Array, Array]:
-    """Once round a lens: how far out and how far up from its middle."""
+    """Return the outline of a lens: x outwards and y upwards from its middle."""
     turn = np.linspace(0, 2 * np.pi, 49)
     across, up = (np.sign(wave) * np.abs(wave) ** (2 / rim.power) for wave in (np.cos(turn), np.sin(turn)))
     rise = rim.rise * smoothstep(-0.2, 1, across) * smoothstep(-1, 1, up)
@@ -78,12 +78,12 @@ def _outline(rim: Rim, size: float) -> tuple[Array, Array]:
 
 
 def _bent(front: float, x: Array | float) -> Array:
-    """The depth of the glasses, which bend round the face."""
+    """Return the depth of the glasses, which curve around the face."""
     return np.asarray(front - 0.0024 * x**2)
 
 
 def _arm(sign: int, outer: float, depth: Array, half: float) -> Array:
-    """From the rim to the ear."""
+    """Return the path of an arm, from the rim to the ear."""
     z = float(depth)
     knots, corners = range(5), [(outer, 4, z), (outer + 3, 4, z - 4), (half, 4, 30), (half, 3, -2), (half - 3, -4, -12)]
     x, y, depths = (np.interp(np.linspace(0, 4, 13), knots, values) for values in zip(*corners, strict=True))

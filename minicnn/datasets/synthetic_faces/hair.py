@@ -1,4 +1,4 @@
-"""The hair of the head: a cap over the skull with a line where it begins, curtains for what falls, and a bun."""
+"""The hair of the head: a cap over the skull from the hairline, a curtain of long hair, and a bun."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GREYS = palette("565452", "b9b6b0")
 
 
 class Style(NamedTuple):
-    """How thick the hair is on top and at the sides, which way it is combed, and what is special about it."""
+    """A hairstyle: the thickness on top and at the sides, the direction of combing, and its special features."""
 
     top: float = 0
     sides: float = 0
@@ -25,10 +25,10 @@ class Style(NamedTuple):
     quiff: float = 0
     curl: float = 0.12
     fringe: bool = False
-    ends: tuple[float, float] | None = None  # the heights at which the curtains end: the shortest and the longest
+    ends: tuple[float, float] | None = None  # the heights at which the curtain ends: the shortest and the longest
     wave: float = 1.2
     bun: bool = False
-    scalp: float = 0.97  # how much of its colour is on the scalp
+    scalp: float = 0.97  # share of the hair's colour on the scalp
 
 
 STYLES = {
@@ -48,12 +48,12 @@ STYLES = {
     "bun": Style(8, 6, combed="back", bun=True),
 }
 
-# Where the hair ends beside and behind the face: (degrees from the middle, height); None is the end of the sideburn.
+# The ends of the hair beside and behind the face: (degrees from the middle, height); None is the end of the sideburn.
 BESIDE = [(62, 18), (72, 2), (80, None), (89, None), (95, 14), (112, 14), (124, -14), (138, -52), (180, -62)]
 
 
 class Hair:
-    """cap, curtain and bun are patches or None; their marks say where on the picture of strands each point lies."""
+    """The patches cap, curtain and bun, or None. Their marks are the points' places on the picture of strands."""
 
     def __init__(self, head: Head, rng: np.random.Generator) -> None:
         i = head.identity
@@ -65,14 +65,14 @@ class Hair:
         self.bun = _bun(i, rng) if self.style.bun else None
 
     def above_line(self, y: Array, angle: Array) -> Array:
-        """How far places at a height and an angle lie within the hair, in millimetres; below 0 outside it."""
+        """Return the distance within the hairline at a height and an angle, in millimetres; negative outside."""
         fine = np.linspace(-np.pi, np.pi, len(self._line))
-        steepness = np.gradient(self._line, fine) / 72  # the head's radius, more or less
+        steepness = np.gradient(self._line, fine) / 72  # divided by the approximate radius of the head
         line, steepness = np.interp(angle, fine, self._line), np.interp(angle, fine, steepness)
         return (y - line.astype(np.float32)) / np.sqrt(1 + steepness.astype(np.float32) ** 2)
 
     def on_scalp(self, y: Array, angle: Array) -> Array:
-        """How much of the hair's colour the scalp shows."""
+        """Return the share of the hair's colour on the scalp."""
         return self.style.scalp * smoothstep(-3, 5, self.above_line(y, angle))
 
 
@@ -82,7 +82,7 @@ def _colour(i: Identity) -> Array:
 
 
 def _hairline(i: Identity, style: Style, rng: np.random.Generator) -> Array:
-    """The height of the hairline at 721 angles round the head."""
+    """Return the height of the hairline at 721 angles around the head."""
     start, receded = i.hairline, max(i.recession, 0) * (0.4 + 0.6 * i.masculinity)
     if style.fringe:
         start = 20 + 8 * i.parting
@@ -100,7 +100,7 @@ def _hairline(i: Identity, style: Style, rng: np.random.Generator) -> Array:
 
 
 def _cap(hair: Hair, head: Head, rng: np.random.Generator) -> Patch:
-    """What lies on the skull, under the skin where no hair grows."""
+    """Return the hair on the skull, which lies under the skin where no hair grows."""
     i, style, shape = head.identity, hair.style, (72, 85)
     level = np.linspace(0, 10.2, shape[0])
     angle = uneven(lambda a: 1 + 1.5 * np.exp(-(((np.abs(a) - 1.1) / 0.5) ** 2)), shape[1], -2.8, 2.8)
@@ -114,7 +114,7 @@ def _cap(hair: Hair, head: Head, rng: np.random.Generator) -> Patch:
     else:
         share = np.clip(inside / (9 + 0.35 * thick), 0, 1)
         rounded = np.sqrt(share * (2 - share))
-    # Outside the line it dives so deep that not even the sockets of the eyes lay it bare.
+    # Outside the hairline it lies so deep that not even the eye sockets expose it.
     height = np.where(inside > -2, 1.8 * smoothstep(-2, 1, inside) + thick * rounded, np.maximum(2 * inside + 4, -27))
     outwards = unit(skull - np.array([0, 14, -12], np.float32)[:, None, None])
     across = {
@@ -126,7 +126,7 @@ def _cap(hair: Hair, head: Head, rng: np.random.Generator) -> Patch:
 
 
 def _thickness(i: Identity, style: Style, x: Array, y: Array, z: Array, angle: Array) -> Array:
-    """Of the cap, before it is rounded off along the line."""
+    """Return the thickness of the cap, before it is rounded off along the hairline."""
     volume, forward = 0.7 + 0.6 * i.hair_volume, ridge(angle, 0.8)
     upper = smoothstep(35, 0.86 * i.crown_height, y)
     thick = style.sides + (style.top - style.sides) * upper + style.quiff * forward * smoothstep(30, 75, y)
@@ -139,7 +139,7 @@ def _thickness(i: Identity, style: Style, x: Array, y: Array, z: Array, angle: A
 
 
 def _curtain(style: Style, i: Identity, rng: np.random.Generator) -> Patch:
-    """What falls beside and behind the face."""
+    """Return the hair that falls beside and behind the face."""
     assert style.ends is not None
     shape, top, (shortest, longest) = (44, 90), 42, style.ends
     start, volume = np.radians(64 + 6 * rng.random()), 0.7 + 0.6 * i.hair_volume
@@ -150,7 +150,7 @@ def _curtain(style: Style, i: Identity, rng: np.random.Generator) -> Patch:
     swell = swell - 10 * (i.hair_curl - 0.3) * smoothstep(0.5, 1, down)
     wave = np.sin(-2 * np.pi * y / 55 + 5 * noise(rng, 1, 16, (1, shape[1]))) + noise(rng, 10, 26, shape)
     outwards = style.sides * volume + swell + style.wave * wave
-    # Its edges beside the face turn in.
+    # Its edges beside the face bend inwards.
     edge = smoothstep(0, 0.30, np.minimum(angle - start, 2 * np.pi - start - angle))
     radius = i.head_breadth / 2 + outwards - 16 * (1 - edge) - 6 * smoothstep(20, top, y)
     depth = np.where(np.cos(angle) > 0, 0.85 * radius, 100 + outwards)
@@ -167,6 +167,6 @@ def _bun(i: Identity, rng: np.random.Generator) -> Patch:
 
 
 def _strands(rng: np.random.Generator) -> Array:
-    """Light and dark strands, of deviation 1: (1, 512 across, 32 along)."""
+    """Return light and dark strands, of standard deviation 1: (1, 512 across, 32 along)."""
     total = noise(rng, 340, 9, (512, 32)) + noise(rng, 130, 9, (512, 32)) + 0.8 * noise(rng, 45, 9, (512, 32))
     return total[None] / total.std()

@@ -1,4 +1,4 @@
-"""Who somebody is: some sixty measures, each between the least and the most that we allow, and three styles."""
+"""A person's identity: about sixty measures, each within bounds, and three styles."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from minicnn.datasets.synthetic_faces.shapes import Array
 
 
 class Trait(NamedTuple):
-    """The least and the most of a measure, and how much of it masculinity decides (below 0: the other way round)."""
+    """The bounds of a measure, and the weight of masculinity in it (below 0: in the opposite direction)."""
 
     least: float
     most: float
     lean: float = 0.0
 
 
-# In millimetres where nothing else is said; heights are counted from the line of the eyes. What people measure is in
-# Farkas, Anthropometry of the Head and Face (1994); the ranges here are wider, so that nobody has an everyday face.
+# In millimetres if no other unit is given; heights are relative to the line of the eyes. Real measurements are in
+# Farkas, Anthropometry of the Head and Face (1994); the ranges here are wider, so that faces are distinctive.
 TRAITS = {
     "masculinity": Trait(0, 1),
     "age": Trait(0, 1),
@@ -32,7 +32,7 @@ TRAITS = {
     "jaw_breadth": Trait(96, 128, 0.5),
     "chin_breadth": Trait(36, 68, 0.4),
     "chin_projection": Trait(-8, 8, 0.3),
-    "chin_cleft": Trait(-1.5, 1, 0.4),  # in parts of the deepest; below 0 there is none
+    "chin_cleft": Trait(-1.5, 1, 0.4),  # as a share of the deepest; below 0 there is none
     "cheek_fullness": Trait(-4, 11),
     "muzzle": Trait(-2, 6),
     # the eyes
@@ -64,7 +64,7 @@ TRAITS = {
     "tip_tilt": Trait(-7, 7, -0.3),
     # the mouth
     "mouth_breadth": Trait(38, 64, 0.2),
-    "mouth_height": Trait(0.27, 0.43),  # in parts of the way from the nose to the chin
+    "mouth_height": Trait(0.27, 0.43),  # as a share of the distance from the nose to the chin
     "upper_lip": Trait(2.5, 12, -0.4),
     "lower_lip": Trait(4, 15, -0.4),
     "cupids_bow": Trait(0, 1, -0.2),
@@ -98,7 +98,7 @@ NUMBER = {name: number for number, name in enumerate(TRAITS)}
 
 Weights = dict[str, tuple[float, float]]
 
-# How often each is met among the most feminine and among the most masculine.
+# The frequency of each among the most feminine and among the most masculine people.
 HAIRSTYLES: Weights = {
     "bald": (0, 6),
     "shaven": (1, 7),
@@ -137,7 +137,7 @@ GLASSES: Weights = {
 class Identity:
     """An invented person. Every trait is an attribute, in its own unit: `identity.nose_length` → 47.1.
 
-    shares: (traits,) float64, every trait from 0 (its least) to 1 (its most), in the order of TRAITS.
+    shares: (traits,) float64, every trait from 0 (its minimum) to 1 (its maximum), in the order of TRAITS.
     hairstyle, beard, glasses: names from HAIRSTYLES, BEARDS and GLASSES.
     """
 
@@ -148,8 +148,9 @@ class Identity:
 
     @property
     def vector(self) -> Array:
-        """Where the person stands among all others: every share, and √½ in the place of each style that is worn, so
-        that another style is as far away as the other end of a trait.
+        """The person as a vector: every share, and √½ in the place of each style that is worn.
+
+        Two different styles are then as far apart as the two ends of a trait.
         """
         worn = ((HAIRSTYLES, self.hairstyle), (BEARDS, self.beard), (GLASSES, self.glasses))
         styles = [style == own for styles, own in worn for style in styles]
@@ -163,17 +164,17 @@ class Identity:
 
     @property
     def tip_height(self) -> float:
-        """Of the nose: where its tip is."""
+        """The height of the tip of the nose."""
         return 9.5 + 0.6 * self.tip_tilt - self.nose_length
 
 
 def invent(rng: np.random.Generator) -> Identity:
-    """Draw a person: every trait evenly from its range, then leaning as its neighbours do in people."""
+    """Return a random person: every trait uniform in its range, then correlated as in real people."""
     shares = rng.random(len(TRAITS))
     masculinity = shares[NUMBER["masculinity"]] = rng.beta(0.6, 0.6)  # mostly near one end or the other
     lean = np.array([trait.lean for trait in TRAITS.values()])
     shares = (1 - abs(lean)) * shares + abs(lean) * np.where(lean > 0, masculinity, 1 - masculinity)
-    # Dark skin rarely goes with fair hair, light eyes or freckles.
+    # Dark skin rarely occurs with fair hair, light eyes or freckles.
     darkness = float(np.clip((shares[NUMBER["skin_tone"]] - 0.35) / 0.4, 0, 1))
     for name, held in {"hair_tone": 0.8, "eye_colour": 0.75, "hair_redness": 0.8, "freckles": 0.5}.items():
         shares[NUMBER[name]] *= 1 - held * darkness
@@ -181,7 +182,7 @@ def invent(rng: np.random.Generator) -> Identity:
 
 
 def _choose(rng: np.random.Generator, styles: Weights, masculinity: float) -> str:
-    # Squared, so that what only one end wears does not turn up in the middle.
+    # Squared, so that styles of one end rarely occur in the middle.
     weights = [
         (1 - masculinity) ** 2 * feminine + masculinity**2 * masculine for feminine, masculine in styles.values()
     ]
@@ -189,7 +190,8 @@ def _choose(rng: np.random.Generator, styles: Weights, masculinity: float) -> st
 
 
 def difference(one: Identity, other: Identity) -> float:
-    """How unlike two people are: the root mean square difference of their traits, each in parts of its range, and of
-    hair, beard and glasses, which count as a whole range where they differ. Two strangers are about 0.40 apart.
+    """Return the root mean square difference of two people's traits, each relative to its range, and of their styles.
+
+    Hair, beard and glasses count as a whole range where they differ. Two strangers differ by about 0.40.
     """
     return float(np.linalg.norm(one.vector - other.vector) / np.sqrt(len(TRAITS) + 3))

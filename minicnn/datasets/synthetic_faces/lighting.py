@@ -1,4 +1,4 @@
-"""Light: one lamp with its shadows, the brightness all round, crevices that it hardly reaches, and gloss."""
+"""Light: one lamp with its shadows, ambient light, recesses that it hardly reaches, and gloss."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from minicnn.datasets.synthetic_faces.shapes import Array, smoothstep
 
 MAP_SIZE, MAP_REACH = 96, 300.0  # pixels and millimetres of the picture that the lamp sees
 HARDNESS, BIAS = 0.22, 7.0  # of shadows, per millimetre and in millimetres
-# Light enters the skin and comes out further on, red the furthest.
+# Light scatters within the skin, red the furthest.
 BLEEDING = 0.35, 0.18, 0.12
 
 
 def lamp(how: Circumstances) -> Array:
-    """The direction towards the lamp: (3,), of length 1."""
+    """Return the direction towards the lamp: (3,), of length 1."""
     side, above = (math.radians(angle) for angle in how.light_from)
     direction = math.cos(above) * math.sin(side), math.sin(above), math.cos(above) * math.cos(side)
     return np.array(direction, np.float32)
 
 
 class Surface(NamedTuple):
-    """What n pixels show: colours and unit normals (3, n); how strong and how sharp the highlight is (n,); and whether
-    it is flesh (n,), 0 or 1.
+    """The surface seen by n pixels.
+
+    Colours and unit normals (3, n); strength and sharpness of the highlight (n,); flesh (n,), 0 or 1.
     """
 
     colours: Array
@@ -39,8 +40,10 @@ class Surface(NamedTuple):
 
 
 def illuminate(surface: Surface, arriving: Array, hidden: Array, how: Circumstances) -> Array:
-    """The light (3, n) that comes back from a surface. arriving (n,): how much of the lamplight does, from 0 to 1;
-    hidden (n,): how deep in a recess each place is, away from the light all round.
+    """Return the light (3, n) that a surface reflects.
+
+    arriving (n,): share of the lamplight that arrives, from 0 to 1. hidden (n,): depth of each point in a recess, away
+    from ambient light.
     """
     colours, normals, gloss, shine, flesh = surface
     towards = lamp(how)
@@ -48,10 +51,10 @@ def illuminate(surface: Surface, arriving: Array, hidden: Array, how: Circumstan
     sky_colour = 1 - 0.10 * how.warmth, 1, 1 + 0.12 * how.warmth
     around, facing = 1 / how.ratio, towards @ normals
     in_the_open = 1 / (1 + 1.6 * hidden)
-    # An upright surface that faces the lamp has 1, one that turns its back `around`.
+    # An upright surface that faces the lamp gets 1, one that faces away `around`.
     sky = around * (1 + 0.25 * normals[1]) * in_the_open
     beam = (1 - around) * arriving * (0.6 + 0.4 * in_the_open)
-    # Blinn 1977: the highlight is where the normal halves the angle between lamp and eye; the sharper, the brighter.
+    # Blinn 1977: the highlight depends on the normal and the bisector of lamp and eye; the sharper, the brighter.
     halfway = unit(towards + np.array([0, 0, 1], np.float32))
     highlight = np.clip(halfway @ normals, 0, 1) ** shine * gloss * (shine + 8) / 60
     highlight *= (0.15 + 0.85 * arriving) * (1 - 0.6 * around)
@@ -66,10 +69,10 @@ def illuminate(surface: Surface, arriving: Array, hidden: Array, how: Circumstan
 
 
 def lamplight(surfaces: list[tuple[Array, bool]], points: Array, how: Circumstances) -> Array:
-    """How much of the lamp's light, 0 to 1, reaches points (3, n) past surfaces (3, rows, columns) of one side or two.
+    """Return the share of lamplight, 0 to 1, that reaches points (3, n) past surfaces (3, rows, columns).
 
-    They are drawn as the lamp sees them; a place is in shadow as far as something lies above it: exponential shadow
-    maps, Annen et al. 2008.
+    The bool of each surface says whether it has two sides. Surfaces are drawn as the lamp sees them; the shadow grows
+    with the distance to the surface above: exponential shadow maps, Annen et al. 2008.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -92,8 +95,9 @@ def lamplight(surfaces: list[tuple[Array, bool]], points: Array, how: Circumstan
 
 
 def recesses(depth: Array, camera: Camera) -> Array:
-    """How far what is seen lies behind its surroundings, in parts of their breadth, at half the resolution: the depth
-    (as the camera projects it, 0 where there is nothing) under an unsharp mask. Source: Luft et al. 2006.
+    """Return the depth of each pixel behind its surroundings, relative to their breadth, at half the resolution.
+
+    It is an unsharp mask of the depth, as the camera projects it (0 where there is nothing). Source: Luft et al. 2006.
     """
     from scipy.ndimage import uniform_filter
 
@@ -109,6 +113,6 @@ def recesses(depth: Array, camera: Camera) -> Array:
 
 
 def sheen(marks: Array, how: Circumstances, slant: Array) -> Array:
-    """What a pair of lenses reflects: light (n,) for marks (2, n) that run from -1 to 1 across and up."""
+    """Return the reflections of a pair of lenses: light (n,) for marks (2, n) that run from -1 to 1 across and up."""
     bands = smoothstep(0.6, 1.0, np.sin(slant / 14.0 + 3 * math.radians(how.light_from[0])))
     return 0.02 + 0.10 * bands * smoothstep(-0.6, 0.8, marks[1]) * (how.light_from[1] > 17)

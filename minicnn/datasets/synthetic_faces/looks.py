@@ -1,4 +1,4 @@
-"""What the parts of a person look like close by: how pixels get their colours, and where they bend the light."""
+"""The appearance of a person's parts: the colours of pixels, and how their normals are bent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minicnn.datasets.synthetic_faces.view import Look
 
 
 def head_look(person: Person, how: Circumstances, turn: Array) -> Look:
-    """Skin with its paint, eyes and mouth; `turn` (3, 3) is how the head is turned."""
+    """Return the look of skin with its paint, eyes and mouth; `turn` (3, 3) is the rotation of the head."""
     head, paint = person.head, person.paint
     finer = np.divide(np.array(paint.shape[1:]) - 1, np.array(head.points.shape[1:]) - 1).astype(np.float32)
 
@@ -32,7 +32,7 @@ def head_look(person: Person, how: Circumstances, turn: Array) -> Look:
 
 
 def hair_look(person: Person, marks: Array, darker: float = 1) -> Look:
-    """Strands: the marks say where on the picture of strands each point lies."""
+    """Return the look of strands; marks are the points' places on the picture of strands."""
     hair = person.hair
 
     def look(place: Array, towards: Array) -> Surface:
@@ -48,7 +48,7 @@ def hair_look(person: Person, marks: Array, darker: float = 1) -> Look:
 
 
 def ear_look(skin: Array, openness: Array) -> Look:
-    """Skin that lets light through."""
+    """Return the look of skin that lets light through."""
     redder = skin[:, None] * np.array([[1], [0.86], [0.84]], np.float32)
 
     def look(place: Array, towards: Array) -> Surface:
@@ -59,7 +59,7 @@ def ear_look(skin: Array, openness: Array) -> Look:
 
 
 def plain_look(colour: Array, **properties: float) -> Look:
-    """One colour all over."""
+    """Return the look of a uniform colour."""
 
     def look(place: Array, towards: Array) -> Surface:
         return Surface(np.repeat(colour[:, None], towards.shape[1], axis=1), towards, **properties)
@@ -68,5 +68,5 @@ def plain_look(colour: Array, **properties: float) -> Look:
 
 
 def _facing_us(towards: Array) -> Array:
-    """The normals of a surface that is seen from both sides."""
+    """Return the normals of a surface that is seen from both sides."""
     return unit(towards * np.where(towards[2] < 0, np.float32(-1), np.float32(1)))

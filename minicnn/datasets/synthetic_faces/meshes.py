@@ -1,6 +1,6 @@
 """Surfaces as grids of points (3, rows, columns), in millimetres: x to the right, y up, z towards the viewer.
 
-Rows run down and columns to the right as one looks at a surface from outside.
+Rows run down and columns to the right, as seen from outside.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from minicnn.datasets.synthetic_faces.shapes import Array
 
 
 class Patch(NamedTuple):
-    """Points and unit normals (3, rows, columns), and whatever else lies on the surface (channels, rows, columns)."""
+    """A grid of points and unit normals (3, rows, columns), with marks on the surface (channels, rows, columns)."""
 
     points: Array
     normals: Array
@@ -22,13 +22,13 @@ class Patch(NamedTuple):
 
 
 def patch(x: Array, y: Array, z: Array, *marks: Array) -> Patch:
-    """A patch of coordinates and marks that broadcast to one grid."""
+    """Return a patch of coordinates and marks that broadcast to one grid."""
     planes = np.stack(np.broadcast_arrays(x, y, z, *marks)).astype(np.float32)
     return Patch(planes[:3], normals(planes[:3]), planes[3:])
 
 
 def normals(points: Array) -> Array:
-    """Unit normals of a grid of points, by the cross product of central differences."""
+    """Return unit normals of a grid of points, by the cross product of central differences."""
     down, right = np.empty_like(points), np.empty_like(points)
     np.subtract(points[:, 2:], points[:, :-2], out=down[:, 1:-1])
     np.subtract(points[:, :, 2:], points[:, :, :-2], out=right[:, :, 1:-1])
@@ -39,20 +39,21 @@ def normals(points: Array) -> Array:
 
 
 def unit(vectors: Array) -> Array:
-    """Vectors (3, …) at length 1."""
+    """Return vectors (3, …) scaled to length 1."""
     return vectors / (np.sqrt(vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2) + np.float32(1e-9))
 
 
 def uneven(density: Callable[[Array], Array], count: int, low: float, high: float) -> Array:
-    """`count` numbers from low to high that lie closest where the density is greatest."""
+    """Return `count` numbers from low to high, as dense as given."""
     fine = np.linspace(low, high, 2000)
     mass = np.cumsum(density(fine))
     return np.interp(np.linspace(mass[0], mass[-1], count), mass, fine)
 
 
 def tubes(paths: list[Array], radius: float, around: int = 7) -> Patch:
-    """Round wires along paths (3, n). Their ends are drawn together, so that one grid holds them all: what lies between
-    the last point of one and the first of the next is a line, and covers nothing.
+    """Return round wires along paths (3, n). Their ends are pinched to points, so that one grid holds all wires.
+
+    The connection between the end of one wire and the start of the next is a line, and covers nothing.
     """
     rings = []
     for path in paths:

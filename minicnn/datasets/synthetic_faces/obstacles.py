@@ -1,4 +1,4 @@
-"""Things in front of a face. They slide in from outside until they hide as much of it as was asked for."""
+"""Obstacles in front of a face. They slide in from outside until they hide the requested share of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from minicnn.datasets.synthetic_faces.shapes import Array, palette, ramp, smooth
 
 
 class Bar(NamedTuple):
-    """A rounded plate: its middle along the way it comes and across it, half its length and breadth, its rounding; or,
-    pointed, a leaf that is as broad as its rounding.
+    """A rounded plate: its middle along and across the direction of entry, half its length and breadth, its rounding.
+
+    If pointed, it is a leaf as broad as its rounding.
     """
 
     along: float
@@ -24,7 +25,7 @@ class Bar(NamedTuple):
     pointed: bool = False
 
 
-# In millimetres; what comes into the picture first ends at about 0.
+# In millimetres; the part that enters the picture first ends at about 0.
 SHAPES = {
     "hand": [
         Bar(62, 2, 22, 22, 20),
@@ -51,10 +52,10 @@ SOFTNESS = {"leaves": 3.0, "passer-by": 12.0}  # millimetres: these are out of f
 def hide(
     light: Array, face: Array, how: Circumstances, skin: Array, lamp: Array, scale: float, rng: np.random.Generator
 ) -> None:
-    """Lay the obstacle over the light (3, size, size) in place.
+    """Draw the obstacle over the light (3, size, size) in place.
 
-    face (size, size): how much of each pixel is face, of which the part `how.occlusion` or a little less is hidden.
-    skin (3,): the colour of hands. lamp (3,): the direction of the light. scale: pixels a millimetre.
+    face (size, size): share of face in each pixel; the obstacle hides the part `how.occlusion` of it, or slightly less.
+    skin (3,): the colour of hands. lamp (3,): the direction of the light. scale: pixels per millimetre.
     """
     pixels = np.argwhere(face > 0.5).T.astype(np.float32)
     if pixels.size == 0:
@@ -66,7 +67,7 @@ def hide(
     softness = max(SOFTNESS.get(kind, 0), 0.7 / scale)
 
     def inside(pixels: Array, distance: float) -> Array:
-        """How deep within the obstacle pixels (2, …) lie, in millimetres, if it stops at this distance from its aim."""
+        """Return the depth of pixels (2, …) within the obstacle, in millimetres, at this distance from its aim."""
         down, right = (
             (axis - np.float32(middle)) / np.float32(scale) for axis, middle in zip(pixels, aim, strict=True)
         )
@@ -87,7 +88,7 @@ def hide(
 
 
 def _depth(bar: Bar, along: Array, across: Array) -> Array:
-    """How deep within a bar places lie, along its way and across it; below 0 outside."""
+    """Return the depth of points within a bar, along and across its direction; negative outside."""
     if bar.pointed:
         return bar.rounding * (1 - ((along - bar.along) / bar.length) ** 2) - np.abs(across - bar.across)
     beyond_end = np.maximum(np.abs(along - bar.along) - bar.length, 0)

@@ -12,15 +12,15 @@ from minicnn.datasets.synthetic_faces.hair import Hair
 from minicnn.datasets.synthetic_faces.identity import Identity
 from minicnn.datasets.synthetic_faces.skin import painted_head, tone
 
-FACE = 1.35  # how far the face goes round the head, in radians from its middle
+FACE = 1.35  # extent of the face around the head, in radians from its middle
 
 
 class Person:
-    """What stays from picture to picture.
+    """The parts of a person that stay the same from picture to picture.
 
-    paint: as skin.painted_head gives it. landmarks (2, 5): the rows and columns of the head at the eyes, the tip of the
-    nose and the corners of the mouth. face (rows, columns): which points lie between hairline, ears and chin; hairline:
-    the row of the first of them.
+    paint: from skin.painted_head. landmarks (2, 5): the rows and columns of the head at the eyes, the tip of the
+    nose and the corners of the mouth. face (rows, columns): mask of the points between hairline, ears and chin;
+    hairline: the row of the first of them.
     """
 
     def __init__(self, identity: Identity, rng: np.random.Generator, detail: int) -> None:

@@ -1,4 +1,4 @@
-"""People without end: identities and pictures by number, and people whom nobody in training resembles."""
+"""Any number of people: identities and pictures by number, and people who resemble nobody in training."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from minicnn.datasets.synthetic_faces.shapes import Array
 from minicnn.errors import InputError, check_count
 
 SMALLEST, LARGEST = 32, 1024
-PIXELS_A_DETAIL = 72  # the paint of a person is as fine as a picture of this size needs, times a whole number
-# Held-out people differ at least so much (`difference`) from everybody in training and from each other.
+PIXELS_A_DETAIL = 72  # the paint of a person is as fine as a picture of this size needs, times an integer
+# The minimum `difference` of held-out people from everybody in training and from each other.
 HELD_OUT_DIFFERENCE = 0.30
 
 
 class Album(NamedTuple):
-    """images (N, size, size, 3) uint8; people (N,) int64, whose picture each is; landmarks (N, 5, 2) and boxes (N, 4)
+    """Pictures of several people.
+
+    images (N, size, size, 3) uint8; people (N,) int64, the person on each; landmarks (N, 5, 2) and boxes (N, 4)
     float32, as in Picture.
     """
 
@@ -36,11 +38,11 @@ class Album(NamedTuple):
 
 
 class Population:
-    """Drawn people: identity(person) and picture(person, number) are functions of the seed and these numbers alone, so
-    any picture can be drawn by itself, in any order, by any process.
+    """A source of drawn people: identity(person) and picture(person, number) depend on the seed and these numbers only.
 
-    size: of the pictures, 32 to 1024 pixels a side. nuisance: 1 for what life does to pictures (see Circumstances), 0
-    for faces that look straight at us in good light.
+    Any picture can be drawn on its own, in any order, by any process.
+    size: of the pictures, 32 to 1024 pixels per side. nuisance: 1 for the full variation of pictures (see
+    Circumstances), 0 for frontal faces in good light.
     """
 
     def __init__(self, seed: int = 0, *, size: int = 96, nuisance: float = 1.0) -> None:
@@ -53,23 +55,23 @@ class Population:
         self._person = functools.lru_cache(maxsize=16)(self._build)
 
     def identity(self, person: int) -> Identity:
-        """Who person number 0, 1, 2, … is."""
+        """Return the identity of person number 0, 1, 2, …"""
         return invent(self._random(check_count("person", person, 0)))
 
     def circumstances(self, person: int, number: int) -> Circumstances:
-        """Under which a picture of a person was taken."""
+        """Return the circumstances of a picture of a person."""
         return draw(self._random(check_count("person", person, 0), check_count("number", number, 0)), self.nuisance)
 
     def picture(self, person: int, number: int) -> Picture:
-        """Picture number 0, 1, 2, … of a person."""
+        """Return picture number 0, 1, 2, … of a person."""
         return self.portrait(person, self.circumstances(person, number))
 
     def portrait(self, person: int, how: Circumstances) -> Picture:
-        """A picture of a person in circumstances of your own: `portrait(7, Circumstances(yaw=20, smile=1))`."""
+        """Return a picture of a person in given circumstances: `portrait(7, Circumstances(yaw=20, smile=1))`."""
         return portray(self._person(check_count("person", person, 0)), how, self.size)
 
     def pictures(self, people: int | Iterable[int], each: int, *, threads: int = 1, progress: bool = False) -> Album:
-        """The first `each` pictures of everybody in `people` (a number: so many from person 0 on), person by person."""
+        """Return the first `each` pictures of all `people` (a number means the first so many), in their order."""
         if not isinstance(people, Iterable):
             people = range(check_count("people", people, 1))
         everybody = [check_count("person", person, 0) for person in people]
@@ -88,11 +90,13 @@ class Population:
         return Album(np.stack(images), people_of, np.stack(landmarks), np.stack(boxes))
 
     def held_out(self, count: int, *, training: int = 1000, least: float = HELD_OUT_DIFFERENCE) -> list[int]:
-        """The numbers of `count` people to test with: the first after people 0 … training - 1 whose `difference` from
-        each of those, and from those already chosen, is at least `least`.
+        """Return the numbers of `count` people to test with.
+
+        They are the first after people 0 … training - 1 whose `difference` from each of those and from each other is at
+        least `least`.
         """
         count, training = check_count("count", count, 1), check_count("training", training, 0)
-        # As in `difference`, but of one from all others at once.
+        # The same as `difference`, but of one person from all others at once.
         near = least * np.sqrt(len(TRAITS) + 3)
         known = np.array([self.identity(person).vector for person in range(training)])
         chosen: list[int] = []
@@ -112,6 +116,6 @@ class Population:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=numbers))
 
     def _build(self, person: int) -> Person:
-        # A stream of its own for what no trait measures: strands, freckles' places, blotches.
+        # A separate stream for what no trait measures: strands, positions of freckles, blotches.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(person, 0, 0)))
         return Person(self.identity(person), rng, self._detail)

@@ -1,4 +1,4 @@
-"""One picture: the parts of a person before a camera, the light from them, and the photograph."""
+"""One picture: the parts of a person in front of a camera, their light, and the photograph."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from minicnn.datasets.synthetic_faces.shapes import Array, ramp, smoothstep
 from minicnn.datasets.synthetic_faces.surroundings import background, cloth
 from minicnn.datasets.synthetic_faces.view import HEAD, Look, Part, View
 
-FINER = 2  # every pixel is the mean of FINER × FINER
-PIVOT = np.array([0, -55, -20], np.float32)  # where the head turns on the neck
+FINER = 2  # every pixel is the mean of FINER × FINER samples
+PIVOT = np.array([0, -55, -20], np.float32)  # the point on the neck around which the head turns
 
 
 class Picture(NamedTuple):
-    """image: (size, size, 3) uint8.
+    """A picture with its annotations. image: (size, size, 3) uint8.
 
     landmarks: (5, 2), x and y in pixels of the eye on the left of the picture, the other eye, the tip of the nose, and
-    the corners of the mouth on the left and on the right. The first pixel reaches from 0 to 1: its middle is at 0.5.
+    the corners of the mouth on the left and on the right. The first pixel reaches from 0 to 1: its centre is at 0.5.
     box: (4,), left, top, right and bottom of the face, from the hairline to the chin, in the same pixels.
     """
 
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
 
 
 class Pose:
-    """How the head is turned and carried."""
+    """The rotation and position of the head."""
 
     def __init__(self, yaw: float, pitch: float, roll: float) -> None:
         self.turn = rotation(yaw, pitch, roll)
@@ -55,7 +55,7 @@ class Pose:
 
 
 def portray(person: Person, how: Circumstances, size: int) -> Picture:
-    """Draw a person, in such circumstances, as size × size pixels."""
+    """Return the picture of a person in these circumstances, size × size pixels."""
     rng = np.random.default_rng(how.scene)
     i, pose = person.identity, Pose(how.yaw, how.pitch, how.roll)
     points = _expression(person, how)
@@ -79,7 +79,7 @@ def portray(person: Person, how: Circumstances, size: int) -> Picture:
 
 
 def _shrunk(planes: Array) -> Array:
-    """The means of FINER × FINER pixels."""
+    """Return the means of FINER × FINER pixels."""
     total = np.zeros_like(planes[..., ::FINER, ::FINER])
     for row, column in itertools.product(range(FINER), repeat=2):
         total += planes[..., row::FINER, column::FINER]
@@ -87,7 +87,7 @@ def _shrunk(planes: Array) -> Array:
 
 
 def _expression(person: Person, how: Circumstances) -> Array:
-    """The points of the head, not yet turned."""
+    """Return the points of the head with its expression, not yet turned."""
     points = person.head.points.copy()
     for name, move in person.head.moves.items():
         if amount := getattr(how, name):
@@ -96,7 +96,7 @@ def _expression(person: Person, how: Circumstances) -> Array:
 
 
 def _parts(person: Person, points: Array, pose: Pose, how: Circumstances, rng: np.random.Generator) -> list[Part]:
-    """Everything of a person that the camera may see, the head first."""
+    """Return all parts of a person that the camera may see, the head first."""
     i, outwards = person.identity, normals(points)
     parts = [Part(pose(points), pose.directions(outwards), head_look(person, how, pose.turn), throws_shadow=True)]
     hair = person.hair
@@ -110,7 +110,7 @@ def _parts(person: Person, points: Array, pose: Pose, how: Circumstances, rng: n
     parts += [pose.part(patch, ear_look(person.skin, patch.marks), two_sided=True) for patch in person.ears]
     body = Pose(0.35 * how.yaw, 0, 0.3 * how.roll)
     neck = body.part(person.neck, plain_look(0.95 * person.skin, gloss=0.05, flesh=1))
-    # At its upper end it follows the head.
+    # Its upper end follows the head.
     following = smoothstep(-150, -45, person.neck.points[1])
     parts.append(neck._replace(points=neck.points + (pose(person.neck.points) - neck.points) * following))
     collar = np.array([0, rng.uniform(-22, 8), 0], np.float32)[:, None, None]

@@ -1,4 +1,4 @@
-"""Drawing grids of points: two contracts. The definition draws triangle by triangle, all pixels about it at once."""
+"""The two contracts that draw grids of points. The definition draws triangle by triangle, all pixels of one at once."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ def raster_fill(points, part, two_sided, depth, owner, place):
     """Draw a grid of points into the z-buffer `depth`, in place (Catmull 1974).
 
     points (3, rows, columns) float32: x and y in pixels (the first pixel reaches from 0 to 1) and a depth that grows
-    towards the viewer and is linear in x and y. Every cell of the grid is two triangles; wherever one covers the middle
-    of a pixel and lies before `depth` (H, W), it writes its own depth, `part` into `owner` (H, W) uint8, and into
-    `place` (2, H, W) the row and column of the grid that is seen there. Unless `two_sided`, triangles that turn their
-    back (rows running down, columns to the right) are left out.
+    towards the viewer and is linear in x and y. Every cell of the grid is two triangles. Where a triangle covers the
+    centre of a pixel and lies in front of `depth` (H, W), it writes its depth there, `part` into `owner` (H, W) uint8,
+    and the row and column of the grid into `place` (2, H, W). Unless `two_sided`, triangles that face away (rows run
+    down, columns to the right) are left out.
     """
     rows, columns = points.shape[1:]
     for row in range(rows - 1):
@@ -51,7 +51,7 @@ def _fill_triangle(triangle, where, part, two_sided, depth, owner, place):
 
 @contract(lambda grid, place: form(grid, (len(grid), place.shape[1])))
 def raster_sample(grid, place):
-    """Return what a grid (channels, rows, columns) holds at place (2, n), between its points: bilinear, (channels, n).
+    """Return a grid (channels, rows, columns) sampled at place (2, n), bilinearly: (channels, n).
 
     Places beyond the grid take its edge.
     """

@@ -1,4 +1,4 @@
-"""The colours of a head, painted once for a person on a fine grid: skin, lips, brows, freckles, stubble, scalp."""
+"""The colours of a head, painted once per person on a fine grid: skin, lips, brows, freckles, stubble, scalp."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Canvas(NamedTuple):
     front: Array
 
     def between(self, bottom: float, top: float) -> Canvas:
-        """The rows between two heights."""
+        """Return the rows between two heights."""
         rows = np.flatnonzero((self.y[:, 0] > bottom) & (self.y[:, 0] < top))
         part = slice(rows[0], rows[-1] + 1)
         return Canvas(*(plane[..., part, :] for plane in self))
 
     def bump(self, middle: tuple[float, float], spread: tuple[float, float], power: int = 2) -> Array:
-        """The same on both sides of the face."""
+        """Return a bump on both sides of the face."""
         return bump(self.side, self.y, middle, spread, power)
 
     def tint(self, factors: tuple[float, float, float], weight: Array) -> None:
@@ -45,12 +45,12 @@ class Canvas(NamedTuple):
 
 
 def tone(i: Identity) -> Array:
-    """The colour of the skin, (3,), where it is nothing but skin."""
+    """Return the base colour of the skin, (3,)."""
     return ramp(i.skin_tone, TONES) * np.array([1 + 0.05 * i.skin_warmth, 1, 1 - 0.14 * i.skin_warmth], np.float32)
 
 
 def painted_head(head: Head, hair: Hair, rng: np.random.Generator, detail: int) -> Array:
-    """Colour, gloss and the chart, (6, rows, columns), on the grid `head.fine(detail)`."""
+    """Return colour, gloss and the chart, (6, rows, columns), on the grid `head.fine(detail)`."""
     i = head.identity
     level, angle = head.fine(detail)
     x, y, _ = head.rings(level, angle)
@@ -71,7 +71,7 @@ def painted_head(head: Head, hair: Hair, rng: np.random.Generator, detail: int) 
 
 
 def paint_complexion(i: Identity, canvas: Canvas, grain: Array, rng: np.random.Generator) -> None:
-    """Skin: redder where blood is near, darker about the eyes, and nowhere even."""
+    """Paint uneven skin: redder where blood is near the surface, darker around the eyes."""
     blotches = noise(rng, 44, 36, grain.shape)
     red = canvas.bump((40, -30), (17, 15)) + canvas.bump((0, -i.nose_length + 10), (14, 10))
     red += 0.4 * canvas.bump((0, -i.face_length + 14), (16, 10))
@@ -86,7 +86,7 @@ def paint_complexion(i: Identity, canvas: Canvas, grain: Array, rng: np.random.G
 
 
 def paint_marks(i: Identity, canvas: Canvas, rng: np.random.Generator) -> None:
-    """Freckles and moles."""
+    """Paint freckles and moles."""
     if i.freckles > 0:
         spots = smoothstep(0.55, 1.3, noise(rng, 80, 100, canvas.x.shape))
         where = canvas.bump((22, -26), (30, 20)) + 0.4 * canvas.bump((0, 30), (45, 30))
@@ -98,7 +98,7 @@ def paint_marks(i: Identity, canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def paint_lines(i: Identity, canvas: Canvas, mouth: float, rng: np.random.Generator) -> None:
-    """What the years have drawn, and what the nose hides from the light."""
+    """Paint wrinkles and the shadow of the nose."""
     brow = canvas.between(22, 85)
     waves = np.sin((brow.y - 30) / 3.6 + 1.2 * noise(rng, 3, 9, brow.x.shape))
     furrows = 0.25 * max(i.age - 0.4, 0) * np.square(np.square(np.square(waves)))
@@ -113,7 +113,7 @@ def paint_lines(i: Identity, canvas: Canvas, mouth: float, rng: np.random.Genera
 
 
 def paint_lips(i: Identity, canvas: Canvas, mouth: float, rng: np.random.Generator) -> None:
-    """Lips over the skin, with the dark line where they meet, and how they shine."""
+    """Paint lips over the skin, with their gloss and the dark line where they meet."""
     half = i.mouth_breadth / 2
     above = canvas.y - mouth_line(i, canvas.side, mouth)
     upper, lower = lips(i, canvas.side)
@@ -131,7 +131,7 @@ def paint_lips(i: Identity, canvas: Canvas, mouth: float, rng: np.random.Generat
 
 
 def paint_stubble(head: Head, canvas: Canvas, hair: Array, grain: Array) -> None:
-    """The jaw of who shaves, and the skin under a beard."""
+    """Paint the shaven jaw, and the skin under a beard."""
     i = head.identity
     if i.beard == "none" and i.masculinity < 0.6:
         return
@@ -143,12 +143,12 @@ def paint_stubble(head: Head, canvas: Canvas, hair: Array, grain: Array) -> None
 
 
 def paint_brows(i: Identity, canvas: Canvas, hair: Array, rng: np.random.Generator) -> None:
-    """Short hairs along an arch that thins out away from the nose."""
+    """Paint short hairs along an arch that thins out away from the nose."""
     along = (canvas.side - i.brow_gap / 2) / i.brow_length
     tilt = float(np.tan(np.radians(i.brow_tilt)))
     middle = i.brow_height + tilt * i.brow_length * (along - 0.5) + i.brow_arch * (1 - ((along - 0.62) / 0.62) ** 2)
     half = 0.5 * i.brow_thickness * (1.05 - 0.75 * np.clip(along, 0, 1) ** 1.6)
-    # One strand after the other, leaning outwards.
+    # Strand by strand, leaning outwards.
     lattice = rng.standard_normal(120)
     hairs = np.interp((40 * along + 0.9 * canvas.y) % 119, np.arange(120), lattice).astype(np.float32)
     mask = smoothstep(1.3, -1.3, np.abs(canvas.y - middle) - half * (1 + 0.2 * hairs))

@@ -1,4 +1,4 @@
-"""What is behind a person, and what they wear: blurred rooms and plain cloth."""
+"""The background and the clothes: blurred rooms and plain cloth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CLOTHES = palette("101014", "24324a", "f0eeea", "7a2a2a", "4a5a3a", "b0a890", "2
 
 
 def background(rng: np.random.Generator, size: int) -> Array:
-    """Light (3, size, size): soft patches of related colours, with an edge or two now and then."""
+    """Return light (3, size, size): soft patches of related colours, sometimes with an edge or two."""
     shape = (size, size)
     brightness = rng.uniform(0.02, 0.5) * (1 + 0.35 * rng.uniform(-1, 1, (3, 1, 1)))
     cells, edges, sharp = int(rng.integers(2, 9)), int(rng.integers(3, 12)), rng.random() < 0.4
@@ -21,5 +21,5 @@ def background(rng: np.random.Generator, size: int) -> Array:
 
 
 def cloth(rng: np.random.Generator) -> Array:
-    """The colour of somebody's clothes: (3,)."""
+    """Return the colour of the clothes: (3,)."""
     return ramp(rng.random(), CLOTHES)

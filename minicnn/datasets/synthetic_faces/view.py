@@ -1,4 +1,4 @@
-"""What a camera sees of the parts of a person, pixel by pixel, and the light that comes from there."""
+"""A camera's view of a person's parts, pixel by pixel, and the light from them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from minicnn.datasets.synthetic_faces.shapes import Array
 
 HEAD = 1  # the number of the first part
 
-# What n pixels of a part show, from their places (2, n) on its grid and their normals (3, n), turned as the part is.
+# The surface of n pixels of a part, from their places (2, n) on its grid and their normals (3, n), as turned.
 Look = Callable[[Array, Array], Surface]
 
 
 class Part(NamedTuple):
-    """Points and normals (3, rows, columns) before the camera, and what they look like."""
+    """The points and normals (3, rows, columns) of a part in front of the camera, and its look."""
 
     points: Array
     normals: Array
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 
 class View:
-    """What each pixel of the camera shows: which part (`owner`, 0 for none), where on it, and how near."""
+    """The content of each pixel: its part (`owner`, 0 for none), the place on it, and the nearness."""
 
     def __init__(self, size: int, parts: list[Part], camera: Camera) -> None:
         self.depth = np.zeros((size, size), np.float32)
@@ -42,12 +42,12 @@ class View:
             self._draw.raster_fill(seen, number, part.two_sided, self.depth, self.owner, self.place)
 
     def lit(self, parts: list[Part], camera: Camera, how: Circumstances) -> Array:
-        """The light (3, size, size) that comes from the parts."""
+        """Return the light (3, size, size) that comes from the parts."""
         pixels, surface = self._surface(parts)
         y, x = np.divmod(pixels, np.int32(len(self.depth)))
         across, down = x.astype(np.float32) + np.float32(0.5), y.astype(np.float32) + np.float32(0.5)
         points = camera.unproject(across, down, self.depth.ravel()[pixels])
-        # Every other row and column is enough to throw a shadow.
+        # Every other row and column is enough to cast a shadow.
         throwing = [part for part in parts if part.throws_shadow]
         surfaces = [(np.ascontiguousarray(part.points[:, ::2, ::2]), part.two_sided) for part in throwing]
         arriving = lamplight(surfaces, points, how)
@@ -57,7 +57,7 @@ class View:
         return canvas
 
     def _surface(self, parts: list[Part]) -> tuple[Array, Surface]:
-        """The pixels (n,) that show anything, part by part, and what they show."""
+        """Return the pixels (n,) that show a part, part by part, and their surfaces."""
         order = np.argsort(self.owner, axis=None, kind="stable").astype(np.int32)
         edges = np.cumsum(np.bincount(self.owner.ravel(), minlength=len(parts) + HEAD))
         pixels, edges = order[edges[0] :], edges - edges[0]
@@ -74,7 +74,7 @@ class View:
         return pixels, surface
 
     def glaze(self, canvas: Array, lens: Array, marks: Array, how: Circumstances, scale: float) -> None:
-        """Lay a lens, projected points and their marks, over the light on the canvas."""
+        """Draw a lens, projected points and their marks, over the light on the canvas."""
         depth, owner, place = self.depth.copy(), np.zeros_like(self.owner), np.zeros_like(self.place)
         self._draw.raster_fill(lens, 1, True, depth, owner, place)
         y, x = np.nonzero(owner)

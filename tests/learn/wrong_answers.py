@@ -4,6 +4,7 @@
 
 MUTANTS = {
     "triplet_loss": [
+        ("near - far + alpha, 0.0))", "near - far, 0.0) + alpha)", "margin after the hinge"),
         ("return ops.sum(", "return ops.mean(", "mean"),
         (" + alpha", "", "no margin"),
         ("near - far", "far - near", "swapped"),
@@ -23,6 +24,7 @@ MUTANTS = {
         ("return ops.sum(ops.maximum(near - far + alpha, 0.0))", "return ops.sum(near) - ops.sum(far) + alpha", "no hinge"),
     ],
     "gram_matrix": [
+        ("A @ A.T", "A.detach() @ A.T", "half of the gradient"),
         ("A @ A.T", "A.T @ A", "places with places"),
         ("A @ A.T", "A * A", "elementwise"),
         ("A @ A.T", "A @ A.T * (1 / A.shape[-1])", "divided by places"),
@@ -36,6 +38,9 @@ MUTANTS = {
         ("A @ A.T", "ops.l2_normalize(A, axis=1) @ ops.l2_normalize(A, axis=1).T", "normalized"),
     ],
     "compute_content_cost": [
+        ("/ (4 * H * W * C)", "* (H * W * C)", "multiplied by the sizes"),
+        ("ops.square(content_output - generated_output)", "generated_output - content_output", "not squared"),
+        ("ops.square(content_output - generated_output)", "generated_output**2 - content_output**2", "difference of the squares"),
         ("4 * H", "H", "no quarter"),
         (" / (4 * H * W * C)", " / 2", "Gatys"),
         (" / (4 * H * W * C)", "", "not divided"),
@@ -49,6 +54,8 @@ MUTANTS = {
         ("return ops.sum(ops.square(content_output - generated_output))", "return ops.sqrt(ops.sum(ops.square(content_output - generated_output)) + 1e-30)", "root"),
     ],
     "compute_layer_style_cost": [
+        ("4 * C**2 * (H * W) ** 2", "4 * C * H * W**2", "one side squared"),
+        ("ops.square(gram(a_S) - gram(a_G))", "gram(a_G) - gram(a_S)", "not squared"),
         ("features.reshape(H * W, C).T", "features.reshape(C, H * W)", "channels mixed"),
         ("unrolled @ unrolled.T", "unrolled.T @ unrolled", "places with places"),
         ("(H * W) ** 2", "(H * W)", "places not squared"),
@@ -133,6 +140,9 @@ MUTANTS = {
         ("compute_layer_style_cost(a_S, a_G)", "compute_layer_style_cost(style_outputs, generated_outputs)", "all layers at once"),
     ],
     "total_cost": [
+        ("alpha * J_content", "beta * J_content", "one weight for both"),
+        ("alpha * J_content + beta * J_style", "beta * J_style - alpha * J_content", "difference"),
+        ("beta * J_style", "beta * J_content", "one cost twice"),
         ("alpha * J_content + beta * J_style", "beta * J_content + alpha * J_style", "swapped weights"),
         ("alpha * J_content + beta * J_style", "10 * J_content + 40 * J_style", "defaults only"),
         ("alpha * J_content + beta * J_style", "J_content + J_style", "no weights"),
@@ -159,6 +169,10 @@ MUTANTS = {
         ("    generated_image.data = np.clip", "    generated_image = np.clip", "no clip"),
     ],
     "conv_gradient": [
+        ("return dx, dw, dy.sum(axis=(0, 1, 2))", "return dw, dy.sum(axis=(0, 1, 2)), dx", "order"),
+        ("return dx, dw, dy.sum(axis=(0, 1, 2))", "return dy.sum(axis=(0, 1, 2)), dw, dx", "order"),
+        ("axis=(0, 1, 2)", "axis=(1, 2)", "only places added up"),
+        ("axis=(0, 1, 2)", "axis=0", "only places added up"),
         ('"nf,pqcf->npqc", here, w)', '"nf,pqcf->npqc", here, w[::-1, ::-1])', "filter flipped the wrong way"),
         ("j : j + K] += np.einsum", "j : j + K] = np.einsum", "overlaps lost"),
         ("return dx, dw,", "return dx, dw[::-1, ::-1],", "dw flipped"),
@@ -176,6 +190,7 @@ MUTANTS = {
         ("axis=(0, 1, 2)", "axis=(0, 1)", "only places added up"),
     ],
     "im2col": [
+        (".reshape(len(x) * rows * columns, -1)", ".reshape(len(x) * rows * columns, size * size, -1)", "windows not laid flat"),
         ("np.stack(windows, axis=1)", "np.stack(windows, axis=1).transpose(0, 1, 4, 2, 3)", "channels first"),
         ("        for i in range(rows)\n        for j in range(columns)\n", "        for j in range(columns)\n        for i in range(rows)\n", "windows by columns"),
         ("np.stack(windows, axis=1)", "np.stack(windows, axis=1).swapaxes(2, 3)", "pixels by columns"),
@@ -193,6 +208,7 @@ MUTANTS = {
         ("    return np.stack(windows, axis=1).reshape(len(x) * rows * columns, -1)", "    return np.array([p[i : i + size, j : j + size].ravel() for p in x for i in range(p.shape[0]) for j in range(p.shape[1])])", "beyond the edge"),
     ],
     "max_pool_gradient": [
+        ("window = x[n, i * stride : i * stride + size, j * stride : j * stride + size, c]", "window = np.maximum(x[n, i * stride : i * stride + size, j * stride : j * stride + size, c], 0)", "winner sought from 0 on"),
         ("column, c] += dy", "column, c] = dy", "overlaps lost"),
         ("np.unravel_index(window.argmax(), window.shape)", "np.argwhere(window == window.max())[-1]", "last of equals"),
         ("np.unravel_index(window.argmax(), window.shape)", "np.nonzero(window == window.max())", "everybody who is as large"),
@@ -238,6 +254,8 @@ MUTANTS = {
         ("return np.maximum(g, 0)", "return np.max(g, 0)", "largest"),
         ('rule == "deconvnet"', 'rule == "gradient"', "rules exchanged"),
         ("passed = np.where(x > 0, g, 0)", 'passed = np.where((x > 0) & ((g > 0) | (rule == "gradient")), x, 0)', "x let through"),
+        ('if rule == "guided" else passed', 'if rule == "guided" else np.maximum(x, 0)', "x let through"),
+        ("    if rule == \"deconvnet\":\n        return np.maximum(g, 0)\n    passed = np.where(x > 0, g, 0)\n    return np.maximum(passed, 0) if rule == \"guided\" else passed", '    return x * {"gradient": x > 0, "deconvnet": g > 0, "guided": (x > 0) & (g > 0)}[rule]', "x let through"),
         ("    if rule == \"deconvnet\":\n        return np.maximum(g, 0)\n    passed = np.where(x > 0, g, 0)\n    return np.maximum(passed, 0) if rule == \"guided\" else passed", '    return {"gradient": x > 0, "deconvnet": g > 0, "guided": (x > 0) & (g > 0)}[rule]', "answers instead of numbers"),
         ("np.maximum(passed, 0) if", "np.where((x > 0) | (g > 0), g, 0) if", "guided asks for either"),
         ("np.maximum(passed, 0) if", "g if", "guided lets everything through"),
@@ -267,6 +285,7 @@ MUTANTS = {
         ("1 / (1 + np.exp(-z))", "np.exp(z) / np.exp(z).sum()", "softmax"),
     ],
     "batch_hard": [
+        ("return np.array(triplets)", "return np.array([(a, distances[a, p] ** 2, distances[a, n] ** 2) for a, p, n in triplets])", "distances"),
         ("distances[a], -np.inf).argmax()", "distances[a], np.inf).argmin()", "easiest positive"),
         ("np.inf, distances[a]).argmin()", "-np.inf, distances[a]).argmax()", "easiest negative"),
         ("np.where(same[a], np.inf, distances[a])", "np.where(np.arange(len(labels)) == a, np.inf, distances[a])", "negative of anybody"),

@@ -1,0 +1,290 @@
+"""When gradcheck names a pattern, and when it does not: each beside its nearest miss."""
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from minicnn.backend import use_backend
+from minicnn.errors import GradcheckError
+from minicnn.gradients.checking import gradcheck
+from minicnn.gradients.patterns import Evidence, where
+from minicnn.operation import op
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled():
+    with use_backend("numpy"):
+        yield
+
+
+# Where the wrong entries lie
+
+
+def place(wrong, name="t", x=None):
+    """Return what is said of the place of wrong entries, given as an array of truths."""
+    x = np.ones(np.shape(wrong)) if x is None else np.asarray(x)
+    flat = np.ravel(wrong).astype(bool)
+    return where(Evidence(name, x, x, np.arange(x.size), x.ravel(), x.ravel(), flat, x, x, {}))
+
+
+def rows(*chosen, of=5):
+    """Return which entries of a matrix of `of` rows lie in the chosen ones."""
+    return np.isin(np.arange(of), chosen)[:, None] & np.ones((of, 4), bool)
+
+
+def entries(*chosen, shape=(5, 5)):
+    wrong = np.zeros(shape, bool)
+    for index in chosen:
+        wrong[index] = True
+    return wrong
+
+
+BORDER = np.pad(np.zeros((3, 3), bool), 1, constant_values=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (BORDER, "a place at the border"),
+        (entries((0, 1), (1, 4), (4, 2), (3, 0)), ""),  # four of sixteen: others at the border are right
+        (BORDER | entries((2, 2)), ""),
+        (entries((1, 1), (2, 3), (3, 2)), ""),
+        (rows(2), "the index along axis 0 = 2"),
+        (rows(0, 4), "the index along axis 0 = 0 or 4, its ends"),
+        (rows(1, of=2), "the index along axis 0 = 1"),
+        (rows(0, 3, of=4), "the index along axis 0 = 0 or 3, its ends"),
+        (rows(1, 3, of=4), "the index along axis 0 odd"),
+        (rows(0, 2, of=3), ""),  # three rows have too few between their ends
+        (rows(0, 1), "the index along axis 0 ≤ 1"),
+        (rows(3, 4), "the index along axis 0 ≥ 3"),
+        (rows(0, 1, 2), "the index along axis 0 ≤ 2"),
+        (rows(2, 3, 4), "the index along axis 0 ≥ 2"),
+        (rows(1, 2), ""),
+        (rows(0, 2, 3), ""),
+        (rows(1, 3, 5, of=6), "the index along axis 0 odd"),
+        (rows(0, 2, 4, of=6), "the index along axis 0 even"),
+        (rows(0, 2, of=6), ""),  # row 4 is even, and right
+        (rows(0, 3, of=6), ""),
+        (rows(0, 1) & ~entries((0, 0), shape=(5, 4)), ""),
+        (entries((0, 0)), ""),  # one entry has everything in common with itself
+        (np.ones((5, 5)), ""),
+        (rows(4).T, "the index along axis 1 = 4"),
+        (entries((4, 0), (4, 1), shape=(5, 4)), "the index along axis 0 = 4"),
+        (entries((4, 2), (3, 2), (4, 3), (3, 3), shape=(5, 4)), ""),
+    ],
+)
+def test_the_place_of_wrong_entries(wrong, said):
+    assert place(wrong) == said
+
+
+def test_the_axes_of_filters_and_pictures_have_their_names():
+    inside = np.zeros((3, 4, 2, 5), bool)
+    inside[2, :, :, 4] = True
+    assert place(inside, "w") == "kh = 2 and c_out = 4"
+    assert place(inside, "x") == "N = 2 and C = 4"
+    assert place(inside[:, 0], "w") == "k = 2 and c_out = 4"
+    assert place(inside[:, 0], "image") == "N = 2 and C = 4"
+    assert place(inside, "t") == "the index along axis 0 = 2 and the index along axis 3 = 4"
+    assert place(rows(2), "w") == place(rows(2), "x") == "the index along axis 0 = 2"
+    assert place([True, True, False, False, False], "w") == "the index ≤ 1"
+    slices = np.zeros((2, 3, 2, 2, 2), bool)
+    slices[:, 1] = True
+    assert place(slices, "x") == "D = 1" and place(slices, "kernel") == "kh = 1"
+    edge = np.ones((2, 4, 5, 3), bool)
+    edge[:, 1:-1, 1:-1] = False
+    assert place(edge, "x") == "a place at the border"
+    edge[0, 0, 0, 0] = False
+    assert place(edge, "x") == ""
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        ([5, -1, -2, 3, 4], "t < 0"),
+        ([-5, 1, 2, -3, -4], "t > 0"),
+        ([5, -1, -2, -3, 4], ""),  # the fourth is negative as well, and right
+        ([-5, 1, 2, 3, -4], ""),
+        ([5, -1, 2, 3, 4], ""),
+        ([0, 0, 0, 0, 0], ""),
+    ],
+)
+def test_the_sign_of_wrong_entries(x, said):
+    assert place([False, True, True, False, False], x=x) == said
+
+
+# What is wrong with them
+
+
+def said_of(change, *shapes, at=None, forward=lambda x: x**2, slope=lambda x: 2 * x):
+    """Return (kind, text) of the finding for x², whose gradient is changed: all of it, or the entries in `at`."""
+
+    @op
+    def altered(x):
+        def backward(dy):
+            right = dy * slope(x)
+            wrong = change(right, dy, x)
+            return wrong if at is None else np.where(at, wrong, right)
+
+        return forward(x), backward
+
+    x = np.random.default_rng(0).standard_normal(*shapes)
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(altered, x)
+    (finding,) = caught.value.report.findings
+    return finding.kind, finding.text
+
+
+def noisy(gradient, dy, x):
+    return gradient + np.random.default_rng(1).standard_normal(x.shape)
+
+
+def flipped(count):
+    """Negate so many entries of a row, and change the others without a pattern."""
+    return lambda g, dy, x: np.where(np.arange(x.shape[-1]) < count, -g, noisy(g, dy, x))
+
+
+def but_one(value):
+    """Double all but one."""
+    return lambda g, dy, x: np.where(np.arange(x.shape[-1]) == 1, value, 2 * g)
+
+
+def rolled(by):
+    return lambda g, dy, x: np.roll(g, by, -1)
+
+
+SECOND = np.arange(5) == 1
+TWO = (np.arange(5) == 1) | (np.arange(5) == 2)
+NAMED = {
+    "sign": (flipped(6), (6,), "every wrong entry has the opposite sign (ratio -1)"),
+    "sign of half": (flipped(3), (6,), "3 of 6 wrong entries: each has the opposite sign (ratio -1)"),
+    "not finite": (lambda g, dy, x: np.full_like(g, np.nan), (4,), "is not a finite number"),
+    "zeros": (lambda g, dy, x: 0 * g, (4,), "every wrong entry is zero: nothing is passed on there"),
+    "cotangent": (lambda g, dy, x: 2 * x, (3, 4), "is not multiplied by dy, the cotangent"),
+    "ratio 2": (lambda g, dy, x: 2 * g, (5,), "has ratio 2.000: a term is counted twice, or a 2 is too many"),
+    "ratio -2": (lambda g, dy, x: -2 * g, (5,), "ratio -2.000: the sign is wrong, and a term is counted twice"),
+    "ratio 1/2": (lambda g, dy, x: g / 2, (5,), "or a 2 is forgotten (the slope of x² is 2x)"),
+    "ratio 1/2 or a mean": (lambda g, dy, x: g / 2, (2, 5), "is 2x), or it is divided by 2 = the length of axis 0 of"),
+    "ratio 1/12": (lambda g, dy, x: g / 12, (3, 4), "divided by 12 = the elements of the result: a mean where the sum"),
+    "ratio 3": (lambda g, dy, x: 3 * g, (3, 4), "multiplied by 3 = the length of axis 0 of the result (3, 4): a sum"),
+    "ratio 8": (lambda g, dy, x: 8 * g, (3, 4, 2), "multiplied by 8 = the length of axes 1, 2 of the result"),
+    "ratio 1.3": (lambda g, dy, x: 1.3 * g, (3, 4), "every wrong entry has ratio 1.300: a constant factor"),
+    "ratio 2 but for one": (but_one(np.nan), (6,), "5 of 6 wrong entries: each has ratio 2.000"),
+    "lacks x": (lambda g, dy, x: g / x, (3, 4), "lacks the factor x"),
+    "lacks x²": (lambda g, dy, x: g / x**2, (3, 4), "lacks the factor x²"),
+    "lacks x² in three": (lambda g, dy, x: g / x**2, (3,), "lacks the factor x²"),
+    "x too often": (lambda g, dy, x: g * x, (3, 4), "has the factor x too often"),
+    "x² too often": (lambda g, dy, x: g * x**2, (3, 4), "has the factor x² too often"),
+    "lacks 1 - y": (lambda g, dy, x: g / (1 - x**2), (3, 4), "lacks the factor 1 - y"),
+    "dy itself": (lambda g, dy, x: dy, (3, 4), "is dy itself: it is not multiplied by the slope"),
+    "transposed": (lambda g, dy, x: g.T, (4, 4), "its axes 0 and 1 are in another order"),
+    "two axes exchanged": (lambda g, dy, x: g.transpose(2, 1, 0), (3, 3, 3), "its axes 0 and 2 are in another order"),
+    "reversed": (lambda g, dy, x: g[:, ::-1], (3, 4), "the gradient is reversed along axis 1: a kernel not flipped"),
+    "reversed both ways": (lambda g, dy, x: g[::-1, ::-1], (3, 4), "the gradient is reversed along axes 0 and 1: "),
+    **{f"shifted by {by}": (rolled(by), (3, 5), f"shifted by {by} along axis 1: an index") for by in (1, -1, 2, -2)},
+    "shifted, the least length": (rolled(1), (3, 4), "shifted by 1 along axis 1"),
+    "dy too much": (lambda g, dy, x: g + dy, (3, 4), "dy itself is in it, and should not be"),
+    "dy missing": (lambda g, dy, x: g - dy, (3, 4), "dy itself is missing, the path by which x goes straight"),
+}
+UNKNOWN = "none that is known; the ratio analytic / numeric runs from"
+NOT_NAMED = {
+    "sign of less than half": (flipped(3), (7,), None),
+    "sign of two": (flipped(2), (3,), None),
+    "ratio of one": (lambda g, dy, x: 1.3 * g, (5,), SECOND),
+    "cotangent of one": (lambda g, dy, x: 2 * x, (5,), SECOND),
+    "factor of two": (lambda g, dy, x: g / x**2, (5,), TWO),
+    "dy too much in two": (lambda g, dy, x: g + dy, (5,), TWO),
+    "shifted by three": (rolled(3), (3, 8), None),
+    "shifted, too short": (rolled(2), (3, 4), None),
+    "shifted but for one": (lambda g, dy, x: np.where(x == x[1, 4], 9, np.roll(g, 1, -1)), (3, 8), None),
+    "reversed but for one": (lambda g, dy, x: np.where(x == x[2], 9, g[::-1]), (7,), None),
+    "only the ends exchanged": (lambda g, dy, x: g[[5, 1, 2, 3, 4, 0]], (6,), None),
+    "nearly the opposite": (lambda g, dy, x: -g * (1 + 0.04 * np.sin(np.arange(12)).reshape(3, 4)), (3, 4), None),
+    "noise": (noisy, (3, 4), None),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_pattern_is_named(name):
+    change, shape, said = NAMED[name]
+    assert said in said_of(change, shape)[1]
+
+
+@pytest.mark.parametrize("name", NOT_NAMED)
+def test_its_nearest_miss_is_not(name):
+    change, shape, at = NOT_NAMED[name]
+    kind, text = said_of(change, shape, at=at)
+    assert kind == "unknown" and UNKNOWN in text, text
+
+
+def test_inputs_that_cannot_be_the_factor_do_not_hide_one_that_is():
+    @op
+    def product(x, s, z):
+        return x * z + s.sum(), lambda dy: (dy, np.full_like(s, dy.sum()), dy * x)
+
+    draw = np.random.default_rng(0).standard_normal
+    with pytest.raises(GradcheckError, match="every wrong entry lacks the factor z"):
+        gradcheck(product, [draw((3, 4)), draw(5), draw((3, 4))])
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x, w: x @ w, lambda dy, x, w: noisy(dy @ w.T, dy, x)),  # another input, turned, does not explain it
+        (lambda x, w: (x @ w).sum(axis=1), lambda dy, x, w: noisy(dy[:, None] * w.sum(axis=1), dy, x)),
+        (lambda x, w: x @ w, lambda dy, x, w: np.vstack([dy[:1] @ w, noisy(dy @ w.T, dy, x)[1:]])),  # one row fits
+    ],
+)
+def test_noise_is_not_explained_by_another_input(forward, backward):
+    @op
+    def linear(x, w):
+        return forward(x, w), lambda dy: (backward(dy, x, w), None)
+
+    x, w = np.random.default_rng(0).standard_normal((2, 3, 3))
+    for f, inputs in ((linear, [x, w]), (lambda x: linear(x, w), [x])):
+        with pytest.raises(GradcheckError) as caught:
+            gradcheck(f, inputs)
+        finding = caught.value.report.findings[0]
+        assert finding.kind == "unknown" and UNKNOWN in finding.text
+
+
+def test_of_several_inputs_the_op_that_returns_none_is_named():
+    @op
+    def mul(x, y):
+        return x * y, lambda dz: (dz * y, None)
+
+    with pytest.raises(GradcheckError, match="y gets no gradient: the backward of mul returns None for it"):
+        gradcheck(mul, [np.array([1.0, 2.0]), np.array([3.0, 4.0])])
+
+
+def test_what_decides_nothing_does_not_count_as_an_error():
+    (report,) = gradcheck(ops.relu, np.array([1.0, 3e-8, -2.0])).inputs
+    assert [doubt.index for doubt in report.inconclusive] == [(1,)] and report.worst_relative < 1e-6
+    (report,) = gradcheck(lambda x: ops.relu(x) * 2, np.array([0.0])).inputs
+    assert report.worst_relative == 0.0  # nothing is settled
+
+
+def test_only_three_doubts_are_told():
+    def said(count):
+        return str(gradcheck(ops.relu, np.full(count, 3e-8)))
+
+    assert said(3).count("inconclusive at x[") == 3 and "more" not in said(3)
+    assert said(5).count("inconclusive at x[") == 3 and "and at 2 more" in said(5)
+
+
+def test_the_worst_entry_is_told_with_both_errors():
+    @op
+    def identity(x):
+        return x.copy(), lambda dy: dy * np.array([1.0, 1.5, 3.0])
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(identity, np.ones(3))
+    (report,) = caught.value.report.inputs
+    index, analytic, numeric = report.worst
+    assert index == (2,) and analytic / numeric == pytest.approx(3)
+    assert f"abs {abs(2 * numeric):.1e} rel 6.7e-01" in " ".join(str(caught.value).split())
+
+
+def test_the_relative_error_is_that_of_the_largest_entry():
+    slightly = op(lambda x: (x * 3, lambda dy: dy * 3.03))
+    (report,) = gradcheck(slightly, np.array([1.0, 2.0, 3.0]), rtol=0.02).inputs
+    assert report.ok and report.worst_relative == pytest.approx(0.01, rel=1e-4)

@@ -1,0 +1,82 @@
+"""The wording of docstrings, as far as a program can check it."""
+
+import ast
+import re
+from pathlib import Path
+
+import minicnn
+
+PACKAGE = Path(minicnn.__file__).parent
+CORE = (
+    "errors.py",
+    "devices.py",
+    "interchange.py",
+    "methods.py",
+    "graph.py",
+    "operation.py",
+    "tensor.py",
+    "backend.py",
+)
+ROOMS = (
+    *CORE,
+    *("kernels", "ops", "nn", "optim"),
+    *("tape", "gradients", "visualize", "datasets", "bench", "lessons", "demonstration"),
+)
+NO_VERB = re.compile(r"(What|How|Whether|Where|Who|Whom|Whose|Which|When|Why|The|An?)\b")
+
+
+def _is_property(function):
+    decorators = (ast.unparse(decorator) for decorator in function.decorator_list)
+    return any(re.search(r"property$|\.(setter|getter|deleter)$", decorator) for decorator in decorators)
+
+
+def functions_without_verb(source):
+    """Return (name, first line of the docstring) of every function whose docstring does not begin with a verb."""
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    said = [(f.name, (ast.get_docstring(f) or "").partition("\n")[0]) for f in functions if not _is_property(f)]
+    return [(name, line) for name, line in said if NO_VERB.match(line)]
+
+
+def test_docstrings_of_functions_begin_with_a_verb():
+    found = []
+    for room in ROOMS:
+        place = PACKAGE / room
+        sources = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+        assert sources and all(source.is_file() for source in sources), room
+        for source in sources:
+            found += [(str(source), *one) for one in functions_without_verb(source.read_text(encoding="utf-8"))]
+    assert not found, "begin these docstrings with a verb, such as Return:\n" + "\n".join(map(str, found))
+
+
+def test_a_docstring_without_a_verb_is_found():
+    found = functions_without_verb('''
+class Layer:
+    """The layers of a network."""
+
+    @property
+    def size(self):
+        """The number of weights."""
+
+    @functools.cached_property
+    def shape(self):
+        """The shape of the weights."""
+
+    def depth(self):
+        """How deep it is."""
+
+        async def inner():
+            """A number.
+
+            Return nothing.
+            """
+
+    def other(self):
+        """Andante is no article."""
+
+def right():
+    """Return the loss."""
+
+def silent():
+    return 0
+''')
+    assert found == [("depth", "How deep it is."), ("inner", "A number.")]
