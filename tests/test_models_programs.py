@@ -136,7 +136,7 @@ def test_tiles_in_a_program(together, count, runs, always_tiles, monkeypatch):
     kinds = blocks.Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, None)
     drafting = drafts.Drafting((count, 13, 11, 3), kinds)
     assert drafting.through(model.layers) == len(model.layers) - 1
-    tiled = {draft.layer for draft in drafting.drafts if draft.element == 0}
+    tiled = {draft.layer for draft in drafting.drafts if draft.products}
     assert len(tiled) == 5
 
 

@@ -88,6 +88,26 @@ def test_compiled_steps_do_what_the_definition_says(dtype):
     np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("module", [on_numpy, on_numba])
+@pytest.mark.parametrize(("rows", "parts"), [(1, 1), (2, 1), (1, 3), (2, 2)])
+@pytest.mark.parametrize("tiles", [1, ROWS, 50])
+def test_images_may_have_panels_of_their_own(module, rows, parts, tiles):
+    """Three images of so many pixels, side by side, each times a matrix."""
+    random = np.random.default_rng(0)
+    x, w = (random.standard_normal(shape).astype(np.float32) for shape in ((3, tiles, 16), (3, 16, OUTPUTS)))
+    panels = [program.pack(matrix, module.width(np.float32)).reshape(-1) for matrix in w]
+    fields = dict.fromkeys(program.FIELDS, 0) | {"kind": CONVOLVE, "images": 3, "height": 1, "width": tiles}
+    fields |= {"rows": rows, "parts": parts, "added": -1, "down": 1, "across": 1, "depth": 16, "outputs": OUTPUTS}
+    fields |= {"source_image": tiles * 16, "source_column": 16, "target": 5000, "target_image": tiles * OUTPUTS}
+    fields |= {"target_column": OUTPUTS, "bias": 3 * panels[0].size, "plane": panels[0].size}
+    steps = np.array([tuple(fields[name] for name in program.FIELDS)], program.STEP)
+    arena = np.concatenate([x.reshape(-1), np.zeros(20_000, np.float32)])
+    module.run(steps, np.concatenate([*panels, np.zeros(64, np.float32)]), arena)
+    found = arena[5000 : 5000 + 3 * tiles * OUTPUTS].reshape(3, tiles, OUTPUTS)
+    np.testing.assert_allclose(found, x @ w, atol=1e-4)
+    assert not arena[5000 + found.size :].any()
+
+
 @pytest.mark.parametrize("gap", [0, 8])
 @pytest.mark.parametrize(("relu", "added"), [(0, -1), (1, -1), (1, 7000), (0, 7000)])
 def test_tiles_are_formed_as_the_definition_says(gap, relu, added):

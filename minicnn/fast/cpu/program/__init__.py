@@ -14,14 +14,15 @@ A step CONVOLVE forms, for each of its outputs (n, i, j) and every filter o,
 plus arena[added(n, i, j) + o] unless `added` is negative, and at least zero if `relu`. A step LARGEST, MEAN or LENGTH
 forms the maximum over the runs for every k instead, the mean, or the root of the sum of squares.
 
-Winograd's minimal filtering (fast/cpu/winograd) takes 38 steps. INTO_TILES forms V = Bᵀ d B of the 6×6 pixels that each
-tile (n, i, j) sees, from source(n, i, j) on, 36 steps CONVOLVE form M[ξ] = V[ξ] U[ξ], and OUT_OF_TILES forms the 4×4
-outputs Aᵀ M A + bias, plus what stands from added(n, i, j) on unless that is negative, at least zero if `relu`, of
-which those within `down` by `across` go to target(n, i, j) and on.
+Winograd's minimal filtering (fast/cpu/winograd) takes three steps. INTO_TILES forms V = Bᵀ d B of the 6×6 pixels that
+each tile (n, i, j) sees, from source(n, i, j) on, a step CONVOLVE of 36 images forms M[ξ] = V[ξ] U[ξ], each with panels
+of its own, and OUT_OF_TILES forms the 4×4 outputs Aᵀ M A + bias, plus what stands from added(n, i, j) on unless that is
+negative, at least zero if `relu`, of which those within `down` by `across` go to target(n, i, j) and on.
 
 Of source, target and added a step has (first, image, line, column): the place is first + n · image + i · line +
-j · column. Runs, and a tile's pixels, lie `down_step` and `across_step` apart, and the 36 planes of V and M `plane`.
-Work is cut into `rows` parts of the outputs times `parts` of the panels, for different threads. A step begins when the
+j · column. Runs, and a tile's pixels, lie `down_step` and `across_step` apart, and the 36 planes of V, M and U `plane`;
+in CONVOLVE that is zero where all images share the panels. Work is cut into `rows` parts of the outputs, of each image
+where it has panels of its own, times `parts` of the panels, for different threads. A step begins when the
 first `after` steps are done; those in between may run at the same time.
 
     run(steps, numbers, arena)      steps: (S,) of STEP; arena is written to

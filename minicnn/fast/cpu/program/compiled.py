@@ -155,14 +155,15 @@ def _tabulate(step, first, count, last, places, table):
 @njit(nogil=True, cache=True)
 def _convolve(step, piece, numbers, arena):
     width = PANEL // arena.itemsize
-    total, panels = step.images * step.height * step.width, -(-step.outputs // width)
+    planes = step.images if step.plane > 0 else 1  # of outputs that share panels
+    total, panels = step.images * step.height * step.width // planes, -(-step.outputs // width)
     # With few outputs, tiles of fewer rows may hang over by less.
     few = 20 * -(-total // FEW) * FEW < 19 * -(-total // ROWS) * ROWS
     high = FEW if few else ROWS
     tiles = -(-total // high)
     row, part = piece // step.parts, piece % step.parts
     begin, end = tiles * row // step.rows * high, tiles * (row + 1) // step.rows * high
-    first_panel, last_panel = panels * part // step.parts, panels * (part + 1) // step.parts
+    first_panel, last_panel = planes * panels * part // step.parts, planes * panels * (part + 1) // step.parts
     source = Places(step.source, step.source_image, step.source_line, step.source_column)
     target = Places(step.target, step.target_image, step.target_line, step.target_column)
     upon = Places(step.added, step.added_image, step.added_line, step.added_column)
@@ -179,25 +180,27 @@ def _convolve(step, piece, numbers, arena):
         _tabulate(step, first, count, total - 1, target, targets)
         if step.added >= 0:
             _tabulate(step, first, count, total - 1, upon, added)
-        for number in range(first_panel, last_panel):
+        for panel in range(first_panel, last_panel):
+            plane, number = panel // panels, panel % panels
             here = number * width
             inside = min(width, step.outputs - here)
             for i in range(0, count, high):
                 # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
                 later = AHEAD // arena.itemsize + i // high * pace * runs.size * step.depth
-                factors = numbers, (step.panels + number * size, later, pace), numbers, step.bias + here
-                a, at = (0, i), (here, i)
+                place = step.panels + plane * step.plane + number * size
+                factors = numbers, (place, later, pace), numbers, step.bias + here
+                a, at = (plane * source.image, i), (plane * target.image + here, i)
                 given = arena, a, starts, runs, step.depth, *factors
                 if inside == width:
                     to = arena, at, targets, rectified
                     if few and step.added < 0:
                         _multiply_few(*given, *to)
                     elif few:
-                        _multiply_few_upon(*given, *to, arena, at, added)
+                        _multiply_few_upon(*given, *to, arena, (here, i), added)
                     elif step.added < 0:
                         _multiply(*given, *to)
                     else:
-                        _multiply_upon(*given, *to, arena, at, added)
+                        _multiply_upon(*given, *to, arena, (here, i), added)
                     continue
                 at_once = rectified and step.added < 0
                 if few:
@@ -208,7 +211,7 @@ def _convolve(step, piece, numbers, arena):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
                         _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
-                    arena[targets[i + r] + here : targets[i + r] + here + inside] = y
+                    arena[targets[i + r] + at[0] : targets[i + r] + at[0] + inside] = y
 
 
 @njit(nogil=True, cache=True)

@@ -63,11 +63,14 @@ def _pixels(step, height, width):
 
 
 def _products(step, windows, numbers):
-    panel, outputs = numbers[step["panels"] :], step["outputs"]
-    taps, count = windows[0].size, -(-outputs // WIDTH)
-    filters = panel[: count * taps * WIDTH].reshape(count, taps, WIDTH).transpose(1, 0, 2).reshape(taps, -1)
-    bias = numbers[step["bias"] :][:outputs]
-    return windows.reshape(len(windows), taps) @ filters[:, :outputs] + bias
+    outputs, taps = step["outputs"], windows[0].size
+    count = -(-outputs // WIDTH)
+    found = []
+    for image, own in enumerate(np.split(windows, step["images"] if step["plane"] else 1)):
+        panel = numbers[step["panels"] + image * step["plane"] :][: count * taps * WIDTH]
+        filters = panel.reshape(count, taps, WIDTH).transpose(1, 0, 2).reshape(taps, -1)
+        found.append(own.reshape(len(own), taps) @ filters[:, :outputs])
+    return np.concatenate(found) + numbers[step["bias"] :][:outputs]
 
 
 def _places(step, what):

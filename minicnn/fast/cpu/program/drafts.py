@@ -97,8 +97,8 @@ class Draft:
     """A step, while its arrays have no place yet.
 
     filters: a function that gives w and b; weights: how many w has; layer: its number among those with filters, which
-    Winograd's steps share. element: the ξ of M[ξ] that the step forms. images: the first of the pictures that it is for
-    and their number; all when left out.
+    Winograd's steps share. products: it forms all M[ξ], each by weights of its own. images: the first of the pictures
+    that it is for and their number; all when left out.
     """
 
     kind: int
@@ -110,7 +110,7 @@ class Draft:
     added: View | None = None
     relu: bool = False
     layer: int | None = None
-    element: int | None = None
+    products: bool = False
     images: tuple[int, int] | None = None
 
     @property
@@ -124,7 +124,8 @@ class Draft:
         if self.kind in (program.INTO_TILES, program.OUT_OF_TILES):
             tiles = self.source.room if self.kind == program.OUT_OF_TILES else self.target.room
             return tiles.shape[2] * winograd.TRANSFORM // 2 * self.source.channels
-        return self.outputs * (self.weights or self.window.taps * self.source.channels)
+        # What a pool compares or adds takes as long as eight multiplications.
+        return self.outputs * (self.weights or 8 * self.window.taps * self.source.channels)
 
     @property
     def rooms(self) -> list[Room]:
@@ -216,13 +217,11 @@ class Drafting:
         for first in range(0, count, together):
             images = first, min(together, count - first)
             tiles = images[1] * grid
-            v, m = (View(Room((1, 36, tiles, channels)), channels) for channels in (x.channels, outputs))
-            one = slide("conv", (1, tiles), 1)
-            each = functools.partial(Draft, filters=whole.filters, weights=x.channels * outputs, layer=whole.layer)
+            v, m = (View(Room((36, 1, tiles, channels)), channels) for channels in (x.channels, outputs))
+            one, weights = slide("conv", (1, tiles), 1), x.channels * outputs
             self.drafts.append(Draft(program.INTO_TILES, window, x, v, images=images))
-            for k in range(36):
-                at = dataclasses.replace(v, at=(k, 0)), dataclasses.replace(m, at=(k, 0))
-                self.drafts.append(each(program.CONVOLVE, one, *at, element=k))
+            products = dataclasses.replace(whole, window=one, source=v, target=m, weights=weights, products=True)
+            self.drafts.append(dataclasses.replace(products, added=None, relu=False))
             self.drafts.append(dataclasses.replace(whole, kind=program.OUT_OF_TILES, source=m, images=images))
 
     def _pool(self, layer: Any, x: View) -> View:

@@ -85,7 +85,7 @@ class Program:
         self.shape, self.kinds = shape, kinds
         drafting = Drafting((1, *shape), kinds)
         self.done, self._flat = drafting.through(layers), drafting.end.flat
-        convolutions = [draft for draft in drafting.drafts if draft.filters and draft.element is None]
+        convolutions = [draft for draft in drafting.drafts if draft.filters and not draft.products]
         self.winograd = tuple(draft.layer for draft in convolutions if draft.kind == program.OUT_OF_TILES)
         work = sum(draft.outputs * draft.weights for draft in convolutions)
         tiled = sum(draft.outputs * draft.weights for draft in convolutions if draft.kind == program.OUT_OF_TILES)

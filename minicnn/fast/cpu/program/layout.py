@@ -35,7 +35,7 @@ class Numbers:
                 continue
             w, b = draft.filters()
             width = compiled.width(dtype)
-            panels = program.pack(w, width) if draft.element is None else transform(w)
+            panels = program.pack(w, width) if not draft.products else transform(w)
             biases = np.zeros((2, -(-w.shape[-1] // width) * width), dtype)
             biases[0, : len(b)] = b
             parts += [panels.reshape(-1), biases.reshape(-1)]
@@ -46,12 +46,12 @@ class Numbers:
         self.nbytes = self.array.nbytes
         np.concatenate(parts, out=self.array)
 
-    def places(self, draft: Draft) -> tuple[int, int]:
-        """Return the places of a step's panels and of its bias."""
+    def places(self, draft: Draft) -> tuple[int, int, int]:
+        """Return the places of a step's panels and of its bias, and from the panels of one image to the next's."""
         if draft.layer is None:
-            return 0, 0
+            return 0, 0, 0
         panels, bias, zeros, plane = self._places[draft.layer]
-        return (panels, bias) if draft.element is None else (panels + draft.element * plane, zeros)
+        return (panels, zeros, plane) if draft.products else (panels, bias, 0)
 
 
 def lay_out(drafts: Sequence[Draft], end: Room) -> tuple[int, list[Room]]:
@@ -97,7 +97,7 @@ def after(drafts: Sequence[Draft]) -> list[int]:
     return found
 
 
-def step(draft: Draft, panels: int, bias: int, after: int) -> tuple[int, ...]:
+def step(draft: Draft, panels: int, bias: int, plane: int, after: int) -> tuple[int, ...]:
     """The fields of program.STEP."""
     if draft.kind in (program.INTO_TILES, program.OUT_OF_TILES):
         return _tiles(draft, bias, after)
@@ -116,7 +116,7 @@ def step(draft: Draft, panels: int, bias: int, after: int) -> tuple[int, ...]:
         *target.room.places(target.at, (1, 1), target.channel),
         *(added.room.places((0, 0), (1, 1), added.channel) if added else (-1, 0, 0, 0)),
         *(down, down_step, across, across_step, depth),
-        *(target.channels, panels, bias, draft.relu, 0, after),
+        *(target.channels, panels, bias, draft.relu, plane, after),
     )
 
 
@@ -155,6 +155,7 @@ def _corner(draft: Draft) -> tuple[int, int]:
 def _pieces(draft: Draft) -> tuple[int, int]:
     """Into how many parts the outputs are cut, and the filters: what is more to read is not read by everybody."""
     pieces = max(1, min(MOST_PIECES, draft.multiplications // PIECE))
-    if draft.kind == program.CONVOLVE and draft.weights > draft.outputs * draft.source.channels:
+    weights = draft.weights * (draft.source.room.shape[0] if draft.products else 1)
+    if draft.kind == program.CONVOLVE and weights > draft.outputs * draft.source.channels:
         return 1, pieces
     return pieces, 1
