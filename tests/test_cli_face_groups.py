@@ -120,7 +120,7 @@ def test_broken_pictures_are_told_and_left_out(here, capsys):
         (["album", "-o", "album/groups"], "in the folder to read"),
         (["album", "-o", "album"], "is there already"),
         (["nowhere"], "'nowhere' is no folder"),
-        (["album", "-o", "no/where"], "cannot be made"),
+        (["album", "-o", "no/where"], "in a folder that does not exist"),
         (["album", "--threshold", "nan"], "expected a finite number"),
     ],
 )

@@ -24,7 +24,7 @@ from minicnn.datasets import image_folders
 from minicnn.datasets.synthetic_faces import Population
 from minicnn.faces import Detection, encoders
 from minicnn.faces.clusters import agreement
-from minicnn.faces.snapshots import Face, take
+from minicnn.faces.snapshots import Face, choose
 
 random = np.random.default_rng(0)
 INK, BLUE, RED, GREY = "#222222", "#2f6690", "#c8553d", "#999999"
@@ -40,17 +40,16 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 
 # %%
 folder = Path(os.environ.get("MINICNN_PHOTOGRAPHS", "lfw100"))
-encoder = encoders.choose()
-REAL = folder.is_dir() and not encoder.drawn and zoo.here(zoo.find("mtcnn")) is not None
+REAL = folder.is_dir() and all(zoo.here(zoo.find(name)) for name in ("dlib_face", "mtcnn"))
+encoder = encoders.choose("dlib_face" if REAL else "tiny_facenet")
 PEOPLE, EACH = 10, 10
 who = np.repeat(np.arange(PEOPLE), EACH)
 if REAL:
     album = image_folders.read(folder)
     chosen = np.concatenate([np.flatnonzero(album.labels == person)[:EACH] for person in range(PEOPLE)])
     names = [name.replace("_", " ") for name in album.people[:PEOPLE]]
-    found = [take(album.load(number), "centre") for number in chosen]
+    found = [choose(faces.find(album.load(number)), "centre") for number in chosen]
 else:
-    encoder = encoders.choose("tiny_facenet")
     names = [f"drawing {person}" for person in range(PEOPLE)]
     drawn = [Population(seed=0, size=96).picture(1000 + person, n) for person in range(PEOPLE) for n in range(EACH)]
     found = [

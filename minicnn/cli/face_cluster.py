@@ -48,6 +48,7 @@ def add(actions: Any) -> None:
     inputs.add_face(parser)
     inputs.add_any_quality(parser)
     inputs.add_drawn(parser)
+    paths.declare(parser, reads="folder weights", writes="out", folders="out")
 
 
 def cluster(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from minicnn.faces import cluster, encode, everybody, hide, why_near
 from minicnn.faces.clusters import agreement
 from minicnn.faces.protocols import every_pair
 from minicnn.faces.scoring import all_distances, by_metric
-from minicnn.faces.snapshots import take
+from minicnn.faces.snapshots import choose, find
 from minicnn.zoo import catalogue, packages
 
 ROWS = [catalogue.find(name) for name in ("dlib_face", "mtcnn")]
@@ -39,7 +39,7 @@ def album(shared_data, encoder):
     """(pictures, faces taken, crops, encodings, labels)."""
     folder = image_folders.read(shared_data / "lfw100")
     pictures = [folder.load(i) for i in range(len(folder))]
-    taken = [take(picture, "centre") for picture in pictures]
+    taken = [choose(find(picture), "centre") for picture in pictures]
     crops = [face.crop_for(encoder.card) for face in taken]
     return pictures, taken, crops, encode(encoder, crops), folder.labels
 
