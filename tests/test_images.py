@@ -657,10 +657,10 @@ def test_importing_does_not_load_pillow():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (200.0, "ranges from 0.5 to 200; expected floats in [0, 1] (it looks like 0..255: divide by 255)"),
-        (1.501, "ranges from 0.5 to 1.501; expected floats in [0, 1] (it looks like"),
-        (-0.51, "ranges from -0.51 to 0.5; expected floats in [0, 1]"),
-        (np.inf, "holds NaN or infinity; expected finite floats in [0, 1]"),
+        (200.0, "goes from 0.5 to 200; expected floats in [0, 1], or uint8 (it looks like 0..255: divide by 255)"),
+        (1.501, "goes from 0.5 to 1.501; expected floats in [0, 1], or uint8 (it looks like"),
+        (-0.51, "goes from -0.51 to 0.5; expected floats in [0, 1], or uint8"),
+        (np.inf, "holds NaN or infinity (it goes from 0.5 to inf); expected floats in [0, 1]"),
         (-np.inf, "holds NaN or infinity"),
         (np.nan, "holds NaN or infinity"),
     ],

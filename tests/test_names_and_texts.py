@@ -59,7 +59,7 @@ def test_two_folders_of_one_name_are_refused_wherever_folders_are_read(capsys, f
     with pytest.raises(InputError, match="two folders in 'people' have the name"):
         image_folders.read("people")
     for words in (["enroll", "g.h5", "people"], ["calibrate", "people"], ["evaluate", "people"]):
-        assert main(["face", *words]) == 2
+        assert main(["face", *words, "--drawn"]) == 2
         assert "two folders" in capsys.readouterr().err
     assert not Path("g.h5").exists()
 
@@ -133,7 +133,7 @@ def test_files_of_other_encodings_are_read_or_told_what_to_do(capsys):
         ["style", "--from", "wide.json", "-o", "again.png"],
         ["style", "--from", "latin.json", "-o", "again.png"],
         ["learn", "check", "gram_matrix", "wide.py"],
-        ["face", "evaluate", "--lfw", ".", "--pairs", "wide.py"],
+        ["face", "evaluate", "--drawn", "--lfw", ".", "--pairs", "wide.py"],
     ):
         assert main(words) == 2
         lines = capsys.readouterr().err.splitlines()

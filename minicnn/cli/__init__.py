@@ -58,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str]) -> int | None:
+    if not given:
+        parser().print_help(sys.stdout)
+        return outcome.DONE
     chosen = parser().parse_args(given)
     if getattr(chosen, "json", False):  # a program reads what is printed
         backend.quiet()

@@ -92,7 +92,12 @@ def find(name: str) -> Lesson:
         return found[0]
     if found:
         raise InputError(f"tutorial: {name!r} may be {' or '.join(lesson.name for lesson in found)}; say which")
-    raise InputError(f"tutorial: there is no lesson {name!r}; minicnn tutorial list names them all")
+    told = {
+        lesson: lesson.source.lower().count(wanted) for lesson in everything if wanted and lesson.number is not None
+    }
+    speaking = [lesson.name for lesson in sorted(told, key=lambda lesson: -told[lesson])[:3] if told[lesson]]
+    about = f"; {' and '.join(speaking)} speak{'s' * (len(speaking) == 1)} of it" if speaking else ""
+    raise InputError(f"tutorial: there is no lesson {name!r}{about}; minicnn tutorial list names them all")
 
 
 def chosen(names: Iterable[str]) -> list[Lesson]:

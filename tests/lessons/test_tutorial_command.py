@@ -119,6 +119,8 @@ def test_a_name_that_is_none_or_several():
         lessons.find("quintuplets")
     with pytest.raises(InputError, match=r"'co' may be .* or .*; say which"):
         lessons.find("co")
+    with pytest.raises(InputError, match="no lesson 'siamese'; 07_pairs speaks of it; minicnn tutorial list"):
+        lessons.find("siamese")
     with pytest.raises(InputError, match="no lesson ''"):
         lessons.find("")
 
