@@ -106,7 +106,7 @@ def test_no_face_is_no_verdict(capsys, monkeypatch):
     monkeypatch.setattr(snapshots, "detect", lambda image, **_: NOBODY)
     for name in ("big.png", "other.png"):
         images.save(name, np.full((200, 200, 3), 0.5))
-    weights = ("--weights", str(Path(models.__file__).parents[2] / "weights" / "tiny_facenet.h5"))
+    weights = ("--weights", str(Path(models.__file__).parents[2] / "weights" / "tiny_facenet.h5"), "--drawn")
     assert face("verify", "big.png", "other.png", "--face", "largest", *weights, "--json") == 3
     out, errors, _ = told(capsys)
     assert json.loads(out)["same"] is None and len(errors) == 1 and "big.png: no face was found" in errors[0]
@@ -142,7 +142,7 @@ def test_what_a_folder_holds_besides_is_counted_in_one_line(capsys):
     for name in ("Ada/1.heic", "Ada/2.HEIC", "Bo/3.avif"):
         Path("people", name).write_bytes(b"?")
     Path("people/Bo/older").mkdir()
-    for words in (["face", "enroll", "g.h5", "people"], ["face", "calibrate", "people", "--eer"]):
+    for words in (["face", "enroll", "g.h5", "people", "--drawn"], ["face", "calibrate", "people", "--eer", "--drawn"]):
         main(words)
         notes = [line for line in told(capsys)[2] if "passed over" in line]
         assert len(notes) == 1 and notes[0].endswith(": 2 .heic, 1 .avif, 1 folder")
@@ -151,7 +151,7 @@ def test_what_a_folder_holds_besides_is_counted_in_one_line(capsys):
     shutil.rmtree("people/Ada")
     Path("people/Ada").mkdir()
     Path("people/Ada/1.heic").write_bytes(b"?")
-    assert face("enroll", "h.h5", "people") == 2
+    assert face("enroll", "h.h5", "people", "--drawn") == 2
     assert "holds no pictures" in (error := told(capsys)[1][0]) and error.endswith(
         "passed over: 1 .heic, 1 .avif, 1 folder"
     )

@@ -131,7 +131,7 @@ def test_gradients_agree_with_finite_differences(case, backend):
 
 
 def test_every_cost_has_a_row():
-    others = {"StyleResult", "from_manifest", "presets", "transfer"}
+    others = {"Map", "StyleResult", "from_manifest", "presets", "transfer"}
     differentiable = set(style.__all__) - others
     assert differentiable | {"variation", "overlap"} == {case.op for case in CASES}
     assert {case.name for case in CASES if case.op == "variation"} == set(VARIATION_FORMS)

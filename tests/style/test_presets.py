@@ -296,7 +296,7 @@ def test_styles_are_blended_by_their_moments():
     model, recipe = network(), style.presets()["crowson"]
     with use_backend("numpy"):
         first, second, both, weighted = (
-            Objective(model, recipe, photograph, styles).style["block2_conv1"]
+            Objective(model, recipe, photograph, styles).parts[0].target["block2_conv1"]
             for styles in (
                 [(painting, 1.0)],
                 [(other, 0.3)],
