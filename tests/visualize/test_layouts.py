@@ -1,5 +1,7 @@
 """Where things stand in a figure and how large they are, and the colours and pictures that go into it."""
 
+import inspect
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -365,3 +367,92 @@ def test_a_canvas_draws_low_frequencies_strongly():
     assert (canvas.picture().data == 0.5).all()
     canvas.numbers.data[:, 0, 0, 0] = np.sqrt(24) / canvas.shares[0, 0, 0, 0]  # one light over all of it
     assert_allclose(canvas.picture().data, 1 / (1 + np.exp(-4 * 0.46 / np.sqrt(3))), rtol=1e-5)
+
+
+# What is left out
+
+METHOD = {"position": "max", "batch_size": 32}
+DEFAULTS = {
+    visualize.saliency: METHOD,
+    visualize.deconvnet: METHOD,
+    visualize.guided_backprop: METHOD,
+    visualize.grad_cam: METHOD,
+    visualize.occlusion: METHOD,
+    visualize.integrated_gradients: {**METHOD, "steps": 32, "baseline": 0.0},
+    visualize.smoothgrad: {**METHOD, "samples": 25, "noise": 0.15, "seed": 0},
+    visualize.maximize: {
+        "steps": 200,
+        "learning_rate": 0.1,
+        "position": "all",
+        "jitter": 2.0,
+        "scales": (0.9, 1.1),
+        "variation": 0.0,
+        "seed": 0,
+    },
+    visualize.invert: {"steps": 200, "learning_rate": 0.05, "variation": 0.5, "seed": 0},
+    visualize.synthesis.favourite_pieces: {"steps": 30, "contrast": 0.22},
+    visualize.story: {"count": 3, "steps": 128, "seed": 0},
+    telling.chapters: {"count": 3, "steps": 128, "seed": 0},
+    visualize.top_patches: {"k": 9, "batch_size": 64},
+    visualize.embedding_map: {"side": 0.055},
+    visualize.filter_grid: {"most": 64},
+    visualize.feature_grid: {"columns": 12, "most": 48},
+    visualize.patch_grid: {"columns": 6},
+    findings.wishes: {"count": 12, "columns": 6},
+    plots.signed: {"quantile": 0.995},
+    plots.magnitude: {"quantile": 0.99},
+    plots.over: {"opacity": 0.55},
+}
+
+
+@pytest.mark.parametrize(("function", "defaults"), DEFAULTS.items(), ids=[f.__name__ for f in DEFAULTS])
+def test_what_an_argument_is_that_is_left_out(function, defaults):
+    parameters = inspect.signature(function).parameters.items()
+    found = {name: p.default for name, p in parameters if p.default is not p.empty and p.default is not None}
+    assert found == defaults
+
+
+def test_pieces_that_cover_a_picture():
+    from minicnn.visualize import regions
+
+    assert regions._starts(10, 4, 3) == [0, 3, 6] and regions._starts(10, 4, 4) == [0, 4, 6]
+    assert regions._starts(4, 4, 1) == [0]
+    assert regions._piece(None, 12, 20) == (3, 3) and regions._piece(None, 3, 3) == (1, 1)
+    assert regions._piece(12, 12, 20) == (12, 12) and regions._piece((1, 20), 12, 20) == (1, 20)
+    for size in (0, 13, (12, 21), (13, 20), (0, 1), (1, 0), (1, 2, 3)):
+        with pytest.raises(InputError) as said:
+            regions._piece(size, 12, 20)
+        assert str(said.value) == (f"occlusion: size is {size!r}; expected pixels, at most (12, 20) as the pictures")
+
+
+def test_the_last_convolution_before_a_layer():
+    from minicnn.visualize import regions
+
+    model = plain()
+    assert regions._last_convolution(model, "predictions") == "conv2"
+    assert regions._last_convolution(model, "conv2") == regions._last_convolution(model, "conv2.linear") == "conv1"
+    with pytest.raises(InputError, match=r"^grad_cam: no convolution comes before conv1; expected a layer behind one$"):
+        regions._last_convolution(model, "conv1")
+
+
+def test_what_a_search_makes_small():
+    from minicnn.visualize import synthesis
+
+    x = Tensor(np.arange(12.0).reshape(1, 2, 2, 3) ** 2)
+    down, right = x.data[:, 1:] - x.data[:, :-1], x.data[:, :, 1:] - x.data[:, :, :-1]
+    assert synthesis._variation(x).item() == pytest.approx(((down**2).sum() + (right**2).sum()) / 12)
+    outputs = np.zeros((2, 4, 5, 3))
+    middle_of = synthesis._aim(outputs, np.array([1, 2]), "middle")
+    assert [tuple(map(int, place)) for place in np.argwhere(middle_of)] == [(0, 2, 2, 1), (1, 2, 2, 2)]
+    assert_allclose(synthesis._aim(outputs, np.array([1, 2]), "all")[0, ..., 1], 1 / 20)
+    lengths = synthesis._of_length(np.ones((2, 1, 2, 2)) * [[[[1.0]]], [[[3.0]]]], 5.0)
+    assert_allclose(np.sqrt((lengths**2).sum(axis=(1, 2, 3))), 5)
+    model = plain()
+    assert synthesis._size(None, model) == (12, 12) and synthesis._size(2, model) == (2, 2)
+    assert synthesis._size((4096, 3), model) == (4096, 3)
+    for size in (1, 4097, (2, 4097), (2, 2, 2)):
+        with pytest.raises(InputError, match=r"; expected pixels from 2 to 4096, or \(height, width\)$"):
+            synthesis._size(size, model)
+    for rate in (0, -1, np.inf, "1"):
+        with pytest.raises(InputError, match=r"^invert: learning_rate is .*; expected a positive number$"):
+            visualize.invert(model, "conv1", pictures(1)[0], learning_rate=rate)
