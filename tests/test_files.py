@@ -1,14 +1,26 @@
 """Files are whole or not there, and never written over somebody's work."""
 
 import os
+import re
 import signal
 import stat
 import threading
 
 import pytest
 
+from minicnn import files
 from minicnn.errors import InputError, MissingFileError
-from minicnn.files import check_folder, hand_out, interrupts_wait, replace_file, replacing
+from minicnn.files import (
+    bears_mark,
+    check_folder,
+    hand_out,
+    interrupts_wait,
+    material,
+    read_text,
+    replace_file,
+    replacing,
+    unreadable,
+)
 
 
 def test_a_file_is_replaced_by_text_or_bytes(tmp_path):
@@ -17,6 +29,8 @@ def test_a_file_is_replaced_by_text_or_bytes(tmp_path):
     assert path.read_bytes() == b"gr\xc3\xbcn\n"
     replace_file(path, b"\x00\r\n")
     assert path.read_bytes() == b"\x00\r\n"
+    replace_file(path, "a\udcffb")  # what Python makes of a byte in the name of a file
+    assert path.read_bytes() == b"a\\udcffb"
     assert os.listdir(tmp_path) == ["file"]
 
 
@@ -26,6 +40,7 @@ def test_nothing_is_seen_of_a_file_until_it_is_complete(tmp_path):
     with replacing(path) as beside:
         beside.write_text("new")
         assert path.read_text() == "old" and beside.parent == tmp_path
+        assert re.fullmatch(r"\.minicnn-[0-9a-f]{16}\.part", beside.name)
     assert path.read_text() == "new" and os.listdir(tmp_path) == ["file"]
 
 
@@ -121,7 +136,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step_once():
     with pytest.raises(KeyboardInterrupt), interrupts_wait() as interrupted:
         assert not interrupted
         signal.raise_signal(signal.SIGINT)
-        assert interrupted
+        assert interrupted == [signal.SIGINT]
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -138,3 +153,90 @@ def test_another_thread_leaves_signals_alone():
     thread.start()
     thread.join()
     assert found == [([], before)]
+
+
+def test_material_lies_inside_the_package_or_next_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
+    assert material("weights") == tmp_path / "weights"
+    (tmp_path / "minicnn" / "shipped" / "weights").mkdir(parents=True)
+    assert material("weights") == tmp_path / "minicnn" / "shipped" / "weights"
+    assert material("tutorials") == tmp_path / "tutorials"
+
+
+def test_why_nothing_can_be_read_there(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    assert unreadable(file) is None and unreadable(tmp_path, folder=True) is None
+    assert unreadable(tmp_path) == "is a folder" and unreadable(file, folder=True) == "is a file"
+    assert unreadable(tmp_path / "none") == unreadable(file / "below") == "does not exist"
+    assert unreadable("a\0b") == "cannot be opened: embedded null byte"
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append(mode))
+    assert unreadable(file) == unreadable(tmp_path, folder=True) == "cannot be opened: Permission denied"
+    assert asked == [os.R_OK, os.R_OK]
+
+    def too_long(path):
+        raise OSError(36, "File name too long")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", too_long)
+        why = unreadable(file)
+    assert why == "cannot be opened: File name too long"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_no_file_to_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert unreadable(tmp_path / "pipe") == "is not a regular file"
+
+
+def test_text_is_read_in_utf_8_with_a_mark_or_without(tmp_path):
+    file = tmp_path / "file"
+    for mark in (b"", b"\xef\xbb\xbf"):
+        file.write_bytes(mark + "grün".encode())
+        assert read_text("notes:", file) == "grün"
+    file.write_bytes("grün".encode("utf-16"))
+    with pytest.raises(InputError) as said:
+        read_text("notes:", file)
+    assert str(said.value) == f"notes: {str(file)!r} is not in UTF-8 (invalid start byte); save it as UTF-8"
+    with pytest.raises(InputError) as said:
+        read_text("notes:", tmp_path / "none")
+    assert str(said.value) == f"notes: {str(tmp_path / 'none')!r} cannot be read (No such file or directory)"
+
+
+def test_why_no_file_can_be_written_there(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    check_folder("save: path", file)
+    for path, why in ((file / "below", "its folder is a file"), (tmp_path, "it is a folder")):
+        with pytest.raises(InputError) as said:
+            check_folder("save: path", path)
+        assert str(said.value) == f"save: path {str(path)!r} cannot be written: {why}"
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.R_OK or asked.append(mode))
+    with pytest.raises(InputError, match=r"'.*file' cannot be written: no file can be made in its folder$"):
+        check_folder("save: path", file)
+    assert asked == [os.W_OK | os.X_OK]
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)
+    check_folder("save: path", file)  # to be replaced, a file need not be read
+
+
+@pytest.mark.parametrize(
+    ("before", "mark", "after", "found"),
+    [
+        (b"", b"made by minicnn", b"", True),
+        (b"x" * (2**16 - 15), b"made by minicnn", b"x" * 2**17, True),
+        (b"x" * (2**16 - 14), b"made by minicnn", b"x" * 2**17, False),
+        (b"x" * 2**17, b"made by minicnn", b"x" * (2**16 - 15), True),
+        (b"x" * 2**17, b"made by minicnn", b"x" * (2**16 - 14), False),
+        (b"", b'{\n "versions": {\n  "minicnn": "0.1"', b"", True),
+        (b"", b"made by hand", b"", False),
+    ],
+)
+def test_the_mark_is_looked_for_at_either_end(tmp_path, before, mark, after, found):
+    (tmp_path / "file").write_bytes(before + mark + after)
+    assert bears_mark(tmp_path / "file") is found
+
+
+def test_what_cannot_be_read_bears_no_mark(tmp_path):
+    assert bears_mark(tmp_path / "none") is False and bears_mark(tmp_path) is False

@@ -1,5 +1,6 @@
 """Training: it learns, and a killed run goes on to the same weights, bit for bit."""
 
+import inspect
 import io
 import signal
 import subprocess
@@ -252,3 +253,146 @@ def test_the_shipped_network_recognises_cifar10(shared_data):
 def test_the_shipped_file_says_what_it_is():
     rows = hdf5.inspect(__import__("minicnn").zoo.path("tiny_vgg"))
     assert sum(np.prod(row.shape, dtype=int) for row in rows) == sum(p.size for p in tiny.build().parameters())
+
+
+# Borders, defaults, and what is said
+
+
+@pytest.mark.parametrize(
+    ("length", "warm_up", "parts"),
+    [
+        (10, 0.2, [1 / 2, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]),
+        (4, 0.0, [1, 3 / 4, 2 / 4, 1 / 4]),
+        (4, 1.0, [1 / 4, 2 / 4, 3 / 4, 1]),
+        (1, 0.2, [1]),
+    ],
+)
+def test_the_parts_of_a_rate(length, warm_up, parts):
+    assert [training.rising_and_falling(step, length, warm_up) for step in range(length)] == pytest.approx(parts)
+
+
+def test_after_the_last_cycle_there_is_no_rate():
+    plan = TrainingPlan(cycles=((1, 0.5), (2, 0.1)), warm_up=0.5)
+    assert [plan.rate(step, 2) for step in range(7)] == pytest.approx([0.5, 0.5, 0.05, 0.1, 0.1, 0.05, 0.0])
+
+
+def test_the_usual_plan():
+    plan = TrainingPlan()
+    assert (plan.cycles, plan.batch_size, plan.momentum, plan.weight_decay) == (((18, 0.1),), 128, 0.9, 5e-4)
+    assert (plan.smoothing, plan.warm_up, plan.shift, plan.seed) == (0.1, 0.2, 4, 0)
+    for function in (train_classifier, training.take_steps):
+        parameters = inspect.signature(function).parameters
+        assert [parameters[name].default for name in ("resume", "checkpoint_every", "progress")] == [False, 100, True]
+
+
+class Bar:
+    """What a progress bar is told."""
+
+    def __init__(self, **options):
+        self.options, self.shown, self.updates = options, [], 0
+        Bar.last = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self):
+        self.updates += 1
+
+    def set_description(self, title, refresh):
+        assert refresh is False
+        self.shown.append(title)
+
+    def set_postfix(self, values, refresh):
+        assert refresh is False
+        self.shown.append(values)
+
+
+def test_the_bar_shows_means_that_move_slowly(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "tqdm", Bar)
+    parameter = nn.Linear(1, 1, seed=0)
+    losses = iter([(1.0, {}), (2.0, {}), (10.0, {"near": 4.0}), (20.0, {"near": 5.0})])
+
+    def step(number):
+        loss, shown = next(losses)
+        return Step(ops.sum(parameter.w * 0.0) + loss, 0.1, f"step {number}", shown)
+
+    optimizer = optim.SGD(parameter.parameters(), 0.1)
+    training.take_steps(parameter, optimizer, step, 4, TrainingPlan(), checkpoint=tmp_path / "c.npz")
+    assert Bar.last.options == {"total": 4, "initial": 0, "unit": "batch", "disable": False, "mininterval": 1.0}
+    assert Bar.last.updates == 4
+    assert Bar.last.shown == [
+        "step 0",
+        {"loss": "1.000"},
+        "step 1",
+        {"loss": "1.020"},
+        "step 2",
+        {"loss": "10.000", "near": "4.000"},
+        "step 3",
+        {"loss": "10.200", "near": "4.020"},
+    ]
+
+
+def test_a_loss_that_is_no_number_is_told_before_the_step(tmp_path):
+    layer = nn.Linear(1, 1, seed=0)
+    before = layer.w.data.copy()
+    optimizer = optim.SGD(layer.parameters(), 0.1)
+
+    def step(number):
+        return Step(ops.sum(layer.w) * (np.inf if number == 1 else 1.0), 0.25 / (number + 1), "")
+
+    with pytest.raises(InputError, match=r"^train: the loss is -?inf at step 1; try a lower rate than 0\.125$"):
+        training.take_steps(layer, optimizer, step, 3, TrainingPlan(), checkpoint=tmp_path / "c.npz", progress=False)
+    assert optimizer.steps == 1 and layer.w.data == before - np.float32(0.25)
+    assert not (tmp_path / "c.npz").exists()
+
+
+def test_pictures_that_do_not_fill_a_batch_are_refused(small, tmp_path):
+    images, labels = striped(15)
+    with pytest.raises(InputError, match=r"^train: batch_size is 16; expected at most the 15 pictures given$"):
+        train_classifier(small(), images, labels, PLAN, checkpoint=tmp_path / "c.npz", progress=False)
+    with pytest.raises(
+        InputError, match=r"^resume: no checkpoint '.*c\.npz' \(it does not exist\); start without --res"
+    ):
+        train_classifier(small(), *striped(16), PLAN, checkpoint=tmp_path / "c.npz", resume=True, progress=False)
+
+
+def test_every_epoch_takes_the_batches_of_its_own_order(tmp_path, monkeypatch):
+    images, _ = striped(7)
+    plan = TrainingPlan(cycles=((2, 0.1),), batch_size=3, seed=5, smoothing=0.25, shift=2)
+    seen = []
+
+    def look(logits, picked, smoothing):
+        seen.append((picked.tolist(), smoothing))
+        return ops.sum(logits) * 0.0
+
+    monkeypatch.setattr(ops, "cross_entropy", look)
+    moved = []
+    monkeypatch.setattr(
+        training, "augment", lambda x, shift, random: moved.append((shift, random)) or augment(x, 0, random)
+    )
+    model = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32 * 3, 2, seed=0))
+    train_classifier(model, images, np.arange(7), plan, checkpoint=tmp_path / "c.npz", progress=False)
+    orders = [np.random.default_rng([5, epoch]).permutation(7) for epoch in range(2)]
+    assert seen == [(order[first : first + 3].tolist(), 0.25) for order in orders for first in (0, 3)]
+    assert [shift for shift, _ in moved] == [2] * 4
+
+
+def test_augmentation_without_a_shift_mirrors_only():
+    images = np.random.default_rng(1).random((6, 3, 4, 3))
+    mirrored = np.random.default_rng(2).random((6, 1, 1, 1)) < 0.5
+    expected = np.where(mirrored, images[:, :, ::-1], images).astype(np.float32)
+    np.testing.assert_array_equal(augment(images, 0, np.random.default_rng(2)), expected)
+    assert 0 < mirrored.sum() < 6
+
+
+def test_a_checkpoint_holds_the_plan_and_the_step(small, tmp_path):
+    images, labels = striped(32)
+    train_classifier(small(), images, labels, PLAN, checkpoint=tmp_path / "c.npz", progress=False)
+    with np.load(tmp_path / "c.npz") as file:
+        arrays = dict(file)
+    assert arrays.pop("step") == 4
+    assert arrays.pop("plan").tobytes().startswith(b'{"batch_size": 16, "cycles": [[1, 0.05], [1, 0.02]], "momentum"')
+    assert {name.partition(".")[0] for name in arrays} == {"model", "state", "optimizer"}

@@ -1,0 +1,407 @@
+"""What exactly is said, and from where on: of numbers, errors, progress, and the process of a learner's file."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pytest
+
+import minicnn
+from minicnn import Tensor, learn
+from minicnn.errors import InputError, MissingFileError
+from minicnn.learn import catalogue, drawing, examining, observing, progress
+from minicnn.learn.comparing import common_factor, difference, largest
+from minicnn.learn.exercise import Slip
+from minicnn.learn.judging import where
+from minicnn.learn.progress import Progress
+from minicnn.learn.table import Entry, Table
+from minicnn.learn.verdict import Row, Verdict
+
+NAN, INF = float("nan"), float("inf")
+
+
+def arrays(*values):
+    return [np.array(value) if isinstance(value, list | int | float) else value for value in values]
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "said"),
+    [
+        ([8.0], [8.5], None),  # 1/16 of the largest is allowed here, and no more
+        ([8.0], [8.51], "at [0] expected 8, got 8.51"),
+        ([-8.0, 1.0], [-8.0, 1.5], None),
+        ([8.0, 1.0], [8.0, 0.4], "at [1] expected 1, got 0.4; 1 of 2 numbers is wrong"),
+        ([[1.0, 2.0]], [[1.0, 20.0]], "at [0, 1] expected 2, got 20; 1 of 2 numbers is wrong"),
+        ([NAN, 1.0], [NAN, 1.0], None),
+        ([1.0, 1.0], [NAN, 1.0], "at [0] expected 1, got nan; 1 of 2 numbers is wrong"),
+        ([NAN, 1.0], [1.0, 1.0], "at [0] expected nan, got 1; 1 of 2 numbers is wrong"),
+        (3, 4, "expected 3, got 4"),
+        (1.23456789, 0.5, "expected 1.234568, got 0.5"),
+        (3.0, [3.0], "expected a single number, got shape (1,)"),
+        ([[3.0]], 3.0, "expected shape (1, 1), got a single number"),
+        ([], [], None),
+        ("Ada", "Ada", None),
+        ("Ada", "Lee", "expected 'Ada', got 'Lee'"),
+        ("Ada", [1, 2], "expected 'Ada', got an array of shape (2,)"),
+        (None, 1.5, "expected None, got 1.5"),
+        (True, 1, "expected True, got 1"),
+        (True, True, None),
+        ([0.0], [0.5e-12 / 16], None),
+        ([0.0], [2e-12 / 16], "at [0] expected 0, got 1.25e-13"),
+        ([3], [4], "at [0] expected 3, got 4"),
+    ],
+)
+def test_values_agree_within_the_tolerance(expected, value, said):
+    expected, value = (v if isinstance(v, bool) else arrays(v)[0] for v in (expected, value))
+    assert difference(expected, value, 1 / 16) == said
+
+
+def test_what_is_zero_but_for_rounding_is_told_by_the_scale():
+    for size, said in ((1e-6, True), (1.1e-6, True), (0.9e-6, False)):
+        expected = np.array([size])
+        # At the scale's border the number itself counts, a little above it, and the scale below.
+        found = difference(expected, expected + 1e-5, 1e-3, scale=1)
+        assert (found is not None) == (said and size > 1e-6)
+
+
+def test_the_largest_number_is_a_finite_one():
+    assert largest(np.array([1.0, -3.0, INF, NAN])) == 3 and largest(np.array([NAN])) == largest("name") == 0
+    assert largest(np.zeros(0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("pairs", "factor"),
+    [
+        ([([1.0, 2.0], [3.0, 6.0])], 3),
+        ([([1.0, 2.0], [-1.0, -2.0])], -1),
+        ([([1.0, 2.0], [3.0, 6.0]), ([4.0], [12.0])], 3),
+        ([([1.0, 2.0], [3.0, 6.0]), ([4.0], [8.0])], None),
+        ([([1.0, 2.0], [1.0, 2.0])], None),
+        ([([1.0, 2.0], [0.0, 0.0])], None),
+        ([([1.0, 2.0], [1.00005, 2.0001])], None),  # right but for rounding
+        ([([1.0, 2.0], [1.0002, 2.0004])], 1.0002),
+        ([([1.0, 2.0], [3.0, 6.0004])], 3),
+        ([([1.0, 2.0], [3.0, 6.002])], None),
+        ([([1.0, 2.0], [3.0, INF])], None),
+        ([([1.0, 0.0005], [3.0, 0.009])], 3),  # what is nearly zero has no ratio, but stays small
+        ([([1.0, 0.0005], [3.0, -0.02])], None),
+        ([([-1.0, 0.002], [-3.0, 0.006])], 3),
+        ([([1.0, 0.002], [3.0, 0.009])], None),
+        ([([0.0], [0.0])], None),
+        ([([1.0], [[3.0]])], None),
+        ([("Ada", [3.0])], None),
+        ([([1.0], None)], None),
+        ([], None),
+    ],
+)
+def test_one_factor_by_which_all_is_wrong(pairs, factor):
+    found = common_factor([arrays(*pair) for pair in pairs])
+    assert found is None if factor is None else found == pytest.approx(factor, rel=1e-12)
+
+
+def raised(problem, file=__file__):
+    try:
+        raise problem
+    except BaseException as caught:
+        return where(caught, file)
+
+
+def test_an_error_says_where_it_is_and_what_stands_there():
+    number = raised.__code__.co_firstlineno + 2
+    place = f"line {number} of {Path(__file__).name}"
+    assert raised(ValueError("no\n  good")) == f"{place} raises ValueError: no good\n    raise problem"
+    assert raised(ValueError()) == f"{place} raises ValueError\n    raise problem"
+    assert raised(ValueError("x" * 201)) == f"{place} raises ValueError: {'x' * 200}\n    raise problem"
+    assert raised(NotImplementedError()) == f"{place} is still the hole: write the function in its place"
+    assert raised(NotImplementedError("conv")) == f"{place} raises NotImplementedError: conv\n    raise problem"
+    assert raised(SystemExit(0)) == f"{place} ends the program: an exercise returns its answer and goes on"
+    assert raised(ValueError("no"), "elsewhere.py") == "it raises ValueError: no"
+    assert raised(SystemExit(0), "elsewhere.py") == "it raises SystemExit: 0"
+
+
+def test_an_error_of_python_itself_says_its_line(tmp_path):
+    file = str(tmp_path / "mine.py")
+    with pytest.raises(SyntaxError) as caught:
+        compile("a = 1\nb = = 2\n", file, "exec")
+    assert where(caught.value, file) == "line 2 of mine.py is not Python: invalid syntax"
+    assert where(caught.value, "other.py") == "it raises SyntaxError: invalid syntax (mine.py, line 2)"
+
+
+def test_an_error_is_that_of_the_innermost_line_of_the_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f"def inner():\n    1 / 0  # {'x' * 80}\n\n\ndef outer():\n    inner()\n", encoding="utf-8")
+    module = {}
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), module)
+    with pytest.raises(ZeroDivisionError) as caught:
+        module["outer"]()
+    assert where(caught.value, str(file)) == (
+        f"line 2 of mine.py raises ZeroDivisionError: division by zero\n    1 / 0  # {'x' * 55}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "None; is there a `return`?"),
+        (Tensor(np.zeros((2, 3))), "a Tensor of shape (2, 3)"),
+        (np.zeros(3), "an array of shape (3,)"),
+        ((1, 2), "a tuple of 2"),
+        ([1], "a list of 1"),
+        (1.23456789, "1.234568"),
+        (np.float32(0.5), "0.5"),
+        (7, "7"),
+        (True, "True"),
+        ("x" * 41, "x" * 40),
+        (np.int64(3), "3"),
+        ({}, "a dict"),
+    ],
+)
+def test_a_value_in_a_few_words(value, words):
+    assert observing.told(value) == words
+
+
+def test_what_is_compared_is_an_array_a_truth_value_a_name_or_nothing():
+    assert observing.comparable(None, "J") is None and observing.comparable(np.bool_(True), "J") is True
+    found = observing.comparable(Tensor(np.array([1.5])), "J")
+    assert isinstance(found, np.ndarray) and found.tolist() == [1.5]
+    for value, said in (
+        ({}, "J is a dict, expected a number or an array"),
+        (["a"], "J is a list of 1, expected numbers"),
+        (np.array(["a"]), "J is an array of shape (1,), expected numbers"),
+    ):
+        with pytest.raises(observing.Unfit) as problem:
+            observing.comparable(value, "J")
+        assert str(problem.value) == said
+
+
+def test_an_argument_that_is_changed_is_named():
+    def second(first, weights, *more):
+        weights[0].data += 1
+
+    with pytest.raises(observing.Unfit, match=r"^it changes weights, which it was given to read$"):
+        observing.call(second, [np.zeros(1), [Tensor(np.zeros(1))]])
+    with pytest.raises(observing.Unfit, match=r"^it changes an argument, which it was given to read$"):
+        observing.call(lambda *given: given[1].fill(7), [np.zeros(1), np.zeros(1)])
+    assert observing.call(lambda x, y: y, [np.zeros(1), 3]) == 3
+
+
+def test_a_verdict_as_text():
+    rows = [Row("a small one", True), Row("a large one", False, "expected 1, got 2\n    return 2")]
+    verdict = Verdict("gram_matrix", False, rows, ["Think " + "again " * 20], "one\ntwo")
+    assert str(verdict).splitlines() == [
+        "gram_matrix: not yet; 1 of 2 cases are right",
+        "",
+        "  right  a small one",
+        "  WRONG  a large one",
+        "           expected 1, got 2",
+        "               return 2",
+        "",
+        "  Think again again again again again again again again again again again again",
+        "  again again again again again again again again",
+        "",
+        "It printed:",
+        "  | one",
+        "  | two",
+    ]
+    assert not verdict and Verdict.from_data(verdict.as_data()) == verdict
+    assert repr(Verdict("verify", True, rows[:1])) == "verify: right, in all 1 cases\n\n  right  a small one"
+    assert str(Verdict("verify", False)) == "verify: not yet"
+
+
+def test_the_table_of_exercises_as_text():
+    rows = [("triplet_loss", "1", "Triplet loss", "a.py", "solved"), ("im2col", "2", "Convolutions", "b.py", "")]
+    assert str(Table(Entry(*row) for row in rows)).splitlines() == [
+        "  exercise                 lecture                                     so far",
+        "",
+        "The course's",
+        "  triplet_loss             Triplet loss                                solved",
+        "",
+        "Our own",
+        "  im2col                   Convolutions",
+        "",
+        "1 of 2 solved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (Progress(), ""),
+        (Progress(tries=1), "1 try"),
+        (Progress(tries=2, hints=3), "2 tries"),
+        (Progress(tries=2, seen=True), "seen"),
+        (Progress(tries=2, seen=True, solved=True), "solved"),
+    ],
+)
+def test_how_far_an_exercise_is(state, text):
+    assert str(state) == text
+
+
+def test_progress_is_kept_of_each_exercise(tmp_path):
+    assert progress.read() == {} and progress.place() == tmp_path / "progress" / "exercises.json"
+    progress.note_try("verify", False)
+    progress.note_try("verify", True)
+    progress.note_try("verify", False)  # what was solved stays so
+    progress.note_try("im2col", False)
+    assert progress.read() == {"verify": Progress(solved=True, tries=3), "im2col": Progress(tries=1)}
+    progress.place().write_text('{"verify": {"tries": 4}}', encoding="utf-8")
+    assert progress.read() == {"verify": Progress(tries=4)}
+    assert learn.hint("verify", 2).startswith("Hint 2 of 3. ")
+    assert learn.hint("verify", 1).startswith("Hint 1 of 3. ") and progress.read()["verify"].hints == 2
+    assert learn.hint("verify").startswith("Hint 3 of 3. ")
+    for tier in (0, 4):
+        with pytest.raises(InputError, match=rf"^learn hint: tier is {tier}; expected 1, 2 or 3$"):
+            learn.hint("verify", tier)
+
+
+def test_progress_lies_in_the_users_own_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINICNN_LEARN", os.path.join("~", "mine"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert progress.place() == tmp_path / "mine" / "exercises.json"
+    asked = []
+    monkeypatch.setattr(
+        platformdirs, "user_data_dir", lambda *names, **more: asked.append((names, more)) or str(tmp_path)
+    )
+    monkeypatch.delenv("MINICNN_LEARN")
+    assert progress.place() == tmp_path / "exercises.json" and asked == [(("minicnn",), {"appauthor": False})]
+
+
+def test_progress_that_cannot_be_written_says_why(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MINICNN_LEARN", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(progress, "read", dict)
+    with pytest.raises(InputError) as said:
+        progress.note("verify", seen=True)
+    assert "exercises.json cannot be written: " in str(said.value)
+    assert str(said.value).endswith("; MINICNN_LEARN names another folder")
+    with pytest.warns(UserWarning, match="^progress is not kept: learn: ") as warned:
+        learn.check("total_cost", lambda c, s, a=10, b=40: 0)
+    assert warned[0].filename == __file__
+
+
+def test_an_exercise_is_found_by_a_part_of_its_name():
+    with pytest.raises(InputError, match=r"^learn: no exercise 'deconv'; did you mean deconvnet_relu\?$"):
+        catalogue.find("deconv")
+    with pytest.raises(InputError, match=r"^learn: no exercise 'nothing'; expected one of triplet_loss, verify, "):
+        catalogue.find("nothing")
+    with pytest.raises(InputError, match=r"^learn: no exercise ''; expected one of "):
+        catalogue.find("")
+
+
+def test_an_exercise_whose_file_is_gone_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "material", lambda name: tmp_path / name)
+    path = tmp_path / "tutorials" / "exercises" / "verify.py"
+    with pytest.raises(MissingFileError) as said:
+        catalogue.find.__wrapped__("verify")
+    assert str(said.value) == f"learn: exercise {str(path)!r} does not exist; install minicnn again"
+
+
+def test_the_last_input_wants_a_gradient():
+    assert [t.requires_grad for t in drawing.features(1, 0)] == [False, True]
+    first, second = drawing.others((2, 3), (4,), seed=5)
+    assert (first.requires_grad, second.requires_grad) == (False, True) and first.dtype == np.float64
+    random = np.random.default_rng(5)
+    for tensor in (first, second):
+        np.testing.assert_array_equal(tensor.data, random.standard_normal(tensor.shape))
+    assert drawing.then(lambda: [1, 2], 3, 4)() == [1, 2, 3, 4]
+    assert drawing.normal((1,))[0] == np.random.default_rng(0).standard_normal()
+
+
+def test_ways_to_make_a_slip():
+    assert Slip("a", "b", len).answers == (len,) and Slip("a", "b", (len, abs)).answers == (len, abs)
+    assert Slip("a", "b").answers == ()
+
+
+def test_the_file_to_begin_with_names_the_lecture_and_the_lesson(tmp_path):
+    exercise = catalogue.find("gram_matrix")
+    text = learn.start("gram_matrix", tmp_path).read_text(encoding="utf-8")
+    lesson = str(int(Path(exercise.read).name.split("_")[0]))
+    assert text.splitlines()[:8] == [
+        f'"""Exercise gram_matrix: {exercise.title}',
+        "",
+        f"The lecture: {exercise.lecture}",
+        f"To read:     {exercise.read}    (minicnn tutorial open {lesson})",
+        "",
+        "Write the function below, then try it:    minicnn learn check gram_matrix",
+        "Stuck? There are three hints:             minicnn learn hint gram_matrix",
+        '"""',
+    ]
+    assert text.endswith("    # Your code, in place of the next line.\n    raise NotImplementedError\n")
+    assert f"{exercise.imports}\n\n\ndef gram_matrix(" in text
+    assert learn.solution("gram_matrix").startswith(f"{exercise.imports}\n\n\ndef gram_matrix(")
+    kernel = catalogue.find("content_kernel")
+    assert f"\n\n\n{kernel.decorator}\ndef content_kernel(" in learn.solution("content_kernel")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, INF, NAN, "1", None])
+def test_a_file_gets_a_number_of_seconds(seconds, tmp_path):
+    with pytest.raises(InputError) as said:
+        learn.check_file("verify", tmp_path / "none.py", seconds=seconds)
+    assert str(said.value) == f"learn check: seconds is {seconds!r}; expected a number above 0"
+
+
+def test_a_file_runs_for_ten_seconds_with_what_the_learner_imports(tmp_path, monkeypatch):
+    """Nothing is run here: what would be is looked at."""
+    calls = []
+    monkeypatch.setattr(examining, "_run", lambda *call: calls.append(call) or (3, "it printed"))
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    monkeypatch.chdir(tmp_path)
+    for name in ("verify", "content_kernel"):
+        Path(f"{name}.py").write_text(learn.solution(name), encoding="utf-8")
+        verdict = learn.check_file(name)
+        assert (verdict.right, verdict.rows, verdict.printed) == (False, (), "it printed")
+        assert verdict.advice == [
+            f"the process ended, with status 3, before it was judged: does something in {name}.py exit?"
+        ]
+    (command, environment, seconds), (_, simulated, _) = calls
+    assert command[1:6] == ["-P", "-m", "minicnn.learn.candidate", "verify", os.path.realpath("verify.py")]
+    assert command[7:] == ["10"] and seconds == 130
+    assert environment["PYTHONPATH"] == os.pathsep.join([str(Path(minicnn.__file__).parents[1]), "mine"])
+    assert environment["PYTHONIOENCODING"] == "utf-8" and environment["PYTHONUNBUFFERED"] == "1"
+    assert simulated["NUMBA_ENABLE_CUDASIM"] == "1"
+    assert environment.get("NUMBA_ENABLE_CUDASIM") == os.environ.get("NUMBA_ENABLE_CUDASIM")
+
+
+def test_a_process_that_was_stopped_says_where_it_was(tmp_path, monkeypatch):
+    file = tmp_path / "verify.py"
+    file.write_text("def verify():\n    while True: pass\n", encoding="utf-8")
+    stack = f'File "{file}", line 2 in verify\n  File "{file}", line 9 in below\n'
+    written = iter([f"Timeout (0:00:02)!\n{stack}", "Timeout (0:00:02)!\n", stack])
+
+    def run(command, environment, seconds):
+        Path(command[6]).with_name("stopped.txt").write_text(next(written), encoding="utf-8")
+        return examining.NEVER_ENDED, ""
+
+    monkeypatch.setattr(examining, "_run", run)
+    found = [learn.check_file("verify", file, seconds=1.5).advice for _ in range(3)]
+    never = "Does a loop never end? --seconds N waits longer."
+    assert found == [
+        ["it is still running after 1.5 s, in line 2 of verify.py\n    while True: pass", never],
+        ["it is still running after 1.5 s", never],
+        ["it could not be stopped from inside, and was ended."],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "printed"),
+    [
+        ("print('a', 7); raise SystemExit(7)", 7, "a 7"),
+        ("import sys; sys.stderr.write('wrong\\n\\n')", 0, "wrong"),
+        ("print('x' * 2000)", 0, "x" * 2000),
+        ("print('x' * 2001)", 0, "x" * 2000 + "\n… and more"),
+        ("import sys; print(sys.stdin.read() == '')", 0, "True"),
+    ],
+)
+def test_what_a_process_prints_is_kept(program, status, printed):
+    assert examining._run([sys.executable, "-c", program], dict(os.environ), 100) == (status, printed)
+
+
+def test_only_an_interpreter_runs_a_file(tmp_path, monkeypatch):
+    (tmp_path / "verify.py").touch()
+    monkeypatch.setattr(examining, "interpreter", lambda: None)
+    with pytest.raises(InputError) as said:
+        learn.check_file("verify", tmp_path / "verify.py")
+    assert str(said.value) == (f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")

@@ -1,0 +1,550 @@
+"""The defaults of all options, and the lines that commands print, in full."""
+
+import argparse
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn.cli import (
+    face_finder,
+    gradcheck,
+    main,
+    outcome,
+    parser,
+    paths,
+    style,
+    style_presets,
+    tutorial,
+)
+from minicnn.cli import weights as weights_command
+from minicnn.errors import InputError, MissingFileError
+
+
+def actions(found, words=()):
+    """(words, parser) of every command that runs."""
+    below = [action for action in found._actions if isinstance(action.choices, dict)]
+    if not below:
+        yield " ".join(words), found
+    for action in below:
+        for name, child in action.choices.items():
+            yield from actions(child, (*words, name))
+
+
+OPTIONS = [
+    (words, action)
+    for words, found in actions(parser())
+    for action in found._actions
+    if action.default is not argparse.SUPPRESS
+]
+
+# Of what is not None or False when nothing is given.
+DEFAULTS = {
+    "demo": {"out": "minicnn-demo"},
+    "style": {"device": "cpu", "style": []},
+    "face identify": {"matches": 3},
+    "face detect": {"min_size": 40.0, "weights": "mtcnn"},
+    "face calibrate": {"far": 0.001},
+    "face train": {
+        "out": "tiny_facenet.h5",
+        "freeze": "",
+        "people": 1000,
+        "pictures": 10,
+        "test_people": 200,
+        "loss": "triplet",
+        "head": "l1",
+        "seed": 0,
+        "device": "cpu",
+        "checkpoint_every": 50,
+    },
+    "see story": {"weights": "tiny_facenet", "count": 2, "steps": 128, "seed": 0},
+    "see patches": {"count": 18},
+    "see invert": {"steps": 200, "seed": 0},
+    "see maximize": {"steps": 200, "seed": 0},
+    "see style": {"size": 128, "steps": 200, "seed": 0},
+    "step": {"backend": "numpy", "most": 5000},
+    "gradcheck": {"backend": [], "seeds": 1},
+    "tutorial notebook": {"to": "minicnn-lessons"},
+    "tutorial html": {"to": "minicnn-lessons"},
+    "learn check": {"seconds": 10},
+    "train": {"out": "tiny_vgg.h5", "batch_size": 128, "seed": 0, "checkpoint_every": 100},
+    "weights convert": {"layout": "minicnn", "dtype": "float32"},
+    "bench": {"only": [], "device": "cpu"},
+}
+
+
+def test_the_defaults_of_all_options():
+    found = {}
+    for words, action in OPTIONS:
+        if action.default is not None and action.default is not False and action.default != []:
+            found.setdefault(words, {})[action.dest] = action.default
+    expected = {words: {k: v for k, v in row.items() if v != []} for words, row in DEFAULTS.items()}
+    assert found == {words: row for words, row in expected.items() if row}
+
+
+@pytest.mark.parametrize(("words", "action"), OPTIONS, ids=[f"{words} {action.dest}" for words, action in OPTIONS])
+def test_a_default_is_the_one_that_the_help_says(words, action):
+    said = re.search(r"\(default: ([\w.-]+)\)", action.help or "")
+    if said and action.default not in (None, []):
+        assert str(action.default).removesuffix(".0") == said[1]
+    flag = isinstance(action, argparse._StoreTrueAction)
+    assert action.default is False if flag else action.default is not False
+
+
+def test_how_many_values_options_take():
+    found = {(words, action.dest): action.nargs for words, action in OPTIONS}
+    pairs = {key for key, count in found.items() if isinstance(count, int) and count > 1}
+    assert pairs == {
+        ("face train", "softmax"),
+        ("face train", "comparing"),
+        ("face train", "batch"),
+        ("train", "cycle"),
+    }
+    assert all(found[key] == 2 for key in pairs)
+    required = {(words, a.dest) for words, a in OPTIONS if a.required and a.option_strings}
+    out = {(words, "out") for words, _ in actions(parser()) if words.startswith("see ")}
+    assert required >= {("style", "out"), ("train", "data"), ("weights convert", "out"), *out}
+
+
+def test_what_every_option_is_read_as():
+    kinds = {}
+    for _, action in OPTIONS:
+        if action.type is not None:
+            kinds.setdefault(action.type.__name__, set()).add(action.dest)
+    assert {"size", "steps", "seed", "levels", "tile", "people", "pictures", "count", "most", "tier"} <= kinds["int"]
+    assert {"alpha", "beta", "threshold", "margin", "min_size", "seconds", "learning_rate"} <= kinds["float"]
+
+
+def test_the_program_says_its_version_and_its_statuses(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0 and capsys.readouterr().out == f"minicnn {minicnn.__version__}\n"
+    assert (outcome.DONE, outcome.NO, outcome.REFUSED, outcome.NO_VERDICT) == (0, 1, 2, 3)
+    assert (outcome.INTERNAL, outcome.INTERRUPTED) == (70, 130)
+    with pytest.raises(SystemExit) as left:
+        main(["learn", "hint"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == ("minicnn: learn hint (see --help): the following arguments are required: NAME\n")
+
+
+# How a command ends
+
+
+@pytest.fixture
+def concluded(capsys):
+    def conclude(run, detailed=False):
+        status = outcome.conclude(run, detailed=detailed)
+        return status, capsys.readouterr().err
+
+    return conclude
+
+
+def fail(problem):
+    def run():
+        raise problem
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "line"),
+    [
+        (InputError("x is 1"), 2, "x is 1"),
+        (outcome.NoVerdict("no face"), 3, "no face"),
+        (KeyboardInterrupt("odd"), 130, "interrupted"),
+        (MemoryError("of 3 GB"), 2, "not enough memory (of 3 GB)"),
+        (OSError("pipe"), 2, "output cannot be written (pipe)"),
+        (FileNotFoundError(2, "No such file", "a"), 2, "'a' cannot be used (No such file)"),
+        (InputError("x" * 400), 2, "x" * 400),
+        (InputError("a" + "x" * 398 + "yz"), 2, "a" + "x" * 132 + "…" + "x" * 264 + "yz"),
+    ],
+)
+def test_what_stops_a_command_in_full(concluded, problem, status, line):
+    assert concluded(fail(problem)) == (status, f"minicnn: {line}\n")
+
+
+def test_an_error_of_our_own_says_where_and_what_to_do(concluded):
+    place = f"{Path(__file__).name}:{fail.__code__.co_firstlineno + 2}"
+    assert concluded(fail(ValueError("odd"))) == (
+        70,
+        f"minicnn: an error of minicnn's own: ValueError: odd ({place}); add --traceback to see where it comes from, "
+        "and report it where you have minicnn from, with what minicnn doctor says\n",
+    )
+    status, said = concluded(fail(ValueError("odd")), detailed=True)
+    assert status == 70 and said.startswith("Traceback (most recent call last):\n")
+
+
+def test_a_command_may_return_nothing_or_its_status(concluded):
+    assert concluded(lambda: None) == (0, "") and concluded(lambda: 1) == (1, "") and concluded(lambda: 0) == (0, "")
+    assert concluded(fail(BrokenPipeError())) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("problems", "status"),
+    [
+        ([], 1),
+        ([outcome.NoVerdict("a")], 3),
+        ([outcome.NoVerdict("a"), InputError("b")], 2),
+        ([InputError("b"), ValueError("c")], 70),
+        ([outcome.NoVerdict("a"), outcome.NoVerdict("b")], 3),
+    ],
+)
+def test_of_several_pictures_the_most_serious_status_counts(capsys, problems, status):
+    def look(picture):
+        if isinstance(picture, Exception):
+            raise picture
+        return picture
+
+    rows = []
+
+    def run():
+        rows.extend(outcome.each(["good", *problems], look))
+        return 1
+
+    assert outcome.conclude(run, detailed=False) == status
+    assert rows[0] == ("good", "good", None) and len(capsys.readouterr().err.splitlines()) == len(problems)
+    for problem, (picture, found, row) in zip(problems, rows[1:], strict=True):
+        assert picture is problem and found is None
+        assert row["error"] == row["picture"] == str(problem) and row["status"] in (2, 3, 70)
+    assert outcome.conclude(lambda: 0, detailed=False) == 0  # nothing is remembered
+
+
+def test_signs_are_spelt_where_a_stream_lacks_them():
+    spelt = "≤×→…–−·±²�αβγΔΣ√ᵀ₂é猫".encode("ascii", "minicnn.spelt").decode()
+    assert spelt == r"<=x->...--*+-^2?alphabetagammaDeltasumsqrt^T_2\xe9\u732b"
+
+
+def test_notes_stand_on_standard_error(capsys):
+    outcome.note("a\x1bb")
+    outcome.note_passed_over("folder", "2 .heic")
+    outcome.note_passed_over("folder", "")
+    outcome.print_json({"name": "é"})
+    seen = capsys.readouterr()
+    assert seen.err == "note: a�b\nnote: folder: passed over, for minicnn does not read it: 2 .heic\n"
+    assert seen.out == '{\n "name": "\\u00e9"\n}\n'
+
+
+def test_a_stream_that_is_closed_is_replaced_and_a_closed_output_is_refused(monkeypatch):
+    for stream in ("stdin", "stderr"):
+        closed = io.StringIO()
+        closed.close()
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, stream, closed)
+            outcome._open_streams()
+            assert not getattr(sys, stream).closed
+            getattr(sys, stream).close()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", None)
+        with pytest.raises(InputError, match=r"^standard output is closed; expected a terminal, a file or a pipe$"):
+            outcome._open_streams()
+        sys.stdout.close()
+
+
+def test_checkpoints_are_neither_lost_nor_made_up(tmp_path):
+    checkpoint = tmp_path / "c.npz"
+    paths.check_checkpoint("train", checkpoint, False)
+    with pytest.raises(MissingFileError) as said:
+        paths.check_checkpoint("train", checkpoint, True)
+    assert str(said.value) == f"train: no checkpoint {str(checkpoint)!r} (it does not exist); start without --resume"
+    checkpoint.touch()
+    paths.check_checkpoint("train", checkpoint, True)
+    with pytest.raises(InputError) as said:
+        paths.check_checkpoint("train", checkpoint, False)
+    assert str(said.value) == f"train: {str(checkpoint)!r} is there from an earlier run; add --resume, or delete it"
+
+
+# doctor
+
+FOUND = {
+    "works": True,
+    "minicnn": {"version": "1.2", "folder": "/m"},
+    "python": "3.11",
+    "system": "Linux",
+    "libraries": [
+        *({"name": name, "version": "1", "problem": None} for name in "abcde"),
+        {"name": "numba", "version": None, "problem": "halted"},
+        {"name": "scipy", "version": "2", "problem": "broken"},
+    ],
+    "pytorch": "2.0",
+    "processor": {"name": "A Fast One", "instruction_sets": ["AVX"], "cores": 8, "available": 4, "quota": 2.5},
+    "blas": {
+        "libraries": [
+            {"name": "openblas", "version": None, "architecture": "Zen", "threads": 4, "file": "/usr/lib/libblas.so"}
+        ],
+        "held": True,
+        "numpy_uses": "mkl",
+    },
+    "backends": [
+        {"name": "numpy", "works": True, "seconds": 0.25, "why": ""},
+        {"name": "cuda", "works": False, "seconds": 1, "why": "no GPU"},
+    ],
+    "gpus": [],
+    "compiled_kernels": {
+        "bytes": 2_000_000,
+        "compiled": 3,
+        "kernels": 5,
+        "folder": "/c",
+        "lasting": True,
+        "writable": True,
+    },
+    "weights": {
+        "folders": ["/w"],
+        "files": [
+            {"name": "tiny", "path": "/w/tiny.h5", "bytes": 5000, "link": None},
+            {"name": "lost", "path": None, "problem": "no lost.h5", "link": None},
+            {"name": "vgg", "path": None, "problem": "not here", "link": "a link"},
+        ],
+    },
+}
+SAID = """\
+minicnn     1.2 in /m
+Python      3.11 on Linux
+libraries   a 1, b 1, c 1, d 1
+            e 1
+            numba is not installed: halted
+            scipy 2: broken
+            PyTorch 2.0, to compare with
+processor   A Fast One
+            4 of 8 cores for this process, limited to the time of 2.5
+            AVX
+BLAS        openblas Zen, 4 threads (libblas.so)
+            can be held to one thread, as the kernels want it
+backends    numpy works; the first convolution took 0.2 s
+            cuda  no: no GPU
+GPU         none: no NVIDIA driver answers
+kernels     3 of 5 compiled, 2.0 MB in /c
+weights     tiny: 5.0 kB, /w/tiny.h5
+            lost: no lost.h5
+            looked for in /w
+            1 more can be had: minicnn weights list
+result      minicnn works here
+"""
+
+
+def diagnosed(monkeypatch, capsys, **changes):
+    monkeypatch.setattr("minicnn.diagnosis.diagnose", lambda: {**FOUND, **changes})
+    return main(["doctor"]), capsys.readouterr().out
+
+
+def test_a_diagnosis_in_full(monkeypatch, capsys):
+    assert diagnosed(monkeypatch, capsys) == (0, SAID)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "lines"),
+    [
+        ({"works": False}, 1, ["result      minicnn's default backend does not work here"]),
+        ({"pytorch": None}, 0, ["            no PyTorch, which only bench wants"]),
+        ({"gpus": ["A", "B"]}, 0, ["GPU         A", "            B"]),
+        ({"blas": {"problem": "lost"}}, 0, ["BLAS        lost"]),
+        (
+            {"blas": {**FOUND["blas"], "held": False}},
+            0,
+            ["            NumPy's mkl cannot be held to one thread: results may differ in their last bits"],
+        ),
+        ({"compiled_kernels": {"problem": "lost"}}, 0, ["kernels     lost"]),
+        (
+            {"compiled_kernels": {**FOUND["compiled_kernels"], "lasting": False, "writable": False}},
+            0,
+            [
+                "            kept until this process ends: no lasting folder can be written to; name one in "
+                "NUMBA_CACHE_DIR"
+            ],
+        ),
+        (
+            {"compiled_kernels": {**FOUND["compiled_kernels"], "writable": False}},
+            0,
+            ["            that folder cannot be written to"],
+        ),
+        (
+            {"processor": {**FOUND["processor"], "quota": None, "instruction_sets": []}},
+            0,
+            ["            4 of 8 cores for this process", "            NumPy does not tell its instruction sets"],
+        ),
+    ],
+)
+def test_what_is_odd_is_told(monkeypatch, capsys, changes, status, lines):
+    found, said = diagnosed(monkeypatch, capsys, **changes)
+    assert found == status and [line for line in said.splitlines() if line not in SAID.splitlines()] == lines
+    found, said = main(["doctor", "--json"]), capsys.readouterr().out
+    assert found == status and json.loads(said) == json.loads(json.dumps({**FOUND, **changes}))
+
+
+# gradcheck, step, style, tutorial, weights, face
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "rows", "said"),
+    [
+        (["passed"], 1, "1 row on 1 backend: 1 passed"),
+        (["passed", "FAILED"], 1, "1 row on 2 backends: 1 passed, 1 FAILED"),
+        (["passed", "passed", "inconclusive", "passed"], 2, "2 rows on 2 backends: 3 passed, 1 inconclusive"),
+    ],
+)
+def test_the_sum_of_a_gradcheck(verdicts, rows, said):
+    found = [SimpleNamespace(verdict=verdict, worst=1.26e-7) for verdict in verdicts]
+    assert gradcheck._sum(found, rows) == said
+    assert [gradcheck._cell(one) for one in found] == [v if v != "passed" else "1.3e-07" for v in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("steps", "begins"), [([], 0), ([0, 1, 2], 0), ([0, 1, 2, 2, 3], 3), ([0, 1, 1, 2, 3, 3], 5), ([0, 0], 1)]
+)
+def test_where_the_last_size_of_a_picture_begins(steps, begins):
+    assert style._last_size(steps) == begins
+
+
+@pytest.mark.parametrize(
+    ("totals", "steps", "fall"),
+    [
+        ([8.0, 2.5, 3.0], [0, 1, 2], "2 steps, J 8 → 2.5"),
+        ([9.0, 4.0, 12345.6, 3.0], [0, 1, 1, 2], "2 steps, J 1.235e+04 → 3"),
+        ([], [], "0 steps"),
+    ],
+)
+def test_what_is_said_of_a_picture(capsys, totals, steps, fall):
+    history = [{"step": step, "total": total} for step, total in zip(steps, totals, strict=True)]
+    manifest = {"notes": ["known", "new"], "interrupted": not totals}
+    job = SimpleNamespace(notes=["known"], model=SimpleNamespace(card=SimpleNamespace(name="toy")))
+    style._say(Path("out.png"), job, SimpleNamespace(manifest=manifest, history=history))
+    left = "" if totals else "interrupted: the same command with --resume goes on from here\n"
+    assert capsys.readouterr().out == f"note: new\n{left}out.png: toy, {fall}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(100, "100"), (100_000, "1e5"), (0.001, "1e-3"), (0.5, "0.5"), (1e-6, "1e-6"), (1234.5, "1234.5")],
+)
+def test_numbers_of_presets_are_as_short_as_can_be(number, text):
+    assert style_presets._short(number) == text
+    assert style_presets._weights([0.2, 0.2]) == "0.2" and style_presets._weights([0.2, 0.25]) == "0.2 0.25"
+
+
+def test_a_row_of_the_map_of_lessons():
+    lines = list(tutorial._lines("A lecture with a long title", ["1 one", "2 two"], "fig", "learn", ["a", "b", "c"]))
+    assert lines == [
+        "A lecture with a      1 one               fig             learn             a",
+        "  long title          2 two                                                 b",
+        "                                                                            c",
+    ]
+
+
+def test_arrays_of_a_file_in_columns():
+    row = SimpleNamespace(name="block1/w", shape=(3, 3, 3, 64), dtype="float32")
+    scalar = SimpleNamespace(name="x" * 80, shape=(), dtype="int8")
+    lines = list(weights_command._arrays(SimpleNamespace(rows=[row, scalar], parameters=1729)))
+    assert lines == [
+        f"{'array':<47}  shape       dtype    parameters",
+        f"{'block1/w':<47}  3×3×3×64    float32       1,728",
+        f"{'x' * 15}…{'x' * 31}  one number  int8              1",
+        "2 arrays, 1,729 parameters",
+    ]
+    assert weights_command._written(len, {}) == "len"
+    assert weights_command._written(len, {"top": True, "k": "a"}) == "len(top=True, k='a')"
+
+
+@pytest.mark.parametrize(
+    ("words", "cycles"),
+    [([["18", "0.1"]], ((18, 0.1),)), ([["1", "1e-9"], ["2", "3"]], ((1, 1e-9), (2, 3.0)))],
+)
+def test_cycles_of_training(words, cycles):
+    from minicnn.cli.train import _cycles
+
+    assert _cycles(words) == cycles
+    for bad in (["0", "0.1"], ["1", "0"], ["1", "inf"], ["1", "-1"], ["1.5", "1"], ["1", "nan"]):
+        with pytest.raises(InputError) as said:
+            _cycles([*words, bad])
+        given = ", ".join(" ".join(pair) for pair in [*words, bad])
+        assert str(said.value) == f"train: cycle is {given}; expected EPOCHS of at least 1 and a positive RATE"
+
+
+def test_a_program_that_ends_by_itself_is_stepped_through(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "two.py"
+    before = sys.argv, sys.path
+    for last, told in (("sys.exit(3)", "two.py ended with status 3\n"), ("sys.exit(0)", ""), ("pass", "")):
+        path.write_text(
+            f"import sys, minicnn\nminicnn.Tensor([1.0]) * 2\nprint(sys.argv[1:], sys.path[0])\n{last}\n",
+            encoding="utf-8",
+        )
+        monkeypatch.chdir(tmp_path)
+        assert main(["step", "--page", "page.html", str(path), "-x"]) == 0
+        seen = capsys.readouterr()
+        assert seen.out == f"['-x'] {tmp_path.resolve()}\nwrote page.html: 1 operations\n" and seen.err == told
+        assert (sys.argv, sys.path) == before
+    path.write_text("import minicnn\nminicnn.Tensor([1.0]) * 2\nraise KeyboardInterrupt\n", encoding="utf-8")
+    assert main(["step", "--page", "page.html", str(path)]) == 130
+    assert capsys.readouterr().err == "two.py was interrupted\n"
+    assert main(["step", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"minicnn: step: SCRIPT.py is {tmp_path}; is a folder\n"
+
+
+def test_a_face_in_words_and_for_programs():
+    quality = SimpleNamespace(_asdict=lambda: {"sharpness": 0.123456, "problem": 2})
+    points = [[1.005, 2], [3, 4.126], [5, 6], [7, 8], [9, 10]]
+    face = SimpleNamespace(
+        box=np.array([1.234, 2.0, 11.239, 30.0]), number=2, score=0.98765, turn=90, landmarks=points, quality=quality
+    )
+    told = face_finder.described(face)
+    assert (told["face"], told["box"], told["xywh"]) == (2, [1.23, 2.0, 11.24, 30.0], [1.23, 2.0, 10.01, 28.0])
+    assert (told["score"], told["turn"], told["quality"]) == (0.9877, 90, {"sharpness": 0.1235, "problem": 2.0})
+    assert list(told["landmarks"].values())[1] == [3.0, 4.13] and len(told["landmarks"]) == 5
+    assert face_finder.described(face_finder.Place(np.zeros((2, 2, 3)), {})) == {}
+
+
+def test_which_of_several_faces_counts_is_said(capsys):
+    face = SimpleNamespace(box=np.array([0.0, 10.0, 20.0, 40.0]), number=3, among=4)
+    face_finder.say_which("a.png", face, "was taken")
+    assert capsys.readouterr().err == "note: a.png: 4 faces; number 3 at 10,25 was taken\n"
+    face.among = 1
+    face_finder.say_which("a.png", face, "was taken")
+    face_finder.say_which("a.png", object(), "was taken")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("several", "missed", "count", "strict", "which", "lines"),
+    [
+        (0, 0, 9, False, "largest", []),
+        (1, 0, 3, True, "largest", []),
+        (1, 0, 4, True, "largest", ["1 picture holds several faces; the largest was taken"]),
+        (2, 0, 4, True, "centre", ["2 pictures hold several faces; the one in the middle was taken"]),
+        (2, 0, 4, True, 2, ["2 pictures hold several faces; that of --face was taken"]),
+        (0, 1, 1, False, "largest", ["1 picture without a face was left out"]),
+        (0, 2, 1, False, "largest", ["2 pictures without a face were left out"]),
+        (0, 2, 1, True, "largest", []),
+    ],
+)
+def test_what_happened_to_many_pictures_is_said_at_the_end(capsys, several, missed, count, strict, which, lines):
+    looker = SimpleNamespace(several=several, missed=missed, count=count, strict=strict, which=which)
+    face_finder.Looker.conclude(looker)
+    assert [line.partition(";")[0] for line in capsys.readouterr().err.splitlines()] == [
+        f"note: {line.split(';')[0]}" for line in lines
+    ]
+
+
+def test_pictures_in_folders_are_found_in_order(tmp_path):
+    for name in ("b.png", "a.JPG", "deep/c.webp", ".hidden/d.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = face_finder.pictures_in(["one.png", str(tmp_path)], "detect")
+    assert found == ["one.png", *(str(tmp_path / name) for name in ("a.JPG", "b.png", "deep/c.webp"))]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError) as said:
+        face_finder.pictures_in([str(tmp_path / "none")], "detect")
+    assert str(said.value) == (
+        f"detect: the folder {str(tmp_path / 'none')!r} holds no pictures; expected pictures, or folders of them"
+    )
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "1,2,3,4,5", "1,2,3,x", "1,2,3,nan", "1,2,3,inf", ""])
+def test_a_box_is_four_numbers(text):
+    assert face_finder._numbers("1,-2,3.5,4", 4, "box", "x,y,w,h") == [1, -2, 3.5, 4]
+    with pytest.raises(InputError) as said:
+        face_finder._numbers(text, 4, "box", "x,y,w,h in pixels")
+    assert str(said.value) == f"face: box is {text!r}; expected x,y,w,h in pixels"
