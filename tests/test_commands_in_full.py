@@ -51,6 +51,8 @@ DEFAULTS = {
     "face identify": {"matches": 3},
     "face detect": {"min_size": 40.0, "weights": "mtcnn"},
     "face calibrate": {"far": 0.001},
+    "face blur": {"min_size": 20.0},
+    "face cluster": {"least": 2},
     "face train": {
         "out": "tiny_facenet.h5",
         "freeze": "",
@@ -104,6 +106,7 @@ def test_how_many_values_options_take():
         ("face train", "softmax"),
         ("face train", "comparing"),
         ("face train", "batch"),
+        ("face why", "images"),
         ("train", "cycle"),
     }
     assert all(found[key] == 2 for key in pairs)

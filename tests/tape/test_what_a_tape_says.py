@@ -58,7 +58,7 @@ LAST = """\
 
 
 def test_a_stop_in_full(tape):
-    beginning = "tape: 4 operations, 4 of them walked back · numpy · 5 ms · 0.3 kB kept\n`help` tells the commands\n"
+    beginning = "tape: 4 operations, 4 of them walked back · numpy · 5 ms · 0.3 kB kept\n`help` lists the commands\n"
     said = answers(tape, "p", "last", "n", "goto 4", "n", "b", "goto 2", "b")
     assert said[0] == beginning + FIRST and said[1] == "  that is before the beginning\n" + FIRST
     assert said[2] == LAST and said[3] == "  that is the end\n" + LAST
@@ -122,12 +122,12 @@ def test_long_arrays_are_shortened_and_small_numbers_written_out(monkeypatch):
         ("goto", "goto: operation is ''; expected 1 … 4"),
         ("previous x", "previous: N is 'x'; expected a number of moments"),
         ("next -1", "next: N is '-1'; expected a number of moments"),
-        ("fly away", "'fly' is no command; `help` lists them"),
+        ("fly away", "'fly' is not a command; `help` lists them"),
         ("print", "a name is missing; expected NAME, NAME.grad or NAME.grad[0, :, 1]"),
-        ("print w[1.5]", "[1.5] is no index; expected integers, slices and …, as in [0, :, 1]"),
-        ("print w[True]", "[True] is no index; expected integers, slices and …, as in [0, :, 1]"),
-        ("print w[+1]", "[+1] is no index; expected integers, slices and …, as in [0, :, 1]"),
-        ("print w[)]", "[)] is no index; expected integers, slices and …, as in [0, :, 1]"),
+        ("print w[1.5]", "[1.5] is not an index; expected integers, slices and …, as in [0, :, 1]"),
+        ("print w[True]", "[True] is not an index; expected integers, slices and …, as in [0, :, 1]"),
+        ("print w[+1]", "[+1] is not an index; expected integers, slices and …, as in [0, :, 1]"),
+        ("print w[)]", "[)] is not an index; expected integers, slices and …, as in [0, :, 1]"),
         ("print w[4]", "print: 'w[4]' reaches outside of w (4,)"),
         ("why w", "why: index is (); expected 1 integer for w (4,), counted from 0"),
         ("break conv", "break: 'conv' is not on this tape; it has add, mul, relu, sum"),
@@ -209,7 +209,7 @@ def test_what_is_left_over_and_what_is_held_now():
         "w.grad = 1",
         "  the sum of 0 products",
         "  +0.000000000   their sum; remainder 1",
-        "  much is left over: the tensor was also used where no tape recorded",
+        "  large remainder: the tensor was also used outside the recording",
     ]
     assert (close.total, close.remainder, close.next) == (0, 1, None)
     zero = Explanation("w", (0, 1), 0.0, [], now=-2.5, zeros=3)
@@ -218,7 +218,7 @@ def test_what_is_left_over_and_what_is_held_now():
         "  the sum of 0 products",
         "  +0.000000000   3 more are zero, because no gradient came back there",
         "  +0.000000000   their sum; remainder 0",
-        "  w.grad holds −2.5 by now: other backwards added to it, or it was set",
+        "  w.grad now holds −2.5: other backwards added to it, or it was set",
     ]
 
 
@@ -230,7 +230,7 @@ def test_much_is_more_than_a_thousandth(left, told):
         z = y * (1 - left)
     (z + y * left).sum().backward()
     why = tape.why(y, 0)
-    assert why.remainder == pytest.approx(left) and ("much is left over" in str(why)) == told
+    assert why.remainder == pytest.approx(left) and ("large remainder" in str(why)) == told
 
 
 def test_three_operations_are_named_where_a_tensor_has_many_uses():
@@ -244,7 +244,7 @@ def test_a_tensor_without_gradient_says_why():
     a, b, c = (Tensor(np.ones(2), requires_grad=wants) for wants in (False, True, True))
     with minicnn.record() as tape:
         a + b
-    for tensor, reason in ((a, "it wants none (requires_grad is False)"), (b, "backward has not come by")):
+    for tensor, reason in ((a, "it requires none (requires_grad is False)"), (b, "backward has not run")):
         name = tape.find(tensor).name
         with pytest.raises(InputError) as said:
             tape.why(tensor, 0)
