@@ -200,3 +200,66 @@ def test_bench_refuses_nonsense_in_one_line_and_exits_2(tmp_path, monkeypatch, c
     assert main(["bench", *options]) == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith("minicnn: bench: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.1234, "0.123"),
+        (0.9996, "1.000"),
+        (1, "1.00"),
+        (9.999, "10.00"),
+        (10, "10.0"),
+        (99.96, "100.0"),
+        (100, "100"),
+        (1234.5, "1,234"),
+    ],
+)
+def test_figures_have_three_digits(value, text):
+    assert tables.figure(value) == text
+
+
+def test_rows_in_full(report):
+    table = report.tables["layers"]
+    assert tables.heading(table, "GFLOP/s", True) == (
+        "VGG-19's layers (GFLOP/s)                  minicnn   PyTorch   as fast  of sgemm"
+    )
+    assert tables.heading(table, "", False) == "VGG-19's layers                            minicnn  of sgemm"
+    assert tables.line(table, table.rows[0], True) == (
+        "  block1_conv1 forward                        30.0      60.0     0.50×       25%\n"
+        "    the two results differ, by 0.5"
+    )
+    assert tables.line(table, table.rows[1], False) == ("  all 13 layers, forward                      40.0       50%")
+    alike = Row("x", "s", 1.0, details={"difference": 1e-3, "spread": [0.5, 1.25]})
+    assert tables.line(Table("T", limit="spread"), alike, False) == f"  x{'1.00':>47} 0.50–1.25"
+    assert tables.line(table, Row("x", "s", None, details={"why": "no time"}), True) == "  x: not measured, no time"
+    assert tables.line(table, Row("x", "s", None), True) == "  x: not measured, unknown"
+    long = tables.line(Table("T"), Row("n" * 60, "s", 1.0), False)
+    assert long == f"  {'n' * 60}  1.00"
+
+
+@pytest.mark.parametrize(("load", "busy"), [(None, False), (1.0, False), (1.1, True)])
+def test_the_lines_above_a_report(report, load, busy):
+    report.conditions["load"] = load
+    lines = tables.opening(report)
+    assert lines[:2] == [
+        "A Fast One, 2 threads; 2026-01-02",
+        "minicnn 0.1.0, NumPy 2.4.0, Numba 0.68.0, PyTorch 2.13.0; medians of 5 rounds",
+    ]
+    note = "note: the machine is busy (load 1.1); the times will not be its best"
+    assert lines[2:] == [note] * busy
+    report.conditions["against"] = "the other"
+    assert tables.opening(report)[2] == "other: the other; above 1×, this checkout is faster than the other"
+    del report.conditions["against"]
+    report.conditions["pytorch"] = None
+    for torch, why in (("2", "installed but does not load"), (None, "not installed")):
+        report.machine["versions"]["torch"] = torch
+        assert tables.opening(report)[2] == f"PyTorch is {why}: no ratios"
+
+
+def test_what_is_needed_twice_is_measured_once():
+    plan, calls = Plan(), []
+    for _ in range(2):
+        assert plan.once("key", lambda: calls.append(1) or 7) == 7
+    assert calls == [1] and (plan.rounds, plan.quick, plan.torch, plan.turn) == (5, False, None, 0.05)

@@ -1,5 +1,6 @@
 """What exactly is said, and from where on: of numbers, errors, progress, and the process of a learner's file."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ import pytest
 
 import minicnn
 from minicnn import Tensor, learn
+from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.learn import catalogue, drawing, examining, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Slip
-from minicnn.learn.judging import where
+from minicnn.learn.judging import Outcome, collect, judge, prepare, where
 from minicnn.learn.progress import Progress
 from minicnn.learn.table import Entry, Table
 from minicnn.learn.verdict import Row, Verdict
@@ -405,3 +407,118 @@ def test_only_an_interpreter_runs_a_file(tmp_path, monkeypatch):
     with pytest.raises(InputError) as said:
         learn.check_file("verify", tmp_path / "verify.py")
     assert str(said.value) == (f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")
+
+
+# Judging
+
+
+def loss_of(change):
+    """A total_cost whose answer is changed."""
+    return lambda c, s, a=10, b=40: change(a * c + b * s)
+
+
+def judged(function, name="total_cost", **changes):
+    exercise = dataclasses.replace(catalogue.find(name), **changes)
+    trials = prepare(exercise)
+    return judge(exercise, trials, collect(exercise, trials, function))
+
+
+def test_a_verdict_says_the_same_only_once():
+    def some(c, s, a=10, b=40):
+        if a == 10:
+            raise ValueError("not with 10")
+        return np.full(2, a)
+
+    found = judged(some)
+    texts = [row.text for row in found.rows if row.text]
+    assert not found and len(found.rows) == 4
+    assert {text for text in texts if text.startswith("line ")} == {texts[0]} and "the same" in texts
+    assert texts.count("expected a single number, got shape (2,)") == 1
+
+
+def test_right_answers_have_no_advice_and_no_texts():
+    found = judged(loss_of(lambda J: J))
+    assert found and found.advice == [] and [row.text for row in found.rows] == [""] * 4
+    assert str(found).startswith("total_cost: right, in all 4 cases\n\n  right  ")
+
+
+def test_a_factor_is_told_of_what_no_slip_explains():
+    (text,) = judged(loss_of(lambda J: 0.25 * J), slips=()).advice
+    assert text == "Every number is 0.25 times what is expected."
+    assert judged(loss_of(lambda J: J + 1.0), slips=()).advice == []
+    (text,) = judged(loss_of(lambda J: -1234567.0 * J), slips=()).advice
+    assert text == "Every number is -1.23457e+06 times what is expected."
+
+
+def test_parts_that_are_apart_have_a_factor_each():
+    solution = catalogue.find("conv_gradient").function
+
+    def scaled(dy, x, w):
+        dx, dw, db = solution(dy, x, w)
+        return 2 * dx, dw, 3 * db
+
+    said = ["Every number of dx is 2 times what is expected.", "Every number of db is 3 times what is expected."]
+    assert judged(scaled, "conv_gradient", slips=(), apart=True).advice == said
+    assert judged(scaled, "conv_gradient", slips=(), apart=False).advice == said[:1]
+    first = judged(scaled, "conv_gradient", slips=()).rows[0].text
+    assert first.startswith("dx: at [") and "; db: at [" in first and "dw" not in first
+
+
+def test_two_parts_are_told_of_and_no_third():
+    found = judged(lambda dy, x, w: (x + 1, w + 1, w[0, 0, 0] + 1), "conv_gradient", slips=())
+    assert found.rows[0].text.count(": ") == 2 and "db: " not in found.rows[0].text
+
+
+def test_a_slip_is_told_by_the_error_that_it_ends_in():
+    def fails(c, s, a=10, b=40):
+        raise ValueError("two apples")
+
+    slips = (Slip("pears", "no pears", raises="pears"), Slip("apples", "no apples", raises="two apples"))
+    found = judged(fails, slips=slips)
+    assert found.rows == () and found.advice[1:] == ["no apples"]
+    assert found.advice[0].startswith("line ") and found.advice[0].splitlines()[0].endswith("ValueError: two apples")
+
+
+def test_an_outcome_is_an_answer_or_a_problem():
+    exercise = catalogue.find("total_cost")
+    answers = collect(exercise, prepare(exercise), loss_of(lambda J: J))
+    assert [outcome.problem for outcome in answers] == [""] * 4 and Outcome({}).problem == ""
+    assert all(trial.scales[""] == max(abs(a.seen[""]) for a in answers) for trial in prepare(exercise))
+
+
+# The command
+
+
+def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
+    def said(*words, status=0):
+        assert main(["learn", *words]) == status
+        return capsys.readouterr().out
+
+    monkeypatch.chdir(tmp_path)
+    assert said("list").endswith("0 of 18 solved\n\nTo begin one: minicnn learn start triplet_loss\n")
+    assert said("start", "verify") == "wrote verify.py: the task, and a hole\nTo try it: minicnn learn check verify\n"
+    other = tmp_path / "other.py"
+    assert said("start", "verify", "--to", str(other)) == (
+        f"wrote {other}: the task, and a hole\nTo try it: minicnn learn check verify {other}\n"
+    )
+    assert said("solution", "verify") == learn.solution("verify")
+    assert said("hint", "verify").splitlines()[0].startswith("Hint 1 of 3. ")
+    asked, verdicts = [], [Verdict("verify", False), *[Verdict("verify", True)] * 4]
+    monkeypatch.setattr(
+        learn, "check_file", lambda name, file, seconds: asked.append((name, file, seconds)) or verdicts.pop(0)
+    )
+    wrong = said("check", "verify", "--seconds", "2.5", status=1)
+    assert wrong.splitlines()[-2:] == ["", "A hint: minicnn learn hint verify"]
+    right = said("check", "verify", "--seconds", "2.5")
+    assert right.splitlines()[-2:] == ["", "The next one: minicnn learn start triplet_loss"]
+    said("check", "verify.py")
+    said("check", "verify", "mine.py")
+    assert asked == [
+        *[("verify", None, 2.5)] * 2,
+        ("verify", "verify.py", 10),
+        ("verify", "mine.py", 10),
+    ]
+    for name in catalogue.NAMES:
+        progress.note(name, solved=True)
+    assert said("check", "verify").endswith("\n\nThat was the last one: all are solved.\n")
+    assert said("list").endswith("\n18 of 18 solved\n")

@@ -1,5 +1,6 @@
 """One output of a convolution: its products, its row and column, its block."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -119,3 +120,93 @@ def test_what_has_no_such_pixel():
         InputError, match=r"pixel: index is \(0, 9, 0, 0\); expected 4 integers for conv_1 \(2, 5, 6, 4\)"
     ):
         tape.pixel("conv_1", (0, 9, 0, 0))
+
+
+def told(taps, monkeypatch):
+    """The lines of an output of a convolution of 3×3 on 4×4 numbers, and the pixel itself."""
+    monkeypatch.setattr(pixels, "tilings", list)
+    x, w = Tensor(np.arange(16.0).reshape(1, 4, 4, 1)), Tensor(np.arange(9.0).reshape(3, 3, 1, 1) - 4)
+    with minicnn.record() as tape:
+        y = ops.conv(x, w, np.array([0.5]), padding=1)
+    pixel = tape.pixel(y, taps)
+    return str(pixel).splitlines(), pixel
+
+
+def test_an_output_in_full(monkeypatch):
+    lines, pixel = told((0, 0, 1, 0), monkeypatch)
+    assert lines[:9] == [
+        "y[0, 0, 1, 0] = 49.5   bias 0.5 and 6 products of x and w; 3 more meet padding",
+        "  the loops (naive_conv.py): n = 0, o = (0, 1), j = 0; inside them k and c run",
+        "       product  k       c",
+        "     +0.000000  (1, 0)  0  x[0, 0, 0, 0] × w[1, 0, 0, 0]",
+        "     +0.000000  (1, 1)  0  x[0, 0, 1, 0] × w[1, 1, 0, 0]",
+        "     +2.000000  (1, 2)  0  x[0, 0, 2, 0] × w[1, 2, 0, 0]",
+        "     +8.000000  (2, 0)  0  x[0, 1, 0, 0] × w[2, 0, 0, 0]",
+        "    +15.000000  (2, 1)  0  x[0, 1, 1, 0] × w[2, 1, 0, 0]",
+        "    +24.000000  (2, 2)  0  x[0, 1, 2, 0] × w[2, 2, 0, 0]",
+    ]
+    assert lines[9] == "  im2col (conv.py): row 1 of 16 patches × column 0 of 1 filters, 9 numbers each"
+    assert (pixel.padding, pixel.bias, pixel.row, pixel.column, pixel.groups) == (3, 0.5, 1, 0, 1)
+    lines, pixel = told((0, 1, 1, 0), monkeypatch)
+    assert lines[0] == "y[0, 1, 1, 0] = 78.5   bias 0.5 and 9 products of x and w" and pixel.total == 78.5
+
+
+def test_twelve_products_are_shown_and_the_others_summed(monkeypatch):
+    monkeypatch.setattr(pixels, "tilings", list)
+    for channels, more in ((12, []), (15, ["    +39.000000  3 more"])):
+        x, w = Tensor(np.arange(float(channels)).reshape(1, 1, 1, -1)), Tensor(np.ones((1, 1, channels, 1)))
+        with minicnn.record() as tape:
+            y = ops.conv(x, w)
+        lines = str(tape.pixel(y, (0, 0, 0, 0))).splitlines()
+        assert [line for line in lines if line.endswith(" more")] == more  # 12 + 13 + 14
+        assert sum(" × w[" in line for line in lines) == 12
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "groups", "place", "said"),
+    [
+        (30, 5, 1, {}, "block 2 of 4, sum 2 of 4 in its group 1; panel 1 of 2, lane 1 of 4"),
+        (0, 0, 1, {}, "block 0 of 4, sum 0 of 4 in its group 0; panel 0 of 2, lane 0 of 4"),
+        (47, 7, 2, {}, "block 3 of 4, sum 3 of 4 in its group 2; panel 0 of 1, lane 3 of 4"),
+        (
+            9,
+            6,
+            1,
+            {"whole": False},
+            "panel 1 of 2, lane 2 of 4; the picture is large, and its borders are read from a copy",
+        ),
+    ],
+)
+def test_where_the_compiled_kernel_puts_an_output(monkeypatch, row, column, groups, place, said):
+    _, pixel = told((0, 1, 1, 0), monkeypatch)
+    sizes = pixels.Place(48, 8, 9, "gathered", block=12, group=4, panel=4, **place)
+    moved = dataclasses.replace(pixel, row=row, column=column, groups=groups, place=sizes)
+    assert str(moved).splitlines()[-1] == f"  compiled (fast/cpu/conv.py): {said}"
+    nowhere = dataclasses.replace(moved, place=dataclasses.replace(sizes, kernel=""))
+    assert "compiled" not in str(nowhere)
+    tiles = dataclasses.replace(moved, index=(0, 9, 6, 0), place=dataclasses.replace(sizes, kernel="winograd"))
+    assert str(tiles).splitlines()[-1] == (
+        "  compiled (fast/cpu/winograd/compiled.py): output (1, 2) of the 4×4 of tile (2, 1), which see 6×6 pixels "
+        "together"
+    )
+    group = f" of group {column // 4}" if groups == 2 else ""
+    assert f"row {row} of 48 patches × column {column} of 8 filters{group}, 9 numbers each" in str(moved)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "groups", "flat", "said"),
+    [
+        (59, 3, 1, 128, "block 1, thread 111"),
+        (31, 2, 1, 128, "block 0, thread 126"),
+        (32, 0, 1, 128, "block 1, thread 0"),
+        (59, 3, 1, 0, "block (x 3, y 0, z 0), thread (x 0, y 5)"),
+        (16, 3, 2, 0, "block (x 1, y 0, z 1), thread (x 0, y 0)"),
+        (15, 1, 1, 0, "block (x 0, y 0, z 0), thread (x 0, y 7)"),
+    ],
+)
+def test_which_thread_forms_an_output(row, column, groups, flat, said):
+    tiling = pixels.Tiling("some", 16, 16, 2, 4, flat)
+    assert pixels.thread_of(tiling, row, column, 4, groups) == said
+    reading = dataclasses.replace(tiling, reads="9 pairs")
+    assert pixels.thread_of(reading, row, column, 4, groups) == f"{said}; reads 9 pairs"
+    assert pixels.thread_of(tiling, row, column, 4) == pixels.thread_of(tiling, row, column, 4, 1)
