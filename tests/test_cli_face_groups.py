@@ -8,8 +8,9 @@ from PIL import Image
 
 from minicnn import images, nn, zoo
 from minicnn.cli import main
+from minicnn.cli.face_blur import surely
 from minicnn.datasets import image_folders
-from minicnn.faces import Detection, encoders, hiding
+from minicnn.faces import Detection, Identification, encoders, hiding
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -205,3 +206,9 @@ def test_why_draws_two_faces_and_a_stranger(here, capsys):
     assert face("why", *words, "-o", "why.webp") == 0
     assert "of a stranger" in capsys.readouterr().out and (here / "why.webp").is_file()
     assert face("why", *words, "-o", words[0]) == 2
+
+
+@pytest.mark.parametrize(("name", "distance", "stays"), [("Ada", 0.2, True), ("Ada", 0.31, False), (None, 0.5, False)])
+def test_a_face_stays_where_it_is_surely_of_somebody_enrolled(name, distance, stays):
+    found = Identification(name, distance, 0.4, "Ada", None, None, "")
+    assert surely(found) == ("Ada" if stays else None)

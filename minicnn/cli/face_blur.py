@@ -6,13 +6,18 @@ import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
 from minicnn.cli.face_gallery import opened
 from minicnn.errors import InputError
 from minicnn.text import counted, plain
+
+if TYPE_CHECKING:
+    from minicnn.faces import Identification
+
+SURE = 0.75  # of the threshold: a face that is nearer stays
 
 
 def add(actions: Any) -> None:
@@ -29,7 +34,9 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, which stays as it is")
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a file to write, or a folder")
-    parser.add_argument("--keep", dest="gallery", metavar="GALLERY", help="leave the faces of people in this gallery")
+    parser.add_argument(
+        "--keep", dest="gallery", metavar="GALLERY", help="leave the faces that are surely of people in it"
+    )
     parser.add_argument(
         "--min-size", type=float, default=20.0, metavar="N", help="pixels of the smallest face (default: 20)"
     )
@@ -48,6 +55,11 @@ def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
             yield "--out", Path(arguments.out, name)
 
 
+def surely(found: Identification) -> str | None:
+    """Return who a face is, or None where it is not so near that it may stay: in doubt, a face is hidden."""
+    return found.name if found.distance <= SURE * found.threshold else None
+
+
 def blur(arguments: argparse.Namespace) -> int:
     from minicnn import faces, images
 
@@ -61,7 +73,7 @@ def blur(arguments: argparse.Namespace) -> int:
         path, target = work
         picture = images.load(path)
         found = faces.everybody(picture, min_size=arguments.min_size)
-        names = [gallery.identify(face).name for face in found] if gallery else [None] * len(found)
+        names = [surely(gallery.identify(face)) if gallery else None for face in found]
         hidden = [face for face, name in zip(found, names, strict=True) if name is None]
         images.save(target, faces.hide(picture, hidden), marked=False)
         return {"picture": path, "out": str(target), "hidden": len(hidden), "kept": [name for name in names if name]}
@@ -69,7 +81,8 @@ def blur(arguments: argparse.Namespace) -> int:
     for _, row, bad in outcome.each([*zip(arguments.images, targets, strict=True)], look):
         told.append(bad or row)
         if not bad and not arguments.json:
-            kept = f", {', '.join(map(plain, row['kept']))} kept" if row["kept"] else ""
+            names = ", ".join(map(plain, dict.fromkeys(row["kept"])))
+            kept = f", {len(row['kept'])} kept ({names})" if names else ""
             print(f"{plain(row['picture'])}: {counted(row['hidden'], 'face')} hidden{kept}: {plain(row['out'])}")
     if arguments.json:
         outcome.print_json(told)
