@@ -215,6 +215,16 @@ def test_of_several_pictures_the_most_serious_status_counts(capsys, problems, st
     assert outcome.conclude(lambda: 0, detailed=False) == 0  # nothing is remembered
 
 
+def test_only_many_pictures_have_a_bar(monkeypatch):
+    import tqdm
+
+    bars = []
+    monkeypatch.setattr(tqdm, "tqdm", lambda pictures, title, **options: bars.append((title, options)) or pictures)
+    for pictures, bar in ((["a"], "looking"), (["a", "b"], None), (["a", "b"], "looking")):
+        assert [found for _, found, _ in outcome.each(pictures, str.upper, bar=bar)] == [p.upper() for p in pictures]
+    assert bars == [("looking", {"leave": False, "unit": " pictures", "disable": None})]
+
+
 def test_signs_are_spelt_where_a_stream_lacks_them():
     spelt = "≤×→…–−·±²�αβγΔΣ√ᵀ₂é猫".encode("ascii", "minicnn.spelt").decode()
     assert spelt == r"<=x->...--*+-^2?alphabetagammaDeltasumsqrt^T_2\xe9\u732b"

@@ -189,6 +189,21 @@ def test_an_argument_that_is_changed_is_named():
     assert observing.call(lambda x, y: y, [np.zeros(1), 3]) == 3
 
 
+def test_gradients_are_looked_at_too():
+    x, w = Tensor(np.array([2.0, 3.0])), Tensor(np.array([5.0, 7.0]), requires_grad=True)
+    seen = observing.answer_and_gradients("w")(lambda x, w: x * w, [x, w])
+    assert list(seen) == ["", "the gradient to w"] and seen[""].tolist() == [10, 21]
+    assert seen["the gradient to w"].tolist() == [2 * np.cos(0), 3 * np.cos(1)]
+    other = Tensor(np.ones(2), requires_grad=True)
+    seen = observing.answer_and_gradients("other", "w")(lambda other, w: w * 1.0, [other, w])
+    assert seen["the gradient to other"].tolist() == [0, 0]
+    with pytest.raises(observing.Unfit, match=r"^expected a Tensor, got a list of 1$"):
+        observing.answer_and_gradients("w")(lambda w: [w], [w])
+    with pytest.raises(observing.Unfit, match=r"^expected 2 values, \(a, b\), got a tuple of 3$"):
+        observing.answer("a", "b")(lambda w: (w, w, w), [w])
+    assert observing.answer("a", "b")(lambda: [1, 2], []).keys() == {"a", "b"}
+
+
 def test_a_verdict_as_text():
     rows = [Row("a small one", True), Row("a large one", False, "expected 1, got 2\n    return 2")]
     verdict = Verdict("gram_matrix", False, rows, ["Think " + "again " * 20], "one\ntwo")
