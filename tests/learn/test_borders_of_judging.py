@@ -15,7 +15,7 @@ from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.learn import catalogue, drawing, examining, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
-from minicnn.learn.exercise import Slip
+from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.judging import Outcome, collect, judge, prepare, where
 from minicnn.learn.progress import Progress
 from minicnn.learn.table import Entry, Table
@@ -537,3 +537,9 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         progress.note(name, solved=True)
     assert said("check", "verify").endswith("\n\nThat was the last one: all are solved.\n")
     assert said("list").endswith("\n18 of 18 solved\n")
+
+
+@pytest.mark.parametrize("kind", [Case, Slip, Exercise, Progress, Row, Verdict])
+def test_what_is_known_of_an_exercise_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"

@@ -1,6 +1,7 @@
 """What exactly the stepper, the page and the explanations print, and where each begins to shorten."""
 
 import base64
+import dataclasses
 import html
 import io
 import re
@@ -11,9 +12,10 @@ import pytest
 
 import minicnn
 from minicnn import InputError, Tensor, ops
-from minicnn.tape import Tape, notation, page, thumbnails
+from minicnn.tape import Tape, notation, page, pixels, thumbnails
 from minicnn.tape.explanation import Explanation
 from minicnn.tape.frames import Line
+from minicnn.tape.products import Product
 from minicnn.tape.stepper import Stepper
 
 HERE = Path(__file__).name
@@ -498,3 +500,9 @@ def test_a_heat_map_in_full():
     assert Tensor(np.float32(1.23456789))._repr_html_() == (
         '<div style="font-family:monospace">Tensor () float32: 1.23457</div>'
     )
+
+
+@pytest.mark.parametrize("kind", [Explanation, Line, Product, pixels.Tiling, pixels.Place, pixels.Tap, pixels.Pixel])
+def test_what_a_tape_answers_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"
