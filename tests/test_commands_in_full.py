@@ -1,6 +1,7 @@
 """The defaults of all options, and the lines that commands print, in full."""
 
 import argparse
+import dataclasses
 import io
 import json
 import re
@@ -216,6 +217,16 @@ def test_of_several_pictures_the_most_serious_status_counts(capsys, problems, st
         assert picture is problem and found is None
         assert row["error"] == row["picture"] == str(problem) and row["status"] in (2, 3, 70)
     assert outcome.conclude(lambda: 0, detailed=False) == 0  # nothing is remembered
+
+
+def test_only_many_pictures_have_a_bar(monkeypatch):
+    import tqdm
+
+    bars = []
+    monkeypatch.setattr(tqdm, "tqdm", lambda pictures, title, **options: bars.append((title, options)) or pictures)
+    for pictures, bar in ((["a"], "looking"), (["a", "b"], None), (["a", "b"], "looking")):
+        assert [found for _, found, _ in outcome.each(pictures, str.upper, bar=bar)] == [p.upper() for p in pictures]
+    assert bars == [("looking", {"leave": False, "unit": " pictures", "disable": None})]
 
 
 def test_signs_are_spelt_where_a_stream_lacks_them():
@@ -551,3 +562,142 @@ def test_a_box_is_four_numbers(text):
     with pytest.raises(InputError) as said:
         face_finder._numbers(text, 4, "box", "x,y,w,h in pixels")
     assert str(said.value) == f"face: box is {text!r}; expected x,y,w,h in pixels"
+
+
+POSITIONALS = {
+    "demo": "",
+    "style": "content? style*",
+    "face enroll": "gallery who+",
+    "face list": "gallery",
+    "face remove": "gallery name",
+    "face rename": "gallery name new",
+    "face verify": "what+",
+    "face identify": "gallery images+",
+    "face detect": "images+",
+    "face calibrate": "source",
+    "face evaluate": "source?",
+    "face train": "",
+    "see story": "weights? layers*",
+    "see patches": "weights layer",
+    "see deconv": "weights images+",
+    "see guided": "weights images+",
+    "see saliency": "weights images+",
+    "see gradcam": "weights images+",
+    "see occlusion": "weights images+",
+    "see invert": "weights image layers*",
+    "see maximize": "weights layer",
+    "see style": "weights image",
+    "see map": "weights",
+    "see filters": "weights layer?",
+    "see diagram": "name",
+    "step": "script arguments...",
+    "gradcheck": "ops*",
+    "tutorial list": "",
+    "tutorial open": "name",
+    "tutorial notebook": "names*",
+    "tutorial html": "names*",
+    "learn list": "",
+    "learn start": "name",
+    "learn check": "name file?",
+    "learn hint": "name",
+    "learn solution": "name",
+    "train": "network",
+    "weights list": "names*",
+    "weights fetch": "names+",
+    "weights inspect": "weights",
+    "weights convert": "weights",
+    "bench": "",
+    "doctor": "",
+}
+
+
+def test_what_every_command_takes_by_its_place():
+    found = {
+        words: " ".join(
+            f"{a.dest}{a.nargs or ''}".replace("A...", "...") for a in command._actions if not a.option_strings
+        )
+        for words, command in actions(parser())
+    }
+    assert found == POSITIONALS
+
+
+def looker(count=2, card=None, **given):
+    usual = {"box": None, "landmarks": None, "face": None, "drawn": True, "any_quality": False}
+    card = card or SimpleNamespace(input_size=(8, 8))
+    return face_finder.Looker(SimpleNamespace(**{**usual, **given}), card, count)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            {"box": ["1,2,3,4"], "landmarks": [["1,2"]]},
+            "face: --box and --landmarks are both given; expected one of them",
+        ),
+        ({"box": ["1,2,3,4"] * 2, "count": 3}, "face: 2 times --box for 3 pictures; expected one, or one each"),
+        ({"box": ["1,2,3,4"], "face": "largest"}, "face: --box and --face are both given; expected one of them"),
+        ({"landmarks": [["1,2", "3"]]}, "face: landmarks is '3'; expected points x,y"),
+        ({"box": ["1,2,3"]}, "face: box is '1,2,3'; expected x,y,w,h in pixels"),
+    ],
+)
+def test_places_of_faces_that_do_not_go_together(given, line):
+    with pytest.raises(InputError) as said:
+        looker(**given)
+    assert str(said.value) == line
+
+
+def test_which_face_is_meant_and_where():
+    usual = looker()
+    assert (usual.which, usual.looks, usual.centred, usual.given, usual.any_quality) == (
+        "largest",
+        False,
+        False,
+        {},
+        True,
+    )
+    assert (usual.count, usual.missed, usual.several, usual.strict) == (2, 0, 0, True)
+    assert looker(face="none").which == "largest" and not looker(face="none").looks
+    assert looker(box=["1,2,3,4"]).given == {"box": [[1, 2, 3, 4]]}
+    assert looker(box=["1,2,3,4", "5,6,7,8"]).given == {"box": [[1, 2, 3, 4], [5, 6, 7, 8]]}
+    given = looker(landmarks=[["1,2", "3,4"]], drawn=False)
+    assert given.given == {"landmarks": [[[1, 2], [3, 4]]]} and not given.centred and not given.any_quality
+    assert looker(drawn=False, box=["1,2,3,4"], any_quality=True).any_quality
+
+
+def test_a_seed_of_what_is_seen_is_a_number_from_0(capsys):
+    words = ["see", "maximize", "tiny_vgg", "block1_conv1", "--seed", "-1", "-o", "never.png"]
+    assert main(words) == 2
+    assert capsys.readouterr().err == "minicnn: see: seed is -1; expected an integer of at least 0\n"
+
+
+def test_weights_that_were_fetched_for_another_machine(monkeypatch, tmp_path, capsys):
+    from minicnn.zoo import delivery
+
+    kind = dataclasses.make_dataclass("Done", ["path", "how", "sha256", "checked"])
+    path = tmp_path / "tiny_vgg.h5"
+    path.write_bytes(b"x" * 5000)
+
+    def receive(name, to, say):
+        if to == "nowhere":
+            raise InputError("no folder")
+        return kind(path, "copied", "abc", "by its checksum")
+
+    monkeypatch.setattr(delivery, "receive", receive)
+    assert main(["weights", "fetch", "tiny_vgg"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "tiny_vgg: copied, 5.0 kB",
+        f"  file          {path}",
+        "  SHA-256       abc",
+        "  verified      by its checksum",
+    ]
+    last = "On the other machine, let MINICNN_WEIGHTS name the folder that these files lie in."
+    assert last not in lines
+    assert main(["weights", "fetch", "tiny_vgg", "--to", "there"]) == 0
+    assert capsys.readouterr().out.splitlines() == [*lines, last]
+    assert main(["weights", "fetch", "tiny_vgg", "--to", "nowhere"]) == 2
+    seen = capsys.readouterr()
+    assert (seen.out, seen.err) == ("", "minicnn: no folder\n")
+    assert main(["weights", "fetch", "tiny_vgg", "--json"]) == 0
+    (fact,) = json.loads(capsys.readouterr().out)
+    assert fact == {"path": str(path), "how": "copied", "sha256": "abc", "checked": "by its checksum", "size": 5000}

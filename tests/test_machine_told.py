@@ -79,6 +79,11 @@ def test_what_a_container_may_still_take(system):
     assert machine._available_in_system() is None and machine.available_memory() is None
 
 
+def test_a_system_that_is_not_known_tells_nothing(system):
+    machine.sys.platform = "freebsd"
+    assert machine.available_memory() is None
+
+
 def test_memory_that_this_process_holds(system, monkeypatch):
     system("/proc/self/statm", "100 7 3\n")
     monkeypatch.setattr(machine.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}[name], raising=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicnn import images, models
+from minicnn import files, images, models
 from minicnn.cli import main
 from minicnn.faces import snapshots
 from minicnn.faces.detection import Detection
@@ -106,7 +106,7 @@ def test_no_face_is_no_verdict(capsys, monkeypatch):
     monkeypatch.setattr(snapshots, "detect", lambda image, **_: NOBODY)
     for name in ("big.png", "other.png"):
         images.save(name, np.full((200, 200, 3), 0.5))
-    weights = ("--weights", str(Path(models.__file__).parents[2] / "weights" / "tiny_facenet.h5"), "--drawn")
+    weights = ("--weights", str(files.material("weights") / "tiny_facenet.h5"), "--drawn")
     assert face("verify", "big.png", "other.png", "--face", "largest", *weights, "--json") == 3
     out, errors, _ = told(capsys)
     assert json.loads(out)["same"] is None and len(errors) == 1 and "big.png: no face was found" in errors[0]

@@ -159,7 +159,7 @@ def test_every_command_that_answers_says_what_its_statuses_mean(capsys):
 
 
 def test_what_cannot_be_parsed_is_one_line(capsys):
-    for words in ([], ["bogus"], ["style", "--size", "x"], ["face"], ["face", "verify"], ["see", "gradcam", "-o"]):
+    for words in (["bogus"], ["style", "--size", "x"], ["face"], ["face", "verify"], ["see", "gradcam", "-o"]):
         with pytest.raises(SystemExit) as stopped:
             main(words)
         assert stopped.value.code == 2

@@ -1,5 +1,6 @@
 """Training: it learns, and a killed run goes on to the same weights, bit for bit."""
 
+import dataclasses
 import inspect
 import io
 import signal
@@ -396,3 +397,9 @@ def test_a_checkpoint_holds_the_plan_and_the_step(small, tmp_path):
     assert arrays.pop("step") == 4
     assert arrays.pop("plan").tobytes().startswith(b'{"batch_size": 16, "cycles": [[1, 0.05], [1, 0.02]], "momentum"')
     assert {name.partition(".")[0] for name in arrays} == {"model", "state", "optimizer"}
+
+
+@pytest.mark.parametrize("kind", [TrainingPlan])
+def test_a_plan_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"

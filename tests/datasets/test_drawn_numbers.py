@@ -1,5 +1,7 @@
 """What a seed draws stays what it is, for lessons tell numbers that come of it; and what batches and pairs hold."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -199,3 +201,9 @@ def test_boxes_and_margins_at_their_borders():
             alignment.crop_centre(image, size)
     tall = np.arange(72.0).reshape(6, 4, 3)
     assert np.array_equal(alignment.crop_centre(tall, 4), tall[1:5])
+
+
+@pytest.mark.parametrize("kind", [Replay, image_folders.ImageFolder])
+def test_what_a_data_set_says_of_itself_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"

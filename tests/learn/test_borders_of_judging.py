@@ -15,7 +15,7 @@ from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.learn import catalogue, drawing, examining, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
-from minicnn.learn.exercise import Slip
+from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.judging import Outcome, collect, judge, prepare, where
 from minicnn.learn.progress import Progress
 from minicnn.learn.table import Entry, Table
@@ -187,6 +187,21 @@ def test_an_argument_that_is_changed_is_named():
     with pytest.raises(observing.Unfit, match=r"^it changes an argument, which it was given to read$"):
         observing.call(lambda *given: given[1].fill(7), [np.zeros(1), np.zeros(1)])
     assert observing.call(lambda x, y: y, [np.zeros(1), 3]) == 3
+
+
+def test_gradients_are_looked_at_too():
+    x, w = Tensor(np.array([2.0, 3.0])), Tensor(np.array([5.0, 7.0]), requires_grad=True)
+    seen = observing.answer_and_gradients("w")(lambda x, w: x * w, [x, w])
+    assert list(seen) == ["", "the gradient to w"] and seen[""].tolist() == [10, 21]
+    assert seen["the gradient to w"].tolist() == [2 * np.cos(0), 3 * np.cos(1)]
+    other = Tensor(np.ones(2), requires_grad=True)
+    seen = observing.answer_and_gradients("other", "w")(lambda other, w: w * 1.0, [other, w])
+    assert seen["the gradient to other"].tolist() == [0, 0]
+    with pytest.raises(observing.Unfit, match=r"^expected a Tensor, got a list of 1$"):
+        observing.answer_and_gradients("w")(lambda w: [w], [w])
+    with pytest.raises(observing.Unfit, match=r"^expected 2 values, \(a, b\), got a tuple of 3$"):
+        observing.answer("a", "b")(lambda w: (w, w, w), [w])
+    assert observing.answer("a", "b")(lambda: [1, 2], []).keys() == {"a", "b"}
 
 
 def test_a_verdict_as_text():
@@ -522,3 +537,9 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         progress.note(name, solved=True)
     assert said("check", "verify").endswith("\n\nThat was the last one: all are solved.\n")
     assert said("list").endswith("\n19 of 19 solved\n")
+
+
+@pytest.mark.parametrize("kind", [Case, Slip, Exercise, Progress, Row, Verdict])
+def test_what_is_known_of_an_exercise_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"

@@ -1,6 +1,7 @@
 """What exactly the stepper, the page and the explanations print, and where each begins to shorten."""
 
 import base64
+import dataclasses
 import html
 import io
 import re
@@ -11,9 +12,10 @@ import pytest
 
 import minicnn
 from minicnn import InputError, Tensor, ops
-from minicnn.tape import Tape, notation, page, thumbnails
+from minicnn.tape import Tape, notation, page, pixels, thumbnails
 from minicnn.tape.explanation import Explanation
 from minicnn.tape.frames import Line
+from minicnn.tape.products import Product
 from minicnn.tape.stepper import Stepper
 
 HERE = Path(__file__).name
@@ -353,6 +355,8 @@ def test_the_cells_of_a_long_row_and_of_many_tiles():
     assert list(base64.b64decode(row["cells"])) == expected.tolist()
     tiles = thumbnails.picture_of(np.ones((20, 2, 2)), 200)
     assert tiles["note"] == "the first 12 of 20 tiles" and tiles["starts"] == [[i, 0, 0] for i in range(12)]
+    ends = thumbnails.picture_of(np.repeat([-1.0, 1.0], 50), 40)
+    assert list(base64.b64decode(ends["cells"])) == [0, 0, 127, 254, 254]
     wide = thumbnails.picture_of(np.ones((100, 100)), 100_000 // 2)
     assert wide["grid"] == [28, 28] and wide["note"] == "each cell is the mean of 4 × 4"
     assert thumbnails.picture_of(np.zeros((5, 5)), 8)["grid"] == [2, 2]
@@ -427,6 +431,13 @@ def test_only_so_many_gradients_are_explained(monkeypatch):
     assert explained() == 0
 
 
+def test_gradients_of_nothing_and_without_an_end_are_not_explained():
+    nothing, endless = Tensor(np.ones((0, 2)), requires_grad=True), Tensor(np.array([0.0, 1.0]), requires_grad=True)
+    with minicnn.record() as tape, np.errstate(divide="ignore"):
+        (nothing.sum() + ops.log(endless).sum()).backward()
+    assert [value["why"] for value in page._data(tape)["values"]] == [None] * len(tape.values)
+
+
 @pytest.mark.parametrize(
     ("file", "title"),
     [("/a/net.py", "net.py, recorded"), ("<stdin>", "A recorded tape"), ("/tmp/ipykernel_7/123.py", "A recorded tape")],
@@ -439,6 +450,30 @@ def test_a_page_is_named_after_its_program(tape, file, title):
     for step in tape:
         step.lines = []
     assert page._title(tape) == "A recorded tape"
+
+
+def test_a_part_of_a_gradient_is_the_whole_where_it_is_the_only_one(tape):
+    mul, relu, add, _ = tape.steps
+    whole = [page._whole(part, value, add) for part, value in zip(add.gradients, add.inputs, strict=True)]
+    assert whole[0] is relu.cotangent and whole[1] is add.gradients[1]  # w came from outside
+    assert page._whole(None, add.inputs[0], add) is None and page._whole(None, add.inputs[1], add) is None
+    assert page._whole(relu.gradients[0], relu.inputs[0], relu) is mul.cotangent
+    x = Tensor(np.ones(2), requires_grad=True)
+    with minicnn.record() as both:
+        y = x * 2.0
+        (y * 3.0 + y * 4.0).sum().backward()
+    times = both.steps[1]
+    assert page._whole(times.gradients[0], times.inputs[0], times) is times.gradients[0]  # one of two
+
+
+def test_an_output_of_a_convolution_is_asked_for_by_its_place():
+    x, w = Tensor(np.ones((1, 2, 2, 1))), Tensor(np.ones((2, 2, 1, 1)))
+    with minicnn.record() as tape:
+        y = ops.conv(x, w)
+    said = answers(tape, "pixel y[0, 0, 0, 0]", "pixel y", "pixel x[0, 0, 0, 0]")
+    assert said[1] == f"{tape.pixel(y, (0, 0, 0, 0))}\n"
+    assert said[2] == "  pixel: index is (); expected 4 integers for y (1, 1, 1, 1), counted from 0\n"
+    assert said[3] == "  pixel: x is not made on this tape; expected the output of a convolution\n"
 
 
 def test_a_page_holds_what_numbers_cannot_say():
@@ -465,3 +500,9 @@ def test_a_heat_map_in_full():
     assert Tensor(np.float32(1.23456789))._repr_html_() == (
         '<div style="font-family:monospace">Tensor () float32: 1.23457</div>'
     )
+
+
+@pytest.mark.parametrize("kind", [Explanation, Line, Product, pixels.Tiling, pixels.Place, pixels.Tap, pixels.Pixel])
+def test_what_a_tape_answers_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"

@@ -1,5 +1,6 @@
 """Where things stand in a figure and how large they are, and the colours and pictures that go into it."""
 
+import dataclasses
 import inspect
 
 import numpy as np
@@ -456,3 +457,9 @@ def test_what_a_search_makes_small():
     for rate in (0, -1, np.inf, "1"):
         with pytest.raises(InputError, match=r"^invert: learning_rate is .*; expected a positive number$"):
             visualize.invert(model, "conv1", pictures(1)[0], learning_rate=rate)
+
+
+@pytest.mark.parametrize("kind", [telling.Chapter, visualize.Patches, visualize.Synthesis])
+def test_what_was_found_does_not_change(kind):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(kind).name = "another"
