@@ -701,3 +701,15 @@ def test_weights_that_were_fetched_for_another_machine(monkeypatch, tmp_path, ca
     assert main(["weights", "fetch", "tiny_vgg", "--json"]) == 0
     (fact,) = json.loads(capsys.readouterr().out)
     assert fact == {"path": str(path), "how": "copied", "sha256": "abc", "checked": "by its checksum", "size": 5000}
+
+
+def test_boxes_are_those_of_their_pictures(monkeypatch):
+    from minicnn.faces import candidates
+
+    whole = SimpleNamespace(_replace=lambda face: face.where)
+    monkeypatch.setattr(candidates, "candidates", lambda *_: iter([whole]))
+    monkeypatch.setattr(face_finder.Place, "crop_for", lambda *_: None)
+    picture = np.zeros((9, 9, 3))
+    for boxes, expected in ((["1,2,3,4"], [[1, 2, 3, 4]] * 2), (["1,2,3,4", "5,6,7,8"], [[1, 2, 3, 4], [5, 6, 7, 8]])):
+        found = [looker(box=boxes).look(picture, "a.png", number) for number in range(2)]
+        assert found == [[{"box": box}] for box in expected]

@@ -440,7 +440,7 @@ def test_gradients_of_nothing_and_without_an_end_are_not_explained():
 
 @pytest.mark.parametrize(
     ("file", "title"),
-    [("/a/net.py", "net.py, recorded"), ("<stdin>", "A recorded tape"), ("/tmp/ipykernel_7/123.py", "A recorded tape")],
+    [("/a/net.py", "net.py, recorded"), ("<stdin>", "A recorded tape"), ("/a/ipykernel_7/123.py", "A recorded tape")],
 )
 def test_a_page_is_named_after_its_program(tape, file, title):
     for step in tape:
