@@ -567,6 +567,9 @@ def test_a_box_is_four_numbers(text):
 POSITIONALS = {
     "demo": "",
     "style": "content? style*",
+    "face blur": "images+",
+    "face cluster": "folder",
+    "face why": "images2",
     "face enroll": "gallery who+",
     "face list": "gallery",
     "face remove": "gallery name",
