@@ -96,7 +96,7 @@ class Gallery:
         as well, though enrolled: a picture that is farther than the threshold from all others of this person, and one
         that is within it of somebody else. Raises InputError; the gallery then is as it was.
         """
-        _check_order("enroll", name, images)
+        self._check_order("enroll", name, images)
         name = proper_name(name, "enroll")
         shown, encodings = self._encoded("enroll", images, "largest")
         if not len(encodings):
@@ -168,6 +168,14 @@ class Gallery:
         self._journal.note(change)
         self._ready = None
 
+    def _check_order(self, function: str, name: Any, image: Any) -> None:
+        """Raise InputError if the name and the image were swapped, by type or because the image is an enrolled name."""
+        if isinstance(image, str) and (not isinstance(name, str) or (image in self and name not in self)):
+            given = name if isinstance(name, str) else type(name).__name__
+            raise InputError(
+                f"{function}: the arguments are ({given}, {image!r}); expected the name first, then the image"
+            )
+
     def _known(self, name: Any, function: str) -> str:
         """The name as it is enrolled. Raises InputError where it is not."""
         name = proper_name(name, function)
@@ -217,7 +225,7 @@ class Gallery:
         """Compare a picture with the pictures of a person, the nearest of several faces. Raise InputError, also for an
         unknown name and where there is no face.
         """
-        _check_order("verify", name, image)
+        self._check_order("verify", name, image)
         name = self._known(name, "verify")
         shown, encodings = self._encoded("verify", image, "all")
         pictures = {one.picture for one in shown}
@@ -346,13 +354,6 @@ class Gallery:
         self._records, self._settings, self._set_in_file = records, settings, True
         self._journal.mark(target, sha256)
         self._ready = None
-
-
-def _check_order(function: str, name: Any, image: Any) -> None:
-    """Raise InputError if the name and the image were swapped."""
-    if isinstance(image, str) and not isinstance(name, str):
-        given = f"{type(name).__name__}, {image!r}"
-        raise InputError(f"{function}: the arguments are ({given}); expected the name first, then the image")
 
 
 def _new_among(encodings: np.ndarray, before: np.ndarray) -> list[int]:

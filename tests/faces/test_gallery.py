@@ -172,6 +172,8 @@ def test_the_name_comes_first(gallery):
             getattr(gallery, function)(picture(1, 0, 0), "Bob")
         expected = "the arguments are (ndarray, 'Bob'); expected the name first, then the image"
         assert str(caught.value) == f"{function}: {expected}"
+    with pytest.raises(InputError, match=r"verify: the arguments are \(bob.jpg, 'Bob'\); expected the name first"):
+        gallery.verify("bob.jpg", "Bob")
 
 
 # Who is it?
