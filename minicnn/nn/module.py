@@ -260,5 +260,8 @@ class Sequential(Module):
     def __getitem__(self, index: int) -> Module:
         return self.layers[index]
 
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
     def __len__(self) -> int:
         return len(self.layers)

@@ -87,6 +87,7 @@ def training() -> list[float]:
     optimizer.lr = 0.001
     other = Tiny(2)
     other.load_state_dict(model.state_dict())
+    assert [type(layer) for layer in other.top] == [nn.GlobalAvgPool, nn.Linear]
     optim.SGD(other.parameters(), 0.1, momentum=0.9).load_state_dict(
         optim.SGD(other.parameters(), 0.1, momentum=0.9).state_dict()
     )
