@@ -50,7 +50,7 @@ def font_file(text: str) -> str:
 
 
 def _drawn(letter: str) -> bool:
-    """Whether a letter needs a picture, which only then is looked for: joiners have none."""
+    """Return True if a letter needs a glyph, which only then is looked for: joiners have none."""
     return ord(letter) > 127 and letter.isprintable()
 
 

@@ -46,7 +46,7 @@ def add(actions: Any) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """What is written into a folder."""
+    """Yield what is written into a folder."""
     from minicnn import images
 
     if os.path.isdir(arguments.out):

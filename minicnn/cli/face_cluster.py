@@ -95,7 +95,7 @@ def cluster(arguments: argparse.Namespace) -> int:
 
 
 def _target(arguments: argparse.Namespace) -> Path | None:
-    """The folder to make, refused before the work."""
+    """Return the folder to make, refused before the work."""
     if not arguments.out:
         return None
     out, real = Path(arguments.out), Path(os.path.realpath(arguments.out))

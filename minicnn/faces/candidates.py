@@ -43,7 +43,7 @@ def is_one(images: Any) -> bool:
 
 
 def candidates(images: Any, card: ModelCard, which: int | str, function: str) -> Iterator[Candidate]:
-    """The face that is meant in each picture, or with "all" every face, one after the other.
+    """Yield the face that is meant in each picture, or with "all" every face.
 
     Raises InputError where no face is found, unless all are asked for.
     """

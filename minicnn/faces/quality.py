@@ -78,7 +78,7 @@ class Quality(NamedTuple):
 
 
 def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
-    """The quality of a face in a picture, (H, W, 3) floats in [0, 1], with its five landmarks (5, 2)."""
+    """Return the quality of a face in a picture, (H, W, 3) floats in [0, 1], with its five landmarks (5, 2)."""
     across = landmarks[1] - landmarks[0]
     eyes = float(np.hypot(*across))
     if eyes < 1:

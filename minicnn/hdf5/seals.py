@@ -42,7 +42,7 @@ def is_sealed(content: bytes) -> bool:
 
 
 def _key(*, make: bool = False) -> bytes | None:
-    """The key, where it is this user's alone."""
+    """Return the key, or None unless it is this user's alone."""
     import platformdirs
 
     place = Path(platformdirs.user_cache_dir("minicnn", appauthor=False)) / "seal.key"

@@ -77,7 +77,7 @@ class _File:
         self.behind_first: tuple[int, ...] = (1,)
 
     def header(self) -> None:
-        """The loss layer, the versions of all layers from the last to the first, and the input layer."""
+        """Read the loss layer, the versions of all layers from the last to the first, and the input layer."""
         self.expect(1)
         self.string("loss_metric_2")
         self.numbers(0.04, 0.6)
@@ -89,13 +89,13 @@ class _File:
         self.expect(150, 150)
 
     def layer(self, kind: str, *settings: int) -> None:
-        """A layer without weights. Of a pool: height and width, the strides, and the padding."""
+        """Read a layer without weights. Of a pool: height and width, the strides, and the padding."""
         self.string(kind)
         self.expect(*settings)
         self.finish()
 
     def finish(self) -> None:
-        """What training has left behind a layer: three flags, tensors that are empty now, and behind the first a 1."""
+        """Skip what training has left behind a layer: three flags, empty tensors, and behind the first a 1."""
         if self.take(3) not in (b"110", b"111"):
             raise ValueError("flags that are not those of this network")
         self.expect(*3 * (2, 0, 0, 0, 0), *self.behind_first)
@@ -122,7 +122,7 @@ class _File:
                 raise ValueError(f"{found} where {number} was expected")
 
     def integer(self) -> int:
-        """A byte with sign and length, and the magnitude."""
+        """Return an integer: a byte with sign and length, then the magnitude."""
         (head,) = self.take(1)
         if head & 0x70 or not 1 <= head & 0xF <= 8:
             raise ValueError("no integer where one was expected")

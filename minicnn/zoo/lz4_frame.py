@@ -47,7 +47,7 @@ def _unpack_block(block: bytes, out: bytearray, most: int) -> None:
 
 
 def _length(block: bytes, place: int, length: int) -> tuple[int, int]:
-    """A length that begins in a token, and the place behind it."""
+    """Return a length that begins in a token, and the place behind it."""
     more = length == 15
     while more:
         length, more, place = length + block[place], block[place] == 255, place + 1

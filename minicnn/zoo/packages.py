@@ -26,7 +26,7 @@ STAGES = {
 
 
 def find(row: Weights) -> tuple[str, Path] | None:
-    """The package that has the weights of a row, and its first file of them; None where pip has installed none."""
+    """Return the package that has the weights of a row, and its first file; None if pip has installed none."""
     for package, place in row.packages.items():
         module, _, file = place.partition("/")
         for folder in _folders(module):
@@ -36,7 +36,7 @@ def find(row: Weights) -> tuple[str, Path] | None:
 
 
 def _folders(module: str) -> Iterator[Path]:
-    """Where a package lies. To look for one imports nothing."""
+    """Yield the folders of a package. To look for one imports nothing."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -72,7 +72,7 @@ def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
 
 
 def _stage(content: bytes, label: str) -> dict[str, np.ndarray]:
-    """The arrays of one of MTCNN's networks, called and turned as in facenet's files."""
+    """Return the arrays of one of MTCNN's networks, called and turned as in facenet's files."""
     stage = label.partition(".")[0]
     names = [
         f"{layer}/{variable}"
