@@ -36,8 +36,8 @@ def download(link: str, part: Path, *, title: str, verifiable: bool, progress: b
 
     verifiable: True if the caller verifies a checksum afterwards. progress: show a progress bar on a terminal.
     say: called with one line after each failed attempt.
-    Raises Interrupted if the connection is lost, and MissingFileError if the file does not exist. Raises LoadError if it
-    cannot be weights, and InputError if the folder cannot be written to or is full.
+    Raises Interrupted if the connection is lost, and MissingFileError if the file does not exist. Raises LoadError if
+    it cannot be weights, and InputError if the folder cannot be written to or is full.
     """
     import pooch
     import requests
@@ -108,7 +108,7 @@ class _Transfer:
         self.response = self.bar = None
 
     def headers(self) -> dict[str, str]:
-        """Return request headers for the rest of the file, or for all of it if two versions could be mixed unnoticed."""
+        """Return request headers for the rest of the file, or for all of it if two versions could be mixed up."""
         headers = {"Accept-Encoding": "identity"}  # a compressed response could not be resumed
         if self.have and not (self.version or self.verifiable):
             self._start_over()
@@ -151,7 +151,7 @@ class _Transfer:
         self.have = 0
 
     def _expect(self, response: Any) -> None:
-        """Record the length and entity tag of the file. Raises LoadError if it is too large, InputError for a full disk."""
+        """Record the file's length and entity tag. Raises LoadError if it is too large, InputError for a full disk."""
         version = response.headers.get("etag", "")
         self.version = version if version.startswith('"') else None  # a weak tag does not guarantee the same bytes
         length = response.headers.get("content-length", "")
