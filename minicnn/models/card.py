@@ -156,8 +156,7 @@ class ModelCard:
     For face encoders, which accept only input_size: embedding, the length of an encoding; metric, "squared_l2" or
     "chi2", which is Σ (f − g)² / (f + g); landmarks, {name: (x, y)} in fractions of the picture's width and height,
     left and right as seen by the viewer; margin, pixels around a detector's box, for faces that were cropped but not
-    aligned; drawn, True if trained on drawn faces only and not fit for photographs; threshold, a published one to start
-    with.
+    aligned; drawn, True if trained on drawn faces only and not fit for photographs; threshold, a published one.
     """
 
     name: str

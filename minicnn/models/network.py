@@ -24,9 +24,9 @@ SLACK = 0.1  # tolerance around [0, 1]; whitened pictures and those in 0 … 255
 
 
 class Network(nn.Module):
-    """Layers from the picture to the result, named as in Keras's files. Parameters are named after their layer:
-    block1_conv1.w. `top` follows `body`: a classifier, for example, which a file may lack.
+    """A network with layers named as in Keras's files, and parameters after their layer: block1_conv1.w.
 
+    body, top: layers in order; `top` is, for example, a classifier, which a file may lack.
     load_report: the report of loading the weights.
     """
 

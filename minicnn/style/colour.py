@@ -33,9 +33,8 @@ class ColourKeeper:
 def luminance(image: np.ndarray, reference: np.ndarray) -> Picture:
     """Return the luminance of the image in the colours of the reference: its Y with the reference's I and Q, per pixel.
 
-    Both have the same shape (H, W, 3). A colour that would leave [0, 1] is desaturated, since luminance carries the
-    style.
-    Raises InputError for different shapes.
+    Both have the same shape (H, W, 3). A colour that would leave [0, 1] is desaturated; its luminance is kept, since it
+    carries the style. Raises InputError for different shapes.
     """
     image, reference = _pictures("luminance", image, reference)
     if image.shape != reference.shape:

@@ -52,8 +52,7 @@ class Moments(NamedTuple):
     """Statistics of a layer's channels over all positions of a picture, which describe its style.
 
     Both are means over positions, so those of several pictures, or of parts of one, may be averaged.
-    second: FᵀF / M, (1, C, C), the Gram matrix per position. first: the mean of each channel, (1, C), or None if not
-    needed.
+    second: FᵀF / M, (1, C, C), the Gram matrix per position. first: the mean of each channel, (1, C), or None.
     """
 
     second: Tensor

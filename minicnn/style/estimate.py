@@ -119,8 +119,7 @@ TYPICAL = 350 << 20  # bytes of a process that has styled a small picture, for s
 def _garbage_waits() -> Iterator[None]:
     """Pause garbage collection inside the block.
 
-    Kernels may be compiled in it. Numba then creates so many objects that collection would take a twentieth of the
-    time.
+    Kernels may be compiled in it. Numba then creates so many objects that collection takes a twentieth of the time.
     """
     collected = gc.isenabled()
     gc.disable()

@@ -87,8 +87,7 @@ class Animation:
 
     steps: number of steps of the run. side: long side in pixels. milliseconds: duration of a frame; the last one is
     held for two seconds. start: picture of the first frame, if any.
-    Steps of frames form a geometric series, since most changes happen early. Frames are kept in memory at their final
-    size.
+    Steps of frames form a geometric series, since most changes happen early. Frames are kept in memory, scaled down.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ from minicnn.tensor import Tensor
 class Part(NamedTuple):
     """A region in an objective. share: its share of the style cost.
 
-    weights: {layer: how much each position belongs to the region, or None for all of it}. target: {layer: Moments to
-    match}.
+    weights: {layer: how much each position belongs to the region, or None for all of it}.
+    target: {layer: Moments to match}.
     """
 
     share: float

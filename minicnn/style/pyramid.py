@@ -1,5 +1,4 @@
-"""Sizes from coarse to fine. Steps are fast and strokes large at small sizes; the result is then refined at larger
-ones.
+"""Sizes from coarse to fine: at small sizes steps are fast and strokes large, and larger ones refine the result.
 
 Source: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6.
 """

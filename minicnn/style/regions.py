@@ -65,9 +65,8 @@ def read(
 ) -> Regions | None:
     """Return the Regions of a request; None without masks. Raises InputError for masks that do not fit.
 
-    masks, style_masks: paths, or arrays (H, W) or (H, W, 3), one per style; a style mask may be None. A Map replaces
-    all masks.
-    content, styles: (as given, the picture after resizing).
+    masks, style_masks: paths, or arrays (H, W) or (H, W, 3), one per style; a style mask may be None. A Map stands for
+    all masks. content, styles: (as given, the picture after resizing).
     """
     if masks is None and style_masks is None:
         return None

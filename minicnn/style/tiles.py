@@ -37,8 +37,7 @@ Area = tuple[slice, slice]
 class Tile(NamedTuple):
     """A part of a picture. crop: its pixels, overlap included.
 
-    parts: {layer: (its positions within the crop, its positions within the picture)}. Each position belongs to one
-    tile.
+    parts: {layer: (its positions within the crop, and within the picture)}. Each position belongs to one tile.
     """
 
     crop: Area

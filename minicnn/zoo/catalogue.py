@@ -31,8 +31,8 @@ class Weights:
     parts: {name: (link, SHA-256)} of the files that `file` is assembled from, if any; source is then their page.
     packages: {package: its first file}, for packages installable by pip that hold the same numbers.
     packaged: {file: SHA-256} of all files there. year: when the weights were published.
-    loaded: what the tests have loaded of it, a key of LOADED. accuracy: as published; for shipped weights, as measured
-    here.
+    loaded: what the tests have loaded of it, a key of LOADED. accuracy: as published, or
+    as measured here for shipped weights.
     """
 
     name: str
