@@ -160,7 +160,7 @@ def calibrate(
     """Fit a threshold to pairs. distances, same: (pairs,), with pairs of both kinds.
 
     rule: "far", the largest threshold with FAR ≤ target_far; "eer", equal error rates; or "accuracy", the most correct
-    pairs. confidence: of the intervals. seed: of the bootstrap, which draws Poisson counts.
+    pairs. confidence: level of the intervals. seed: random seed of the bootstrap, which draws Poisson counts.
     Raises InputError.
     """
     check_rate(target_far, "calibrate: target_far")

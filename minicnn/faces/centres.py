@@ -61,7 +61,7 @@ class CentreLoss(nn.Module):
         return centre_loss(features, labels, self.centres, rule=self.rule)
 
     def update(self, features: Any, labels: Any) -> None:
-        """Move the centres of the people in the batch towards their pictures. Arguments as of centre_loss."""
+        """Move the centres of the people in the batch towards their pictures. Arguments as in centre_loss."""
         x, labels = as_floats(as_array(features)), as_array(labels)
         _check(x, labels, self.centres, self.rule)
         step = self.rate * (self.centres[labels] - x)

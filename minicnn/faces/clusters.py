@@ -2,8 +2,9 @@
 
 The mean squared distance between two groups is ‖centre − centre‖² plus the mean squared deviations of both. A group
 therefore needs only its centre, deviation and size. Two groups that are each other's nearest can be merged at once,
-because other merges never bring groups closer (Murtagh 1983, "A survey of recent advances in hierarchical clustering
-algorithms"). The result is that of SciPy's linkage, with memory linear in the number of encodings.
+because other merges never bring groups closer. The result is that of SciPy's linkage, with memory linear in the number
+of encodings.
+Source: Murtagh 1983, "A survey of recent advances in hierarchical clustering algorithms".
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from minicnn.faces.distances import METRICS
 from minicnn.resources import parallel
 
 LARGEST = 1e15  # its square times the dimensions must fit float32
-ROWS, COLUMNS = 512, 4096  # of the block of distances at once: 8 MiB per thread
+ROWS, COLUMNS = 512, 4096  # size of a block of distances: 8 MiB per thread
 
 
 def cluster(encodings: Any, *, threshold: float, metric: str = "squared_l2", least: int = 2) -> np.ndarray:

@@ -11,9 +11,9 @@ import numpy as np
 from minicnn.errors import InputError, check_count
 from minicnn.faces.arguments import as_array, is_number
 
-NEAR = 0.01  # of the encodings' length; smaller distances between faces count as zero
+NEAR = 0.01  # relative to the encodings' length; smaller distances between faces count as zero
 CLOSE = 0.02  # relative tolerance within which a loss counts as collapsed
-NEARLY_ALL = 0.95  # of the triplets are active in a collapsed encoder
+NEARLY_ALL = 0.95  # share of active triplets from which an encoder may have collapsed
 
 ADVICE_FOR_NO_MARGIN = "a margin of 0 is satisfied by one point for all faces: take 0.2"
 ADVICE = (

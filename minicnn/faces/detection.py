@@ -22,7 +22,7 @@ from minicnn.models.pretrained import loaded_once
 
 SHRINK = 0.709  # scale between two pictures of the pyramid, which halves the area
 SMALLEST = 40.0  # pixels; encoders take a hundred or more
-THRESHOLDS = (0.6, 0.7, 0.7)  # of P-Net, R-Net and O-Net, from facenet
+THRESHOLDS = (0.6, 0.7, 0.7)  # minimum scores of P-Net, R-Net and O-Net, from facenet
 MOST = 4000  # candidate windows for R-Net, by score; only very busy pictures have more
 
 
@@ -207,7 +207,7 @@ def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.n
 
 
 def as_picture(image: Any) -> np.ndarray:
-    """Return a picture as float32 (H, W, 3). image: as of `detect`. Raises InputError."""
+    """Return a picture as float32 (H, W, 3). image: as in `detect`. Raises InputError."""
     picture = as_array(image)
     if picture.ndim == 2:
         picture = picture[..., None]

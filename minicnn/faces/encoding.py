@@ -20,7 +20,7 @@ from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 from minicnn.text import one_line
 
-ALIKE = 1e-4  # of an encoding's largest number; encodings of one picture in different batches differ by less
+ALIKE = 1e-4  # tolerance, relative to an encoding's largest number, for one picture in different batches
 BATCH = 32  # pictures; enough for efficient matrix products, and Inception-ResNet-v1 takes 400 MB for them
 
 

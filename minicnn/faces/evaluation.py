@@ -135,10 +135,10 @@ def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[float
 class PairEvaluation:
     """The result of `evaluate_pairs`. Rates are fractions.
 
-    accuracy: mean over the folds. deviation: of the folds (of the population, as facenet prints it). standard_error: of
-    the mean, as in LFW's tables. fold_accuracies, fold_thresholds: per fold. auc, eer, eer_threshold: of all pairs.
-    val, far: of all test folds together, at thresholds from the other folds for FAR ≤ target_far. val_interval: of val,
-    at 95 %. same, different: numbers of pairs.
+    accuracy: mean over the folds. deviation: over the folds (of the population, as facenet prints it). standard_error:
+    that of the mean, as in LFW's tables. fold_accuracies, fold_thresholds: per fold. auc, eer, eer_threshold: over all
+    pairs. val, far: over all test folds, at thresholds from the other folds for FAR ≤ target_far. val_interval: the
+    95 % confidence interval of val. same, different: numbers of pairs.
     """
 
     accuracy: float
@@ -281,10 +281,10 @@ def cumulative_match(distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: n
 
 
 def open_set_roc(distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: npt.ArrayLike) -> OpenSet:
-    """Return DIR and FPIR for probes that include strangers. Arguments as of `cumulative_match`.
+    """Return DIR and FPIR for probes that include strangers. Arguments as in `cumulative_match`.
 
     FPIR: the share of strangers whose nearest entry has d ≤ τ. DIR: the share of the others whose own entry is strictly
-    the nearest and has d ≤ τ. Raises InputError. Source: as of `cumulative_match`.
+    the nearest and has d ≤ τ. Raises InputError. Source: as in `cumulative_match`.
     """
     near, mine = _people(distances, gallery, probes, "open_set_roc")
     known = mine >= 0

@@ -49,7 +49,7 @@ def matches(
     room = max([*far, threshold or 0.0]) * 1.18 or 1.0
     for place, distance in zip(places, far, strict=True):
         label = right.text(distance + room * 0.015, place, f"{distance:.3f}", va="center", fontsize=11, color=INK)
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # over the line
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # stands out against the line
     rows = max(len(people), 3)  # keeps a single bar thin
     middle = (len(people) - 1) / 2
     right.set(xlim=(0, room), ylim=(middle + rows / 2 + 0.15, middle - rows / 2 - 0.15), xlabel="distance")

@@ -247,8 +247,8 @@ class Gallery:
     def identify(self, image: Any, *, matches: int = 5, faces: int | str = "largest") -> Any:
         """Identify a face, and return an Identification, or a list of them for several pictures.
 
-        image: as of `enroll`. matches: number of nearest people to list, at least 2. faces: which face of a photograph,
-        as of `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also if the gallery is empty.
+        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: which face of a photograph,
+        as in `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also if the gallery is empty.
         """
         if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")

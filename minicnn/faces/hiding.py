@@ -28,7 +28,7 @@ HEAD, SOFT = (1.45, 1.6), 1.15  # size of the hidden ellipse relative to the fac
 
 
 def everybody(picture: Any, *, min_size: float = SMALLEST, detector: MTCNN | None = None) -> list[Face]:
-    """Find everything that may be a face, in any orientation. Arguments and errors as of `find`."""
+    """Find everything that may be a face, in any orientation. Arguments and errors as in `find`."""
     image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     found = []
     for turn in (0, 90, 180, 270):

@@ -92,7 +92,7 @@ def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
     """Return ½ d² for two pictures of one person, ½ [margin − d]₊² for two people; d = ‖f − g‖.
 
     f, g: (N, D). same: (N,) of 0 and 1, or booleans. margin: minimum distance between different people, ≥ 0.
-    reduction: as of triplet_loss. At d = 0, the gradient for two people is 0, since it has no direction.
+    reduction: as in triplet_loss. At d = 0, the gradient for two people is 0, since it has no direction.
 
     One person: ∂L/∂f = f − g.  Two: ∂L/∂f = −(margin − d) (f − g) / d.  ∂L/∂g = −∂L/∂f.
     Raises InputError. Source: Hadsell, Chopra & LeCun 2006, equation 4.
@@ -123,7 +123,7 @@ def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
 
 
 def active_fraction(embeddings: Any, triplets: Any, *, margin: float = 0.2, squared: bool = True) -> float:
-    """Return the share of triplets with a nonzero hinge loss, 0 without any. Arguments as of batch_triplet_loss."""
+    """Return the share of triplets with a nonzero hinge loss, 0 without any. Arguments as in batch_triplet_loss."""
     terms = batch_triplet_loss(as_array(embeddings), triplets, margin=margin, reduction="none", squared=squared).data
     return float(np.count_nonzero(terms) / max(terms.size, 1))
 

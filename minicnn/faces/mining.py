@@ -59,7 +59,7 @@ def mine_triplets(
         positives, negatives = kernels.hardest(d, people)
         anchors = np.flatnonzero(positives >= 0)
         return np.stack([anchors, positives[anchors], negatives[anchors]], axis=1)
-    bands = {  # of the gap v − u: from, up to and excluding
+    bands = {  # range of the gap v − u: first included, last excluded
         "all": (-math.inf, math.inf),
         "hard": (-math.inf, ABOVE_ZERO),
         "semi-hard": (ABOVE_ZERO, margin),

@@ -12,8 +12,8 @@ from minicnn.faces.scoring import Apart, all_distances
 from minicnn.operation import no_grad
 from minicnn.text import counted
 
-MOST_PAIRS = 2_000_000  # of two people; more are sampled
-DRAWS = 20  # of the people enrolled, and of the picture of each
+MOST_PAIRS = 2_000_000  # maximum for pairs of two people; beyond it they are sampled
+DRAWS = 20  # random choices of the people enrolled and their pictures
 WORK = 4_000_000  # distances in all draws, unless a single draw needs more
 BLOCK = 4096
 

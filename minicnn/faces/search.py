@@ -16,10 +16,10 @@ from minicnn.errors import InputError
 from minicnn.resources import parallel
 
 BLOCK = 16_384  # encodings; small enough for memory, large enough to hide Python's overhead
-PIECES = 16  # of the encodings, to be shared by threads
-QUERIES = 64  # at once; more are searched in turns
+PIECES = 16  # parts of the encodings, shared by the threads
+QUERIES = 64  # queries at once; more are searched in turns
 UNIT = 2.0**-24  # the largest relative error of rounding to float32
-LARGEST = 1e15  # of a length; its square times the dimensions must fit float32
+LARGEST = 1e15  # maximum length; its square times the dimensions must fit float32
 
 
 class Nearest(NamedTuple):

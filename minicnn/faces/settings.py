@@ -22,7 +22,7 @@ from minicnn.text import one_line
 class Settings:
     """The settings. threshold: for one comparison. calibration: the source of the threshold, if calibrated.
 
-    head: scores encodings; None for the metric on the encoder's card. score, neighbours: as of
+    head: scores encodings; None for the metric on the encoder's card. score, neighbours: as in
     `scoring.people_distances`.
     """
 
@@ -34,7 +34,7 @@ class Settings:
 
     @classmethod
     def checked(cls, threshold: Any, head: Any, score: Any, neighbours: Any, dimensions: int) -> Settings:
-        """Return the settings that a user gave, checked. dimensions: of the encodings. Raises InputError."""
+        """Return the settings that a user gave, checked. dimensions: length of the encodings. Raises InputError."""
         value, calibration = _threshold(threshold)
         if head is not None and not isinstance(head, PairHead):
             raise InputError(f"Gallery: head is a {type(head).__name__}; expected a PairHead")

@@ -24,7 +24,7 @@ CHOICES = ("largest", "centre")
 class Face:
     """One face of a picture. Crop, encoding and quality are computed lazily.
 
-    box: (left, top, right, bottom). landmarks: (5, 2), as of `Detection`. Both are in pixels of the given picture.
+    box: (left, top, right, bottom). landmarks: (5, 2), as in `Detection`. Both are in pixels of the given picture.
     score: from 0 to 1. number, among: rank by score, from 1, and number of faces. turn: degrees clockwise by which the
     picture was rotated to find the face.
     """
@@ -86,7 +86,7 @@ def find(
     """Find all faces in a picture, by descending score. If none is upright, other orientations are tried.
 
     picture: a path, or an array as for `detect`. encoder: for crops and encodings; default: the one for photographs on
-    this machine. Other arguments and errors as of `detect`.
+    this machine. Other arguments and errors as in `detect`.
     """
     image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     for turn in (0, 90, 270, 180):
@@ -125,7 +125,7 @@ def choose(found: Sequence[Face], face: int | str = "largest") -> Face:
 
 
 def turned_back(found: Detection, turn: int, shape: tuple[int, ...]) -> Detection:
-    """Map a Detection in a picture that was rotated clockwise back to the original picture. shape: of the original."""
+    """Map a Detection in a picture that was rotated clockwise back to the original picture. shape: the original's."""
     height, width = shape[:2]
 
     def back(places: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ class FacePlan:
 
     people, pictures: P × K of a batch. softmax, comparing: (epochs, peak learning rate) of the two phases. An epoch has
     as many batches as show every picture once. Within a phase, the rate rises for the fraction `warm_up`, then falls
-    to zero. loss: of the second phase, "triplet" or "pair". margin: of triplets, in squared distances of unit vectors.
-    head: for pairs, see PairHead. scale, angle: of the classifier, see CosineClassifier. shift: maximum translation of
+    to zero. loss: "triplet" or "pair", in the second phase. margin: for triplets, in squared distances of unit vectors.
+    head: for pairs, see PairHead. scale, angle: see CosineClassifier. shift: maximum translation of
     pictures, in pixels. brightness: the factor is between 1 − brightness and 1 + brightness. hidden: maximum side of a
     patch that is painted over in every other picture, as a fraction. frozen: layers or blocks that are not trained.
     """
@@ -137,7 +137,7 @@ def train_encoder(
     """Train `encoder` in place with SGD and Nesterov momentum. Returns the head that was trained with it, or None.
 
     images: (N, H, W, 3), uint8 or floats in [0, 1], of the size on the encoder's card. labels: (N,), the person on
-    each. checkpoint, resume, checkpoint_every: as of `training.train_classifier`. Raises InputError for a single
+    each. checkpoint, resume, checkpoint_every: as in `training.train_classifier`. Raises InputError for a single
     person, P or K below 2, an unknown layer to freeze, or pictures of another size.
     """
     size = encoder.card.input_size
@@ -258,7 +258,7 @@ def _mean_distance(encodings: np.ndarray) -> float:
     return float(2 * np.square(x).sum() / max(len(x) - 1, 1))
 
 
-# --- layers that stay as they are --------------------------------------------------------------------------------
+# --- frozen layers -----------------------------------------------------------------------------------------------
 
 
 def named_layers(encoder: Network, names: Iterable[str]) -> list[nn.Module]:

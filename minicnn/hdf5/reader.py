@@ -34,7 +34,7 @@ LONGEST_PATH = 2_000  # characters; damaged files can nest groups endlessly
 LARGEST_ATTRIBUTE = 2**18  # bytes; Keras splits lists of names at 64,512
 LARGEST_CHUNK = 2**24  # bytes; a chunk is always decompressed whole
 BLOCK = 2**22  # bytes read at once
-SECONDS = 0.4  # of processor time per object or block; normally it takes milliseconds
+SECONDS = 0.4  # processor time per object or block; normally it takes milliseconds
 MEMORY = 100 * 2**20  # bytes, beyond what h5py itself takes
 
 # Error numbers of file systems without locks, such as some network file systems. Linux also gives 524, without a name.

@@ -82,7 +82,7 @@ def histogram_match(image: np.ndarray, reference: np.ndarray, *, rotations: int 
 
 def _ranked(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    share = (np.cumsum(counts) - counts / 2) / values.size  # of the pixels, those below the middle of each value
+    share = (np.cumsum(counts) - counts / 2) / values.size  # share of pixels below each value, ties counting half
     targets = np.sort(reference, axis=None)
     return np.interp(share, (np.arange(targets.size) + 0.5) / targets.size, targets)[place].reshape(values.shape)
 

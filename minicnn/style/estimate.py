@@ -25,7 +25,7 @@ SMALL = (128, 256, 512)
 ENOUGH = 0.1
 SHORT = 48  # pixels; the shortest side of a measured picture
 TILES = (1024, 768, 512, 384, 256)  # sides of tiles to try, in pixels; larger tiles have less overlap
-SHARE = 0.9  # of the free memory that a run may use; the rest is left to the system
+SHARE = 0.9  # share of the free memory that a run may use; the rest is left to the system
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 
 CONV1_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
-WIDTHS = (64, 128, 256, 512, 512)  # of these layers in VGG
+WIDTHS = (64, 128, 256, 512, 512)  # channels of these layers in VGG
 FIFTHS = dict.fromkeys(CONV1_LAYERS, 0.2)
 ONES = dict.fromkeys(CONV1_LAYERS, 1.0)
 LBFGS: Mapping[str, Any] = {"optimizer": "lbfgs", "learning_rate": 0.1}

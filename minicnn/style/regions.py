@@ -19,9 +19,9 @@ from minicnn.images import as_image, resample
 from minicnn.models.fields import fields_of
 from minicnn.models.network import Network
 
-NEAR = 0.2  # per channel; the most that a pixel of a map may differ from a colour
+NEAR = 0.2  # maximum difference per channel between a pixel of a map and a colour
 LEAST = 1e-3  # share of a picture; smaller remainders outside all masks are ignored
-SHARES = (1.0, 0.5, 0.25)  # of a receptive field that must lie inside a region; the first that leaves any position
+SHARES = (1.0, 0.5, 0.25)  # share of a receptive field that must lie in a region; the first with any position is used
 
 
 class Map(NamedTuple):

@@ -24,7 +24,7 @@ Styles = Sequence[tuple[np.ndarray, float]]
 
 
 class Run:
-    """A run. content, start: (H, W, 3). styles: (picture, weight) of each. sizes: of the picture, from coarse to fine.
+    """A run. content, start: (H, W, 3). styles: (picture, weight) of each. sizes: the picture's, from coarse to fine.
 
     image: the iterate, (1, H, W, 3), at the current size, on the model's device. trace: the costs and the best picture.
     """

@@ -105,7 +105,7 @@ def _same(spans: np.ndarray, wanted: np.ndarray) -> slice:
 class TiledObjective(Objective):
     """The Objective of a picture, computed tile by tile: the same cost and gradient in less memory.
 
-    side: of a tile in pixels, without overlap. The other arguments are those of Objective.
+    side: that of a tile in pixels, without overlap. The other arguments are those of Objective.
     """
 
     def __init__(
