@@ -20,8 +20,9 @@ def crop(
     """Return the face in a picture (H, W, 3) as the encoder's card specifies. size: default is that of the card.
 
     box: (left, top, width, height) of the face in pixels; the crop is the square around it, with the card's margin.
-    landmarks: (n, 2) pixels (x, y), the first n of POINTS, with left and right as seen by the viewer. The face is rotated and scaled to match the card's landmarks. With neither, the crop is the
-    largest centred square. Raises InputError.
+    landmarks: (n, 2) pixels (x, y), the first n of POINTS, with left and right as seen by the viewer. The face is
+    rotated and scaled to match the card's landmarks. With neither, the crop is the largest centred square.
+    Raises InputError.
     """
     size = size or card.input_size[0]
     if box is not None and landmarks is not None:
