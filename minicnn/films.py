@@ -50,7 +50,7 @@ class Film:
             while True:
                 try:
                     number, frame = next(frames, (0, None))
-                    shown = frame is not None and number % self.every == 0
+                    shown = frame is not None and not frame.is_corrupt and number % self.every == 0
                     pixels = self._pixels(frame) if shown else None
                 except Exception as problem:
                     where = f"is damaged after {time}" if time else "cannot be read"

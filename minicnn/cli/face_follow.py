@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli import face_inputs as inputs
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from minicnn.faces import Track
 
 COLUMN, NAME = 24, 12  # widths of people and frames
+LINE = 18  # letters under a face
 MOST = 64  # faces on a contact sheet
 
 
@@ -52,6 +54,8 @@ def follow(arguments: argparse.Namespace) -> int:
 
     threshold = inputs.checked_threshold(arguments.threshold)
     check_count("follow: --every", arguments.every)
+    if arguments.out and paths.same(Path(os.path.realpath(arguments.out)).parent, arguments.frames):
+        raise InputError(f"follow: --out {arguments.out!r} is in the folder to read; expected another place")
     encoder, gallery = opened(arguments.gallery, arguments)
     if threshold is not None:
         gallery.threshold = threshold
@@ -114,6 +118,14 @@ def _who(track: Track) -> str:
     return track.verdict.name or "not recognized"
 
 
+def _short(frame: str) -> str:
+    """Return the name of a frame without the suffix of a picture; a time as it is."""
+    from minicnn.datasets.image_folders import SUFFIXES
+
+    stem, suffix = os.path.splitext(frame)
+    return stem if suffix.lower() in SUFFIXES else frame
+
+
 def _plain(track: Track) -> dict[str, Any]:
     """For JSON."""
     verdict = asdict(replace(track.verdict, face=None))
@@ -126,7 +138,7 @@ def _plain(track: Track) -> dict[str, Any]:
 def _table(tracks: Sequence[Track]) -> Iterator[str]:
     rows = [("from", "to", "who", "distance", "frames", "best")]
     for track in tracks:
-        first, last, best = (elided_inside(plain(name), NAME) for name in (track.first, track.last, track.best))
+        first, last, best = (elided_inside(plain(_short(name)), NAME) for name in (track.first, track.last, track.best))
         far = f"{track.verdict.distance:.4f}" if track.judged else ""
         rows.append((first, last, elided_inside(plain(_who(track)), COLUMN), far, f"{track.frames:,}", best))
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -143,7 +155,10 @@ def _draw(out: str, tracks: Sequence[Track]) -> None:
     from minicnn.faces.contact_sheets import contact_sheet
 
     shown = tracks[:MOST]
-    captions = [f"{_who(track)}\n{track.first} – {track.last}" for track in shown]
+    captions = []
+    for track in shown:
+        first, last = _short(track.first), _short(track.last)
+        captions.append(f"{_who(track)}\n{first} –{' ' if len(first + last) + 3 <= LINE else chr(10)}{last}")
     images.save(out, contact_sheet([track.picture for track in shown], captions, counted(len(tracks), "track")))
     if len(shown) < len(tracks):
         outcome.note(f"{out} shows the first {MOST} tracks")
