@@ -245,9 +245,8 @@ plt.show()
 # **simulated**, as above: nobody has held a telephone before a camera.
 
 # %%
-folder = Path(
-    os.environ.get("MINICNN_PHOTOGRAPHS") or Path(os.environ.get("MINICNN_SHARED", "../shared"), "data/lfw100")
-)
+shared = Path(os.environ.get("MINICNN_SHARED", "../shared"), "data", "lfw100")
+folder = Path(os.environ.get("MINICNN_PHOTOGRAPHS", shared))
 missing = [f"no folder {folder}"] * (not folder.is_dir())
 missing += [f"no weights of {name}" for name in ("dlib_face", "mtcnn") if not zoo.here(zoo.find(name))]
 print("left out: " + ", ".join(missing) if missing else f"photographs in {folder}, simulated screens")
@@ -297,6 +296,7 @@ if not missing:
 if not missing:
     letting_in = {name: np.mean([bool(answer) for _, _, answer, _ in rows]) for name, rows in visits.items()}
     assert letting_in["in the flesh"] > 0.9 and min(letting_in.values()) > 0.5
+    assert np.mean([p >= 0.5 for *_, p in visits["one out of focus"]]) < 0.2
 
     figure, axes = plt.subplots(2, 3, figsize=(9, 6.6), layout="constrained")
     for row, place in zip(axes, (2, 12), strict=True):
@@ -312,7 +312,10 @@ if not missing:
     plt.show()
 
 # %% [markdown] tags=["answer"]
-# RESULT
+# With lfw100, ten people, it opens to all: 20 of 20 in the flesh, 20 of 20 on a screen, 20 of 20 on one out of focus.
+# No face is seen too badly. The network catches the twenty screens and none of the photographs, though it has learned
+# drawings. That is no success. The same few lines made the screens that it learned and those of this test, and of the
+# twenty out of focus it catches none. What it would say of a real telephone, nobody knows from here.
 #
 # ## What a still picture cannot show
 #

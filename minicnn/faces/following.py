@@ -124,6 +124,7 @@ def follow(
     apart = scoring.by_head(gallery.head) if gallery.head else scoring.by_metric(str(card.metric))
     detector = detector or the_detector()
     trails: list[_Trail] = []
+    near: list[_Trail] = []  # those that may go on
     with nn.frozen(gallery.encoder), nn.frozen(detector):
         for number, (name, picture) in enumerate(_named(frames, every)):
             image = as_picture(picture)
@@ -134,20 +135,21 @@ def follow(
                 _Sight(name, face.box, code, face.quality, bool(face.quality.problem) and not gallery.any_quality)
                 for face, code in zip(faces, encodings, strict=True)
             ]
-            near = [trail for trail in trails if number - trail.seen <= gap + 1]
+            near = [trail for trail in near if number - trail.seen <= gap + 1]
             goes_on = _links(near, sights, apart, gallery.threshold)
             for i, (face, sight) in enumerate(zip(faces, sights, strict=True)):
                 if i not in goes_on:
-                    trails.append(goes_on.setdefault(i, _Trail(name)))
+                    goes_on[i] = _Trail(name)
+                    trails.append(goes_on[i])
+                    near.append(goes_on[i])
                 goes_on[i].add(sight, number, partial(face.crop_for, card, size=SIDE))
     return [_judged(trail, gallery) for trail in trails]
 
 
 def frames_in(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the pictures in a folder, frame_9 before frame_10. Raises InputError if there are none."""
-    with os.scandir(folder) as entries:
-        found = [Path(entry.path) for entry in entries if entry.is_file() and entry.name[0] != "."]
-    found = [path for path in found if path.suffix.lower() in SUFFIXES]
+    found = [Path(folder, name) for name in os.listdir(folder) if name[0] != "."]
+    found = [path for path in found if path.suffix.lower() in SUFFIXES and os.path.isfile(path)]
     if not found:
         raise InputError(f"follow: the folder {os.fspath(folder)!r} holds no pictures; expected frames, or a film")
     return sorted(found, key=lambda path: [(s, int(d or 0)) for s, d in re.findall(r"(\D*)(\d*)", path.name)])
