@@ -14,7 +14,7 @@ from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
 from minicnn.cli.face_gallery import opened
 from minicnn.errors import InputError, check_count
-from minicnn.text import counted, elided_inside, plain
+from minicnn.text import counted, elided_inside, plain, wrapped
 
 if TYPE_CHECKING:
     from minicnn.faces import Track
@@ -60,20 +60,14 @@ def follow(arguments: argparse.Namespace) -> int:
     if threshold is not None:
         gallery.threshold = threshold
     gallery.any_quality = arguments.any_quality
-    seen = 0
-
-    def counting() -> Iterator[tuple[str, Any]]:
-        nonlocal seen
-        for seen, frame in enumerate(_frames(arguments), start=1):  # noqa: B007
-            yield frame
-
-    tracks = faces.follow(counting(), gallery, min_size=arguments.min_size)
+    seen: list[str] = []
+    tracks = faces.follow(_frames(arguments, seen), gallery, min_size=arguments.min_size)
     if arguments.json:
         facts = {"gallery": arguments.gallery, "encoder": encoder.name, "threshold": gallery.identification_threshold}
-        outcome.print_json({**facts, "frames": seen, "tracks": [*map(_plain, tracks)]})
+        outcome.print_json({**facts, "frames": len(seen), "tracks": [*map(_plain, tracks)]})
     else:
         print("\n".join(_table(tracks)))
-        total = f"{counted(seen, 'frame')}, {counted(len(tracks), 'track')}"
+        total = f"{counted(len(seen), 'frame')}, {counted(len(tracks), 'track')}"
         known = counted(len({track.verdict.name for track in tracks if track.verdict}), "person", "people")
         print(f"{plain(arguments.frames)}: {total}, {known} recognized (d ≤ {gallery.identification_threshold:.4g})")
     if arguments.out and tracks:
@@ -83,8 +77,11 @@ def follow(arguments: argparse.Namespace) -> int:
     return outcome.NO if any(track.judged for track in tracks) else outcome.NO_VERDICT
 
 
-def _frames(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    """Yield the names and pictures of frames. A bad picture, and a film's damaged rest, are told of and left out."""
+def _frames(arguments: argparse.Namespace, seen: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the names and pictures of frames. A bad picture, and a film's damaged rest, are told of and left out.
+
+    seen: where the names are noted.
+    """
     from tqdm import tqdm
 
     from minicnn import images
@@ -93,18 +90,18 @@ def _frames(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
 
     name = inputs.bar(arguments, "following")
     if os.path.isdir(arguments.frames):
-        for path, picture, _ in outcome.each(frames_in(arguments.frames)[:: arguments.every], images.load, bar=name):
-            if picture is not None:
-                yield path.name, picture
+        for path, picture, bad in outcome.each(frames_in(arguments.frames)[:: arguments.every], images.load, bar=name):
+            if not bad:
+                seen.append(path.stem)
+                yield path.stem, picture
         return
-    film, seen = Film(arguments.frames, every=arguments.every), False
-    with closing(
-        tqdm(film, name, len(film) or None, leave=False, unit=" frames", disable=None if name else True)
-    ) as bar:
+    film = Film(arguments.frames, every=arguments.every)
+    hidden = None if name else True  # None: hidden where nobody watches
+    with closing(tqdm(film, name, len(film) or None, leave=False, unit=" frames", disable=hidden)) as bar:
         try:
-            for frame in bar:
-                yield frame
-                seen = True
+            for time, picture in bar:
+                seen.append(time)
+                yield time, picture
         except InputError as problem:
             if not seen:
                 raise
@@ -113,17 +110,7 @@ def _frames(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
 
 def _who(track: Track) -> str:
     """Return the name, or why there is none."""
-    if not track.verdict.judged:
-        return track.verdict.why.partition(" to tell")[0]
-    return track.verdict.name or "not recognized"
-
-
-def _short(frame: str) -> str:
-    """Return the name of a frame without the suffix of a picture; a time as it is."""
-    from minicnn.datasets.image_folders import SUFFIXES
-
-    stem, suffix = os.path.splitext(frame)
-    return stem if suffix.lower() in SUFFIXES else frame
+    return track.verdict.name or ("not recognized" if track.judged else track.verdict.why.partition(" to tell")[0])
 
 
 def _plain(track: Track) -> dict[str, Any]:
@@ -138,7 +125,7 @@ def _plain(track: Track) -> dict[str, Any]:
 def _table(tracks: Sequence[Track]) -> Iterator[str]:
     rows = [("from", "to", "who", "distance", "frames", "best")]
     for track in tracks:
-        first, last, best = (elided_inside(plain(_short(name)), NAME) for name in (track.first, track.last, track.best))
+        first, last, best = (elided_inside(plain(name), NAME) for name in (track.first, track.last, track.best))
         far = f"{track.verdict.distance:.4f}" if track.judged else ""
         rows.append((first, last, elided_inside(plain(_who(track)), COLUMN), far, f"{track.frames:,}", best))
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -155,10 +142,7 @@ def _draw(out: str, tracks: Sequence[Track]) -> None:
     from minicnn.faces.contact_sheets import contact_sheet
 
     shown = tracks[:MOST]
-    captions = []
-    for track in shown:
-        first, last = _short(track.first), _short(track.last)
-        captions.append(f"{_who(track)}\n{first} –{' ' if len(first + last) + 3 <= LINE else chr(10)}{last}")
+    captions = ["\n".join([_who(track), *wrapped(f"{track.first} – {track.last}", LINE)]) for track in shown]
     images.save(out, contact_sheet([track.picture for track in shown], captions, counted(len(tracks), "track")))
     if len(shown) < len(tracks):
         outcome.note(f"{out} shows the first {MOST} tracks")

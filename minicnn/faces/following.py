@@ -47,9 +47,9 @@ SIDE = 128  # pixels of the picture that is kept of a track
 class Track:
     """Somebody who is seen in frames that follow each other.
 
-    first, last: names of frames, or times of a film. frames: in how many the face was found. best: where it is seen
-    best; box: (left, top, right, bottom) there; picture: the face there, uint8. judged: how many frames the verdict is
-    from, at most BEST. verdict: no name, and not judged, where no frame is good enough.
+    first, last: names of frames, of files without their suffix, or times of a film. frames: in how many the face was
+    found. best: where it is seen best; box: (left, top, right, bottom) there; picture: the face there, uint8. judged:
+    how many frames the verdict is from, at most BEST. verdict: no name, and not judged, where no frame is good enough.
     """
 
     first: str
@@ -167,7 +167,7 @@ def _named(frames: Any, every: int) -> Iterable[tuple[str, Any]]:
 
 def _pair(number: int, frame: Any) -> tuple[str, Any]:
     if isinstance(frame, str | os.PathLike):
-        return Path(frame).name, images.load(frame)
+        return Path(frame).stem, images.load(frame)
     return frame if isinstance(frame, tuple) else (str(number), frame)
 
 
@@ -200,6 +200,5 @@ def _judged(trail: _Trail, gallery: Gallery) -> Track:
     judged = [sight for sight in trail.best if not sight.poor] or [best]
     shown = Candidate(None, best.quality if best.poor else None, None, 1, 0)
     verdict = gallery.judge(shown, np.stack([sight.encoding for sight in judged]))
-    box = tuple(round(float(side), 2) for side in best.box)
-    count = 0 if best.poor else len(judged)
+    box, count = tuple(best.box.round(2).tolist()), 0 if best.poor else len(judged)
     return Track(trail.first, trail.last.frame, trail.frames, best.frame, box, trail.picture, count, verdict)

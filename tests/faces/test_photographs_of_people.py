@@ -156,7 +156,10 @@ def crossing(photographs, count=10):
 
 
 @pytest.mark.parametrize("kind", ["frames", "film"])
-def test_people_who_cross_are_followed_and_named(galleries, photographs, tmp_path, kind):
+def test_people_who_cross_are_followed_and_named(photographs, encoder, tmp_path, kind):
+    gallery = Gallery(encoder, threshold=0.36)
+    for person in (0, 3, 5):
+        gallery.enroll(str(person), photographs[person][:2])
     frames = [*crossing(photographs)]
     if kind == "film":
         av = pytest.importorskip("av", reason=f"needs PyAV: {films.INSTALL}")
@@ -167,7 +170,7 @@ def test_people_who_cross_are_followed_and_named(galleries, photographs, tmp_pat
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             film.mux(stream.encode())
         frames = tmp_path / "a.mp4"
-    tracks = [track for track in faces.follow(frames, galleries[0]) if track.verdict]
+    tracks = [track for track in faces.follow(frames, gallery) if track.verdict]
     assert sorted(str(track.verdict.name) for track in tracks) == ["0", "5"]
     first, last = ("1", "10") if kind == "frames" else ("0:00.00", "0:01.80")
     assert all((track.first, track.last) == (first, last) and track.frames >= 7 for track in tracks)
