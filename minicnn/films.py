@@ -80,18 +80,16 @@ class Film:
                 if not container.streams.video or container.format.name == "tty":
                     raise InputError(f"{self.label} holds no moving pictures; {EXPECTED}")
                 stream = container.streams.video[0]
-                self._check(stream.codec_context.width, stream.codec_context.height)
+                self._check(stream.codec_context)
                 stream.codec_context.options = {"max_pixels": str(images.MOST_PIXELS)}
                 yield container, stream
 
-    def _check(self, width: int, height: int) -> None:
-        """Raise InputError for frames that are larger than pictures may be."""
-        images.check_pixels(width, height, self.label)
-        if width * height > images.LARGE:
-            images.check_memory(22 * width * height, self.label)
+    def _check(self, shown: Any) -> None:
+        """Raise InputError for frames that are larger than pictures may be. Each of their pixels takes 22 bytes."""
+        images.check_pixels(shown.width, shown.height, 22 * shown.width * shown.height, self.label)
 
     def _pixels(self, frame: Any) -> images.Picture:
-        self._check(frame.width, frame.height)
+        self._check(frame)
         pixels = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)  # to the left
         return np.divide(pixels, 255, dtype=np.float32, order="C")
 

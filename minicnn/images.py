@@ -216,12 +216,10 @@ def _decoded(picture: "Image.Image", stored: int, size: Size | None, label: str)
     if finest:
         picture.draft(None, (finest, finest))  # a JPEG file is decoded at a half, a quarter or an eighth
     needed = picture.width * picture.height * (10 if finest else 22)  # bytes, at most
-    check_pixels(width, height, label)
+    check_pixels(width, height, needed, label)
     if unpacked > max(MOST_UNPACKED * stored, HARMLESS):
         why = f"{file_size(stored)} unpack to {file_size(unpacked)}; expected at most {MOST_UNPACKED:,} times its size"
         raise InputError(f"{label} is too large: {why}")
-    if picture.width * picture.height > LARGE:
-        check_memory(needed, label)
     picture.load()
     orientation = _orientation(picture)
     pixels = _colours(picture, orientation, min(picture.size) // finest if finest else 1, label)
@@ -230,15 +228,11 @@ def _decoded(picture: "Image.Image", stored: int, size: Size | None, label: str)
     return resize(pixels, *_sides(*((width, height) if orientation in SIDEWAYS else (height, width)), size))
 
 
-def check_pixels(width: int, height: int, label: str) -> None:
-    """Raise InputError for more pixels than any picture has."""
+def check_pixels(width: int, height: int, needed: int, label: str) -> None:
+    """Raise InputError for more pixels than any picture has, or if so many bytes are needed and not free."""
     if width * height > MOST_PIXELS:
         raise InputError(f"{label} is too large: {width} × {height} pixels; expected at most {MOST_PIXELS:,}")
-
-
-def check_memory(needed: int, label: str) -> None:
-    """Raise InputError if so many bytes are not free, as far as the system says."""
-    free = available_memory()
+    free = available_memory() if needed > 10 * LARGE else None
     if free is not None and needed > free:
         raise InputError(
             f"{label} is too large: it needs {file_size(needed)} of memory, and {file_size(free)} are free"

@@ -139,8 +139,7 @@ def follow(
             goes_on = _links(near, sights, apart, gallery.threshold)
             for i, (face, sight) in enumerate(zip(faces, sights, strict=True)):
                 if i not in goes_on:
-                    goes_on[i] = _Trail(name)
-                    trails.append(goes_on[i])
+                    trails.append(goes_on.setdefault(i, _Trail(name)))
                     near.append(goes_on[i])
                 goes_on[i].add(sight, number, partial(face.crop_for, card, size=SIDE))
     return [_judged(trail, gallery) for trail in trails]
