@@ -216,23 +216,27 @@ def _decoded(picture: "Image.Image", stored: int, size: Size | None, label: str)
     if finest:
         picture.draft(None, (finest, finest))  # a JPEG file is decoded at a half, a quarter or an eighth
     needed = picture.width * picture.height * (10 if finest else 22)  # bytes, at most
-    free = available_memory() if picture.width * picture.height > LARGE else None
-    for holds, why in (
-        (width * height <= MOST_PIXELS, f"{width} × {height} pixels; expected at most {MOST_PIXELS:,}"),
-        (
-            unpacked <= max(MOST_UNPACKED * stored, HARMLESS),
-            f"{file_size(stored)} unpack to {file_size(unpacked)}; expected at most {MOST_UNPACKED:,} times its size",
-        ),
-        (free is None or needed <= free, f"it needs {file_size(needed)} of memory, and {file_size(free)} are free"),
-    ):
-        if not holds:
-            raise InputError(f"{label} is too large: {why}")
+    check_pixels(width, height, needed, label)
+    if unpacked > max(MOST_UNPACKED * stored, HARMLESS):
+        why = f"{file_size(stored)} unpack to {file_size(unpacked)}; expected at most {MOST_UNPACKED:,} times its size"
+        raise InputError(f"{label} is too large: {why}")
     picture.load()
     orientation = _orientation(picture)
     pixels = _colours(picture, orientation, min(picture.size) // finest if finest else 1, label)
     if size is None:
         return pixels
     return resize(pixels, *_sides(*((width, height) if orientation in SIDEWAYS else (height, width)), size))
+
+
+def check_pixels(width: int, height: int, needed: int, label: str) -> None:
+    """Raise InputError for more pixels than any picture has, or if so many bytes are needed and not free."""
+    if width * height > MOST_PIXELS:
+        raise InputError(f"{label} is too large: {width} × {height} pixels; expected at most {MOST_PIXELS:,}")
+    free = available_memory() if needed > 10 * LARGE else None
+    if free is not None and needed > free:
+        raise InputError(
+            f"{label} is too large: it needs {file_size(needed)} of memory, and {file_size(free)} are free"
+        )
 
 
 def _colours(picture: "Image.Image", orientation: int, step: int, label: str) -> Picture:

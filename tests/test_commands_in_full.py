@@ -54,6 +54,7 @@ DEFAULTS = {
     "face calibrate": {"far": 0.001},
     "face blur": {"min_size": 20.0},
     "face cluster": {"least": 2},
+    "face follow": {"every": 1, "min_size": 40.0},
     "face train": {
         "out": "tiny_facenet.h5",
         "freeze": "",
@@ -569,6 +570,7 @@ POSITIONALS = {
     "style": "content? style*",
     "face blur": "images+",
     "face cluster": "folder",
+    "face follow": "gallery frames",
     "face why": "images2",
     "face enroll": "gallery who+",
     "face list": "gallery",
