@@ -4,7 +4,7 @@ For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, ele
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
 
-patterns.py then explains a wrong gradient from the numbers, and reasons.py by evaluating f again.
+slips.py then names the slip in a wrong gradient, from evidence.py: the numbers here and at other points.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from minicnn.backend import backends, current_backend, use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients.differences import Differences, Index, Unsettled, unsettled
-from minicnn.gradients.patterns import Evidence
-from minicnn.gradients.reasons import causes, gradient_of, nodes_of
+from minicnn.gradients.evidence import Evidence, elsewhere, gradient_of, nodes_of
 from minicnn.gradients.reports import Finding, GradcheckReport, InputReport
+from minicnn.gradients.slips import causes
 from minicnn.operation import watching
 from minicnn.tensor import Tensor
 
@@ -92,9 +92,8 @@ def _checked(
     for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
         analytic = np.zeros_like(array) if gradient is None else gradient
         report = InputReport(names[number], array.shape)
-        pairs = _compare_entries(report, differences, number, analytic, atol, rtol, random)
+        evidences.append(_compare_entries(report, differences, number, analytic, atol, rtol, random))
         reports.append(report)
-        evidences.append((analytic, pairs))
     result = GradcheckReport(reports, eps, str(y.dtype), shown, current_backend())
     if result.failed:
         _explain(result, f, differences, gradients, evidences, atol, rtol)
@@ -311,21 +310,21 @@ def _explain(
     f: Callable[..., Tensor],
     differences: Differences,
     gradients: list[np.ndarray | None],
-    evidences: list[tuple[np.ndarray, dict[Index, float]]],
+    evidences: list[dict[Index, float]],
     atol: float,
     rtol: float,
 ) -> None:
     accused = [number for number, report in enumerate(result.inputs) if report.wrong]
     changed = _changed_in_place(f, differences)
     for number in accused:
-        report, (analytic, numeric) = result.inputs[number], evidences[number]
+        report, numeric = result.inputs[number], evidences[number]
         if changed is not None:
             report.findings = [Finding("in place", changed)]
         elif gradients[number] is None:
             report.findings = [_without_gradient(f, differences, number, report.name)]
         else:
-            evidence = _evidence(result, differences, number, analytic, numeric, atol, rtol)
-            report.findings = causes(evidence, differences, number, f)
+            evidence = _evidence(result, differences, number, gradients, numeric, atol, rtol)
+            report.findings = causes([evidence, *elsewhere(evidence, f, atol, rtol)], f)
         report.notes.append(_not_a_kink(differences, number, report, atol, rtol))
     if not accused or changed is not None:
         return
@@ -365,12 +364,13 @@ def _evidence(
     result: GradcheckReport,
     differences: Differences,
     number: int,
-    analytic: np.ndarray,
+    gradients: list[np.ndarray | None],
     numeric: dict[Index, float],
     atol: float,
     rtol: float,
 ) -> Evidence:
-    report = result.inputs[number]
+    report, analytic = result.inputs[number], gradients[number]
+    assert analytic is not None
     doubtful = {doubt.index for doubt in report.inconclusive}
     settled = sorted(index for index in numeric if index not in doubtful)
     wrong = set(report.wrong)
@@ -390,6 +390,9 @@ def _evidence(
         others={
             name: array for i, (name, array) in enumerate(zip(names, differences.arrays, strict=True)) if i != number
         },
+        differences=differences,
+        number=number,
+        gradients=gradients,
     )
 
 

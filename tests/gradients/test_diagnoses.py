@@ -7,7 +7,7 @@ from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients.checking import gradcheck
-from minicnn.gradients.patterns import Evidence, where
+from minicnn.gradients.evidence import Evidence, where
 from minicnn.operation import op
 
 
