@@ -95,6 +95,7 @@ def _checked(
         evidences.append(_compare_entries(report, differences, number, analytic, atol, rtol, random))
         reports.append(report)
     result = GradcheckReport(reports, eps, str(y.dtype), shown, current_backend())
+    _compare_ties(reports, differences, gradients, rtol)
     if result.failed:
         _explain(result, f, differences, gradients, evidences, atol, rtol)
     return result, cotangent
@@ -168,7 +169,10 @@ def _analytic(
     for name, one, other in zip(names, first, second, strict=True):
         both = one is not None and other is not None
         if not (np.array_equal(one, other, equal_nan=True) if both else one is other):  # type: ignore[arg-type]
-            raise GradcheckError(f"gradcheck: backward gave two gradients to {name} for the same inputs")
+            third = _backward(f, arrays, names, cotangent, y)[names.index(name)] if both else None
+            grows = third is not None and np.allclose(third - other, other - one)  # type: ignore[operator]
+            more = ": each call adds the same to the last one's (+= into an array that is kept)" if grows else ""
+            raise GradcheckError(f"gradcheck: backward gave two gradients to {name} for the same inputs{more}")
     return y, first, cotangent
 
 
@@ -253,6 +257,36 @@ def _compare_entries(
     return numeric
 
 
+def _compare_ties(
+    reports: list[InputReport], differences: Differences, gradients: list[np.ndarray | None], rtol: float
+) -> None:
+    """Move all entries at kinks together. Where that is smooth, as for equal largest ones, their gradients must add up.
+
+    If they do not, the entries are wrong.
+    """
+    moves = [np.zeros_like(array) for array in differences.arrays]
+    total = size = 0.0
+    tied = [[doubt.index for doubt in report.inconclusive if doubt.why == "a kink"] for report in reports]
+    for move, gradient, indices in zip(moves, gradients, tied, strict=True):
+        for index in indices:
+            move[index] = differences.eps
+            total += 0.0 if gradient is None else float(gradient[index])
+            size += 0.0 if gradient is None else abs(float(gradient[index]))
+    if sum(map(len, tied)) < 2:
+        return
+    left, right = (differences.together(moves, sign) for sign in (-1, 1))
+    limit = 10 * rtol * max(size, abs(left), abs(right))
+    if abs(right - left) > limit / 2 or abs(total - right) <= limit or not math.isfinite(total + left + right):
+        return
+    text = f"ties: moved together, equal entries give the slope {right:.6g}, and their gradients add up to {total:.6g}"
+    for number, (report, gradient, indices) in enumerate(zip(reports, gradients, tied, strict=True)):
+        if indices and gradient is not None:
+            report.wrong += indices
+            report.inconclusive = [doubt for doubt in report.inconclusive if doubt.index not in indices]
+            report.worst = indices[0], float(gradient[indices[0]]), differences.slopes(number, indices[0]).central
+            report.findings = [Finding("ties", f"{text}: each is given the whole, where they share it")]
+
+
 def _chosen(array: np.ndarray, random: np.random.Generator) -> list[Index]:
     """Return all indices of a small array; for a large one, an index drawn from each of as many equal runs."""
     if array.size <= EVERY_ELEMENT:
@@ -320,6 +354,8 @@ def _explain(
         report, numeric = result.inputs[number], evidences[number]
         if changed is not None:
             report.findings = [Finding("in place", changed)]
+        elif report.findings:  # ties
+            continue
         elif gradients[number] is None:
             report.findings = [_without_gradient(f, differences, number, report.name)]
         else:

@@ -40,6 +40,7 @@ class Slip(NamedTuple):
     asks: bool = True
 
 
+@np.errstate(all="ignore")
 def causes(points: list[Evidence], f: Callable[..., Any]) -> list[Finding]:
     """Return the slips that give the wrong gradient: one, two of different kinds, or a general description.
 
@@ -71,8 +72,7 @@ def _told(slip: Slip, place: str) -> str:
 
 
 def _unknown(evidence: Evidence, place: str) -> Finding:
-    with np.errstate(all="ignore"):
-        ratios = evidence.given[evidence.wrong] / evidence.numeric[evidence.wrong]
+    ratios = evidence.given[evidence.wrong] / evidence.numeric[evidence.wrong]
     text = f"none that is known; the ratio analytic / numeric runs from {ratios.min():.3g} to {ratios.max():.3g}"
     return Finding("unknown", f"every wrong entry has {place}; otherwise {text}" if place else text)
 
@@ -92,8 +92,7 @@ def _fit(slip: Slip, points: list[Evidence]) -> str:
 
 def _hits(slip: Slip, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """Return masks of the entries that the slip gives, and of those of which it says anything."""
-    with np.errstate(all="ignore"):
-        formed = slip.predict(evidence)
+    formed = slip.predict(evidence)
     if formed is None:
         return np.zeros(len(evidence.places), bool), np.zeros(len(evidence.places), bool)
     if slip.kind == "not finite":

@@ -88,15 +88,13 @@ class Slopes:
 
     def columns(self, units: list[Unit]) -> np.ndarray:
         """Return the values of each unit at each slope, and a last row of ones."""
-        with np.errstate(all="ignore"):
-            known = {key: SIMPLE[key[0]][0](self.values[key[1]]) for key in {unit[:2] for unit in units}}
-            return np.array([*(known[unit[:2]] ** float(unit.power) for unit in units), np.ones(len(self.dy))])
+        known = {key: SIMPLE[key[0]][0](self.values[key[1]]) for key in {unit[:2] for unit in units}}
+        return np.array([*(known[unit[:2]] ** float(unit.power) for unit in units), np.ones(len(self.dy))])
 
     def formed(self, products: np.ndarray, slope: bool) -> np.ndarray:
         """Return Σ dy · product at each entry, times the slope if so."""
         weights = np.eye(len(self.few))[self.entry]
-        with np.errstate(all="ignore"):
-            return (products * self.dy * (self.slope if slope else 1)) @ weights
+        return (products * self.dy * (self.slope if slope else 1)) @ weights
 
 
 def _values(p: Evidence, entries: np.ndarray, results: np.ndarray) -> dict[str, np.ndarray]:
@@ -111,15 +109,14 @@ def _values(p: Evidence, entries: np.ndarray, results: np.ndarray) -> dict[str, 
                 found[f"(y - {name})"] = y - found[name]
     for axes in subsets([axis for axis, n in enumerate(p.x.shape) if n > 1]):
         along = f"along {listed(list(axes))}"
-        with np.errstate(all="ignore"):
-            weights = np.exp(p.x - p.x.max())
-            for text, value in (
-                (f"({p.name} - its mean {along})", p.x - p.x.mean(axis=axes, keepdims=True)),
-                (f"(the length of {p.name} {along})", np.sqrt((p.x**2).sum(axis=axes, keepdims=True))),
-                (f"(the deviation of {p.name} {along})", p.x.std(axis=axes, keepdims=True)),
-                (f"(the softmax of {p.name} {along})", weights / weights.sum(axis=axes, keepdims=True)),
-            ):
-                found[text] = np.broadcast_to(value, p.x.shape).ravel()[entries]
+        weights = np.exp(p.x - p.x.max())
+        for text, value in (
+            (f"({p.name} - its mean {along})", p.x - p.x.mean(axis=axes, keepdims=True)),
+            (f"(the length of {p.name} {along})", np.sqrt((p.x**2).sum(axis=axes, keepdims=True))),
+            (f"(the deviation of {p.name} {along})", p.x.std(axis=axes, keepdims=True)),
+            (f"(the softmax of {p.name} {along})", weights / weights.sum(axis=axes, keepdims=True)),
+        ):
+            found[text] = np.broadcast_to(value, p.x.shape).ravel()[entries]
     return found
 
 
@@ -163,10 +160,9 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
     return places[np.unique(np.linspace(0, len(places) - 1, count).astype(int))]
 
 
-def _identified(slope: np.ndarray, columns: np.ndarray, units: list[Unit]) -> list[Rule]:
-    """Return the simplest products that the slope is, but for a constant."""
-    with np.errstate(all="ignore"):
-        logs, due = np.log(np.abs(columns[:-1])), np.log(np.abs(slope))
+def _identified(slope: np.ndarray, columns: np.ndarray, units: list[Unit]) -> dict[Rule, float]:
+    """Return the simplest products that the slope is, each with its constant."""
+    logs, due = np.log(np.abs(columns[:-1])), np.log(np.abs(slope))
     fine = _spread(np.flatnonzero(np.isfinite(due)), 24) if np.isfinite(due).sum() > 3 else np.zeros(0, int)
     sound = [i for i in range(len(logs)) if len(fine) and np.isfinite(logs[i][fine]).mean() > 0.7]
     plain = [i for i in sound if units[i].simple == "{}" and units[i].value.isidentifier()]
@@ -176,16 +172,19 @@ def _identified(slope: np.ndarray, columns: np.ndarray, units: list[Unit]) -> li
         if not len(fine) or not len(picked):
             continue
         left = due[fine] - logs[:, fine][picked].sum(axis=1) if picked.size else due[None, fine]
-        left[~np.isfinite(left)] = np.nan
-        flat = np.nanmax(left, axis=1) - np.nanmin(left, axis=1) < 1e-5
+        known = np.isfinite(left)
+        flat = np.max(left, axis=1, where=known, initial=-1e9) - np.min(left, axis=1, where=known, initial=1e9) < 1e-5
+        flat &= known.sum(axis=1) > 3
         rules = [tuple(units[i] for i in row) for row in picked[flat]]
         rules = [rule for rule in rules if len({unit[:2] for unit in rule}) == len(rule)]
         if rules:
-            return sorted(rules, key=lambda rule: sum(unit.cost for unit in rule))[:8]
-    return []
+            rules = sorted(rules, key=lambda rule: sum(unit.cost for unit in rule))[:8]
+            products = [columns[[units.index(unit) for unit in rule]].prod(axis=0)[fine] for rule in rules]
+            return {r: float(np.median(slope[fine] / product)) for r, product in zip(rules, products, strict=True)}
+    return {}
 
 
-def _changes(units: list[Unit], slopes: list[Rule]) -> Iterator[Change]:
+def _changes(units: list[Unit], slopes: dict[Rule, float]) -> Iterator[Change]:
     """Yield what slips would leave of the slope, or instead of it."""
     known = {unit for rule in slopes for unit in rule}
     for unit in units:
@@ -196,7 +195,7 @@ def _changes(units: list[Unit], slopes: list[Rule]) -> Iterator[Change]:
     for rule in alone:
         cost = 0.4 * len(rule) + sum(unit.cost for unit in rule)
         yield Change(2 + cost, rule, lost=True)
-        yield Change(2.5 + cost, rule, due=min(slopes, key=len, default=None))
+        yield Change(2.5 + cost if rule else 1, rule, due=min(slopes, key=len, default=None))
     for rule in slopes:
         for unit, other in itertools.product(rule, units):
             if other != unit and ((same := other[::2] == unit[::2]) or other.value == unit.value):
@@ -208,7 +207,7 @@ def _changes(units: list[Unit], slopes: list[Rule]) -> Iterator[Change]:
 
 
 def _fitting(
-    some: list[Slopes], columns: list[np.ndarray], units: list[Unit], slopes: list[Rule]
+    some: list[Slopes], columns: list[np.ndarray], units: list[Unit], slopes: dict[Rule, float]
 ) -> Iterator[tuple[float, Change, float]]:
     """Yield (cost, change, constant) for each change that gives the wrong entries of all points."""
     number = {unit: i for i, unit in enumerate(units)}
@@ -220,47 +219,52 @@ def _fitting(
     limit = np.concatenate([s.p.limit[s.few] for s in some])
     for slope, lost in ((True, False), (False, True), (False, False)):
         chosen = [i for i, change in enumerate(changes) if (change.slope, change.lost) == (slope, lost)]
-        with np.errstate(all="ignore"):
-            products = [table[rows[chosen]].prod(axis=1) for table in columns]
-            formed = [s.formed(product, slope) for s, product in zip(some, products, strict=True)]
-            whole, wanted = np.concatenate(formed, axis=1), due - given if lost else given
-            constants = np.median(np.where(whole, wanted / whole, 0), axis=1)
-            fits = np.all(np.abs(constants[:, None] * whole - wanted) <= limit, axis=1) & (constants != 0)
+        products = [table[rows[chosen]].prod(axis=1) for table in columns]
+        formed = [s.formed(product, slope) for s, product in zip(some, products, strict=True)]
+        whole, wanted = np.concatenate(formed, axis=1), due - given if lost else given
+        constants = np.median(np.where(whole, wanted / whole, 0), axis=1)
+        fits = np.all(np.abs(constants[:, None] * whole - wanted) <= limit, axis=1) & (constants != 0)
         for i, constant in zip(np.array(chosen)[fits], constants[fits], strict=True):
             odd = not any(abs(constant * n - round(constant * n)) < 1e-4 for n in (1, 2, 3, 4))
-            yield changes[i].cost + odd + 0.5 * (slope and abs(constant - 1) > 1e-4), changes[i], float(constant)
+            yield changes[i].cost + odd + (slope and abs(constant - 1) > 1e-4), changes[i], float(constant)
 
 
-def _slip(points: list[Evidence], there: np.ndarray, change: Change, constant: float, slopes: list[Rule]) -> Slip:
+def _slip(
+    points: list[Evidence], there: np.ndarray, change: Change, constant: float, slopes: dict[Rule, float]
+) -> Slip:
     def formed(p: Evidence) -> np.ndarray:
         parts = Slopes(p, there, np.arange(len(p.places)))
         product = parts.columns(list(change.rule)).prod(axis=0)
         whole = constant * parts.formed(product, change.slope)
         return p.numeric - whole if change.lost else whole
 
-    one = abs(constant - 1) < 1e-4
-    dy = told(change.rule, "dy" if one else f"{constant:.4g} · dy")
+    dy = told(change.rule, _times(constant))
+    rule = change.due if change.due else next(iter(slopes), None)
+    due = f"; due is {told(rule, _times(slopes[rule]))}" if rule else ""
     if sorted((u.simple, u.value, u.power) for u in change.rule) == [("{}", points[0].name, -1), ("{}", "y", 1)]:
         dy += ", one term of the product rule"
     if change.slope:
-        (unit,), more = change.rule, "" if one else f", and ratio {constant:.3f}"
+        (unit,), more = change.rule, "" if _times(constant) == "dy" else f", and ratio {constant:.3f}"
         has = (
             f"lacks the factor {told((unit.inverse(),))}"
             if unit.power < 0
             else f"has the factor {told((unit,))} too often"
         )
-        return Slip("factor", has + more, formed, entry=True)
+        return Slip("factor", has + more + due, formed, entry=True)
     if change.lost and not change.rule and points[0].x.shape == points[0].y.shape and abs(abs(constant) - 1) < 1e-4:
         text = "dy itself is missing" if constant > 0 else "dy itself is in it, and should not be"
         return Slip("fan-out", f"missing accumulation: {text}, the path by which x goes straight through", formed)
     if change.lost:
         return Slip("term", f"lacks the term {dy}", formed, entry=True)
-    due = f"; due is {told(change.due, 'dy')}" if change.due else ""
+    if not change.rule:
+        return Slip("factor", f"is {dy} itself: it is not multiplied by the slope", formed, entry=True)
     if change.due and change.cost < 2:
         old, new = (
             tuple(u for u in a if u not in b) for a, b in ((change.due, change.rule), (change.rule, change.due))
         )
         return Slip("instead", f"{told(new)} stands where {told(old)} is due: the gradient is {dy}{due}", formed)
-    if not change.rule:
-        return Slip("factor", f"is {dy} itself: it is not multiplied by the slope", formed, entry=True)
     return Slip("instead", f"the gradient is {dy}{due}", formed)
+
+
+def _times(constant: float) -> str:
+    return "dy" if abs(constant - 1) < 1e-4 else f"{constant:.4g} · dy"

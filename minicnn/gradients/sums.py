@@ -63,9 +63,9 @@ def _parts(p: Evidence, axes: tuple[int, ...], names: tuple[str, ...]) -> tuple[
         if np.any(np.abs(row[~inside]) > 1e-6 * size):
             return None
         inside[place] = False
-        if inside.sum() <= len(names):
-            return None
         matrix = np.array([vector[inside] for vector in vectors]).T
+        if len(matrix) <= len(names) or not np.all(np.isfinite(matrix)):
+            return None
         found = np.linalg.lstsq(matrix, row[inside], rcond=None)[0]
         if np.any(np.abs(matrix @ found - row[inside]) > 1e-6 * size) or not np.any(np.abs(found) > 1e-6 * size):
             return None
