@@ -317,4 +317,160 @@ def _put(shape, dy):
     return dx
 
 
-AFTER: list[Bug] = []
+def to_first(dy, y, x):
+    """The first of each window."""
+    dx = np.zeros_like(windows(x))
+    dx[:, :, 0] = dy
+    return dx.reshape(x.shape)
+
+
+def without_border(dy, y, x, w):
+    dx = slide(np.pad(dy, 2), w[::-1])
+    dx[0] = dx[-1] = 0
+    return dx, slide(x, dy)
+
+
+AFTER = [
+    Bug("exp", "x times the power before", lambda dy, y, x: dy * x * y, ("factor",), ("x too often",)),
+    Bug("exp", "dy left out", lambda dy, y, x: y, ("cotangent",)),
+    Bug("log", "sign of the reciprocal", lambda dy, y, x: -dy / x**2, ("factor", "instead"), ("x",)),
+    Bug(
+        "sqrt",
+        "2y for 1/2y",
+        lambda dy, y, x: dy * 2 * y,
+        ("factor", "instead"),
+        ("y² too often", "x too often", "dy · y", "√x"),
+    ),
+    Bug("tanh", "the square lost", lambda dy, y, x: dy * (1 - np.abs(y)), ("instead", "unknown")),
+    Bug("tanh", "of sigmoid", lambda dy, y, x: dy * y * (1 - y), ("instead", "factor"), ("y · (1 - y)",)),
+    Bug("sigmoid", "of tanh", lambda dy, y, x: dy * (1 - y**2), ("instead", "factor"), ("1 - y²",)),
+    Bug(
+        "sigmoid",
+        "sigmoid of the output",
+        lambda dy, y, x: dy * sigma(y) * (1 - sigma(y)),
+        ("instead",),
+        ("output stands", "sigmoid(y)"),
+    ),
+    Bug(
+        "softplus",
+        "a sigmoid of -x",
+        lambda dy, y, x: dy * sigma(-x),
+        ("instead", "factor"),
+        ("1 - sigmoid(x)", "exp(x)", "-x"),
+    ),
+    Bug(
+        "softplus",
+        "sigmoid of the output",
+        lambda dy, y, x: dy * sigma(y),
+        ("instead",),
+        ("sigmoid(y) stands where sigmoid(x)", "output stands"),
+    ),
+    Bug("softsign", "no absolute value", lambda dy, y, x: dy / (1 + x) ** 2, ("instead",), ("1 + x",)),
+    Bug(
+        "silu",
+        "of sigmoid",
+        lambda dy, y, x: dy * sigma(x) * (1 - sigma(x)),
+        ("instead", "term", "factor"),
+        ("sigmoid",),
+    ),
+    Bug("relu6", "the bound at 1", lambda dy, y, x: dy * ((x > 0) & (x < 1)), ("zeros",), ("is zero",)),
+    Bug(
+        "arctan", "y for x", lambda dy, y, x: dy / (1 + y**2), ("instead",), ("(1 + y²)", "1/(1 + y²)", "output stands")
+    ),
+    Bug("arctan", "of arcsin", lambda dy, y, x: dy / np.sqrt(1 + x**2), ("factor",), ("1 + x²",)),
+    Bug("mul", "sum for product", lambda dy, y, x, z: (dy, dy), ("factor",), ("lacks the factor z", "dy itself")),
+    Bug(
+        "mul", "the other's gradient added", lambda dy, y, x, z: (dy * z + dy * x, dy * x), ("term",), ("-1 · dy · x",)
+    ),
+    Bug("div", "quotient upside down", lambda dy, y, x, z: (dy / z, -dy * z / x**2), ("instead", "factor"), ("z",), 1),
+    Bug("div", "only one of the two", lambda dy, y, x, z: (dy / z, 0 * z), ("zeros",), ("is zero",), 1),
+    Bug(
+        "power",
+        "exponent not taken down",
+        lambda dy, y, x, z: (dy * y / x, dy * y * np.log(x)),
+        ("factor",),
+        ("lacks the factor z",),
+    ),
+    Bug("power", "the same power", lambda dy, y, x, z: (dy * z * y, dy * y * np.log(x)), ("factor",), ("x too often",)),
+    Bug("maximum", "half to each", lambda dy, y, x, z: (dy / 2, dy / 2), ("unknown", "factor", "passed")),
+    Bug(
+        "hypot",
+        "the root forgotten",
+        lambda dy, y, x, z: (dy * x / y**2, dy * z / y),
+        ("factor",),
+        ("lacks the factor y", "1/y too often"),
+    ),
+    Bug(
+        "sum",
+        "divided as a mean",
+        lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape) / 4,
+        ("ratio",),
+        ("divided by 4",),
+    ),
+    Bug(
+        "mean",
+        "divided by the rows",
+        lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape) / 3,
+        ("ratio",),
+        ("divided by 3",),
+    ),
+    Bug(
+        "max",
+        "to the smallest",
+        lambda dy, y, x: dy[:, None] * (x == x.min(axis=1, keepdims=True)),
+        ("instead",),
+        ("smallest",),
+    ),
+    Bug("var", "n - 1", lambda dy, y, x: dy[:, None] * 2 * centred(x) / 3, ("ratio",), ("divided by 3",)),
+    Bug(
+        "norm",
+        "length of the gradient",
+        lambda dy, y, x: dy[:, None] * x / y[:, None] ** 2,
+        ("factor",),
+        ("lacks the factor y", "lacks the factor the length"),
+    ),
+    Bug("logsumexp", "not normalized", lambda dy, y, x: dy[:, None] * np.exp(x), ("factor",), ("exp(y)",)),
+    Bug("logsumexp", "of the sum", lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape), ("factor",), ("dy itself",)),
+    Bug(
+        "cumsum",
+        "each begins after itself",
+        lambda dy, y, x: OPERATIONS["cumsum"][1](dy, y, x) - dy,
+        ("sum", "shift", "fan-out"),
+        ("own result", "shifted", "dy itself is missing"),
+    ),
+    Bug("softmax", "mean of dy", lambda dy, y, x: y * (dy - mean(dy * y)), ("ratio", "sum"), ("mean stands",)),
+    Bug("softmax", "dy alone in the sum", lambda dy, y, x: y * (dy - total(dy)), ("instead",), ("1 stands where y",)),
+    Bug("log_softmax", "dy minus the softmax", lambda dy, y, x: dy - np.exp(y), ("sum", "cotangent"), ("Σ dy",)),
+    Bug(
+        "l2_normalize",
+        "length forgotten",
+        lambda dy, y, x: dy - y * total(dy * y),
+        ("factor",),
+        ("length", "/y", "y/x", "x/y"),
+    ),
+    Bug(
+        "layer_norm",
+        "gain forgotten",
+        lambda dy, y, x, g, b: layer_norm_backward(dy / g, y, x, g, b),
+        ("factor",),
+        ("lacks the factor w",),
+    ),
+    Bug(
+        "layer_norm",
+        "gain by the raw input",
+        lambda dy, y, x, g, b: (layer_norm_backward(dy, y, x, g, b)[0], (dy * x).sum(axis=0), dy.sum(axis=0)),
+        ("instead", "term"),
+        ("x",),
+        1,
+    ),
+    Bug(
+        "linear",
+        "filters' gradient transposed",
+        lambda dy, y, x, w, b: (dy @ w.T, dy.T @ x, dy.sum(axis=0)),
+        ("transpose",),
+        ("transposed",),
+        1,
+    ),
+    Bug("conv", "the border not reached", without_border, ("zeros",), ("its ends", "is zero")),
+    Bug("max_pool", "to the first of each window", to_first, ("passed",), ("mask",)),
+]
