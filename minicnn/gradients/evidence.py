@@ -216,11 +216,11 @@ def _by_value(points: list[Evidence]) -> str:
         return f"{name} {'<' if here.max() < 0 else '>'} 0"
     if min(len(here), len(there)) < BOUND:
         return ""
-    for name, sizes, kept in ((name, here, there), (f"|{name}|", np.abs(here), np.abs(there))):
+    for text, sizes, kept in ((name, here, there), (f"|{name}|", np.abs(here), np.abs(there))):
         if sizes.max() < kept.min():
-            return f"{name} ≤ {sizes.max():.3g} (right from {kept.min():.3g})"
+            return f"{text} ≤ {sizes.max():.3g} (right from {kept.min():.3g})"
         if sizes.min() > kept.max():
-            return f"{name} ≥ {sizes.min():.3g} (right up to {kept.max():.3g})"
+            return f"{text} ≥ {sizes.min():.3g} (right up to {kept.max():.3g})"
     return ""
 
 

@@ -56,7 +56,7 @@ def causes(points: list[Evidence], f: Callable[..., Any]) -> list[Finding]:
         findings: dict[str, Finding] = {}
         for slip in family(few, f):
             fit = _fit(slip, few if slip.asks else points)
-            if slip.kind not in findings and (fit == "everywhere" or fit and slip.entry):
+            if slip.kind not in findings and (fit == "everywhere" or (fit and slip.entry)):
                 findings[slip.kind] = Finding(slip.kind, _told(slip, place if fit == "wrong" else ""))
             if len(findings) == (2 if family in (order, rules) else 1):
                 break
@@ -177,8 +177,10 @@ def _counts(evidence: Evidence) -> Iterator[tuple[str, int]]:
     for name, array in arrays.items():
         if array.size > 1:
             yield f"the elements of {name}", array.size
+    if evidence.y.size % max(evidence.x.size, 1) == 0 and evidence.y.size > evidence.x.size > 0:
+        yield f"the results per entry of {evidence.name}", evidence.y.size // evidence.x.size
     for name, array in arrays.items():
-        for axes in subsets([axis for axis in range(array.ndim)], array.ndim - 1):
+        for axes in subsets(list(range(array.ndim)), array.ndim - 1):
             size = math.prod(array.shape[axis] for axis in axes)
             if size > 1:
                 along = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
@@ -282,7 +284,8 @@ def order(points: list[Evidence], f: Callable[..., Any]) -> Iterator[Slip]:
         yield Slip("transpose", text, lambda p: p.rows.T @ p.cotangent.ravel())
     for axes in subsets([a for a in range(rank) if shape[a] > 1]):
         named = [names[axis] for axis in axes if "index" not in names[axis]]
-        text = f"the gradient is reversed along {listed(named) if named else axes_of(axes)}: a flip is missing, or one too many"
+        along = listed(named) if named else axes_of(axes)
+        text = f"the gradient is reversed along {along}: a flip is missing, or one too many"
         yield Slip("flip", text, lambda p, a=axes: np.flip(p.analytic, a).ravel()[p.places], mends=True, asks=False)
     wide = first.y.shape
     for axes in subsets([a for a in range(len(wide)) if wide[a] > 1]):
@@ -355,7 +358,10 @@ def _with_another_input(first: Evidence, f: Callable[..., Any]) -> Iterator[Slip
 def at_inputs(
     f: Callable[..., Any], number: int, change: Callable[[Evidence, np.ndarray], np.ndarray]
 ) -> Callable[[Evidence], np.ndarray | None]:
-    """Return a slip's `predict`: the true gradient where one input is changed. Three entries decide whether to go on."""
+    """Return a slip's `predict`: the true gradient where one input is changed, as far as it gives the wrong one.
+
+    It is None where an entry differs, and where there is a kink.
+    """
 
     def predict(p: Evidence) -> np.ndarray | None:
         changed = change(p, p.differences.arrays[number])
@@ -364,11 +370,15 @@ def at_inputs(
             there = Differences(f, arrays, p.cotangent, p.differences.eps)
             if there.value.shape != p.y.shape:
                 return None
-            few = np.flatnonzero(p.wrong)[:3]
-            for i in few:
-                if not abs(there.slopes(p.number, p.index(p.places[i])).central - p.given[i]) <= p.limit[i]:
+            formed = np.full(len(p.places), np.nan)
+            for i in [*np.flatnonzero(p.wrong), *np.flatnonzero(~p.wrong)]:
+                slopes = there.slopes(p.number, p.index(p.places[i]))
+                if not max(abs(slopes.left - p.given[i]), abs(slopes.right - p.given[i])) <= 2 * p.limit[
+                    i
+                ] + 1e-4 * abs(p.given[i]):
                     return None
-            return np.array([there.slopes(p.number, p.index(i)).central for i in p.places])
+                formed[i] = slopes.central
+            return formed
         except (ValueError, IndexError, ArithmeticError):  # f does not accept it, so this is not the cause
             return None
 
@@ -419,7 +429,8 @@ def lost_terms(points: list[Evidence], f: Any) -> Iterator[Slip]:
             text += f"gradient holds only the terms of {which}; sum over {axes_of(axes)}"
         yield Slip(kind, text, lambda p, x=axes, i=at: _along(p, x)[:, i])
     for axes in dict.fromkeys(axes for axes, _, _ in places):
-        text = f"missing accumulation: {name} reaches several elements of the result, and its gradient holds only the term of "
+        text = f"missing accumulation: {name} reaches several elements of the result, and its gradient holds only "
+        text += "the term of "
         last = f"{text}one, the last of them: is it overwritten (=) where it must be added to (+=)?"
         yield Slip("fan-out", last, lambda p, x=axes: _end(p, x, True))
         yield Slip("fan-out", f"{text}one, the first of them", lambda p, x=axes: _end(p, x, False))

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.gradients.evidence import Evidence, listed
-from minicnn.gradients.evidence import listed
 from minicnn.gradients.slips import Slip, subsets
 
 SIMPLE = {  # expressions in one value, and what each costs
@@ -147,7 +146,9 @@ def rules(points: list[Evidence], f: Any) -> Iterator[Slip]:
         for power in (POWERS if simple == "{}" else (1, -1, 2, -2) if simple[0] == "(" else (1, -1))
     ]
     columns = [part.columns(units) for part in some]
-    slopes = _identified(np.concatenate([part.slope for part in some]), np.concatenate(columns, axis=1), units)
+    whole = [Slopes(p, there, _spread(np.arange(len(p.places)), 2 * FEW)) for p in points]
+    known = np.concatenate([part.columns(units) for part in whole], axis=1)
+    slopes = _identified(np.concatenate([part.slope for part in whole]), known, units)
     best: float | None = None
     for cost, change, constant in sorted(_fitting(some, columns, units, slopes), key=lambda found: found[0]):
         best = cost if best is None else best
@@ -193,9 +194,9 @@ def _changes(units: list[Unit], slopes: dict[Rule, float]) -> Iterator[Change]:
     short = [u for u in units if u.power in (1, -1) and u.value.isidentifier() and "1 +" not in u.simple]
     alone = [(), *((u,) for u in units), *(two for two in itertools.combinations(short, 2) if two[0][:2] != two[1][:2])]
     for rule in alone:
-        cost = 0.4 * len(rule) + sum(unit.cost for unit in rule)
-        yield Change(2 + cost, rule, lost=True)
-        yield Change(2.5 + cost if rule else 1, rule, due=min(slopes, key=len, default=None))
+        cost, odd = sum(unit.cost for unit in rule), any(unit.simple != "{}" for unit in rule)
+        yield Change(2 + odd + 0.4 * len(rule) + cost, rule, lost=True)
+        yield Change(2.2 + 0.3 * len(rule) + cost / 2 if rule else 1, rule, due=next(iter(slopes), None))
     for rule in slopes:
         for unit, other in itertools.product(rule, units):
             if other != unit and ((same := other[::2] == unit[::2]) or other.value == unit.value):
@@ -241,7 +242,10 @@ def _slip(
     dy = told(change.rule, _times(constant))
     rule = change.due if change.due else next(iter(slopes), None)
     due = f"; due is {told(rule, _times(slopes[rule]))}" if rule else ""
-    if sorted((u.simple, u.value, u.power) for u in change.rule) == [("{}", points[0].name, -1), ("{}", "y", 1)]:
+    if not slopes and sorted((u.simple, u.value, u.power) for u in change.rule) == [
+        ("{}", points[0].name, -1),
+        ("{}", "y", 1),
+    ]:
         dy += ", one term of the product rule"
     if change.slope:
         (unit,), more = change.rule, "" if _times(constant) == "dy" else f", and ratio {constant:.3f}"

@@ -38,8 +38,9 @@ def sums(points: list[Evidence], f: Any) -> Iterator[Slip]:
     long = [axis for axis, n in enumerate(first.y.shape) if n > 1]
     vectors = list(_vectors(first))
     for axes, names in itertools.product(subsets(long), subsets(vectors, 2)):
-        if all(_parts(p, axes, names) is not None for p in points):
-            yield from _slips_of(points, axes, names, [a for a in subsets(long) if a != axes])
+        parts = {id(p): found for p in points if (found := _parts(p, axes, names)) is not None}
+        if len(parts) == len(points):
+            yield from _slips_of(parts, vectors, axes, names, [a for a in subsets(long) if a != axes])
             return
 
 
@@ -81,20 +82,22 @@ def _groups(p: Evidence, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def _slips_of(
-    points: list[Evidence], axes: tuple[int, ...], names: tuple[str, ...], others: list[tuple[int, ...]]
+    parts: dict[int, tuple[np.ndarray, np.ndarray]],
+    known: list[str],
+    axes: tuple[int, ...],
+    names: tuple[str, ...],
+    others: list[tuple[int, ...]],
 ) -> Iterator[Slip]:
-    along, known = axes_of(axes), list(_vectors(points[0]))
+    along = axes_of(axes)
 
     def slip(kind: str, text: str, change: Callable[..., np.ndarray]) -> Slip:
         """Return the slip in which `change` gives each part of the sum from (p, number, β, sum over axes, vector)."""
 
-        def predict(p: Evidence) -> np.ndarray | None:
-            parts = _parts(p, axes, names)
-            if parts is None:
-                return None
-            total = parts[0] * _dy(p)
-            for number, (name, beta) in enumerate(zip(names, parts[1], strict=True)):
-                total = total + change(p, number, beta, _vectors(p)[name])
+        def predict(p: Evidence) -> np.ndarray:
+            delta, betas = parts[id(p)]
+            vectors, total = _vectors(p), delta * _dy(p)
+            for number, (name, beta) in enumerate(zip(names, betas, strict=True)):
+                total = total + change(p, number, beta, vectors[name])
             return total
 
         return Slip(kind, text, predict)
@@ -123,16 +126,15 @@ def _slips_of(
                 f"{sum_of} {text}",
                 each(number, lambda p, b, v, c=factor: c * right(p, b, v * p.cotangent)),
             )
-        count = lambda p: np.prod([p.y.shape[axis] for axis in axes])  # noqa: E731
         yield slip(
             "ratio",
             f"a mean stands where {sum_of} is due",
-            each(number, lambda p, b, v: right(p, b, v * p.cotangent) / count(p)),
+            each(number, lambda p, b, v: right(p, b, v * p.cotangent) / _count(p, axes)),
         )
         yield slip(
             "ratio",
             f"the sum stands where a mean is due: {sum_of}",
-            each(number, lambda p, b, v: right(p, b, v * p.cotangent) * count(p)),
+            each(number, lambda p, b, v: right(p, b, v * p.cotangent) * _count(p, axes)),
         )
         yield slip("cotangent", f"dy is missing within {sum_of}", each(number, lambda p, b, v: right(p, b, v)))
         yield slip(
@@ -160,3 +162,7 @@ def _scaled(p: Evidence, beta: np.ndarray, new: str, old: str) -> np.ndarray:
     """Return β with one vector in it for another."""
     known = _vectors(p)
     return beta * (known[new] / known[old]).ravel()[p.places]
+
+
+def _count(p: Evidence, axes: tuple[int, ...]) -> int:
+    return int(np.prod([p.y.shape[axis] for axis in axes]))

@@ -330,7 +330,7 @@ def without_border(dy, y, x, w):
     return dx, slide(x, dy)
 
 
-AFTER = [
+BUGS += [
     Bug("exp", "x times the power before", lambda dy, y, x: dy * x * y, ("factor",), ("x too often",)),
     Bug("exp", "dy left out", lambda dy, y, x: y, ("cotangent",)),
     Bug("log", "sign of the reciprocal", lambda dy, y, x: -dy / x**2, ("factor", "instead"), ("x",)),
@@ -343,7 +343,7 @@ AFTER = [
     ),
     Bug("tanh", "the square lost", lambda dy, y, x: dy * (1 - np.abs(y)), ("instead", "unknown")),
     Bug("tanh", "of sigmoid", lambda dy, y, x: dy * y * (1 - y), ("instead", "factor"), ("y · (1 - y)",)),
-    Bug("sigmoid", "of tanh", lambda dy, y, x: dy * (1 - y**2), ("instead", "factor"), ("1 - y²",)),
+    Bug("sigmoid", "of tanh", lambda dy, y, x: dy * (1 - y**2), ("instead",), ("(1 + y) · (1 - y)",)),
     Bug(
         "sigmoid",
         "sigmoid of the output",
@@ -392,7 +392,7 @@ AFTER = [
         ("lacks the factor z",),
     ),
     Bug("power", "the same power", lambda dy, y, x, z: (dy * z * y, dy * y * np.log(x)), ("factor",), ("x too often",)),
-    Bug("maximum", "half to each", lambda dy, y, x, z: (dy / 2, dy / 2), ("unknown", "factor", "passed")),
+    Bug("maximum", "half to each", lambda dy, y, x, z: (dy / 2, dy / 2), ("ratio",), ("each has ratio 0.5",)),
     Bug(
         "hypot",
         "the root forgotten",
@@ -430,7 +430,7 @@ AFTER = [
         ("lacks the factor y", "lacks the factor the length"),
     ),
     Bug("logsumexp", "not normalized", lambda dy, y, x: dy[:, None] * np.exp(x), ("factor",), ("exp(y)",)),
-    Bug("logsumexp", "of the sum", lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape), ("factor",), ("dy itself",)),
+    Bug("logsumexp", "of the sum", lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape), ("factor",), ("softmax",)),
     Bug(
         "cumsum",
         "each begins after itself",
@@ -474,3 +474,5 @@ AFTER = [
     Bug("conv", "the border not reached", without_border, ("zeros",), ("its ends", "is zero")),
     Bug("max_pool", "to the first of each window", to_first, ("passed",), ("mask",)),
 ]
+
+AFTER: list[Bug] = []
