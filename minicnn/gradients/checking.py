@@ -279,12 +279,13 @@ def _compare_ties(
     if abs(right - left) > limit / 2 or abs(total - right) <= limit or not math.isfinite(total + left + right):
         return
     text = f"ties: moved together, equal entries give the slope {right:.6g}, and their gradients add up to {total:.6g}"
+    text += ": what they share is given to each, or to none"
     for number, (report, gradient, indices) in enumerate(zip(reports, gradients, tied, strict=True)):
         if indices and gradient is not None:
             report.wrong += indices
             report.inconclusive = [doubt for doubt in report.inconclusive if doubt.index not in indices]
             report.worst = indices[0], float(gradient[indices[0]]), differences.slopes(number, indices[0]).central
-            report.findings = [Finding("ties", f"{text}: each is given the whole, where they share it")]
+            report.findings = [Finding("ties", text)]
 
 
 def _chosen(array: np.ndarray, random: np.random.Generator) -> list[Index]:

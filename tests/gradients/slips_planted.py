@@ -1,8 +1,9 @@
 """Operations as a learner writes them, and slips in their backward: what gradcheck has to name.
 
 OPERATIONS: name: (forward, backward, draw of the inputs). BUGS: an operation, the slip in words, the backward with it,
-the input that it spoils, the kinds that name it rightly, and words that the finding must hold. AFTER: bugs of the same
-form, written when the rules had been frozen, from the names of the operations alone.
+the kinds that name it rightly, words that the finding must hold, the input that it spoils. AFTER: forty bugs written
+after the rules had been frozen, from the names of the operations alone. HARD: inputs that hide much, or lie at kinks.
+What the rules do not name has the kind "unknown".
 """
 
 from typing import Any, NamedTuple
@@ -187,6 +188,17 @@ OPERATIONS: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
+ZEROS, ONES, PAIRS = np.zeros((3, 4)), np.ones((3, 4)), np.tile([1.0, -1.0], (3, 2))
+HARD = [
+    *((name, [values]) for name in ("exp", "tanh", "sigmoid", "softsign", "relu6") for values in (ZEROS, ONES, PAIRS)),
+    *((name, [values]) for name in ("softmax", "log_softmax", "logsumexp", "cumsum") for values in (ZEROS, PAIRS)),
+    ("hypot", [ONES, ONES]),
+    ("norm", [PAIRS]),
+    ("mul", [ZEROS, ONES]),
+    ("var", [PAIRS]),
+]
+
+
 class Bug(NamedTuple):
     """op: of OPERATIONS. slip: in words. backward: with the slip. kinds: that name it rightly. says: words of it."""
 
@@ -341,7 +353,7 @@ BUGS += [
         ("factor", "instead"),
         ("y² too often", "x too often", "dy · y", "√x"),
     ),
-    Bug("tanh", "the square lost", lambda dy, y, x: dy * (1 - np.abs(y)), ("instead", "unknown")),
+    Bug("tanh", "the square lost", lambda dy, y, x: dy * (1 - np.abs(y)), ("factor",), ("lacks the factor 1 + |y|",)),
     Bug("tanh", "of sigmoid", lambda dy, y, x: dy * y * (1 - y), ("instead", "factor"), ("y · (1 - y)",)),
     Bug("sigmoid", "of tanh", lambda dy, y, x: dy * (1 - y**2), ("instead",), ("(1 + y) · (1 - y)",)),
     Bug(
@@ -475,4 +487,105 @@ BUGS += [
     Bug("max_pool", "to the first of each window", to_first, ("passed",), ("mask",)),
 ]
 
-AFTER: list[Bug] = []
+AFTER = [
+    Bug("exp", "minus", lambda dy, y, x: -dy * y, ("sign",)),
+    Bug("exp", "exp of the output", lambda dy, y, x: dy * np.exp(y), ("instead",), ("exp(y)", "output")),
+    Bug("log", "slope left out", lambda dy, y, x: 1.0 * dy, ("factor",), ("x too often; due is dy/x",)),
+    Bug("log", "base ten", lambda dy, y, x: dy / (x * np.log(10)), ("ratio",), ("0.434",)),
+    Bug("sqrt", "of the input", lambda dy, y, x: dy * 0.5 * x, ("factor", "instead"), ("x",)),
+    Bug(
+        "sqrt",
+        "root of the reciprocal twice",
+        lambda dy, y, x: dy / (2 * np.sqrt(y)),
+        ("factor", "instead"),
+        ("√y", "y"),
+    ),
+    Bug("tanh", "of the argument, squared", lambda dy, y, x: dy * (1 - y) ** 2, ("instead", "factor"), ("(1 - y)²",)),
+    Bug("tanh", "only the square", lambda dy, y, x: dy * y**2, ("instead", "term"), ("y²",)),
+    Bug("sigmoid", "only the complement", lambda dy, y, x: dy * (1 - y), ("factor",), ("lacks the factor y",)),
+    Bug("sigmoid", "plus", lambda dy, y, x: dy * y * (1 + y), ("instead",), ("1 + y stands where 1 - y",)),
+    Bug("softplus", "the tangent", lambda dy, y, x: dy * np.tanh(x), ("unknown",)),
+    Bug("softplus", "without its one", lambda dy, y, x: dy * np.exp(x), ("instead", "factor"), ("exp(x)", "exp(y)")),
+    Bug("softsign", "sign for slope", lambda dy, y, x: dy * np.sign(x) / (1 + np.abs(x)) ** 2, ("sign",), ("x < 0",)),
+    Bug("silu", "the output as slope", lambda dy, y, x: dy * y, ("instead",), ("dy · y",)),
+    Bug("relu6", "no lower bound", lambda dy, y, x: dy * (x < 6), ("passed",), ("x < 0",)),
+    Bug("arctan", "x not squared", lambda dy, y, x: dy / (1 + np.abs(x)), ("instead",), ("1 + |x|",)),
+    Bug("mul", "both factors", lambda dy, y, x, z: (dy * y, dy * x), ("factor",), ("x too often",)),
+    Bug("mul", "minus for the second", lambda dy, y, x, z: (dy * z, -dy * x), ("sign",), ("",), 1),
+    Bug("div", "z on top", lambda dy, y, x, z: (dy * z, -dy * x / z**2), ("factor",), ("z² too often",)),
+    Bug("div", "x left out", lambda dy, y, x, z: (dy / z, -dy / z**2), ("factor",), ("lacks the factor x",), 1),
+    Bug("power", "the logarithm left out", lambda dy, y, x, z: (dy * z * y / x, dy * y), ("factor",), ("log(x)",), 1),
+    Bug(
+        "maximum",
+        "masked by the second's sign",
+        lambda dy, y, x, z: (dy * (x > z), dy * (z > 0)),
+        ("passed",),
+        ("mask",),
+        1,
+    ),
+    Bug("hypot", "the other side", lambda dy, y, x, z: (dy * z / y, dy * z / y), ("instead",), ("z stands where x",)),
+    Bug("sum", "row of the first", lambda dy, y, x: np.broadcast_to(dy[0], x.shape), ("unknown",)),
+    Bug(
+        "mean",
+        "by all elements",
+        lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape) / 12,
+        ("ratio",),
+        ("divided by",),
+    ),
+    Bug("max", "shared by all", lambda dy, y, x: np.broadcast_to(dy[:, None], x.shape) / 4, ("unknown",)),
+    Bug(
+        "var",
+        "as if it were the mean square",
+        lambda dy, y, x: dy[:, None] * centred(x) / 4,
+        ("ratio",),
+        ("2 is forgotten",),
+    ),
+    Bug("norm", "of the squared length", lambda dy, y, x: dy[:, None] * x * 2 / y[:, None], ("ratio",), ("2.000",)),
+    Bug("norm", "sign of x", lambda dy, y, x: dy[:, None] * np.sign(x), ("unknown",)),
+    Bug("prod", "product of none", lambda dy, y, x: dy[:, None] / x, ("factor",), ("lacks the factor y",)),
+    Bug(
+        "softmax", "twice the projection", lambda dy, y, x: y * (dy - 2 * total(dy * y)), ("ratio",), ("counted twice",)
+    ),
+    Bug("softmax", "plus the projection", lambda dy, y, x: y * (dy + total(dy * y)), ("sign",), ("wrong sign",)),
+    Bug("log_softmax", "mean for sum", lambda dy, y, x: dy - np.exp(y) * mean(dy), ("ratio",), ("mean stands",)),
+    Bug(
+        "l2_normalize",
+        "divided twice",
+        lambda dy, y, x: (dy - y * total(dy * y)) / length(x) ** 2,
+        ("factor",),
+        ("length",),
+    ),
+    Bug(
+        "layer_norm",
+        "offset by its mean",
+        lambda dy, y, x, g, b: (*layer_norm_backward(dy, y, x, g, b)[:2], dy[0]),
+        ("broadcast", "fan-out"),
+        ("[0, :]",),
+        2,
+    ),
+    Bug(
+        "batch_norm",
+        "variance as constant",
+        lambda dy, y, x: (dy - dy.mean(axis=0)) / x.std(axis=0),
+        ("sum",),
+        ("Σ y · dy",),
+    ),
+    Bug(
+        "linear",
+        "offset of the last row",
+        lambda dy, y, x, w, b: (dy @ w.T, x.T @ dy, dy[-1]),
+        ("broadcast",),
+        ("[4, :]",),
+        2,
+    ),
+    Bug(
+        "conv",
+        "filters read in reverse",
+        lambda dy, y, x, w: (slide(np.pad(dy, 2), w[::-1]), slide(x[::-1], dy)),
+        ("kernel",),
+        ("right for x reversed",),
+        1,
+    ),
+    Bug("avg_pool", "sum of the window", lambda dy, y, x: np.repeat(dy, 2, axis=1), ("ratio",), ("2.000",)),
+    Bug("upsample", "only the first copy", lambda dy, y, x: dy[:, ::2], ("fan-out",), ("first",)),
+]
