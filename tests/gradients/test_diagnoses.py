@@ -227,6 +227,52 @@ def test_its_nearest_miss_is_not(name):
     assert kind == "unknown" and UNKNOWN in text, text
 
 
+@op
+def softsign_at_midnight(x):
+    return x / (1 + np.abs(x)), lambda dy: dy / (1 + np.abs(x))
+
+
+@op
+def tanh_of_the_output(x):
+    y = np.tanh(x)
+    return y, lambda dy: dy * (1 - y)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "said"),
+    [
+        (
+            softsign_at_midnight,
+            [0.0, 0.5, 3.0],
+            "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²",
+        ),
+        (softsign_at_midnight, [1.0, -1.0, 1.0], "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²"),
+        (tanh_of_the_output, [1.0, 1.0, 1.0], "1 - y stands where 1 - y² is due: the gradient is dy · (1 - y)"),
+        (tanh_of_the_output, [-1.0, 0.0, 1.0], "1 - y stands where 1 - y² is due: the gradient is dy · (1 - y)"),
+    ],
+)
+def test_what_zeros_and_equal_values_hide_is_seen_at_other_inputs(f, x, said):
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(f, np.array(x))
+    (finding,) = caught.value.report.findings
+    assert finding.text.startswith(said)
+
+
+def test_a_bound_on_the_values_is_told_with_what_is_right():
+    bounded = op(lambda x: (np.maximum(x, 0), lambda dy: dy * (x > 0) * (x < 10)))
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(bounded, np.array([-1.0, 0.5, 12.0, 20.0]))
+    (finding,) = caught.value.report.findings
+    assert finding.kind == "zeros" and "x ≥ 1" in finding.text and "(right up to" in finding.text
+
+
+def test_where_two_slips_give_the_same_both_are_named():
+    roll = op(lambda x: (np.roll(x, 1), lambda dy: np.roll(dy, 1)))
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(roll, np.random.default_rng(0).standard_normal(6))
+    assert [finding.kind for finding in caught.value.report.findings] == ["transpose", "kernel"]
+
+
 def test_inputs_that_cannot_be_the_factor_do_not_hide_one_that_is():
     @op
     def product(x, s, z):
