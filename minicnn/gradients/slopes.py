@@ -132,11 +132,8 @@ def rules(points: list[Evidence], f: Any) -> Iterator[Slip]:
     size = max(np.abs(p.rows).max(initial=0) for p in shared)
     there = np.any([np.abs(p.rows) > 1e-9 * size for p in shared], axis=0)
     some = [Slopes(p, there, _spread(np.flatnonzero(p.wrong), FEW)) for p in points if p.wrong.any()]
-    if (
-        len(shared) < len(points)
-        or sum(len(part.few) for part in some) < 4
-        or not 0 < sum(len(part.dy) for part in some) <= MANY
-    ):
+    entries, count = sum(len(part.few) for part in some), sum(len(part.dy) for part in some)
+    if len(shared) < len(points) or entries < 4 or not 0 < count <= MANY:
         return
     values = [v for v in some[0].values if all(v in part.values for part in some)]
     units = [
@@ -149,12 +146,9 @@ def rules(points: list[Evidence], f: Any) -> Iterator[Slip]:
     whole = [Slopes(p, there, _spread(np.arange(len(p.places)), 2 * FEW)) for p in points]
     known = np.concatenate([part.columns(units) for part in whole], axis=1)
     slopes = _identified(np.concatenate([part.slope for part in whole]), known, units)
-    best: float | None = None
-    for cost, change, constant in sorted(_fitting(some, columns, units, slopes), key=lambda found: found[0]):
-        best = cost if best is None else best
-        if cost > best + 0.01:
-            return
-        yield _slip(points, there, change, constant, slopes)
+    found = sorted(_fitting(some, columns, units, slopes), key=lambda found: found[0])
+    for _, change, constant in (each for each in found if each[0] <= found[0][0] + 0.01):
+        yield _slip(points[0], there, change, constant, slopes)
 
 
 def _spread(places: np.ndarray, count: int) -> np.ndarray:
@@ -230,44 +224,33 @@ def _fitting(
             yield changes[i].cost + odd + (slope and abs(constant - 1) > 1e-4), changes[i], float(constant)
 
 
-def _slip(
-    points: list[Evidence], there: np.ndarray, change: Change, constant: float, slopes: dict[Rule, float]
-) -> Slip:
+def _slip(first: Evidence, there: np.ndarray, change: Change, constant: float, slopes: dict[Rule, float]) -> Slip:
     def formed(p: Evidence) -> np.ndarray:
         parts = Slopes(p, there, np.arange(len(p.places)))
-        product = parts.columns(list(change.rule)).prod(axis=0)
-        whole = constant * parts.formed(product, change.slope)
+        whole = constant * parts.formed(parts.columns(list(change.rule)).prod(axis=0), change.slope)
         return p.numeric - whole if change.lost else whole
 
-    dy = told(change.rule, _times(constant))
-    rule = change.due if change.due else next(iter(slopes), None)
+    dy, rule = told(change.rule, _times(constant)), change.due or next(iter(slopes), None)
     due = f"; due is {told(rule, _times(slopes[rule]))}" if rule else ""
-    if not slopes and sorted((u.simple, u.value, u.power) for u in change.rule) == [
-        ("{}", points[0].name, -1),
-        ("{}", "y", 1),
-    ]:
+    if not slopes and {unit[1:] for unit in change.rule} == {(first.name, -1), ("y", 1)}:
         dy += ", one term of the product rule"
     if change.slope:
         (unit,), more = change.rule, "" if _times(constant) == "dy" else f", and ratio {constant:.3f}"
-        has = (
-            f"lacks the factor {told((unit.inverse(),))}"
-            if unit.power < 0
-            else f"has the factor {told((unit,))} too often"
-        )
-        return Slip("factor", has + more + due, formed, entry=True)
-    if change.lost and not change.rule and points[0].x.shape == points[0].y.shape and abs(abs(constant) - 1) < 1e-4:
+        text = "lacks the factor {}" if unit.power < 0 else "has the factor {} too often"
+        text = text.format(told((unit.inverse() if unit.power < 0 else unit,)))
+        return Slip("factor", text + more + due, formed, entry=True)
+    if change.lost and not change.rule and first.x.shape == first.y.shape and abs(abs(constant) - 1) < 1e-4:
         text = "dy itself is missing" if constant > 0 else "dy itself is in it, and should not be"
         return Slip("fan-out", f"missing accumulation: {text}, the path by which x goes straight through", formed)
     if change.lost:
         return Slip("term", f"lacks the term {dy}", formed, entry=True)
     if not change.rule:
         return Slip("factor", f"is {dy} itself: it is not multiplied by the slope", formed, entry=True)
+    text = f"the gradient is {dy}{due}"
     if change.due and change.cost < 2:
-        old, new = (
-            tuple(u for u in a if u not in b) for a, b in ((change.due, change.rule), (change.rule, change.due))
-        )
-        return Slip("instead", f"{told(new)} stands where {told(old)} is due: the gradient is {dy}{due}", formed)
-    return Slip("instead", f"the gradient is {dy}{due}", formed)
+        old, new = [u for u in change.due if u not in change.rule], [u for u in change.rule if u not in change.due]
+        text = f"{told(tuple(new))} stands where {told(tuple(old))} is due: {text}"
+    return Slip("instead", text, formed)
 
 
 def _times(constant: float) -> str:

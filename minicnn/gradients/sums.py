@@ -15,10 +15,8 @@ import numpy as np
 from minicnn.gradients.evidence import Evidence
 from minicnn.gradients.slips import Slip, axes_of, subsets
 
-Vectors = dict[str, np.ndarray]
 
-
-def _vectors(p: Evidence) -> Vectors:
+def _vectors(p: Evidence) -> dict[str, np.ndarray]:
     """Return what may be summed with dy, or multiply the sum: by name, in the shape of x and y."""
     found = {"1": np.ones_like(p.y), "y": p.y, "x": p.x, "exp(y)": np.exp(p.y)}
     for name, array in p.others.items():
@@ -40,7 +38,8 @@ def sums(points: list[Evidence], f: Any) -> Iterator[Slip]:
     for axes, names in itertools.product(subsets(long), subsets(vectors, 2)):
         parts = {id(p): found for p in points if (found := _parts(p, axes, names)) is not None}
         if len(parts) == len(points):
-            yield from _slips_of(parts, vectors, axes, names, [a for a in subsets(long) if a != axes])
+            by = axes, [other for other in subsets(long) if other != axes]
+            yield from _slips_of(parts, vectors, names, by, int(np.prod([first.y.shape[axis] for axis in axes])))
             return
 
 
@@ -54,9 +53,9 @@ def _diagonal(p: Evidence) -> np.ndarray:
 
 def _parts(p: Evidence, axes: tuple[int, ...], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
     """Return δ and the β of each vector, if the slopes are zero outside the groups and of that form inside them."""
-    groups = _groups(p, axes)
-    known = _vectors(p)
-    vectors = [known[name].ravel() for name in names]
+    rest = [1 if axis in axes else n for axis, n in enumerate(p.y.shape)]
+    groups = np.broadcast_to(np.arange(np.prod(rest)).reshape(rest), p.y.shape).ravel()
+    vectors = [_vectors(p)[name].ravel() for name in names]
     delta, beta = np.zeros(len(p.places)), np.zeros((len(names), len(p.places)))
     size = np.abs(p.rows).max(initial=0)
     for i, (place, row) in enumerate(zip(p.places, p.rows, strict=True)):
@@ -75,94 +74,53 @@ def _parts(p: Evidence, axes: tuple[int, ...], names: tuple[str, ...]) -> tuple[
     return delta, beta
 
 
-def _groups(p: Evidence, axes: tuple[int, ...]) -> np.ndarray:
-    """Return the number of each element's group: those that agree on all other axes."""
-    rest = [1 if axis in axes else n for axis, n in enumerate(p.y.shape)]
-    return np.broadcast_to(np.arange(np.prod(rest)).reshape(rest), p.y.shape).ravel()
-
-
 def _slips_of(
-    parts: dict[int, tuple[np.ndarray, np.ndarray]],
-    known: list[str],
-    axes: tuple[int, ...],
-    names: tuple[str, ...],
-    others: list[tuple[int, ...]],
+    parts: dict[int, tuple[np.ndarray, np.ndarray]], known: list[str], names: tuple[str, ...], by: tuple, count: int
 ) -> Iterator[Slip]:
-    along = axes_of(axes)
+    axes, others = by
 
-    def slip(kind: str, text: str, change: Callable[..., np.ndarray]) -> Slip:
-        """Return the slip in which `change` gives each part of the sum from (p, number, β, sum over axes, vector)."""
+    def whole(p: Evidence, weights: np.ndarray, over: tuple[int, ...] = axes) -> np.ndarray:
+        return np.broadcast_to(weights.sum(axis=over, keepdims=True), p.y.shape).ravel()[p.places]
+
+    def right(p: Evidence, b: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return b * whole(p, v * p.cotangent)
+
+    def predicting(part: Callable[..., np.ndarray], number: int | None) -> Callable[[Evidence], np.ndarray]:
+        """Return a slip's `predict`, in which `part` of (p, β, a) gives one part of the sum, or each."""
 
         def predict(p: Evidence) -> np.ndarray:
-            delta, betas = parts[id(p)]
-            vectors, total = _vectors(p), delta * _dy(p)
-            for number, (name, beta) in enumerate(zip(names, betas, strict=True)):
-                total = total + change(p, number, beta, vectors[name])
-            return total
+            (delta, betas), vectors = parts[id(p)], _vectors(p)
+            terms = [(part if number in (None, i) else right, b, vectors[names[i]]) for i, b in enumerate(betas)]
+            return delta * _dy(p) + sum(form(p, b, v) for form, b, v in terms)
 
-        return Slip(kind, text, predict)
-
-    def right(p: Evidence, beta: np.ndarray, weights: np.ndarray, over: tuple[int, ...] = axes) -> np.ndarray:
-        whole = np.broadcast_to(weights.sum(axis=over, keepdims=True), p.y.shape)
-        return beta * whole.ravel()[p.places]
-
-    def each(number: int | None, changed: Callable[..., Any]) -> Callable[..., np.ndarray]:
-        return lambda p, n, beta, v: changed(p, beta, v) if number in (None, n) else right(p, beta, v * p.cotangent)
+        return predict
 
     for number in (None, *range(len(names))) if len(names) > 1 else (None,):
         chosen = names if number is None else (names[number],)
-        sum_of = " and ".join(f"Σ {'' if name == '1' else name + ' · '}dy" for name in chosen) + f" over {along}"
-        yield slip(
-            "sum",
-            f"the sum is missing: {sum_of}, the projection that is to be taken out",
-            each(number, lambda p, b, v: 0 * b),
-        )
+        sum_of = " and ".join(f"Σ {name} · dy" for name in chosen).replace("1 · ", "") + f" over {axes_of(axes)}"
+        rows: list[tuple[str, str, Callable[..., np.ndarray]]] = [
+            ("sum", f"the sum is missing: {sum_of}, the projection that is to be taken out", lambda p, b, v: 0 * b),
+            ("sign", f"{sum_of} has the wrong sign", lambda p, b, v: -right(p, b, v)),
+            ("ratio", f"{sum_of} is counted twice", lambda p, b, v: 2 * right(p, b, v)),
+            ("ratio", f"a mean stands where {sum_of} is due", lambda p, b, v: right(p, b, v) / count),
+            ("ratio", f"the sum stands where a mean is due: {sum_of}", lambda p, b, v: right(p, b, v) * count),
+            ("cotangent", f"dy is missing within {sum_of}", lambda p, b, v: b * whole(p, v)),
+            ("sum", f"{sum_of}: the sum itself is missing", lambda p, b, v: b * v.ravel()[p.places] * _dy(p)),
+            ("sum", f"{sum_of}: only its factor is there", lambda p, b, v: b),
+        ]
         for over in others:
             text = f"the sum runs over another axis: {sum_of} is due, not over {axes_of(over)}"
-            yield slip("axis", text, each(number, lambda p, b, v, over=over: right(p, b, v * p.cotangent, over)))
-        for factor, text in ((-1, "has the wrong sign"), (2, "is counted twice"), (0.5, "is counted half")):
-            yield slip(
-                "sign" if factor < 0 else "ratio",
-                f"{sum_of} {text}",
-                each(number, lambda p, b, v, c=factor: c * right(p, b, v * p.cotangent)),
-            )
-        yield slip(
-            "ratio",
-            f"a mean stands where {sum_of} is due",
-            each(number, lambda p, b, v: right(p, b, v * p.cotangent) / _count(p, axes)),
-        )
-        yield slip(
-            "ratio",
-            f"the sum stands where a mean is due: {sum_of}",
-            each(number, lambda p, b, v: right(p, b, v * p.cotangent) * _count(p, axes)),
-        )
-        yield slip("cotangent", f"dy is missing within {sum_of}", each(number, lambda p, b, v: right(p, b, v)))
-        yield slip(
-            "sum",
-            f"{sum_of}: the sum itself is missing",
-            each(number, lambda p, b, v: b * (v * p.cotangent).ravel()[p.places]),
-        )
-        yield slip("sum", f"{sum_of}: only its factor is there", each(number, lambda p, b, v: b))
-        for new in known:
-            if new not in names:
-                text = f"{new} stands where {' and '.join(chosen)} is due within {sum_of}"
-                yield slip(
-                    "instead", text, each(number, lambda p, b, v, n=new: right(p, b, _vectors(p)[n] * p.cotangent))
-                )
-    for new, old in itertools.permutations(known, 2):
-        text = f"{new} stands where {old} is due: it multiplies Σ {names[0]} · dy over {along}"
-        yield slip(
-            "instead",
-            text.replace("1 · ", ""),
-            lambda p, n, b, v, new=new, old=old: right(p, _scaled(p, b, new, old), v * p.cotangent),
-        )
+            rows.append(("axis", text, lambda p, b, v, over=over: b * whole(p, v * p.cotangent, over)))
+        for new in (name for name in known if name not in names):
+            text = f"{new} stands where {' and '.join(chosen)} is due within {sum_of}"
+            rows.append(("instead", text, lambda p, b, v, new=new: right(p, b, _vectors(p)[new])))
+        for new, old in itertools.permutations(known, 2):
+            text = f"{new} stands where {old} is due: it multiplies {sum_of}"
+            scaled = lambda p, b, v, new=new, old=old: right(p, b * _ratio(p, new, old), v)  # noqa: E731
+            rows.append(("instead", text, scaled))
+        yield from (Slip(kind, text, predicting(part, number)) for kind, text, part in rows)
 
 
-def _scaled(p: Evidence, beta: np.ndarray, new: str, old: str) -> np.ndarray:
-    """Return β with one vector in it for another."""
+def _ratio(p: Evidence, new: str, old: str) -> np.ndarray:
     known = _vectors(p)
-    return beta * (known[new] / known[old]).ravel()[p.places]
-
-
-def _count(p: Evidence, axes: tuple[int, ...]) -> int:
-    return int(np.prod([p.y.shape[axis] for axis in axes]))
+    return (known[new] / known[old]).ravel()[p.places]

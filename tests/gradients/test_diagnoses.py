@@ -246,7 +246,11 @@ def tanh_of_the_output(x):
             [0.0, 0.5, 3.0],
             "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²",
         ),
-        (softsign_at_midnight, [1.0, -1.0, 1.0], "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²"),
+        (
+            softsign_at_midnight,
+            [1.0, -1.0, 1.0],
+            "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²",
+        ),
         (tanh_of_the_output, [1.0, 1.0, 1.0], "1 - y stands where 1 - y² is due: the gradient is dy · (1 - y)"),
         (tanh_of_the_output, [-1.0, 0.0, 1.0], "1 - y stands where 1 - y² is due: the gradient is dy · (1 - y)"),
     ],
