@@ -163,9 +163,9 @@ plt.show()
 # where y[o] = Σ_k x[o + k] · w[k] has a plus. As k goes up, dy is read backwards. So if dy is read forwards, as `slide`
 # does, it is w that has to be turned around.
 #
-# `gradcheck` knows this suspect, and many others. It has the true gradient, by differences, so it can form what each slip
-# would make of it: *what would the gradient be, if w were reversed?* If that is what backward says, here and at other
-# inputs and for other weights of the outputs, the slip has its name.
+# `gradcheck` knows this suspect, and many others. It has the true gradient, by differences, so it can form what each
+# slip would make of it: *what would the gradient be, if w were reversed?* If that is what backward says, here and at
+# other inputs and for other weights of the outputs, the slip has its name.
 
 # %%
 try:

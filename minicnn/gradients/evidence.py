@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -78,9 +78,8 @@ class Evidence:
     def fewer(self) -> Evidence:
         """Return the same with so few entries that the rows of the Jacobian can be asked for."""
         chosen = np.flatnonzero(np.isin(self.places, some_places(self)))
-        parts = (self.places[chosen], self.numeric[chosen], self.allowed[chosen], self.wrong[chosen])
-        known = (self.y, self.cotangent, self.others, self.differences, self.number, self.gradients)
-        return self if len(chosen) == len(self.places) else Evidence(self.name, self.x, self.analytic, *parts, *known)
+        parts = {name: getattr(self, name)[chosen] for name in ("places", "numeric", "allowed", "wrong")}
+        return self if len(chosen) == len(self.places) else replace(self, **parts)
 
 
 def some_places(evidence: Evidence) -> np.ndarray:

@@ -34,7 +34,7 @@ class Slip(NamedTuple):
 
     kind: str
     text: str
-    predict: Callable[[Evidence], np.ndarray | None]
+    predict: Callable[..., np.ndarray | None]  # of an Evidence
     entry: bool = False
     mends: bool = False
     asks: bool = True
@@ -356,7 +356,7 @@ def _with_another_input(first: Evidence, f: Callable[..., Any]) -> Iterator[Slip
 
 
 def at_inputs(
-    f: Callable[..., Any], number: int, change: Callable[[Evidence, np.ndarray], np.ndarray]
+    f: Callable[..., Any], number: int, change: Callable[..., np.ndarray]
 ) -> Callable[[Evidence], np.ndarray | None]:
     """Return a slip's `predict`: the true gradient where one input is changed, as far as it gives the wrong one.
 

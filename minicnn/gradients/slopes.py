@@ -8,7 +8,7 @@ is compared with each.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from minicnn.gradients.evidence import Evidence, listed
 from minicnn.gradients.slips import Slip, subsets
 
-SIMPLE = {  # expressions in one value, and what each costs
+SIMPLE: dict[str, tuple[Callable[[Any], Any], float]] = {  # expressions in one value, and what each costs
     "{}": (lambda v: v, 0.0),
     "(1 - {})": (lambda v: 1 - v, 0.3),
     "(1 + {})": (lambda v: 1 + v, 1.0),
