@@ -177,14 +177,14 @@ def _counts(evidence: Evidence) -> Iterator[tuple[str, int]]:
     for name, array in arrays.items():
         if array.size > 1:
             yield f"the elements of {name}", array.size
-    if evidence.y.size % max(evidence.x.size, 1) == 0 and evidence.y.size > evidence.x.size > 0:
-        yield f"the results per entry of {evidence.name}", evidence.y.size // evidence.x.size
     for name, array in arrays.items():
         for axes in subsets(list(range(array.ndim)), array.ndim - 1):
             size = math.prod(array.shape[axis] for axis in axes)
             if size > 1:
                 along = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
                 yield f"the length of {along} of {name} {array.shape}", size
+    if evidence.y.size % max(evidence.x.size, 1) == 0 and evidence.y.size > evidence.x.size > 0:
+        yield f"the results per entry of {evidence.name}", evidence.y.size // evidence.x.size
 
 
 def subsets(things: list[Any], longest: int | None = None) -> Iterator[tuple[Any, ...]]:
