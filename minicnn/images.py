@@ -80,25 +80,20 @@ def load(path: PathLike, *, size: Size | None = None) -> Picture:
 def metadata(path: PathLike) -> Metadata:
     """Return camera, date, artist and copyright of a picture, and its colour profile, as far as its file names them.
 
-    Raises MissingFileError or InputError.
+    Raises MissingFileError, or InputError for no file that can be read.
     """
-    from PIL import Image
-
     text = _path_text(path, "metadata: path")
     _check_file(text, f"metadata: path {text!r}")
-    with warnings.catch_warnings(), open(text, "rb") as file:
+    found: dict[int, Any] = {}
+    profile = None
+    with warnings.catch_warnings(), suppress(Exception), open(text, "rb") as file:  # what is damaged names nothing
         warnings.simplefilter("ignore")
-        try:
-            picture = _opened(file)
-        except Exception as error:  # as for the decoders
-            raise InputError(f"metadata: path {text!r} is not recognised as a picture; {EXPECTED_FILE}") from error
-        try:
-            exif: Image.Exif | dict[int, Any] = picture.getexif()
-            found = {tag: exif.get(tag) for tag in KEPT} | {TAKEN: picture.getexif().get_ifd(DETAILS).get(TAKEN)}
-        except Exception:  # damaged metadata is none
-            found = {}
-        told = {tag: value.strip("\0 ") for tag, value in found.items() if isinstance(value, str)}
-        return Metadata({tag: value for tag, value in told.items() if value}, picture.info.get("icc_profile"))
+        picture = _opened(file)
+        profile = picture.info.get("icc_profile")
+        exif = picture.getexif()
+        found = {TAKEN: exif.get_ifd(DETAILS).get(TAKEN), **{tag: exif.get(tag) for tag in KEPT}}
+    told = {tag: value.strip("\0 ") for tag, value in found.items() if isinstance(value, str)}
+    return Metadata({tag: value for tag, value in told.items() if value}, profile)
 
 
 def save(
@@ -115,9 +110,7 @@ def save(
 
     target = check_target(path, depth)
     # Half a unit of slack: an optimiser's overshoot passes, a picture in [-1, 1] or [0, 255] does not.
-    given = (
-        np.asarray(image) if getattr(image, "dtype", None) == np.uint8 else as_floats(image, "save: image", slack=0.5)
-    )
+    given = image if getattr(image, "dtype", None) == np.uint8 else as_floats(image, "save: image", slack=0.5)
     pixels = given[0] if given.ndim == 4 and given.shape[0] == 1 else given
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]

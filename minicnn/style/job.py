@@ -111,9 +111,13 @@ def prepare(
     masks: Sequence[Any] | Map | None = None,
     style_masks: Sequence[Any] | None = None,
     tile: int | None = None,
+    memory: dict[Any, Any] | None = None,
     **changes: Any,
 ) -> Job:
-    """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
+    """What `transfer` would run, read and checked. Arguments are those of `transfer`.
+
+    memory: of earlier calls with the same model and styles, which then are prepared once; empty at first.
+    """
     seed = check_count("transfer: seed", seed, 0)
     tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
     if model is None:
@@ -124,7 +128,11 @@ def prepare(
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
     recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
-    styles = style_pictures(style, picture, size=size, style_scale=style_scale)
+    known = {} if memory is None else memory
+    looked_at = (size, style_scale, max(picture.shape[:2]) if style_scale else None)
+    if looked_at not in known:
+        known[looked_at] = style_pictures(style, picture, size=size, style_scale=style_scale), {}
+    styles, targets = known[looked_at]
     given = [style for style, _ in pairs_of(style)]
     regions = read(masks, style_masks, (content, picture), [(g, p) for g, (p, _) in zip(given, styles, strict=True)])
     for name, each in (("content", picture), *(("style", style) for style, _ in styles)):
@@ -148,13 +156,16 @@ def prepare(
     styles = [
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
-    return Job(model, recipe, picture, styles, start, keeper, settings, notes + differences(recipe, model), regions)
+    notes += differences(recipe, model)
+    return Job(
+        model, recipe, picture, styles, start, keeper, settings, notes, regions, None if keeper or regions else targets
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """A style transfer that is ready to run. settings: what decides the result, as plain data. notes: what a user
-    should know of how the recipe fits the network.
+    should know of how the recipe fits the network. targets: what runs of the same styles share (see Objective).
     """
 
     model: Network
@@ -166,6 +177,7 @@ class Job:
     settings: dict[str, Any]
     notes: list[str]
     regions: Regions | None = None
+    targets: dict[Any, Any] | None = None
 
     def run(
         self,
@@ -179,9 +191,8 @@ class Job:
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):
-            run = Run(
-                self.model, self.recipe, self.content, self.styles, self.start, self.regions, self.settings["tile"]
-            )
+            asked = self.model, self.recipe, self.content, self.styles, self.start, self.regions
+            run = Run(*asked, self.settings["tile"], self.targets)
             if resume:
                 if kept is None:
                     raise InputError("transfer: resume is True without a checkpoint; expected its path")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Objective:
     styles: (picture, weight) of each. Their moments are averaged, not their costs: a step then compares with one
     target, however many styles there are, and a picture that is the styles in these shares costs nothing.
     regions: where each style paints; a style then counts by its weight and its share of the picture.
+    targets: moments of these styles at sizes that were looked at before, which is added to.
     Pictures are float32 (H, W, 3) in [0, 1]; styles may be of any size.
     """
 
@@ -42,6 +43,7 @@ class Objective:
         content: np.ndarray,
         styles: Sequence[tuple[np.ndarray, float]],
         regions: areas.Regions | None = None,
+        targets: dict[Any, Any] | None = None,
     ) -> None:
         self.model, self.recipe = model, recipe
         self.content_layers, self.style_layers = _heard(recipe.content_layers), _heard(recipe.style_layers)
@@ -50,7 +52,11 @@ class Objective:
         with no_grad():
             self.content = self._content(content)
             if regions is None:
-                self.parts = [Part(1.0, dict.fromkeys(self.style_layers), self._blended(styles))]
+                known = {} if targets is None else targets
+                key = (getattr(self, "side", None), *self.style_layers, *(picture.shape for picture, _ in styles))
+                if key not in known:
+                    known[key] = self._blended(styles)
+                self.parts = [Part(1.0, dict.fromkeys(self.style_layers), known[key])]
             else:
                 self.parts = self._parts(content, styles, regions)
 
