@@ -1,4 +1,4 @@
-"""Faces, or other pictures of one size, side by side, to be looked through."""
+"""Contact sheets: faces, or other pictures of one size, side by side, with captions."""
 
 from __future__ import annotations
 
