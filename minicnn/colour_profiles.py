@@ -40,23 +40,15 @@ def in_srgb(picture: Image.Image, profile: bytes, label: str) -> Image.Image:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = MODES[opened.profile.xcolor_space.strip()]
-        transform = ImageCms.buildTransform(
-            opened,
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGB",
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB", intent, flags)
         if (mode == "CMYK") != (picture.mode == "CMYK") or (mode == "L" and picture.mode not in ("1", "L", "LA")):
             raise InputError(f"{label} is in {picture.mode}, and its colour profile is for {mode}; {EXPECTED}")
         opacity = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
         inside: Image.Image = picture if picture.mode == mode else picture.convert(mode)
         some = np.stack(np.meshgrid(*[np.linspace(0, 255, 9)] * 3), axis=-1).reshape(1, -1, 3).astype(np.uint8)
-        if (
-            mode != "RGB"
-            or np.abs(ImageCms.applyTransform(Image.fromarray(some), transform) - some.astype(int)).max() > SAME
-        ):
+        change = 255 if mode != "RGB" else ImageCms.applyTransform(Image.fromarray(some), transform) - some.astype(int)
+        if np.abs(change).max() > SAME:
             inside = cast("Image.Image", ImageCms.applyTransform(inside, transform))
     except (ImageCms.PyCMSError, OSError, KeyError, TypeError) as error:
         raise _broken(label, error) from None

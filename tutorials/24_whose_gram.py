@@ -3,7 +3,7 @@
 #
 # One sky, one face, one painting: style transfer puts swirls on all of it. Users of every program for it ask for a
 # style *for each part* of a picture. That takes one idea, a Gram matrix of a region, and one decision that most
-# programs make without a word: who belongs to a region, deep inside the network, where a position sees forty pixels?
+# programs make without a word: who belongs to a region, deep inside the network, where a position sees fifty pixels?
 # You make the matrix, measure how far one style bleeds into the next, and paint a picture in two styles.
 
 # %%

@@ -195,8 +195,7 @@ def affordable(arguments: argparse.Namespace, job: Job, more: str = "") -> int |
         return expected.tile
     if not arguments.anyway:
         refuse(expected)
-    tile: int | None = job.settings["tile"]
-    return tile
+    return job.settings["tile"]
 
 
 def paint(

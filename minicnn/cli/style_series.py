@@ -40,10 +40,9 @@ def works(arguments: argparse.Namespace) -> list[Work]:
         return [Work(out / f"{name}.png" if os.path.isdir(out) else out, {})]
     if not os.path.isdir(out):
         raise InputError(f"style: --out {str(out)!r} is for several pictures; expected a folder, there or to be made")
-    for name in OF_ONE:
-        if getattr(arguments, name) is not None:
-            option = "--from" if name == "manifest" else f"--{name}"
-            raise InputError(f"style: {option} is for one picture; expected none with a folder or --sweep")
+    if given := [name for name in OF_ONE if getattr(arguments, name) is not None]:
+        option = given[0].replace("manifest", "from")
+        raise InputError(f"style: --{option} is for one picture; expected none with a folder or --sweep")
     if not arguments.sweep:
         return _of_folder(Path(content), out)
     if os.path.isdir(content or ""):
@@ -97,7 +96,7 @@ def run(arguments: argparse.Namespace, series: Sequence[Work], asked: dict[str, 
     import numpy as np
 
     from minicnn.cli.style import affordable, begin, paint
-    from minicnn.style.job import Job, prepare
+    from minicnn.style.job import prepare
 
     memory: dict[Any, Any] = {}
     if not arguments.sweep:
@@ -108,12 +107,8 @@ def run(arguments: argparse.Namespace, series: Sequence[Work], asked: dict[str, 
         series_of = [{"content": np.full((asked["size"], asked["size"], 3), 0.5, np.float32)}]
     else:
         series_of = [work.changes for work in series]
-    largest: Job | None = None
-    for changes in series_of:
-        job = prepare(**{**asked, **changes}, memory=memory)
-        if largest is None or _pixels(job) > _pixels(largest):
-            largest = job
-    assert largest is not None
+    jobs = (prepare(**{**asked, **changes}, memory=memory) for changes in series_of)
+    largest = max(jobs, key=lambda job: job.content.size + sum(picture.size for picture, _ in job.styles))
     begin(largest.notes)
     tile = affordable(arguments, largest, f", for each of {len(series)} pictures")
 
@@ -132,10 +127,6 @@ def run(arguments: argparse.Namespace, series: Sequence[Work], asked: dict[str, 
     if arguments.sweep:
         _draw(arguments, series)
     return outcome.DONE
-
-
-def _pixels(job: Any) -> int:
-    return int(job.content.size + sum(picture.size for picture, _ in job.styles))
 
 
 def _draw(arguments: argparse.Namespace, series: Sequence[Work]) -> None:
