@@ -48,7 +48,7 @@ OPTIONS = [
 # Of what is not None or False when nothing is given.
 DEFAULTS = {
     "demo": {"out": "minicnn-demo"},
-    "style": {"device": "cpu", "style": []},
+    "style": {"device": "cpu", "style": [], "depth": 8, "profile": "srgb"},
     "face identify": {"matches": 3},
     "face detect": {"min_size": 40.0, "weights": "mtcnn"},
     "face calibrate": {"far": 0.001},

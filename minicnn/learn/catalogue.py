@@ -30,6 +30,7 @@ OWN = (
     "pair_head",
     "batch_hard",
     "chinese_whispers",
+    "guided_gram",
     "content_kernel",
 )
 NAMES = (*COURSE, *OWN)
