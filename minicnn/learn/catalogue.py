@@ -9,6 +9,7 @@ import sys
 
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import material, unreadable
+from minicnn.learn import engine, progress
 from minicnn.learn.exercise import Exercise
 
 COURSE = (
@@ -37,21 +38,32 @@ OWN = (
 NAMES = (*COURSE, *OWN)
 
 
-@functools.cache
 def find(name: str) -> Exercise:
-    """The exercise of this name. Raises InputError, with the name that may be meant."""
-    if name not in NAMES:
+    """The exercise of this name, or the step of the engine; "engine" is the first that is not solved.
+
+    Raises InputError, with the name that may be meant.
+    """
+    if name == "engine":
+        known = progress.read()
+        unsolved = (step for step in engine.names() if not known.get(step, progress.Progress()).solved)
+        name = next(unsolved, engine.names()[-1])
+    return _load(name)
+
+
+@functools.cache
+def _load(name: str) -> Exercise:
+    if name not in (*NAMES, *engine.names()):
         near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
-        known = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}"
+        known = f"did you mean {near[0]}?" if near else f"expected engine, or one of {', '.join(NAMES)}"
         raise InputError(f"learn: no exercise {name!r}; {known}")
-    path = material("tutorials") / "exercises" / f"{name}.py"
+    path = material("tutorials") / "exercises" / f"{name}.py" if name in NAMES else engine.path_of(name)
     specification = importlib.util.spec_from_file_location(f"exercise_{name}", path)
     if specification is None or specification.loader is None or unreadable(path):
         raise MissingFileError(f"learn: exercise {str(path)!r} {unreadable(path)}; install minicnn again")
     module = importlib.util.module_from_spec(specification)
     sys.modules[module.__name__] = module  # where inspect looks for the source
     specification.loader.exec_module(module)
-    exercise: Exercise = module.EXERCISE
+    exercise: Exercise = module.EXERCISE if name in NAMES else engine.step(module)
     return exercise
 
 
