@@ -96,7 +96,9 @@ def step(script: Any) -> Step:
     each of the pairs a way to make it.
     """
     number = int(Path(script.__file__).name[:2])
-    slips = [Slip(name, hint, tuple(_engine(_solved(number, *way)) for way in ways)) for name, hint, *ways in script.SLIPS]
+    slips = [
+        Slip(name, hint, tuple(_engine(_solved(number, *way)) for way in ways)) for name, hint, *ways in script.SLIPS
+    ]
     return Step(
         function=_engine(_solved()),
         title=_sections()[number].partition("\n")[0].partition(": ")[2],
@@ -125,7 +127,9 @@ def task(step: Step) -> str:
     """Return what a learner is given: the prose as a comment, and the code with its holes."""
     heading, code = _sections()[step.number].split("\n", 1)
     prose = "".join(f"# {line}".rstrip() + "\n" for line in step.script.__doc__.strip().splitlines())
-    return f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{_with_holes(code.lstrip(chr(10)))}"
+    return (
+        f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{_with_holes(code.lstrip(chr(10)))}"
+    )
 
 
 def solution(step: Step) -> str:
@@ -145,7 +149,7 @@ def start(step: Step, to: str | os.PathLike[str] | None = None) -> Path:
         hand_out(f"{HEAD}\nimport numpy as np\n\n{before}{task(step)}", FILE, path, command="learn start")
     else:
         text = read_text("learn start:", path)
-        if f"# Step {step.number}:" in text or step.number > 1 and f"# Step {step.number - 1}:" not in text:
+        if f"# Step {step.number}:" in text or (step.number > 1 and f"# Step {step.number - 1}:" not in text):
             holds = "holds" if f"# Step {step.number}:" in text else "does not hold what comes before"
             raise InputError(f"learn start: {path} {holds} step {step.number}; to try it: minicnn learn check engine")
         _replace(path, f"{text.rstrip()}\n\n\n{task(step)}".encode())

@@ -1,8 +1,8 @@
 """The steps of the engine: natural answers to every hole, right ones and wrong ones, and the file that grows."""
 
 import ast
-import inspect
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_answers import ANSWERS
+from test_core import code_lines
 
 from minicnn import InputError, learn
 from minicnn.cli import main
@@ -42,6 +43,7 @@ def with_answer(hole, answer):
 
 def module_of(source):
     module = types.ModuleType("learner")
+    module.__file__ = "engine.py"
     exec(compile(source, "engine.py", "exec"), vars(module))
     return module
 
@@ -74,3 +76,89 @@ def test_a_wrong_answer_is_told_what_is_wrong(number, hole, answer, said):
         assert hints[said] in found.advice, found
     else:
         assert said in " ".join([*found.advice, *(row.text for row in found.rows)]), found
+
+
+def test_every_hole_has_answers_and_every_step_what_a_step_has():
+    assert [catalogue.find(name).number for name in engine.names()] == list(range(1, 13)) == list(ANSWERS)
+    for number in ANSWERS:
+        step = catalogue.find(f"engine_{number:02}")
+        assert sorted(ANSWERS[number]) == sorted(holes(number))
+        assert all(len(answers) >= 4 for answers in ANSWERS[number].values())
+        assert len({slip.hint for slip in step.slips}) == len(step.slips) >= 5 and len(step.hints) == 3
+        assert len({case.title for case in step.cases}) == len(step.cases) >= 5
+        assert 5 <= step.script.MINUTES <= 60 and "Predict:" in step.script.__doc__
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("number", ANSWERS)
+def test_every_slip_is_known_by_what_comes_out(number):
+    step = catalogue.find(f"engine_{number:02}")
+    for slip in step.slips:
+        found = judged(number, slip.answers[-1])
+        assert not found and slip.hint in found.advice, (slip.name, found)
+
+
+@pytest.mark.parametrize("number", ANSWERS)
+def test_every_hole_fails_with_its_own_words(number):
+    step = catalogue.find(f"engine_{number:02}")
+    before = "".join(SOLVED[: SOLVED.index(f"# Step {number}:")])
+    task = engine.task(step)
+    assert max(map(len, task.splitlines())) <= 120 and f"(an estimate: {step.script.MINUTES} minutes)" in task
+    found = judged(number, module_of(before + task))
+    said = " ".join([*found.advice, *(row.text for row in found.rows)])
+    assert not found
+    for hole in holes(number):
+        assert f'raise NotImplementedError("{hole} is yet to be written")' in task
+        assert f"is still the hole: {hole} is yet to be written" in said or hole != holes(number)[0]
+
+
+@pytest.mark.parametrize("number", ANSWERS)
+def test_a_right_step_shows_what_it_is_good_for(number):
+    step = catalogue.find(f"engine_{number:02}")
+    (text,) = step.show(step.function)
+    assert text.count("\n") >= 2 and max(map(len, text.splitlines())) < 100 and re.search(r"[0-9#@o]", text)
+
+
+def test_the_engine_is_short_and_imports_numpy_alone():
+    assert code_lines(SOLVED) <= 200
+    imports = [node for node in ast.walk(ast.parse(SOLVED)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [ast.unparse(node) for node in imports] == ["import numpy as np"]
+
+
+def test_the_file_grows_from_the_first_step_to_a_painting(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        assert main(["learn", "start", "engine"]) == 0
+        text = Path("engine.py").read_text(encoding="utf-8")
+        assert text.count("raise NotImplementedError") == len(holes(number))
+        assert main(["learn", "start", "engine"]) == 2  # it holds the step already
+        learn.start(f"engine_{number + 1:02}", tmp_path / "solved.py")  # begins with ours, solved
+        solved = (tmp_path / "solved.py").read_text(encoding="utf-8")
+        (tmp_path / "solved.py").unlink()
+        Path("engine.py").write_text(solved[: solved.index(f"# Step {number + 1}:")], encoding="utf-8")
+        assert main(["learn", "check", "engine"]) == 0
+    said = capsys.readouterr().out
+    assert "engine_01: right" in said and "remembered in 399 pieces" in said and "minicnn learn start engine" in said
+    assert learn.steps() == (2, 12)
+    assert main(["learn", "list"]) == 0 and "2 of 12 steps" in capsys.readouterr().out
+    with pytest.raises(InputError, match="does not hold what comes before step 12; to try it"):
+        learn.start("engine_12")
+    assert learn.hint("engine").startswith("Hint 1 of 3.") and "def sum_to" in learn.solution("engine")
+
+
+def test_the_last_step_has_what_it_paints_with_and_needs_no_minicnn(tmp_path):
+    path = learn.start("engine_12", tmp_path)
+    with np.load(tmp_path / "engine.npz") as given:  # which unpickles nothing
+        shapes = {key: given[key].shape for key in given}
+        assert all(given[key].dtype.kind == "f" for key in given)
+    assert shapes["photograph"] == shapes["painting"] == (128, 128, 3)
+    assert shapes["block3_conv2_w"] == (3, 3, 192, 192) and len(shapes) == 2 + 2 * 6
+    assert 'np.load("engine.npz")' in path.read_text(encoding="utf-8")
+
+
+def test_a_picture_is_saved_as_others_read_it(tmp_path):
+    from minicnn import images
+
+    picture = np.random.default_rng(0).random((4, 8, 3))
+    catalogue.find("engine_12").function.save(picture, tmp_path / "picture.bmp")
+    assert np.abs(images.load(tmp_path / "picture.bmp") - picture).max() <= 0.5 / 255 + 1e-6

@@ -78,7 +78,7 @@ SLIPS = (
 
 HINTS = (
     "Which results does one entry x[i, k] have a hand in, and next to which entries of y?",
-    "The gradient of x is Σⱼ d[i, j] · y[k, j]: row i of d with row k of y. A matrix product wants rows and columns, so "
+    "The gradient of x is Σⱼ d[i, j] · y[k, j]: row i of d with row k of y. A matrix product wants columns there, so "
     "y has to be turned over. For y it is Σᵢ x[i, k] · d[i, j].",
     "With a = array(x) and b = array(y): Value(a @ b, (x, y), …), and the rule gives (d @ b.T, a.T @ d).",
 )

@@ -124,13 +124,7 @@ SLIPS = (
         "the first step only",
         "The result's own parents have their gradients, those further back have none: the walk goes on from every "
         "parent.",
-        (
-            "value.rule(value.grad) if value.rule else ()",
-            "value.rule(value.grad) if value is result else [0.0 * parent.data if hasattr(parent, 'data') else 0.0"
-            " for parent in value.parents]",
-            "sum_to(part",
-            "sum_to(np.asarray(part)",
-        ),
+        ("if value.rule is not None:", "if value is result:"),
     ),
     (
         "from the front",
@@ -146,8 +140,9 @@ HINTS = (
     "A function inside the function: visit(value) does nothing for plain numbers and for Values that are on the list; "
     "else it visits the parents, sets grad to 0 and appends the value. Then the result's grad becomes ones, and for "
     "each value of the reversed list, each parent gets its part of value.rule(value.grad).",
-    "for value in reversed(order): if value.rule: for parent, part in zip(value.parents, value.rule(value.grad)): "
-    "if isinstance(parent, Value): parent.grad = parent.grad + sum_to(part, parent.data.shape).",
+    "for value in reversed(order): if value.rule is not None: for parent, part in zip(value.parents, "
+    "value.rule(value.grad)): if isinstance(parent, Value): "
+    "parent.grad = parent.grad + sum_to(part, parent.data.shape).",
 )
 
 

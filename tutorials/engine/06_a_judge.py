@@ -129,7 +129,7 @@ SLIPS = (
 
 HINTS = (
     "Without asking any rule, how do you find out how much the result moves with one number of one input?",
-    "Make Values of copies, and a function score() that runs f on them, weighs and adds up. Walk back from score() once. "
+    "Make Values of copies, and a function score() that runs f on them, weighs and adds up. Walk back from score(). "
     "Then for every place in np.ndindex(value.data.shape): put here + h there, ask score(), put here − h there, ask "
     "again, put `here` back; compare (above − below) / (2h) with value.grad[place].",
     "score: total(multiply(f(*values), weights)), weights = np.cos(np.arange(n)).reshape(shape) with the size and the "

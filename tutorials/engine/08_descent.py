@@ -84,6 +84,12 @@ SLIPS = (
         (MOVE, "value.data = value.data - value.grad"),
     ),
     (
+        "nothing moves",
+        "Your values stay where they are. `v = v - …` makes something new and calls it v; what is in the list is the "
+        "old one. Move its data.",
+        (MOVE, "value = value - rate * value.grad"),
+    ),
+    (
         "by its sign",
         "You move every number equally far, up or down. The step is rate times gradient: steep is far.",
         (MOVE, "value.data = value.data - rate * np.sign(value.grad)"),

@@ -8,9 +8,9 @@ x̂ is x with K // 2 rows and columns of zeros around it, so that y is as large 
 Loops over i and j would take a minute for a picture. Loop over p and q instead, nine rounds for a 3×3 filter: in each,
 the whole picture, moved by p and q, is multiplied with w[p, q], and all of that is added up.
 
-The rule runs the same loop backwards. In round p, q the moved picture was multiplied with w[p, q]: so d @ w[p, q].T goes
-back to *the same moved place* of x̂, and w[p, q] gets the product of the moved picture and d, summed over all places.
-Cut the border off at the end. b was broadcast, so for b the rule may give d itself: the walk sums it.
+The rule runs the same loop backwards. In round p, q the moved picture was multiplied with w[p, q]. So d @ w[p, q].T
+goes back to *the same moved place* of x̂, and w[p, q] gets the product of the moved picture and d, summed over all
+places. Cut the border off at the end. b was broadcast, so for b the rule may give d itself: the walk sums it.
 
 If w is no Value but an array, it is frozen: what it is worth is nobody's business, and costs half of the time. Give
 zeros, or None.
@@ -65,7 +65,12 @@ SLIPS = (
     (
         "flipped",
         "You flip the filter, as mathematicians do. Networks do not: in round p, q it is w[p, q].",
-        (ROUND, ROUND.replace("[p, q]", "[K - 1 - p, K - 1 - q]"), BACK, BACK.replace("[p, q]", "[K - 1 - p, K - 1 - q]")),
+        (
+            ROUND,
+            ROUND.replace("[p, q]", "[K - 1 - p, K - 1 - q]"),
+            BACK,
+            BACK.replace("[p, q]", "[K - 1 - p, K - 1 - q]"),
+        ),
         (ROUND, ROUND.replace("filters[p, q]", "filters[::-1, ::-1][p, q]")),
     ),
     (
@@ -120,6 +125,12 @@ SLIPS = (
         ("isinstance(w, Value)", "False"),
     ),
     (
+        "nothing for the bias",
+        "There are three parents, x, w and b, and your rule speaks of two.",
+        (", dw, d\n", ", dw\n"),
+        (", dw, d\n", ", dw, None if b is None else np.zeros(d.shape)\n"),
+    ),
+    (
         "the filter's gradient is a mean",
         "The gradient of w is a sum over all places of the picture, not a mean.",
         ("axes=((0, 1), (0, 1)))", "axes=((0, 1), (0, 1))) / (H * W)"),
@@ -133,7 +144,7 @@ SLIPS = (
 )
 
 HINTS = (
-    "Which pixel does y[0, 0] multiply with w[0, 0]? And y[5, 7] with w[0, 0]? How far apart are the two, in x̂ and in y?",
+    "Which pixel does y[0, 0] multiply with w[0, 0]? And y[5, 7] with w[0, 0]? How far apart are they in x̂, and in y?",
     "np.pad(a, ((m, m), (m, m), (0, 0))) makes x̂. In round p, q the moved picture is x̂[p : p + H, q : q + W], which is "
     "(H, W, C), and `@ w[p, q]` makes (H, W, F) of it. On the way back, `d @ w[p, q].T` is added to the same slice of "
     "an array of zeros as large as x̂.",

@@ -96,7 +96,9 @@ def show(engine):
         x, pools = engine.pool(x).data, pools + 1
         if pools > 1:
             lines += [f"  {len(x)} × {len(x)}"]
-            lines += ["  " + "".join(2 * ramp[int(9.99 * min(level, 1))] for level in row).rstrip() for row in x[..., 0]]
+            lines += [
+                "  " + "".join(2 * ramp[int(9.99 * min(level, 1))] for level in row).rstrip() for row in x[..., 0]
+            ]
     return "\n".join(
         [
             "A photograph of 128 × 128 pixels, after two of your pools and after three. Who is it?",

@@ -96,7 +96,7 @@ HINTS = (
 
 def show(engine):
     random = np.random.default_rng(0)
-    seen = np.maximum(random.standard_normal((8, 8, 3)) + [0, 0.5, 1], 0)
+    seen = np.maximum(random.standard_normal((8, 8, 3)) + np.array([0, 0.5, 1]), 0)
     shuffled = random.permutation(seen.reshape(64, 3)).reshape(seen.shape)
     moved = np.abs(engine.gram(seen).data - engine.gram(shuffled).data).max()
     return (

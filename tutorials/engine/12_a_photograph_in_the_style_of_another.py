@@ -19,6 +19,8 @@ The lens is given. It lets every pixel run a little into its neighbours: a netwo
 Predict: from random pixels, what will you recognise first: colours, or a face?
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 MINUTES = 45
@@ -74,6 +76,43 @@ def painted(what, steps):
     return trial
 
 
+def by_core(pixels, photograph, painting, network, mean, lens):
+    """J and its gradient for the pixels, by minicnn's core: the same network, without the learner's engine."""
+    from minicnn import Tensor, ops, style
+
+    def features(picture):
+        x, seen = picture - np.array(mean), {}
+        for name, (w, b) in network.items():
+            x = ops.avg_pool(x, 2) if name.endswith("conv1") and seen else x
+            seen[name] = x = ops.conv(x, w, b, padding=1, activation="relu")
+        return seen
+
+    content, painted = features(Tensor(photograph[None])), features(Tensor(painting[None]))
+    x = Tensor(pixels[None], requires_grad=True)
+    ones = ops.conv(Tensor(np.ones(x.shape)), lens, padding=1).data
+    seen = features(ops.conv(x, lens, padding=1) * (1 / ones))
+    of_layers = [style.layer_style_cost(painted[name], seen[name]) for name in SEEN[:3]]
+    J = style.total_cost(
+        style.content_cost(content[SEEN[3]], seen[SEEN[3]]), sum(of_layers) * (1 / 3), alpha=10, beta=40
+    )
+    J.backward()
+    return J.item(), x.grad[0]
+
+
+def by_engine(engine, pixels, photograph, painting, network):
+    """The same, by an engine: the gradient is what a single step at a rate of 1 takes off the pixels."""
+    after, costs = engine.paint(pixels.copy(), photograph, painting, network, 1.0, 1)
+    return costs[0], pixels - after
+
+
+def apart(engine, *given):
+    """How far the two are apart, in J and in the gradient, by the largest number of each."""
+    ours, theirs = by_engine(engine, *given), by_core(*given, engine.MEAN, engine.LENS)
+    return [np.abs(a - b).max() / np.abs(b).max() for a, b in zip(ours, theirs, strict=True)]
+
+
+GIVEN = (PIXELS, PHOTOGRAPH, PAINTING, NETWORK)
+
 TRIALS = (
     ("what the first layer sees", sees("block1_conv1")),
     ("what the second block sees, after a pool", sees("block2_conv1")),
@@ -85,6 +124,7 @@ TRIALS = (
     ("J", both),
     ("J as you paint", painted(1, 4)),
     ("the pixels after four steps", painted(0, 4)),
+    ("minicnn's core agrees, to twelve digits", lambda engine: max(apart(engine, *GIVEN)) < 1e-12),
 )
 
 POOLED = 'name.endswith("conv1") and seen'
@@ -178,11 +218,11 @@ SLIPS = (
 )
 
 HINTS = (
-    "Which of the three is wrong? The first trials are features alone, the next ones cost alone, the last ones paint.",
-    "features: a dictionary that grows while x goes through the layers; `if name.endswith('conv1') and seen` is where a "
-    "pool belongs. cost: a difference, times itself, total, times a number; seen[name].data.size is H · W · C. paint: "
-    "targets as arrays (.data), pixels as a Value, and descend with a lambda for the cost.",
-    "seen[name] = x = relu(convolve(x, w, b)). J = 10 / (4 * content.size) * total(difference * difference); each layer "
+    "Which of the three is wrong? The first trials are of features alone, the next of cost alone, the last of paint.",
+    "features: a dictionary that grows as x goes through the layers; `if name.endswith('conv1') and seen` is where a "
+    "pool belongs. cost: a difference times itself, totalled, times a number; seen[name].data.size is H · W · C. paint "
+    "wants targets as arrays (.data), pixels as a Value, and descend with a lambda for the cost.",
+    "seen[name] = x = relu(convolve(x, w, b)). J = 10 / (4 * content.size) * total(difference * difference); a layer "
     "adds 40 / len(STYLE) / (2 * seen[name].data.size) ** 2 times its own. descend(lambda: "
     "cost(features(lens(pixels), network), content, style), [pixels], rate, steps).",
 )
@@ -207,9 +247,10 @@ def material():
 
 def show(engine):
     _, costs = engine.paint(PIXELS.copy(), PHOTOGRAPH, PAINTING, NETWORK, 10.0, 60)
-    falls = sum(after < before for before, after in zip(costs, costs[1:], strict=False))
+    falls = sum(after < before for before, after in pairwise(costs))
     return (
         f"On eight rows of pixels, J from {costs[0]:.3f} to {costs[-1]:.3f}; it fell in {falls} of 59 steps.\n"
+        f"minicnn's core, on the same network, differs by {max(apart(engine, *GIVEN)):.0e}, J and gradients.\n"
         "Your engine is whole. Now let it paint, with NumPy alone, in a few minutes:\n"
         "  python engine.py\n"
         "And see what the real one adds, and why: minicnn tutorial open 0"

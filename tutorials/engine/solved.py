@@ -90,9 +90,10 @@ def backward(result):
     visit(result)
     result.grad = np.ones(result.data.shape)
     for value in reversed(order):
-        for parent, part in zip(value.parents, value.rule(value.grad) if value.rule else ()):
-            if isinstance(parent, Value):
-                parent.grad = parent.grad + sum_to(part, parent.data.shape)
+        if value.rule is not None:
+            for parent, part in zip(value.parents, value.rule(value.grad), strict=True):
+                if isinstance(parent, Value):
+                    parent.grad = parent.grad + sum_to(part, parent.data.shape)
 
 
 # Step 6: a judge
