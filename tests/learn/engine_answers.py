@@ -448,7 +448,10 @@ def convolve(x, w, b):
                 "back to another place",
             ),
             ("convolve:  + array(b) -> ", "no bias"),
-            ("convolve: dx[m : m + H, m : m + W], dw, d -> dx[m : m + H, m : m + W], dw", "nothing for the bias"),
+            (
+                "convolve: dx[m : m + H, m : m + W], dw, d -> dx[m : m + H, m : m + W], dw",
+                "expected a tuple of 3, one for every parent",
+            ),
             (
                 "convolve: padded[p : p + H, q : q + W] @ filters -> padded[q : q + H, p : p + W] @ filters",
                 "rows and columns",

@@ -1,9 +1,10 @@
 """An engine is a calculator that can say afterwards how its result depends on what went in. To say it, it has to
-remember. So here is a number that does: a Value keeps its number, the Values that it was made of (its parents), and a
-rule.
+remember. So here is a number that does: a Value keeps its number, the Values that it was made of (its parents), and
+a rule.
 
-The rule answers one question. Suppose the final result gains d for every bit by which this Value grows: how much does
-the result gain by each of the parents? A rule is a function of d, and gives a tuple: one number for every parent.
+The rule answers one question. Suppose the final result gains d for every bit by which this Value grows: how much
+does the result gain by each of the parents? A rule is a function of d, and gives a tuple: one number for every
+parent.
 
 For z = x + y: if x grows by a bit, z grows by a bit. So whatever z is worth, x is worth too, and y as well.
 

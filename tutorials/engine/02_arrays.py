@@ -3,8 +3,8 @@ Value that holds them all remembers once. It already can: np.asarray takes an ar
 works on arrays as on numbers. The gradient of an array is an array of the same shape: for each number, what the
 result gains by it.
 
-Write two operations on arrays. `multiply` goes number by number. If x grows by a bit, x · y grows by y bits.
-`total` adds up all numbers of one array: what is one of them worth, if the sum is worth d?
+Write two operations on arrays. `multiply` goes number by number. If x grows by a bit, x · y grows by y bits. `total`
+adds up all numbers of one array: what is one of them worth, if the sum is worth d?
 
 Predict: x = 3 and y = 2. What does the rule of x · y give for a d of 10?
 """

@@ -5,7 +5,8 @@ together. So: what was copied on the way there is summed on the way back.
 NumPy's rule, counted from the right: missing axes are added in front, and an axis of size 1 is stretched. Undo both.
 d is a gradient, in the large shape; give it in `shape`, that of what was copied.
 
-Predict: a bias of shape (3,) was added to a batch of shape (4, 3). For a d of all ones, what are its three gradients?
+Predict: a bias of shape (3,) was added to a batch of shape (4, 3). For a d of all ones, what are its three
+gradients?
 """
 
 import numpy as np

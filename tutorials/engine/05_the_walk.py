@@ -1,13 +1,14 @@
 """Every Value knows its parents and what they are worth, if you say what it is worth itself. The result is worth 1 of
 itself. From there, walk back.
 
-One thing to take care of. A Value may be used more than once. Each use reports a part, the parts add up, and only when
-*all* have reported may the Value pass its own gradient on to its parents. So order matters: every Value comes after
-all those that were made of it. Here is a way to get such an order: visit the parents first, then put yourself on the
-list; read the list backwards.
+One thing to take care of. A Value may be used more than once. Each use reports a part, the parts add up, and only
+when *all* have reported may the Value pass its own gradient on to its parents. So order matters: every Value comes
+after all those that were made of it. Here is a way to get such an order: visit the parents first, then put yourself
+on the list; read the list backwards.
 
-`backward` leaves the gradients in `grad`. Each walk begins anew: grad of all that it meets starts at 0. A part has the
-shape that the rule gives; `sum_to` from step 3 brings it to the parent's. Parents may be plain numbers: skip these.
+`backward` leaves the gradients in `grad`. Each walk begins anew: grad of all that it meets starts at 0. A part has
+the shape that the rule gives; `sum_to` from step 3 brings it to the parent's. Parents may be plain numbers: skip
+these.
 
 Predict: f = x · x · y + y at x = 3, y = 2. You can work out both gradients by hand. What are they?
 """

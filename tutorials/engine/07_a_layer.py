@@ -1,8 +1,8 @@
 """A layer is a product of matrices, a bias, and a bend. x is (N, features), a row for each example; w is (features,
 outputs); b is (outputs,).
 
-The bend is max(x, 0), by the name of ReLU. Without it, two layers after each other are one: (x @ w) @ v is x @ (w @ v),
-and a hundred layers can do no more than a single one.
+The bend is max(x, 0), by the name of ReLU. Without it, two layers after each other are one: (x @ w) @ v is x @ (w @
+v), and a hundred layers can do no more than a single one.
 
 The rule of the ReLU is a gate. Where x was above 0, d passes; elsewhere, nothing does. It is x that opens the gate,
 and not d.

@@ -1,8 +1,9 @@
-"""The gradient points uphill: it says what the cost gains by every number. So go the other way, a little: subtract
-rate times gradient. Again, and again. That is gradient descent, all of it.
+"""The gradient points uphill: it says what the cost gains by every number. So go the other way, a little: subtract rate
+times gradient. Again, and again. That is gradient descent, all of it.
 
-cost is a function: every call runs the network anew, with the values as they are now, and gives a Value. For each step:
-make the cost, walk back, move every value. Return the list of what the cost was *before* each step, as plain numbers.
+cost is a function: every call runs the network anew, with the values as they are now, and gives a Value. For each
+step: make the cost, walk back, move every value. Return the list of what the cost was *before* each step, as plain
+numbers.
 
 Predict: the cost is x², x is 1. Which rates make it smaller? What happens at a rate of 1, and at 1.1?
 """

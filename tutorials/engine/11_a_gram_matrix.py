@@ -5,8 +5,8 @@ Lay out what a layer sees, (H, W, C), as rows: one for each of the H·W places, 
 
     G = Fᵀ F        G[i, j] = Σ over all places of F[place, i] · F[place, j]
 
-is (C, C), and the places are gone. You know the product of matrices and its rule; but here F comes in twice, and both
-parts add up. That makes the rule F @ (d + dᵀ), laid out as (H, W, C) again.
+is (C, C), and the places are gone. You know the product of matrices and its rule; but here F comes in twice, and
+both parts add up. That makes the rule F @ (d + dᵀ), laid out as (H, W, C) again.
 
 Predict: shuffle all places of the picture. How does G change?
 """

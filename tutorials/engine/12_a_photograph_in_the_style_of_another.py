@@ -8,10 +8,10 @@
     J_layer   = Σ (G − G_painting)² / (4 · C² · (H · W)²)             G: the Gram matrix of what a layer sees
     J_style   = the mean of J_layer over the layers in STYLE
 
-Three holes. `features` runs the network: first MEAN is taken off the picture; each layer is a convolution and a ReLU;
-before each block but the first there is a pool (a block begins with a layer whose name ends in conv1). `cost` is J.
-`paint` works out what the photograph and the painting look like to the network, once; then it descends, and at every
-step the network sees the pixels through `lens`.
+Three holes. `features` runs the network: first MEAN is taken off the picture; each layer is a convolution and a
+ReLU; before each block but the first there is a pool (a block begins with a layer whose name ends in conv1). `cost`
+is J. `paint` works out what the photograph and the painting look like to the network, once; then it descends, and at
+every step the network sees the pixels through `lens`.
 
 The lens is given. It lets every pixel run a little into its neighbours: a network does not mind grain, and we do.
 `save` writes a picture, and the lines at the end do the rest. When the check is content: python engine.py.
