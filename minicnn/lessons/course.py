@@ -86,6 +86,7 @@ LECTURES = (
 )
 
 ENGINE = (
+    Row("An engine from nothing", ("an_engine_from_nothing",), "painted_from_nothing", "learn start"),
     Row("Automatic differentiation", ("tensors_and_the_tape",), "tape", "step", ("conv_gradient",)),
     Row("Convolution", ("convolution_four_ways",), "im2col", "bench", ("conv_forward", "im2col")),
     Row("Pooling", ("pooling",), "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
