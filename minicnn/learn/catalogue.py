@@ -58,8 +58,7 @@ def _load(name: str) -> Exercise:
     if name in NAMES:
         exercise: Exercise = program(f"exercises/{name}.py").EXERCISE
         return exercise
-    exercise = engine.step(program(f"engine/{engine.path_of(name).name}"))
-    return exercise
+    return engine.step(program(f"engine/{engine.path_of(name).name}"))
 
 
 def all_exercises() -> list[Exercise]:
