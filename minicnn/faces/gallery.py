@@ -267,7 +267,7 @@ class Gallery:
         return list(self.identify(image, matches=matches, faces="all"))
 
     def judge(self, shown: Candidate, encodings: np.ndarray, *, matches: int = 5) -> Identification:
-        """Whose one face is that was encoded several times, (N, D): everybody is as far as in the mean.
+        """Identify one face that was encoded several times, (N, D), by the mean distance to everybody.
 
         So the threshold stays that of one comparison. The mean of the encodings would be nearer to everybody, strangers
         included. shown: what is known of the face where it is seen best, whose encoding is the first.

@@ -82,7 +82,7 @@ class Quality(NamedTuple):
 
     @property
     def worth(self) -> float:
-        """How good the worst measure is, to rank frames: 0 at its limit, at most 1, below 0 where there is no verdict.
+        """The merit of the worst measure, to rank frames: 0 at its limit, at most 1, below 0 where there is no verdict.
 
         Of ten spoilt copies of each of a hundred photographs, the best with a verdict is not recognized in 2 %, the
         worst in 11 %.
@@ -91,7 +91,7 @@ class Quality(NamedTuple):
 
 
 def _inside(value: float, least: float, most: float) -> float:
-    """How far a value is inside its limits: 1 in the middle, or where only one side matters far away from it."""
+    """Return how far inside its limits a value is: 1 in the middle, or far from the only limit."""
     if math.isinf(most):
         return 1 - least / max(value, 1e-9)
     middle = (least + most) / 2 if least else 0.0
