@@ -143,7 +143,7 @@ def start(step: Step, to: str | os.PathLike[str] | None = None) -> Path:
     The last step has engine.npz beside it: the photograph, the painting and the network. Raises InputError.
     """
     path = Path(to) if to is not None else Path()
-    path = path / FILE if path.is_dir() else path
+    path = path / FILE if os.path.isdir(path) else path
     if not os.path.lexists(path):
         before = "\n\n".join(_sections()[1 : step.number])
         hand_out(f"{HEAD}\nimport numpy as np\n\n{before}{task(step)}", FILE, path, command="learn start")
