@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-import importlib.util
-import sys
 
-from minicnn.errors import InputError, MissingFileError
-from minicnn.files import material, unreadable
+from minicnn.errors import InputError
+from minicnn.files import program
 from minicnn.learn import engine, progress
 from minicnn.learn.exercise import Exercise
 
@@ -44,9 +42,7 @@ def find(name: str) -> Exercise:
     Raises InputError, with the name that may be meant.
     """
     if name == "engine":
-        known = progress.read()
-        unsolved = (step for step in engine.names() if not known.get(step, progress.Progress()).solved)
-        name = next(unsolved, engine.names()[-1])
+        name = [*progress.unsolved_steps(), engine.names()[-1]][0]
     return _load(name)
 
 
@@ -56,14 +52,9 @@ def _load(name: str) -> Exercise:
         near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
         known = f"did you mean {near[0]}?" if near else f"expected engine, or one of {', '.join(NAMES)}"
         raise InputError(f"learn: no exercise {name!r}; {known}")
-    path = material("tutorials") / "exercises" / f"{name}.py" if name in NAMES else engine.path_of(name)
-    specification = importlib.util.spec_from_file_location(f"exercise_{name}", path)
-    if specification is None or specification.loader is None or unreadable(path):
-        raise MissingFileError(f"learn: exercise {str(path)!r} {unreadable(path)}; install minicnn again")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[module.__name__] = module  # where inspect looks for the source
-    specification.loader.exec_module(module)
-    exercise: Exercise = module.EXERCISE if name in NAMES else engine.step(module)
+    if name not in NAMES:
+        return engine.step(name)
+    exercise: Exercise = program(f"exercises/{name}.py").EXERCISE
     return exercise
 
 
