@@ -221,11 +221,22 @@ def paint(pixels, count):
 
 pixels = paint(pixels, 100)
 
-# %% tags=["predict"]
-pixels = paint(pixels, 60)
+# %% [markdown]
+# Every pixel has become four. **Predict**: does J begin where it ended, or higher?
 
 # %% tags=["predict"]
-pixels = paint(pixels, 40)
+pixels = paint(pixels, 60)
+print(f"at 32 × 32 it ended at {curves[0][-1]:.3f}; at 64 × 64 it begins at {curves[1][0]:.3f}")
+
+# %% [markdown]
+# Once more. **Predict**: one step at 128 × 128 takes how many times as long as one at 32 × 32?
+
+# %% tags=["predict"]
+pixels = paint(pixels, 80)
+print(f"Each step works on {pixels.size // 4 // (32 * 32 * 3)} times as many numbers")
+
+# %% [markdown]
+# And the picture? Hold on to what you predicted: what is it that you recognise first?
 
 # %% tags=["predict"]
 falls = [after < before for costs in curves for before, after in pairwise(costs)]
@@ -242,7 +253,7 @@ plt.show()
 # %% [markdown] tags=["answer"]
 # At every one. Each stage begins a little higher than the one before it ended, because more pixels see more; within a
 # stage J only falls. No pixel of the photograph was copied, and no network was trained: an engine of fewer than two
-# hundred lines asked 49,152 numbers, 200 times, which way is down.
+# hundred lines asked 49,152 numbers, 240 times, which way is down.
 
 # %% tags=["answer"]
 assert all(falls) and all(costs[-1] < costs[0] / 2 for costs in curves)

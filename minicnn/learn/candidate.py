@@ -62,7 +62,7 @@ def load(name: str, file: str) -> Callable[..., Any]:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as problem:
         raise Refused(where(problem, file)) from None
-    function = catalogue.find(name).of(module)
+    function = module if name.startswith("engine_") else getattr(module, name, None)
     if not callable(function) and function is not module:
         others = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
         instead = f"; it defines {', '.join(others)}" if others else ""

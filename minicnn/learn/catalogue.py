@@ -43,9 +43,7 @@ def find(name: str) -> Exercise:
     Raises InputError, with the name that may be meant.
     """
     if name == "engine":
-        known = progress.read()
-        unsolved = (step for step in engine.names() if not known.get(step, progress.Progress()).solved)
-        name = next(unsolved, engine.names()[-1])
+        name = [*progress.unsolved_steps(), engine.names()[-1]][0]
     return _load(name)
 
 
@@ -55,10 +53,10 @@ def _load(name: str) -> Exercise:
         near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
         known = f"did you mean {near[0]}?" if near else f"expected engine, or one of {', '.join(NAMES)}"
         raise InputError(f"learn: no exercise {name!r}; {known}")
-    if name in NAMES:
-        exercise: Exercise = program(f"exercises/{name}.py").EXERCISE
-        return exercise
-    return engine.step(program(f"engine/{engine.path_of(name).name}"))
+    if name not in NAMES:
+        return engine.step(name)
+    exercise: Exercise = program(f"exercises/{name}.py").EXERCISE
+    return exercise
 
 
 def all_exercises() -> list[Exercise]:

@@ -16,50 +16,31 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.files import hand_out, material, read_text, replace_file
+from minicnn.files import hand_out, material, program, read_text, replace_file
 from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.observing import Seen, Unfit, comparable, told
 
 FILE, MATERIAL = "engine.py", "engine.npz"
 SECTION = re.compile(r"^(?=# Step \d+: )", re.MULTILINE)
-HEAD = '''"""My engine, from nothing.
-
-To try the newest step:       minicnn learn check engine
-Stuck? There are hints:       minicnn learn hint engine
-When it is right, go on:      minicnn learn start engine
-"""
-'''
-HOLE = '# Your code, in place of the next line.\n{indent}raise NotImplementedError("{words}")\n'
+HEAD = '"""My engine. minicnn learn check engine: is it right? hint engine: a hint. start engine: the next step."""\n'
+HOLE = '# Your code, in place of the next line.\n{indent}raise NotImplementedError("{name} is yet to be written")\n'
 
 
 @dataclass(frozen=True)
 class Step(Exercise):
-    """A step towards the engine. Its function is the whole solved engine, as a module.
+    """A step towards the engine, the number-th. Its function is the whole solved engine, as a module.
 
     script: the module of its file, which holds the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS, show(engine):
     what the step is good for, as text, worked out by an engine; and material(), the arrays of engine.npz, if any.
     """
 
     script: Any = None
-
-    @property
-    def number(self) -> int:
-        """Its place among the steps, from 1."""
-        return int(Path(self.read).name[:2])
+    number: int = 0
 
     @property
     def name(self) -> str:
         """engine_01 and so on."""
         return f"engine_{self.number:02}"
-
-    @property
-    def file(self) -> str:
-        """The learner's, the same for all steps."""
-        return FILE
-
-    def of(self, module: ModuleType) -> Any:
-        """All that the learner's file defines."""
-        return module
 
     def show(self, answer: Any) -> Sequence[str]:
         """Return what the step is good for."""
@@ -89,47 +70,41 @@ class Engine:
         return [comparable(part, "a gradient") for part in parts]
 
 
-def step(script: Any) -> Step:
-    """Return the step of a file in tutorials/engine.
+@functools.cache
+def step(name: str) -> Step:
+    """Return the step of this name, from its file in tutorials/engine.
 
     TRIALS: (title, what is done with an engine). SLIPS: (name, hint, (what stands in the solution, what instead), …),
     each of the pairs a way to make it.
     """
-    number = int(Path(script.__file__).name[:2])
-    slips = [
-        Slip(name, hint, tuple(_engine(_solved(number, *way)) for way in ways)) for name, hint, *ways in script.SLIPS
-    ]
+    number = names().index(name) + 1
+    script = program(f"engine/{_files()[number - 1]}")
+    slips = [Slip(slip, hint, tuple(_engine(number, *way) for way in ways)) for slip, hint, *ways in script.SLIPS]
     return Step(
-        function=_engine(_solved()),
+        function=_engine(number),
         title=_sections()[number].partition("\n")[0].partition(": ")[2],
         lecture="An engine from nothing",
-        read=f"tutorials/engine/{Path(script.__file__).name}",
+        read=f"tutorials/engine/{_files()[number - 1]}",
         imports="import numpy as np",
         cases=[Case(title, lambda probe=probe: [probe], tolerance=1e-7) for title, probe in script.TRIALS],
         slips=slips,
         hints=script.HINTS,
         observe=_observe,
         script=script,
+        number=number,
     )
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all steps."""
-    return tuple(f"engine_{path.name[:2]}" for path in _files())
-
-
-def path_of(name: str) -> Path:
-    """Return the file of a step."""
-    return _files()[names().index(name)]
+    return tuple(f"engine_{name[:2]}" for name in _files())
 
 
 def task(step: Step) -> str:
     """Return what a learner is given: the prose as a comment, and the code with its holes."""
     heading, code = _sections()[step.number].split("\n", 1)
     prose = "".join(f"# {line}".rstrip() + "\n" for line in step.script.__doc__.strip().splitlines())
-    return (
-        f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{_with_holes(code.lstrip(chr(10)))}"
-    )
+    return f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{_with_holes(code.strip())}"
 
 
 def solution(step: Step) -> str:
@@ -143,7 +118,7 @@ def start(step: Step, to: str | os.PathLike[str] | None = None) -> Path:
     The last step has engine.npz beside it: the photograph, the painting and the network. Raises InputError.
     """
     path = Path(to) if to is not None else Path()
-    path = path / FILE if path.is_dir() else path
+    path = path / FILE if os.path.isdir(path) else path
     if not os.path.lexists(path):
         before = "\n\n".join(_sections()[1 : step.number])
         hand_out(f"{HEAD}\nimport numpy as np\n\n{before}{task(step)}", FILE, path, command="learn start")
@@ -167,8 +142,8 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 @functools.cache
-def _files() -> list[Path]:
-    return sorted((material("tutorials") / "engine").glob("[0-9]*.py"))
+def _files() -> list[str]:
+    return sorted(path.name for path in (material("tutorials") / "engine").glob("[0-9]*.py"))
 
 
 @functools.cache
@@ -177,31 +152,23 @@ def _sections() -> list[str]:
     return SECTION.split((material("tutorials") / "engine" / "solved.py").read_text(encoding="utf-8"))
 
 
-def _solved(number: int = 0, *edits: str) -> str:
-    """The solved engine; edits: what stands in one of its sections and what instead, in turn."""
-    sections = list(_sections())
+@functools.cache
+def _engine(number: int, *edits: str) -> ModuleType:
+    """The solved engine; edits: what stands in the section of a step and what instead, in turn."""
+    sections, module = list(_sections()), ModuleType("engine")
     for old, new in zip(edits[::2], edits[1::2], strict=True):
         assert old in sections[number], f"step {number}: the solution has no {old!r}"
         sections[number] = sections[number].replace(old, new)
-    return "".join(sections)
-
-
-@functools.cache
-def _engine(source: str) -> ModuleType:
-    module = ModuleType("engine")
-    exec(compile(source, "solved.py", "exec"), vars(module))
+    exec(compile("".join(sections), "solved.py", "exec"), vars(module))
     return module
 
 
 def _observe(engine: Any, arguments: Sequence[Any]) -> Seen:
-    (probe,) = arguments
     engine = Engine(engine)
-    found = probe(engine)
-    if isinstance(found, engine.Value):
-        found = found.data
+    found = arguments[0](engine)
     if found is None:
         raise Unfit(f"expected a number or an array, got {told(None)}")
-    return {"": comparable(found, "what it gives")}
+    return {"": comparable(found.data if isinstance(found, engine.Value) else found, "what it gives")}
 
 
 def _with_holes(code: str) -> str:
@@ -210,7 +177,6 @@ def _with_holes(code: str) -> str:
     functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
     for node in sorted(filter(ast.get_docstring, functions), key=lambda node: -node.lineno):
         first, last = node.body[1].lineno, node.body[-1].end_lineno
-        words = f"{node.name} is yet to be written"
         indent = " " * node.body[0].col_offset
-        lines[first - 1 : last] = [indent + HOLE.format(indent=indent, words=words)]
+        lines[first - 1 : last] = [indent + HOLE.format(indent=indent, name=node.name)]
     return "".join(lines)

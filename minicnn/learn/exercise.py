@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 from minicnn.learn.observing import Observe, answer
@@ -70,15 +69,6 @@ class Exercise:
     def name(self) -> str:
         """The function's."""
         return self.function.__name__
-
-    @property
-    def file(self) -> str:
-        """The name of the learner's file, unless another is named."""
-        return f"{self.name}.py"
-
-    def of(self, module: ModuleType) -> Any:
-        """Return what is judged of a learner's module; None if it is not there."""
-        return getattr(module, self.name, None)
 
     def show(self, answer: Any) -> Sequence[str]:
         """Return what a right answer is good for, in its own numbers: nothing for most."""
