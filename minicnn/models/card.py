@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -120,6 +120,9 @@ class StyleRecipe:
     clamp: "step", when the picture is brought back to [0, 1] after every step; "end", when only the result is.
     levels: from coarse to fine, how many sizes of the picture, each twice the one before and with as many of the steps;
     0 is as many as begin with a long side of 128 pixels or a little more, so that strokes grow with the picture.
+    schedule: of the rate over all steps, "constant", or "cosine", by which it falls to nothing.
+    scales: weights of the cost of the picture, of its half, of its quarter, and so on; J is their weighted mean.
+    parametrization: what Adam moves, "pixels", or a "pyramid" of them (see style.parametrization).
     """
 
     summary: str
@@ -140,6 +143,9 @@ class StyleRecipe:
     steps: int = 200
     clamp: str = "step"
     levels: int = 1
+    schedule: str = "constant"
+    scales: Sequence[float] = (1.0,)
+    parametrization: str = "pixels"
 
 
 @dataclass(frozen=True)

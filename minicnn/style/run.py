@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,13 @@ from minicnn.models.network import Network
 from minicnn.style import pyramid
 from minicnn.style.loop import descend
 from minicnn.style.objective import Objective
+from minicnn.style.parametrization import PyramidAdam
 from minicnn.style.regions import Regions
 from minicnn.style.request import OPTIMIZERS
+from minicnn.style.scales import Scales, Styles
 from minicnn.style.tiles import TiledObjective
 from minicnn.style.trace import Trace
 from minicnn.tensor import Tensor
-
-Styles = Sequence[tuple[np.ndarray, float]]
 
 
 class Run:
@@ -52,8 +52,14 @@ class Run:
 
     def finish(self, then: Callable[[], None]) -> None:
         """Go on to the last step of the largest size. then() is called after every step."""
+
+        def after() -> None:
+            if self.recipe.schedule == "cosine":
+                self.optimizer.learning_rate *= self._height(self.trace.steps) / self._height(self.trace.steps - 1)
+            then()
+
         while True:
-            descend(self._objective(), self.image, self.optimizer, self.trace, self.steps[self.level], then)
+            descend(self.objective(), self.image, self.optimizer, self.trace, self.steps[self.level], after)
             if self.level == len(self.sizes) - 1:
                 return
             self._enlarge()
@@ -70,7 +76,7 @@ class Run:
         arrays["image"] = self.image.data
         if self.trace.best is not None:
             arrays["best"] = self.trace.best
-        rate = self.optimizer.learning_rate  # gradient descent changes it from size to size
+        rate = self.optimizer.learning_rate  # a schedule changes it, and gradient descent from size to size
         arrays = {name: devices.to_host(array) for name, array in arrays.items()}
         return {"level": self.level, "learning_rate": rate, "trace": self.trace.state()}, arrays
 
@@ -88,16 +94,24 @@ class Run:
     def _leaf(self, image: np.ndarray) -> Tensor:
         return Tensor(devices.move(image, self.model.device or "cpu"), requires_grad=True)
 
-    def _objective(self) -> Objective:
+    def objective(self) -> Scales:
         """The cost at this size: content and styles shrink alike, so that brush strokes keep their share of it."""
         size = self.sizes[self.level]
         factor = max(size) / max(self.sizes[-1])
         content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
         styles = [(pyramid.scaled(picture, factor), weight) for picture, weight in self.styles]
+        return Scales(self.recipe.scales, self._objective_of, content, styles)
+
+    def _objective_of(self, content: np.ndarray, styles: Styles) -> Objective:
+        size = content.shape[0], content.shape[1]
         regions = None if self.regions is None else self.regions.scaled(size, styles)
         if self.tile is None or max(size) <= self.tile:
             return Objective(self.model, self.recipe, content, styles, regions)
         return TiledObjective(self.model, self.recipe, content, styles, regions, side=self.tile)
+
+    def _height(self, step: int) -> float:
+        """Return how high the rate is after so many steps, which falls from 2 to 0 as half a cosine does."""
+        return 1 + math.cos(math.pi * step / sum(self.steps))
 
     def _enlarge(self) -> None:
         """Go on at the next size, with the optimizer's memory enlarged as the picture is."""
@@ -110,4 +124,5 @@ class Run:
     def _optimizer(self) -> optim.Optimizer:
         recipe = self.recipe
         bounds = (0.0, 1.0) if recipe.clamp == "step" else (-math.inf, math.inf)
-        return OPTIMIZERS[recipe.optimizer]([self.image], recipe.learning_rate, bounds=bounds)
+        kind = PyramidAdam if recipe.parametrization == "pyramid" else OPTIMIZERS[recipe.optimizer]
+        return kind([self.image], recipe.learning_rate, bounds=bounds)
