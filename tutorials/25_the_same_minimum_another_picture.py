@@ -15,7 +15,7 @@ from matplotlib.cbook import get_sample_data
 from minicnn import Tensor, frozen, images, models, optim, style
 from minicnn.datasets.paintings import PAINTINGS
 from minicnn.style.objective import Objective
-from minicnn.style.parametrization import PyramidAdam, enlarge, gather, sizes_of
+from minicnn.style.parametrization import PyramidAdam, enlarge, gather
 
 SIDE = 96
 plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
@@ -61,7 +61,8 @@ assert np.allclose(matrix.sum(axis=1), 1)  # a grey picture stays grey
 # ## One minimum, two ways there
 #
 # A cost that nobody needs a network for: the squared distance to the photograph. It has one minimum, the photograph.
-# Start from grey. Adam moves the pixels, or the levels of a pyramid, each with √(number of levels) times less of a rate.
+# Start from grey. Adam moves the pixels, or the levels of a pyramid, each by a smaller step. The two finest levels move
+# least.
 #
 # **Predict**: after five steps, one of the two pictures is sharp and faint, the other blurred and bold. Which is which?
 # Does it matter after three hundred?
@@ -88,7 +89,12 @@ stages = {}
 for name, kind in WAYS.items():
     _, kept = descend(kind, lambda image: (image - photograph[None]).square().sum(), grey, max(STOPS), 0.02, STOPS)
     stages |= {f"{name}, step {step}": picture for step, picture in kept.items()}
-show(stages, "one_minimum.png", "To one minimum in two ways: five steps apart, three hundred together", columns=len(STOPS))
+show(
+    stages,
+    "one_minimum.png",
+    "Two ways to one minimum: apart at first, together at last",
+    columns=len(STOPS),
+)
 
 
 # %% tags=["answer"]
@@ -106,7 +112,8 @@ def errors(picture):
 
 for caption, picture in stages.items():
     print("{:20} patches {:.3f}, details {:.3f}".format(caption, *errors(picture)))
-assert errors(stages["pyramid, step 5"])[0] < 0.8 * errors(stages["pixels, step 5"])[0]
+(broad, fine), (their_broad, their_fine) = (errors(stages[f"{name}, step 5"]) for name in WAYS)
+assert their_broad < 0.9 * broad and their_fine > 1.1 * fine
 assert all(sum(errors(stages[f"{name}, step 300"])) < 0.02 for name in WAYS)
 
 # %% [markdown] tags=["answer"]
@@ -186,7 +193,7 @@ assert max(totals) < 0.2 * painted["pixels"].history[0]["total"]
 #    operation). Is the way another there, too?
 # 2. A pyramid of a single coarse level, without p₀. What can it not reach?
 # 3. Sixty steps from `init="noise"`. Which of the two forgets the noise first, and why?
-# 4. Print `sizes_of((96, 96))`, and leave out its last levels (`COARSEST`). When do the colours go back?
+# 4. Print `parametrization.sizes_of((96, 96))`, and leave out its last levels (`COARSEST`). What becomes of the colours?
 #
 # **Where to look in the source**
 #

@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -105,9 +107,9 @@ def test_a_picture_of_twice_the_size_keeps_the_levels_that_there_were():
     new = Tensor(np.zeros((1, 39, 66, 3)), requires_grad=True)
     twin = optimizer.resized([new], lambda array: np.ones(new.shape))
     assert twin.steps == 1 and [array.shape[1:3] for array in twin.mean] == [(39, 66), (20, 33), (10, 17)]
-    assert all(a is b for a, b in itertools.chain(zip(twin.mean[1:], optimizer.mean, strict=True)))
+    assert all(a is b for a, b in zip(twin.mean[1:], optimizer.mean, strict=True))
     assert twin.mean[0].max() == pytest.approx(old.size / new.size)
-    with pytest.raises(InputError, match="resized: the picture has shape .*; expected .* with doubled sides"):
+    with pytest.raises(InputError, match=r"resized: the picture has shape .*; expected .* with doubled sides"):
         optimizer.resized([Tensor(np.zeros((1, 50, 66, 3)), requires_grad=True)], lambda array: array)
 
 
@@ -155,7 +157,9 @@ def test_the_cost_is_the_weighted_mean_over_halves():
 def test_one_scale_costs_what_there_was_before():
     content, painting, image = np.random.default_rng(0).random((3, 67, 70, 3), dtype=np.float32)
     model = toy()
-    plain = costs_of(Objective(model, dataclasses.replace(model.card.recipe, total_variation=0.7), content, [(painting, 1.0)]), image)
+    plain = costs_of(
+        Objective(model, dataclasses.replace(model.card.recipe, total_variation=0.7), content, [(painting, 1.0)]), image
+    )
     ours = costs_of(scales(Objective, (5.0,), content, painting, np.float32), image)
     assert ours[0] == plain[0] and ours[2] == plain[2]
     np.testing.assert_array_equal(ours[1], plain[1])
@@ -185,14 +189,13 @@ def test_a_run_paints_and_is_made_again_from_its_checkpoint_bit_for_bit(pictures
     assert whole.history[-1]["total"] < whole.history[-6]["total"]
     for stop in (4, 8):
 
-        def killed(step, image, costs, stop=stop):
+        def interrupt(step, image, costs, stop=stop):
             if step == stop:
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)
 
         file = tmp_path / "run"
-        job = prepare(*pictures, **how)
-        job.run(killed, checkpoint=file)
-        again = style.transfer(*pictures, **how, checkpoint=file, resume=file.exists())
+        assert style.transfer(*pictures, **how, on_step=interrupt, checkpoint=file).manifest["interrupted"]
+        again = style.transfer(*pictures, **how, checkpoint=file, resume=True)
         np.testing.assert_array_equal(again.image, whole.image)
         assert again.history == whole.history
 
@@ -248,4 +251,4 @@ def test_the_command_takes_them(tmp_path, pictures):
     manifest = style.manifests.read(tmp_path / "out.json")
     assert manifest["recipe"]["scales"] == [1.0, 0.5] and manifest["recipe"]["parametrization"] == "pyramid"
     again = style.transfer(**style.from_manifest(tmp_path / "out.json"))
-    np.testing.assert_array_equal(images.load(files[2]), np.rint(again.image * 255).astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(np.rint(images.load(files[2]) * 255), np.rint(again.image * 255))
