@@ -23,7 +23,18 @@ SIZE = 512  # pixels of the long side, unless told otherwise
 # What goes on to `transfer` under its own name.
 OPTIONS = (
     *("preset", "size", "seed", "alpha", "beta", "total_variation", "scales", "style_scale", "keep_colours"),
-    *("steps", "optimizer", "learning_rate", "parametrization", "init", "levels", "masks", "style_masks", "tile"),
+    *(
+        "steps",
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "parametrization",
+        "init",
+        "levels",
+        "masks",
+        "style_masks",
+        "tile",
+    ),
 )
 
 
@@ -102,6 +113,7 @@ def _add_descent(group: Any) -> None:
         metavar="N",
         help="sizes from coarse to fine, each twice the one before; 0 is as many as begin with at least 128 pixels",
     )
+    group.add_argument("--schedule", metavar="S", help="of the rate: constant, or cosine, by which it falls to nothing")
     group.add_argument("--parametrization", metavar="P", help="what adam moves: pixels, or a pyramid of them")
 
 

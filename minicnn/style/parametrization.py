@@ -22,7 +22,6 @@ from minicnn.optim.optimizer import EVERYWHERE, Resize, carried
 from minicnn.tensor import Tensor
 
 COARSEST = 16  # pixels: the last level is the first whose short side has no more
-FINE = (0.2, 0.5)  # of the rate, for the first levels: they hold the fine lines that a network puts everywhere
 
 
 @op(inputs=1, fresh=True)
@@ -67,8 +66,8 @@ def _gathered(y: Any, axis: int) -> Any:
 class PyramidAdam(Adam):
     """Adam on the levels of one picture (1, H, W, C), of which each has its own means.
 
-    The levels themselves are never stored: their changes are enlarged and added to the picture, then it is clipped.
-    Arguments are those of Adam.
+    The rate of each is the given one over √(number of levels). The levels themselves are never stored: their changes
+    are enlarged and added to the picture, then it is clipped. Arguments are those of Adam.
     """
 
     def __init__(
@@ -86,15 +85,15 @@ class PyramidAdam(Adam):
             gradients.append(gather(gradients[-1]))
         root = math.sqrt(1 - self.beta2**self.steps)
         rate = self.learning_rate * root / (1 - self.beta1**self.steps) / math.sqrt(len(self.sizes))
-        step, rule = kernels_for(parameter.data).adam_step, (self.eps * root, self.beta1, self.beta2)
+        step, rule = kernels_for(parameter.data).adam_step, (rate, self.eps * root, self.beta1, self.beta2)
         change = np.zeros_like(gradients[-1])
         for level in reversed(range(1, len(self.sizes))):
             memories = self.mean[level], self.square[level]
-            step(change, gradients[level], *memories, rate * _share(level), *rule, *EVERYWHERE)
+            step(change, gradients[level], *memories, *rule, *EVERYWHERE)
             change = enlarge(change, self.sizes[level - 1]).data
         if len(self.sizes) > 1:
             parameter.data += change
-        step(parameter.data, gradient, self.mean[0], self.square[0], rate * _share(0), *rule, *self.bounds)
+        step(parameter.data, gradient, self.mean[0], self.square[0], *rule, *self.bounds)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
         """Return a copy for a picture of twice the size. Its levels but the finest are those that there were."""
@@ -115,7 +114,3 @@ def sizes_of(size: Sequence[int]) -> list[tuple[int, int]]:
     while min(found[-1]) > COARSEST:
         found.append(((found[-1][0] + 1) // 2, (found[-1][1] + 1) // 2))
     return found
-
-
-def _share(level: int) -> float:
-    return FINE[level] if level < len(FINE) else 1.0

@@ -12,7 +12,6 @@ from toy_network import toy
 from minicnn import Tensor, gradcheck, images, optim, style
 from minicnn.cli import main
 from minicnn.errors import InputError
-from minicnn.style import parametrization
 from minicnn.style.counts import products, run_bytes
 from minicnn.style.job import prepare
 from minicnn.style.objective import Objective
@@ -60,16 +59,14 @@ def test_enlarge_refuses_another_size():
 # --- the optimizer ---------------------------------------------------------------------------------------------
 
 
-def test_the_picture_moves_by_what_adam_does_to_its_levels(monkeypatch):
+def test_the_picture_moves_by_what_adam_does_to_its_levels():
     """With levels p_k as parameters of their own, and the picture formed from them."""
-    monkeypatch.setattr(parametrization, "FINE", (0.2,))
     random = np.random.default_rng(0)
     start, target = random.random((2, 1, 40, 37, 3))
     sizes = [(40, 37), (20, 19), (10, 10)]
     assert sizes_of((40, 37)) == sizes
     levels = [Tensor(np.zeros((1, *size, 3)), requires_grad=True) for size in sizes]
-    rate = 0.01 / 3**0.5
-    theirs = [optim.Adam([level], rate * share) for level, share in zip(levels, (0.2, 1, 1), strict=True)]
+    theirs = [optim.Adam([level], 0.01 / 3**0.5) for level in levels]
     picture = Tensor(start.copy(), requires_grad=True)
     ours = PyramidAdam([picture], 0.01)
     weights = random.random((1, 40, 37, 3))
@@ -89,7 +86,7 @@ def test_the_picture_moves_by_what_adam_does_to_its_levels(monkeypatch):
 
 def test_bounds_hold_and_a_small_picture_is_its_only_level():
     picture, plain = (Tensor(np.full((1, 9, 9, 3), 0.5), requires_grad=True) for _ in range(2))
-    ours, adam = PyramidAdam([picture], 0.4 / 0.2, bounds=(0, 1)), optim.Adam([plain], 0.4, bounds=(0, 1))
+    ours, adam = PyramidAdam([picture], 0.4, bounds=(0, 1)), optim.Adam([plain], 0.4, bounds=(0, 1))
     for _ in range(3):
         picture.grad = plain.grad = np.ones((1, 9, 9, 3))
         ours.step()
