@@ -36,8 +36,6 @@ RECIPE = {  # J = alpha · content + beta · style + total_variation · roughnes
     "total_variation": 1.5,
     "variation_form": "mean-squared",
     "learning_rate": 0.03,
-    "schedule": "constant",
-    "scales": (1.0,),  # the picture's own size alone
 }
 
 
@@ -76,7 +74,6 @@ show({"photograph": photograph, "sky": sky, "window": window}, "pictures.png", "
 
 # %% tags=["predict"]
 content_alone = {"alpha": 1.0, "beta": 0.0, "total_variation": 0.0, "content_form": "relative", "init": "noise"}
-content_alone["scales"] = (1.0,)
 restored, pixel_errors, costs_left = {}, [], []
 for layer in BLOCKS:
     found = style.transfer(
@@ -135,7 +132,6 @@ for name, layers in {
         beta=1.0,
         total_variation=0.2,
         variation_form="mean-squared",
-        scales=(1.0,),
         style_layers=dict.fromkeys(layers, 1 / len(layers)),
         style_form="relative",
         init="noise",

@@ -70,7 +70,6 @@ for name in ("trained", "untrained"):
         content_form="relative",
         content_layers={DEEP: 1.0},
         style_layers={DEEP: 1.0},
-        scales=(1.0,),
         init="noise",
         optimizer="lbfgs",
         steps=25,
@@ -148,7 +147,6 @@ for name, network in networks.items():
             variation_form="mean-squared",
             style_layers=dict.fromkeys(STYLE_LAYERS, 0.2),
             style_form="relative",
-            scales=(1.0,),
             init="noise",
             optimizer="lbfgs",
             steps=25,
@@ -251,7 +249,6 @@ RECIPE = {
     "style_layers": dict(zip(STYLE_LAYERS, (1.0, 0.4, 0.3, 0.3, 0.2), strict=True)),
     "total_variation": 0.5,
     "variation_form": "mean-squared",
-    "scales": (1.0,),
 }
 borrowed = {
     (name, of): style.transfer(

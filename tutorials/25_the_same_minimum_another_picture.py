@@ -139,8 +139,8 @@ with frozen(network):
     first = {name: descend(kind, lambda x: objective(x)[0], grey * 0 + photograph, 1, 0.03)[0] - photograph
              for name, kind in WAYS.items()}  # fmt: skip
 left = {name: np.mean(coarse(step) ** 2) / np.mean(step**2) for name, step in first.items()}
-show({f"{name}\n{left[name]:.0%} is left in patches": 0.5 + 8 * step for name, step in first.items()},
-     "first_step.png", "The first step, 8 times as strong")  # fmt: skip
+show({f"{name}\n{left[name]:.0%} is left in patches": 0.5 + 4 * step for name, step in first.items()},
+     "first_step.png", "The first step, 4 times as strong")  # fmt: skip
 
 # %% tags=["answer"]
 assert left["pixels"] < 0.3 < left["pyramid"]

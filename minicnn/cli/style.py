@@ -23,18 +23,8 @@ SIZE = 512  # pixels of the long side, unless told otherwise
 # What goes on to `transfer` under its own name.
 OPTIONS = (
     *("preset", "size", "seed", "alpha", "beta", "total_variation", "scales", "style_scale", "keep_colours"),
-    *(
-        "steps",
-        "optimizer",
-        "learning_rate",
-        "schedule",
-        "parametrization",
-        "init",
-        "levels",
-        "masks",
-        "style_masks",
-        "tile",
-    ),
+    *("steps", "optimizer", "learning_rate", "schedule", "parametrization", "init", "levels"),
+    *("masks", "style_masks", "tile"),
 )
 
 

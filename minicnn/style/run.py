@@ -12,7 +12,7 @@ from minicnn import devices, optim
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.style import pyramid
-from minicnn.style.loop import descend
+from minicnn.style.loop import Cost, descend
 from minicnn.style.objective import Objective
 from minicnn.style.parametrization import PyramidAdam
 from minicnn.style.regions import Regions
@@ -53,13 +53,13 @@ class Run:
     def finish(self, then: Callable[[], None]) -> None:
         """Go on to the last step of the largest size. then() is called after every step."""
 
-        def after() -> None:
-            if self.recipe.schedule == "cosine":
-                self.optimizer.learning_rate *= self._height(self.trace.steps) / self._height(self.trace.steps - 1)
+        def cool() -> None:
+            self.optimizer.learning_rate *= self._height(self.trace.steps) / self._height(self.trace.steps - 1)
             then()
 
+        following = cool if self.recipe.schedule == "cosine" else then
         while True:
-            descend(self.objective(), self.image, self.optimizer, self.trace, self.steps[self.level], after)
+            descend(self.objective(), self.image, self.optimizer, self.trace, self.steps[self.level], following)
             if self.level == len(self.sizes) - 1:
                 return
             self._enlarge()
@@ -94,12 +94,14 @@ class Run:
     def _leaf(self, image: np.ndarray) -> Tensor:
         return Tensor(devices.move(image, self.model.device or "cpu"), requires_grad=True)
 
-    def objective(self) -> Scales:
+    def objective(self) -> Cost:
         """The cost at this size: content and styles shrink alike, so that brush strokes keep their share of it."""
         size = self.sizes[self.level]
         factor = max(size) / max(self.sizes[-1])
         content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
         styles = [(pyramid.scaled(picture, factor), weight) for picture, weight in self.styles]
+        if len(self.recipe.scales) == 1:
+            return self._objective_of(content, styles)
         return Scales(self.recipe.scales, self._objective_of, content, styles)
 
     def _objective_of(self, content: np.ndarray, styles: Styles) -> Objective:
