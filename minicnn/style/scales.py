@@ -1,7 +1,7 @@
-"""The cost of a picture and of its halves: what is a wide stroke in the whole is texture in a half of it.
+"""The cost of a picture and of its halves.
 
-A network sees strokes no wider than its receptive fields. In a half, a quarter and an eighth of the picture it sees
-larger ones, and of the fine lines that it puts everywhere nothing is left there to please it.
+A network sees strokes no wider than its receptive fields. In a half, a quarter and an eighth of the picture these are
+twice, four and eight times as wide. Fine lines vanish there, so they cannot lower the cost.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from minicnn.tensor import Tensor
 
 SMALLEST = 32  # pixels of the short side, below which nothing is halved
 Styles = Sequence[tuple[np.ndarray, float]]
-Make = Callable[[np.ndarray, Styles], Objective]  # from content and styles, all of them as many times halved
+Make = Callable[[np.ndarray, Styles], Objective]  # from content and styles, halved equally often
 
 
 class Scales:
     """J(image): the weighted mean of an objective's cost over the picture, its half, its quarter, and so on.
 
-    weights: of each. make(content, styles): the objective of one of them, with pictures that were halved alike. A
-    picture that is too small for all of them has as many as there are.
+    weights: one per scale. make(content, styles): returns the objective of a scale. Scales whose pictures would be too
+    small are left out.
     """
 
     def __init__(self, weights: Sequence[float], make: Make, content: np.ndarray, styles: Styles) -> None:
@@ -53,7 +53,7 @@ class Scales:
 
 
 def halves(size: tuple[int, int], weights: Sequence[float]) -> list[tuple[int, int]]:
-    """Return (height, width) of a picture of this size, and of its halves that have a weight and are large enough."""
+    """Return the sizes (height, width) of a picture and of those halves that have a weight and are large enough."""
     found = [size]
     while len(found) < len(weights) and min(found[-1]) >= 2 * SMALLEST:
         found.append((found[-1][0] // 2, found[-1][1] // 2))

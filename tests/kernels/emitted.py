@@ -37,6 +37,7 @@ def kinds(number):
         "gathered_product_upon": (micro_kernel.gathered_product_upon(rows), rows * lines, (*gathered, a, two, places)),
         "gathered_sum": (micro_kernel.gathered_sum(few), few * lines, (a, two, places, a, two, a, two, i, flag)),
         "weighted_sum": (micro_kernel.weighted_sum(3), 0, (a, three, types.UniTuple(number, 3), a, i, i)),
+        "gathered_largest": (micro_kernel.gathered_largest(), 0, (a, i, places, a, i, i)),
         "square_transposition": (micro_kernel.square_transposition(), 0, (a, i, i, a, i, i)),
     }
     for name, matrix in {"B_T": B_T, "A_T": A_T, "A": A_T.T, "copy": [[1]], "quarter": [[0.25]]}.items():

@@ -19,6 +19,7 @@ from minicnn.fast.cpu.micro_kernel import (
     LINE,
     ROWS,
     columns,
+    gathered_largest,
     gathered_product,
     gathered_product_upon,
     gathered_sum,
@@ -178,6 +179,21 @@ def test_weighted_sum(terms, dtype, lines, gap, random):
     expected = target.copy()
     expected[gap[2] : gap[2] + count] = weights @ source[starts[:, None] + np.arange(count)]
     compiled(weighted_sum, terms)(source, tuple(starts), tuple(weights), target, gap[2], count)
+    assert_array_equal(target, expected)
+
+
+@each_dtype
+@given(runs=st.integers(1, 9), lines=st.integers(0, 3), gap=gaps, nans=st.booleans(), random=randoms)
+def test_gathered_largest(dtype, runs, lines, gap, nans, random):
+    count = lines * LINE // np.dtype(dtype).itemsize
+    source = whole_numbers(random, gap + 400, dtype)
+    if nans:
+        source[random.integers(0, len(source), 20)] = np.nan
+    places = random.integers(0, 400 - count, runs)
+    target = whole_numbers(random, 2 * gap + count + 3, dtype)
+    expected = target.copy()
+    expected[gap : gap + count] = np.max([source[gap + place :][:count] for place in places], axis=0)
+    compiled(gathered_largest)(source, gap, places, target, gap, count)
     assert_array_equal(target, expected)
 
 

@@ -249,6 +249,36 @@ def weighted_sum(terms):
     return weigh
 
 
+def gathered_largest():
+    """largest(source, first, runs, target, to, count): target[to + i] = max_r source[first + runs[r] + i] for i from 0
+    to count, a multiple of a line, and every run r. NaN if one of them is. source and target are flat and do not
+    overlap. No index is checked.
+    """
+
+    @intrinsic
+    def largest(typing, source, first, runs, target, to, count):
+        size = types.intp
+
+        def emit(context, builder, signature, arguments):
+            emitter = _Emitter(context, builder, signature, arguments, REGISTER)
+            source, first, runs, target, to, count = emitter.arguments
+            number = context.make_array(signature.args[2])(context, builder, arguments[2]).nitems
+            best = cgutils.alloca_once(builder, emitter.line)
+            with emitter.loop(builder.sdiv(count, emitter.index(emitter.width))) as k:
+                here = builder.mul(k, emitter.index(emitter.width))
+                column = emitter.at(source, first, here)
+                builder.store(emitter.load(builder.gep(column, [emitter.entry(runs, emitter.index(0), 0)])), best)
+                with emitter.loop(builder.sub(number, emitter.index(1))) as run:
+                    line = emitter.load(builder.gep(column, [emitter.entry(runs, run, 1)]))
+                    builder.store(emitter.larger(line, builder.load(best)), best)
+                emitter.store(builder.load(best), emitter.at(target, to, here))
+            return context.get_dummy_value()
+
+        return types.void(source, size, runs, target, size, size), emit
+
+    return largest
+
+
 def square_transposition():
     """transpose(source, first, row, target, to, step): target[to + j · step + i] = source[first + i · row + j] for i, j
     from 0 to the width of a line. source and target are flat and do not overlap.
@@ -412,6 +442,13 @@ class _Emitter:
         """Zero where it is negative; what is not a number stays."""
         negative = self.builder.fcmp_ordered("<", line, self.constant(0))
         return self.builder.select(negative, self.constant(0), line)
+
+    def larger(self, line, best):
+        """The larger of two in each place; NaN if either is."""
+        wins = self.builder.or_(
+            self.builder.fcmp_ordered(">", line, best), self.builder.fcmp_unordered("uno", line, line)
+        )
+        return self.builder.select(wins, line, best)
 
     def everywhere(self, number):
         nothing, lane = ir.Constant(self.line, ir.Undefined), ir.IntType(32)

@@ -15,16 +15,26 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minicnn.fast.cpu import program, threads
-from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_product_upon, line_transform
+from minicnn.fast.cpu.micro_kernel import (
+    FEW,
+    REGISTER,
+    ROWS,
+    columns,
+    gathered_largest,
+    gathered_product,
+    gathered_product_upon,
+    line_transform,
+)
 from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T
 
-MICRO_KERNEL = "6dc2b765faab"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "8ea8acc2a896"  # its digest: an edit there has to show in the files that compile it into theirs
 # Written here, too: Numba's cache notices no edit of another file.
 CONVOLVE, LARGEST, MEAN, LENGTH, INTO_TILES, OUT_OF_TILES = 0, 1, 2, 3, 4, 5
 assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
 assert (INTO_TILES, OUT_OF_TILES) == (program.INTO_TILES, program.OUT_OF_TILES)
 PANEL = columns(1)  # bytes of a panel's row
+TAKEN = REGISTER  # bytes that pooling takes at a time
 BLOCK = 16 * ROWS  # outputs that pass a panel before the next is fetched
 AHEAD = cache_bytes(2) // 2  # bytes from a panel to what is fetched from memory meanwhile
 PATIENCE = 1 << 14  # looks before a thread that waits leaves its core to another
@@ -33,6 +43,7 @@ X86 = platform.machine().lower() in ("x86_64", "amd64")
 _multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
 _multiply_few, _multiply_few_upon = gathered_product(FEW), gathered_product_upon(FEW)
 _into, _out = line_transform(B_T), line_transform(A_T)
+_largest = gathered_largest()
 
 
 class Places(NamedTuple):
@@ -168,9 +179,7 @@ def _convolve(step, piece, numbers, arena):
     target = Places(step.target, step.target_image, step.target_line, step.target_column)
     upon = Places(step.added, step.added_image, step.added_line, step.added_column)
     starts, targets, added = np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp)
-    runs = np.empty(step.down * step.across, np.intp)
-    for r in range(runs.size):
-        runs[r] = r // step.across * step.down_step + r % step.across * step.across_step
+    runs = _runs(step)
     tile, lines = np.empty(ROWS * width, arena.dtype), np.arange(ROWS) * width
     rectified, size = step.relu > 0, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
@@ -184,11 +193,12 @@ def _convolve(step, piece, numbers, arena):
             plane, number = panel // panels, panel % panels
             here = number * width
             inside = min(width, step.outputs - here)
+            # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
+            later = AHEAD // arena.itemsize
             for i in range(0, count, high):
-                # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
-                later = AHEAD // arena.itemsize + i // high * pace * runs.size * step.depth
                 place = step.panels + plane * step.plane + number * size
                 factors = numbers, (place, later, pace), numbers, step.bias + here
+                later += pace * runs.size * step.depth
                 a, at = (plane * source.image, i), (plane * target.image + here, i)
                 given = arena, a, starts, runs, step.depth, *factors
                 if inside == width:
@@ -225,32 +235,46 @@ def _add(x, y, relu):
             y[j] = nothing if y[j] <= 0 else y[j]  # a NaN is shown, not hidden
 
 
+@njit(nogil=True, cache=True)
+def _runs(step):
+    """Return from where on each tap of a window is read, counted from the first."""
+    runs = np.empty(step.down * step.across, np.intp)
+    for r in range(runs.size):
+        runs[r] = r // step.across * step.down_step + r % step.across * step.across_step
+    return runs
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _pool(step, piece, arena):
-    total, size = step.images * step.height * step.width, step.down * step.across
+    total, runs, depth = step.images * step.height * step.width, _runs(step), step.depth
     sources = Places(step.source, step.source_image, step.source_line, step.source_column)
     targets = Places(step.target, step.target_image, step.target_line, step.target_column)
-    place, share = np.empty(1, np.intp), arena.dtype.type(1) / arena.dtype.type(size)
+    place, share = np.empty(1, np.intp), arena.dtype.type(1) / arena.dtype.type(runs.size)
+    lines = depth // (TAKEN // arena.itemsize) * (TAKEN // arena.itemsize)  # channels of whole registers
     for output in range(total * piece // step.rows, total * (piece + 1) // step.rows):
         _tabulate(step, output, 1, output, sources, place)
         source = place[0]
         _tabulate(step, output, 1, output, targets, place)
-        target = arena[place[0] : place[0] + step.depth]
-        for r in range(size):
-            begin = source + r // step.across * step.down_step + r % step.across * step.across_step
-            seen = arena[begin : begin + step.depth]
-            if step.kind == LARGEST:
-                for k in range(step.depth):
-                    better = r == 0 or seen[k] > target[k] or seen[k] != seen[k]  # a NaN is shown, not hidden
-                    target[k] = seen[k] if better else target[k]
-            elif step.kind == MEAN:
-                for k in range(step.depth):
+        to = place[0]
+        target = arena[to : to + depth]
+        if step.kind == LARGEST:
+            _largest(arena, source, runs, arena, to, lines)
+            for k in range(lines, depth):
+                target[k] = arena[source + k]
+                for run in runs:
+                    x = arena[source + run + k]
+                    target[k] = x if x > target[k] or x != x else target[k]  # a NaN is shown, not hidden
+            continue
+        for r in range(runs.size):
+            seen = arena[source + runs[r] : source + runs[r] + depth]
+            if step.kind == MEAN:
+                for k in range(depth):
                     target[k] = (target[k] if r else 0) + share * seen[k]
             else:
-                for k in range(step.depth):
+                for k in range(depth):
                     target[k] = (target[k] if r else 0) + seen[k] * seen[k]
         if step.kind == LENGTH:
-            for k in range(step.depth):
+            for k in range(depth):
                 target[k] = np.sqrt(target[k])
 
 
