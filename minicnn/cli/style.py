@@ -23,8 +23,9 @@ FRAME = re.compile(r"\d{5}\.png")
 SIZE = 512  # pixels of the long side, unless told otherwise
 # What goes on to `transfer` under its own name.
 OPTIONS = (
-    *("preset", "size", "seed", "alpha", "beta", "total_variation", "style_scale", "keep_colours"),
-    *("steps", "optimizer", "learning_rate", "init", "levels", "masks", "style_masks", "tile"),
+    *("preset", "size", "seed", "alpha", "beta", "total_variation", "scales", "style_scale", "keep_colours"),
+    *("steps", "optimizer", "learning_rate", "schedule", "parametrization", "init", "levels"),
+    *("masks", "style_masks", "tile"),
 )
 
 
@@ -68,6 +69,13 @@ def _add_costs(group: Any) -> None:
     group.add_argument("--alpha", type=float, metavar="A", help="the weight of the content cost")
     group.add_argument("--beta", type=float, metavar="B", help="the weight of the style cost")
     group.add_argument("--total-variation", type=float, metavar="T", help="the weight of smoothness")
+    group.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        metavar="W",
+        help="weights of the costs of the picture, its half, its quarter, …",
+    )
     group.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="of several styles (default: alike)")
     group.add_argument(
         "--style-scale", type=float, metavar="F", help="styles F times as large as CONTENT: so are their brush strokes"
@@ -106,6 +114,8 @@ def _add_descent(group: Any) -> None:
         metavar="N",
         help="sizes from coarse to fine, each twice the one before; 0 is as many as begin with at least 128 pixels",
     )
+    group.add_argument("--schedule", metavar="S", help="of the rate: constant, or cosine, by which it falls to nothing")
+    group.add_argument("--parametrization", metavar="P", help="what adam moves: pixels, or a pyramid of them")
 
 
 def _add_looks(group: Any) -> None:

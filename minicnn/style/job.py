@@ -24,8 +24,18 @@ from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
 from minicnn.style.counts import check_size
 from minicnn.style.regions import Map, Regions, read
-from minicnn.style.request import changed, choose_recipe, differences, fit_layers, pairs_of, start_from, style_pictures
-from minicnn.style.run import Run, Styles
+from minicnn.style.request import (
+    changed,
+    choose_recipe,
+    differences,
+    fit_layers,
+    fit_parametrization,
+    pairs_of,
+    start_from,
+    style_pictures,
+)
+from minicnn.style.run import Run
+from minicnn.style.scales import Styles
 from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
@@ -124,7 +134,7 @@ def prepare(
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))
     recipe, notes = fit_layers(choose_recipe(model, preset), model)
-    recipe = changed(recipe, **changes)
+    recipe, more = fit_parametrization(changed(recipe, **changes))
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
     recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
@@ -156,10 +166,9 @@ def prepare(
     styles = [
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
-    notes += differences(recipe, model)
-    return Job(
-        model, recipe, picture, styles, start, keeper, settings, notes, regions, None if keeper or regions else targets
-    )
+    notes += more + differences(recipe, model)
+    shared = not (keeper or regions or len(recipe.scales) > 1)  # else the styles differ from picture to picture
+    return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
