@@ -47,7 +47,7 @@ from minicnn.datasets.synthetic_faces import Population
 from minicnn.faces.evaluation import area_under_roc
 from minicnn.faces.heads import chi_square
 from minicnn.learn.tensorflow_random import course_draws, tensorflow_normal
-from minicnn.lessons.course import LECTURES
+from minicnn.lessons import LECTURES
 from minicnn.models import deep_face
 from minicnn.visualize import plots
 

@@ -1,25 +1,22 @@
 """Data sets: pictures, drawn faces, paintings, heartbeats, scans and films; and batches of any arrays."""
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from minicnn.datasets.minibatches import batches
 from minicnn.errors import nearest
+from minicnn.files import material
+
+__path__.append(str(material("tutorials") / "datasets"))  # those of single lessons lie with the lessons
 
 if TYPE_CHECKING:
-    from minicnn.datasets import (
-        alignment,
-        cifar10,
-        doodles,
-        heartbeats,
-        image_folders,
-        lfw,
-        paintings,
-        pairs,
-        replays,
-        synthetic_faces,
-        volumes,
-    )
+    from minicnn.datasets import alignment, cifar10, image_folders, lfw, paintings, pairs, synthetic_faces
+
+    doodles: ModuleType
+    heartbeats: ModuleType
+    replays: ModuleType
+    volumes: ModuleType
 
 __all__ = [
     "alignment",

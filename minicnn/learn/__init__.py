@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import suggest_names
+from minicnn.files import material
 from minicnn.learn import catalogue, engine, examining, files, progress
 from minicnn.learn.judging import collect, judge, prepare
 from minicnn.learn.table import Table
 from minicnn.learn.verdict import Verdict
+
+__path__.append(str(material("tutorials") / "exercises" / "shared"))  # what several exercises draw
 
 __all__ = ["Verdict", "check", "check_file", "exercises", "hint", "solution", "start", "steps"]
 

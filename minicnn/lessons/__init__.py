@@ -1,11 +1,14 @@
 """The lessons, and their conversion to copies, notebooks and pages.
 
-A lesson is one Python file in tutorials/, in cells (`# %%`). Only `course.py`, the map of the course, depends on what
-a lesson teaches.
+A lesson is one Python file in tutorials/, in cells (`# %%`). Only tutorials/course.py, the map of the
+course, depends on what a lesson teaches.
 """
 
+from minicnn.files import program
 from minicnn.lessons.copying import copy
-from minicnn.lessons.course import ENGINE, LECTURES, Row
-from minicnn.lessons.shelf import Lesson, find, folder, lessons
+from minicnn.lessons.shelf import Lesson, Row, find, folder, lessons
+
+LECTURES: tuple[Row, ...] = program("course.py").LECTURES
+ENGINE: tuple[Row, ...] = program("course.py").ENGINE
 
 __all__ = ["ENGINE", "LECTURES", "Lesson", "Row", "copy", "find", "folder", "lessons"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import minicnn
-from minicnn.lessons.course import ENGINE, LECTURES
+from minicnn.lessons import ENGINE, LECTURES
 from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
 from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons

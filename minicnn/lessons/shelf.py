@@ -6,11 +6,26 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import material
 
 TITLE = re.compile(r"(?:Lesson \d+: *)?(.*)")
+
+
+class Row(NamedTuple):
+    """A row of the map.
+
+    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: the one that
+    the first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
+    """
+
+    lecture: str
+    lessons: tuple[str, ...]
+    figure: str
+    command: str
+    exercises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

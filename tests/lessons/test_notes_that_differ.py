@@ -8,7 +8,7 @@ import pytest
 
 import minicnn
 from minicnn import lessons
-from minicnn.lessons.course import LECTURES
+from minicnn.lessons import LECTURES
 
 PROGRAM = """
 import json

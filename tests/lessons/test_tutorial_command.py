@@ -86,7 +86,7 @@ def test_the_readme_has_the_map(row):
     (line,) = [line for line in readme.splitlines() if line.startswith(f"| {row.lecture} |")]
     links = [f"(tutorials/{lessons.find(name).name}.py)" for name in row.lessons]
     for text in (*links, f"`{row.command}`", *row.exercises):
-        assert text in line, f"README.md's map and minicnn/lessons/course.py differ: {line}"
+        assert text in line, f"README.md's map and tutorials/course.py differ: {line}"
 
 
 def test_the_map_is_shown_in_a_hundred_columns(capsys):

@@ -6,22 +6,7 @@ exist.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Row(NamedTuple):
-    """A row of the map.
-
-    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: the one that
-    the first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
-    """
-
-    lecture: str
-    lessons: tuple[str, ...]
-    figure: str
-    command: str
-    exercises: tuple[str, ...] = ()
-
+from minicnn.lessons.shelf import Row
 
 LECTURES = (
     Row(
