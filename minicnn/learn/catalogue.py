@@ -31,6 +31,7 @@ OWN = (
     "pair_head",
     "batch_hard",
     "chinese_whispers",
+    "guided_gram",
     "content_kernel",
 )
 NAMES = (*COURSE, *OWN)

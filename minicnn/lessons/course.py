@@ -71,10 +71,10 @@ LECTURES = (
     ),
     Row(
         "Style cost function",
-        ("style_transfer_by_hand", "style_transfer_in_practice"),
+        ("style_transfer_by_hand", "style_transfer_in_practice", "whose_gram"),
         "gram_matrices",
         "style --list-presets",
-        ("gram_matrix", "compute_layer_style_cost", "compute_style_cost"),
+        ("gram_matrix", "compute_layer_style_cost", "compute_style_cost", "guided_gram"),
     ),
     Row(
         "1D and 3D generalizations",
