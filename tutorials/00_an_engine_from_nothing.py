@@ -288,7 +288,7 @@ class SideBySide:
 
     def _repr_html_(self):
         frame = "flex:1 1 20em;min-width:0;margin:0"
-        code = "overflow-x:auto;font-size:12px;line-height:1.45;margin:.3em 0;padding:.7em"
+        code = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;line-height:1.45;margin:.3em 0;padding:.7em"
         halves = "".join(
             f'<div style="{frame}"><b>{name}</b><pre style="{code}">{escape(source)}</pre></div>'
             for name, source in self.sources

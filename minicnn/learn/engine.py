@@ -86,7 +86,7 @@ def step(name: str) -> Step:
         lecture="An engine from nothing",
         read=f"tutorials/engine/{_files()[number - 1]}",
         imports="import numpy as np",
-        cases=[Case(title, lambda probe=probe: [probe], tolerance=1e-7) for title, probe in script.TRIALS],
+        cases=[Case(title, functools.partial(list, [probe]), tolerance=1e-7) for title, probe in script.TRIALS],
         slips=slips,
         hints=script.HINTS,
         observe=_observe,
@@ -153,7 +153,7 @@ def _sections() -> list[str]:
 
 
 @functools.cache
-def _engine(number: int, *edits: str) -> ModuleType:
+def _engine(number: int, *edits: str) -> Any:
     """The solved engine; edits: what stands in the section of a step and what instead, in turn."""
     sections, module = list(_sections()), ModuleType("engine")
     for old, new in zip(edits[::2], edits[1::2], strict=True):

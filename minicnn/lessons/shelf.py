@@ -87,7 +87,8 @@ def folder() -> Path:
 
 def lessons() -> list[Lesson]:
     """Return all lessons: the numbered ones in order, then the others. Raise MissingFileError if there are none."""
-    found = [Lesson(path) for path in folder().glob("*.py")]
+    cells = "# %%"  # how lessons begin; the other files are programs that lessons and commands run
+    found = [lesson for lesson in map(Lesson, folder().glob("*.py")) if lesson.source.startswith(cells)]
     if not found:
         raise MissingFileError(f"tutorial: no lessons in {folder()}; install minicnn again")
     return sorted(found, key=lambda lesson: (lesson.number is None, lesson.name))
