@@ -121,9 +121,13 @@ def prepare(
     masks: Sequence[Any] | Map | None = None,
     style_masks: Sequence[Any] | None = None,
     tile: int | None = None,
+    memory: dict[Any, Any] | None = None,
     **changes: Any,
 ) -> Job:
-    """Read and check the arguments of `transfer`, and return the Job. Raises InputError."""
+    """Read and check the arguments of `transfer`, and return the Job. Raises InputError.
+
+    memory: of earlier calls with the same model and styles, so that these are prepared only once; empty at first.
+    """
     seed = check_count("transfer: seed", seed, 0)
     tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
     if model is None:
@@ -134,7 +138,11 @@ def prepare(
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
     recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
-    styles = style_pictures(style, picture, size=size, style_scale=style_scale)
+    known = {} if memory is None else memory
+    looked_at = (size, style_scale, max(picture.shape[:2]) if style_scale else None)
+    if looked_at not in known:
+        known[looked_at] = style_pictures(style, picture, size=size, style_scale=style_scale), {}
+    styles, targets = known[looked_at]
     given = [style for style, _ in pairs_of(style)]
     regions = read(masks, style_masks, (content, picture), [(g, p) for g, (p, _) in zip(given, styles, strict=True)])
     for name, each in (("content", picture), *(("style", style) for style, _ in styles)):
@@ -159,14 +167,15 @@ def prepare(
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
     notes += more + differences(recipe, model)
-    return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions)
+    shared = not (keeper or regions or len(recipe.scales) > 1)  # else the styles differ from picture to picture
+    return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """A style transfer that is ready to run. settings: plain data that determines the result.
 
-    notes: remarks on how well the recipe fits the network.
+    notes: remarks on how well the recipe fits the network. targets: shared by runs of the same styles (see Objective).
     """
 
     model: Network
@@ -178,6 +187,7 @@ class Job:
     settings: dict[str, Any]
     notes: list[str]
     regions: Regions | None = None
+    targets: dict[Any, Any] | None = None
 
     def run(
         self,
@@ -191,9 +201,8 @@ class Job:
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):
-            run = Run(
-                self.model, self.recipe, self.content, self.styles, self.start, self.regions, self.settings["tile"]
-            )
+            asked = self.model, self.recipe, self.content, self.styles, self.start, self.regions
+            run = Run(*asked, self.settings["tile"], self.targets)
             if resume:
                 if kept is None:
                     raise InputError("transfer: resume is True without a checkpoint; expected its path")

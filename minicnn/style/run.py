@@ -38,9 +38,10 @@ class Run:
         start: np.ndarray,
         regions: Regions | None = None,
         tile: int | None = None,
+        targets: dict[Any, Any] | None = None,
     ) -> None:
         self.model, self.recipe, self.content, self.styles = model, recipe, content, styles
-        self.regions, self.tile = regions, tile
+        self.regions, self.tile, self.targets = regions, tile, targets
         height, width, _ = content.shape
         self.sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
         self.steps = pyramid.shares(recipe.steps, len(self.sizes))
@@ -107,8 +108,8 @@ class Run:
         size = content.shape[0], content.shape[1]
         regions = None if self.regions is None else self.regions.scaled(size, styles)
         if self.tile is None or max(size) <= self.tile:
-            return Objective(self.model, self.recipe, content, styles, regions)
-        return TiledObjective(self.model, self.recipe, content, styles, regions, side=self.tile)
+            return Objective(self.model, self.recipe, content, styles, regions, self.targets)
+        return TiledObjective(self.model, self.recipe, content, styles, regions, self.targets, side=self.tile)
 
     def _height(self, step: int) -> float:
         """Return the height of the rate's curve after so many steps: it falls from 2 to 0 along half a cosine."""
