@@ -149,7 +149,8 @@ assert left["pixels"] < 0.3 < left["pyramid"]
 # The pixels go up and down beside each other, and of that little is left. This is how ringing comes about: of all
 # pictures that lower the cost, those of fine lines are nearest, if every pixel may move by itself. The pyramid spends
 # most of its step on patches.
-#
+
+# %% [markdown]
 # ## In paint
 #
 # **Predict**: forty steps each, same start, same cost. Which picture has the lower cost? Which one the wider colours?

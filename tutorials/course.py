@@ -28,7 +28,12 @@ LECTURES = (
     ),
     Row(
         "What is neural style transfer?",
-        ("style_transfer_by_hand", "style_transfer_in_practice", "transfer_learning"),
+        (
+            "style_transfer_by_hand",
+            "style_transfer_in_practice",
+            "transfer_learning",
+            "the_same_minimum_another_picture",
+        ),
         "style_transfer",
         "style",
         ("train_step",),
