@@ -22,8 +22,8 @@ DESIGN = """
     minicnn.backend: register
     minicnn.ops: add sub mul div neg power exp log sqrt abs square maximum minimum clip sum mean max reshape transpose
         concat pad getitem matmul linear relu leaky_relu prelu sigmoid tanh softplus softmax dropout conv max_pool
-        avg_pool l2_pool locally_connected batch_norm local_response_norm l2_normalize cross_entropy binary_cross_entropy
-        gram_matrix pairwise_distances
+        avg_pool l2_pool locally_connected batch_norm local_response_norm l2_normalize cross_entropy
+        binary_cross_entropy gram_matrix pairwise_distances
     minicnn.nn: Module Sequential Conv1d Conv2d Conv3d MaxPool1d AvgPool1d Linear BatchNorm LocalResponseNorm
         LocallyConnected2d L2Normalize Flatten Dropout ReLU PReLU Sigmoid
     minicnn.optim: SGD Adam LBFGS
@@ -46,8 +46,8 @@ CONTRACT = [
 WITHOUT = {
     "minicnn": "__version__",
     "minicnn.datasets": "alignment cifar10 doodles heartbeats image_folders lfw pairs replays volumes",
-    "minicnn.faces": "CentreLoss CollapseMonitor CollapseWarning Detection Enrolment Face Identification Match Nearness "
-    "PairEvaluation Quality Verification detect everybody find hide",
+    "minicnn.faces": "CentreLoss CollapseMonitor CollapseWarning Detection Enrolment Face Identification Match "
+    "Nearness PairEvaluation Quality Verification detect everybody find hide",
     "minicnn.hdf5": "accept trust",
     "minicnn.models": "deepface dlib_face inception_resnet_v1 mtcnn vgg16 vgg19",
     "minicnn.nn": "Seed",

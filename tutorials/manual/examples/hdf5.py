@@ -15,9 +15,8 @@ hdf5.load(model, "model.h5").loaded  # → ('predictions.w', 'predictions.b')
 hdf5.summary("model.h5").parameters  # → 8
 
 # %% compare
-hdf5.compare(
-    nn.Sequential(nn.Linear(3, 4, name="predictions")), "model.h5"
-).mismatched  # → ('predictions.b ((2,) in the file, (4,) in the model)', 'predictions.w ((3, 2) in the file, (3, 4) in the model)')
+other = nn.Sequential(nn.Linear(3, 4, name="predictions"))
+hdf5.compare(other, "model.h5").mismatched[0]  # → 'predictions.b ((2,) in the file, (4,) in the model)'
 
 # %% inspect
 [row.name for row in hdf5.inspect("model.h5")]  # → ['predictions.b', 'predictions.w']
