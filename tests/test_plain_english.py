@@ -21,6 +21,7 @@ ROOMS = (
     *CORE,
     *("kernels", "ops", "nn", "optim"),
     *("tape", "gradients", "visualize", "datasets", "bench", "lessons", "demonstration"),
+    *("faces", "style", "hdf5", "zoo", "models"),
 )
 NO_VERB = re.compile(r"(What|How|Whether|Where|Who|Whom|Whose|Which|When|Why|The|An?)\b")
 
