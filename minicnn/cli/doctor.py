@@ -49,9 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _anonymous(line: str) -> str:
     """Return the line with the folders of the user and their name replaced."""
-    places = {str(Path.cwd()): ".", str(Path.home()): "~"}
-    for place in sorted(places, key=len, reverse=True):
-        line = line.replace(place, places[place]) if len(place) > 1 else line
+    for place, short in ((str(Path.cwd()), "."), (str(Path.home()), "~")):
+        line = line.replace(place, short) if len(place) > 1 else line
     with contextlib.suppress(OSError, KeyError, ImportError):  # a system without names of users
         line = re.sub(rf"(?<![\w.]){re.escape(getpass.getuser())}(?!\w)", "USER", line)
     return line

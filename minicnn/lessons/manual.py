@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,12 @@ from minicnn.lessons.notebooks import put
 PAGE = re.compile(r"\]\((\w+\.md)\)")
 LINK = re.compile(r'<a href="(?![a-z]+:|#)([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 ANCHOR = re.compile(r' id="[^"]*"|href="#[^"]*"')  # nbconvert keeps capitals in them, and GitHub does not
-HEADING = re.compile(r"# (.+)")
 
 
 def sources() -> list[Path]:
     """Return the manual's pages: the contents, README.md, then the pages in the order in which it links to them."""
     contents = material("tutorials") / "manual" / "README.md"
-    if not contents.is_file():
+    if not os.path.isfile(contents):
         return []
     names = dict.fromkeys(PAGE.findall(contents.read_text(encoding="utf-8")))
     return [contents, *(contents.with_name(name) for name in names)]
@@ -31,9 +31,7 @@ def file_name(source: Path) -> str:
 
 def title(source: Path) -> str:
     """Return the heading of a page."""
-    found = HEADING.match(source.read_text(encoding="utf-8"))
-    assert found, source
-    return found[1]
+    return source.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def write(environment: Any, to: Path, lessons: set[str]) -> None:

@@ -66,7 +66,7 @@ def _reference(to: Path, made: set[str], manual: bool, say: Callable[[str], None
     """Write the API reference if pdoc is there; otherwise say that it is not. Return True if the reference exists."""
     if importlib.util.find_spec("pdoc") is None:
         say("tutorial html: no API reference without pdoc: pip install pdoc")
-        return (to / "index.html").is_file()
+        return os.path.isfile(to / "index.html")
     from minicnn.lessons import reference
 
     reference.write(to, made, manual=manual)

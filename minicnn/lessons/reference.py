@@ -6,6 +6,7 @@ import ast
 import html
 import importlib
 import inspect
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ def uses(lessons: list[Lesson]) -> dict[str, list[Lesson]]:
 def signatures(module: Any) -> dict[str, str]:
     """Return {function: its signature with types} of a module's stub; empty where it has none."""
     stub = Path(module.__file__).with_suffix(".pyi")
-    nodes = ast.parse(stub.read_text(encoding="utf-8")).body if stub.is_file() else []
+    nodes = ast.parse(stub.read_text(encoding="utf-8")).body if os.path.isfile(stub) else []
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.returns]
     return {f.name: f"({ast.unparse(f.args)}) -> {ast.unparse(f.returns)}" for f in functions if f.returns}
 
