@@ -20,7 +20,7 @@ from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons
 
 TEMPLATES = Path(__file__).parent / "templates"
-ROOMS = [name for name in minicnn.__all__ if inspect.ismodule(getattr(minicnn, name))]
+ROOMS = [name for name in dir(minicnn) if inspect.ismodule(getattr(minicnn, name))]
 MODULES = ["minicnn", *(f"minicnn.{room}" for room in ROOMS)]
 ARGUMENT = re.compile(r"\n(?=[\w*., ]{1,40}: )")
 
@@ -77,7 +77,7 @@ def write(to: Path, made: set[str], *, manual: bool, modules: list[str] = MODULE
     from pdoc import doc, render, render_helpers
     from pygments import highlight
 
-    for name in minicnn.__all__:  # names that load when they are first used
+    for name in dir(minicnn):  # names that load when they are first used
         setattr(minicnn, name, getattr(minicnn, name))
     colour = {
         name: highlight(code, render_helpers.lexer, render_helpers.formatter) for name, code in examples().items()
