@@ -93,7 +93,10 @@ def write(to: Path, made: set[str], *, manual: bool, modules: list[str] = MODULE
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pdoc warns of each annotation that only type checkers import
-        documented: Mapping[str, Any] = {name: doc.Module(importlib.import_module(name)) for name in modules}
+        rooms = {name: importlib.import_module(name) for name in modules}
+        inner = {f"{name}.{part}": getattr(rooms[name], part) for name in modules for part in dir(rooms[name])}
+        rooms |= {name: module for name, module in inner.items() if inspect.ismodule(module)}
+        documented: Mapping[str, Any] = {name: doc.Module(module) for name, module in rooms.items()}
         for name, module in documented.items():
             page = to / f"{name.replace('.', '/')}.html"
             make_folder(page.parent)
