@@ -1,7 +1,8 @@
 """Picture files to arrays and back: float (height, width, 3), red green blue, 0 black to 1 white.
 
-Values are those stored in the file (sRGB as a rule); colour profiles are not applied. Every function of minicnn that
-takes a picture takes what `as_floats` does: floats in [0, 1], or uint8 from 0 to 255.
+Values are in sRGB: those stored in the file, or, where it has a colour profile, what they mean by it. Files of 16 bits
+per channel are read as such. Every function of minicnn that takes a picture takes what `as_floats` does: floats in
+[0, 1], or uint8 from 0 to 255.
 """
 
 import io
@@ -9,13 +10,18 @@ import os
 import stat
 import struct
 import warnings
+import zlib
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from minicnn import colour_profiles, deep_pictures
+from minicnn.deep_pictures import WHITE
 from minicnn.errors import InputError, MissingFileError, is_count, suggest_names
 from minicnn.files import MARK, check_folder, replace_file
 from minicnn.machine import available_memory
@@ -27,6 +33,7 @@ suggest_names(__name__, __all__)
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 Picture: TypeAlias = npt.NDArray[np.float32]
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -45,6 +52,9 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
 LONGEST_SIDE = 16_384  # pixels; a square this large is already 3 GB, so more is a typing mistake
 SOFTWARE = 0x0131  # the EXIF tag that says what made the picture
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+DETAILS = 0x8769  # the EXIF tag of a table of its own, with how the picture was taken
+TAKEN = 0x9003  # in that table: when
+KEPT = (0x010F, 0x0110, 0x013B, 0x8298)  # maker and model of the camera, artist, copyright; never where it was taken
 SIDEWAYS = (5, 6, 7, 8)  # its values where rows are columns
 MOST_PIXELS = 300_000_000  # telephones take pictures of 200 million
 MOST_UNPACKED = 1000  # bytes for each byte of the file: more is a file made to fill the memory, or a blank page
@@ -52,8 +62,16 @@ HARMLESS = 2**25  # bytes that any file may unpack to
 LARGE = 2**25  # pixels from which on a picture is reduced before its pixels become floats
 
 
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture made from another takes over from its file. fields: {EXIF tag: text}. profile: of its colours."""
+
+    fields: Mapping[int, str] = field(default_factory=dict)
+    profile: bytes | None = None
+
+
 def load(path: PathLike, *, size: Size | None = None) -> Picture:
-    """Read the picture at `path`, upright, over white where transparent: (height, width, 3) in [0, 1].
+    """Read the picture at `path`, upright, in sRGB, over white where transparent: (height, width, 3) in [0, 1].
 
     `size` is the long side in pixels (aspect kept) or an exact (height, width).
     Raises MissingFileError, or InputError for anything that is not a whole, sensibly sized picture.
@@ -62,42 +80,86 @@ def load(path: PathLike, *, size: Size | None = None) -> Picture:
     return _read(path, "load: path", size)
 
 
-def save(path: PathLike, image: npt.NDArray[Any], *, marked: bool = True) -> None:
-    """Write `image` as 8-bit PNG, JPEG or WebP, by the suffix of `path`; all of it or nothing.
+def metadata(path: PathLike) -> Metadata:
+    """Return camera, date, artist and copyright of a picture, and its colour profile, as far as its file names them.
+
+    Raises MissingFileError, or InputError for no file that can be read.
+    """
+    text = _path_text(path, "metadata: path")
+    _check_file(text, f"metadata: path {text!r}")
+    found: dict[int, Any] = {}
+    profile = None
+    with warnings.catch_warnings(), suppress(Exception), open(text, "rb") as file:  # what is damaged names nothing
+        warnings.simplefilter("ignore")
+        picture = _opened(file)
+        profile = picture.info.get("icc_profile")
+        exif = picture.getexif()
+        found = {TAKEN: exif.get_ifd(DETAILS).get(TAKEN), **{tag: exif.get(tag) for tag in KEPT}}
+    told = {tag: value.strip("\0 ") for tag, value in found.items() if isinstance(value, str)}
+    return Metadata({tag: value for tag, value in told.items() if value}, profile)
+
+
+def save(
+    path: PathLike, image: npt.NDArray[Any], *, marked: bool = True, depth: int = 8, metadata: Metadata | None = None
+) -> None:
+    """Write `image` as PNG, JPEG or WebP, by the suffix of `path`; all of it or nothing.
 
     `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional leading 1: floats, of
     which those slightly outside [0, 1] are clipped, or uint8, written as they are. marked: say in its metadata that
-    minicnn has made it, so that it may be replaced. Raises InputError.
+    minicnn has made it, so that it may be replaced. depth: bits per channel, 8, or 16 for PNG. metadata: to write with
+    it; colours are converted to its profile. Raises InputError.
     """
     from PIL import Image
 
-    target = check_target(path)
+    target = check_target(path, depth)
     # Half a unit of slack: an optimiser's overshoot passes, a picture in [-1, 1] or [0, 255] does not.
-    image = as_bytes(image, "save: image", slack=0.5)
-    pixels = image[0] if image.ndim == 4 and image.shape[0] == 1 else image
+    given = image if getattr(image, "dtype", None) == np.uint8 else as_floats(image, "save: image", slack=0.5)
+    pixels = given[0] if given.ndim == 4 and given.shape[0] == 1 else given
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] == 3):
-        raise InputError(f"save: image has shape {image.shape}; expected (height, width, 3) or (height, width)")
+        raise InputError(f"save: image has shape {given.shape}; expected (height, width, 3) or (height, width)")
+    kept = metadata or Metadata()
+    if kept.profile and pixels.ndim == 3:
+        shaper = colour_profiles.shaper(kept.profile, "save: metadata", grey=False)
+        pixels = shaper.from_srgb(np.clip(as_floats(pixels, "save: image"), 0, 1))
+    exif = Image.Exif()
+    if marked:
+        exif[SOFTWARE] = MARK
+    for tag, text in kept.fields.items():
+        if tag == TAKEN:
+            exif.get_ifd(DETAILS)[tag] = text
+        else:
+            exif[tag] = text.encode("latin-1", "replace")  # the bytes that it was read from
 
     format_name, options = WRITERS[target.suffix.lower()]
     encoded = io.BytesIO()
     try:
-        if marked:
-            options = {**options, "exif": Image.Exif()}
-            options["exif"][SOFTWARE] = MARK
-        Image.fromarray(pixels).save(encoded, format=format_name, **options)
+        if depth == 16:
+            values = np.rint(np.clip(as_floats(pixels, "save: image"), 0, 1) * np.float64(WHITE)).astype(np.uint16)
+            encoded.write(deep_pictures.png(values, _chunks(exif, kept.profile if pixels.ndim == 3 else None)))
+        else:
+            options = {**options, **({"exif": exif} if exif else {}), "icc_profile": kept.profile}
+            Image.fromarray(as_bytes(pixels, "save: image")).save(encoded, format=format_name, **options)
         replace_file(target, encoded.getvalue())
     except (OSError, ValueError) as error:
         raise InputError(f"save: path {str(target)!r} cannot be written ({one_line(error)})") from error
 
 
-def check_target(path: PathLike) -> Path:
+def _chunks(exif: "Image.Exif", profile: bytes | None) -> dict[bytes, bytes]:
+    """Return the chunks of a PNG file that say what its colours mean, sRGB unless told otherwise, and the EXIF data."""
+    colours = {b"iCCP": b"profile\0\0" + zlib.compress(profile)} if profile else {b"sRGB": b"\1"}
+    return colours | ({b"eXIf": exif.tobytes().removeprefix(b"Exif\0\0")} if exif else {})
+
+
+def check_target(path: PathLike, depth: int = 8) -> Path:
     """The Path that save() would write, refused now rather than after the work. Raises InputError."""
     target = Path(_path_text(path, "save: path"))
     label = f"save: path {str(target)!r}"
     if target.suffix.lower() not in WRITERS:
         raise InputError(f"{label} has suffix {target.suffix!r}; expected one of {', '.join(WRITERS)}")
+    if depth != 8 and (depth != 16 or target.suffix.lower() != ".png"):
+        raise InputError(f"{label} cannot have a depth of {depth!r} bits; expected 8, or 16 for a .png")
     check_folder("save: path", target)
     return target
 
@@ -188,7 +250,7 @@ def _read(path: PathLike, name: str, size: Size | None) -> Picture:
         warnings.simplefilter("ignore")
         try:
             with open(text, "rb") as file, _opened(file) as picture:
-                return _decoded(picture, stored, size, label)
+                return _decoded(picture, file, stored, size, label)
         except InputError:
             raise
         except Image.UnidentifiedImageError as error:
@@ -197,7 +259,7 @@ def _read(path: PathLike, name: str, size: Size | None) -> Picture:
             raise InputError(f"{label} cannot be decoded ({one_line(error)}); {EXPECTED_FILE}") from error
 
 
-def _opened(file: IO[bytes]) -> "Image.Image":
+def _opened(file: IO[bytes]) -> "ImageFile":
     """Open a picture as Image.open does, which refuses what telephones take and has no option to permit it."""
     from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (these two register themselves)
 
@@ -211,31 +273,41 @@ def _opened(file: IO[bytes]) -> "Image.Image":
     raise Image.UnidentifiedImageError
 
 
-def _decoded(picture: "Image.Image", stored: int, size: Size | None, label: str) -> Picture:
+def _decoded(picture: "ImageFile", file: IO[bytes], stored: int, size: Size | None, label: str) -> Picture:
     """Decode an open picture whose file has `stored` bytes; large ones no finer than twice the size asked for."""
     width, height = picture.size
     unpacked = width * height * len(picture.getbands())
     finest = 2 * int(np.max(size)) if size is not None and width * height > LARGE else 0
     if finest:
         picture.draft(None, (finest, finest))  # a JPEG file is decoded at a half, a quarter or an eighth
-    needed = picture.width * picture.height * (10 if finest else 22)  # bytes, at most
-    free = available_memory() if picture.width * picture.height > LARGE else None
-    for holds, why in (
-        (width * height <= MOST_PIXELS, f"{width} × {height} pixels; expected at most {MOST_PIXELS:,}"),
-        (
-            unpacked <= max(MOST_UNPACKED * stored, HARMLESS),
-            f"{file_size(stored)} unpack to {file_size(unpacked)}; expected at most {MOST_UNPACKED:,} times its size",
-        ),
-        (free is None or needed <= free, f"it needs {file_size(needed)} of memory, and {file_size(free)} are free"),
-    ):
-        if not holds:
-            raise InputError(f"{label} is too large: {why}")
+    order = deep_pictures.order_of(picture)
+    needed = picture.width * picture.height * (60 if order else 10 if finest else 22)  # bytes, at most
+    check_pixels(width, height, needed, label)
+    if unpacked > max(MOST_UNPACKED * stored, HARMLESS):
+        why = f"{file_size(stored)} unpack to {file_size(unpacked)}; expected at most {MOST_UNPACKED:,} times its size"
+        raise InputError(f"{label} is too large: {why}")
     picture.load()
     orientation = _orientation(picture)
-    pixels = _colours(picture, orientation, min(picture.size) // finest if finest else 1, label)
+    if order:
+        file.seek(0)
+        with _opened(file) as again:
+            pixels = _deep_colours(deep_pictures.values_of(picture, again, order, file), picture, orientation, label)
+    else:
+        pixels = _colours(picture, orientation, min(picture.size) // finest if finest else 1, label)
     if size is None:
         return pixels
     return resize(pixels, *_sides(*((width, height) if orientation in SIDEWAYS else (height, width)), size))
+
+
+def check_pixels(width: int, height: int, needed: int, label: str) -> None:
+    """Raise InputError for more pixels than any picture has, or if so many bytes are needed and not free."""
+    if width * height > MOST_PIXELS:
+        raise InputError(f"{label} is too large: {width} × {height} pixels; expected at most {MOST_PIXELS:,}")
+    free = available_memory() if needed > 10 * LARGE else None
+    if free is not None and needed > free:
+        raise InputError(
+            f"{label} is too large: it needs {file_size(needed)} of memory, and {file_size(free)} are free"
+        )
 
 
 def _colours(picture: "Image.Image", orientation: int, step: int, label: str) -> Picture:
@@ -246,27 +318,51 @@ def _colours(picture: "Image.Image", orientation: int, step: int, label: str) ->
     if picture.mode.startswith(("I", "F")):
         return _deep_grey(picture, orientation, label)
     mode = "RGBA" if picture.has_transparency_data else "RGB"
+    if profile := picture.info.get("icc_profile"):
+        picture = colour_profiles.in_srgb(picture, profile, label)
     if picture.mode != mode:
         picture = picture.convert(mode)
     if step > 1:
         picture = picture.reduce(step)
     pixels: Picture = np.divide(_upright(np.asarray(picture), orientation), 255, dtype=np.float32, order="C")
-    if mode == "RGB":
-        return pixels
-    colours, opacity = pixels[:, :, :3], pixels[:, :, 3:]
-    return colours * opacity + (1 - opacity)
+    return pixels if mode == "RGB" else _over_white(pixels[:, :, :3], pixels[:, :, 3:])
+
+
+def _over_white(colours: np.ndarray, opacity: np.ndarray) -> Picture:
+    return np.asarray(colours * opacity + (1 - opacity), np.float32)
+
+
+def _deep_colours(values: np.ndarray | None, picture: "Image.Image", orientation: int, label: str) -> Picture:
+    """The same from 16 bits per channel: (height, width, channels), with or without opacity as the last."""
+    if values is None:
+        raise InputError(f"{label} has 16 bits per channel in {picture.mode}; expected RGB or grey, or 8 bits")
+    values = _upright(values, orientation)
+    with_opacity = values.shape[2] in (2, 4)
+    colours = values[:, :, :-1] if with_opacity else values
+    colours = np.ascontiguousarray(np.broadcast_to(colours, (*values.shape[:2], 3)))
+    if profile := picture.info.get("icc_profile"):
+        pixels = colour_profiles.shaper(profile, label).to_srgb(colours)
+    else:
+        pixels = np.divide(colours, WHITE, dtype=np.float32)
+    if with_opacity:
+        return _over_white(pixels, np.divide(values[:, :, -1:], WHITE, dtype=np.float32))
+    if isinstance(key := picture.info.get("transparency"), tuple):  # of PNG: the one colour that is transparent
+        pixels[(colours == key).all(axis=2)] = 1
+    return pixels
 
 
 def _deep_grey(picture: "Image.Image", orientation: int, label: str) -> Picture:
     """Grey of 16 bits or floats, which Pillow's own conversion to 8 bits would clip to white."""
-    white = 1 if picture.mode == "F" else 65535
+    white = 1 if picture.mode == "F" else WHITE
     values = _upright(np.asarray(picture), orientation).astype(np.float32)
     if not (values.min() >= 0 and values.max() <= white):  # so written, NaN is refused too
         raise InputError(f"{label} holds {values.min():g} to {values.max():g}; expected grey from 0 to {white}")
     # PNG may name one grey value, the key, as transparent; no value equals the None of other files.
     key = picture.info.get("transparency")
-    grey = np.where(values == key, 1, values / white)
-    return np.repeat(grey[:, :, np.newaxis], 3, axis=2).astype(np.float32, order="C")
+    grey = np.repeat((values / white)[:, :, np.newaxis], 3, axis=2)
+    if picture.mode.startswith("I;16") and (profile := picture.info.get("icc_profile")):
+        grey = colour_profiles.shaper(profile, label).to_srgb(np.rint(grey * WHITE).astype(np.uint16))
+    return np.where((values == key)[:, :, np.newaxis], 1, grey).astype(np.float32, order="C")
 
 
 def _orientation(picture: "Image.Image") -> int:

@@ -101,6 +101,7 @@ FITTING = {  # by the metavar: what makes sense at least now and then
     **dict.fromkeys(("DIR", "SOURCE", "DIR|TAR"), ("people", ".", "g.h5", "nowhere")),
     **dict.fromkeys(("LAYER", "L"), ("block1_conv1", "block2_conv1", "conv1", "embedding")),
     **dict.fromkeys(("U", "U,U,…"), ("0", "1,2", "999", "cat")),
+    "FRAMES|FILM": ("people/Ada", "people", "a.png", "words.txt", "w.h5", "nowhere"),
     "X,Y,W,H": ("1,1,20,20", "-5,1,30,30", "0,0,0,0", "1,2"),
     "GALLERY": ("g.h5", "g.h5", "new.h5", "a.png"),
     "SCRIPT.py": ("two.py", "x.py", "words.txt"),

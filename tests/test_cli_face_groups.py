@@ -114,6 +114,42 @@ def test_broken_pictures_are_told_and_left_out(here, capsys):
     assert "broken.jpg" in err and "14 faces, 3 people" in out
 
 
+def test_everybody_in_a_picture_is_sorted(here, capsys, monkeypatch):
+    """Of a picture with two faces crops are written, and one with a single face is copied."""
+    from minicnn.faces import snapshots
+    from minicnn.faces.quality import Quality
+
+    def detect(image, **_):
+        count = {200: 2, 100: 1}.get(image.shape[1], 0) if image.shape[0] == 120 else 0
+        return Detection(*(part[:count] for part in TWO))
+
+    monkeypatch.setattr(snapshots, "detect", detect)
+    monkeypatch.setattr(zoo, "here", lambda row: here)
+    monkeypatch.setattr(zoo, "path", lambda name: here)
+    monkeypatch.setattr(Quality, "problem", property(lambda self: "too small to tell" if self.eyes < 5 else ""))
+    (here / "party").mkdir()
+    for number, (left, right) in enumerate([("red", "green"), ("green", "blue")]):
+        picture = np.full((120, 200, 3), 0.5)
+        picture[20:90, 10:70], picture[20:90, 90:150] = COLOURS[left], COLOURS[right]
+        images.save(f"party/{number}.png", picture)
+    images.save("party/red.png", picture_of_red := np.tile(COLOURS["red"], (120, 100, 1)))
+    images.save("party/nobody.png", picture_of_red[:100])
+    assert face("cluster", "party", "--face", "all", "-o", "groups") == 0
+    assert "party: 5 faces, 2 people" in capsys.readouterr().out
+    made = everything(here / "groups")
+    assert {path for path in made if path.startswith(("person", "_")) and "/" in path} == {
+        "person_01/0_1.png", "person_01/red.png", "person_02/0_2.png", "person_02/1_1.png", "_single/1_2.png",
+        "_no_face/nobody.png",
+    }  # fmt: skip
+    assert made["person_01/red.png"] == (here / "party/red.png").read_bytes()
+    crop = images.load("groups/person_02/1_1.png")
+    assert crop.shape == (100, 90, 3)  # twice the face, cut off at the picture's edge
+    np.testing.assert_allclose(crop[20:70, 20:60].mean(axis=(0, 1)), COLOURS["green"], atol=0.1)
+    assert {row["among"] for row in json.loads(made["groups.json"])["groups"]["person_02"]} == {2}
+    shown = images.load("groups/person_02.png")
+    assert (np.abs(shown - COLOURS["green"]).max(axis=2) < 0.1).sum() > 2 * 100**2
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

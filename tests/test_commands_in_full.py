@@ -48,12 +48,13 @@ OPTIONS = [
 # Of what is not None or False when nothing is given.
 DEFAULTS = {
     "demo": {"out": "minicnn-demo"},
-    "style": {"device": "cpu", "style": []},
+    "style": {"device": "cpu", "style": [], "depth": 8, "profile": "srgb"},
     "face identify": {"matches": 3},
     "face detect": {"min_size": 40.0, "weights": "mtcnn"},
     "face calibrate": {"far": 0.001},
     "face blur": {"min_size": 20.0},
     "face cluster": {"least": 2},
+    "face follow": {"every": 1, "min_size": 40.0},
     "face train": {
         "out": "tiny_facenet.h5",
         "freeze": "",
@@ -569,6 +570,7 @@ POSITIONALS = {
     "style": "content? style*",
     "face blur": "images+",
     "face cluster": "folder",
+    "face follow": "gallery frames",
     "face why": "images2",
     "face enroll": "gallery who+",
     "face list": "gallery",

@@ -226,7 +226,7 @@ def test_no_path_that_a_user_names_can_raise():
 WRITABLE = {
     *("bench/operations.py Operation", "bench/report.py Report", "bench/report.py Table"),
     *("fast/cpu/program/drafts.py Draft", "fast/cpu/program/drafts.py Room", "fast/cpu/program/drafts.py View"),
-    *("gradients/patterns.py Evidence", "gradients/reports.py GradcheckReport", "gradients/reports.py InputReport"),
+    *("gradients/evidence.py Evidence", "gradients/reports.py GradcheckReport", "gradients/reports.py InputReport"),
     *("hdf5/writer.py Content", "style/job.py StyleResult", "tape/recorder.py Step", "tape/recorder.py Value"),
 }
 

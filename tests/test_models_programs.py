@@ -358,6 +358,7 @@ def test_what_does_not_fit_runs_as_it_did(runs):
         [nn.Conv2d(4, 6, 3, seed=random, activation="relu"), nn.BatchNorm(6)],
         [Branches(Chain(*conv(random, 4, 3, 1)), Chain())],
         [Residual(Chain(*conv(random, 4, 4, 1)))],
+        [Residual(Chain(Chain(*conv(random, 4, 4, 1))))],  # which does not end with a convolution
         halved(random, 4, 5, 2),  # the convolution reaches further than the mean
         halved(random, 4, 4, 0, first=[nn.Conv2d(4, 4, 1, seed=random)]),  # a mean that may be negative
         [nn.LocalResponseNorm(3, alpha=1e-3), *conv(random, 4, 5, 1)],

@@ -356,7 +356,8 @@ except GradcheckError as found:
     print(found)
 
 # %% [markdown]
-# At x = 0 even the wrong rule is right, since 1 = 1². One lucky point proves nothing, so gradcheck tries them all.
+# At x = 0 even the wrong rule is right, since 1 = 1². One lucky point proves nothing, so gradcheck tries them all. And
+# the pattern names what you forgot: your gradient has one factor 1 + |x| more than the true one, dy/(1 + |x|)².
 #
 # ## Why all ones lie
 #

@@ -7,7 +7,7 @@
 #
 # You will write a convolution with a bug that nearly everybody has written once, watch it learn all the same, and then
 # look at the numbers until they tell what is wrong. Open `minicnn/gradients/checking.py` and
-# `minicnn/gradients/patterns.py` beside this lesson.
+# `minicnn/gradients/slips.py` beside this lesson.
 
 # %%
 import textwrap
@@ -163,8 +163,9 @@ plt.show()
 # where y[o] = Σ_k x[o + k] · w[k] has a plus. As k goes up, dy is read backwards. So if dy is read forwards, as `slide`
 # does, it is w that has to be turned around.
 #
-# `gradcheck` knows this suspect, and many others. For each it asks one more question of your function: *what would the
-# gradient be, if w were reversed?* If that is what backward says, the case is closed.
+# `gradcheck` knows this suspect, and many others. It has the true gradient, by differences, so it can form what each
+# slip would make of it: *what would the gradient be, if w were reversed?* If that is what backward says, here and at
+# other inputs and for other weights of the outputs, the slip has its name.
 
 # %%
 try:
@@ -182,7 +183,7 @@ assert report.inputs[1].ok  # the gradient to w was right all along
 #
 # - *which input*: x, all of it. w is fine, so the forward and dw are above suspicion.
 # - *the worst element*, with both values. That is where to put a breakpoint.
-# - *the pattern*: the gradient is right for a reversed w.
+# - *the pattern*: the gradient is right for a reversed w. Where two slips give the same numbers, both are named.
 # - *not a kink*: differences of other steps say the same, so it is not they that are wrong.
 # - *first bad backend*: even the readable one is wrong. So it is the formula, and no slip in a fast kernel.
 #
@@ -332,15 +333,16 @@ except GradcheckError as found:
 # 3. Write `softmax` with the gradient of `sigmoid`, dy · y · (1 − y). Why is it *almost* right? Which path is missing?
 # 4. Write `def add_bias(x, b): … dy.mean(axis=0)`. Could you tell this bug from the loss curve? What would it do to
 #    training with a batch of 1,000?
-# 5. Find an operation and a bug that `gradcheck` calls "none that is known", plot its face, and think of a question
-#    whose answer would name it. `Questions` in `minicnn/gradients/reasons.py` is where to ask it.
+# 5. Find an operation and a bug that `gradcheck` calls "none that is known", plot its face, and think of the gradient
+#    that such a slip gives, as a function of the true one. `minicnn/gradients/slips.py` is where to write it.
 # 6. `minicnn learn start conv_gradient`: the same with channels and many filters. `minicnn learn check` tells whether
 #    it is right, and has a hint if not.
 #
 # **Where to look in the source**
 #
 # - `minicnn/gradients/checking.py`: the comparison. `differences.py`: slopes, kinks, rounding.
-# - `minicnn/gradients/patterns.py`: what the numbers tell. `reasons.py`: what takes another question.
-# - `tests/gradients/planted_bugs.py`: forty operations with a bug each, and the sentence that names it.
+# - `minicnn/gradients/slips.py`: what each slip gives. `slopes.py`: factors and powers. `sums.py`: projections.
+# - `minicnn/gradients/evidence.py`: other inputs, so that zeros and ones hide nothing.
+# - `tutorials/manual/gradient_checks.md`: 120 planted bugs and what is said of each; other libraries' checks.
 #
 # Next: `18_the_tape_microscope.py`. Or back to the engine that you check: `01_tensors_and_the_tape.py`.

@@ -359,4 +359,4 @@ assert (
 #
 # - `minicnn/faces/clusters.py`: average linkage of a hundred thousand faces. `nearness.py`: both maps. `hiding.py`.
 #
-# This was the last lesson. `notes_that_differ.py` holds other people's notes to them.
+# Next: `24_whose_gram.py`, which goes back to style and gives every part of a picture its own.

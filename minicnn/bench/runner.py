@@ -22,6 +22,7 @@ from minicnn.files import check_folder
 SECTIONS = {
     "style": "style_step",
     "memory": "peak_memory",
+    "tiles": "style_tiles",
     "layers": "layers",
     "encoders": "encoder_batches",
     "peers": "peers",

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 PARTS: tuple[str, ...] = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
-PARTS += ("face_cluster", "face_why", "face_blur")
+PARTS += ("face_cluster", "face_follow", "face_why", "face_blur")
 
 
 def add(commands: Any) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SINGLE, UNCLEAR, FACELESS = "_single", "_unclear", "_no_face"  # folders that face enroll passes over
 SIDE, MOST = 128, 64  # pixels of a face on a contact sheet, and faces on one
+AROUND = 2.0  # sides of the square that is cut out, in those of the face: in it the face is found again
 
 
 def add(actions: Any) -> None:
@@ -34,8 +35,9 @@ def add(actions: Any) -> None:
         "sort pictures of unknown people: a folder and a contact sheet per person",
         cluster,
         more="Pictures below FOLDER are copied into OUT/person_N, those of people seen once into OUT/_single, those "
-        "seen badly or without a face into OUT/_unclear and OUT/_no_face. minicnn face enroll GALLERY OUT enrols the "
-        "people; look at the contact sheets first. The last faces of a sheet are the farthest from the others.",
+        "seen badly or without a face into OUT/_unclear and OUT/_no_face. With --face all everybody in a picture is "
+        "sorted, and of a picture with several faces a crop of each is written. minicnn face enroll GALLERY OUT enrols "
+        "the people; look at the contact sheets first. The last faces of a sheet are the farthest from the others.",
         status="0 when done, 3 when no face was found",
     )
     parser.add_argument("folder", metavar="FOLDER", help="pictures, and folders of pictures")
@@ -63,17 +65,17 @@ def cluster(arguments: argparse.Namespace) -> int:
         raise InputError(f"cluster: {arguments.folder!r} is no folder; expected a folder of pictures")
     pictures = pictures_in([arguments.folder], "cluster")
     look = Looker(arguments, encoder.card, len(pictures), strict=False)
-    if look.which == "all":
-        raise InputError("cluster: --face is 'all'; expected one face of each picture: largest, centre, or a number")
+    everybody = look.which == "all"
     aside: dict[str, list[str]] = {UNCLEAR: [], FACELESS: []}
     seen: list[dict[str, Any]] = []
 
     def crops() -> Iterator[np.ndarray]:
         for path, shown, bad in outcome.each(pictures, look, bar=inputs.bar(arguments, "looking")):
-            if shown and not shown[0].problem:
-                seen.append({"picture": path, **described(shown[0].face)})
-                yield shown[0].crop
-            elif not bad:
+            clear = [one for one in shown or () if not one.problem]
+            for one in clear:
+                seen.append({"picture": path, "among": getattr(one.face, "among", 1), **described(one.face)})
+                yield one.crop
+            if not clear and not bad:
                 aside[UNCLEAR if shown else FACELESS].append(path)
 
     encodings = faces.encode(encoder.network, crops())
@@ -82,12 +84,12 @@ def cluster(arguments: argparse.Namespace) -> int:
     groups = _groups(seen, encodings, labels)
     told = {"folder": arguments.folder, "encoder": encoder.name, "threshold": threshold, "groups": groups, **aside}
     if out:
-        _write(out, told, look)
+        _write(out, told, look, everybody)
     if arguments.json:
         outcome.print_json(told)
     else:
         for name, members in groups.items():
-            print(f"{name}: {counted(len(members), 'picture')}")
+            print(f"{name}: {counted(len(members), 'face' if everybody else 'picture')}")
         people = counted(int(labels.max(initial=-1)) + 1, "person", "people")
         print(f"{plain(arguments.folder)}: {counted(len(seen), 'face')}, {people}")
         print(f"copied to {plain(str(out))}; look at its contact sheets" if out else "nothing is copied without --out")
@@ -122,25 +124,29 @@ def _groups(seen: list[dict[str, Any]], encodings: np.ndarray, labels: np.ndarra
     return groups
 
 
-def _write(out: Path, told: dict[str, Any], look: Looker) -> None:
+def _write(out: Path, told: dict[str, Any], look: Looker, everybody: bool) -> None:
     """Make the folder, whole or not at all. Faces are found again for the sheets: who keeps all takes much memory."""
     from minicnn import images
     from minicnn.faces.contact_sheets import contact_sheet
 
-    def draw(name: str, paths: Sequence[str], captions: Sequence[str], title: str) -> None:
-        shown = [look(path)[0].face.crop_for(look.card, size=SIDE) for path in paths[:MOST]]
+    def draw(name: str, rows: Sequence[dict[str, Any]], captions: Sequence[str], title: str) -> None:
+        shown = [_again(row, look).crop_for(look.card, size=SIDE) for row in rows[:MOST]]
         images.save(made / f"{name}.png", contact_sheet(shown, captions[:MOST], title))
 
-    groups = {name: [row["picture"] for row in rows] for name, rows in told["groups"].items()}
+    groups = told["groups"]
     try:
         with tempfile.TemporaryDirectory(prefix=".minicnn-", dir=out.absolute().parent) as place:
             made = Path(place, out.name)
             made.mkdir()
-            for name, paths in groups.items():
-                draw(name, paths, [Path(path).stem for path in paths], f"{name}: {counted(len(paths), 'picture')}")
-            for name, paths in {**groups, UNCLEAR: told[UNCLEAR], FACELESS: told[FACELESS]}.items():
-                _copy(paths, made / name)
-            people = {f"{name}: {len(paths)}": paths[0] for name, paths in groups.items() if name != SINGLE}
+            for name, rows in groups.items():
+                title = f"{name}: {counted(len(rows), 'face' if everybody else 'picture')}"
+                draw(name, rows, [Path(row["picture"]).stem for row in rows], title)
+                for row in rows:
+                    _put(row, made / name, cut=everybody and row["among"] > 1)
+            for name in (UNCLEAR, FACELESS):
+                for path in told[name]:
+                    _put({"picture": path}, made / name)
+            people = {f"{name}: {len(rows)}": rows[0] for name, rows in groups.items() if name != SINGLE}
             if people:
                 draw("people", [*people.values()], [*people], counted(len(people), "person", "people"))
             (made / "groups.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -151,10 +157,26 @@ def _write(out: Path, told: dict[str, Any], look: Looker) -> None:
         raise InputError(f"cluster: --out {str(out)!r} cannot be made ({problem.strerror or problem})") from None
 
 
-def _copy(paths: Sequence[str], folder: Path) -> None:
-    """Copy files into a folder, each under a name of its own."""
-    for path in map(Path, paths):
-        folder.mkdir(exist_ok=True)
-        others = (f"{path.stem}_{number}{path.suffix}" for number in itertools.count(2))
-        free = next(name for name in itertools.chain([path.name], others) if not os.path.lexists(folder / name))
+def _again(row: dict[str, Any], look: Looker) -> Any:
+    """Find the face of a row again."""
+    return next(one.face for one in look(row["picture"]) if getattr(one.face, "number", None) == row.get("face"))
+
+
+def _put(row: dict[str, Any], folder: Path, *, cut: bool = False) -> None:
+    """Copy the picture of a row into a folder, under a name of its own; or cut its face out, and what is about it."""
+    from minicnn import images
+
+    folder.mkdir(exist_ok=True)
+    path = Path(row["picture"])
+    stem, suffix = (f"{path.stem}_{row['face']}", ".png") if cut else (path.stem, path.suffix)
+    others = (f"{stem}_{number}{suffix}" for number in itertools.count(2))
+    free = next(name for name in itertools.chain([stem + suffix], others) if not os.path.lexists(folder / name))
+    if not cut:
         shutil.copyfile(path, folder / free)
+        return
+    image = images.load(path)
+    left, top, right, bottom = row["box"]
+    half = AROUND * max(right - left, bottom - top) / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    rows, columns = (slice(max(round(place - half), 0), round(place + half)) for place in (y, x))
+    images.save(folder / free, image[rows, columns])

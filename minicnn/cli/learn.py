@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     action.add_argument("--to", metavar="FILE", help="the file, or a folder for it (default: NAME.py, here)")
 
     action = _action(actions, "check", "try your file: what is right, what is wrong", check)
-    action.add_argument("name", metavar="NAME", help="an exercise, or its file")
+    action.add_argument("name", metavar="NAME", help="an exercise, or its file, or engine")
     action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py, here)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="how long it may run (default: 10)")
     action.epilog = f"The exit status is 0 when all is right, 1 when something is wrong, {STATUSES}."
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
 def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     if takes_name:
-        parser.add_argument("name", metavar="NAME", help="an exercise of minicnn learn list")
+        parser.add_argument("name", metavar="NAME", help="an exercise of minicnn learn list, or engine")
     parser.set_defaults(run=run)
     return parser
 
@@ -55,6 +55,8 @@ def list_exercises(_: argparse.Namespace) -> None:
     unsolved = [row for row in rows if row.state != "solved"]
     if unsolved:
         print(f"\nTo begin one: minicnn learn start {unsolved[0].name}")
+    solved, steps = learn.steps()
+    print(f"\nAn engine from nothing, {solved} of {steps} steps: minicnn learn start engine")
 
 
 def start(arguments: argparse.Namespace) -> None:
@@ -73,6 +75,9 @@ def check(arguments: argparse.Namespace) -> int:
     verdict = learn.check_file(name, file, seconds=arguments.seconds)
     print(verdict)
     rest = [row.name for row in learn.exercises() if row.state != "solved"]
+    if verdict.name.startswith("engine_"):
+        name, (solved, steps) = "engine", learn.steps()
+        rest = ["engine"] * (solved < steps)
     if not verdict:
         print(f"\nA hint: minicnn learn hint {name}")
     elif rest:

@@ -72,9 +72,15 @@ def each(
         try:
             found, row = look(picture), None
         except Exception as problem:
-            _troubles.append(_told(problem, False))
-            found, row = None, {"picture": str(picture), "error": one_line(problem, LONGEST), "status": _troubles[-1]}
+            status = go_on(problem)
+            found, row = None, {"picture": str(picture), "error": one_line(problem, LONGEST), "status": status}
         yield picture, found, row
+
+
+def go_on(problem: Exception) -> int:
+    """Print the line of a problem that the command goes on without. Return the status that it will end with at best."""
+    _troubles.append(_told(problem, False))
+    return _troubles[-1]
 
 
 def say(text: str, stream: Any = None) -> None:

@@ -83,7 +83,7 @@ def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator
     yield title.upper()
     yield from _lines("", ["lesson"], "figure", "minicnn …", ["exercise"])
     for row in rows:
-        labels = [f"{topics[topic].number or ''} {topic.replace('_', ' ')}".strip() for topic in row.lessons]
+        labels = [f"{topics[topic].number} {topic.replace('_', ' ')}" for topic in row.lessons]
         yield from _lines(row.lecture, labels, row.figure.replace("_", " "), row.command, row.exercises)
 
 

@@ -9,6 +9,7 @@ from minicnn.faces.detection import Detection, detect
 from minicnn.faces.distances import distance, is_same
 from minicnn.faces.encoding import encode
 from minicnn.faces.evaluation import PairEvaluation, evaluate_pairs
+from minicnn.faces.following import Track, follow
 from minicnn.faces.gallery import Gallery
 from minicnn.faces.heads import IdentityClassifier, PairHead
 from minicnn.faces.hiding import everybody, hide
@@ -39,6 +40,7 @@ __all__ = [
     "PairHead",
     "PeopleSampler",
     "Quality",
+    "Track",
     "Verification",
     "active_fraction",
     "batch_triplet_loss",
@@ -52,6 +54,7 @@ __all__ = [
     "evaluate_pairs",
     "everybody",
     "find",
+    "follow",
     "hide",
     "is_same",
     "mine_triplets",

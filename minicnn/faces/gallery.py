@@ -266,6 +266,18 @@ class Gallery:
         """Identify all faces in one picture, by descending detection score. Otherwise as `identify`."""
         return list(self.identify(image, matches=matches, faces="all"))
 
+    def judge(self, shown: Candidate, encodings: np.ndarray, *, matches: int = 5) -> Identification:
+        """Identify one face that was encoded several times, (N, D), by the mean distance to everybody.
+
+        So the threshold stays that of one comparison. The mean of the encodings would be nearer to everybody, strangers
+        included. shown: what is known of the face where it is seen best, whose encoding is the first.
+        """
+        nearest = self._lookup.nearest(encodings, matches)
+        names = dict.fromkeys(match.name for row in nearest for match in row)
+        far = {name: np.mean([self._lookup.from_person(one[None], name) for one in encodings]) for name in names}
+        found = tuple(Match(name, float(far[name])) for name in sorted(names, key=far.__getitem__)[:matches])
+        return self._verdict(shown, encodings[0], found)
+
     def _verdict(self, shown: Candidate, encoding: np.ndarray, matches: tuple[Match, ...]) -> Identification:
         nearest, runner_up = matches[0], matches[1] if len(matches) > 1 else None
         threshold = self.identification_threshold

@@ -12,8 +12,7 @@ compared with the 99 others, and d ≤ 0.36 by dlib's encoder gives a name.
     8 px                                    3 %  (6 %)         0 %  (0 %)        97 %
     noise of 40 grey levels                 4 %  (4 %)         0 %  (0 %)       100 %
     JPEG of quality 5                      10 % (10 %)         0 %  (0 %)       100 %
-
-Pictures that are enlarged after such compression pass, since their blocks are no longer of eight pixels: 8 % (9 %).
+    enlarged by 1.2 to 4 afterwards         8 %  (9 %)         0 %  (2 %)       100 %
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ EYES = SIDE * float(TEMPLATE[1, 0] - TEMPLATE[0, 0])  # pixels between the eyes 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 ROUNDING = 0.75  # variance of the Laplacian of a smooth chip rounded to 8 bits: 20 / 12 · Σ luminance²
 BRIGHTNESS, WHITE, JPEG = 128.0, 247.0, 8
+PERIODS = np.geomspace(6, 32, 64)[:, None]  # pixels of blocks that may have been made larger or smaller
 
 # (measure, least, most, problem beyond). Dark, pale or turned faces caused no errors. Their limits only exclude what is
 # hardly a face.
@@ -45,6 +45,7 @@ LIMITS = (
     ("sharpness", 4.0, math.inf, "too blurred"),
     ("noise", 0.0, 12.0, "too noisy"),
     ("blocks", 0.0, 7.0, "too strongly compressed"),
+    ("grid", 0.0, 1.1, "too strongly compressed"),
 )
 
 
@@ -54,7 +55,8 @@ class Quality(NamedTuple):
     Lengths in units of the distance between the eyes: yaw, the horizontal offset of the tip of the nose, ±0.5 below an
     eye; length, from the eyes to the mouth, which is long in profile views. pitch: vertical position of the tip of the
     nose on the way from eyes to mouth. eyes: pixels between the eyes. contrast: deviation of grey levels. glare: share
-    of white. noise, blocks: noise, and steps at JPEG's block borders, in grey levels.
+    of white. noise, blocks: noise, and steps at JPEG's block borders, in grey levels. grid: steps that repeat, as those
+    of blocks of any size do, in grey levels and more the larger the face.
     """
 
     sharpness: float
@@ -66,6 +68,7 @@ class Quality(NamedTuple):
     glare: float
     noise: float
     blocks: float
+    grid: float = 0.0
 
     @property
     def problem(self) -> str:
@@ -76,6 +79,23 @@ class Quality(NamedTuple):
                 limit = f"{least:g} or more" if value < least else f"{most:g} or less"
                 return f"{what} to tell ({name} {value:.3g}; expected {limit})"
         return ""
+
+    @property
+    def worth(self) -> float:
+        """The merit of the worst measure, to rank frames: 0 at its limit, at most 1, below 0 where there is no verdict.
+
+        Of ten spoilt copies of each of a hundred photographs, the best with a verdict is not recognized in 2 %, the
+        worst in 11 %.
+        """
+        return min(_inside(getattr(self, name), least, most) for name, least, most, _ in LIMITS)
+
+
+def _inside(value: float, least: float, most: float) -> float:
+    """Return how far inside its limits a value is: 1 in the middle, or far from the only limit."""
+    if math.isinf(most):
+        return 1 - least / max(value, 1e-9)
+    middle = (least + most) / 2 if least else 0.0
+    return 1 - abs(value - middle) / (most - middle)
 
 
 def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
@@ -91,31 +111,36 @@ def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
     chip = crop_by_landmarks(image, landmarks, SIDE, template=TEMPLATE)[INNER, INNER] @ LUMINANCE * 255
     laplacian = chip[1:-1, :-2] + chip[1:-1, 2:] + chip[:-2, 1:-1] + chip[2:, 1:-1] - 4 * chip[1:-1, 1:-1]
     gain = BRIGHTNESS / min(max(float(chip.mean()), 1.0), BRIGHTNESS)
-    noise, blocks = _disturbances(image, landmarks, eyes)
+    noise, blocks, grid = _disturbances(image, landmarks, eyes)
     shrunk = min(1.0, EYES / eyes)  # scale of the face in the chip
     sharpness = max(float(laplacian.var()) - ROUNDING, 0.0) * gain**2
     pose = float(nose[0]), length, float(nose[1]) / length
-    return Quality(
-        sharpness, eyes, *pose, float(chip.std()), float(np.mean(chip >= WHITE)), noise * shrunk, blocks * shrunk
-    )
+    light = float(chip.std()), float(np.mean(chip >= WHITE))
+    return Quality(sharpness, eyes, *pose, *light, noise * shrunk, blocks * shrunk, grid * eyes / EYES)
 
 
-def _disturbances(image: np.ndarray, landmarks: np.ndarray, eyes: float) -> tuple[float, float]:
-    """Return (noise, steps at block borders) of the face, in grey levels, at the picture's own resolution.
+def _disturbances(image: np.ndarray, landmarks: np.ndarray, eyes: float) -> tuple[float, float, float]:
+    """Return (noise, steps at block borders, repeating steps) of the face, in grey levels, at its own resolution.
 
     Noise: by the filter of Immerkær 1996, "Fast noise variance estimation", which ignores edges and slopes; from its
     90th percentile. Blocks: how much larger the steps at every eighth column and row are than those next to them. The
-    median over the blocks ignores single edges; the best of eight offsets counts.
+    median over the blocks ignores single edges; the best of eight offsets counts. Repeating: the strongest wave, with
+    its overtone, of the median step per column and row.
     """
     (left, top), (right, bottom) = (np.rint(landmarks.mean(axis=0) + side * 1.1 * eyes) for side in (-1, 1))
     face = image[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] @ LUMINANCE * 255
     if min(face.shape) < 3 * JPEG:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     second = np.diff(np.diff(face, 2, axis=0), 2, axis=1)
     noise = float(np.percentile(np.abs(second), 90)) / (1.645 * 6)
     found = []
     for axis in (0, 1):
-        steps = np.abs(np.diff(face, axis=axis)).mean(axis=1 - axis)
+        each = np.abs(np.diff(face, axis=axis))
+        steps, rest = each.mean(axis=1 - axis), np.median(each, axis=1 - axis)
         excess = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
-        found.append(max(float(np.median(excess[place::JPEG])) for place in range(JPEG)))
-    return noise, min(found)
+        rest -= np.convolve(np.pad(rest, 8, mode="edge"), np.ones(17) / 17, "valid")
+        waves = np.exp(-2j * np.pi * np.arange(len(rest)) / PERIODS[: np.searchsorted(PERIODS[:, 0], len(rest) / 4)])
+        grid = (np.abs(waves @ rest) + np.abs(waves**2 @ rest)).max(initial=0) / len(rest)
+        found.append((max(0.0, *(np.median(excess[place::JPEG]) for place in range(JPEG))), grid))
+    blocks, grid = np.min(found, axis=0).tolist()
+    return noise, blocks, grid

@@ -4,7 +4,7 @@ For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, ele
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
 
-patterns.py then explains a wrong gradient from the numbers, and reasons.py by evaluating f again.
+slips.py then names the slip in a wrong gradient, from evidence.py: the numbers here and at other points.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from minicnn.backend import backends, current_backend, use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients.differences import Differences, Index, Unsettled, unsettled
-from minicnn.gradients.patterns import Evidence
-from minicnn.gradients.reasons import causes, gradient_of, nodes_of
+from minicnn.gradients.evidence import Evidence, elsewhere, gradient_of, nodes_of
 from minicnn.gradients.reports import Finding, GradcheckReport, InputReport
+from minicnn.gradients.slips import causes
 from minicnn.operation import watching
 from minicnn.tensor import Tensor
 
@@ -92,10 +92,10 @@ def _checked(
     for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
         analytic = np.zeros_like(array) if gradient is None else gradient
         report = InputReport(names[number], array.shape)
-        pairs = _compare_entries(report, differences, number, analytic, atol, rtol, random)
+        evidences.append(_compare_entries(report, differences, number, analytic, atol, rtol, random))
         reports.append(report)
-        evidences.append((analytic, pairs))
     result = GradcheckReport(reports, eps, str(y.dtype), shown, current_backend())
+    _compare_ties(reports, differences, gradients, rtol)
     if result.failed:
         _explain(result, f, differences, gradients, evidences, atol, rtol)
     return result, cotangent
@@ -169,7 +169,10 @@ def _analytic(
     for name, one, other in zip(names, first, second, strict=True):
         both = one is not None and other is not None
         if not (np.array_equal(one, other, equal_nan=True) if both else one is other):  # type: ignore[arg-type]
-            raise GradcheckError(f"gradcheck: backward gave two gradients to {name} for the same inputs")
+            third = _backward(f, arrays, names, cotangent, y)[names.index(name)] if both else None
+            grows = third is not None and np.allclose(third - other, other - one)  # type: ignore[operator]
+            more = ": each call adds the same to the last one's (+= into an array that is kept)" if grows else ""
+            raise GradcheckError(f"gradcheck: backward gave two gradients to {name} for the same inputs{more}")
     return y, first, cotangent
 
 
@@ -254,6 +257,37 @@ def _compare_entries(
     return numeric
 
 
+def _compare_ties(
+    reports: list[InputReport], differences: Differences, gradients: list[np.ndarray | None], rtol: float
+) -> None:
+    """Move all entries at kinks together. Where that is smooth, as for equal largest ones, their gradients must add up.
+
+    If they do not, the entries are wrong.
+    """
+    moves = [np.zeros_like(array) for array in differences.arrays]
+    total = size = 0.0
+    tied = [[doubt.index for doubt in report.inconclusive if doubt.why == "a kink"] for report in reports]
+    for move, gradient, indices in zip(moves, gradients, tied, strict=True):
+        for index in indices:
+            move[index] = differences.eps
+            total += 0.0 if gradient is None else float(gradient[index])
+            size += 0.0 if gradient is None else abs(float(gradient[index]))
+    if sum(map(len, tied)) < 2:
+        return
+    left, right = (differences.together(moves, sign) for sign in (-1, 1))
+    limit = 10 * rtol * max(size, abs(left), abs(right))
+    if abs(right - left) > limit / 2 or abs(total - right) <= limit or not math.isfinite(total + left + right):
+        return
+    text = f"ties: moved together, equal entries give the slope {right:.6g}, and their gradients add up to {total:.6g}"
+    text += ": what they share is given to each, or to none"
+    for number, (report, gradient, indices) in enumerate(zip(reports, gradients, tied, strict=True)):
+        if indices and gradient is not None:
+            report.wrong += indices
+            report.inconclusive = [doubt for doubt in report.inconclusive if doubt.index not in indices]
+            report.worst = indices[0], float(gradient[indices[0]]), differences.slopes(number, indices[0]).central
+            report.findings = [Finding("ties", text)]
+
+
 def _chosen(array: np.ndarray, random: np.random.Generator) -> list[Index]:
     """Return all indices of a small array; for a large one, an index drawn from each of as many equal runs."""
     if array.size <= EVERY_ELEMENT:
@@ -311,21 +345,23 @@ def _explain(
     f: Callable[..., Tensor],
     differences: Differences,
     gradients: list[np.ndarray | None],
-    evidences: list[tuple[np.ndarray, dict[Index, float]]],
+    evidences: list[dict[Index, float]],
     atol: float,
     rtol: float,
 ) -> None:
     accused = [number for number, report in enumerate(result.inputs) if report.wrong]
     changed = _changed_in_place(f, differences)
     for number in accused:
-        report, (analytic, numeric) = result.inputs[number], evidences[number]
+        report, numeric = result.inputs[number], evidences[number]
         if changed is not None:
             report.findings = [Finding("in place", changed)]
+        elif report.findings:  # ties
+            continue
         elif gradients[number] is None:
             report.findings = [_without_gradient(f, differences, number, report.name)]
         else:
-            evidence = _evidence(result, differences, number, analytic, numeric, atol, rtol)
-            report.findings = causes(evidence, differences, number, f)
+            evidence = _evidence(result, differences, number, gradients, numeric, atol, rtol)
+            report.findings = causes([evidence, *elsewhere(evidence, f, atol, rtol)], f)
         report.notes.append(_not_a_kink(differences, number, report, atol, rtol))
     if not accused or changed is not None:
         return
@@ -365,12 +401,13 @@ def _evidence(
     result: GradcheckReport,
     differences: Differences,
     number: int,
-    analytic: np.ndarray,
+    gradients: list[np.ndarray | None],
     numeric: dict[Index, float],
     atol: float,
     rtol: float,
 ) -> Evidence:
-    report = result.inputs[number]
+    report, analytic = result.inputs[number], gradients[number]
+    assert analytic is not None
     doubtful = {doubt.index for doubt in report.inconclusive}
     settled = sorted(index for index in numeric if index not in doubtful)
     wrong = set(report.wrong)
@@ -390,6 +427,9 @@ def _evidence(
         others={
             name: array for i, (name, array) in enumerate(zip(names, differences.arrays, strict=True)) if i != number
         },
+        differences=differences,
+        number=number,
+        gradients=gradients,
     )
 
 

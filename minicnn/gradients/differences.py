@@ -70,6 +70,13 @@ class Differences:
         ahead, behind = self._at(number, here + self.eps * direction), self._at(number, here - self.eps * direction)
         return self._weighed(ahead - behind) / (2 * self.eps)
 
+    def together(self, moves: Sequence[np.ndarray], sign: int) -> float:
+        """Return the slope to one side when all inputs move by these steps of eps, or of zero."""
+        from minicnn.tensor import Tensor
+
+        there = self.f(*(Tensor(array + sign * move) for array, move in zip(self.arrays, moves, strict=True))).numpy()
+        return sign * self._weighed(there - self.value) / self.eps
+
     def _weighed(self, difference: np.ndarray) -> float:
         return float(np.sum(self.cotangent * difference))
 
@@ -82,7 +89,7 @@ class Unsettled:
     value: float
     left: float
     right: float
-    why: str  # "a kink" or "rounding"
+    why: str  # "a kink", "rounding" or "rounding, as in float32"
 
     def text(self, name: str) -> str:
         at = f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
@@ -96,6 +103,8 @@ def unsettled(
     """Return the element as Unsettled if the slopes around it allow the analytic gradient, otherwise None."""
     if _within_rounding(differences, number, index, analytic, found, allowed):
         why = "rounding"
+    elif _coarse(differences, number, index, analytic, found, allowed):
+        why = "rounding, as in float32"
     elif _kinked(differences, number, index, analytic, found, allowed):
         why = "a kink"
     else:
@@ -111,6 +120,22 @@ def _within_rounding(
         return False
     larger = (differences.slopes(number, index, factor * differences.eps) for factor in (10, 100))
     return all(abs(analytic - slopes.central) <= allowed + slopes.rounding for slopes in larger)
+
+
+def _coarse(
+    differences: Differences, number: int, index: Index, analytic: float, found: Slopes, allowed: float
+) -> bool:
+    """Return True if slopes by small steps scatter, and those of a thousand times the step give the gradient.
+
+    So it is where f rounds more coarsely than its result's dtype does, and not at a kink.
+    """
+    small = [found, *(differences.slopes(number, index, differences.eps * part) for part in (2, 0.5, 0.3))]
+    slopes = [slope for pair in small for slope in (pair.left, pair.right)]
+    if not max(slopes) - min(slopes) > allowed / 2:
+        return False
+    large = differences.slopes(number, index, 1000 * differences.eps)
+    limit = allowed + abs(analytic) / 100
+    return abs(large.central - analytic) <= limit and abs(large.right - large.left) <= 2 * limit
 
 
 def _kinked(

@@ -13,7 +13,7 @@ from minicnn.text import WIDTH, wrapped
 class Finding:
     """A pattern in the wrong entries.
 
-    kind: "sign", "ratio", "zeros", "transpose", "fan-out", "broadcast", "kernel", …, or "unknown". text: the sentence.
+    kind: "sign", "ratio", "factor", "instead", "sum", "transpose", "flip", "passed", …, or "unknown". text: a sentence.
     share: the share of the wrong entries that it explains.
     """
 

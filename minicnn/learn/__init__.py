@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import suggest_names
-from minicnn.learn import catalogue, examining, files, progress
+from minicnn.learn import catalogue, engine, examining, files, progress
 from minicnn.learn.judging import collect, judge, prepare
 from minicnn.learn.table import Table
 from minicnn.learn.verdict import Verdict
 
-__all__ = ["Verdict", "check", "check_file", "exercises", "hint", "solution", "start"]
+__all__ = ["Verdict", "check", "check_file", "exercises", "hint", "solution", "start", "steps"]
 
 
 def check(name: str, function: Callable[..., Any]) -> Verdict:
@@ -35,21 +35,25 @@ def check(name: str, function: Callable[..., Any]) -> Verdict:
     if exercise.simulated:
         verdict = examining.examine_source(exercise, function)
     else:
-        examining.check_callable(name, function)
+        if not isinstance(exercise, engine.Step):
+            examining.check_callable(name, function)
         trials = prepare(exercise)
         verdict = judge(exercise, trials, collect(exercise, trials, function))
-    progress.note_try(name, verdict.right)
+    progress.note_try(exercise.name, verdict.right)
     return verdict
 
 
 def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds: float = 10) -> Verdict:
     """Try a learner's file, NAME.py in the current folder if none is named, in a process of its own.
 
+    "engine" is the step of the engine that comes next.
+
     seconds: how long it may run; what goes on after that is stopped. Raises InputError.
     """
     exercise = catalogue.find(name)
-    verdict = examining.examine(exercise, Path(path or f"{name}.py"), seconds)
-    progress.note_try(name, verdict.right)
+    own = engine.FILE if isinstance(exercise, engine.Step) else f"{name}.py"
+    verdict = examining.examine(exercise, Path(path or own), seconds)
+    progress.note_try(exercise.name, verdict.right)
     return verdict
 
 
@@ -58,9 +62,15 @@ def exercises() -> Table:
     return Table.of(catalogue.all_exercises(), progress.read())
 
 
+def steps() -> tuple[int, int]:
+    """Return how many steps of the engine are solved, and how many there are."""
+    return len(engine.names()) - len(progress.unsolved_steps()), len(engine.names())
+
+
 def start(name: str, to: str | os.PathLike[str] | None = None) -> Path:
     """Write the file to begin with, NAME.py, or `to`, a file or a folder; returns its path. It overwrites nothing."""
-    return files.start(catalogue.find(name), to)
+    exercise = catalogue.find(name)
+    return engine.start(exercise, to) if isinstance(exercise, engine.Step) else files.start(exercise, to)
 
 
 def hint(name: str, tier: int | None = None) -> str:
@@ -70,8 +80,9 @@ def hint(name: str, tier: int | None = None) -> str:
 
 def solution(name: str) -> str:
     """Return a solution, as the text of a file."""
-    text = files.solution(catalogue.find(name))
-    progress.note(name, seen=True)
+    exercise = catalogue.find(name)
+    text = engine.solution(exercise) if isinstance(exercise, engine.Step) else files.solution(exercise)
+    progress.note(exercise.name, seen=True)
     return text
 
 

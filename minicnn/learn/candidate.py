@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def main(name: str, file: str, verdict: str, seconds: str) -> None:
         with limit(float(seconds), stopped):
             outcomes = collect(exercise, trials, function)
         found = judge(exercise, trials, outcomes)
+        if found:
+            with limit(float(seconds), stopped):
+                found = replace(found, advice=list(exercise.show(function)))
     except Refused as problem:
         found = Verdict(name, False, (), [str(problem)])
     replace_file(target, json.dumps(found.as_data()))  # in one go: a process that is stopped leaves no verdict
@@ -58,8 +62,8 @@ def load(name: str, file: str) -> Callable[..., Any]:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as problem:
         raise Refused(where(problem, file)) from None
-    function = getattr(module, name, None)
-    if not callable(function):
+    function = module if name.startswith("engine_") else getattr(module, name, None)
+    if not callable(function) and function is not module:
         others = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
         instead = f"; it defines {', '.join(others)}" if others else ""
         raise Refused(f"{Path(file).name} defines no function {name}{instead}")

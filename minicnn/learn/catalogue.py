@@ -7,6 +7,7 @@ import functools
 
 from minicnn.errors import InputError
 from minicnn.files import program
+from minicnn.learn import engine, progress
 from minicnn.learn.exercise import Exercise
 
 COURSE = (
@@ -30,18 +31,30 @@ OWN = (
     "pair_head",
     "batch_hard",
     "chinese_whispers",
+    "guided_gram",
     "content_kernel",
 )
 NAMES = (*COURSE, *OWN)
 
 
-@functools.cache
 def find(name: str) -> Exercise:
-    """The exercise of this name. Raises InputError, with the name that may be meant."""
-    if name not in NAMES:
+    """The exercise of this name, or the step of the engine; "engine" is the first that is not solved.
+
+    Raises InputError, with the name that may be meant.
+    """
+    if name == "engine":
+        name = [*progress.unsolved_steps(), engine.names()[-1]][0]
+    return _load(name)
+
+
+@functools.cache
+def _load(name: str) -> Exercise:
+    if name not in (*NAMES, *engine.names()):
         near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
-        known = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}"
+        known = f"did you mean {near[0]}?" if near else f"expected engine, or one of {', '.join(NAMES)}"
         raise InputError(f"learn: no exercise {name!r}; {known}")
+    if name not in NAMES:
+        return engine.step(name)
     exercise: Exercise = program(f"exercises/{name}.py").EXERCISE
     return exercise
 

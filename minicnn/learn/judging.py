@@ -224,8 +224,9 @@ def where(problem: BaseException, file: str) -> str:
     number = frames[-1].lineno
     if isinstance(problem, SystemExit):
         return f"line {number} of {name} ends the program: an exercise returns its answer and goes on"
-    if isinstance(problem, NotImplementedError) and not problem.args:
-        return f"line {number} of {name} is still the hole: write the function in its place"
+    if isinstance(problem, NotImplementedError):
+        words = problem.args[0] if problem.args else "write the function in its place"
+        return f"line {number} of {name} is still the hole: {words}"
     line = linecache.getline(file, number or 0).strip()
     return f"line {number} of {name} raises {_said(problem)}" + (f"\n    {line:.64}" if line else "")
 
@@ -237,4 +238,4 @@ def _said(problem: BaseException) -> str:
 
 def _file_of(function: Callable[..., Any]) -> str:
     inner = getattr(function, "py_func", getattr(function, "fn", function))  # of a kernel; and of a simulated one
-    return getattr(getattr(inner, "__code__", None), "co_filename", "")
+    return getattr(getattr(inner, "__code__", None), "co_filename", getattr(inner, "__file__", ""))

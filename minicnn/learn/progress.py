@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minicnn.errors import InputError
 from minicnn.files import replace_file
+from minicnn.learn import engine
 from minicnn.learn.exercise import Exercise
 
 
@@ -68,6 +69,12 @@ def _write(known: Mapping[str, Progress]) -> None:
         raise InputError(
             f"learn: {target} cannot be written: {problem.strerror or problem}; MINICNN_LEARN names another folder"
         ) from None
+
+
+def unsolved_steps() -> list[str]:
+    """Return the names of the engine's steps that are not solved yet."""
+    known = read()
+    return [step for step in engine.names() if not (step in known and known[step].solved)]
 
 
 def note_try(name: str, right: bool) -> None:

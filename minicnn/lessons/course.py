@@ -71,10 +71,10 @@ LECTURES = (
     ),
     Row(
         "Style cost function",
-        ("style_transfer_by_hand", "style_transfer_in_practice"),
+        ("style_transfer_by_hand", "style_transfer_in_practice", "whose_gram"),
         "gram_matrices",
         "style --list-presets",
-        ("gram_matrix", "compute_layer_style_cost", "compute_style_cost"),
+        ("gram_matrix", "compute_layer_style_cost", "compute_style_cost", "guided_gram"),
     ),
     Row(
         "1D and 3D generalizations",
@@ -86,6 +86,7 @@ LECTURES = (
 )
 
 ENGINE = (
+    Row("An engine from nothing", ("an_engine_from_nothing",), "painted_from_nothing", "learn start"),
     Row("Automatic differentiation", ("tensors_and_the_tape",), "tape", "step", ("conv_gradient",)),
     Row("Convolution", ("convolution_four_ways",), "im2col", "bench", ("conv_forward", "im2col")),
     Row("Pooling", ("pooling",), "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -121,6 +121,9 @@ class StyleRecipe:
     clamp: "step" clips the picture to [0, 1] after every step; "end", only at the end.
     levels: number of picture sizes, from coarse to fine, each twice the one before and with the same number of steps.
     0 starts with a long side of 128 to 255 pixels, so that strokes grow with the picture.
+    schedule: of the rate over all steps: "constant", or "cosine", which lets it fall to zero.
+    scales: weights of the cost of the picture, its half, its quarter, and so on; J is their weighted mean.
+    parametrization: what Adam moves: "pixels", or a "pyramid" of them (see style.parametrization).
     """
 
     summary: str
@@ -141,6 +144,9 @@ class StyleRecipe:
     steps: int = 200
     clamp: str = "step"
     levels: int = 1
+    schedule: str = "constant"
+    scales: Sequence[float] = (1.0,)
+    parametrization: str = "pixels"
 
 
 @dataclass(frozen=True)

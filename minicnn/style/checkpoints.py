@@ -53,15 +53,20 @@ class Checkpoint:
             settings, facts = written["settings"], written["facts"]
         except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
             raise InputError(f"resume: {str(self.path)!r} is no checkpoint of a style transfer ({problem})") from None
-        for name, wanted in self.settings.items():
-            if (was := settings.get(name)) != wanted:
-                difference = _difference(name, was, wanted)
-                raise InputError(f"resume: {str(self.path)!r} is of another run, {difference}; start without resume")
+        check_same(self.path, settings, self.settings)
         return facts, arrays
 
     def remove(self) -> None:
         """Delete the file, once the run is complete."""
         self.path.unlink(missing_ok=True)
+
+
+def check_same(path: Path, settings: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise InputError if a file is of a run with other settings, and name the first that differs."""
+    for name, value in json.loads(json.dumps(wanted)).items():
+        if (was := settings.get(name)) != value:
+            difference = _difference(name, was, value)
+            raise InputError(f"resume: {str(path)!r} is of another run, {difference}; start without resume")
 
 
 def _difference(name: str, was: Any, wanted: Any) -> str:

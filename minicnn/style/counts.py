@@ -16,6 +16,7 @@ from minicnn.kernels.geometry import slide
 from minicnn.models.blocks import Branches, Chain
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
+from minicnn.style.scales import halves
 from minicnn.style.tiles import tiles_of
 
 FLOAT = 4  # bytes
@@ -168,7 +169,7 @@ def _branches(layer: Branches, shape: Shape, wanted: set[str]) -> tuple[Work, Sh
 
 def products(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
     """Return the multiply-adds of a step: forward and backward of each layer, and the Gram matrices. size: (H, W)."""
-    counted = works(model, _layers(recipe), size)
+    counted = [work for each in halves(size, recipe.scales) for work in works(model, _layers(recipe), each)]
     convolutions = 2 * sum(work.products for work in counted)
     return convolutions + sum(2 * (work.result // FLOAT) * work.channels for work in counted if _taps(work, recipe)[1])
 
@@ -207,13 +208,15 @@ def run_bytes(
     """
     counted = works(model, _layers(recipe), size)
     picture = FLOAT * 3 * math.prod(size)
-    targets = sum(work.result for work in counted if _taps(work, recipe)[0])
-    grams = sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
+    scales = halves(size, recipe.scales)
+    area = sum(map(math.prod, scales)) / math.prod(size)
+    targets = int(area * sum(work.result for work in counted if _taps(work, recipe)[0]))
+    grams = len(scales) * sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
     filters = min(sum(work.filters for work in counted), backend.ask("cache_budget", otherwise=0))
     looked_at = [_forward_bytes(model, recipe, _at_once(model, recipe, (shape[0], shape[1]), tile)) for shape in styles]
     pictures = (PICTURES + _vectors(recipe)) * picture + sum(FLOAT * math.prod(shape) for shape in styles)
     return (
-        max([step_bytes(model, recipe, _at_once(model, recipe, size, tile)), *looked_at])
+        max([sum(step_bytes(model, recipe, _at_once(model, recipe, each, tile)) for each in scales), *looked_at])
         + targets
         + grams
         + filters
@@ -242,7 +245,7 @@ def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -
 
 def touched_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
     """Return the bytes that a small step leaves in the buffer pool for reuse."""
-    return step_bytes(model, recipe, size) + _scratch()
+    return sum(step_bytes(model, recipe, each) for each in halves(size, recipe.scales)) + _scratch()
 
 
 def _scratch() -> int:
@@ -252,6 +255,8 @@ def _scratch() -> int:
 
 def _vectors(recipe: StyleRecipe) -> int:
     """Return the number of arrays of the picture's size that an optimizer holds."""
+    if recipe.parametrization == "pyramid":
+        return 7  # two per level, and the levels' gradients and changes: a third more than for the picture alone
     return {"adam": 2, "lbfgs": 2 * 10 + 8}.get(recipe.optimizer, 1)
 
 

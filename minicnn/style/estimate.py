@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import time
 from collections.abc import Iterator, Sequence
@@ -10,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minicnn import images, machine, nn, optim
+from minicnn import images, machine, nn
 from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.style import pyramid
 from minicnn.style.counts import products, run_bytes, touched_bytes
-from minicnn.style.objective import Objective
-from minicnn.tensor import Tensor
+from minicnn.style.run import Run
 
 # Long sides in pixels of the pictures that are styled to measure the speed. The first two are always used. Larger ones
 # follow while a step takes less than ENOUGH seconds and the picture is more than twice as large.
@@ -156,10 +156,10 @@ def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style:
     picture, weight = style
     small = images.resize(picture, *_small(picture.shape, max(content.shape)))
     seconds: list[float] = []
+    alone = dataclasses.replace(recipe, levels=1, optimizer="adam", learning_rate=1e-3)
     with nn.frozen(model):
-        objective = Objective(model, recipe, content, [(small, weight)])
-        image = Tensor(content[None].copy(), requires_grad=True)
-        optimizer = optim.Adam([image], 1e-3, bounds=(0.0, 1.0))
+        run = Run(model, alone, content, [(small, weight)], content)
+        objective, image, optimizer = run.objective(), run.image, run.optimizer
         for _ in range(3):
             start = time.perf_counter()
             optimizer.zero_grad()

@@ -6,6 +6,7 @@ import numpy as np
 
 from minicnn.gradients.cases import OpCase, distinct, normal
 from minicnn.style import costs
+from minicnn.style.parametrization import enlarge
 from minicnn.style.variation import VARIATION_FORMS, variation
 from minicnn.style.wasserstein import overlap
 
@@ -58,4 +59,5 @@ CASES: tuple[OpCase, ...] = (
     *(OpCase("variation", distinct((1, 4, 3, 2)), (form,), {}, form, variation) for form in VARIATION_FORMS),
     OpCase("overlap", _covariances, call=_overlap),
     OpCase("gram_matrix", FEATURES),
+    OpCase("enlarge", normal((1, 3, 2, 2)), ((6, 3),), call=enlarge),
 )

@@ -24,8 +24,18 @@ from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.colour import ColourKeeper, colour_keeper
 from minicnn.style.counts import check_size
 from minicnn.style.regions import Map, Regions, read
-from minicnn.style.request import changed, choose_recipe, differences, fit_layers, pairs_of, start_from, style_pictures
-from minicnn.style.run import Run, Styles
+from minicnn.style.request import (
+    changed,
+    choose_recipe,
+    differences,
+    fit_layers,
+    fit_parametrization,
+    pairs_of,
+    start_from,
+    style_pictures,
+)
+from minicnn.style.run import Run
+from minicnn.style.scales import Styles
 from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
@@ -111,20 +121,28 @@ def prepare(
     masks: Sequence[Any] | Map | None = None,
     style_masks: Sequence[Any] | None = None,
     tile: int | None = None,
+    memory: dict[Any, Any] | None = None,
     **changes: Any,
 ) -> Job:
-    """Read and check the arguments of `transfer`, and return the Job. Raises InputError."""
+    """Read and check the arguments of `transfer`, and return the Job. Raises InputError.
+
+    memory: of earlier calls with the same model and styles, so that these are prepared only once; empty at first.
+    """
     seed = check_count("transfer: seed", seed, 0)
     tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
     if model is None:
         model = models.tiny_vgg()
         model.adapt(choose_recipe(model, preset))
     recipe, notes = fit_layers(choose_recipe(model, preset), model)
-    recipe = changed(recipe, **changes)
+    recipe, more = fit_parametrization(changed(recipe, **changes))
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
     recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
-    styles = style_pictures(style, picture, size=size, style_scale=style_scale)
+    known = {} if memory is None else memory
+    looked_at = (size, style_scale, max(picture.shape[:2]) if style_scale else None)
+    if looked_at not in known:
+        known[looked_at] = style_pictures(style, picture, size=size, style_scale=style_scale), {}
+    styles, targets = known[looked_at]
     given = [style for style, _ in pairs_of(style)]
     regions = read(masks, style_masks, (content, picture), [(g, p) for g, (p, _) in zip(given, styles, strict=True)])
     for name, each in (("content", picture), *(("style", style) for style, _ in styles)):
@@ -148,14 +166,16 @@ def prepare(
     styles = [
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
-    return Job(model, recipe, picture, styles, start, keeper, settings, notes + differences(recipe, model), regions)
+    notes += more + differences(recipe, model)
+    shared = not (keeper or regions or len(recipe.scales) > 1)  # else the styles differ from picture to picture
+    return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """A style transfer that is ready to run. settings: plain data that determines the result.
 
-    notes: remarks on how well the recipe fits the network.
+    notes: remarks on how well the recipe fits the network. targets: shared by runs of the same styles (see Objective).
     """
 
     model: Network
@@ -167,6 +187,7 @@ class Job:
     settings: dict[str, Any]
     notes: list[str]
     regions: Regions | None = None
+    targets: dict[Any, Any] | None = None
 
     def run(
         self,
@@ -180,9 +201,8 @@ class Job:
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):
-            run = Run(
-                self.model, self.recipe, self.content, self.styles, self.start, self.regions, self.settings["tile"]
-            )
+            asked = self.model, self.recipe, self.content, self.styles, self.start, self.regions
+            run = Run(*asked, self.settings["tile"], self.targets)
             if resume:
                 if kept is None:
                     raise InputError("transfer: resume is True without a checkpoint; expected its path")

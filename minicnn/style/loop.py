@@ -12,13 +12,14 @@ import numpy as np
 
 from minicnn.operation import no_grad
 from minicnn.optim import Optimizer
-from minicnn.style.objective import Objective
 from minicnn.style.trace import Trace
 from minicnn.tensor import Tensor
 
+Cost = Callable[[Tensor], tuple[Tensor, dict[str, float]]]  # J of an image (1, H, W, 3), and its parts by name
+
 
 def descend(
-    objective: Objective, image: Tensor, optimizer: Optimizer, trace: Trace, steps: int, then: Callable[[], None]
+    objective: Cost, image: Tensor, optimizer: Optimizer, trace: Trace, steps: int, then: Callable[[], None]
 ) -> None:
     """Minimize the cost over the pixels of `image`, (1, H, W, 3), until `trace` counts `steps` steps at this size.
 

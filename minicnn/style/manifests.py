@@ -19,6 +19,7 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.files import read_text, replace_file, unreadable
 from minicnn.models.card import Preprocessing, StyleRecipe
 from minicnn.models.network import Network
+from minicnn.style.checkpoints import check_same
 from minicnn.style.regions import Map
 
 
@@ -85,6 +86,15 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as problem:
         raise InputError(f"manifest {os.fspath(path)!r} is no JSON file ({problem})") from None
     return manifest
+
+
+def complete(path: Path, settings: dict[str, Any]) -> bool:
+    """Return True if a manifest is there, of a run that came to its end. Raise InputError if its settings differ."""
+    if unreadable(path):
+        return False
+    found = read(path)
+    check_same(path, found, settings)
+    return found.get("interrupted") is False
 
 
 def of_model(model: Network) -> dict[str, Any]:

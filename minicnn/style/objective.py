@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Objective:
     styles: (picture, weight) of each. Their moments are averaged rather than their costs, so that a step compares with
     one target only. A picture that contains the styles in these shares has zero cost.
     regions: where each style applies; a style then counts by its weight and its share of the picture.
+    targets: moments of these styles by their sizes, filled on first use.
     Pictures are float32 (H, W, 3) in [0, 1]; styles may have any size.
     """
 
@@ -44,6 +45,7 @@ class Objective:
         content: np.ndarray,
         styles: Sequence[tuple[np.ndarray, float]],
         regions: areas.Regions | None = None,
+        targets: dict[Any, Any] | None = None,
     ) -> None:
         self.model, self.recipe = model, recipe
         self.content_layers, self.style_layers = _heard(recipe.content_layers), _heard(recipe.style_layers)
@@ -52,7 +54,11 @@ class Objective:
         with no_grad():
             self.content = self._content(content)
             if regions is None:
-                self.parts = [Part(1.0, dict.fromkeys(self.style_layers), self._blended(styles))]
+                known = {} if targets is None else targets
+                key = (getattr(self, "side", None), *self.style_layers, *(picture.shape for picture, _ in styles))
+                if key not in known:
+                    known[key] = self._blended(styles)
+                self.parts = [Part(1.0, dict.fromkeys(self.style_layers), known[key])]
             else:
                 self.parts = self._parts(content, styles, regions)
 

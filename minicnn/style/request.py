@@ -26,6 +26,8 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "lbfgs": optim.LBFGS,
 }
 CLAMPS = {"step": "after every step", "end": "at the end"}
+SCHEDULES = {"constant": "the same at every step", "cosine": "falling to zero along half a cosine"}
+PARAMETRIZATIONS = {"pixels": "each by itself", "pyramid": "and ever larger patches of them"}
 # Fields of a recipe that are one of several names.
 CHOICES: Mapping[str, Mapping[Any, Any]] = {
     "optimizer": OPTIMIZERS,
@@ -33,6 +35,8 @@ CHOICES: Mapping[str, Mapping[Any, Any]] = {
     "style_form": STYLE_FORMS,
     "variation_form": VARIATION_FORMS,
     "clamp": CLAMPS,
+    "schedule": SCHEDULES,
+    "parametrization": PARAMETRIZATIONS,
     "start": STARTS,
     "pooling": {**POOLS, None: None},
     "preprocessing": {**PREPROCESSING, None: None},
@@ -77,6 +81,9 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
         layers = getattr(recipe, name)
         if not isinstance(layers, Mapping) or not layers or not all(map(_is_weight, layers.values())):
             raise InputError(f"transfer: {name} is {layers!r}; expected {{layer: weight of at least 0}}")
+    scales = recipe.scales
+    if not isinstance(scales, list | tuple) or not scales or not all(_is_weight(each) and each > 0 for each in scales):
+        raise InputError(f"transfer: scales is {scales!r}; expected weights above 0, of the picture, its half, …")
     return recipe
 
 
@@ -109,6 +116,14 @@ def _weighed(layers: Sequence[str], weights: list[float]) -> dict[str, float]:
 
 def _unknown(layers: Mapping[str, float], model: Network) -> list[str]:
     return [name for name in layers if name.removesuffix(".linear") not in model.layer_names]
+
+
+def fit_parametrization(recipe: StyleRecipe) -> tuple[StyleRecipe, list[str]]:
+    """Return the recipe with pixels instead of a pyramid unless the optimizer is Adam, and a note that says so."""
+    if recipe.parametrization == "pixels" or recipe.optimizer == "adam":
+        return recipe, []
+    note = f"{recipe.optimizer} moves pixels; a pyramid of them is for adam"
+    return dataclasses.replace(recipe, parametrization="pixels"), [note]
 
 
 def differences(recipe: StyleRecipe, model: Network) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,15 @@ from minicnn import devices, optim
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.style import pyramid
-from minicnn.style.loop import descend
+from minicnn.style.loop import Cost, descend
 from minicnn.style.objective import Objective
+from minicnn.style.parametrization import PyramidAdam
 from minicnn.style.regions import Regions
 from minicnn.style.request import OPTIMIZERS
+from minicnn.style.scales import Scales, Styles
 from minicnn.style.tiles import TiledObjective
 from minicnn.style.trace import Trace
 from minicnn.tensor import Tensor
-
-Styles = Sequence[tuple[np.ndarray, float]]
 
 
 class Run:
@@ -38,9 +38,10 @@ class Run:
         start: np.ndarray,
         regions: Regions | None = None,
         tile: int | None = None,
+        targets: dict[Any, Any] | None = None,
     ) -> None:
         self.model, self.recipe, self.content, self.styles = model, recipe, content, styles
-        self.regions, self.tile = regions, tile
+        self.regions, self.tile, self.targets = regions, tile, targets
         height, width, _ = content.shape
         self.sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
         self.steps = pyramid.shares(recipe.steps, len(self.sizes))
@@ -51,8 +52,14 @@ class Run:
 
     def finish(self, then: Callable[[], None]) -> None:
         """Run to the last step of the largest size. then() is called after every step."""
+
+        def cool() -> None:
+            self.optimizer.learning_rate *= self._height(self.trace.steps) / self._height(self.trace.steps - 1)
+            then()
+
+        following = cool if self.recipe.schedule == "cosine" else then
         while True:
-            descend(self._objective(), self.image, self.optimizer, self.trace, self.steps[self.level], then)
+            descend(self.objective(), self.image, self.optimizer, self.trace, self.steps[self.level], following)
             if self.level == len(self.sizes) - 1:
                 return
             self._enlarge()
@@ -69,7 +76,7 @@ class Run:
         arrays["image"] = self.image.data
         if self.trace.best is not None:
             arrays["best"] = self.trace.best
-        rate = self.optimizer.learning_rate  # gradient descent changes it between sizes
+        rate = self.optimizer.learning_rate  # a schedule changes it, and gradient descent between sizes
         arrays = {name: devices.to_host(array) for name, array in arrays.items()}
         return {"level": self.level, "learning_rate": rate, "trace": self.trace.state()}, arrays
 
@@ -87,16 +94,26 @@ class Run:
     def _leaf(self, image: np.ndarray) -> Tensor:
         return Tensor(devices.move(image, self.model.device or "cpu"), requires_grad=True)
 
-    def _objective(self) -> Objective:
+    def objective(self) -> Cost:
         """Return the objective at this size. Content and styles shrink by the same factor, so strokes keep scale."""
         size = self.sizes[self.level]
         factor = max(size) / max(self.sizes[-1])
         content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
         styles = [(pyramid.scaled(picture, factor), weight) for picture, weight in self.styles]
+        if len(self.recipe.scales) == 1:
+            return self._objective_of(content, styles)
+        return Scales(self.recipe.scales, self._objective_of, content, styles)
+
+    def _objective_of(self, content: np.ndarray, styles: Styles) -> Objective:
+        size = content.shape[0], content.shape[1]
         regions = None if self.regions is None else self.regions.scaled(size, styles)
         if self.tile is None or max(size) <= self.tile:
-            return Objective(self.model, self.recipe, content, styles, regions)
-        return TiledObjective(self.model, self.recipe, content, styles, regions, side=self.tile)
+            return Objective(self.model, self.recipe, content, styles, regions, self.targets)
+        return TiledObjective(self.model, self.recipe, content, styles, regions, self.targets, side=self.tile)
+
+    def _height(self, step: int) -> float:
+        """Return the height of the rate's curve after so many steps: it falls from 2 to 0 along half a cosine."""
+        return 1 + math.cos(math.pi * step / sum(self.steps))
 
     def _enlarge(self) -> None:
         """Continue at the next size, with the picture and the optimizer's state enlarged."""
@@ -109,4 +126,5 @@ class Run:
     def _optimizer(self) -> optim.Optimizer:
         recipe = self.recipe
         bounds = (0.0, 1.0) if recipe.clamp == "step" else (-math.inf, math.inf)
-        return OPTIMIZERS[recipe.optimizer]([self.image], recipe.learning_rate, bounds=bounds)
+        kind = PyramidAdam if recipe.parametrization == "pyramid" else OPTIMIZERS[recipe.optimizer]
+        return kind([self.image], recipe.learning_rate, bounds=bounds)

@@ -115,11 +115,12 @@ class TiledObjective(Objective):
         content: np.ndarray,
         styles: Sequence[tuple[np.ndarray, float]],
         regions: Regions | None = None,
+        targets: dict[Any, Any] | None = None,
         *,
         side: int,
     ) -> None:
         self.side = side
-        super().__init__(model, recipe, content, styles, regions)
+        super().__init__(model, recipe, content, styles, regions, targets)
 
     def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Return (J, its parts by name) for an image (1, H, W, 3)."""

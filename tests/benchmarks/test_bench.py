@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from minicnn.bench import children, cold_start, peak_memory, pytorch, runner, style_step, tables
+from minicnn import models, resources
+from minicnn.bench import children, cold_start, peak_memory, pytorch, runner, style_step, style_tiles, tables
 from minicnn.bench.plan import Plan
 from minicnn.bench.report import Report, Row, Table
 from minicnn.bench.turns import Side, compare, row_of
@@ -13,6 +14,7 @@ from minicnn.cli import main
 UNITS = {
     "style": "s",
     "memory": "MiB",
+    "tiles": "s/MP",
     "layers": "GFLOP/s",
     "encoders": "ms",
     "training": "ms",
@@ -263,3 +265,17 @@ def test_what_is_needed_twice_is_measured_once():
     for _ in range(2):
         assert plan.once("key", lambda: calls.append(1) or 7) == 7
     assert calls == [1] and (plan.rounds, plan.quick, plan.torch, plan.turn) == (5, False, None, 0.05)
+
+
+def test_a_tiled_step_is_compared_per_pixel_with_one_that_is_not(monkeypatch):
+    runs = {"minicnn": [{"steps": [9.0, 2.0, 2.0]}, {"steps": [9.0, 4.0, 4.0]}]}
+    monkeypatch.setattr(style_tiles, "processes", lambda plan, size: runs if size == 1024 else None)
+    found = {"seconds": 24.0 * 6, "peak": 4000.0}
+    monkeypatch.setattr(children, "ask", lambda *names, **options: found if options["side"] == 4896 else None)
+    ((name, measure),) = style_tiles.section(Plan()).measurements
+    row = measure()
+    assert (name, row.unit, row.details) == ("4896²", "s/MP", {"peak": 4000.0, "tile": 512})
+    assert row.ratio == pytest.approx((3 / 1.024**2) / (144 / 4.896**2)) and row.minicnn > row.pytorch
+    monkeypatch.setattr(models, "vgg19", models.tiny_vgg)
+    monkeypatch.setattr(style_tiles, "STYLE", 64)
+    assert {*style_tiles.tiled_step(128, 64, resources.threads())} == {"seconds", "peak"}

@@ -175,10 +175,9 @@ def test_a_picture_without_a_face_is_named(gallery):
 
 
 def drawn(side=150, *, blur=False):
-    """A picture with much detail, and landmarks in it where dlib has them."""
+    """A picture with much detail, in blobs and not in blocks, and landmarks in it where dlib has them."""
     random = np.random.default_rng(5)
-    coarse = random.random((side // 5, side // 5, 1))
-    picture = np.kron(coarse, np.ones((5, 5, 3))) * 0.6 + 0.2
+    picture = np.repeat(images.resize(random.random((side // 3, side // 3, 1)), side, side), 3, axis=2) * 0.3 + 0.35
     if blur:
         picture = np.full_like(picture, 0.5) + 0.1 * np.linspace(-1, 1, side)[:, None, None]
     return picture.astype(np.float32), quality.TEMPLATE * side
@@ -209,6 +208,13 @@ def test_noise_and_blocks_are_measured_in_grey_levels():
     blocks = np.repeat((0.4 + steps[:, None] + steps)[..., None], 3, axis=2).astype(np.float32)
     assert quality.measure(blocks, points).blocks == pytest.approx(16, rel=0.05)
     assert quality.measure(blocks, points).noise < 5
+    # Blocks of any size are steps that repeat. Steps that do not are none.
+    enlarged = images.resize(blocks, 210, 210)
+    assert quality.measure(enlarged, 1.4 * points).blocks < 3 < quality.measure(enlarged, 1.4 * points).grid
+    edges = np.zeros(150)
+    edges[[52, 71, 77, 103]] = 12 / 255
+    single = np.repeat((0.4 + edges.cumsum()[:, None] + edges.cumsum())[..., None], 3, axis=2).astype(np.float32)
+    assert quality.measure(single, points).grid < 1
     shrunk = quality.measure(np.kron(grey, np.ones((3, 3, 1), np.float32)), 3 * points)
     assert shrunk.eyes == pytest.approx(3 * quality.EYES)
 

@@ -250,6 +250,15 @@ def test_people_are_scored_as_a_loop_would(seed, score, neighbours):
     np.testing.assert_allclose(scores, naive(found, labels, people, score, neighbours), rtol=1e-12)
 
 
+@pytest.mark.parametrize("work", [0, 15, 1 << 20])  # blocks of one encoding, of three, and of all
+def test_distances_are_the_same_in_blocks_of_any_size(work, monkeypatch):
+    random = np.random.default_rng(4)
+    queries, encodings = random.random((2, 5)), random.random((8, 5))
+    monkeypatch.setattr(scoring, "WORK", work)
+    found = scoring.all_distances(scoring.by_metric("squared_l2"), queries, encodings)
+    np.testing.assert_allclose(found, ((queries[:, None] - encodings) ** 2).sum(axis=2), rtol=1e-12)
+
+
 @pytest.mark.parametrize("metric", ["squared_l2", "l2", "cosine", "chi2"])
 @pytest.mark.parametrize("score", scoring.SCORES)
 def test_the_nearest_people_are_those_of_a_loop(metric, score):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from minicnn import faces, images, zoo
+from minicnn import faces, films, images, zoo
 from minicnn.faces import Gallery, encoders
 from minicnn.zoo import packages
 
@@ -139,3 +139,39 @@ def test_everybody_in_a_crowd(photographs, encoder):
         assert gallery.verify(str(person), crowd)
     for name in map(str, range(7)):
         assert gallery.verify(name, crowd).face is not None
+
+
+def crossing(photographs, count=10):
+    """Frames in which two people cross, one of them growing, with another photograph in every second frame."""
+    for t in range(count):
+        frame = np.full((230, 460, 3), 90, np.uint8)
+        for person, left, side in (
+            (0, 10 + 240 * t // (count - 1), 170 + 4 * t),
+            (5, 280 - 240 * t // (count - 1), 190),
+        ):
+            picture = Image.fromarray(photographs[person][5 + t // 2]).resize((side, side), Image.Resampling.LANCZOS)
+            part = np.asarray(picture)[side // 8 : -side // 12, side // 5 : -side // 5]
+            frame[10 : 10 + len(part), left : left + part.shape[1]] = part
+        yield frame
+
+
+@pytest.mark.parametrize("kind", ["frames", "film"])
+def test_people_who_cross_are_followed_and_named(photographs, encoder, tmp_path, kind):
+    gallery = Gallery(encoder, threshold=0.36)
+    for person in (0, 3, 5):
+        gallery.enroll(str(person), photographs[person][:2])
+    frames = [*crossing(photographs)]
+    if kind == "film":
+        av = pytest.importorskip("av", reason=f"needs PyAV: {films.INSTALL}")
+        with av.open(str(tmp_path / "a.mp4"), "w") as film:
+            stream = film.add_stream("libx264", rate=5)
+            stream.height, stream.width, stream.pix_fmt = 230, 460, "yuv420p"
+            for frame in frames:
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            film.mux(stream.encode())
+        frames = tmp_path / "a.mp4"
+    tracks = [track for track in faces.follow(frames, gallery) if track.verdict]
+    assert sorted(str(track.verdict.name) for track in tracks) == ["0", "5"]
+    first, last = ("1", "10") if kind == "frames" else ("0:00.00", "0:01.80")
+    assert all((track.first, track.last) == (first, last) and track.frames >= 7 for track in tracks)
+    assert max(track.verdict.distance for track in tracks) < 0.25

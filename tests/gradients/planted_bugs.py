@@ -495,7 +495,7 @@ BUGS = {
     "a hidden matrix": Planted(hidden_matrix, ((3, 3),), "x", "transpose", ".T"),
     "picked twice, kept once": Planted(getitem, ((3, 4),), "x", "fan-out", "the last of them"),
     "windows that overwrite": Planted(overlapping_windows, ((7,),), "x", "fan-out", "the last of them"),
-    "softmax alone": Planted(softmax_without_its_neighbours, ((3, 4),), "x", "fan-out", "only the term of one"),
+    "softmax alone": Planted(softmax_without_its_neighbours, ((3, 4),), "x", "sum", "only the term of the entry's own"),
     "residual without shortcut": Planted(residual_without_shortcut, ((3, 4),), "x", "fan-out", "dy itself is missing"),
     "the last row left out": Planted(last_row_left_out, ((5, 3), (3, 4)), "w", "fan-out", "[4, :] are not in the sum"),
     "bias of the first row": Planted(bias_of_first_row, ((5, 3), (3,)), "b", "broadcast", "sum over axis 0"),
@@ -506,7 +506,7 @@ BUGS = {
         conv2d, ((2, 4, 5, 2), (3, 3, 2, 3)), "x", "kernel", "w reversed along axes 0 and 1"
     ),
     "a hidden kernel": Planted(conv_with_hidden_kernel, ((2, 4, 5, 2),), "x", "kernel", "unflipped kernel"),
-    "filters reversed": Planted(filters_reversed, ((2, 4, 5, 2), (3, 3, 2, 3)), "w", "kernel", "along kh and kw"),
+    "filters reversed": Planted(filters_reversed, ((2, 4, 5, 2), (3, 3, 2, 3)), "w", "flip", "along kh and kw"),
     "the first column halved": Planted(
         first_column_halved, ((2, 4, 5, 2), (3, 3, 2, 3)), "w", "ratio", "has kw = 0 and has ratio 0.500"
     ),

@@ -7,7 +7,7 @@ from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients.checking import gradcheck
-from minicnn.gradients.patterns import Evidence, where
+from minicnn.gradients.evidence import Evidence, where
 from minicnn.operation import op
 
 
@@ -178,7 +178,7 @@ NAMED = {
     "dy itself": (lambda g, dy, x: dy, (3, 4), "is dy itself: it is not multiplied by the slope"),
     "transposed": (lambda g, dy, x: g.T, (4, 4), "its axes 0 and 1 are in another order"),
     "two axes exchanged": (lambda g, dy, x: g.transpose(2, 1, 0), (3, 3, 3), "its axes 0 and 2 are in another order"),
-    "reversed": (lambda g, dy, x: g[:, ::-1], (3, 4), "the gradient is reversed along axis 1: a kernel not flipped"),
+    "reversed": (lambda g, dy, x: g[:, ::-1], (3, 4), "the gradient is reversed along axis 1: a flip is missing"),
     "reversed both ways": (lambda g, dy, x: g[::-1, ::-1], (3, 4), "the gradient is reversed along axes 0 and 1: "),
     **{f"shifted by {by}": (rolled(by), (3, 5), f"shifted by {by} along axis 1: an index") for by in (1, -1, 2, -2)},
     "shifted, the least length": (rolled(1), (3, 4), "shifted by 1 along axis 1"),
@@ -189,9 +189,6 @@ UNKNOWN = "none that is known; the ratio analytic / numeric runs from"
 NOT_NAMED = {
     "sign of less than half": (flipped(3), (7,), None),
     "sign of two": (flipped(2), (3,), None),
-    "ratio of one": (lambda g, dy, x: 1.3 * g, (5,), SECOND),
-    "cotangent of one": (lambda g, dy, x: 2 * x, (5,), SECOND),
-    "factor of two": (lambda g, dy, x: g / x**2, (5,), TWO),
     "dy too much in two": (lambda g, dy, x: g + dy, (5,), TWO),
     "shifted by three": (rolled(3), (3, 8), None),
     "shifted, too short": (rolled(2), (3, 4), None),
@@ -209,11 +206,75 @@ def test_a_pattern_is_named(name):
     assert said in said_of(change, shape)[1]
 
 
+FEW = {  # one or two entries fit much; other cotangents and other inputs decide
+    "ratio of one": (lambda g, dy, x: 1.3 * g, SECOND, "every wrong entry has ratio 1.300: a constant factor"),
+    "cotangent of one": (lambda g, dy, x: 2 * x, SECOND, "every wrong entry is not multiplied by dy"),
+    "factor of two": (lambda g, dy, x: g / x**2, TWO, "lacks the factor x²"),
+    "x too many in two": (lambda g, dy, x: g * x, TWO, "has the factor x too often"),
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_few_entries_are_named_by_other_inputs(name):
+    change, at, said = FEW[name]
+    assert said in said_of(change, (5,), at=at)[1]
+
+
 @pytest.mark.parametrize("name", NOT_NAMED)
 def test_its_nearest_miss_is_not(name):
     change, shape, at = NOT_NAMED[name]
     kind, text = said_of(change, shape, at=at)
     assert kind == "unknown" and UNKNOWN in text, text
+
+
+@op
+def softsign_at_midnight(x):
+    return x / (1 + np.abs(x)), lambda dy: dy / (1 + np.abs(x))
+
+
+@op
+def tanh_of_the_output(x):
+    y = np.tanh(x)
+    return y, lambda dy: dy * (1 - y)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "said"),
+    [
+        (
+            softsign_at_midnight,
+            [0.0, 0.5, 3.0],
+            "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²",
+        ),
+        (
+            softsign_at_midnight,
+            [1.0, -1.0, 1.0],
+            "every wrong entry has the factor 1 + |x| too often; due is dy/(1 + |x|)²",
+        ),
+        (tanh_of_the_output, [1.0, 1.0, 1.0], "1 - y stands where 1 - y² is due: the gradient is dy · (1 - y)"),
+        (tanh_of_the_output, [-1.0, 0.0, 1.0], "1 - y stands where 1 - y² is due: the gradient is dy · (1 - y)"),
+    ],
+)
+def test_what_zeros_and_equal_values_hide_is_seen_at_other_inputs(f, x, said):
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(f, np.array(x))
+    (finding,) = caught.value.report.findings
+    assert finding.text.startswith(said)
+
+
+def test_a_bound_on_the_values_is_told_with_what_is_right():
+    bounded = op(lambda x: (np.maximum(x, 0), lambda dy: dy * (x > 0) * (x < 10)))
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(bounded, np.array([-1.0, 0.5, 12.0, 20.0]))
+    (finding,) = caught.value.report.findings
+    assert finding.kind == "zeros" and "x ≥ 1" in finding.text and "(right up to" in finding.text
+
+
+def test_where_two_slips_give_the_same_both_are_named():
+    roll = op(lambda x: (np.roll(x, 1), lambda dy: np.roll(dy, 1)))
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(roll, np.random.default_rng(0).standard_normal(6))
+    assert [finding.kind for finding in caught.value.report.findings] == ["transpose", "kernel"]
 
 
 def test_inputs_that_cannot_be_the_factor_do_not_hide_one_that_is():

@@ -113,6 +113,69 @@ def test_a_failure_says_that_it_is_not_a_kink():
         gradcheck(scaled(np.abs, 2.0), np.array([1.0, -2.0]))
 
 
+# Ties
+
+
+def largest(give):
+    """The largest of each row; give(mask) is the share of each entry that is equal to it."""
+
+    @op
+    def rowmax(x):
+        y = x.max(axis=1)
+        return y, lambda dy: dy[:, None] * give(x == y[:, None])
+
+    return rowmax
+
+
+TIED = np.array([[1.0, 1, 0], [2, 0, 2], [3, 1, 2]])
+
+
+@pytest.mark.parametrize("give", [lambda mask: mask, lambda mask: mask & (mask.sum(axis=1, keepdims=True) == 1)])
+def test_ties_that_are_each_given_the_whole_or_nothing_are_wrong(give):
+    with pytest.raises(GradcheckError, match="pattern: ties: moved together, equal entries give the slope") as caught:
+        gradcheck(largest(give), TIED)
+    (report,) = caught.value.report.inputs
+    assert report.wrong == [(0, 0), (0, 1), (1, 0), (1, 2)] and report.inconclusive == []
+    assert [finding.kind for finding in report.findings] == ["ties"]
+
+
+def first(mask):
+    return mask & (mask.cumsum(axis=1) == 1)
+
+
+@pytest.mark.parametrize("give", [lambda mask: mask / mask.sum(axis=1, keepdims=True), first])
+def test_ties_that_are_shared_or_given_to_one_are_not(give):
+    assert not gradcheck(largest(give), TIED).failed
+
+
+def test_the_ties_of_two_inputs_are_moved_together():
+    @op
+    def maximum(x, y):
+        return np.maximum(x, y), lambda dy: (dy * (x >= y), dy * (y >= x))
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(maximum, [TIED, np.ones((3, 3))])
+    assert [[finding.kind for finding in report.findings] for report in caught.value.report.inputs] == [["ties"]] * 2
+    assert not gradcheck(ops.maximum, [TIED, np.ones((3, 3))]).failed
+    assert not gradcheck(ops.relu, np.zeros((2, 2))).failed  # moved together, they are at a kink
+
+
+# Float32 inside
+
+
+@pytest.mark.parametrize(
+    "rounded", [lambda x: np.float64(np.float32(x)) ** 2, lambda x: np.float64(np.float32(x) ** 2)]
+)
+def test_float32_inside_is_told_from_a_kink_and_from_a_wrong_gradient(rounded):
+    square = op(lambda x: (rounded(x), lambda dy: 2 * dy * x))
+    report = gradcheck(square, np.random.default_rng(0).standard_normal((4, 4)))
+    assert report.verdict == "inconclusive" and len(report.inputs[0].inconclusive) > 4
+    assert {doubt.why for doubt in report.inputs[0].inconclusive} == {"rounding, as in float32"}
+    wrong = op(lambda x: (rounded(x), lambda dy: 3 * dy * x))
+    with pytest.raises(GradcheckError):
+        gradcheck(wrong, np.random.default_rng(0).standard_normal((4, 4)))
+
+
 # What a backward may not do
 
 
@@ -150,6 +213,22 @@ def test_two_gradients_for_one_input_are_refused():
         return x * x, lambda dy: 2 * dy * x + 1e-12 * random.standard_normal(x.shape)
 
     with pytest.raises(GradcheckError, match="backward gave two gradients to x"):
+        gradcheck(square, np.array([1.0, -2.0]))
+
+
+def test_a_gradient_that_grows_by_itself_is_told():
+    kept = np.zeros(2)
+
+    @op
+    def square(x):
+        def backward(dy):
+            nonlocal kept
+            kept = kept + 2 * dy * x
+            return kept
+
+        return x * x, backward
+
+    with pytest.raises(GradcheckError, match=r"two gradients to x .* each call adds the same to the last one's \(\+="):
         gradcheck(square, np.array([1.0, -2.0]))
 
 

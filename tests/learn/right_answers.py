@@ -32,6 +32,19 @@ def gram_matrix_by_broadcasting(A):
     return (A.reshape(channels, 1, places) * A.reshape(1, channels, places)).sum(axis=2)
 
 
+def guided_gram_by_roots(A, guide):
+    inside = A * np.sqrt(guide)
+    return inside @ inside.T / np.sum(guide)
+
+
+def guided_gram_by_places(A, guide):
+    places = [guide[p] * A[:, p : p + 1] @ A[:, p : p + 1].T for p in range(len(guide))]
+    total = places[0]
+    for place in places[1:]:
+        total = total + place
+    return total / sum(guide)
+
+
 def content_cost_by_mean(content_output, generated_output):
     return ((content_output - generated_output) ** 2).mean() / 4
 
@@ -349,5 +362,6 @@ RIGHT = {
     "pair_head": (pair_head_by_the_library, pair_head_by_rows),
     "batch_hard": (batch_hard_by_the_library, batch_hard_by_lists),
     "chinese_whispers": (chinese_whispers_by_a_matrix, chinese_whispers_by_dictionaries),
+    "guided_gram": (guided_gram_by_roots, guided_gram_by_places),
     "content_kernel": (KERNEL_OF_ONE_ADDER, KERNEL_OF_NEIGHBOURS, KERNEL_OF_ATOMIC_SUMS),
 }

@@ -511,7 +511,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         return capsys.readouterr().out
 
     monkeypatch.chdir(tmp_path)
-    assert said("list").endswith("0 of 19 solved\n\nTo begin one: minicnn learn start triplet_loss\n")
+    assert said("list").endswith("0 of 20 solved\n\nTo begin one: minicnn learn start triplet_loss\n")
     assert said("start", "verify") == "wrote verify.py: the task, and a hole\nTo try it: minicnn learn check verify\n"
     other = tmp_path / "other.py"
     assert said("start", "verify", "--to", str(other)) == (
@@ -537,7 +537,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     for name in catalogue.NAMES:
         progress.note(name, solved=True)
     assert said("check", "verify").endswith("\n\nThat was the last one: all are solved.\n")
-    assert said("list").endswith("\n19 of 19 solved\n")
+    assert said("list").endswith("\n20 of 20 solved\n")
 
 
 @pytest.mark.parametrize("kind", [Case, Slip, Exercise, Progress, Row, Verdict])

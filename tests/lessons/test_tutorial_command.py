@@ -63,7 +63,7 @@ def test_a_lesson_and_its_exercises_know_each_other():
         for lesson in lessons.lessons()
     }
     for lesson in lessons.lessons():
-        assert set(re.findall(r"minicnn learn start\s(?:# +)?(\w+)`", lesson.source)) <= set(catalogue.NAMES)
+        assert set(re.findall(r"minicnn learn start\s(?:# +)?(\w+)`", lesson.source)) <= {*catalogue.NAMES, "engine"}
     for name in catalogue.NAMES:
         read = Path(catalogue.find(name).read)
         assert name in asked[read.stem], f"{read} does not lead to the exercise {name}"
@@ -101,7 +101,8 @@ def test_the_map_for_programs(capsys):
     assert main(["tutorial", "list", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["lectures"]) == 11 and found["lectures"][3]["exercises"][0] == "triplet_loss"
-    first = found["lessons"][0]
+    assert found["lessons"][0]["name"] == "00_an_engine_from_nothing"
+    first = found["lessons"][1]
     assert first["name"] == "01_tensors_and_the_tape" and first["title"] == "Tensors and the tape"
     assert first["about"].startswith("A neural network learns by asking one question") and Path(first["path"]).is_file()
 

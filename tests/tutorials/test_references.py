@@ -26,8 +26,8 @@ def texts():
 TEXTS = [path for path in texts() if "shipped" not in path.parts and path != Path(__file__)]
 
 
-def test_lessons_are_numbered_from_one_without_a_gap():
-    assert sorted(NUMBERS) == list(range(1, len(LESSONS) + 1))
+def test_lessons_are_numbered_from_zero_without_a_gap():
+    assert sorted(NUMBERS) == list(range(len(LESSONS)))
 
 
 def test_every_lesson_that_is_named_is_there():

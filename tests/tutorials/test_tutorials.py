@@ -47,11 +47,11 @@ def test_is_in_percent_format(lesson):
             compile(body, lesson.name, "exec")  # a cell is whole by itself
 
 
-# The first three run with everything else, the others when they are asked for: pytest -m tutorials
-LATER = [pytest.param(lesson, marks=pytest.mark.tutorials, id=lesson.stem) for lesson in LESSONS[3:]]
+# Lessons 1 to 3 run with everything else, the others when they are asked for: pytest -m tutorials
+LATER = [pytest.param(lesson, marks=pytest.mark.tutorials, id=lesson.stem) for lesson in (LESSONS[0], *LESSONS[4:])]
 
 
-@pytest.mark.parametrize("lesson", [*(pytest.param(lesson, id=lesson.stem) for lesson in LESSONS[:3]), *LATER])
+@pytest.mark.parametrize("lesson", [*(pytest.param(lesson, id=lesson.stem) for lesson in LESSONS[1:4]), *LATER])
 @pytest.mark.timeout(650)
 def test_runs_cell_by_cell(lesson, fresh_python, monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # with two test processes, its threads wait for each other, busily
@@ -60,4 +60,4 @@ def test_runs_cell_by_cell(lesson, fresh_python, monkeypatch):
 
 def test_runs_as_a_script(fresh_python):
     """One does for all: a script has what the cells have, and __file__ besides."""
-    fresh_python("runpy.run_path(sys.argv[0], run_name='__main__')", LESSONS[0])
+    fresh_python("runpy.run_path(sys.argv[0], run_name='__main__')", LESSONS[1])
