@@ -47,8 +47,9 @@ WITHOUT = {
     "minicnn": "__version__",
     "minicnn.datasets": "alignment cifar10 doodles heartbeats image_folders lfw pairs replays volumes",
     "minicnn.faces": "CentreLoss CollapseMonitor CollapseWarning Detection Enrolment Face Identification Match "
-    "Nearness PairEvaluation Quality Verification detect everybody find hide",
+    "Nearness PairEvaluation Quality Track Verification detect everybody find follow hide",
     "minicnn.hdf5": "accept trust",
+    "minicnn.learn": "steps",
     "minicnn.models": "deepface dlib_face inception_resnet_v1 mtcnn vgg16 vgg19",
     "minicnn.nn": "Seed",
     "minicnn.style": "Map from_manifest",
