@@ -9,7 +9,7 @@ from typing import Any
 
 from minicnn import backend
 from minicnn.backend import use_backend
-from minicnn.errors import GradcheckError, InputError, nearest
+from minicnn.errors import GradcheckError, InputError, nearest, suggest_names
 from minicnn.operation import no_grad, op
 from minicnn.ops import methods as _methods  # noqa: F401  (gives Tensor its +, *, @, …)
 from minicnn.tensor import Tensor
@@ -21,6 +21,9 @@ def _heat_map(tensor: Tensor) -> str:
 
 
 Tensor._repr_html_ = _heat_map  # type: ignore[attr-defined]  # the core knows nothing of pictures
+
+_BACKEND = ("Backend", "backends", "current_backend", "kernels_for", "register", "use_backend")
+suggest_names("minicnn.backend", _BACKEND)  # its other names are for the package itself
 
 try:
     importlib.import_module("minicnn.fast")

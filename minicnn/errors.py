@@ -85,12 +85,12 @@ def nearest(name: Any, known: Collection[str]) -> str:
 
 
 def suggest_names(module: str, names: Collection[str]) -> None:
-    """Let a module list its public names to `dir`, and name the nearest of them if another is asked for."""
+    """Let a module list its public names to `dir` and name the nearest if another is asked for."""
 
     def missing(name: str) -> Any:
         raise AttributeError(f"module {module!r} has no attribute {name!r}{nearest(name, names)}")
 
-    vars(sys.modules[module]).update(__getattr__=missing, __dir__=lambda: sorted(names))
+    vars(sys.modules[module]).update(__getattr__=missing, __dir__=lambda: sorted(names), __all__=[*names])
 
 
 def check_keywords(name: str, function: Callable, given: Collection[str]) -> None:

@@ -22,10 +22,13 @@ import numpy.typing as npt
 
 from minicnn import colour_profiles, deep_pictures
 from minicnn.deep_pictures import WHITE
-from minicnn.errors import InputError, MissingFileError, is_count
+from minicnn.errors import InputError, MissingFileError, is_count, suggest_names
 from minicnn.files import MARK, check_folder, replace_file
 from minicnn.machine import available_memory
 from minicnn.text import file_size, one_line
+
+__all__ = ["as_bytes", "as_floats", "as_image", "load", "resample", "resize", "save"]
+suggest_names(__name__, __all__)
 
 # Pillow costs some 20 ms to import, so only the functions that need it pay.
 if TYPE_CHECKING:

@@ -77,16 +77,16 @@ def test_the_package_stays_small():
     assert sum(code_lines(path.read_text(encoding="utf-8")) for path in everything) <= PACKAGE_LIMIT
 
 
-def test_the_readme_names_the_files_of_the_core_in_order_with_their_lines():
-    readme = Path(__file__).parents[1] / "README.md"
-    rows = re.findall(r"^\| `([\w/.]+\.py)` \| ([\d,]+) \| (\d+) \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
+def test_the_manual_names_the_files_of_the_core_in_order_with_their_lines():
+    page = Path(__file__).parents[1] / "tutorials" / "manual" / "core.md"
+    rows = re.findall(r"^\| `([\w/.]+\.py)` \| ([\d,]+) \| (\d+) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
     table = {name: (int(lines.replace(",", "")), int(minutes)) for name, lines, minutes in rows}
     lines = counted()
     assert table.keys() == lines.keys()
     assert {name: there for name, (there, _) in table.items()} == lines
     for name, (there, minutes) in table.items():
         assert minutes >= there / 5, f"{name}: {there} lines in {minutes} minutes is no reading"
-    total = re.search(r"^\| \*\*(?:in all|total)\*\* \| \*\*([\d,]+)\*\* \|", readme.read_text("utf-8"), re.MULTILINE)
+    total = re.search(r"^\| \*\*(?:in all|total)\*\* \| \*\*([\d,]+)\*\* \|", page.read_text("utf-8"), re.MULTILINE)
     assert total and int(total[1].replace(",", "")) == sum(lines.values())
 
 

@@ -213,3 +213,20 @@ def test_after_compile_nothing_is_compiled(tmp_path, monkeypatch, fresh_python):
     kernels = json.loads(fresh_python(program, timeout=900))["compiled_kernels"]
     assert kernels["compiled"] == kernels["kernels"] >= 60
     assert "COMPILED" not in fresh_python(AFTERWARDS, timeout=300)
+
+
+def test_a_report_holds_neither_the_name_of_the_user_nor_their_folders(monkeypatch, tmp_path):
+    from minicnn.cli import doctor
+
+    monkeypatch.setattr(doctor.getpass, "getuser", lambda: "ada")
+    monkeypatch.setattr(doctor.Path, "home", lambda: tmp_path / "ada")
+    monkeypatch.setattr(doctor.Path, "cwd", lambda: tmp_path / "ada" / "work")
+    assert doctor._anonymous(f"weights {tmp_path}/ada/.cache/a.h5") == "weights ~/.cache/a.h5"
+    assert doctor._anonymous(f"looked in {tmp_path}/ada/work/weights") == "looked in ./weights"
+    assert doctor._anonymous("/data/ada/cuda, adam") == "/data/USER/cuda, adam"
+
+    def nameless():
+        raise KeyError("uid")
+
+    monkeypatch.setattr(doctor.getpass, "getuser", nameless)
+    assert doctor._anonymous("minicnn works here") == "minicnn works here"

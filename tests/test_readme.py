@@ -55,18 +55,17 @@ def commands(lines: list[str]) -> list[list[str]]:
 
 
 def python_blocks(lines: list[str]) -> list[str]:
-    """Return the Python blocks. One that the text tells to add to a file follows the block before it."""
-    blocks: list[str] = []
-    text = "\n".join(lines)
-    for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        above = text[: match.start()].rstrip().splitlines()[-1]
-        blocks.append(f"{blocks[-1]}\n{match[1]}" if "Add to `" in above else match[1])
-    return blocks
+    """Return the Python blocks."""
+    return re.findall(r"^```python\n(.*?)^```", "\n".join(lines), re.MULTILINE | re.DOTALL)
+
+
+def test_it_is_short(readme):
+    assert len(readme) <= 220
 
 
 def test_each_python_block_runs_alone(readme, tmp_path, fresh_python):
     blocks = python_blocks(readme)
-    assert len(blocks) >= 10
+    assert len(blocks) >= 3
     for number, block in enumerate(blocks):
         (tmp_path / f"block_{number:02}.py").write_text(block, encoding="utf-8")
     fresh_python("for path in sys.argv: runpy.run_path(path, run_name='__main__')", *sorted(tmp_path.glob("block*.py")))
@@ -118,3 +117,11 @@ def test_its_links_lead_somewhere(readme):
         path, _, anchor = link.partition("#")
         assert not path or (ROOT / path).exists(), f"the link {link} leads nowhere"
         assert path or anchor in anchors, f"the link {link} names no heading"
+
+
+def test_its_citation_has_the_version_and_the_licence(readme):
+    import minicnn
+
+    entry = "\n".join(fenced(readme, "bibtex"))
+    assert f"version = {{{minicnn.__version__}}}" in entry and "license = {MIT}" in entry
+    assert entry.count("{") == entry.count("}") and "@software{minicnn," in entry

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import getpass
+import re
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from minicnn.cli import outcome
@@ -20,7 +23,9 @@ def add(commands: Any) -> None:
         description="Try every backend and look at versions, BLAS, GPU, caches and weights.",
         epilog=f"The exit status is 0 when the default backend works, 1 when it does not, {outcome.STATUSES}.",
     )
-    parser.add_argument("--json", action="store_true", help="print it as JSON, to be read by a program or sent along")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print it as JSON, to be read by a program")
+    form.add_argument("--report", action="store_true", help="print it for an issue, without your name and your folders")
     parser.add_argument("--compile", action="store_true", help="first compile every kernel, so that no class waits")
     parser.set_defaults(run=run)
 
@@ -36,9 +41,19 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         label = ""
         for name, text in _lines(findings):
-            print(f"{name if name != label else '':<12}{text}".rstrip())
+            line = f"{name if name != label else '':<12}{text}".rstrip()
+            print(_anonymous(line) if arguments.report else line)
             label = name
     return 0 if findings["works"] else 1
+
+
+def _anonymous(line: str) -> str:
+    """Return the line with the folders of the user and their name replaced."""
+    for place, short in ((str(Path.cwd()), "."), (str(Path.home()), "~")):
+        line = line.replace(place, short) if len(place) > 1 else line
+    with contextlib.suppress(OSError, KeyError, ImportError):  # a system without names of users
+        line = re.sub(rf"(?<![\w.]){re.escape(getpass.getuser())}(?!\w)", "USER", line)
+    return line
 
 
 def _compile() -> None:

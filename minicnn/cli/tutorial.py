@@ -42,7 +42,8 @@ def add(commands: Any) -> None:
 
     action = _action(actions, "html", "run lessons and make a site of them, which needs no network", html)
     action.epilog = f"The exit status is 0 when every lesson runs through, 1 when one does not, {STATUSES}."
-    action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
+    help = f"{which}; manual for no lesson, only the manual and the API reference (default: all)"
+    action.add_argument("names", nargs="*", metavar="NAME", help=help)
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="where (default: minicnn-lessons)")
 
 
@@ -125,10 +126,12 @@ def html(arguments: argparse.Namespace) -> int:
     from minicnn.lessons import notebooks, pages, shelf
 
     notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel")
-    lessons = shelf.chosen(arguments.names)
+    names = [name for name in arguments.names if name != "manual"]
+    lessons = shelf.chosen(names) if names or not arguments.names else []
     with _progress(lessons) as step:
         failed = pages.build(lessons, Path(arguments.to), step=step, say=_say)
-    print(f"{len(lessons) - len(failed)} of {len(lessons)} lessons: open {Path(arguments.to) / 'index.html'}")
+    first = "index.html" if lessons else "manual.html"
+    print(f"{len(lessons) - len(failed)} of {len(lessons)} lessons: open {Path(arguments.to) / first}")
     return 1 if failed else 0
 
 

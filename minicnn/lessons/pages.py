@@ -1,10 +1,11 @@
-"""A site of the lessons: an index, and a page per lesson with its outputs.
+"""A site: an index, a page per lesson with its outputs, the manual, and the API reference.
 
 Every page is one file that needs no other file and no network.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import minicnn
-from minicnn.lessons import ENGINE, LECTURES
+from minicnn.lessons import ENGINE, LECTURES, manual
 from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
 from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons
@@ -30,9 +31,10 @@ def build(
     step: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = print,
 ) -> list[LessonError]:
-    """Run the lessons and write their pages, then the index of all existing pages. Return the errors of failed lessons.
+    """Run the lessons and write their pages, then the manual, the reference, and the index of all existing pages.
 
-    A lesson that fails has no page; the others continue.
+    Return the errors of failed lessons. A lesson that fails has no page; the others continue. Without pdoc, there is no
+    reference, and a line says so.
     """
     make_folder(to)
     exporter, done, failed = _exporter(), {}, []
@@ -49,10 +51,25 @@ def build(
                 done[lesson] = notebook
     finally:  # also on Ctrl-C; pages link to their neighbours, so all must be known first
         row = [lesson for lesson in all_lessons() if lesson in done or _made(lesson, to)]
+        made, pages = {lesson.name for lesson in row}, manual.sources()
+        site = {"manual": bool(pages), "reference": _reference(to / "api", made, bool(pages), say)}
+        exporter.environment.globals["site"] = site
         for lesson, notebook in done.items():
             put(to / f"{lesson.name}.html", _page(exporter, lesson, notebook, row))
+        manual.write(exporter.environment, to, made)
         put(to / "index.html", _index(exporter, to))
     return failed
+
+
+def _reference(to: Path, made: set[str], manual: bool, say: Callable[[str], None]) -> bool:
+    """Write the API reference if pdoc is there; otherwise say that it is not. Return True if the reference exists."""
+    if importlib.util.find_spec("pdoc") is None:
+        say("tutorial html: no API reference without pdoc: pip install pdoc")
+        return os.path.isfile(to / "index.html")
+    from minicnn.lessons import reference
+
+    reference.write(to, made, manual=manual)
+    return True
 
 
 def _exporter() -> Any:

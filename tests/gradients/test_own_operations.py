@@ -61,14 +61,12 @@ def test_a_gradient_may_be_left_out_and_may_be_as_large_as_the_result():
     assert gradcheck(lambda x, b: ops.exp(pair(lambda dy: (dy, dy))(x, b)), [X, B])
 
 
-def test_the_readme_shows_what_is_printed(fresh_python, tmp_path):
-    """bias.py, as a student saves it: the check first, and below it the tape that says why."""
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    sections = readme.split("### Check a gradient")[1].split("### Step through it")
-    check, step = (section.split("```python\n")[1].split("```")[0] for section in sections)
-    report, why = (section.split("```text\n")[1].split("```")[0] for section in sections[:2])
+def test_the_manual_shows_what_a_saved_file_prints(fresh_python, tmp_path):
+    """bias.py, as a student saves it; tests/tutorials runs the blocks as they are pasted."""
+    page = (Path(__file__).resolve().parents[2] / "tutorials/manual/gradients.md").read_text(encoding="utf-8")
+    check, report = (page.split(f"```{language}\n")[1].split("```")[0] for language in ("python", "text"))
     script = tmp_path / "bias.py"
-    script.write_text(f"{check}\n{step}", encoding="utf-8")
+    script.write_text(check, encoding="utf-8")
     printed = fresh_python("runpy.run_path(sys.argv[0])", script)
-    assert printed.startswith(report) and printed.endswith(why)
-    assert "FAILED" in report and GradcheckError.__name__ in check and (tmp_path / "tape.html").is_file()
+    assert printed == report.replace("backend …", "backend numba")
+    assert "FAILED" in report and GradcheckError.__name__ in check

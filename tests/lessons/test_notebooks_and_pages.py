@@ -17,7 +17,7 @@ pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
 
 from minicnn import files, lessons
 from minicnn.cli import main
-from minicnn.lessons import pages
+from minicnn.lessons import manual, pages
 
 LESSON = """# %% [markdown]
 # # Lesson 1: dots
@@ -133,15 +133,32 @@ class Reader(html.parser.HTMLParser):
 
 def broken_links(folder):
     """(page, link) of links that lead nowhere, or away."""
-    pages = {path.name: Reader(path.read_text(encoding="utf-8")) for path in folder.glob("*.html")}
+    pages = {path.resolve(): Reader(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
     found = []
-    for name, page in pages.items():
+    for path, page in pages.items():
         for link in page.links:
             to, _, anchor = link.partition("#")
-            target = pages.get(to or name)
+            target = pages.get((path.parent / to).resolve() if to else path)
             if not link.startswith("data:") and (target is None or (anchor and anchor not in target.ids)):
-                found.append((name, link))
+                found.append((path.name, link))
     return found
+
+
+def test_the_manual_is_made_without_lessons_and_names_what_is_missing(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("nbconvert", reason="needs nbconvert, of the extra teach")
+    pytest.importorskip("nbclient", reason="needs nbclient, of the extra teach")
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
+    monkeypatch.setattr(pages.importlib.util, "find_spec", lambda name: None)  # no pdoc
+    site = tmp_path / "site"
+    assert main(["tutorial", "html", "manual", "--to", str(site)]) == 0
+    told = capsys.readouterr()
+    assert told.err == "minicnn: tutorial html: no API reference without pdoc: pip install pdoc\n"
+    assert told.out.endswith(f"open {site / 'manual.html'}\n")
+    assert {path.name for path in site.iterdir()} == {"index.html", *map(manual.file_name, manual.sources())}
+    assert broken_links(site) == []
+    page = Reader((site / "manual_style.html").read_text(encoding="utf-8"))
+    assert {"manual.html", "index.html", "manual_faces.html"} <= {*page.links} and "api/index.html" not in page.links
+    assert any("Recipes" in text for text, _ in page.seen) and "recipes" in {name.lower() for name in page.ids}
 
 
 def test_a_kernel_that_does_not_start_is_told_in_a_line(school, capsys, monkeypatch):
@@ -193,7 +210,7 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert "02_broken failed in cell 2, which begins 'x = 1': AssertionError: not two" in told.err
     assert "1 of 2 lessons" in told.out
     site = school / "site"
-    assert {path.name for path in site.iterdir()} == {"index.html", "01_dots.html"}
+    assert {path.name for path in site.iterdir()} - {"api"} == {"index.html", "01_dots.html"}
     text = (site / "01_dots.html").read_text(encoding="utf-8")
     page = Reader(text)
     assert page.depth == 0
@@ -220,8 +237,8 @@ def test_the_whole_site_without_a_network_in_a_browser(tmp_path, browser, capsys
     site = tmp_path / "site"
     assert main(["tutorial", "html", "--to", str(site)]) == 0, capsys.readouterr().err
     assert broken_links(site) == []
-    pages = sorted(site.glob("*.html"))
-    assert len(pages) == len(lessons.lessons()) + 1
+    pages = sorted(site.rglob("*.html"))
+    assert len([*site.glob("*.html")]) == len(lessons.lessons()) + 1 + len(manual.sources())
     for page in pages:
         for width, dark in ((1280, False), (390, False), (1280, True)):
             browser.open(page, width, 900, dark=dark)

@@ -81,12 +81,12 @@ def test_an_exercise_is_in_the_row_of_its_lecture():
 
 
 @pytest.mark.parametrize("row", lessons.LECTURES, ids=lambda row: row.lecture)
-def test_the_readme_has_the_map(row):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_readme_of_the_lessons_has_the_map(row):
+    readme = (Path(__file__).parents[2] / "tutorials" / "README.md").read_text(encoding="utf-8")
     (line,) = [line for line in readme.splitlines() if line.startswith(f"| {row.lecture} |")]
-    links = [f"(tutorials/{lessons.find(name).name}.py)" for name in row.lessons]
+    links = [f"({lessons.find(name).name}.py)" for name in row.lessons]
     for text in (*links, f"`{row.command}`", *row.exercises):
-        assert text in line, f"README.md's map and tutorials/course.py differ: {line}"
+        assert text in line, f"the map of tutorials/README.md and tutorials/course.py differ: {line}"
 
 
 def test_the_map_is_shown_in_a_hundred_columns(capsys):

@@ -59,7 +59,7 @@ def test_a_lesson_ends_with_where_to_go_next(lesson):
     assert (LESSONS[at].stem if at < len(LESSONS) else "notes_that_differ") in named, last
 
 
-@pytest.mark.parametrize("readme", ["README.md", "tutorials/README.md"])
+@pytest.mark.parametrize("readme", ["tutorials/README.md"])
 def test_a_readme_has_all_lessons_in_their_order(readme):
     """As a row of a list or of a table that begins with the lesson."""
     text = (ROOT / readme).read_text(encoding="utf-8")
@@ -68,10 +68,12 @@ def test_a_readme_has_all_lessons_in_their_order(readme):
     assert all(number in ("", str(int(name[:2]))) for number, name in rows)
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md"], ids=["README.md"])
-def test_a_link_with_a_number_leads_to_that_lesson(path):
-    text = path.read_text(encoding="utf-8")
-    for number, name in re.findall(r"\[(?:Lesson )?(\d+)[^\]]*\]\(tutorials/(\d\d_\w+\.py)\)", text):
+def test_a_link_with_a_number_leads_to_that_lesson():
+    pages = [ROOT / "README.md", FOLDER / "README.md", *(FOLDER / "manual").glob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    found = re.findall(r"\[(?:[Ll]esson )?(\d+)[^\]]*\]\((?:tutorials/|\.\./)?(\d\d_\w+\.py)\)", text)
+    assert len(found) > 20
+    for number, name in found:
         assert int(number) == int(name[:2]), (number, name)
 
 
