@@ -258,4 +258,4 @@ assert np.array_equal(plain, everywhere)
 #
 # - `minicnn/style/regions.py`: masks, maps of colours, and who belongs (`seen`). `objective.py`: the costs of regions.
 #
-# This was the last lesson. `notes_that_differ.py` holds other people's notes to them.
+# Next: `25_the_same_minimum_another_picture.py`, where one picture is written in other numbers.
