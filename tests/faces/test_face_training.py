@@ -265,7 +265,7 @@ def test_the_command_goes_on_from_a_file_with_a_folder(tmp_path, capsys, no_pack
     tuned = ("--init", str(start), "--freeze", "block1,block2", "--data", data, "--test", data, "-o", str(out))
     command(*tuned, "--loss", "pair", *SHORT)
     said = capsys.readouterr().out
-    assert "middle of each picture" in said and "before " in said and "pair head " in said
+    assert "cropped at the centre of each picture" in said and "before " in said and "pair head " in said
     before, after = (dict(models.tiny_facenet(path).named_parameters()) for path in (start, out))
     for name, parameter in after.items():
         kept = np.allclose(parameter.data, before[name].data, atol=1e-3, rtol=1e-3)  # float16
