@@ -1,4 +1,4 @@
-"""All exercises, in the order in which they are best done."""
+"""All exercises, in the recommended order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMES = (*COURSE, *OWN)
 
 @functools.cache
 def find(name: str) -> Exercise:
-    """The exercise of this name. Raises InputError, with the name that may be meant."""
+    """Return the exercise of this name. Raise InputError, with the nearest name, if there is none."""
     if name not in NAMES:
         near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
         known = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}"
@@ -49,12 +49,12 @@ def find(name: str) -> Exercise:
     if specification is None or specification.loader is None or unreadable(path):
         raise MissingFileError(f"learn: exercise {str(path)!r} {unreadable(path)}; install minicnn again")
     module = importlib.util.module_from_spec(specification)
-    sys.modules[module.__name__] = module  # where inspect looks for the source
+    sys.modules[module.__name__] = module  # inspect looks there for the source
     specification.loader.exec_module(module)
     exercise: Exercise = module.EXERCISE
     return exercise
 
 
 def all_exercises() -> list[Exercise]:
-    """Every exercise."""
+    """Return every exercise."""
     return [find(name) for name in NAMES]
