@@ -31,7 +31,7 @@ def commands(found, words=()):
 
 
 COMMANDS = list(commands(parser()))
-BELOW = [(words, found) for words, found in COMMANDS if words]
+LEAVES = [(words, found) for words, found in COMMANDS if found.get_default("run")]
 EVERY = pytest.mark.parametrize(
     ("words", "found"), COMMANDS, ids=["-".join(words) or "minicnn" for words, _ in COMMANDS]
 )
@@ -61,6 +61,8 @@ def test_help_fits_a_terminal_and_ends_with_two_examples(words, found, monkeypat
         return
     assert lines[-3:] == ["Examples:", *(f"  {line}" for line in found.examples)]
     assert len(set(found.examples)) == 2
+    below = {line for other, leaf in LEAVES if other[: len(words)] == words for line in leaf.examples}
+    assert below >= set(found.examples)  # a group shows examples of its commands, which run below
 
 
 def test_minicnn_alone_prints_its_help(capsys, monkeypatch):
@@ -71,7 +73,6 @@ def test_minicnn_alone_prints_its_help(capsys, monkeypatch):
 
 # --- the examples ----------------------------------------------------------------------------------------------------
 
-EXAMPLES = [(words, line) for words, found in BELOW for line in found.examples]
 ELSEWHERE = {  # what runs long, with the tests that run it
     ("demo",): "test_cli.py",
     ("doctor",): "test_doctor.py",
@@ -89,12 +90,20 @@ SMALL = {  # what makes the others quick: of an option that is given twice, the 
     ("see", "patches"): "--most 4",
     ("see", "map"): "--most 8",
     ("see", "invert"): "--steps 1 --size 16",
-    ("see", "maximize"): "--steps 1 --size 16",
+    ("see", "maximize"): "--steps 1 --size 32",
     ("see", "style"): "--steps 1 --size 32",
-    ("see", "occlusion"): "--stride 16",
 }
+SLOW = {("face", "why"), ("see",), ("gradcheck",)}  # whose second examples are left to .ci/run
 NEED_A_DETECTOR = {("face", "detect"), ("face", "blur")}
 DRAWN = {"enroll", "verify", "identify", "calibrate", "evaluate", "cluster", "why", "blur"}
+
+
+def examples():
+    """(command, line) of every example."""
+    for words, found in LEAVES:
+        for number, line in enumerate(found.examples):
+            slow = number == 1 and (words in SLOW or words[:1] in SLOW)
+            yield pytest.param(words, line, id=line, marks=[pytest.mark.thorough] if slow else [])
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +114,13 @@ def template(tmp_path_factory):
     for name in ("photo.jpg", "painting.png", "window.png", "party.jpg", "visitor.jpg", "ada1.jpg", "ada2.jpg"):
         images.save(root / name, images.resize(random.random((6, 6, 3)), 64, 64))
     images.save(root / "bo1.jpg", random.random((64, 64, 3)))
-    for person, pictures in (("Ada", ["ada1.jpg", "ada2.jpg"]), ("Bo", ["bo1.jpg", "party.jpg"])):
-        for folder in ("people", "lfw"):
-            (root / folder / person).mkdir(parents=True)
-            for number, name in enumerate(pictures, 1):
-                shutil.copy(root / name, root / folder / person / f"{person}_{number:04}.jpg")
-    pairs = ["1\t2", "Ada\t1\t2", "Bo\t1\t2", "Ada\t1\tBo\t1", "Ada\t2\tBo\t2"]
+    for person in ("Ada", "Bo", "Cy", "Di"):
+        (root / "people" / person).mkdir(parents=True)
+        for number in (1, 2):
+            picture = images.resize(random.random((6, 6, 3)), 64, 64)
+            images.save(root / "people" / person / f"{person}_{number:04}.jpg", picture)
+    shutil.copytree(root / "people", root / "lfw")
+    pairs = ["2\t1", "Ada\t1\t2", "Ada\t1\tBo\t1", "Cy\t1\t2", "Cy\t1\tDi\t1"]
     (root / "lfw" / "pairs.txt").write_text("\n".join(pairs) + "\n", encoding="utf-8")
     (root / "album").mkdir()
     for name in ("photo.jpg", "party.jpg", "visitor.jpg"):
@@ -130,13 +140,12 @@ def here(template, tmp_path, monkeypatch):
     monkeypatch.setattr(estimate, "_seconds_of_a_step", lambda *_: (0.1, (32, 32)))
 
 
-@pytest.mark.parametrize(("words", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
-def test_an_example_runs(words, line, here, monkeypatch, capsys):
+@pytest.mark.parametrize(("command", "line"), examples())
+def test_an_example_runs(command, line, here, monkeypatch, capsys):
     given = shlex.split(line)
     while "=" in given[0]:
         monkeypatch.setenv(*given.pop(0).split("=", 1))
-    assert given.pop(0) == "minicnn" and tuple(given[: len(words)]) == words
-    command = next(found for found, _ in reversed(BELOW) if tuple(given[: len(found)]) == found)
+    assert given.pop(0) == "minicnn" and tuple(given[: len(command)]) == command
     given += SMALL.get(command, "").split()
     if command[0] == "face" and command[1] in DRAWN:
         given += ["--drawn"]

@@ -21,6 +21,8 @@ ROOMS = (
     *CORE,
     *("kernels", "ops", "nn", "optim"),
     *("tape", "gradients", "visualize", "datasets", "bench", "lessons", "demonstration"),
+    *("cli", "learn", "fast", "images.py", "files.py", "text.py", "training.py", "machine.py", "resources.py"),
+    *("diagnosis.py", "drawings.py", "survey.py", "warm_up.py", "__init__.py", "__main__.py"),
 )
 NO_VERB = re.compile(r"(What|How|Whether|Where|Who|Whom|Whose|Which|When|Why|The|An?)\b")
 

@@ -50,7 +50,7 @@ def add(commands: Any) -> None:
         "see",
         help="plot what a network has learned",
         description="Plot what a network has learned. Every action writes one figure.",
-        examples=("minicnn see story -o story.png", "minicnn see gradcam tiny_vgg photo.jpg --unit dog -o where.png"),
+        examples=("minicnn see story -o story.png", "minicnn see gradcam tiny_vgg photo.jpg -o seen.png"),
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
     _add_story(actions)
@@ -152,7 +152,7 @@ def _add_patches(actions: Any) -> None:
         "patches",
         "plot the nine patches that activate each unit most",
         _patches,
-        "tiny_facenet conv1 -o patches.png",
+        "tiny_facenet block1_conv1 -o patches.png",
         "tiny_vgg block4_conv2 --images album -o patches.png",
     )
     parser.add_argument("layer", metavar="LAYER", help=LAYER)

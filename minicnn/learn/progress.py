@@ -16,8 +16,7 @@ from minicnn.learn.exercise import Exercise
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress in one exercise. tries: checks so far. hints: hints read, 0 to 3. seen: True if the solution was "
-    "shown."""
+    """The progress in one exercise. tries: checks so far. hints: hints read, 0 to 3. seen: solution was shown."""
 
     solved: bool = False
     tries: int = 0
