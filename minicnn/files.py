@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import signal
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from minicnn.errors import InputError, MissingFileError
@@ -25,6 +28,24 @@ def material(name: str) -> Path:
     """Return the folder "weights" or "tutorials": inside an installed package, or next to it in a checkout."""
     inside = PACKAGE / "shipped" / name
     return inside if os.path.isdir(inside) else PACKAGE.parent / name
+
+
+def program(path: str) -> ModuleType:
+    """Return the module in a file of the folder "tutorials", loaded once. Raise MissingFileError if it is absent."""
+    file = material("tutorials") / path
+    name = "minicnn_tutorials." + path.removesuffix(".py").replace("/", ".")
+    if name not in sys.modules:
+        specification = importlib.util.spec_from_file_location(name, file)
+        if specification is None or specification.loader is None or unreadable(file):
+            raise MissingFileError(f"tutorials: {str(file)!r} {unreadable(file)}; install minicnn again")
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module  # where inspect looks for the source
+        try:
+            specification.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,6 +154,15 @@ def test_one_folder_that_cannot_be_written_to_is_told(monkeypatch):
     assert diagnosis._compiled_kernels()["writable"]
     monkeypatch.setattr(os, "access", access)
     assert not diagnosis._compiled_kernels()["writable"]
+
+
+def test_only_kernels_in_the_cache_count_as_compiled(tmp_path, monkeypatch):
+    there, absent = (list(diagnosis.compiled_kernels())[i] for i in (0, 1))
+    stats = SimpleNamespace(cache_path=str(tmp_path))
+    kernels = [SimpleNamespace(py_func=k.py_func, stats=stats) for k in (there, absent)]
+    (tmp_path / diagnosis._index_file(there).replace("*", "py311")).touch()
+    monkeypatch.setattr(diagnosis, "compiled_kernels", lambda: kernels)
+    assert {k: diagnosis._compiled_kernels()[k] for k in ("kernels", "compiled")} == {"kernels": 2, "compiled": 1}
 
 
 # Compiling before class

@@ -124,6 +124,14 @@ def test_a_file_of_dlib_is_read_into_our_network(written, tmp_path, monkeypatch)
     assert_array_equal(model.body[0].w.data, found["conv1/weights"])
 
 
+@pytest.mark.parametrize("array", [np.float32([0, 2000]), np.float32([0, np.nan]), np.float64([0, 1])])
+def test_one_number_that_is_no_weight_is_refused(tmp_path, monkeypatch, array):
+    (tmp_path / "mine.dat").touch()
+    monkeypatch.setattr(dlib_file, "read", lambda content: {"conv1/weights": array})
+    with pytest.raises(LoadError, match=r"^conv1/weights holds more than float32 up to 1000; expected weights$"):
+        packages.read(tmp_path / "mine.dat", verify=False)
+
+
 def test_a_number_of_any_length_is_read(written):
     file = dlib_file._File(integer(1) + integer(4736) + integer(-24) + integer(0) + number(0.6))
     assert [file.integer() for _ in range(4)] == [1, 4736, -24, 0]

@@ -231,10 +231,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _diagram(arguments: argparse.Namespace) -> None:
-    from minicnn.lessons import diagrams
+    from minicnn.files import program
     from minicnn.visualize import plots
 
-    plots.save(diagrams.diagram(arguments.name), arguments.out)
+    plots.save(program("diagrams.py").diagram(arguments.name), arguments.out)
     print(f"{arguments.out}: {arguments.name}, {DIAGRAMS[arguments.name]}")
 
 

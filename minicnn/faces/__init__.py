@@ -1,4 +1,4 @@
-"""Faces: encodings that are near each other for one person, how they are learned, and what is done with them."""
+"""Faces: detecting and encoding them, training encoders, comparing encodings, and galleries of known people."""
 
 from minicnn.errors import suggest_names
 from minicnn.faces.calibration import Calibration, calibrate

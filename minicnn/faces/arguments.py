@@ -1,4 +1,4 @@
-"""What the functions of this room are handed: Tensors or arrays, and numbers within bounds."""
+"""Conversion and checks of arguments: Tensors or arrays to NumPy, and numbers within bounds."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from minicnn.tensor import Tensor
 
 
 def as_array(value: Any) -> np.ndarray:
-    """The values of a Tensor where they live, or anything NumPy makes an array of."""
+    """Return the values of a Tensor on its device, or anything else that NumPy converts to an array."""
     return devices.as_array(value.data if isinstance(value, Tensor) else value)
 
 
 def as_floats(value: Any) -> np.ndarray:
-    """As an array of floats: integers become float64, for their differences could wrap around."""
+    """Return an array of floats. Integers become float64, since their differences could wrap around."""
     array = devices.as_array(value)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def is_number(value: object, least: float = -math.inf) -> bool:
-    """Whether it is a finite number of at least `least`."""
+    """Return True for a finite number of at least `least`."""
     return isinstance(value, Real) and math.isfinite(value) and float(value) >= least

@@ -1,7 +1,7 @@
-"""Which distance is near enough? The threshold, and what it is worth, from pairs of which the truth is known.
+"""Calibration of the threshold on pairs whose truth is known, with the error rates to expect.
 
-A threshold for one comparison is none for a gallery: a stranger at the door of K people has K chances to be taken for
-one of them, and passes at a rate that grows as 1 − (1 − FAR)^K. So a calibration knows the threshold for any K.
+A threshold for one comparison is too lenient for a gallery. A stranger is compared with K people there, and passes at a
+rate of 1 − (1 − FAR)^K if comparisons are independent. A Calibration therefore gives a threshold for any K.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from minicnn.errors import InputError, check_count
 from minicnn.faces.evaluation import Interval, Roc, check_rate, labelled_pairs, share_interval
 
 RESAMPLES, FEWEST_RESAMPLES = 500, 100
-WORK = 2_000_000  # distances that the bootstrap goes through, unless the fewest resamples take more
+WORK = 2_000_000  # distances that the bootstrap processes, unless the fewest resamples need more
 NUMBERS = ("threshold", "target_far", "far", "val", "accuracy", "confidence", "intercept", "slope")
-KEPT = 100  # the nearest pairs of different people, all kept for galleries; of the others as many in every power of 10
+KEPT = 100  # distances to keep: the smallest impostor distances, and then as many per power of 10
 
 
 def rate_in_gallery(far: float, comparisons: int) -> float:
-    """1 − (1 − FAR)^K: how often a stranger passes who is compared K times, each independently of the others."""
+    """Return 1 − (1 − FAR)^K, the rate at which a stranger passes in K independent comparisons. Raises InputError."""
     check_count("rate_in_gallery: comparisons", comparisons)
     return -math.expm1(comparisons * math.log1p(-far)) if far < 1 else 1.0
 
 
 def rate_per_comparison(rate: float, comparisons: int) -> float:
-    """1 − (1 − rate)^(1/K): the FAR at which a stranger who is compared K times passes at this rate."""
+    """Return 1 − (1 − rate)^(1/K), the FAR at which a stranger passes K comparisons at this rate. Raises InputError."""
     check_count("rate_per_comparison: comparisons", comparisons)
     return -math.expm1(math.log1p(-rate) / comparisons) if rate < 1 else 1.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold and what it did to the pairs that it was found on. Rates are fractions; d ≤ threshold means same.
+    """A threshold, and its error rates on the pairs that it was fitted to. Rates are fractions.
 
-    rule: "far", at most target_far of the pairs of different people pass; "eer"; or "accuracy". far, val, accuracy: of
-    these pairs at the threshold. threshold_interval: by bootstrap; far_interval, val_interval: by Clopper & Pearson.
-    All take the pairs to be independent; where one person is in many, the truth is wider. same, different: numbers of
-    pairs. closest: (how many are nearer, distance) of pairs of different people. intercept, slope: the log-odds of the
-    same person are intercept + slope · d, for as many pairs of either kind as there were.
+    rule: "far", at most target_far of the pairs of different people pass; "eer"; or "accuracy". far, val, accuracy: at
+    the threshold, on these pairs. threshold_interval: by bootstrap. far_interval, val_interval: by Clopper & Pearson.
+    All intervals assume independent pairs; they are too narrow if one person is in many pairs. same, different: numbers
+    of pairs. closest: (number of nearer pairs, distance) of pairs of different people.
+    intercept, slope: the log-odds of the same person are intercept + slope · d, for equal shares of both kinds as here.
     """
 
     threshold: float
@@ -67,13 +67,13 @@ class Calibration:
 
     @property
     def acceptable(self) -> float:
-        """The rate of strangers that is put up with: the target, or for other rules the FAR at the threshold."""
+        """The accepted rate of strangers who pass: the target for rule "far", or else the FAR at the threshold."""
         return self.target_far if self.rule == "far" else self.far
 
     def for_gallery(self, comparisons: int) -> float:
-        """The threshold at which a stranger who is compared so often passes no oftener than at one comparison.
+        """Return the threshold at which a stranger passes this many comparisons no more often than one at `threshold`.
 
-        Where the pairs are too few to tell so small a rate (see `resolves`), it is just below the smallest distance
+        With too few pairs to estimate such a small rate (see `resolves`), it is just below the smallest distance
         between different people.
         """
         if comparisons == 1:
@@ -83,16 +83,17 @@ class Calibration:
         return min(self.threshold, math.nextafter(refused, -math.inf))
 
     def resolves(self, comparisons: int) -> bool:
-        """Whether the pairs are enough to tell the FAR that `for_gallery` needs: one of them or more may pass."""
+        """Return True if there are enough pairs to estimate the FAR that `for_gallery` needs: one or more may pass."""
         return self._wrong_pairs(comparisons) >= 1
 
     def _wrong_pairs(self, comparisons: int) -> int:
-        """How many of the pairs of different people may pass for a gallery."""
+        """Return how many of the pairs of different people may pass for a gallery."""
         return int(rate_per_comparison(self.acceptable, comparisons) * self.different + 1e-9)
 
     def probability(self, distance: npt.ArrayLike, *, prior: float = 0.5) -> Any:
-        """How likely a pair at this distance is the same person, when `prior` of all pairs are. Shape as distance's.
+        """Return the probability that pairs at these distances are of one person, in the shape of `distance`.
 
+        prior: the share of pairs of one person among those to come. Raises InputError.
         Source: Platt 1999, "Probabilistic outputs for support vector machines".
         """
         if not isinstance(prior, int | float | np.number) or not 0 < prior < 1:
@@ -102,12 +103,12 @@ class Calibration:
         return found if found.ndim else float(found)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, for a file."""
+        """Return plain data, to be written to a file."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Calibration:
-        """What as_dict() gave, or what JSON made of it. Raises InputError for anything else."""
+        """Return a Calibration from the data of as_dict(), possibly via JSON. Raises InputError for anything else."""
         try:
             intervals = {f"{key}_interval": _pair(data[f"{key}_interval"]) for key in ("threshold", "far", "val")}
             found = cls(
@@ -139,7 +140,7 @@ class Calibration:
 
 Rule = Callable[[Roc, float, float], float]
 
-# From the ROC, the share of pairs of one person, and the target.
+# Functions of the ROC, the share of pairs of one person, and the target FAR.
 RULES: dict[str, Rule] = {
     "far": lambda curve, share, target: curve.at_far(target).threshold,
     "eer": lambda curve, share, target: curve.equal_error()[1],
@@ -156,10 +157,10 @@ def calibrate(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Calibration:
-    """The threshold for pairs like these. distances, same: (pairs,), of both kinds.
+    """Fit a threshold to pairs. distances, same: (pairs,), with pairs of both kinds.
 
-    rule: "far", the largest threshold with FAR ≤ target_far; "eer", where as many are wrongly accepted as refused; or
-    "accuracy", with the most pairs right. confidence: of the intervals. seed: of the bootstrap, by Poisson's numbers.
+    rule: "far", the largest threshold with FAR ≤ target_far; "eer", equal error rates; or "accuracy", the most correct
+    pairs. confidence: level of the intervals. seed: random seed of the bootstrap, which draws Poisson counts.
     Raises InputError.
     """
     check_rate(target_far, "calibrate: target_far")
@@ -174,7 +175,7 @@ def calibrate(
     share = float(np.mean(s))
 
     def threshold_of(times: np.ndarray) -> float:
-        """The threshold where each pair counts so many times."""
+        """Return the threshold if each pair counts so many times."""
         counts = [np.add.reduceat(times * kind, starts) for kind in (s, ~s)]
         there = counts[0] + counts[1] > 0
         return RULES[rule](Roc.of(levels[there], *(count[there] for count in counts)), share, target_far)
@@ -209,24 +210,24 @@ def calibrate(
 
 
 def _resample(same: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """How often each pair is drawn: independently of the others, once in the mean. Pairs of both kinds are."""
+    """Return how often each pair is drawn, Poisson with mean 1, until pairs of both kinds are drawn."""
     times = random.poisson(1.0, len(same))
-    while not (times[same].any() and times[~same].any()):  # where there are very few
+    while not (times[same].any() and times[~same].any()):  # can happen with very few pairs
         times = random.poisson(1.0, len(same))
     return times
 
 
 def _kept(count: int) -> np.ndarray:
-    """Places in a sorted array: the first ones all, and ever fewer further on."""
+    """Return positions in a sorted array: the first KEPT, and then ever fewer."""
     beyond = np.geomspace(KEPT, max(count, KEPT), max(1, int(KEPT * math.log10(max(count / KEPT, 1)))))
     places = np.concatenate([np.arange(KEPT), beyond.astype(np.int64)])
     return np.unique(places[places < count])
 
 
 def fit_log_odds(distances: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """(intercept, slope) of a logistic regression of `same` on the distance, by Newton's method.
+    """Return (intercept, slope) of a logistic regression of `same` on the distance, by Newton's method.
 
-    Aims a little inside 0 and 1, as Platt 1999 does, so that kinds which do not overlap leave both finite.
+    Targets are slightly inside 0 and 1, so that both stay finite if the kinds do not overlap. Source: Platt 1999.
     """
     yes, no = int(same.sum()), int((~same).sum())
     aim = np.where(same, (yes + 1) / (yes + 2), 1 / (no + 2))
@@ -239,10 +240,10 @@ def fit_log_odds(distances: np.ndarray, same: np.ndarray) -> tuple[float, float]
     weights = np.array([math.log((yes + 1) / (no + 1)), 0.0])
     for _ in range(100):
         p = _sigmoid(x @ weights)
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + 1e-9 * np.eye(2)  # all distances may be the same
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + 1e-9 * np.eye(2)  # in case all distances are the same
         step = np.linalg.solve(curvature, x.T @ (aim - p))
         while np.abs(step).max() > 1e-9 and loss(weights + step) > loss(weights):
-            step /= 2  # where the loss is flat, Newton's step overshoots
+            step /= 2  # Newton's step overshoots where the loss is flat
         weights = weights + step
         if np.abs(step).max() <= 1e-9:
             break

@@ -1,4 +1,4 @@
-"""What a gallery is shown: paths, photographs, crops or faces, and of each the face or faces that an encoder takes."""
+"""Inputs of a gallery: paths, photographs, crops or faces, and the faces in them that are encoded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from minicnn.tensor import Tensor
 
 
 class Candidate(NamedTuple):
-    """A face to encode. quality: None where nothing is known of it; face: None for a crop; among: how many faces of the
-    picture it was chosen from; picture: number of the picture, from 0.
+    """A face to encode. quality: None if unknown. face: None for a crop.
+
+    among: number of faces in the picture. picture: number of the picture, from 0.
     """
 
     crop: Any
@@ -31,7 +32,7 @@ class Candidate(NamedTuple):
 
     @property
     def problem(self) -> str:
-        """Why there can be no verdict on it; empty where there can."""
+        """The reason why the face cannot be judged; empty if it can."""
         return self.quality.problem if self.quality else ""
 
 
@@ -43,9 +44,9 @@ def is_one(images: Any) -> bool:
 
 
 def candidates(images: Any, card: ModelCard, which: int | str, function: str) -> Iterator[Candidate]:
-    """Yield the face that is meant in each picture, or with "all" every face.
+    """Yield the chosen face of each picture, or with "all" every face.
 
-    Raises InputError where no face is found, unless all are asked for.
+    which: as for `snapshots.choose`, or "all". Raises InputError if no face is found, except with "all".
     """
     images = images.numpy() if isinstance(images, Tensor) else images
     for number, picture in enumerate([images] if is_one(images) else images):
@@ -74,14 +75,14 @@ def candidates(images: Any, card: ModelCard, which: int | str, function: str) ->
 
 
 def _is_photograph(image: Any, card: ModelCard) -> bool:
-    """Return True for an array in which faces must be looked for: not of the encoder's size, nor tiny."""
+    """Return True for an array to search for faces: not of the encoder's size, and not tiny."""
     if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
         return False
     return image.shape[:2] != card.input_size and min(image.shape[:2]) >= SMALLEST
 
 
 def _quality_of_crop(image: Any, card: ModelCard) -> quality.Quality | None:
-    """Of an aligned face of a photograph, which is sharp or not; how large it was cannot be seen any more."""
+    """Return the quality of an aligned crop of a photograph, or None. The original size of the face is unknown."""
     aligned = not card.drawn and set(POINTS) <= set(card.landmarks)
     if not aligned or not isinstance(image, np.ndarray) or image.shape != (*card.input_size, 3):
         return None

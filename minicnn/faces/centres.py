@@ -1,4 +1,4 @@
-"""Centre loss: beside a classifier, which pulls people apart, something that pulls each one's pictures together."""
+"""Centre loss: combined with a classifier, which separates people, it pulls the pictures of each person together."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from minicnn.faces.arguments import as_array, as_floats, is_number
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 
-RATES = {"facenet": 0.05, "wen": 0.5}  # at which centres move, by the rule's author
+RATES = {"facenet": 0.05, "wen": 0.5}  # default learning rates of the centres, by rule
 
 
 @op(inputs=1)
 def centre_loss(features, labels, centres, *, rule="facenet"):
-    """How far pictures are from their person's centre: ½ Σ ‖xᵢ − cᵢ‖², or the mean of (x − c)² over all N · D numbers.
+    """Return the distance of pictures from their person's centre: ½ Σ ‖xᵢ − cᵢ‖², or the mean of (x − c)².
 
-    features x: (N, D). labels: (N,) integers. centres: (people, D), of which cᵢ is the one that label i names.
-    rule: "wen" for the sum, of the paper, or "facenet" for the mean, of facenet.py. No gradient flows to the centres:
-    CentreLoss moves them by a rule of their own.
+    features x: (N, D). labels: (N,) integers. centres: (people, D); cᵢ is the centre of label i. Returns a scalar.
+    rule: "wen", the sum as in the paper; or "facenet", the mean over all N · D numbers as in facenet.py. No gradient
+    flows to the centres: CentreLoss.update moves them. Raises InputError.
 
     ∂L/∂x = x − c,  or 2(x − c) / (N · D).      Source: Wen, Zhang, Li & Qiao 2016, equations 2 and 3.
     """
@@ -37,14 +37,15 @@ def centre_loss(features, labels, centres, *, rule="facenet"):
 
 
 class CentreLoss(nn.Module):
-    """centre_loss with the centres, which follow the pictures: state of a module, so that they are saved with it.
+    """centre_loss with its centres, which are module state and saved with it.
 
     loss = centre_loss(features, labels); loss.backward(); centre_loss.update(features, labels)
 
+    people, dimensions: shape of the centres, which start at zero.
     rule: "facenet", c ← c − rate · (c − x) for every picture x of the person, rate 0.05 (facenet.py's 1 − alfa);
-    or "wen", c ← c − rate · Σ (c − x) / (1 + n) over the person's n pictures in the batch, rate 0.5: however many
-    there are, c never jumps over them, which by the other rule it does beyond 1 / rate pictures.
-    rate: another one. The centres begin at zero. Source: Wen et al. 2016, equation 4; facenet.py, center_loss.
+    or "wen", c ← c − rate · Σ (c − x) / (1 + n) over the person's n pictures in the batch, rate 0.5. With "wen", c
+    never overshoots; with "facenet" it does with more than 1 / rate pictures of a person.
+    rate: overrides the rule's. Raises InputError. Source: Wen et al. 2016, equation 4; facenet.py, center_loss.
     """
 
     def __init__(self, people: int, dimensions: int, *, rule: str = "facenet", rate: float | None = None) -> None:
@@ -56,17 +57,17 @@ class CentreLoss(nn.Module):
         self.centres = np.zeros((people, dimensions), np.float32)
         self.rule, self.rate = rule, float(rate)
 
-    def __call__(self, features: Any, labels: Any) -> Tensor:  # type: ignore[override]  # a loss knows the truth
+    def __call__(self, features: Any, labels: Any) -> Tensor:  # type: ignore[override]  # a loss needs labels
         return centre_loss(features, labels, self.centres, rule=self.rule)
 
     def update(self, features: Any, labels: Any) -> None:
-        """Move the centres of the people in the batch towards their pictures."""
+        """Move the centres of the people in the batch towards their pictures. Arguments as in centre_loss."""
         x, labels = as_floats(as_array(features)), as_array(labels)
         _check(x, labels, self.centres, self.rule)
         step = self.rate * (self.centres[labels] - x)
         if self.rule == "wen":
             step /= 1 + np.bincount(labels)[labels][:, None]
-        moved = self.centres.copy()  # the array itself may be read-only, or known to others
+        moved = self.centres.copy()  # the array may be read-only or shared
         np.subtract.at(moved, labels, step)
         self.centres = moved
 

@@ -1,10 +1,10 @@
-"""Sort encodings of unknown people: one group per person, by average linkage, without a matrix of all distances.
+"""Clustering of encodings of unknown people by average linkage, without a matrix of all distances.
 
-The mean squared distance between two groups is ‖centre − centre‖² and the mean squared deviations of both, so a group
-needs no more than its centre, its deviation and its size. Two groups that are each other's nearest can be joined at
-once, for joining others never brings anything nearer (Murtagh 1983, "A survey of recent advances in hierarchical
-clustering algorithms"). So the result is that of SciPy's linkage, in memory that grows with the number of encodings
-alone.
+The mean squared distance between two groups is ‖centre − centre‖² plus the mean squared deviations of both. A group
+therefore needs only its centre, deviation and size. Two groups that are each other's nearest can be merged at once,
+because other merges never bring groups closer. The result is that of SciPy's linkage, with memory linear in the number
+of encodings.
+Source: Murtagh 1983, "A survey of recent advances in hierarchical clustering algorithms".
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from minicnn.faces.arguments import as_array, as_floats, is_number
 from minicnn.faces.distances import METRICS
 from minicnn.resources import parallel
 
-LARGEST = 1e15  # its square times the dimensions must stay in float32
-ROWS, COLUMNS = 512, 4096  # of the distances at once: 8 MiB per thread
+LARGEST = 1e15  # its square times the dimensions must fit float32
+ROWS, COLUMNS = 512, 4096  # size of a block of distances: 8 MiB per thread
 
 
 def cluster(encodings: Any, *, threshold: float, metric: str = "squared_l2", least: int = 2) -> np.ndarray:
-    """Return the number of each encoding's group, (N,) int64: 0 is the largest group, −1 belongs to none.
+    """Return the number of each encoding's group, (N,) int64: 0 is the largest group, −1 means no group.
 
-    Groups are joined, the nearest first, while the mean distance between the members of two is at most `threshold`: of
-    one comparison, as everywhere. encodings: (N, D). metric: of the encoder's card; "l2" and "cosine" stand for the
-    mean of the squares and of unit vectors. least: members of a group; what is in smaller ones gets −1. Takes time N²
-    and memory N. Raises InputError.
+    The nearest groups are merged as long as the mean distance between their members is at most `threshold`, the
+    threshold for one comparison. encodings: (N, D). metric: that of the encoder's card; "l2" averages squared
+    distances, "cosine" uses unit vectors. least: minimum size of a group. Takes time N² and memory N.
+    Raises InputError.
     """
     check_count("cluster: least", least)
     points, limit = _checked(encodings, threshold, metric)
@@ -43,8 +43,10 @@ def cluster(encodings: Any, *, threshold: float, metric: str = "squared_l2", lea
 
 
 def agreement(groups: np.ndarray, people: np.ndarray) -> tuple[float, float]:
-    """Return (precision, recall) of pairs: the share of those put together that are of one person, and of those of one
-    person that are put together. groups: of `cluster`; people: (N,) int, whose each is. 1 where there are no pairs.
+    """Return (precision, recall) of pairs that are grouped together.
+
+    Precision is the share of grouped pairs that are of one person; recall, of pairs of one person that are grouped.
+    groups: as from `cluster`. people: (N,) int, the true person of each. A rate without pairs is 1.
     """
 
     def pairs(numbers: np.ndarray) -> int:
@@ -58,11 +60,11 @@ def agreement(groups: np.ndarray, people: np.ndarray) -> tuple[float, float]:
 
 
 def _checked(encodings: Any, threshold: float, metric: str) -> tuple[np.ndarray, float]:
-    """Return float64 points about their mean, and the largest mean squared distance between groups to be joined."""
+    """Return float64 points minus their mean, and the largest mean squared distance at which groups are merged."""
     points = as_floats(as_array(encodings)).astype(np.float64)
     if points.ndim != 2 or not points.shape[1]:
         raise InputError(f"cluster: encodings have shape {points.shape}; expected (N, D)")
-    if not (np.abs(points) <= LARGEST).all():  # so written, NaN is refused too
+    if not (np.abs(points) <= LARGEST).all():  # written so that NaN is refused, too
         raise InputError(f"cluster: encodings hold NaN or more than {LARGEST:.0e}; expected finite numbers")
     if not is_number(threshold):
         raise InputError(f"cluster: threshold is {threshold!r}; expected a finite number")
@@ -75,9 +77,9 @@ def _checked(encodings: Any, threshold: float, metric: str) -> tuple[np.ndarray,
 
 
 class _Groups:
-    """Groups of points: centres (G, D), mean squared deviations from them and sizes (G,), and whose each point is.
+    """Groups of points: centres (G, D), mean squared deviations (G,), sizes (G,), and the group of each point.
 
-    near, far: the nearest other group of each and the distance to it; stale: where these are to be found anew.
+    near, far: the nearest other group of each, and its distance. stale: True where these must be recomputed.
     """
 
     def __init__(self, points: np.ndarray, copies: np.ndarray) -> None:
@@ -87,10 +89,10 @@ class _Groups:
         self.near, self.far, self.stale = np.zeros(count, np.int64), np.full(count, np.inf), np.ones(count, bool)
 
     def join(self, limit: float) -> np.ndarray:
-        """Return the name of each point's group, joined as long as two are at most `limit` apart."""
+        """Return the name of each point's group, after merging groups at most `limit` apart."""
         while len(self.names) > 1:
             self._look()
-            # What is far from everything now stays so.
+            # Groups that are far from all others now stay far.
             self._keep(self.far <= limit)
             if not len(self.names):
                 break
@@ -98,7 +100,7 @@ class _Groups:
         return self.owner
 
     def _look(self) -> None:
-        """Find the nearest other group of those that are stale. One product gives ‖y‖² + deviation − 2 x·y."""
+        """Find the nearest other group of all stale ones. One matrix product gives ‖y‖² + deviation − 2 x·y."""
         worth = np.square(self.centres).sum(axis=1) + self.spreads
         table = np.concatenate([self.centres, worth[:, None]], axis=1).astype(np.float32).T
         asked = np.flatnonzero(self.stale)
@@ -110,7 +112,7 @@ class _Groups:
             for low in range(0, table.shape[1], COLUMNS):
                 found = queries @ table[:, low : low + COLUMNS]
                 here = np.flatnonzero((rows >= low) & (rows < low + COLUMNS))
-                found[here, rows[here] - low] = np.inf  # from itself
+                found[here, rows[here] - low] = np.inf  # exclude the group itself
                 place = found.argmin(axis=1)
                 value = found[np.arange(len(rows)), place]
                 best, far = np.where(value < far, low + place, best), np.minimum(value, far)
@@ -119,23 +121,23 @@ class _Groups:
 
         parallel(search, [(start,) for start in range(0, len(asked), ROWS)], blas=True)
         self.stale[:] = False
-        # By rounding, a group may be nearer to one that has found another: both know of the nearer then.
+        # Rounding can make a group nearer to another than that one's own nearest. Use the smaller distance for both.
         nearer = np.flatnonzero(self.far < self.far[self.near])
         nearer = nearer[np.argsort(-self.far[nearer], kind="stable")]
         self.far[self.near[nearer]], self.near[self.near[nearer]] = self.far[nearer], nearer
 
     def _keep(self, kept: np.ndarray) -> None:
-        """Go on with these groups alone: nobody whose nearest goes can be among them."""
+        """Keep only these groups. The nearest group of each must be among them."""
         places = np.cumsum(kept) - 1
         for name in ("centres", "spreads", "sizes", "names", "near", "far", "stale"):
             setattr(self, name, getattr(self, name)[kept])
         self.near = places[self.near]
 
     def _join_pairs(self) -> None:
-        """Join the groups that are each other's nearest."""
+        """Merge the groups that are each other's nearest."""
         everyone = np.arange(len(self.names))
         mutual = self.near[self.near] == everyone
-        if not mutual.any():  # where many are as near
+        if not mutual.any():  # in case of many ties
             one = int(self.far.argmin())
             self.near[self.near[one]] = one
             mutual[[one, self.near[one]]] = True

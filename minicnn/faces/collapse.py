@@ -1,4 +1,4 @@
-"""Notices when an encoder has given up: it maps every face to one point, where no loss of triplets can tell it off."""
+"""Detection of collapse: an encoder that maps every face to one point, where triplet losses have no useful gradient."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from minicnn.errors import InputError, check_count
 from minicnn.faces.arguments import as_array, is_number
 
-NEAR = 0.01  # of the encodings' length: a distance between faces that is none
-CLOSE = 0.02  # how far from what a collapsed encoder pays a loss counts as it
-NEARLY_ALL = 0.95  # of the triplets are active when nobody can be told from anybody
+NEAR = 0.01  # relative to the encodings' length; smaller distances between faces count as zero
+CLOSE = 0.02  # relative tolerance within which a loss counts as collapsed
+NEARLY_ALL = 0.95  # share of active triplets from which an encoder may have collapsed
 
 ADVICE_FOR_NO_MARGIN = "a margin of 0 is satisfied by one point for all faces: take 0.2"
 ADVICE = (
@@ -23,16 +23,16 @@ ADVICE = (
 
 
 class CollapseWarning(UserWarning):
-    """Training goes nowhere: all faces have one encoding, or are about to."""
+    """Training has collapsed: all faces have the same encoding, or soon will."""
 
 
 class CollapseMonitor:
-    """Fed with every step of training by triplets; warns once, with advice, when the encoder has collapsed.
+    """Monitors training with triplets, and warns once, with advice, when the encoder has collapsed.
 
-    margin: the loss's, a number or "soft". patience: how many steps in a row have to look like it.
+    margin: that of the loss, a number or "soft". patience: number of consecutive suspicious steps before a warning.
 
-    Either of two signs: two encodings of a batch are typically nearer to each other than a hundredth of their length;
-    or nearly all triplets are active and cost, on average, what they cost when u = v: the margin, or ln 2 if it is
+    A step is suspicious in either of two cases. The typical distance between two encodings of a batch is less than a
+    hundredth of their length. Or nearly all triplets are active, with the mean loss of u = v: the margin, or ln 2 if
     soft. Losses may stay there for a while before they fall, hence the patience.
     Source: Schroff, Kalenichenko & Philbin 2015, section 3.2; Hermans, Beyer & Leibe 2017.
     """
@@ -41,16 +41,17 @@ class CollapseMonitor:
         if margin != "soft" and not is_number(margin, least=0):
             raise InputError(f'CollapseMonitor: margin is {margin!r}; expected a number of 0 or more, or "soft"')
         check_count("CollapseMonitor: patience", patience)
-        # What a triplet costs when its three encodings are one, and what that number is called.
+        # The loss of a triplet of three equal encodings, and a name for it.
         self.collapsed_loss, self._called = (math.log(2), "ln 2") if margin == "soft" else (float(margin), "the margin")
         self.patience = patience
         self.suspicious_steps = 0
         self.warned = False
 
     def update(self, loss: Any, embeddings: Any, active_fraction: float) -> bool:
-        """Take note of a step, and warn if it is the one; returns whether the encoder counts as collapsed now.
+        """Record a step, and return True if the encoder counts as collapsed. Warns the first time.
 
-        loss: the mean over triplets. embeddings: the batch's, (N, D). active_fraction: how many of them cost something.
+        loss: the mean over triplets. embeddings: the batch's, (N, D). active_fraction: share of triplets with a
+        positive loss.
         Raises InputError for numbers that are not finite.
         """
         embeddings = as_array(embeddings)
@@ -77,7 +78,7 @@ class CollapseMonitor:
 
 
 def _typical(embeddings: np.ndarray) -> tuple[float, float]:
-    """The distance between two of them and the length of one, both as roots of mean squares."""
+    """Return the distance between two encodings and the length of one, both as roots of mean squares."""
     x = embeddings.astype(np.float64)
     spread = np.square(x - x.mean(axis=0)).sum()
     # The mean over all pairs of ‖xᵢ − xⱼ‖² is twice the variance of a sample.

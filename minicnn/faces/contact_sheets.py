@@ -1,4 +1,4 @@
-"""Faces side by side, to be looked through."""
+"""Contact sheets: faces side by side, with captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a picture that an encoder is shown: where its card says that it wants the face."""
+"""Cropping of a face to the position that an encoder's card specifies."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from minicnn.datasets.alignment import crop_by_box, crop_by_landmarks, crop_cent
 from minicnn.errors import InputError
 from minicnn.models.card import ModelCard
 
-# In the order in which detectors give them.
+# In the order of detectors' landmarks.
 POINTS = ("left eye", "right eye", "tip of the nose", "left corner of the mouth", "right corner of the mouth")
 
 
 def crop(
     image: np.ndarray, card: ModelCard, *, box: Any = None, landmarks: Any = None, size: int | None = None
 ) -> np.ndarray:
-    """The face in a picture (H, W, 3) as the encoder's card wants it, of the card's size, or of another to look at.
+    """Return the face in a picture (H, W, 3) as the encoder's card specifies. size: default is that of the card.
 
-    box: (left, top, width, height) of the face in pixels; the crop is the square about it, with the card's margin.
-    landmarks: (n, 2) pixels (x, y), the first n of eyes, tip of the nose and corners of the mouth, left and right as
-    the viewer sees them; the face is turned and scaled so that they lie as the card has them. With neither, the largest
-    square in the middle. Raises InputError.
+    box: (left, top, width, height) of the face in pixels; the crop is the square around it, with the card's margin.
+    landmarks: (n, 2) pixels (x, y), the first n of POINTS, with left and right as seen by the viewer. The face is
+    rotated and scaled to match the card's landmarks. With neither, the crop is the largest centred square.
+    Raises InputError.
     """
     size = size or card.input_size[0]
     if box is not None and landmarks is not None:
@@ -32,7 +32,7 @@ def crop(
         return crop_by_landmarks(image, landmarks, size, template=template[: len(landmarks)] or "arcface")
     if box is not None:
         left, top, width, height = box
-        # Detectors' boxes end at brow and chin, and a margin is said in pixels of the card's size.
+        # Detectors' boxes end at brow and chin. The margin is in pixels at the card's size.
         margin = card.margin / (card.input_size[0] - card.margin) if card.margin else 0.0
         return crop_by_box(image, (left, top, left + width, top + height), size, margin=margin)
     return crop_centre(image, size)

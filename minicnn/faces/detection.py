@@ -1,7 +1,7 @@
-"""Faces in a picture, by three networks that look closer and closer. Source: Zhang et al. 2016; facenet's detect_face.
+"""Face detection by a cascade of three networks. Source: Zhang et al. 2016; facenet's detect_face.
 
-Places are (x, y) in pixels, of which the first reaches from 0 to 1: its middle is at 0.5, the right edge of a picture
-at its width. A box is (left, top, right, bottom).
+Coordinates are (x, y) in pixels. The first pixel extends from 0 to 1, with its centre at 0.5. A box is (left, top,
+right, bottom).
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from minicnn.images import as_floats
 from minicnn.models.cascade import CELL, MTCNN, STRIDE, Judgement, mtcnn
 from minicnn.models.pretrained import loaded_once
 
-SHRINK = 0.709  # from one picture of the pyramid to the next: the area halves
-SMALLEST = 40.0  # pixels; encoders are shown a hundred and more
-THRESHOLDS = (0.6, 0.7, 0.7)  # of P-Net, R-Net and O-Net: facenet's
-MOST = 4000  # windows that R-Net looks at, the likeliest: so many are there only in pictures without rest
+SHRINK = 0.709  # scale between two pictures of the pyramid, which halves the area
+SMALLEST = 40.0  # pixels; encoders take a hundred or more
+THRESHOLDS = (0.6, 0.7, 0.7)  # minimum scores of P-Net, R-Net and O-Net, from facenet
+MOST = 4000  # candidate windows for R-Net, by score; only very busy pictures have more
 
 
 class Detection(NamedTuple):
-    """Faces, the surest first. boxes: (N, 4) left, top, right, bottom. scores: (N,) from 0 to 1. landmarks: (N, 5, 2)
-    of (x, y): left eye, right eye, as the viewer sees them, tip of the nose, left and right corner of the mouth.
+    """Detected faces, sorted by descending score. boxes: (N, 4) left, top, right, bottom. scores: (N,) from 0 to 1.
+
+    landmarks: (N, 5, 2) of (x, y): left eye, right eye, tip of the nose, left and right corner of the mouth. Left and
+    right are as seen by the viewer.
     """
 
     boxes: np.ndarray
@@ -37,13 +39,13 @@ class Detection(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Places where a face may be. boxes: (N, 4); scores: (N,)."""
+    """Candidate windows. boxes: (N, 4). scores: (N,)."""
 
     boxes: np.ndarray
     scores: np.ndarray
 
     def take(self, which: np.ndarray) -> Windows:
-        """Those with these numbers, or for which `which` is true."""
+        """Return the windows with these indices, or where the mask `which` is True."""
         return Windows(self.boxes[which], self.scores[which])
 
 
@@ -54,12 +56,12 @@ def detect(
     thresholds: tuple[float, float, float] = THRESHOLDS,
     detector: MTCNN | None = None,
 ) -> Detection:
-    """All upright faces in a picture.
+    """Detect all upright faces in a picture, and return a Detection.
 
-    image: (H, W, 3), RGB, or grey (H, W) or (H, W, 1); floats in [0, 1], or uint8. min_size: of the smallest face,
-    12 pixels or more; twice the size is four times as fast. thresholds: scores from which on each stage believes in a
-    face. detector: models.mtcnn(); the catalogue's when left out. A picture smaller than min_size holds no face.
-    Raises InputError, and MissingFileError where the weights are not on this machine.
+    image: (H, W, 3) RGB, or grey (H, W) or (H, W, 1); floats in [0, 1], or uint8. min_size: side of the smallest face,
+    at least 12 pixels; twice the size is four times as fast. thresholds: minimum score in each of the three stages.
+    detector: default is models.mtcnn(). A picture smaller than min_size contains no face.
+    Raises InputError, or MissingFileError if the weights are not on this machine.
     """
     if not is_number(min_size, CELL):
         raise InputError(f"detect: min_size is {min_size!r}; expected {CELL} pixels or more")
@@ -74,14 +76,14 @@ def detect(
 def run_cascade(
     picture: np.ndarray, detector: Any, min_size: float = SMALLEST, thresholds: tuple[float, float, float] = THRESHOLDS
 ) -> Detection:
-    """What `detect` does with a picture, float32 (H, W, 3), and any detector that judges as an MTCNN does."""
+    """Run the cascade on a picture, float32 (H, W, 3), with any detector that has the interface of MTCNN."""
     candidates = _proposed(picture, detector, min_size, thresholds[0])
     candidates = _refined(picture, detector, candidates, thresholds[1])
     return _found(picture, detector, candidates, thresholds[2])
 
 
 def the_detector() -> MTCNN:
-    """The catalogue's, loaded once. Raises MissingFileError where its weights are not on this machine."""
+    """Return the catalogue's detector, loaded once. Raises MissingFileError if its weights are not on this machine."""
     return loaded_once(mtcnn, zoo.path("mtcnn"))
 
 
@@ -89,7 +91,7 @@ def the_detector() -> MTCNN:
 
 
 def _proposed(picture: np.ndarray, detector: Any, min_size: float, threshold: float) -> Windows:
-    """P-Net over the picture in many sizes: what is CELL pixels there is a face of any size here."""
+    """Return candidates from P-Net at all scales, so that faces of any size appear CELL pixels large."""
     found = []
     for small, scale in pyramid(picture, min_size):
         judged = detector.judge(small[None])
@@ -103,7 +105,7 @@ def _proposed(picture: np.ndarray, detector: Any, min_size: float, threshold: fl
 
 
 def _refined(picture: np.ndarray, detector: Any, candidates: Windows, threshold: float) -> Windows:
-    """Those of the windows that R-Net believes in, moved to where it sees the face."""
+    """Return the candidates that R-Net accepts, with refined boxes."""
     boxes = squares(candidates.boxes)
     if not len(boxes):
         return candidates
@@ -114,7 +116,7 @@ def _refined(picture: np.ndarray, detector: Any, candidates: Windows, threshold:
 
 
 def _found(picture: np.ndarray, detector: Any, candidates: Windows, threshold: float) -> Detection:
-    """O-Net has the last word, and says where the landmarks are."""
+    """Return the faces that O-Net accepts, with landmarks."""
     boxes = squares(candidates.boxes)
     if not len(boxes):
         return Detection(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
@@ -124,7 +126,7 @@ def _found(picture: np.ndarray, detector: Any, candidates: Windows, threshold: f
     landmarks = landmarks[judged.scores > threshold]
     boxes, shifts, scores = _believed(boxes, judged, threshold)
     boxes = shifted(boxes, shifts)
-    # A face within a face is a nose taken for one, so what counts is the smaller one's area.
+    # A box inside another is usually a nose, so overlap is relative to the smaller area.
     kept = suppress(Windows(boxes, scores), 0.7, of_smaller=True)
     return Detection(boxes[kept], scores[kept], landmarks[kept])
 
@@ -134,16 +136,16 @@ def _believed(boxes: np.ndarray, judged: Judgement, threshold: float) -> tuple[n
     return boxes[sure], judged.shifts[sure], judged.scores[sure]
 
 
-# Their tools
+# Boxes and pyramids
 
 
 def pyramid(picture: np.ndarray, min_size: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(the picture made smaller, by what factors (x, y)), until its short side is less than P-Net's cell."""
+    """Yield (scaled picture, scale factors (x, y)) until the short side is less than CELL."""
     height, width = picture.shape[:2]
     scale = CELL / min_size
     while min(height, width) * scale >= CELL:
         rows, columns = math.ceil(height * scale), math.ceil(width * scale)
-        # The mean of means is the mean: a picture of half the size, still twice as fine, is read in a quarter the time.
+        # Averages of averages are exact, and a picture of half the size is read in a quarter of the time.
         if picture.shape[0] >= 4 * rows:
             picture = _shrunk(picture, math.ceil(picture.shape[0] / 2), math.ceil(picture.shape[1] / 2))
         yield _shrunk(picture, rows, columns), np.array([columns / width, rows / height])
@@ -156,7 +158,7 @@ def _shrunk(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def windows_of_map(judged: Judgement, scale: np.ndarray, threshold: float) -> tuple[Windows, np.ndarray]:
-    """The windows of P-Net's map (1, H, W) that may hold a face, in the picture's pixels, and their shifts (N, 4)."""
+    """Return the windows of P-Net's map (1, H, W) at or above the threshold, in pixels, and their shifts (N, 4)."""
     rows, columns = np.nonzero(judged.scores[0] >= threshold)
     corner = STRIDE * np.stack([columns, rows], axis=1)
     boxes = np.concatenate([corner / scale, (corner + CELL) / scale], axis=1)
@@ -164,27 +166,27 @@ def windows_of_map(judged: Judgement, scale: np.ndarray, threshold: float) -> tu
 
 
 def shifted(boxes: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Boxes with every side moved by a part of their width or height."""
+    """Return boxes with each side moved by a fraction of their width or height."""
     size = boxes[:, 2:] - boxes[:, :2]
     return boxes + shifts * np.tile(size, 2)
 
 
 def squares(boxes: np.ndarray) -> np.ndarray:
-    """Squares about the same middles, of the longer side."""
+    """Return squares with the same centres, as large as the longer sides."""
     middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
     return np.concatenate([middle - side / 2, middle + side / 2], axis=1)
 
 
 def crops(picture: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
-    """(N, size, size, 3): what is in the boxes, black beyond the picture's edge."""
+    """Return the content of the boxes, (N, size, size, 3), black outside the picture."""
     return kernels_for(picture).crop(picture, boxes, size, size)
 
 
 def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.ndarray:
-    """Non-maximum suppression: the numbers of the windows that stay, the likeliest first.
+    """Return the indices of the windows that remain after non-maximum suppression, by descending score.
 
-    One goes where a likelier one that stays overlaps it by more than `most`: the area they share, in parts of the area
-    they cover together; of_smaller: in parts of the smaller one's.
+    A window is suppressed by a better one if they overlap by more than `most`: intersection over union, or with
+    of_smaller, intersection over the smaller area.
     """
     left, top, right, bottom = windows.boxes.T
     area = (right - left) * (bottom - top)
@@ -201,16 +203,16 @@ def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.n
     return np.array(kept, np.intp)
 
 
-# What comes in
+# Input
 
 
 def as_picture(image: Any) -> np.ndarray:
-    """The picture as float32 (H, W, 3). image: as of `detect`. Raises InputError."""
+    """Return a picture as float32 (H, W, 3). image: as in `detect`. Raises InputError."""
     picture = as_array(image)
     if picture.ndim == 2:
         picture = picture[..., None]
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise InputError(f"detect: image has shape {picture.shape}; expected (H, W, 3), or grey (H, W)")
-    if picture.size:  # one without pixels has no face
+    if picture.size:  # an empty picture has no face
         picture = as_floats(picture, "detect: image", slack=1e-3)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

@@ -1,4 +1,4 @@
-"""How far apart two encodings are, and what counts as the same person."""
+"""Distances between encodings, and the rule for the same person."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from minicnn.tensor import Tensor
 
 
 def distance(f: Any, g: Any, *, metric: str = "squared_l2") -> Any:
-    """How far apart the encodings f and g are: (…, D) and (…, D) -> (…), with broadcasting over all axes but the last.
+    """Return the distance between encodings f and g: (…, D) and (…, D) -> (…), broadcasting all axes but the last.
 
-    metric: "squared_l2", ‖f − g‖², FaceNet's; "l2", its root; or "cosine", 1 − f·g / (‖f‖ ‖g‖), by which a zero vector
-    is at distance 1 from everything. Of unit vectors squared_l2 is twice the cosine distance, and all three sort alike.
-    Arrays give an array; Tensors give a Tensor, through which gradients flow. At the kinks they are 0: where "l2" is 0,
-    and for zero vectors of "cosine".
+    metric: "squared_l2", ‖f − g‖², as in FaceNet; "l2", its root; or "cosine", 1 − f·g / (‖f‖ ‖g‖), where a zero vector
+    has distance 1 from everything. For unit vectors, squared_l2 is twice the cosine distance, and all three rank alike.
+    Arrays give an array. Tensors give a Tensor, with gradients, which are 0 at kinks: if "l2" is 0, and for zero
+    vectors with "cosine". Raises InputError.
     """
     if metric not in METRICS:
         raise InputError(f"distance: metric is {metric!r}; expected one of {', '.join(METRICS)}")
@@ -30,16 +30,13 @@ def distance(f: Any, g: Any, *, metric: str = "squared_l2") -> Any:
 
 
 def is_same(distances: Any, threshold: float) -> Any:
-    """Whether encodings at these distances count as one person's: distance ≤ threshold. The one rule, everywhere.
-
-    Where a distance is not a number the answer is no.
-    """
+    """Return True where encodings at these distances count as one person's: distance ≤ threshold. False for NaN."""
     return as_array(distances) <= threshold
 
 
 @op
 def squared_l2(f, g):
-    """‖f − g‖² along the last axis."""
+    """Return ‖f − g‖² along the last axis."""
     f, g = _pair(f, g)
     difference = f - g
 
@@ -52,7 +49,7 @@ def squared_l2(f, g):
 
 @op
 def l2(f, g):
-    """‖f − g‖ along the last axis."""
+    """Return ‖f − g‖ along the last axis."""
     f, g = _pair(f, g)
     difference = f - g
     d = np.sqrt(np.square(difference).sum(axis=-1))
@@ -66,7 +63,7 @@ def l2(f, g):
 
 @op
 def cosine(f, g):
-    """1 − f·g / (‖f‖ ‖g‖) along the last axis."""
+    """Return 1 − f·g / (‖f‖ ‖g‖) along the last axis."""
     f, g = _pair(f, g)
     f_length, g_length = (np.sqrt(np.square(vector).sum(axis=-1)) for vector in (f, g))
     f_unit, g_unit = divided(f, f_length), divided(g, g_length)
@@ -85,7 +82,7 @@ METRICS: dict[str, Callable[..., Tensor]] = {"squared_l2": squared_l2, "l2": l2,
 
 
 def divided(vectors, lengths):
-    """vectors / lengths along the last axis, and 0 where the length is 0: there is no direction there."""
+    """Return vectors / lengths along the last axis, and 0 where the length is 0."""
     return quotient(vectors, devices.as_array(lengths)[..., None])
 
 

@@ -1,4 +1,4 @@
-"""Faces that were found, drawn into their picture."""
+"""Drawing of detected faces into their picture."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from minicnn.text import elided, plain
 if TYPE_CHECKING:
     from minicnn.faces.snapshots import Face
 
-COLOUR, SHADOW = (255, 214, 10), (0, 0, 0)  # yellow that is seen on skin, on black that is seen on yellow
+COLOUR, SHADOW = (255, 214, 10), (0, 0, 0)  # yellow stands out on skin, its black outline on bright colours
 UNKNOWN = (235, 235, 235)
 
 
 def marked(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-    """A copy of the picture (H, W, 3), as floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
+    """Return a copy of the picture (H, W, 3), floats in [0, 1], with boxes, landmarks, numbers from 1, and scores."""
     return _drawn(image, [(face, f"{face.number}  {face.score:.2f}") for face in faces], dots=True)
 
 
 def named(image: np.ndarray, faces: Sequence[tuple[Face, str | None]]) -> np.ndarray:
-    """A copy of the picture (H, W, 3), as floats in [0, 1], with a box about every face and under it the name; None, of
-    nobody known, gives a paler box with a question mark.
+    """Return a copy of the picture (H, W, 3), floats in [0, 1], with a box around every face and its name below.
+
+    The name None gives a pale box with a question mark.
     """
     return _drawn(image, [(face, None if name is None else elided(plain(name), 24)) for face, name in faces])
 
@@ -36,9 +37,9 @@ def _drawn(image: np.ndarray, labelled: Sequence[tuple[Face, str | None]], *, do
     picture = Image.fromarray(as_bytes(image, "image"))
     draw = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 500))
-    rows = sorted(labelled, key=lambda row: row[1] is not None)  # names lie over question marks
+    rows = sorted(labelled, key=lambda row: row[1] is not None)  # names are drawn over question marks
     widths = [float(face.box[2] - face.box[0]) for face, _ in rows]
-    letters = max(11, round(float(np.median(widths)) / 6)) if rows else 0  # so that few names are wider than faces
+    letters = max(11, round(float(np.median(widths)) / 6)) if rows else 0  # most names are then no wider than faces
     for face, text in rows:
         box = np.array([face.box[:2], face.box[2:]], float)
         for shade, beyond in ((SHADOW, line), (UNKNOWN if text is None else COLOUR, 0)):
@@ -52,11 +53,11 @@ def _drawn(image: np.ndarray, labelled: Sequence[tuple[Face, str | None]], *, do
 
 
 def _label(draw: Any, box: np.ndarray, text: str, colour: tuple[int, int, int], line: int, letters: int) -> None:
-    """Dark letters on a strip of colour under the box, or over its lower edge where there is no room."""
+    """Draw dark text on a coloured strip below the box, or over its lower edge if there is not enough space."""
     from PIL import ImageFont
 
     if not text.isascii():
-        text = literal(text).replace(r"\$", "$")  # only matplotlib sees mathematics
+        text = literal(text).replace(r"\$", "$")  # mathematics is for matplotlib only
     font = ImageFont.load_default(letters) if text.isascii() else ImageFont.truetype(font_file(text), letters)
     left, _, right, bottom = (float(side) for side in box)
     width, height = draw.im.size

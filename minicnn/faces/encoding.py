@@ -1,4 +1,4 @@
-"""Pictures of faces to encodings, by any network whose card says that it makes them."""
+"""Encoding of pictures of faces, by any network whose card describes an encoder."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 from minicnn.text import one_line
 
-ALIKE = 1e-4  # of an encoding's largest number: so near are two encodings of one picture, however it was batched
-BATCH = 32  # pictures at once: enough for large products, and Inception-ResNet-v1 takes 400 MB for them
+ALIKE = 1e-4  # tolerance, relative to an encoding's largest number, for one picture in different batches
+BATCH = 32  # pictures; enough for efficient matrix products, and Inception-ResNet-v1 takes 400 MB for them
 
 
 def card_of(encoder: Any) -> ModelCard:
-    """The card of an encoder. Raises InputError for a network that is none."""
+    """Return the card of an encoder. Raises InputError for any other network."""
     card = getattr(encoder, "card", None)
     if not isinstance(encoder, nn.Module) or not isinstance(card, ModelCard):
         raise InputError(f"encoder is a {type(encoder).__name__}; expected a network with a card, such as nn4_small2()")
@@ -37,13 +37,13 @@ def card_of(encoder: Any) -> ModelCard:
 
 
 def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
-    """Encodings (N, D) float32 of pictures of the size on the encoder's card.
+    """Return encodings (N, D), float32, of pictures of the size on the encoder's card.
 
-    images: (N, H, W, 3), one (H, W, 3), or any iterable of pictures, which is taken from as it is needed; RGB, floats
-    in [0, 1] or uint8. The encoder runs in float32, as in evaluation and frozen, so that batch norm folds into the
-    convolutions, and is then as it was. Who encodes one picture after the other does so inside `with
-    minicnn.frozen(encoder):`, where what was folded is kept from one to the next; it takes a fraction of the time.
-    Raises InputError, also where an encoding is not finite.
+    images: (N, H, W, 3), a single (H, W, 3), or any iterable of pictures, consumed lazily; RGB, floats in [0, 1] or
+    uint8. The encoder runs in evaluation mode and frozen, so that batch norm folds into the convolutions; its state is
+    then restored. To encode pictures one at a time, do so inside `with minicnn.frozen(encoder):`, which keeps folded
+    weights between calls; it takes a fraction of the time.
+    Raises InputError, also if an encoding is not finite.
     """
     card = card_of(encoder)
     with evaluating(encoder), nn.frozen(encoder), no_grad():
@@ -60,7 +60,7 @@ def encode(encoder: Any, images: Any, *, batch_size: int = BATCH) -> np.ndarray:
 
 
 def are_alike(encodings: np.ndarray, encoding: np.ndarray) -> Any:
-    """Return True for each of encodings (…, D) that is of the same picture as another one (D,)."""
+    """Return True for each of encodings (…, D) that is of the same picture as another encoding (D,)."""
     return np.abs(encodings - encoding).max(axis=-1, initial=0) <= ALIKE * np.abs(encoding).max()
 
 
@@ -71,7 +71,7 @@ def _batches(images: Any, batch_size: int, card: ModelCard) -> Iterator[np.ndarr
 
 
 def _pictures(images: Any) -> Iterable[Any]:
-    """One picture after the other."""
+    """Return an iterable of pictures. Raises InputError for anything else."""
     images = images.numpy() if isinstance(images, Tensor) else images
     if isinstance(images, np.ndarray):
         if images.ndim not in (3, 4):
@@ -83,7 +83,7 @@ def _pictures(images: Any) -> Iterable[Any]:
 
 
 def _checked(picture: Any, number: int, card: ModelCard) -> np.ndarray:
-    """A picture as the encoder takes it."""
+    """Return a picture as floats of the encoder's size. Raises InputError."""
     picture = picture.numpy() if isinstance(picture, Tensor) else picture
     if not hasattr(picture, "__array__"):
         raise _no_picture(f"picture {number}", picture)
@@ -110,7 +110,7 @@ def evaluating(encoder: nn.Module) -> Iterator[None]:
 
 
 def identity(encoder: Any) -> dict[str, str | int]:
-    """What two encoders must share for their encodings to compare: what the card says, and SHA-256 of all weights."""
+    """Return what encoders must share for comparable encodings: facts on the card, and the SHA-256 of all weights."""
     card = card_of(encoder)
     total = Checksum()
     for name, array in sorted(arrays_of(encoder).items()):
@@ -129,7 +129,7 @@ def identity(encoder: Any) -> dict[str, str | int]:
 
 
 def check_same_encoder(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raise LoadError where encodings are of another encoder: found, expected: as of `identity`."""
+    """Raise LoadError if encodings come from another encoder. found, expected: as from `identity`."""
     different = [key for key, value in expected.items() if found.get(key) != value]
     if not different:
         return

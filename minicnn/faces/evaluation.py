@@ -1,7 +1,8 @@
-"""How well distances tell people apart: pairs that are the same person or not, and strangers at a gallery's door.
+"""Evaluation of distances, on pairs of pictures and on galleries with strangers.
 
-d ≤ τ means the same, here and everywhere. FAR, the false accept rate: the share of pairs of different people with
-d ≤ τ. VAL, the validation rate: the share of pairs of one person with d ≤ τ. Source: Schroff et al. 2015, section 4.
+d ≤ τ means the same person, here and everywhere. FAR, the false accept rate: the share of pairs of different people
+with d ≤ τ. VAL, the validation rate: the share of pairs of one person with d ≤ τ.
+Source: Schroff et al. 2015, section 4.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Interval = tuple[float, float]
 
 
 class OperatingPoint(NamedTuple):
-    """What a threshold does to the pairs that it was measured on."""
+    """A threshold, and the rates at it."""
 
     threshold: float
     far: float
@@ -34,18 +35,18 @@ class Roc(NamedTuple):
 
     @classmethod
     def of(cls, distances: np.ndarray, same: np.ndarray, different: np.ndarray) -> Roc:
-        """Of distances in ascending order, each once, and how many pairs of one person and of two have them."""
+        """Return the ROC of unique ascending distances. same, different: number of pairs of each kind at each."""
         far, val = (np.concatenate([[0.0], np.cumsum(count) / count.sum()]) for count in (different, same))
         return cls(np.concatenate([[-np.inf], distances]), far, val)
 
     def area(self) -> float:
-        """The area under VAL over FAR."""
+        """Return the area under VAL over FAR."""
         return float(np.trapezoid(self.val, self.far))
 
     def equal_error(self) -> tuple[float, float]:
-        """(rate, threshold) as of `equal_error_rate`."""
+        """Return (rate, threshold) as `equal_error_rate` does."""
         refused = 1 - self.val
-        above = int(np.argmax(self.far >= refused))  # the first such; −∞, where nobody is accepted, is not
+        above = int(np.argmax(self.far >= refused))  # never −∞, at which nobody is accepted
         below = above - 1
         gap = refused[below] - self.far[below]
         along = gap / (gap + self.far[above] - refused[above])
@@ -55,13 +56,13 @@ class Roc(NamedTuple):
         return float(rate), float(self.thresholds[fairer])
 
     def at_far(self, target: float) -> OperatingPoint:
-        """As of `val_at_far`."""
+        """Return the operating point of `val_at_far`."""
         last = int(np.searchsorted(self.far, target, side="right")) - 1
         threshold = self.thresholds[last] if last else np.nextafter(self.thresholds[1], -np.inf)
         return OperatingPoint(float(threshold), float(self.far[last]), float(self.val[last]))
 
     def best(self, share: float) -> tuple[float, float]:
-        """(threshold, accuracy) as of `best_threshold`, where this share of the pairs is of one person."""
+        """Return (threshold, accuracy) as `best_threshold` does, if this share of the pairs is of one person."""
         right = self.val * share + (1 - self.far) * (1 - share)
         equals = np.flatnonzero(right >= right.max() - 1e-12)
         chosen = int(equals[len(equals) // 2])
@@ -74,7 +75,7 @@ class Roc(NamedTuple):
 
 
 def labelled_pairs(distances: npt.ArrayLike, same: npt.ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Distances as float64 and `same` as bool, once they are known to be pairs of both kinds. Raises InputError."""
+    """Return distances as float64 and `same` as bool. Raises InputError unless they are pairs of both kinds."""
     d, s = np.asarray(distances), np.asarray(same)
     if d.ndim != 1 or d.dtype.kind not in "fiu":
         raise InputError(f"{name}: distances have shape {d.shape} and dtype {d.dtype}; expected numbers (pairs,)")
@@ -90,7 +91,7 @@ def labelled_pairs(distances: npt.ArrayLike, same: npt.ArrayLike, name: str) -> 
 
 
 def roc(distances: npt.ArrayLike, same: npt.ArrayLike) -> Roc:
-    """The receiver operating characteristic of pairs. distances, same: (pairs,)."""
+    """Return the receiver operating characteristic of pairs. distances, same: (pairs,). Raises InputError."""
     return _roc(*labelled_pairs(distances, same, "roc"))
 
 
@@ -100,30 +101,31 @@ def _roc(d: np.ndarray, s: np.ndarray) -> Roc:
 
 
 def area_under_roc(distances: npt.ArrayLike, same: npt.ArrayLike) -> float:
-    """How often a pair of one person is nearer than a pair of two, ties counting half. 1 is perfect, ½ is chance."""
+    """Return the probability that a pair of one person is nearer than one of two, ties counting half. Chance is ½."""
     return _roc(*labelled_pairs(distances, same, "area_under_roc")).area()
 
 
 def equal_error_rate(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[float, float]:
-    """(rate, threshold) where as many pairs are wrongly accepted as are wrongly refused.
+    """Return (rate, threshold) where the false accept rate equals the false reject rate.
 
-    Between two thresholds, where the rates cross, the ROC is taken as straight; the threshold is the fairer of the two.
+    The rate is interpolated linearly between two thresholds. The threshold is the better of the two. Raises InputError.
     """
     return _roc(*labelled_pairs(distances, same, "equal_error_rate")).equal_error()
 
 
 def val_at_far(distances: npt.ArrayLike, same: npt.ArrayLike, target_far: float = 1e-3) -> OperatingPoint:
-    """The largest threshold whose FAR is at most the target, and what it does.
+    """Return the largest threshold whose FAR is at most the target, and the rates at it.
 
-    Where even the nearest pair is of two people, the threshold lies just below it and accepts nobody.
+    If even the nearest pair is of two people, the threshold is just below it and accepts nobody. Raises InputError.
     """
     check_rate(target_far, "val_at_far: target_far")
     return _roc(*labelled_pairs(distances, same, "val_at_far")).at_far(target_far)
 
 
 def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[float, float]:
-    """(threshold, accuracy) with the most pairs right: between two distances, in the middle, and of several equally
-    good ones the one in their middle.
+    """Return the (threshold, accuracy) with the most correct pairs. The threshold is midway between two distances.
+
+    Of several equally good thresholds, the middle one is returned. Raises InputError.
     """
     d, s = labelled_pairs(distances, same, "best_threshold")
     return _roc(d, s).best(float(np.mean(s)))
@@ -131,12 +133,12 @@ def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[float
 
 @dataclass(frozen=True)
 class PairEvaluation:
-    """What `evaluate_pairs` found. Rates are fractions.
+    """The result of `evaluate_pairs`. Rates are fractions.
 
-    accuracy: mean over the folds; deviation: theirs (of the population, as facenet prints it), standard_error: of the
-    mean, as LFW's own tables have it. fold_accuracies, fold_thresholds: one a fold. auc, eer, eer_threshold: of all
-    pairs at once. val, far: of all test folds together, at thresholds found on the others for FAR ≤ target_far;
-    val_interval: the 95 % interval of val. same, different: numbers of pairs.
+    accuracy: mean over the folds. deviation: over the folds (of the population, as facenet prints it). standard_error:
+    that of the mean, as in LFW's tables. fold_accuracies, fold_thresholds: per fold. auc, eer, eer_threshold: over all
+    pairs. val, far: over all test folds, at thresholds from the other folds for FAR ≤ target_far. val_interval: the
+    95 % confidence interval of val. same, different: numbers of pairs.
     """
 
     accuracy: float
@@ -171,11 +173,11 @@ class PairEvaluation:
 def evaluate_pairs(
     distances: npt.ArrayLike, same: npt.ArrayLike, *, folds: int | npt.ArrayLike = 10, target_far: float = 1e-3
 ) -> PairEvaluation:
-    """Accuracy as LFW defines it: for each fold, pairs are judged by the threshold that was best on the others.
+    """Evaluate pairs as LFW does: each fold is judged by the threshold that was best on the other folds.
 
-    distances, same: (pairs,). folds: a number, or for each pair the fold that it is in, as pairs.txt has it. A number
-    cuts the pairs of either kind, in their order, into so many runs: for LFW's pairs its own folds, and for pairs that
-    are sorted by kind no fold with one kind only. Thresholds lie between the distances, on no grid.
+    distances, same: (pairs,). folds: a number, or the fold of each pair, as in pairs.txt. A number splits the pairs of
+    each kind, in order, into that many consecutive parts. For LFW's pairs these are its own folds, and no fold has only
+    one kind. Thresholds are exact, not from a grid. Raises InputError.
     Source: Huang et al. 2007, "Labeled faces in the wild"; VAL at a FAR: Schroff et al. 2015.
     """
     check_rate(target_far, "evaluate_pairs: target_far")
@@ -211,7 +213,7 @@ def evaluate_pairs(
 
 
 def _folds(folds: int | npt.ArrayLike, same: np.ndarray) -> np.ndarray:
-    """The fold that each pair is in."""
+    """Return the fold of each pair. Raises InputError."""
     if isinstance(folds, int | np.integer):
         most = min(same.sum(), (~same).sum())
         if not 2 <= folds <= most:
@@ -236,7 +238,7 @@ def _folds(folds: int | npt.ArrayLike, same: np.ndarray) -> np.ndarray:
 
 
 def share_interval(count: int, total: int, confidence: float = 0.95) -> Interval:
-    """The interval of a share of which `count` in `total` were seen, by Clopper & Pearson 1934: never too narrow."""
+    """Return the confidence interval of a share, `count` of `total`. Source: Clopper & Pearson 1934, conservative."""
     from scipy.special import betaincinv
 
     outside = (1 - confidence) / 2
@@ -255,7 +257,7 @@ def check_rate(rate: float, name: str) -> None:
 
 
 class OpenSet(NamedTuple):
-    """Strangers accepted (FPIR) and people found (DIR) at every threshold where either changes, from −∞ on."""
+    """FPIR (strangers accepted) and DIR (people found) at every threshold where either changes, starting from −∞."""
 
     thresholds: np.ndarray
     fpir: np.ndarray
@@ -263,11 +265,11 @@ class OpenSet(NamedTuple):
 
 
 def cumulative_match(distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: npt.ArrayLike) -> np.ndarray:
-    """CMC: element r − 1 is the share of probes whose person is among the r nearest. (people,)
+    """Return the CMC, (people,): element r − 1 is the share of probes whose person is among the r nearest.
 
-    distances: (probes, entries of the gallery). gallery, probes: the person of each. A person is as near as his
-    nearest entry; who is equally near counts as nearer. Probes of people who are not in the gallery are left out.
-    Source: Phillips, Grother & Micheals 2011, "Evaluation methods in face recognition".
+    distances: (probes, entries of the gallery). gallery, probes: the person of each. The distance to a person is that
+    to their nearest entry; ties count against the person. Probes of people outside the gallery are ignored.
+    Raises InputError. Source: Phillips, Grother & Micheals 2011, "Evaluation methods in face recognition".
     """
     near, mine = _people(distances, gallery, probes, "cumulative_match")
     known = mine >= 0
@@ -279,10 +281,10 @@ def cumulative_match(distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: n
 
 
 def open_set_roc(distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: npt.ArrayLike) -> OpenSet:
-    """DIR against FPIR, where not all who come are in the gallery. Arguments as of `cumulative_match`.
+    """Return DIR and FPIR for probes that include strangers. Arguments as in `cumulative_match`.
 
-    FPIR: the share of strangers whose nearest entry has d ≤ τ. DIR: the share of the others whose nearest entry is
-    their own, nobody else's being as near, and has d ≤ τ. Source: as of `cumulative_match`.
+    FPIR: the share of strangers whose nearest entry has d ≤ τ. DIR: the share of the others whose own entry is strictly
+    the nearest and has d ≤ τ. Raises InputError. Source: as in `cumulative_match`.
     """
     near, mine = _people(distances, gallery, probes, "open_set_roc")
     known = mine >= 0
@@ -301,7 +303,7 @@ def open_set_roc(distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: npt.A
 def dir_at_fpir(
     distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: npt.ArrayLike, target_fpir: float = 0.01
 ) -> tuple[float, float, float]:
-    """(threshold, FPIR, DIR) at the largest threshold whose FPIR is at most the target. Else as `open_set_roc`."""
+    """Return (threshold, FPIR, DIR) at the largest threshold with an FPIR up to the target. Else as `open_set_roc`."""
     check_rate(target_fpir, "dir_at_fpir: target_fpir")
     curve = open_set_roc(distances, gallery, probes)
     point = Roc(*curve).at_far(target_fpir)
@@ -311,7 +313,7 @@ def dir_at_fpir(
 def _people(
     distances: npt.ArrayLike, gallery: npt.ArrayLike, probes: npt.ArrayLike, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(distances to people (probes, people), which of them each probe is, −1 for none)."""
+    """Return (distances to people (probes, people), the person of each probe, −1 for strangers). Raises InputError."""
     d, entries, seen = np.asarray(distances, np.float64), np.asarray(gallery), np.asarray(probes)
     if d.ndim != 2 or d.shape != (seen.size, entries.size) or d.size == 0:
         raise InputError(

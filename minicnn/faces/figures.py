@@ -1,6 +1,6 @@
-"""Pictures of what encodings say: who is near whom, and what a threshold would do. matplotlib draws them.
+"""Figures of encodings, drawn by matplotlib: nearest people, distances, and the effect of a threshold.
 
-Every function returns a figure; `save` writes one. Rows and columns of matrices, and colours, go by person.
+Every function returns a figure, which `save` writes to a file. Matrices and colours are ordered by person.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SAME, DIFFERENT, LINE, INK = "#2f6690", "#c8553d", "#3a3a3a", "#222222"
 PALE = "#b9c6d2"
 DPI = 150
-MOST_NAMED = 20  # people told apart by colours; nobody can with more
+MOST_NAMED = 20  # people with a colour of their own; more cannot be told apart
 
 
 def matches(
@@ -35,8 +35,9 @@ def matches(
     *,
     faces: Sequence[np.ndarray | None] = (),
 ) -> Figure:
-    """The face that came, (H, W, 3), beside the people it is nearest to, (name, distance) ascending, and a line at the
-    threshold, where there is one. faces: of these people, where pictures are at hand.
+    """Plot a face (H, W, 3) next to the nearest people, and the threshold if there is one.
+
+    people: (name, distance), ascending. faces: pictures of these people, if available.
     """
     figure = _blank(9.8, 4.4)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
@@ -48,8 +49,8 @@ def matches(
     room = max([*far, threshold or 0.0]) * 1.18 or 1.0
     for place, distance in zip(places, far, strict=True):
         label = right.text(distance + room * 0.015, place, f"{distance:.3f}", va="center", fontsize=11, color=INK)
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # over the line
-    rows = max(len(people), 3)  # so that one bar alone is no wall
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # stands out against the line
+    rows = max(len(people), 3)  # keeps a single bar thin
     middle = (len(people) - 1) / 2
     right.set(xlim=(0, room), ylim=(middle + rows / 2 + 0.15, middle - rows / 2 - 0.15), xlabel="distance")
     right.set_yticks(places, [_short(name, 28) for name, _ in people], fontsize=12)
@@ -62,7 +63,7 @@ def matches(
 
 
 def scenes(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
-    """Several pictures (H, W, 3), each under its title."""
+    """Plot several pictures (H, W, 3), each under its title."""
     columns = min(len(pictures), 4 if len(pictures) > 4 else 3)
     rows = -(-len(pictures) // columns)
     figure = _blank(3.3 * columns, 3.5 * rows)
@@ -75,7 +76,7 @@ def scenes(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
 
 
 def two_faces(first: np.ndarray, second: np.ndarray, names: tuple[str, str], verdict: str, same: bool | None) -> Figure:
-    """Two faces, (H, W, 3) each, and between them what was found."""
+    """Plot two faces, (H, W, 3) each, under the verdict on them."""
     figure = _blank(7.4, 4.6)
     for axes, face, name in zip(figure.subplots(1, 2), (first, second), names, strict=True):
         _show(axes, face, _short(name, 30))
@@ -85,9 +86,9 @@ def two_faces(first: np.ndarray, second: np.ndarray, names: tuple[str, str], ver
 
 
 def why(faces: Sequence[np.ndarray], names: Sequence[str], found: Nearness, verdict: str) -> Figure:
-    """Three faces, (H, W, 3) of any size, the last a stranger's, and below each what `why_near` says of it.
+    """Plot three faces, (H, W, 3) of any size, the last a stranger's, above their maps from `why_near`.
 
-    Occlusions share one scale; gradients, of which only the sign and the place count, have one each.
+    Occlusion maps share one scale. Each gradient map has its own, since only its sign and position matter.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -125,7 +126,7 @@ def pairs(
     label: str = "threshold",
     identified: Identified | None = None,
 ) -> Figure:
-    """How near pairs of one person and of two are, (pairs,), their ROC, and what a gallery would do, where known."""
+    """Plot distances of pairs (pairs,) of one person and of two, their ROC, and identification rates if given."""
     count = 2 if identified is None else 3
     figure = _blank(4.9 * count, 4.4)
     panels = figure.subplots(1, count)
@@ -137,8 +138,9 @@ def pairs(
 
 
 def people(encodings: np.ndarray, labels: np.ndarray, names: Sequence[str], distances: np.ndarray) -> Figure:
-    """All distances (N, N) between pictures as a matrix, person by person, and the encodings (N, D) in the plane of
-    their two principal components. labels: (N,), numbers into names, ascending.
+    """Plot all distances (N, N) between pictures as a matrix, and encodings (N, D) in their principal plane.
+
+    labels: (N,), indices into `names`, ascending.
     """
     figure = _blank(13.2, 5.2)
     matrix, plane = figure.subplots(1, 2)
@@ -148,8 +150,9 @@ def people(encodings: np.ndarray, labels: np.ndarray, names: Sequence[str], dist
 
 
 def principal_plane(encodings: np.ndarray) -> tuple[np.ndarray, float]:
-    """(N, 2) places of encodings (N, D) along their first two principal components, and the share of their variance
-    that these hold. Of one encoding, or of encodings that are all the same, both are 0.
+    """Return the first two principal components (N, 2) of encodings (N, D), and their share of the variance.
+
+    Both are 0 for a single encoding, or if all are the same.
     """
     centred = encodings.astype(np.float64) - encodings.mean(axis=0, dtype=np.float64)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
@@ -161,7 +164,7 @@ def principal_plane(encodings: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _blank(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, with room at its edges."""
+    """Return an empty figure, width × height in inches, with padding at its edges."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -175,7 +178,7 @@ def _show(axes: Axes, face: np.ndarray, title: str) -> None:
 
 
 def _thumbnails(axes: Axes, faces: Sequence[np.ndarray | None], room: float) -> None:
-    """Small faces at the right of the bars that they belong to."""
+    """Draw small faces to the right of their bars."""
     for place, face in enumerate(faces):
         if face is not None:
             inset = axes.inset_axes((room * 1.01, place - 0.42, room * 0.17, 0.84), transform=axes.transData)
@@ -206,7 +209,7 @@ def _histograms(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | 
             d[kind], edges.tolist(), weights=weights, color=colour, alpha=0.62, label=f"{name}: {kind.sum():,} pairs"
         )
     axes.set(xlabel="distance", ylabel="% of pairs of this kind", xlim=(0, edges[-1]))
-    axes.set_ylim(top=axes.get_ylim()[1] * 1.22)  # for the legend
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.22)  # space for the legend
     axes.legend(frameon=False, fontsize=10.5, loc="upper right")
     if threshold is None:
         axes.set_title(f"distances of {len(d):,} pairs", fontsize=12)
@@ -236,7 +239,7 @@ def _roc(axes: Axes, d: np.ndarray, same: np.ndarray, threshold: float | None) -
 
 
 def _identification(axes: Axes, found: Identified) -> None:
-    """CMC and the open set have one ordinate, a share of people found, and share the panel."""
+    """Plot CMC and open-set rates in one panel; both are shares of people found."""
     low = 1e-3
     axes.plot(np.maximum(found.fpir, low), found.dir, color=DIFFERENT, linewidth=2.2, drawstyle="steps-post")
     axes.set(xscale="log", xlim=(low, 1), ylim=(0, 1.02))
@@ -299,5 +302,5 @@ def _plain(axes: Axes, grid: Any) -> None:
 
 
 def _short(name: str, width: int = 20) -> str:
-    """In so many letters."""
+    """Return the name shortened to `width` characters."""
     return literal(elided(name, width))

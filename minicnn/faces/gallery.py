@@ -1,4 +1,4 @@
-"""A gallery: the people who are known, and whether a face is one of theirs."""
+"""Galleries: enrolled people, and the identification of faces."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from minicnn.text import listed, spelled
 
 
 class Gallery:
-    """The people who are known to an encoder.
+    """The people known to an encoder.
 
-    encoder: any network whose card says how long its encodings are and how they compare; pictures are of the size on
-    its card. threshold: of one comparison, d ≤ threshold meaning the same person; or a Calibration, which knows the
-    stricter one for many. head: scores encodings instead of the card's metric, by 1 − the probability of one person.
-    score: how far a person is, of whom there are several pictures: "min", as far as the nearest; "mean", as all in the
-    mean; "nearest", as the `neighbours` nearest in the mean. any_quality: judge, too, faces that are seen too badly.
+    encoder: any network whose card gives the length and the metric of its encodings.
+    threshold: for one comparison, d ≤ threshold means the same person. A Calibration also gives the stricter threshold
+    for many comparisons. head: score encodings by 1 − the probability of one person, in place of the card's metric.
+    score: how to combine the distances to several pictures of one person: "min", the smallest; "mean"; or "nearest",
+    the mean of the `neighbours` smallest. any_quality: also judge faces of poor quality.
 
-    Pictures are paths, photographs, in which faces are looked for, faces that `find` has found, or crops: arrays
-    (H, W, 3) of the size on the encoder's card. RGB, floats in [0, 1] or uint8.
+    Pictures are paths, photographs, faces from `find`, or crops: arrays (H, W, 3) of the size on the encoder's card.
+    Arrays are RGB, floats in [0, 1] or uint8. Faces are detected in photographs.
 
     Nothing is written before `save`. Raises InputError.
     """
@@ -59,12 +59,12 @@ class Gallery:
         check_passable(threshold if isinstance(threshold, Calibration) else None)
         self._settings = Settings.checked(threshold, head, score, neighbours, dimensions)
         self.any_quality = any_quality
-        self._set_in_file = False  # whether the settings are those of a file, and not to be written over others
+        self._set_in_file = False  # True if the settings come from a file and must not replace others
         self._records = Records.empty(dimensions)
         self._journal = Journal()
         self._ready: Lookup | None = None
 
-    # Who is in it
+    # Enrolment
 
     @property
     def people(self) -> dict[str, int]:
@@ -72,7 +72,7 @@ class Gallery:
         return self._records.counts
 
     def list(self) -> Sequence[str]:
-        """The names, in the order of enrolment."""
+        """Return the names, in the order of enrolment."""
         return [*self._records.people]
 
     def __len__(self) -> int:
@@ -85,16 +85,16 @@ class Gallery:
         return f"<Gallery of {self._identity['model']}: {len(self)} people, {len(self._records)} pictures>"
 
     def encodings(self, name: str) -> np.ndarray:
-        """(pictures, D) float32 of one person."""
+        """Return the encodings of one person, (pictures, D) float32. Raises InputError."""
         return self._records.of(self._known(name, "encodings"))
 
     def enroll(self, name: str, images: Any) -> Enrolment:
-        """Add pictures of a person, who may be new.
+        """Add pictures of a person, who may be new, and return an Enrolment.
 
-        images: one picture, or several: an array (N, H, W, 3) or any iterable. Of several faces in a photograph the
-        largest is taken. A picture that is here already is passed over, and so is a face that is seen too badly. Said
-        as well, though enrolled: a picture that is farther than the threshold from all others of this person, and one
-        that is within it of somebody else. Raises InputError; the gallery then is as it was.
+        images: one picture or several, as an array (N, H, W, 3) or any iterable. The largest face of each photograph is
+        used. Pictures that are already enrolled, and faces of poor quality, are skipped. Some pictures are enrolled but
+        reported: those farther than the threshold from all others of this person, and those within it of somebody else.
+        Raises InputError and leaves the gallery unchanged then.
         """
         self._check_order("enroll", name, images)
         name = proper_name(name, "enroll")
@@ -119,7 +119,7 @@ class Gallery:
         return report
 
     def _encoded(self, function: str, images: Any, which: int | str) -> tuple[Sequence[Candidate], np.ndarray]:
-        """The faces that are meant in pictures, and their encodings (faces, D)."""
+        """Return the chosen faces in pictures, and their encodings (faces, D)."""
         shown: MutableSequence[Candidate] = []
 
         def crops() -> Iterator[Any]:
@@ -130,17 +130,17 @@ class Gallery:
         return shown, encode(self.encoder, crops())
 
     def _outliers(self, before: np.ndarray, encodings: np.ndarray, new: Sequence[int]) -> tuple[tuple[int, float], ...]:
-        """(picture, distance to the nearest other of this person) of the new ones beyond the threshold."""
+        """Return (picture, distance to the nearest other of this person) of new pictures beyond the threshold."""
         everything = np.concatenate([before, encodings[new]])
         if len(everything) == 1 or not len(new):  # there is no other
             return ()
         found = self._lookup.between(encodings[new], everything)
-        found[np.arange(len(new)), len(before) + np.arange(len(new))] = np.inf  # from itself
+        found[np.arange(len(new)), len(before) + np.arange(len(new))] = np.inf  # exclude itself
         nearest = found.min(axis=1).tolist()
         return tuple((i, d) for i, d in zip(new, nearest, strict=True) if not is_same(d, self.threshold))
 
     def _lookalikes(self, name: str, encodings: np.ndarray, new: Sequence[int]) -> tuple[tuple[int, str, float], ...]:
-        """(picture, somebody else, distance) of the new ones within the threshold."""
+        """Return (picture, somebody else, distance) of new pictures within the threshold."""
         if len(self) <= (name in self._records.people) or not len(new):
             return ()
         nearest = self._lookup.nearest(encodings[new], 2)
@@ -150,14 +150,14 @@ class Gallery:
         )
 
     def remove(self, name: str) -> int:
-        """Remove a person and all encodings; returns how many these were."""
+        """Remove a person, and return the number of encodings removed. Raises InputError for an unknown name."""
         name = self._known(name, "remove")
         count = self.people[name]
         self._change(partial(Records.remove, name=name))
         return count
 
     def rename(self, name: str, new: str) -> None:
-        """Call a person otherwise."""
+        """Rename a person. Raises InputError for an unknown name, or if the new name is taken."""
         name, new = self._known(name, "rename"), proper_name(new, "rename")
         if new in self._records.people and new != name:
             raise InputError(f"rename: {new!r} is in the gallery already; expected a name that is not")
@@ -177,18 +177,18 @@ class Gallery:
             )
 
     def _known(self, name: Any, function: str) -> str:
-        """The name as it is enrolled. Raises InputError where it is not."""
+        """Return the name as it is enrolled. Raises InputError if it is not."""
         name = proper_name(name, function)
         if name not in self._records.people:
             names = listed(self._records.people) or "nobody"
             raise InputError(f"{function}: {name!r} is not in the gallery; it has {names}")
         return name
 
-    # Who is it
+    # Verification and identification
 
     @property
     def threshold(self) -> float:
-        """Of one comparison: what `verify` holds a distance to."""
+        """The threshold for one comparison, used by `verify`."""
         return self._settings.threshold
 
     @threshold.setter
@@ -199,31 +199,32 @@ class Gallery:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the threshold is from, where it was calibrated."""
+        """The Calibration that the threshold comes from, or None."""
         return self._settings.calibration
 
     @property
     def head(self) -> PairHead | None:
-        """What scores encodings; None for the metric on the encoder's card."""
+        """The head that scores encodings; None for the metric on the encoder's card."""
         return self._settings.head
 
     @property
     def comparisons(self) -> int:
-        """How often a stranger is compared: with every picture, or where pictures are averaged with every person."""
+        """Number of comparisons with a stranger: one per picture, or per person if pictures are averaged."""
         return self._settings.comparisons(self._records)
 
     @property
     def identification_threshold(self) -> float:
-        """Of as many comparisons as there are: what `identify` holds a distance to.
+        """The threshold for all comparisons of an identification, used by `identify`.
 
-        With a Calibration it is stricter the more people there are, so that a stranger passes no oftener than at one
-        comparison. A plain number is taken for all galleries alike, though none is right for all.
+        With a Calibration it becomes stricter with more people, so that strangers pass no more often than in one
+        comparison. A plain number is used for galleries of every size, although it cannot fit all of them.
         """
         return self.calibration.for_gallery(self.comparisons) if self.calibration else self.threshold
 
     def verify(self, name: str, image: Any) -> Verification:
-        """Compare a picture with the pictures of a person, the nearest of several faces. Raise InputError, also for an
-        unknown name and where there is no face.
+        """Compare a picture with the pictures of a person, and return a Verification.
+
+        Of several faces in the picture, the nearest counts. Raises InputError for an unknown name or without a face.
         """
         self._check_order("verify", name, image)
         name = self._known(name, "verify")
@@ -234,7 +235,7 @@ class Gallery:
         if not shown:
             raise InputError("verify: no face was found in image; expected one")
         distances = [self._lookup.from_person(encoding[None], name) for encoding in encodings]
-        # One that can be judged comes first, however far it is.
+        # Faces that can be judged come first, whatever their distance.
         best = min(range(len(shown)), key=lambda i: (bool(shown[i].problem), distances[i]))
         problem, distance = shown[best].problem, distances[best]
         same = None if problem else bool(is_same(distance, self.threshold))
@@ -244,11 +245,10 @@ class Gallery:
         return Verification(name, same, distance, self.threshold, probability, picture, why, shown[best].face)
 
     def identify(self, image: Any, *, matches: int = 5, faces: int | str = "largest") -> Any:
-        """Whose face it is, or that it is nobody's here: an Identification, and a list of them for several pictures.
+        """Identify a face, and return an Identification, or a list of them for several pictures.
 
-        image: as of `enroll`. matches: how many people, the nearest, the result lists. faces: which face of a
-        photograph, as of `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also where nobody
-        is enrolled.
+        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: which face of a photograph,
+        as in `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also if the gallery is empty.
         """
         if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")
@@ -263,7 +263,7 @@ class Gallery:
         return results[0] if is_one(image) and faces != "all" else results
 
     def identify_all(self, image: Any, *, matches: int = 5) -> Sequence[Identification]:
-        """Whose the faces in one picture are, all of them, the surest face first. As of `identify`."""
+        """Identify all faces in one picture, by descending detection score. Otherwise as `identify`."""
         return list(self.identify(image, matches=matches, faces="all"))
 
     def _verdict(self, shown: Candidate, encoding: np.ndarray, matches: tuple[Match, ...]) -> Identification:
@@ -297,8 +297,9 @@ class Gallery:
         return self._ready
 
     def distances(self) -> tuple[np.ndarray, np.ndarray]:
-        """(d, labels): how far every enrolled picture is from every other, (N, N), and whose each is, (N,), numbers
-        into `list()`, person by person. Takes 8 N² bytes.
+        """Return the distances (N, N) between all enrolled pictures, and labels (N,), indices into `list()`.
+
+        Pictures are sorted by person. Takes 8 N² bytes.
         """
         records = self._records.grouped()
         return self._lookup.between(records.encodings, records.encodings), records.labels
@@ -306,11 +307,11 @@ class Gallery:
     # Files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the gallery; a killed process leaves the file as it was. It is readable by its owner alone.
+        """Write the gallery atomically, to a file that only its owner can read.
 
-        Where a gallery of this encoder is there already, what it holds stays, and what was changed here is changed
-        there: two processes that save lose nothing of each other's. For this gallery instead of the old one, delete the
-        file first. Raises InputError, MissingFileError, or LoadError for a file that is damaged or of another encoder.
+        If the file is a gallery of the same encoder, the changes made here are applied to its content. Two processes
+        that save therefore lose nothing. To replace a gallery, delete the file first. Raises InputError,
+        MissingFileError, or LoadError for a file that is damaged or of another encoder.
         """
         target = gallery_file.target_of(path, "save")
         if identity(self.encoder) != self._identity:
@@ -322,7 +323,7 @@ class Gallery:
         self._take(target, records, settings, sha256)
 
     def _joined_with(self, target: Path) -> tuple[Records, Settings]:
-        """Ours, upon what a file holds."""
+        """Return our records and settings, merged with those in a file."""
         facts = gallery_file.facts_of(target)
         with named(target, "gallery"):
             check_same_encoder(facts, self._identity)
@@ -336,9 +337,9 @@ class Gallery:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], encoder: Any) -> Gallery:
-        """The gallery in a file. Encodings of more than 64 MB stay there and are searched where they lie.
+        """Load a gallery from a file. Encodings of more than 64 MB are memory-mapped.
 
-        Raises InputError, MissingFileError, or LoadError for a file that is damaged or was made by another encoder.
+        Raises InputError, MissingFileError, or LoadError for a file that is damaged or of another encoder.
         """
         target = gallery_file.target_of(path, "load")
         content = gallery_file.read(target)
@@ -350,14 +351,14 @@ class Gallery:
         return gallery
 
     def _take(self, target: Path, records: Records, settings: Settings, sha256: str) -> None:
-        """What a file holds now is what is here."""
+        """Adopt the content of a file that was just read or written."""
         self._records, self._settings, self._set_in_file = records, settings, True
         self._journal.mark(target, sha256)
         self._ready = None
 
 
 def _new_among(encodings: np.ndarray, before: np.ndarray) -> list[int]:
-    """Those that are not among `before`, nor among those that come earlier."""
+    """Return the indices of encodings that are neither in `before` nor earlier in `encodings`."""
     new: list[int] = []
     for i, encoding in enumerate(encodings):
         known = np.concatenate([before, encodings[new]])

@@ -1,7 +1,7 @@
-"""Galleries in files: plain HDF5 that says which network its encodings are of, readable by its owner alone.
+"""Gallery files: HDF5 that records the encoder of its encodings, readable only by its owner.
 
-Attributes say what the encodings are and when they count as near. `encodings` (N, D) float32 lie in one piece, so that
-a large file can be searched where it lies; `people` is JSON in UTF-8, {name: how many of the encodings, in order}.
+Attributes describe the encoder and the settings. `encodings` (N, D) float32 is contiguous, so that a large file can be
+memory-mapped. `people` is JSON in UTF-8, {name: number of encodings, in order}.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from minicnn.hdf5.seals import USER_BLOCK, seal
 from minicnn.text import one_line
 
 FORMAT = "minicnn-gallery-1"
-COPIED = 64 * 2**20  # bytes; larger encodings stay in the file
-MAPPED = sys.platform != "win32"  # which replaces no file that is mapped
-BLOCK = 2**16  # encodings looked at once
-ATTEMPTS = 10  # at reading a file that others write meanwhile
+COPIED = 64 * 2**20  # bytes; larger encodings are memory-mapped
+MAPPED = sys.platform != "win32"  # Windows cannot replace a mapped file
+BLOCK = 2**16  # encodings checked at once
+ATTEMPTS = 10  # to read a file that others write meanwhile
 PATIENCE = 60.0  # seconds to wait for another process that writes
 
 
 @dataclass(frozen=True)
 class Content:
-    """A gallery as a file has it. facts: its attributes. arrays: what a head has learned, {name: array}."""
+    """The content of a gallery file. facts: its attributes. arrays: parameters of a head, {name: array}."""
 
     facts: Mapping[str, str | int | float]
     records: Records
@@ -45,7 +45,7 @@ class Content:
 
     @property
     def sha256(self) -> str:
-        """The checksum of everything."""
+        """Checksum of the whole content."""
         total = Checksum()
         facts = sorted((key, value) for key, value in self.facts.items() if key != "sha256")
         for name, array in sorted({"facts": _json(facts), **self.datasets()}.items()):
@@ -54,7 +54,7 @@ class Content:
         return total.hexadecimal()
 
     def datasets(self) -> dict[str, np.ndarray]:
-        """What the file holds besides attributes."""
+        """Return {name: array} of all datasets."""
         people = _json(list(self.records.counts.items()))
         return {"encodings": self.records.encodings, "people": people, **self.arrays}
 
@@ -67,19 +67,19 @@ def _json(value: Any) -> np.ndarray:
 
 
 def read(path: Path) -> Content:
-    """The gallery in a file. Raises MissingFileError, or LoadError for one that is damaged or none."""
+    """Read a gallery file. Raises MissingFileError, or LoadError for a file that is damaged or not a gallery."""
     for _ in range(ATTEMPTS - 1):
         before = _state(path)
         try:
             return _read(path)
-        except LoadError:  # perhaps because it was replaced meanwhile
+        except LoadError:  # it may have been replaced meanwhile
             if before == _state(path):
                 raise
     return _read(path)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """What is other when another process has saved meanwhile; None where there is no file."""
+    """Return a value that changes when another process saves the file; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -105,7 +105,7 @@ def _read(path: Path) -> Content:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What a file says about itself, its encodings unread. Raises as `read`."""
+    """Return the attributes of a file without reading its encodings. Raises as `read` does."""
     with opened(path, "gallery") as file:
         return _facts(file)
 
@@ -121,7 +121,7 @@ def _facts(file: Source) -> dict[str, Any]:
 
 
 def _entry(file: Source, name: str, size: int) -> Any:
-    """An array's entry, in a file of so many bytes."""
+    """Return the Entry of an array. size: bytes of the file. Raises LoadError if it is missing or truncated."""
     entry = file.listing.arrays.get(name)
     if entry is None or entry.stored is None or entry.shape is None or entry.brain_float:
         raise LoadError(f"it holds no array {name!r}; expected {FORMAT!r}, as minicnn saves galleries")
@@ -169,7 +169,7 @@ def _people(text: np.ndarray, encodings: int) -> dict[str, int]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """While this lasts no other process writes the gallery. The system lets go when a process dies."""
+    """Lock the gallery against other writers. The system releases the lock if a process dies. Raises InputError."""
     import filelock
 
     lock = filelock.FileLock(str(path.with_name(f".{path.name}.lock")))
@@ -177,7 +177,7 @@ def alone(path: Path) -> Iterator[None]:
         lock.acquire(timeout=PATIENCE)
     except filelock.Timeout:
         raise InputError(f"gallery {str(path)!r}: another process has been writing it for {PATIENCE:.0f} s") from None
-    except (OSError, NotImplementedError) as problem:  # the latter where a file system has no locks
+    except (OSError, NotImplementedError) as problem:  # the latter on file systems without locks
         raise InputError(f"gallery {str(path)!r} cannot be written ({one_line(problem)})") from problem
     try:
         yield
@@ -186,12 +186,12 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def write(path: Path, content: Content) -> str:
-    """The file, whole or as it was; inside `alone`. Returns its checksum. Raises InputError or MissingFileError."""
+    """Write the file atomically, inside `alone`, and return its checksum. Raises InputError or MissingFileError."""
     facts = {**content.facts, "format": FORMAT}
     content = Content(facts, content.records.grouped(), content.arrays)
     sha256 = content.sha256
     try:
-        mode = stat.S_IMODE(path.stat().st_mode) if os.path.exists(path) else 0o600  # as its owner has made it since
+        mode = stat.S_IMODE(path.stat().st_mode) if os.path.exists(path) else 0o600  # or as the owner has set it
         with replacing(path, name=f".{path.name}.part", mode=mode) as beside:
             _write(beside, {**facts, "sha256": sha256}, content.datasets())
             seal(beside)
@@ -203,7 +203,7 @@ def write(path: Path, content: Content) -> str:
 def _write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     import h5py
 
-    # Nobody else knows of the file, and some file systems have no locks.
+    # The file is private until renamed, and some file systems have no locks.
     with h5py.File(path, "w", locking=False, userblock_size=USER_BLOCK) as file:
         for key, value in facts.items():
             file.attrs[key] = value
@@ -212,14 +212,14 @@ def _write(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray
 
 
 def target_of(path: Any, name: str) -> Path:
-    """The file that a path leads to, whatever links are on the way. Raises InputError or MissingFileError."""
+    """Return the file that a path leads to, with links resolved. Raises InputError or MissingFileError."""
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{name}: path is a {type(path).__name__}; expected the path of a gallery")
     shown = f"{name}: path {one_line(repr(os.fspath(path)))}"
     try:
         target = Path(os.path.realpath(os.fsdecode(path)))
         in_folder, is_folder = os.path.isdir(target.parent), os.path.isdir(target)
-    except (OSError, ValueError) as problem:  # too long, or with a letter that no path has
+    except (OSError, ValueError) as problem:  # too long, or with an invalid character
         raise InputError(f"{shown} is none ({one_line(problem.args[-1])}); expected the path of a gallery") from problem
     if not in_folder:
         raise MissingFileError(f"{shown} is in a folder that does not exist")

@@ -1,4 +1,4 @@
-"""One row for each differentiable function of this room; see minicnn/gradients/cases.py."""
+"""Gradient check cases for each differentiable function of this package; see minicnn/gradients/cases.py."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,8 +1,8 @@
-"""What sits on an encoder: is this pair one person, and which of the known people is it?
+"""Heads on top of an encoder: comparison of pairs, and classification of known people.
 
-A Siamese network is one encoder that is called twice, head(encoder(x), encoder(y)), and both calls add to the gradients
-of the same parameters. Source: Bromley et al. 1993; the heads: Taigman, Yang, Ranzato & Wolf 2014 (DeepFace), which
-trained its encoder as a classifier and put them on top.
+A Siamese network calls one encoder twice, head(encoder(x), encoder(y)), and both calls add to the gradients of the same
+parameters. Source: Bromley et al. 1993; heads on an encoder that was trained as a classifier: Taigman, Yang, Ranzato &
+Wolf 2014 (DeepFace).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from minicnn.tensor import Tensor
 
 @op
 def chi_square(f, g):
-    """(f − g)² / (f + g), elementwise with broadcasting: a difference counts more where there is little of either.
+    """Return (f − g)² / (f + g), elementwise with broadcasting.
 
-    f, g: of 0 or more, such as what a ReLU gives. Where both are 0, χ² and its gradient are 0.
+    f, g: ≥ 0, such as the output of a ReLU. Raises InputError for others. Where both are 0, χ² and its gradient are 0.
 
     ∂χ²/∂f = (f − g)(f + 3g) / (f + g)²,  ∂χ²/∂g = −(f − g)(3f + g) / (f + g)².     Source: Taigman et al., section 4.1.
     """
@@ -47,8 +47,8 @@ def chi_square(f, g):
     return difference * part(difference), backward
 
 
-# φ of each kind, and what a head that has learned nothing yet weighs it by: so that for unit vectors at a distance of 1
-# the sum is near 1, and the probability near one half.
+# φ of each kind, and its initial weight. For unit vectors at a distance of 1, the sum is then near 1 and the
+# probability near ½.
 KINDS: dict[str, tuple[Callable[[Any, Any], Tensor], Callable[[int], float]]] = {
     "l1": (lambda f, g: ops.abs(ops.sub(f, g)), lambda dimensions: dimensions**-0.5),
     "l2": (lambda f, g: ops.square(ops.sub(f, g)), lambda dimensions: 1.0),
@@ -57,14 +57,14 @@ KINDS: dict[str, tuple[Callable[[Any, Any], Tensor], Callable[[int], float]]] = 
 
 
 class PairHead(nn.Module):
-    """Whether two encodings are of one person: the logit z = Σ wₖ φₖ + b, of which the sigmoid is the probability.
+    """The probability that two encodings are of one person: the sigmoid of the logit z = Σ wₖ φₖ + b.
 
     head(f, g): f and g (…, D), with broadcasting -> z (…). Train it, and the encoder below, by
     ops.binary_cross_entropy(head(f, g), same): ∂L/∂z = (ŷ − y) / N and ∂L/∂f = (ŷ − y) / N · w · ∂φ/∂f.
 
-    kind: "l1", φ = |f − g|; "l2", φ = (f − g)²; "chi2", φ = (f − g)² / (f + g), for features of 0 or more only.
-    dimensions: D. The first w is one negative number, with which the head is a threshold for the plain distance.
-    Source: Taigman et al. 2014, sections 4.1 and 4.2.
+    kind: "l1", φ = |f − g|; "l2", φ = (f − g)²; or "chi2", φ = (f − g)² / (f + g), only for features ≥ 0.
+    dimensions: D. Initially all w are the same negative number, so the head is a threshold on the plain distance.
+    Raises InputError. Source: Taigman et al. 2014, sections 4.1 and 4.2.
     """
 
     def __init__(self, kind: str = "l1", dimensions: int = 128) -> None:
@@ -76,7 +76,7 @@ class PairHead(nn.Module):
         self.w = Tensor(np.full(dimensions, -weight(dimensions), np.float32), requires_grad=True)
         self.b = Tensor(np.ones((), np.float32), requires_grad=True)
 
-    def __call__(self, f: Any, g: Any) -> Tensor:  # type: ignore[override]  # of two, where a layer has one input
+    def __call__(self, f: Any, g: Any) -> Tensor:  # type: ignore[override]  # a layer has one input, a head two
         for name, shape in (("f", np.shape(f)), ("g", np.shape(g))):
             if shape[-1:] != self.w.shape:
                 size = self.w.size
@@ -84,24 +84,24 @@ class PairHead(nn.Module):
         return ops.matmul(KINDS[self.kind][0](f, g), self.w) + self.b
 
     def probability(self, f: Any, g: Any) -> Tensor:
-        """That f and g are of one person: between 0 and 1, (…)."""
+        """Return the probability that f and g, (…, D), are of one person: (…)."""
         return ops.sigmoid(self(f, g))
 
 
 class IdentityClassifier(nn.Module):
-    """Which of the people it was trained on: logits x w + b, one a person. An encoder learns by it, then it is dropped.
+    """A linear classifier of the people in the training set, with logits x w + b. It is dropped after training.
 
-    loss() is the cross entropy: ∂L/∂x = (softmax − target) wᵀ / N. What it cannot do is meet somebody new: a person
-    more is a column more, and training again. Source: Taigman et al. 2014, section 3.
+    loss() is the cross entropy: ∂L/∂x = (softmax − target) wᵀ / N. A new person needs another column of w, and training
+    again. Source: Taigman et al. 2014, section 3.
     """
 
     def __init__(self, dimensions: int, people: int, *, seed: nn.Seed = None) -> None:
         self.logits = nn.Linear(dimensions, people, seed=seed)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encodings (N, D) -> logits (N, people)."""
+        """Return logits (N, people) of encodings (N, D)."""
         return self.logits(x)
 
     def loss(self, x: Any, labels: Any, *, smoothing: float = 0.0) -> Tensor:
-        """The mean cross entropy of encodings (N, D) whose people are `labels`, (N,) integers."""
+        """Return the mean cross entropy of encodings (N, D). labels: (N,) integers, the person of each."""
         return ops.cross_entropy(self(x), labels, smoothing=smoothing)

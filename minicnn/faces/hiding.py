@@ -1,8 +1,8 @@
-"""Make faces in a picture unrecognizable, for good.
+"""Irreversible anonymization of faces in a picture.
 
-Of a head nine colours are left, the means of three by three tiles, smoothly joined. Nothing else of its pixels goes
-into the result, so there is nothing to undo. Each colour is made lighter or darker at random: else one could hide other
-pictures of the same person and compare colours. Rings are drawn over it: an encoder finds a smooth blur near many
+Each head is replaced with nine colours, the means of 3 × 3 tiles, smoothly interpolated. No other information about its
+pixels remains. Each colour is randomly brightened or darkened. Otherwise, hiding other pictures of the same person and
+comparing the colours could identify them. Rings are drawn on top, because an encoder places a plain blur near many
 people, and rings near nobody.
 """
 
@@ -19,16 +19,16 @@ from minicnn.faces.detection import Detection, Windows, as_picture, detect, supp
 from minicnn.faces.snapshots import Face, turned_back
 from minicnn.models.cascade import MTCNN
 
-SMALLEST = 20.0  # pixels of a face that is looked for: smaller ones say nothing
-DOUBTFUL = (0.5, 0.6, 0.6)  # scores from which on something is hidden: better too much than too little
-LYING = (0.6, 0.7, 0.95)  # the same of faces that lie or stand on their heads, which are rare
-TILES, NOISE = 3, 0.1  # tiles a side whose means stay, and the deviation of the light that is added to each
-WAVE, DEPTH = 0.3, 0.12  # from one ring to the next, in sides of the face, and how light and dark the rings are
-HEAD, SOFT = (1.45, 1.6), 1.15  # width and height that are hidden, in those of the face, and where the edge ends
+SMALLEST = 20.0  # pixels; smaller faces cannot be recognized
+DOUBTFUL = (0.5, 0.6, 0.6)  # minimum scores for upright faces; low, since false positives do less harm
+LYING = (0.6, 0.7, 0.95)  # minimum scores for rotated faces, which are rare
+TILES, NOISE = 3, 0.1  # tiles per side, and deviation of the brightness added to each
+WAVE, DEPTH = 0.3, 0.12  # distance between rings in sides of the face, and their amplitude
+HEAD, SOFT = (1.45, 1.6), 1.15  # size of the hidden ellipse relative to the face, and of its soft edge
 
 
 def everybody(picture: Any, *, min_size: float = SMALLEST, detector: MTCNN | None = None) -> list[Face]:
-    """Find all that may be a face, however it is turned. Arguments and errors as of `find`."""
+    """Find everything that may be a face, in any orientation. Arguments and errors as in `find`."""
     image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     found = []
     for turn in (0, 90, 180, 270):
@@ -42,10 +42,10 @@ def everybody(picture: Any, *, min_size: float = SMALLEST, detector: MTCNN | Non
 
 
 def hide(image: Any, found: Sequence[Face] | None = None, *, seed: int | None = None) -> np.ndarray:
-    """Return a copy of the picture, (H, W, 3) floats in [0, 1], in which nobody recognizes these faces.
+    """Return a copy of the picture, (H, W, 3) floats in [0, 1], in which these faces cannot be recognized.
 
-    found: the faces to hide, of `everybody` when left out. seed: None draws from the system's entropy. Whom the
-    detector does not find stays as they are: look at the result. Raises InputError.
+    found: the faces to hide; default: those from `everybody`. seed: None draws from the system's entropy. Faces that
+    the detector misses remain visible, so check the result. Raises InputError.
     """
     picture = images.as_image(image, name="hide: image")
     random = np.random.default_rng(seed)
@@ -55,7 +55,7 @@ def hide(image: Any, found: Sequence[Face] | None = None, *, seed: int | None = 
 
 
 def _cover(picture: np.ndarray, box: np.ndarray, random: np.random.Generator) -> None:
-    """Put an ellipse about the box, which is soft at the outside, over it."""
+    """Paint an ellipse with a soft edge over the box, in place."""
     height, width = picture.shape[:2]
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * HEAD / 2
     left, top = np.clip(np.floor(middle - SOFT * half), 0, (width - 1, height - 1)).astype(int)

@@ -1,4 +1,4 @@
-"""Which of the people enrolled are nearest: by the search where it serves, else by every distance there is."""
+"""Lookup of the nearest people: by the search index if possible, or else by all distances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minicnn.faces.settings import Settings
 
 
 class Lookup:
-    """Records to be asked for those near. metric: what the card says, for settings without a head."""
+    """Records prepared for queries. metric: that of the card, for settings without a head."""
 
     def __init__(self, records: Records, settings: Settings, metric: str) -> None:
         self.records, self.settings = records, settings
@@ -24,21 +24,21 @@ class Lookup:
         self._most: np.ndarray | None = None
 
     def between(self, encodings: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """How far encodings are from others, be they enrolled or not: (encodings, others) float64."""
+        """Return the distances between any encodings, (encodings, others) float64."""
         return scoring.all_distances(self._apart, encodings, others)
 
     def from_person(self, encoding: np.ndarray, person: str) -> float:
-        """How far one encoding (1, D) is from a person, by all pictures of theirs."""
+        """Return the distance of one encoding (1, D) from a person, over all pictures of theirs."""
         found = self.between(encoding, self.records.of(person))
         labels = np.zeros(found.shape[1], np.int64)
         return float(scoring.people_distances(found, labels, 1, self.settings.score, self.settings.neighbours)[0, 0])
 
     def picture_of(self, encoding: np.ndarray, person: str) -> int:
-        """The number, from 1, of the person's picture that is nearest to one encoding (1, D)."""
+        """Return the number, from 1, of the person's picture that is nearest to one encoding (1, D)."""
         return 1 + int(self.between(encoding, self.records.of(person)).argmin())
 
     def nearest(self, encodings: np.ndarray, count: int) -> Sequence[tuple[Match, ...]]:
-        """The people nearest to each encoding, at most so many."""
+        """Return the nearest people to each encoding, at most `count`."""
         people, count = self.records.people, min(count, len(self.records.people))
         if self._searchable:
             return [self._first_people(row, count) for row in zip(*self._search(encodings, count), strict=True)]
@@ -49,15 +49,15 @@ class Lookup:
         return [tuple(Match(people[i], float(row[i])) for i in best) for row, best in zip(found, order, strict=True)]
 
     def _search(self, encodings: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """(distances, places) of as many pictures as may be needed to meet so many people."""
+        """Return (distances, places) of enough pictures to include `count` people."""
         if self._index is None or self._most is None:
             self._index = Index(self.records.encodings)
             self._most = np.sort(np.bincount(self.records.labels))[::-1]
-        # Before the last of `count` people the others may come with all their pictures.
+        # All pictures of the other people may come before the last of `count` people.
         return self._index.nearest(encodings, int(self._most[: count - 1].sum()) + 1)
 
     def _first_people(self, row: tuple[np.ndarray, np.ndarray], count: int) -> tuple[Match, ...]:
-        """From the distances and places of pictures, ascending, those of people."""
+        """Return people from the distances and places of pictures, ascending."""
         distances, places = row
         nearest: dict[int, float] = {}
         for label, distance in zip(self.records.labels[places].tolist(), distances.tolist(), strict=True):

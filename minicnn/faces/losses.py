@@ -1,12 +1,12 @@
-"""What training an encoder of faces makes small: costs of triplets, of pairs, and of distances to centres.
+"""Losses for training an encoder of faces, on triplets and pairs.
 
-Each is one function with its gradient beside it. Encodings are (N, D), best of unit length; every loss is a scalar.
+Encodings are (N, D), preferably of unit length. Every loss is a scalar.
 
-    triplet_loss        one anchor, one picture of the same person, one of another
-    batch_triplet_loss  the same of the rows of one batch, for triplets that mine_triplets has found there
+    triplet_loss        an anchor, a picture of the same person, and one of another
+    batch_triplet_loss  the same for rows of one batch, with triplets from mine_triplets
     contrastive_loss    two pictures, of one person or of two
 
-Beside them stands centre_loss, in centres.py.
+See also centre_loss, in centres.py.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ REDUCTIONS = ("sum", "mean", "active", "none")
 
 @op
 def triplet_loss(anchor, positive, negative, *, margin=0.2, reduction="sum", squared=True):
-    """[‖A − P‖² − ‖A − N‖² + margin]₊: an anchor shall be nearer to its own person than to another, by a margin.
+    """Return [‖A − P‖² − ‖A − N‖² + margin]₊: an anchor must be nearer to its own person than to another, by a margin.
 
     anchor, positive, negative: (T, D), or (D,) for one triplet.
-    margin: a number; 0 is satisfied by an encoder that maps everybody to one point. Or "soft", for ln(1 + eˣ) in the
-    place of [x + margin]₊, which never stops pulling.
-    reduction: "sum"; "mean" over all triplets; "active", the mean over those that are not zero; "none", one each (T,).
-    squared: False takes the distances as they are, whose gradient does not fade as they do; where one is 0, it is 0.
+    margin: a number; 0 is satisfied by an encoder that maps everybody to one point. Or "soft", for ln(1 + eˣ) in place
+    of [x + margin]₊, whose gradient never vanishes.
+    reduction: "sum"; "mean" over all triplets; "active", the mean over those that are not zero; "none", shape (T,).
+    squared: False for plain distances, whose gradient does not shrink with them; it is 0 at distance 0.
 
     Where active:  ∂L/∂A = 2(N − P),  ∂L/∂P = 2(P − A),  ∂L/∂N = 2(A − N).  They sum to zero.
+    Raises InputError.
     Source: Schroff, Kalenichenko & Philbin 2015, equation 3; soft and unsquared: Hermans, Beyer & Leibe 2017.
     """
     shapes = [np.shape(array) for array in (anchor, positive, negative)]
@@ -63,11 +64,11 @@ def triplet_loss(anchor, positive, negative, *, margin=0.2, reduction="sum", squ
 
 @op(inputs=1)
 def batch_triplet_loss(embeddings, triplets, *, margin=0.2, reduction="sum", squared=True):
-    """triplet_loss(e[a], e[p], e[n]) for all rows (a, p, n) of `triplets`, whose options are the same.
+    """Return triplet_loss(e[a], e[p], e[n]) for all rows (a, p, n) of `triplets`, with the same options.
 
-    embeddings e: (N, D). triplets: int (T, 3), as mine_triplets gives them; none cost nothing.
-    No encoding is copied for each of its triplets: the loss is one of the (N, N) distances d of the batch, and
-    ∂L/∂eᵢ = Σⱼ (∂L/∂dᵢⱼ + ∂L/∂dⱼᵢ) · 2(eᵢ − eⱼ), for plain distances (eᵢ − eⱼ) / dᵢⱼ.
+    embeddings e: (N, D). triplets: int (T, 3), as from mine_triplets; without any, the loss is 0.
+    Encodings are not copied per triplet. The loss is a function of the (N, N) distances d of the batch, and
+    ∂L/∂eᵢ = Σⱼ (∂L/∂dᵢⱼ + ∂L/∂dⱼᵢ) · 2(eᵢ − eⱼ), or (eᵢ − eⱼ) / dᵢⱼ for plain distances. Raises InputError.
     """
     triplets = devices.beside(as_array(triplets), embeddings)
     count = _check_batch("batch_triplet_loss", embeddings, triplets)
@@ -88,14 +89,13 @@ def batch_triplet_loss(embeddings, triplets, *, margin=0.2, reduction="sum", squ
 
 @op(inputs=2)
 def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
-    """½ d² for two pictures of one person, ½ [margin − d]₊² for two people; d = ‖f − g‖.
+    """Return ½ d² for two pictures of one person, ½ [margin − d]₊² for two people; d = ‖f − g‖.
 
-    f, g: (N, D). same: (N,) of 0 and 1 or of booleans. margin: how far apart different people shall be, 0 or more.
-    reduction: as triplet_loss's. Where d is 0 there is no direction in which to push two people apart: the gradient
-    is 0.
+    f, g: (N, D). same: (N,) of 0 and 1, or booleans. margin: minimum distance between different people, ≥ 0.
+    reduction: as in triplet_loss. At d = 0, the gradient for two people is 0, since it has no direction.
 
     One person: ∂L/∂f = f − g.  Two: ∂L/∂f = −(margin − d) (f − g) / d.  ∂L/∂g = −∂L/∂f.
-    Source: Hadsell, Chopra & LeCun 2006, equation 4.
+    Raises InputError. Source: Hadsell, Chopra & LeCun 2006, equation 4.
     """
     same = devices.beside(as_array(same), f)
     if np.shape(f) != np.shape(g) or not np.shape(f) or same.shape != np.shape(f)[:-1]:
@@ -110,11 +110,11 @@ def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
     f, g, same = as_floats(f), as_floats(g), same.astype(bool)
     difference = f - g
     d = np.sqrt(np.square(difference).sum(axis=-1))
-    excess = np.where(same, d, np.maximum(d.dtype.type(margin) - d, 0))  # too far, or too near, by this much
+    excess = np.where(same, d, np.maximum(d.dtype.type(margin) - d, 0))  # distance from zero loss
     loss, share = _reduce("contrastive_loss", np.square(excess) / 2, reduction)
 
     def backward(dy):
-        # d² / 2 has the gradient f − g, with no kink at 0.
+        # The gradient of d² / 2 is f − g, without a kink at 0.
         slope = np.where(same[..., None], difference, -excess[..., None] * divided(difference, d))
         df = devices.as_array(dy * share)[..., None] * slope
         return df, -df
@@ -123,13 +123,13 @@ def contrastive_loss(f, g, same, *, margin=1.0, reduction="sum"):
 
 
 def active_fraction(embeddings: Any, triplets: Any, *, margin: float = 0.2, squared: bool = True) -> float:
-    """The share of triplets whose hinge loss is not zero: what there is to learn from them. 0 of no triplets at all."""
+    """Return the share of triplets with a nonzero hinge loss, 0 without any. Arguments as in batch_triplet_loss."""
     terms = batch_triplet_loss(as_array(embeddings), triplets, margin=margin, reduction="none", squared=squared).data
     return float(np.count_nonzero(terms) / max(terms.size, 1))
 
 
 def _cost(name, gaps, margin, reduction):
-    """The loss of triplets whose positive is further away than the negative by `gaps`, and its slope for each gap."""
+    """Return the loss of triplets from gaps, distance to the positive minus to the negative, and its slope per gap."""
     if isinstance(margin, str) and margin == "soft":
         terms = np.logaddexp(gaps, gaps.dtype.type(0))
         slope = np.exp(-np.logaddexp(-gaps, gaps.dtype.type(0)))
@@ -143,7 +143,7 @@ def _cost(name, gaps, margin, reduction):
 
 
 def _reduce(name, terms, reduction):
-    """The terms as `reduction` wants them, and what each then weighs."""
+    """Return the reduced terms, and the weight of each."""
     if reduction not in REDUCTIONS:
         raise InputError(f"{name}: reduction is {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
     if reduction == "none":
@@ -154,7 +154,7 @@ def _reduce(name, terms, reduction):
 
 
 def _check_batch(name, embeddings, triplets):
-    """The number of encodings."""
+    """Return the number of encodings. Raises InputError for invalid embeddings or triplets."""
     if embeddings.ndim != 2 or embeddings.dtype.kind != "f" or 0 in embeddings.shape:
         raise InputError(
             f"{name}: embeddings have shape {embeddings.shape} and dtype {embeddings.dtype}; expected floats (N, D)"

@@ -1,4 +1,4 @@
-"""What came of training: how well encodings tell people apart whom nobody has shown to the encoder."""
+"""Measurement of a trained encoder on people that it was not trained on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from minicnn.text import counted
 
 
 class Measured(NamedTuple):
-    """evaluation: of the pairs, in folds. val, far: of all pairs of all pictures at once, of which there are enough to
-    speak of one false accept in a thousand.
+    """The result of `measure`. evaluation: that of the drawn pairs, in folds.
+
+    val, far, threshold: those of all pairs of all pictures, which are enough to measure a FAR of 0.001.
     """
 
     evaluation: PairEvaluation
@@ -27,9 +28,9 @@ class Measured(NamedTuple):
 
 
 def measure(encodings: np.ndarray, people: np.ndarray, *, head: PairHead | None = None, seed: int = 0) -> Measured:
-    """How well encodings (N, D) tell `people` (N,) apart: by their squared distance, or by a head's logit.
+    """Measure how well encodings (N, D) distinguish `people` (N,), by squared distance or by a head's logit.
 
-    Accuracy is of pairs drawn as LFW's are, in folds of people where there are people enough.
+    Accuracy is measured on pairs drawn as in LFW, with disjoint people per fold if there are enough. Raises InputError.
     """
     pairs = evaluation_pairs(people, seed=seed)
     result = evaluate_pairs(_apart(encodings, pairs.first, pairs.second, head), pairs.same, folds=pairs.fold)
@@ -39,7 +40,7 @@ def measure(encodings: np.ndarray, people: np.ndarray, *, head: PairHead | None 
 
 
 def evaluation_pairs(people: np.ndarray, *, seed: int = 0) -> Pairs:
-    """Pairs in ten folds: LFW's 6,000 where every fold gets ten people with ten pictures, fewer of fewer."""
+    """Return pairs in ten folds: LFW's 6,000 if every fold has ten people with ten pictures, or else fewer."""
     names, counts = np.unique(people, return_counts=True)
     folds = 10 if len(names) >= 20 else max(min(len(names) // 2, 10), 1)
     if folds >= 2:
@@ -55,7 +56,7 @@ def evaluation_pairs(people: np.ndarray, *, seed: int = 0) -> Pairs:
 
 
 def _apart(encodings: np.ndarray, first: np.ndarray, second: np.ndarray, head: PairHead | None) -> np.ndarray:
-    """How far apart the pairs are, a block at a time so that memory stays flat; by a head, how sure it is of two."""
+    """Return the distances of pairs, in blocks to limit memory. With a head, the negated logit."""
     apart = np.empty(len(first))
     with no_grad():
         for start in range(0, len(first), 100_000):

@@ -1,4 +1,4 @@
-"""Which triplets to learn from. Nearly all there are teach nothing: their negative is far away already."""
+"""Selection of triplets to learn from. Most triplets teach nothing, because their negative is already far away."""
 
 from __future__ import annotations
 
@@ -13,37 +13,36 @@ from minicnn.errors import InputError
 from minicnn.faces.arguments import as_array, is_number
 
 STRATEGIES = ("all", "hard", "semi-hard", "batch-all", "batch-hard", "random", "random-active")
-# What counts as above a tie: a distance is never as small as this, and some processors take what is smaller for zero.
+# Gaps below this count as ties. Real gaps are never as small, and some processors flush smaller numbers to zero.
 ABOVE_ZERO = float(np.finfo(np.float64).tiny)
 
 
 def mine_triplets(
     embeddings: Any, labels: Any, *, strategy: str, margin: float = 0.2, squared: bool = True, seed: nn.Seed = 0
 ) -> np.ndarray:
-    """Rows (anchor, positive, negative) of a batch, int (T, 3), in the order of the anchors, then of the positives.
+    """Return rows (anchor, positive, negative) of a batch, int (T, 3), sorted by anchor and then by positive.
 
-    embeddings: (N, D), finite. labels: (N,), who is who: integers or names. A triplet's positive is another picture of
-    the anchor's person, its negative one of somebody else; u and v are their distances to the anchor.
+    embeddings: (N, D), finite. labels: (N,), the person of each: integers or names. The positive is another picture of
+    the anchor's person, the negative one of somebody else. u and v are their distances from the anchor.
 
-    strategy, and how many triplets of P people with K pictures each, M = P·K(K−1) pairs, it gives:
+    strategy, with the number of triplets from P people with K pictures each, M = P·K(K−1) pairs:
     "all"            every triplet: M(P−1)K
-    "hard"           all with v ≤ u: the negative is no further away than the positive, a tie counts
-    "semi-hard"      all with u < v < u + margin, both strict: in the right order, but too close (FaceNet, section 3.2)
-    "batch-all"      all with v < u + margin, hard ones included: those whose loss is not zero, over which the mean is
-                     that of Hermans et al.'s batch all, and of reduction="active" over "all"
-    "batch-hard"     one an anchor, PK: the furthest positive with the nearest negative, whatever the margin
-                     (Hermans et al.'s batch hard); of equals the one that comes first
-    "random"         one a pair, M: the negative drawn from everybody else, whatever the margin
-    "random-active"  one a pair, up to M: the negative drawn from those with v < u + margin; none where there is none.
-                     The rule of facenet.py's select_triplets, which takes every pair once, the earlier as its anchor
+    "hard"           all with v ≤ u: the negative is no farther than the positive; ties count
+    "semi-hard"      all with u < v < u + margin, both strict: correct, but too close (FaceNet, section 3.2)
+    "batch-all"      all with v < u + margin, including hard ones: all with a loss above zero. Their mean is that of
+                     Hermans et al.'s batch all, and of reduction="active" over "all"
+    "batch-hard"     one per anchor, PK: the farthest positive with the nearest negative, regardless of the margin
+                     (Hermans et al.'s batch hard); the first of equals
+    "random"         one per pair, M: a random negative, regardless of the margin
+    "random-active"  one per pair, up to M: a random negative among those with v < u + margin, if any.
+                     The rule of facenet.py's select_triplets, which uses every pair once, with the earlier as anchor
 
-    margin: 0 or more. squared: False for plain distances; it and margin should be those of the loss. Distances are
-    reckoned in float64. seed: of the random ones; in a loop pass a generator, so that every step draws anew.
+    margin: ≥ 0. squared: False for plain distances. Both should be those of the loss. Distances are in float64.
+    seed: for random strategies. In a loop, pass a generator, so that each step draws different triplets.
+    Triplets are on the same device as the embeddings.
 
-    Where embeddings live on a GPU, triplets do too.
-
-    It may find nothing, (0, 3). A person with one picture here is a negative of others. Raises InputError for one
-    person alone, for a batch in which nobody has two pictures, and for embeddings that are not finite.
+    The result may be empty, (0, 3). A person with one picture serves only as a negative. Raises InputError for a single
+    person, for a batch without two pictures of anybody, and for embeddings that are not finite.
     Source: Schroff, Kalenichenko & Philbin 2015 (FaceNet); Hermans, Beyer & Leibe 2017; facenet.py.
     """
     if strategy not in STRATEGIES:
@@ -60,7 +59,7 @@ def mine_triplets(
         positives, negatives = kernels.hardest(d, people)
         anchors = np.flatnonzero(positives >= 0)
         return np.stack([anchors, positives[anchors], negatives[anchors]], axis=1)
-    bands = {  # of the gap v − u: from, to below
+    bands = {  # range of the gap v − u: first included, last excluded
         "all": (-math.inf, math.inf),
         "hard": (-math.inf, ABOVE_ZERO),
         "semi-hard": (ABOVE_ZERO, margin),
@@ -74,7 +73,7 @@ def mine_triplets(
 
 
 def _random_negatives(people: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Every pair of one person, with a picture of anybody else."""
+    """Return every pair of one person, each with a random picture of somebody else."""
     found = []
     for person in range(people.max() + 1):
         own, others = np.flatnonzero(people == person), np.flatnonzero(people != person)
@@ -85,14 +84,14 @@ def _random_negatives(people: np.ndarray, random: np.random.Generator) -> np.nda
 
 
 def _one_a_pair(triplets: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Of the triplets of each pair, which stand together, one."""
+    """Return one random triplet per pair. Triplets of one pair must be adjacent."""
     begins = np.flatnonzero(np.diff(triplets[:, :2], axis=0, prepend=-1).any(axis=1))
     counts = np.diff(begins, append=len(triplets))
     return triplets[begins + random.integers(counts)] if len(triplets) else triplets
 
 
 def _checked(embeddings: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The embeddings as an array, and the people numbered from 0."""
+    """Return the embeddings as an array, and the people numbered from 0. Raises InputError."""
     embeddings, labels = as_array(embeddings), devices.to_host(as_array(labels))
     if embeddings.ndim != 2 or embeddings.dtype.kind != "f" or 0 in embeddings.shape:
         raise InputError(

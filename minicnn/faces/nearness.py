@@ -1,4 +1,4 @@
-"""Why two faces are near: which of their parts bring the encodings together, and which keep them apart."""
+"""Explanations of a distance: which parts of two faces bring the encodings together, and which keep them apart."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from minicnn.faces.encoding import card_of, encode, evaluating
 from minicnn.images import as_floats
 from minicnn.tensor import Tensor
 
-PIECE, STEP = 5, 3  # pieces that cover are a fifth of the side, and go on by a third of themselves
+PIECE, STEP = 5, 3  # covering squares have a fifth of the side, and move by a third of their own
 
 
 class Nearness(NamedTuple):
-    """What `why_near` has found of three faces: the first, the second, and the stranger.
+    """The result of `why_near` for three faces: the first, the second, and the stranger.
 
-    distances: (3,) of each from its partner: of the first and the second from each other, of the stranger from the
-    first. gradients, occlusions: (3, H, W), above 0 where a place brings a face to its partner, below where it keeps it
-    away. occlusions are distances: by so much a face is farther when the place is covered.
+    distances: (3,), of the first and the second from each other, and of the stranger from the first.
+    gradients, occlusions: (3, H, W), positive where a pixel brings a face closer to its partner, negative where it
+    moves it away. Occlusions are in units of distance: the increase when the pixel is covered.
     """
 
     distances: np.ndarray
@@ -29,13 +29,13 @@ class Nearness(NamedTuple):
 
 
 def why_near(encoder: Any, first: np.ndarray, second: np.ndarray, stranger: np.ndarray) -> Nearness:
-    """Explain the distance of two faces, next to that of a stranger, whom one should see another explanation for.
+    """Explain the distance of two faces, compared with that of a stranger, and return a Nearness.
 
-    Faces are (H, W, 3) of the encoder's size. gradients: about the mean of the three encodings, m, nearness is the sum
-    of (x − m)ₖ (y − m)ₖ. The numbers k that add to it go back to the pixels of x together, and those that take away;
-    the map is the mean size of the former gradient over the colours, less the latter's. Source: Huber et al. 2024,
-    "Efficient explainable face verification based on similarity score argument backpropagation". occlusions: as in
-    Zeiler & Fergus 2014. Raises InputError.
+    Faces are (H, W, 3) of the encoder's size. gradients: with the mean m of the three encodings, similarity is the sum
+    of (x − m)ₖ (y − m)ₖ. Positive and negative terms are backpropagated to the pixels of x separately. The map is the
+    difference of the two absolute gradients, averaged over the colours. Source: Huber et al. 2024, "Efficient
+    explainable face verification based on similarity score argument backpropagation".
+    occlusions: as in Zeiler & Fergus 2014. Raises InputError.
     """
     card = card_of(encoder)
     encodings = encode(encoder, [first, second, stranger])
@@ -48,7 +48,7 @@ def why_near(encoder: Any, first: np.ndarray, second: np.ndarray, stranger: np.n
 
 
 def _signed(encoder: Any, faces: np.ndarray, encodings: np.ndarray, partners: np.ndarray) -> np.ndarray:
-    """Return |gradient of what brings together| − |gradient of what keeps apart|, means over the colours."""
+    """Return |gradient of positive terms| − |gradient of negative terms|, averaged over the colours: (3, H, W)."""
     middle = encodings.mean(axis=0)
     toward = partners - middle
     together = (encodings - middle) * toward > 0
@@ -62,7 +62,7 @@ def _signed(encoder: Any, faces: np.ndarray, encodings: np.ndarray, partners: np
 
 
 def _covered(encoder: Any, faces: np.ndarray, partners: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return how much farther each face is with a piece about a pixel covered, the mean over pieces that cover it."""
+    """Return the increase in distance if a square is covered, averaged per pixel over the squares that cover it."""
     height, width = faces.shape[1:3]
     size = max(1, min(height, width) // PIECE)
     tops, lefts = (sorted({*range(0, n - size + 1, max(1, size // STEP)), n - size}) for n in (height, width))

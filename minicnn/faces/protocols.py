@@ -1,4 +1,4 @@
-"""Pictures of which it is known whose they are, made into trials: pairs, and strangers at a gallery's door."""
+"""Evaluation protocols: labelled pictures made into pairs, and into galleries with strangers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from minicnn.faces.scoring import Apart, all_distances
 from minicnn.operation import no_grad
 from minicnn.text import counted
 
-MOST_PAIRS = 2_000_000  # of two people; beyond that they are drawn
-DRAWS = 20  # of who is enrolled, and with which picture
-WORK = 4_000_000  # distances in all draws, unless one takes more
+MOST_PAIRS = 2_000_000  # maximum for pairs of two people; beyond it they are sampled
+DRAWS = 20  # random choices of the people enrolled and their pictures
+WORK = 4_000_000  # distances in all draws, unless a single draw needs more
 BLOCK = 4096
 
 
 class LabelledPairs(NamedTuple):
-    """first, second: (pairs,) numbers of pictures; same: (pairs,) bool."""
+    """Pairs of pictures. first, second: (pairs,), indices of pictures. same: (pairs,) bool."""
 
     first: np.ndarray
     second: np.ndarray
@@ -27,10 +27,10 @@ class LabelledPairs(NamedTuple):
 
 
 class Identified(NamedTuple):
-    """Means over `draws` draws of who is enrolled, with one picture each.
+    """Identification rates, averaged over `draws` random galleries with one picture per person.
 
-    cmc: (people,) of everybody enrolled, the share of probes whose person is among the r nearest. fpir, dir: the curve
-    of open sets, half of the people enrolled and the others strangers; dir[i] at fpir[i].
+    cmc: (people,), with everybody enrolled: element r − 1 is the share of probes whose person is among the r nearest.
+    fpir, dir: the open-set curve, with half of the people enrolled and the others as strangers; dir[i] is at fpir[i].
     """
 
     cmc: np.ndarray
@@ -40,15 +40,16 @@ class Identified(NamedTuple):
     draws: int
 
     def dir_at(self, target_fpir: float) -> tuple[float, float]:
-        """(FPIR, DIR) at the largest FPIR there is of at most the target."""
+        """Return (FPIR, DIR) at the largest FPIR up to the target."""
         place = int(np.searchsorted(self.fpir, target_fpir + 1e-12, side="right")) - 1
         return float(self.fpir[place]), float(self.dir[place])
 
 
 def every_pair(labels: np.ndarray, *, balanced: bool = False, seed: int = 0) -> LabelledPairs:
-    """All pairs of pictures whose people are `labels` (N,); where they are very many, those of two people are drawn.
+    """Return all pairs of pictures. Beyond MOST_PAIRS, pairs of two people are sampled.
 
-    balanced: of two people as many as of one. Raises InputError where one kind is missing.
+    labels: (N,), the person on each picture. balanced: sample as many pairs of two people as there are of one.
+    Raises InputError if one kind is missing.
     """
     groups = [np.flatnonzero(labels == person) for person in np.unique(labels)]
     none = np.empty((0, 2), np.int64)
@@ -68,7 +69,7 @@ def every_pair(labels: np.ndarray, *, balanced: bool = False, seed: int = 0) -> 
 
 
 def _of_two(labels: np.ndarray, count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
-    """So many of the `count` pairs (pairs, 2) of two people, none twice."""
+    """Return `wanted` different pairs, (wanted, 2), of the `count` pairs of two people."""
     total = len(labels)
     if total * (total - 1) // 2 <= 4 * MOST_PAIRS:
         pairs = np.stack(np.triu_indices(total, 1), axis=1)
@@ -84,7 +85,7 @@ def _of_two(labels: np.ndarray, count: int, wanted: int, random: np.random.Gener
 
 
 def pair_distances(apart: Apart, encodings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How far apart the pairs are: (pairs,) float64, a block at a time so that memory stays flat."""
+    """Return the distances of pairs, (pairs,) float64, in blocks to limit memory."""
     found = np.empty(len(first))
     with no_grad():
         for start in range(0, len(first), BLOCK):
@@ -95,10 +96,9 @@ def pair_distances(apart: Apart, encodings: np.ndarray, first: np.ndarray, secon
 
 
 def identification(apart: Apart, encodings: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> Identified:
-    """How well a gallery would do with these people, each enrolled with one picture that is drawn.
+    """Measure identification with these people, each enrolled with one random picture, and return Identified.
 
-    Who has one picture only can be a stranger, never be looked for. Raises InputError for fewer than four people with
-    two pictures.
+    People with only one picture serve as strangers. Raises InputError for fewer than four people with two pictures.
     """
     names, counts = np.unique(labels, return_counts=True)
     known = names[counts >= 2]

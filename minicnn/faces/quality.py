@@ -1,19 +1,19 @@
-"""Whether a face is seen well enough to be judged: a blurred or noisy one comes near to the wrong people.
+"""Quality of a face, and whether it suffices for a verdict: blur and noise bring faces near to the wrong people.
 
-The limits are set on five people of LFW, ten photographs each, well apart from these photographs and close before what
-does harm. The figures are of five others, and of all ten in brackets: each photograph against the 99 others, where
-d ≤ 0.36 by dlib's encoder gives a name.
+The limits are set on five people of LFW, with ten photographs each. They are far from the values of these photographs,
+and just below what causes errors. The figures are of five other people, and of all ten in brackets. Each photograph is
+compared with the 99 others, and d ≤ 0.36 by dlib's encoder gives a name.
 
     the photograph                        another's name     with the limits    no verdict
-    as it is                                0 %  (0 %)         0 %  (0 %)         0 %
-    its chip blurred by 4 of 150 px         0 %  (2 %)         0 %  (0 %)       100 %
-    by 7.2 px                              30 % (38 %)         0 %  (0 %)       100 %
+    unchanged                               0 %  (0 %)         0 %  (0 %)         0 %
+    aligned chip blurred by 4 of 150 px     0 %  (2 %)         0 %  (0 %)       100 %
+    blurred by 7.2 px                      30 % (38 %)         0 %  (0 %)       100 %
     20 px between the eyes                  0 %  (0 %)         0 %  (0 %)         0 %
     8 px                                    3 %  (6 %)         0 %  (0 %)        97 %
     noise of 40 grey levels                 4 %  (4 %)         0 %  (0 %)       100 %
     JPEG of quality 5                      10 % (10 %)         0 %  (0 %)       100 %
 
-What was compressed so and enlarged afterwards passes, for its blocks are no longer of eight pixels: 8 % (9 %).
+Pictures that are enlarged after such compression pass, since their blocks are no longer of eight pixels: 8 % (9 %).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ import numpy as np
 from minicnn.datasets.alignment import crop_by_landmarks
 from minicnn.models.dlib_net import CARD
 
-SIDE, INNER = 150, slice(21, 129)  # of the aligned chip, and what of it is face
+SIDE, INNER = 150, slice(21, 129)  # side of the aligned chip in pixels, and the part of it that shows the face
 TEMPLATE = np.array(list(CARD.landmarks.values()))
 EYES = SIDE * float(TEMPLATE[1, 0] - TEMPLATE[0, 0])  # pixels between the eyes of the chip
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-ROUNDING = 0.75  # the Laplacian's variance where a smooth chip is rounded to 8 bits: 20 / 12 · Σ luminance²
+ROUNDING = 0.75  # variance of the Laplacian of a smooth chip rounded to 8 bits: 20 / 12 · Σ luminance²
 BRIGHTNESS, WHITE, JPEG = 128.0, 247.0, 8
 
-# (measure, least, most, what it is beyond). No harm was seen of dark, pale or turned faces: those limits are of what
-# is hardly a face any more.
+# (measure, least, most, problem beyond). Dark, pale or turned faces caused no errors. Their limits only exclude what is
+# hardly a face.
 LIMITS = (
     ("eyes", 9.0, math.inf, "too small"),
     ("yaw", -0.6, 0.6, "turned too far aside"),
@@ -49,11 +49,12 @@ LIMITS = (
 
 
 class Quality(NamedTuple):
-    """How well a face is seen. sharpness: variance of the Laplacian of the aligned chip, as if it were not dark. eyes:
-    pixels between them. yaw: how far the tip of the nose is aside, in distances of the eyes; ±0.5 is under an eye.
-    length: from the eyes to the mouth, in the same measure; of a profile it is long. pitch: how far the tip of the nose
-    is down that way. contrast: deviation of grey levels. glare: share of white.
-    noise: in grey levels. blocks: steps at JPEG's blocks, in grey levels.
+    """The quality of a face. sharpness: variance of the Laplacian of the aligned chip, scaled up if dark.
+
+    Lengths in units of the distance between the eyes: yaw, the horizontal offset of the tip of the nose, ±0.5 below an
+    eye; length, from the eyes to the mouth, which is long in profile views. pitch: vertical position of the tip of the
+    nose on the way from eyes to mouth. eyes: pixels between the eyes. contrast: deviation of grey levels. glare: share
+    of white. noise, blocks: noise, and steps at JPEG's block borders, in grey levels.
     """
 
     sharpness: float
@@ -68,7 +69,7 @@ class Quality(NamedTuple):
 
     @property
     def problem(self) -> str:
-        """Why there can be no verdict; empty where there can."""
+        """The reason why the face cannot be judged; empty if it can."""
         for name, least, most, what in LIMITS:
             value = getattr(self, name)
             if not least <= value <= most:
@@ -78,12 +79,12 @@ class Quality(NamedTuple):
 
 
 def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
-    """Return the quality of a face in a picture, (H, W, 3) floats in [0, 1], with its five landmarks (5, 2)."""
+    """Return the quality of a face in a picture, (H, W, 3) floats in [0, 1]. landmarks: (5, 2), in pixels."""
     across = landmarks[1] - landmarks[0]
     eyes = float(np.hypot(*across))
     if eyes < 1:
         return Quality(*np.zeros(len(Quality._fields)).tolist())
-    # Seen from the middle of the eyes: along them, and down.
+    # Coordinates with the origin between the eyes: along them, and down.
     turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) / eyes**2
     nose, *mouth = (turn @ (landmarks[2:] - landmarks[:2].mean(axis=0)).T).T
     length = max(float(np.mean([corner[1] for corner in mouth])), 1e-6)
@@ -91,7 +92,7 @@ def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
     laplacian = chip[1:-1, :-2] + chip[1:-1, 2:] + chip[:-2, 1:-1] + chip[2:, 1:-1] - 4 * chip[1:-1, 1:-1]
     gain = BRIGHTNESS / min(max(float(chip.mean()), 1.0), BRIGHTNESS)
     noise, blocks = _disturbances(image, landmarks, eyes)
-    shrunk = min(1.0, EYES / eyes)  # which is how far they will be
+    shrunk = min(1.0, EYES / eyes)  # scale of the face in the chip
     sharpness = max(float(laplacian.var()) - ROUNDING, 0.0) * gain**2
     pose = float(nose[0]), length, float(nose[1]) / length
     return Quality(
@@ -100,11 +101,11 @@ def measure(image: np.ndarray, landmarks: np.ndarray) -> Quality:
 
 
 def _disturbances(image: np.ndarray, landmarks: np.ndarray, eyes: float) -> tuple[float, float]:
-    """(noise, steps at blocks) of the face, in grey levels and the picture's own pixels.
+    """Return (noise, steps at block borders) of the face, in grey levels, at the picture's own resolution.
 
-    Noise: by the mask that sees neither edges nor slopes of Immerkær 1996, "Fast noise variance estimation"; so large
-    that nine in ten pixels have less. Blocks: how much larger the steps of every eighth column and row are than those
-    beside them, in the median, so that one edge counts for nothing, and at the best of eight places.
+    Noise: by the filter of Immerkær 1996, "Fast noise variance estimation", which ignores edges and slopes; from its
+    90th percentile. Blocks: how much larger the steps at every eighth column and row are than those next to them. The
+    median over the blocks ignores single edges; the best of eight offsets counts.
     """
     (left, top), (right, bottom) = (np.rint(landmarks.mean(axis=0) + side * 1.1 * eyes) for side in (-1, 1))
     face = image[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] @ LUMINANCE * 255

@@ -1,4 +1,4 @@
-"""Who is enrolled: names and encodings. Every change makes new records, so that it can be done again upon others."""
+"""Enrolled names and encodings. Records are immutable, so that changes can be replayed on others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.text import JOINERS, one_line, printable, spelled
 
-LONGEST_NAME = 200  # letters
+LONGEST_NAME = 200  # characters
 
 
 def proper_name(name: Any, function: str) -> str:
-    """A name that can be shown on one line, in its one spelling. Raises InputError for any other."""
+    """Return a printable name in its canonical spelling. Raises InputError for any other."""
     if not isinstance(name, str):
         raise InputError(f"{function}: name is a {type(name).__name__}; expected text")
     found = spelled(name)
@@ -26,8 +26,9 @@ def proper_name(name: Any, function: str) -> str:
 
 @dataclass(frozen=True)
 class Records:
-    """people: names in the order of their enrolment; labels: (N,) int64, whose each encoding is; encodings: (N, D)
-    float32.
+    """Enrolled people. people: names in the order of enrolment. labels: (N,) int64, the person of each encoding.
+
+    encodings: (N, D) float32.
     """
 
     people: tuple[str, ...]
@@ -36,7 +37,7 @@ class Records:
 
     @classmethod
     def empty(cls, dimensions: int) -> Records:
-        """Nobody."""
+        """Return records of nobody."""
         return cls((), np.empty(0, np.int64), np.empty((0, dimensions), np.float32))
 
     def __len__(self) -> int:
@@ -44,17 +45,17 @@ class Records:
 
     @property
     def counts(self) -> dict[str, int]:
-        """{name: how many encodings}."""
+        """{name: number of encodings}."""
         counts = np.bincount(self.labels, minlength=len(self.people))
         return dict(zip(self.people, counts.tolist(), strict=True))
 
     def of(self, name: str) -> np.ndarray:
-        """The encodings of one person; none for a name that is not here."""
+        """Return the encodings of one person, (n, D); n is 0 for an unknown name."""
         number = self.people.index(name) if name in self.people else -1
         return self.encodings[self.labels == number]
 
     def add(self, name: str, encodings: np.ndarray) -> Records:
-        """With more of one person, who may be new. What is here of theirs already, to the bit, is left out."""
+        """Return records with more encodings of one person, who may be new. Exact duplicates are left out."""
         known = {row.tobytes() for row in self.of(name)}
         new = [row for row in encodings if row.tobytes() not in known]
         people = self.people if name in self.people else (*self.people, name)
@@ -64,7 +65,7 @@ class Records:
         return Records(people, labels, np.concatenate([self.encodings, new]))
 
     def remove(self, name: str) -> Records:
-        """Without a person."""
+        """Return records without a person."""
         if name not in self.people:
             return self
         number = self.people.index(name)
@@ -74,7 +75,7 @@ class Records:
         return Records(people, labels - (labels > number), self.encodings[left])
 
     def rename(self, name: str, new: str) -> Records:
-        """With another name for a person; of two who then have the same name, one is made."""
+        """Return records with a new name for a person. If the name is taken, both people are merged."""
         if name not in self.people or name == new:
             return self
         if new in self.people:
@@ -82,7 +83,7 @@ class Records:
         return Records(tuple(new if other == name else other for other in self.people), self.labels, self.encodings)
 
     def grouped(self) -> Records:
-        """The same, the encodings of each person one after the other."""
+        """Return the same records, sorted by person."""
         if np.all(self.labels[1:] >= self.labels[:-1]):
             return self
         order = np.argsort(self.labels, kind="stable")

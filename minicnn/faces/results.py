@@ -1,4 +1,4 @@
-"""What a gallery answers, in full: never a bare name, never a bare yes."""
+"""Results of a gallery, with the distances and reasons for every decision."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Match(NamedTuple):
-    """A person of the gallery, and how far a face is from them."""
+    """A person of the gallery, and the distance of a face from them."""
 
     name: str
     distance: float
@@ -21,10 +21,11 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a face is this person's: same means distance ≤ threshold; None, that the face is seen too badly to tell.
-    probability: that it is, where half of those who come are who they say; None where the gallery is not calibrated.
-    nearest_picture: of this person's, as enrolled, from 1. face: the nearest of a photograph; None for a crop. why: in
-    words. True where same is.
+    """The result of `verify`, True if `same` is. same: distance ≤ threshold; None if the face cannot be judged.
+
+    probability: that it is the person, with a prior of ½; None if the gallery is not calibrated. nearest_picture: the
+    person's nearest picture, in order of enrolment, from 1. face: the nearest face of a photograph; None for a crop.
+    why: the reason, in words.
     """
 
     name: str
@@ -49,11 +50,12 @@ class Verification:
 
 @dataclass(frozen=True)
 class Identification:
-    """Whose face it is. name: None where it is nobody's. distance: to the nearest person, who is named by `nearest`
-    in any case. runner_up: the next person, `margin` farther; None where the gallery has but one. why: in words.
-    matches: the nearest people, ascending. judged: False where the face is seen too badly to tell. nearest_picture: of
-    the nearest person's, as enrolled, from 1. face: the one that was found; None for a crop. True where somebody was
-    recognized.
+    """The result of `identify`, True if somebody is recognized. name: None if nobody is.
+
+    distance: to the nearest person, who is `nearest` even if not recognized. runner_up: the next person, `margin`
+    farther; None if the gallery has only one. why: the reason, in words. matches: the nearest people, ascending.
+    judged: False if the quality is too poor for a verdict. nearest_picture: the nearest person's nearest picture, in
+    order of enrolment, from 1. face: the detected face; None for a crop.
     """
 
     name: str | None
@@ -70,7 +72,7 @@ class Identification:
 
     @property
     def recognized(self) -> bool:
-        """Whether the face is of somebody in the gallery."""
+        """True if the face is of somebody in the gallery."""
         return self.name is not None
 
     def __bool__(self) -> bool:
@@ -85,10 +87,11 @@ class Identification:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What became of pictures, which are counted from 0. added: those enrolled. duplicates: those that were here.
+    """The result of `enroll`. Pictures are numbered from 0. added: enrolled. duplicates: already enrolled.
+
     outliers: (picture, distance to the nearest other of this person), beyond the threshold. lookalikes: (picture,
-    somebody else, distance), within it. total: how many pictures of this person there are now. refused: (picture, why)
-    of faces that are seen too badly. several: (picture, faces in it), of which the largest was taken.
+    somebody else, distance), within it. total: number of pictures of this person now. refused: (picture, why) for faces
+    of poor quality. several: (picture, number of faces in it), of which the largest was used.
     """
 
     name: str
@@ -101,7 +104,7 @@ class Enrolment:
     several: tuple[tuple[int, int], ...] = ()
 
     def notes(self, labels: tuple[str, ...] | None = None) -> Iterator[str]:
-        """What deserves a look, a line each. labels: what to call the pictures."""
+        """Yield one line for everything that deserves attention. labels: names for the pictures."""
 
         def call(i: int) -> str:
             return labels[i] if labels else f"picture {i + 1}"

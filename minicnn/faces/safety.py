@@ -1,4 +1,4 @@
-"""What everybody who enrols faces should have read."""
+"""The safety notice for everybody who enrols faces."""
 
 SAFETY = """\
 An encoding is a person's face as numbers. It is not a picture, but whoever has it can look for that face, and from it

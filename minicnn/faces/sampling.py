@@ -1,4 +1,4 @@
-"""Batches in which there is something to compare: P people with K pictures each."""
+"""Sampling of batches with comparable pictures: P people with K pictures each."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from minicnn.faces.arguments import as_array
 class PeopleSampler:
     """Batches of P people × K pictures. Source: Schroff et al. 2015, section 3.2; Hermans et al. 2017, section 2.
 
-    labels: (N,), who is on each picture: integers or names. people: P. pictures: K.
+    labels: (N,), the person on each picture: integers or names. people: P. pictures: K.
 
-    An epoch shows everybody once, in an order of its own, each with K of their pictures drawn at random; the last
-    batch is filled up with people from earlier ones, so that all batches have P. Who has fewer than K pictures brings
-    them all: none is shown twice in a batch, for nothing is learned from how near a picture is to itself. Who has but
-    one, of which no pair can be made, is left out: `left_out` names them.
+    An epoch includes every person once, in random order, each with K random pictures. The last batch is filled up with
+    people from earlier ones, so that all batches have P. People with fewer than K pictures bring all of them; no
+    picture is in a batch twice, because its distance from itself teaches nothing. People with only one picture give no
+    pair and are left out: `left_out` names them.
 
-    Batches depend on the seed and their number alone, so that training can be resumed anywhere.
+    A batch depends only on the seed and its number, so training can resume anywhere.
     Raises InputError for fewer than P people with two pictures, P < 2 and K < 2.
     """
 
@@ -46,15 +46,15 @@ class PeopleSampler:
         self._last: tuple[int, list[np.ndarray]] = -1, []
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return -(-len(self._people) // self.people)
 
     def epoch(self, number: int) -> list[np.ndarray]:
-        """The batches of an epoch, counted from 0: which pictures, those of one person together, (up to P·K,) each."""
+        """Return the batches of an epoch, counted from 0: indices of pictures, up to P·K each, grouped by person."""
         random = np.random.default_rng((self.seed, number))
         order = random.permutation(len(self._people))
         missing = len(self) * self.people - len(order)
-        earlier = order[: len(order) + missing - self.people]  # everybody but those of the last batch
+        earlier = order[: len(order) + missing - self.people]  # everybody except those of the last batch
         order = np.concatenate([order, random.choice(earlier, missing, replace=False)]) if missing else order
         return [
             np.concatenate([random.permutation(self._people[person])[: self.pictures] for person in group])
@@ -62,7 +62,7 @@ class PeopleSampler:
         ]
 
     def batch(self, number: int) -> np.ndarray:
-        """The batch of this number, counted from 0 over all epochs."""
+        """Return the batch of this number, counted from 0 over all epochs. Raises InputError."""
         check_count("PeopleSampler: number", number, 0)
         epoch, index = divmod(number, len(self))
         if self._last[0] != epoch:

@@ -1,4 +1,4 @@
-"""How far a face is from each of the people enrolled, by a metric or by a head, and from all pictures of a person."""
+"""Distances of a face from enrolled people, by a metric or a head, over all pictures of a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minicnn.faces import distances
 from minicnn.faces.heads import PairHead, chi_square
 from minicnn.operation import no_grad
 
-WORK = 2**21  # numbers at once, in float64: 16 MiB
+WORK = 2**21  # float64 numbers per block: 16 MiB
 SCORES = ("min", "mean", "nearest")
 
 # (queries, D) and (N, D), float64 -> (queries, N)
@@ -21,7 +21,7 @@ Apart = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def by_metric(metric: str) -> Apart:
-    """By what a card calls its metric: what `distance` knows, such as "squared_l2", or "chi2", Σ (f − g)² / (f + g)."""
+    """Return the function of a card's metric: one of `distance`, or "chi2", Σ (f − g)² / (f + g). Raises InputError."""
     if metric == "chi2":
         return lambda f, g: chi_square(f, g).data.sum(axis=-1)
     if metric not in distances.METRICS:
@@ -30,12 +30,12 @@ def by_metric(metric: str) -> Apart:
 
 
 def by_head(head: PairHead) -> Apart:
-    """1 − the probability of one person, so that here, too, less is nearer."""
+    """Return the function 1 − the probability of one person, which like a distance is smaller for nearer pairs."""
     return lambda f, g: ops.sigmoid(-head(f, g)).data
 
 
 def all_distances(apart: Apart, queries: np.ndarray, encodings: np.ndarray) -> np.ndarray:
-    """Of each of `queries` (queries, D) from each of `encodings` (N, D): (queries, N) float64, a block at a time."""
+    """Return the distances between queries (queries, D) and encodings (N, D): (queries, N) float64, in blocks."""
     found = np.empty((len(queries), len(encodings)))
     rows = max(1, WORK // max(encodings.shape[1], 1))
     with no_grad():
@@ -48,10 +48,10 @@ def all_distances(apart: Apart, queries: np.ndarray, encodings: np.ndarray) -> n
 def people_distances(
     found: np.ndarray, labels: np.ndarray, people: int, score: str = "min", neighbours: int = 3
 ) -> np.ndarray:
-    """From distances to pictures (queries, N), whose people are `labels` (N,), those to people: (queries, people).
+    """Return distances to people, (queries, people), from distances to pictures, (queries, N).
 
-    score: "min", to the nearest picture of a person; "mean", over all of them; "nearest", over the `neighbours` nearest
-    of them, or as many as there are.
+    labels: (N,), the person on each picture. score: "min", the smallest distance of a person; "mean", over all
+    pictures; "nearest", the mean of the `neighbours` smallest, or of all if there are fewer.
     """
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(people))
@@ -59,7 +59,7 @@ def people_distances(
     if score == "min":
         return np.minimum.reduceat(found, starts, axis=1)
     if score == "nearest":
-        # Each person's distances in ascending order, and beyond the first of them nothing.
+        # Sort each person's distances in ascending order, and zero all but the first ones.
         grouped = np.broadcast_to(labels[order], found.shape)
         found = np.take_along_axis(found, np.lexsort((found, grouped), axis=1), axis=1)
         rank = np.arange(len(labels)) - np.repeat(starts, np.diff([*starts, len(labels)]))
@@ -69,7 +69,7 @@ def people_distances(
 
 
 def check_score(score: Any, neighbours: Any) -> None:
-    """Raise InputError for a way to score people that there is not."""
+    """Raise InputError for an unknown score or an invalid number of neighbours."""
     if score not in SCORES:
         raise InputError(f"Gallery: score is {score!r}; expected one of {', '.join(SCORES)}")
     check_count("Gallery: neighbours", neighbours)

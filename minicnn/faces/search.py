@@ -1,8 +1,8 @@
-"""The nearest encodings among many, exactly, with memory that does not grow with their number.
+"""Exact search for the nearest encodings, with memory that does not grow with their number.
 
-‖q − x‖² = ‖q‖² + ‖x‖² − 2 q·x, so all distances of a block are one product of matrices, in float32. That is quick and
-nearly right: how wrong it can be is known (Higham 2002, section 3.1). What could be among the nearest, allowing for
-that, is computed again in float64 as Σ (q − x)², so results are those of sorting float64 distances.
+‖q − x‖² = ‖q‖² + ‖x‖² − 2 q·x, so all distances of a block take one matrix product, in float32. This is fast, with a
+known error bound (Higham 2002, section 3.1). Everything within that bound of the nearest is recomputed in float64 as
+Σ (q − x)². The results are therefore those of sorting float64 distances.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.resources import parallel
 
-BLOCK = 16_384  # encodings: few enough for memory, many enough for Python not to count
-PIECES = 16  # of the encodings, for different threads
-QUERIES = 64  # at once; more are searched for in turns
-UNIT = 2.0**-24  # the largest relative error of one rounding in float32
-LARGEST = 1e15  # of a length; its square times its dimensions must stay in float32
+BLOCK = 16_384  # encodings; small enough for memory, large enough to hide Python's overhead
+PIECES = 16  # parts of the encodings, shared by the threads
+QUERIES = 64  # queries at once; more are searched in turns
+UNIT = 2.0**-24  # the largest relative error of rounding to float32
+LARGEST = 1e15  # maximum length; its square times the dimensions must fit float32
 
 
 class Nearest(NamedTuple):
-    """distances: (queries, k) float64, squared, ascending; places: (queries, k) int64, of equals the smaller first."""
+    """Search results. distances: (queries, k) float64, squared, ascending. places: (queries, k) int64; ties ascend."""
 
     distances: np.ndarray
     places: np.ndarray
 
 
 class Index:
-    """Encodings to be searched. encodings: (N, D) float32, which may be memory-mapped; they are not copied."""
+    """A search index. encodings: (N, D) float32, possibly memory-mapped; they are not copied. Raises InputError."""
 
     def __init__(self, encodings: np.ndarray) -> None:
         if encodings.ndim != 2 or encodings.dtype != np.float32 or not encodings.shape[1]:
@@ -52,7 +52,7 @@ class Index:
                 self.squares[low : low + len(block)] = np.einsum("nd,nd->n", block, block, dtype=np.float64)
 
     def nearest(self, queries: np.ndarray, k: int = 1) -> Nearest:
-        """The k nearest encodings of each query. queries: (queries, D) floats. Raises InputError."""
+        """Return the k nearest encodings of each query. queries: (queries, D) floats. Raises InputError."""
         queries = np.asarray(queries)
         count, dimensions = self.encodings.shape
         if queries.ndim != 2 or queries.shape[1] != dimensions or queries.dtype.kind != "f":
@@ -83,7 +83,7 @@ class Index:
 
 
 def _pieces(count: int) -> list[tuple[int, int]]:
-    """Return what the threads share: up to PIECES runs of whole blocks, by the count alone."""
+    """Return ranges of whole blocks for the threads, at most PIECES. They depend only on the count."""
     blocks = -(-count // BLOCK)
     pieces = min(PIECES, blocks)
     edges = [min(BLOCK * (blocks * i // pieces), count) for i in range(pieces + 1)] if count else []
@@ -91,24 +91,24 @@ def _pieces(count: int) -> list[tuple[int, int]]:
 
 
 class _Best:
-    """The k best so far of each query, in one piece of the encodings.
+    """The k best encodings so far of each query, in one piece of the encodings.
 
-    limits: (queries,), the k-th distance, of whichever piece it is smallest in: what is farther need not be looked at.
+    limits: (queries,), the smallest k-th distance of any piece so far; anything farther is skipped.
     """
 
     def __init__(self, index: Index, queries: np.ndarray, k: int, limits: np.ndarray) -> None:
         self.index, self.queries, self.k, self.limits = index, queries, k, limits
         self.factors = (-2 * queries).astype(np.float32).T
         squares = np.square(queries).sum(axis=1)
-        # A product of D terms errs by D u ‖q‖ ‖x‖ at most; queries, squares and the sum err by their own rounding.
+        # A product of D terms errs by at most D u ‖q‖ ‖x‖. Queries, squares and the sum add their own rounding.
         slack = (queries.shape[1] + 8) * UNIT * np.square(np.sqrt(squares) + index.longest)
         self.offsets = slack - squares
         self.distances = np.full((len(queries), k), np.inf)
         self.places = np.full((len(queries), k), np.iinfo(np.int64).max)
 
     def search(self, start: int, stop: int) -> None:
-        """Look at the encodings from start to stop."""
-        products = np.empty((BLOCK, len(self.queries)), np.float32)  # this way round BLAS is twice as fast
+        """Search the encodings from start to stop."""
+        products = np.empty((BLOCK, len(self.queries)), np.float32)  # in this layout BLAS is twice as fast
         sums = np.empty((len(self.queries), BLOCK), np.float32)
         for low in range(start, stop, BLOCK):
             block = self.index.encodings[low : min(low + BLOCK, stop)]
@@ -118,7 +118,7 @@ class _Best:
                 self._look(int(query), seeming[query], low)
 
     def _look(self, query: int, seeming: np.ndarray, low: int) -> None:
-        """Take what is near enough, first the 4 k that seem nearest: after them there is seldom more to look at.
+        """Add all candidates within the limit. The 4 k best come first, since few others remain after them.
 
         seeming: ‖x‖² − 2 q·x of a block that begins at `low`.
         """
@@ -141,8 +141,8 @@ class _Best:
 
 
 def nearest(queries: np.ndarray, encodings: np.ndarray, k: int = 1) -> Nearest:
-    """The k nearest of `encodings` (N, D) float32 to each of `queries` (queries, D), by squared L2 distance.
+    """Return the k nearest of `encodings` (N, D) float32 to each of `queries` (queries, D), by squared L2 distance.
 
-    To search the same encodings again, keep an Index: it has gone through them once. Raises InputError.
+    To search the same encodings again, keep an Index, which computes their norms only once. Raises InputError.
     """
     return Index(encodings).nearest(queries, k)

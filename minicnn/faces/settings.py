@@ -1,4 +1,4 @@
-"""When a face counts as near to a gallery's people: what a gallery is told, and its file says again."""
+"""Settings of a gallery: how distances are scored and judged, and their form in files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from minicnn.text import one_line
 
 @dataclass(frozen=True)
 class Settings:
-    """threshold: of one comparison; calibration: what it is from, if it was calibrated. head: what scores encodings,
-    None for the metric on the encoder's card. score, neighbours: as of `scoring.people_distances`.
+    """The settings. threshold: for one comparison. calibration: the source of the threshold, if calibrated.
+
+    head: scores encodings; None for the metric on the encoder's card. score, neighbours: as in
+    `scoring.people_distances`.
     """
 
     threshold: float
@@ -32,7 +34,7 @@ class Settings:
 
     @classmethod
     def checked(cls, threshold: Any, head: Any, score: Any, neighbours: Any, dimensions: int) -> Settings:
-        """As a user gives them, for encodings of so many dimensions. Raises InputError."""
+        """Return the settings that a user gave, checked. dimensions: length of the encodings. Raises InputError."""
         value, calibration = _threshold(threshold)
         if head is not None and not isinstance(head, PairHead):
             raise InputError(f"Gallery: head is a {type(head).__name__}; expected a PairHead")
@@ -42,17 +44,17 @@ class Settings:
         return cls(value, calibration, head, score, neighbours)
 
     def with_threshold(self, threshold: Any) -> Settings:
-        """The same with another threshold. Raises InputError."""
+        """Return the same settings with another threshold. Raises InputError."""
         value, calibration = _threshold(threshold)
         check_passable(calibration)
         return replace(self, threshold=value, calibration=calibration)
 
     def comparisons(self, records: Records) -> int:
-        """How often a stranger is compared: with every picture, or where pictures are averaged with every person."""
+        """Return the number of comparisons with a stranger: one per picture, or per person if pictures are averaged."""
         return max(1, len(records) if self.score == "min" else len(records.people))
 
     def facts(self) -> dict[str, str | int | float]:
-        """For the attributes of a file."""
+        """Return the attributes for a file."""
         facts: dict[str, str | int | float] = {
             "threshold": self.threshold,
             "score": self.score,
@@ -65,12 +67,12 @@ class Settings:
         return facts
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """For the arrays of a file."""
+        """Return the arrays for a file, {name: array}."""
         return {f"head/{name}": parameter.data for name, parameter in self.head.named_parameters()} if self.head else {}
 
     @classmethod
     def of(cls, content: Content) -> Settings:
-        """What a file says. Raises LoadError."""
+        """Return the settings in a file. Raises LoadError."""
         facts, dimensions = content.facts, content.records.encodings.shape[1]
         try:
             text = facts.get("calibration")
@@ -83,7 +85,7 @@ class Settings:
 
 
 def check_passable(calibration: Calibration | None) -> None:
-    """Raise InputError for a calibrated threshold at which nobody of those it was found on passes."""
+    """Raise InputError for a calibrated threshold at which no pair of one person passes."""
     if calibration is not None and not calibration.val:
         nearer = "pairs of two people are nearer than all of one; expected pictures under their right names"
         raise InputError(f"Gallery: at the threshold {calibration.threshold:.4g} nobody passes: {nearer}")

@@ -1,4 +1,4 @@
-"""From a photograph to faces: where they are, how well they are seen, and each as an encoder wants it."""
+"""Faces in photographs: their position, quality, crop and encoding."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CHOICES = ("largest", "centre")
 
 
 class Face:
-    """One face of a picture. Crop, encoding and quality are made when they are first asked for.
+    """One face of a picture. Crop, encoding and quality are computed lazily.
 
-    box: (left, top, right, bottom); landmarks: (5, 2), as of `Detection`; both in the picture as it was given. score:
-    from 0 to 1. number, among: from 1 for the surest of so many. turn: by how many degrees to the right the picture
-    had to be turned for the face to be found.
+    box: (left, top, right, bottom). landmarks: (5, 2), as in `Detection`. Both are in pixels of the given picture.
+    score: from 0 to 1. number, among: rank by score, from 1, and number of faces. turn: degrees clockwise by which the
+    picture was rotated to find the face.
     """
 
     def __init__(
@@ -44,30 +44,30 @@ class Face:
 
     @property
     def encoder(self) -> Any:
-        """The network that encodes it: the one that `find` was given, or else that of photographs on this machine."""
+        """The network that encodes the face: the one given to `find`, or else the default for photographs."""
         self._encoder = self._encoder or encoders.of_photographs()
         return self._encoder
 
     @cached_property
     def crop(self) -> np.ndarray:
-        """The face as its encoder takes it, upright."""
+        """The upright face, cropped for its encoder."""
         return self.crop_for(card_of(self.encoder))
 
     @cached_property
     def encoding(self) -> np.ndarray:
-        """(D,) float32."""
+        """The encoding, (D,) float32."""
         return encode(self.encoder, self.crop)[0]
 
     @cached_property
     def quality(self) -> quality.Quality:
-        """How well it is seen, and whether that is enough for a verdict."""
+        """The quality of the face, and whether it suffices for a verdict."""
         return quality.measure(self.image, self.landmarks)
 
     def crop_for(self, card: ModelCard, *, size: int | None = None) -> np.ndarray:
-        """The face as an encoder's card wants it, of its size or of another to look at.
+        """Return the face cropped for an encoder's card. size: default is that of the card.
 
-        Turned and scaled so that the landmarks lie as the card has them. An encoder whose card has none, but a margin,
-        was trained on upright squares about a detector's box, and gets such a one.
+        The face is rotated and scaled to match the card's landmarks. Encoders with a margin but without landmarks were
+        trained on upright squares around a detector's box, and get those.
         """
         if card.margin is not None and not card.landmarks:
             left, top, right, bottom = self.box
@@ -83,10 +83,10 @@ def find(
     min_size: float = SMALLEST,
     detector: MTCNN | None = None,
 ) -> list[Face]:
-    """Find all faces in a picture, the surest first. Where none is upright, a picture on its side or head is tried.
+    """Find all faces in a picture, by descending score. If none is upright, other orientations are tried.
 
-    picture: a path, or an array as for `detect`. encoder: for crops and encodings; that of photographs on this
-    machine when left out. Other arguments and errors as of `detect`.
+    picture: a path, or an array as for `detect`. encoder: for crops and encodings; default: the one for photographs on
+    this machine. Other arguments and errors as in `detect`.
     """
     image = as_picture(images.load(picture) if isinstance(picture, str | os.PathLike) else picture)
     for turn in (0, 90, 270, 180):
@@ -98,16 +98,16 @@ def find(
 
 
 def check_choice(face: Any, *more: str) -> None:
-    """Raise InputError for what means no face of a picture."""
+    """Raise InputError for an invalid choice of a face."""
     if face not in (*CHOICES, *more) and not is_count(face, 1):
         raise InputError(f"face is {face!r}; expected {', '.join((*CHOICES, *more))}, or a number from 1")
 
 
 def choose(found: Sequence[Face], face: int | str = "largest") -> Face:
-    """Return the face that is meant among those of one picture.
+    """Return the chosen face of one picture.
 
-    face: "largest"; "centre", the one nearest to the middle; or its number, from 1 for the one that is surest. Raises
-    InputError, also where there are fewer faces.
+    face: "largest"; "centre", the nearest to the middle; or its number, from 1 for the highest score. Raises
+    InputError, also if there are fewer faces.
     """
     check_choice(face)
     if not isinstance(face, str):
@@ -125,7 +125,7 @@ def choose(found: Sequence[Face], face: int | str = "largest") -> Face:
 
 
 def turned_back(found: Detection, turn: int, shape: tuple[int, ...]) -> Detection:
-    """Places in a picture that was turned to the right, as places in the picture of this shape."""
+    """Map a Detection in a picture that was rotated clockwise back to the original picture. shape: the original's."""
     height, width = shape[:2]
 
     def back(places: np.ndarray) -> np.ndarray:

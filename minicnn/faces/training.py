@@ -1,7 +1,7 @@
-"""Training an encoder of faces in one run: first as a classifier of the people it is shown, then by triplets or pairs.
+"""Training of an encoder of faces: first as a classifier of the training people, then with triplets or pairs.
 
-A network that knows nothing yet learns little from its hardest triplets, and may give up on them; softmax over the
-identities brings it to where they teach. Source: Parkhi, Vedaldi & Zisserman 2015, section 4; Hermans et al. 2017.
+An untrained network learns little from its hardest triplets, and may collapse. Softmax over the identities first brings
+it to a point where they help. Source: Parkhi, Vedaldi & Zisserman 2015, section 4; Hermans et al. 2017.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ LOSSES = ("triplet", "pair")
 
 @dataclass(frozen=True)
 class FacePlan:
-    """What decides the result.
+    """All settings that determine the result of training.
 
-    people, pictures: of a batch, P × K. softmax, comparing: (epochs, peak rate) of the two phases; an epoch is as many
-    batches as show every picture once, and within a phase the rate rises for the part `warm_up` of it, then falls to
-    zero. loss: of the second phase, "triplet" or "pair". margin: of triplets, in squared distances of unit vectors.
-    head: of pairs, see PairHead. scale, angle: of the classifier, see CosineClassifier. shift: how far pictures are
-    moved, in pixels. brightness: the factor is between 1 − brightness and 1 + brightness. hidden: a patch of up to that
-    part of the side is painted over in every other picture. frozen: layers or blocks of layers that stay as they are.
+    people, pictures: P × K of a batch. softmax, comparing: (epochs, peak learning rate) of the two phases. An epoch has
+    as many batches as show every picture once. Within a phase, the rate rises for the fraction `warm_up`, then falls
+    to zero. loss: "triplet" or "pair", in the second phase. margin: for triplets, in squared distances of unit vectors.
+    head: for pairs, see PairHead. scale, angle: see CosineClassifier. shift: maximum translation of
+    pictures, in pixels. brightness: the factor is between 1 − brightness and 1 + brightness. hidden: maximum side of a
+    patch that is painted over in every other picture, as a fraction. frozen: layers or blocks that are not trained.
     """
 
     people: int = 24
@@ -78,9 +78,10 @@ class FacePlan:
 
 
 class CosineClassifier(nn.Module):
-    """Logits scale · cos(x, wⱼ), one a person, of encodings of unit length: so the classifier learns angles, which are
-    what distances of encodings compare. Source: Wang et al. 2018, "CosFace", equation 4, which takes `angle` off the
-    cosine of the right person, that it may not be content too soon.
+    """Logits scale · cos(x, wⱼ), one per person, of encodings of unit length.
+
+    The classifier learns angles, which distances between encodings measure, too. `angle` is subtracted from the cosine
+    of the right person, as a margin. Source: Wang et al. 2018, "CosFace", equation 4.
     """
 
     def __init__(self, dimensions: int, people: int, *, scale: float, angle: float, seed: nn.Seed = 0) -> None:
@@ -89,7 +90,7 @@ class CosineClassifier(nn.Module):
         self.scale, self.angle = scale, angle
 
     def loss(self, x: Tensor, labels: np.ndarray) -> Tensor:
-        """The mean cross entropy of encodings (N, D) whose people are `labels`, (N,) integers."""
+        """Return the mean cross entropy of encodings (N, D). labels: (N,) integers, the person of each."""
         cosines = ops.linear(x, ops.transpose(ops.l2_normalize(self.w)))
         taken = np.zeros(cosines.shape, np.float32)
         taken[np.arange(len(labels)), labels] = self.angle
@@ -97,7 +98,7 @@ class CosineClassifier(nn.Module):
 
 
 class Trainee(nn.Module):
-    """All that learns in a run: the encoder, and what sits on it meanwhile. Frozen layers stay in evaluation."""
+    """All modules in training: the encoder, and a classifier and head on top. Frozen layers stay in evaluation mode."""
 
     def __init__(self, encoder: Network, plan: FacePlan, people: int) -> None:
         dimensions = encoder.card.embedding
@@ -133,11 +134,11 @@ def train_encoder(
     checkpoint_every: int = 50,
     progress: bool = True,
 ) -> PairHead | None:
-    """Train `encoder` in place with SGD and Nesterov momentum; returns the head that was trained with it, if any.
+    """Train `encoder` in place with SGD and Nesterov momentum. Returns the head that was trained with it, or None.
 
-    images: (N, H, W, 3), uint8 or floats in [0, 1], as large as the encoder's card says. labels: (N,), who is who.
-    checkpoint, resume, checkpoint_every: as of `training.train_classifier`. Raises InputError: one person alone, P or K
-    below 2, a layer to freeze that is unknown, pictures of another size.
+    images: (N, H, W, 3), uint8 or floats in [0, 1], of the size on the encoder's card. labels: (N,), the person on
+    each. checkpoint, resume, checkpoint_every: as in `training.train_classifier`. Raises InputError for a single
+    person, P or K below 2, an unknown layer to freeze, or pictures of another size.
     """
     size = encoder.card.input_size
     if not (images.dtype == np.uint8 or images.dtype.kind == "f") or images.shape[1:] != (*size, 3):
@@ -184,7 +185,7 @@ def train_encoder(
             optimizer,
             step,
             steps,
-            # What the run was made of besides its plan, so that no other data resume it.
+            # Includes the size of the data, so that a run resumes only with the same.
             _Run(**asdict(plan), shown=len(images), known=len(names)),
             checkpoint=checkpoint,
             resume=resume,
@@ -201,14 +202,16 @@ class _Run(FacePlan):
 
 
 def _prepare(images: np.ndarray, plan: FacePlan, random: np.random.Generator) -> np.ndarray:
-    """Pictures mirrored, moved, made brighter or darker, and partly hidden: float32 in [0, 1]."""
+    """Return augmented pictures, float32 in [0, 1]: mirrored, shifted, brightened or darkened, and partly hidden."""
     light = random.uniform(1 - plan.brightness, 1 + plan.brightness, (len(images), 1, 1, 1)).astype(np.float32)
     return _hide(np.minimum(augment(images, plan.shift, random) * light, np.float32(1)), plan.hidden, random)
 
 
 def _hide(images: np.ndarray, most: float, random: np.random.Generator) -> np.ndarray:
-    """Paint over a patch of every other picture, up to the part `most` of its height and width, so that no single trait
-    is relied on. Source: DeVries & Taylor 2017, "Improved regularization of convolutional neural networks with cutout".
+    """Return pictures with a patch painted over in about half of them, so that no single feature suffices.
+
+    most: maximum height and width of a patch, as a fraction of the picture's. Source: DeVries & Taylor 2017, "Improved
+    regularization of convolutional neural networks with cutout".
     """
     count = len(images)
     inside = (random.random(count) < 0.5)[:, None, None]
@@ -233,7 +236,7 @@ def _triplet_loss(
 def _pair_loss(
     head: PairHead, encodings: Tensor, people: np.ndarray, random: np.random.Generator
 ) -> tuple[Tensor, dict[str, float]]:
-    """Every pair of one person in the batch, and as many of two: half of them the nearest there are."""
+    """Return the loss of every pair of one person, and of as many pairs of two; half of the latter are the nearest."""
     first, second = np.triu_indices(len(people), 1)
     same = people[first] == people[second]
     found = encodings.numpy()
@@ -250,18 +253,18 @@ def _pair_loss(
 
 
 def _mean_distance(encodings: np.ndarray) -> float:
-    """The mean squared distance of two of a batch: twice the variance of a sample."""
+    """Return the mean squared distance between two encodings of a batch: twice the sample variance."""
     x = encodings - encodings.mean(axis=0)
     return float(2 * np.square(x).sum() / max(len(x) - 1, 1))
 
 
-# --- layers that stay as they are --------------------------------------------------------------------------------
+# --- frozen layers -----------------------------------------------------------------------------------------------
 
 
 def named_layers(encoder: Network, names: Iterable[str]) -> list[nn.Module]:
-    """The layers and blocks called so; block1 also stands for all whose name begins so, as block1_conv1's does.
+    """Return the layers and blocks of these names. block1 also stands for names such as block1_conv1.
 
-    Raises InputError for a name that is neither.
+    Raises InputError for an unknown name.
     """
     layers = list(every(encoder.layers))
     found: list[nn.Module] = []
@@ -281,7 +284,7 @@ def named_layers(encoder: Network, names: Iterable[str]) -> list[nn.Module]:
 
 @contextmanager
 def frozen_layers(encoder: Network, names: Iterable[str]) -> Iterator[None]:
-    """Inside the block the parameters of these layers take no gradient; restored afterwards."""
+    """Disable the gradients of these layers inside the block, and restore them afterwards. Raises InputError."""
     parameters = [p for layer in named_layers(encoder, names) for p in layer.parameters()]
     before = [(parameter, parameter.requires_grad) for parameter in parameters]
     try:
@@ -289,5 +292,5 @@ def frozen_layers(encoder: Network, names: Iterable[str]) -> Iterator[None]:
             parameter.requires_grad = False
         yield
     finally:
-        for parameter, wanted in reversed(before):  # a layer may have been named twice
+        for parameter, wanted in reversed(before):  # in case a layer is named twice
             parameter.requires_grad = wanted

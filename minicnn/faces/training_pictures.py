@@ -1,4 +1,4 @@
-"""The pictures that an encoder of faces is trained and tested with, as uint8 arrays of the size that it takes."""
+"""Pictures for training and testing an encoder of faces, as uint8 arrays of its size."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from minicnn.files import replacing
 def drawn(
     seed: int, people: int, each: int, test_people: int, *, size: int, folder: Path, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(images, people, images of people held out, these people). Images are (N, size, size, 3) uint8.
+    """Return (images, people, images of held-out people, these people). Images are (N, size, size, 3) uint8.
 
-    They are kept in `folder`, so that a run that goes on need not draw them again.
+    They are cached in `folder`, so that a resumed run need not draw them again. Raises InputError.
     """
     population = Population(seed, size=size)
     held_out = population.held_out(test_people, training=people)
     arrays = []
     for name, numbers in (("training", list(range(people))), ("test", held_out)):
-        # The last number tells which people they are.
+        # The last number identifies the people.
         path = folder / f"faces-{name}-{seed}-{size}-{len(numbers)}x{each}-{numbers[-1]}.npy"
         labels = np.repeat(np.array(numbers), each)
         arrays += [_kept(path, population, numbers, each, size, progress), labels]
@@ -37,9 +37,9 @@ def drawn(
 def folder(
     root: str | Path, size: int, take: Callable[[np.ndarray, Path], np.ndarray | None] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(images (N, size, size, 3) uint8, people (N,)) of root/PERSON/*.jpg.
+    """Return (images (N, size, size, 3) uint8, people (N,)) of root/PERSON/*.jpg. Raises InputError.
 
-    take: gives the face in a picture, as floats of that size; where it gives None, or is left out, the middle is taken.
+    take: return the face in a picture as floats of that size, or None for the centre; default: always the centre.
     """
     found = image_folders.read(root)
     crops = []

@@ -1,8 +1,8 @@
 """HDF5 files to named parameters and back.
 
-Read and written: Keras's .h5, which of every age loads, Keras 3's .weights.h5, and minicnn's own layout: one dataset a
-parameter, called by the parameter's name, and attributes that say what it is. Nothing in a file is ever executed, and
-a file that is not known to be sound is opened in a process of its own.
+Three layouts are read and written: Keras's .h5 (all versions), Keras 3's .weights.h5, and minicnn's own. Our own layout
+has one dataset per parameter, with the parameter's name, and attributes that describe the file. Nothing in a file is
+ever executed. A file that is not known to be sound is opened in a separate process.
 """
 
 from minicnn.errors import suggest_names

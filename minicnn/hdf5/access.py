@@ -1,4 +1,4 @@
-"""The door by which every file comes in, and the guard beside it."""
+"""Opening weights files: checks on the path, the cache of listings, and the choice of a reader."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from minicnn.hdf5 import seals
 from minicnn.hdf5.entries import Damaged, Entry, Listing, Source, Stream, parsed
 from minicnn.text import one_line
 
-# What a file is called in messages, and what it should have been.
+# Names of the kinds of file, and what messages say was expected.
 EXPECTED = {"weights": "expected an HDF5 file of weights", "gallery": "expected a gallery that minicnn saved"}
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-RECENT = 2e9  # nanoseconds; what was written so lately may be written again with the same time
+RECENT = 2e9  # nanoseconds; a file modified this recently may change again without a new modification time
 
 _known: set[str] = set()
 _readers: dict[bytes, Callable[[Path], Mapping[str, np.ndarray]]] = {}
@@ -30,22 +30,26 @@ _listings: dict[tuple[int, ...], Listing] = {}
 
 
 def trust(checksums: Iterable[str]) -> None:
-    """Files with these SHA-256 are known to be sound: up to 64 MB they are read in this process, which is quicker; and
-    any where no other can be started.
+    """Trust files with these SHA-256 checksums.
+
+    Up to 64 MB, they are read in this process, which is faster. Larger ones are too if no other process can be started.
     """
     _known.update(checksums)
 
 
 def accept(beginning: bytes, read: Callable[[Path], Mapping[str, np.ndarray]]) -> None:
-    """Files that begin so are weights, too: `read` gives {path: array of float32}, or raises LoadError."""
+    """Register a reader of weights files that begin with these bytes.
+
+    read: returns {path: array of float32} for a file, or raises LoadError.
+    """
     _readers[beginning] = read
 
 
 @contextmanager
 def opened(path: Any, kind: str = "weights") -> Iterator[Source]:
-    """The file, open for reading. A LoadError from inside the block gets the file's name in front.
+    """Open a file for reading, and yield the Source. A LoadError raised in the block is prefixed with the file's name.
 
-    kind: of EXPECTED, for messages.
+    kind: a key of EXPECTED, for messages. Raises InputError, MissingFileError or LoadError.
     """
     place = _checked(path, kind)
     with named(path, kind), _reading(place) as source:
@@ -53,7 +57,7 @@ def opened(path: Any, kind: str = "weights") -> Iterator[Source]:
 
 
 def listing_of(path: Any) -> Listing:
-    """What a file holds, found out once for as long as it stays the same. Raises as `opened`."""
+    """Return the Listing of a file, cached until the file changes. Raises as `opened` does."""
     place = _checked(path)
     state = place.stat()
     same = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
@@ -70,7 +74,7 @@ def listing_of(path: Any) -> Listing:
 
 @contextmanager
 def named(path: Any, kind: str = "weights") -> Iterator[None]:
-    """What goes wrong with a file inside the block is told with its name, on one line."""
+    """Turn errors about a file inside the block into a LoadError of one line, with the file's name."""
     label, expected = f"{kind} {os.fspath(path)!r}", EXPECTED[kind]
     try:
         yield
@@ -85,7 +89,7 @@ def named(path: Any, kind: str = "weights") -> Iterator[None]:
 
 
 def _checked(path: Any, kind: str = "weights") -> Path:
-    """The path, once it is known to lead to an HDF5 file."""
+    """Return the path if it leads to an HDF5 file or one that `accept` knows. Raises InputError if not."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"{kind} is a {type(path).__name__}; expected the path of an HDF5 file")
     label, expected = f"{kind} {os.fspath(path)!r}", EXPECTED[kind]
@@ -95,7 +99,7 @@ def _checked(path: Any, kind: str = "weights") -> Path:
             raise MissingFileError(f"{label} does not exist; {expected}")
         if place.is_dir():
             raise LoadError(f"{label} is a folder; {expected}")
-        if not place.is_file():  # a pipe would keep us waiting for ever
+        if not place.is_file():  # opening a pipe would block forever
             raise LoadError(f"{label} is not a regular file; {expected}")
         with open(place, "rb") as file:
             start = file.read(64)
@@ -113,7 +117,7 @@ def _checked(path: Any, kind: str = "weights") -> Path:
 
 
 def _signed(file: io.BufferedReader) -> bool:
-    """Whether HDF5's signature is where it may be: at 0, 512, 1024, 2048, …"""
+    """Return True if the HDF5 signature is at one of the allowed offsets: 0, 512, 1024, 2048, …"""
     place, size = 0, file.seek(0, io.SEEK_END)
     while place < size:
         file.seek(place)
@@ -128,7 +132,7 @@ def _reader_for(start: bytes) -> Callable[[Path], Mapping[str, np.ndarray]] | No
 
 
 def _reading(place: Path) -> AbstractContextManager[Source]:
-    """Read in this process what `accept` knows, what `trust` knows, and what this user sealed (see seals.py)."""
+    """Open a file in this process if `accept`, `trust` or a seal (see seals.py) allows it, or else in another."""
     with open(place, "rb") as file:
         read = _reader_for(file.read(64))
     if read is not None:
@@ -146,7 +150,7 @@ def _reading(place: Path) -> AbstractContextManager[Source]:
 
 @contextmanager
 def _reading_here(content: bytes) -> Iterator[Source]:
-    """The bytes that were hashed, and no others."""
+    """Open the bytes that were hashed, not the file, which may have changed since."""
     import h5py
 
     from minicnn.hdf5 import reader
@@ -157,7 +161,7 @@ def _reading_here(content: bytes) -> Iterator[Source]:
 
 
 class _Held:
-    """What can be read in this process. bytes_of: the elements of the array at a path."""
+    """A Source in this process. bytes_of: return the elements of the array at a path, as bytes."""
 
     def __init__(self, listing: Listing, bytes_of: Callable[[str], bytes | memoryview]) -> None:
         self.listing, self.bytes_of = listing, bytes_of

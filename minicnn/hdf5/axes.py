@@ -1,4 +1,4 @@
-"""In which order files keep the axes of an array. What is read goes through these, and what is written."""
+"""Axis orders of arrays in files. Both the loader and the writer use them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Order:
-    """shape: of the array in the file. view: our array as a view of itself in the order that the file has; it may
-    have more axes than the file, but its elements follow one another as there.
+    """An axis order.
+
+    shape: that of the array in the file. view: return our array as a view with its elements in the order of the file.
+    The view may have more axes than the array in the file.
     """
 
     shape: Shape
@@ -22,18 +24,18 @@ class Order:
 
 
 def ours(shape: Shape) -> Order:
-    """As minicnn has it, and Keras: kernels (*kernel, in, out), matrices (in, out)."""
+    """Return the order of minicnn and Keras: kernels (*kernel, in, out), matrices (in, out)."""
     return Order(shape, lambda array: array)
 
 
 def turned(shape: Shape) -> Order:
-    """Kernels turned by 180°: Theano computes convolutions, everyone else correlations."""
+    """Return the order of kernels rotated by 180°: Theano computes convolutions, other backends correlations."""
     spatial = len(shape) - 2
     return Order(shape, lambda array: array[(slice(None, None, -1),) * spatial])
 
 
 def channels_first(shape: Shape, turn: bool) -> Order:
-    """Kernels (out, in, *kernel), as Keras 1 had them on Theano; there they were also turned."""
+    """Return the order of Keras 1 on Theano: kernels (out, in, *kernel). turn: they are also rotated by 180°."""
     spatial = tuple(range(len(shape) - 2))
     there = shape[-1], shape[-2], *shape[:-2]
     back = turned(shape) if turn else ours(shape)
@@ -41,9 +43,9 @@ def channels_first(shape: Shape, turn: bool) -> Order:
 
 
 def flattened_channels_first(shape: Shape, channels: int) -> Order | None:
-    """A matrix behind a picture that was flattened as (C, H, W), where ours is flattened as (H, W, C).
+    """Return the order of a matrix that follows a (C, H, W) flattening; ours follows a (H, W, C) flattening.
 
-    None when H and W cannot be known: pictures are taken for squares.
+    Pictures are taken to be square. Returns None if H and W cannot be inferred.
     """
     side = math.isqrt(shape[0] // channels)
     if side * side * channels != shape[0]:
@@ -52,13 +54,13 @@ def flattened_channels_first(shape: Shape, channels: int) -> Order | None:
 
 
 def locally_connected(shape: Shape) -> Order:
-    """Filters (*output, *kernel, in, out), which Keras has as (positions, taps · in, out)."""
+    """Return the order of filters (*output, *kernel, in, out), which Keras stores as (positions, taps · in, out)."""
     spatial = (len(shape) - 2) // 2
     positions, taps = math.prod(shape[:spatial]), math.prod(shape[spatial:-1])
     return Order((positions, taps, shape[-1]), lambda array: array.reshape(positions, taps, -1))
 
 
 def slopes(shape: Shape, rank: int) -> Order:
-    """A slope a channel, which Keras has as (1, …, 1, C)."""
+    """Return the order of slopes per channel, which Keras stores as (1, …, 1, C) with `rank` axes."""
     there = (1,) * (rank - 1) + shape
     return Order(there, lambda array: array.reshape(there))

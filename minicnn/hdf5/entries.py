@@ -1,4 +1,4 @@
-"""What a file holds, in plain text and numbers: all that is known of it before an array is read."""
+"""Metadata of a file, as plain text and numbers: everything that is known before an array is read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LARGEST = 2**62  # elements
 
 
 class Damaged(Exception):
-    """HDF5's library cannot make sense of a file."""
+    """A file that the HDF5 library cannot read."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One dataset. shape: None for one without data. dtype: as h5py calls it.
+    """The metadata of one dataset. shape: None if it has no data. dtype: as h5py calls it.
 
-    stored: the type of its elements, None for what is neither float nor bytes; brain_float: whether these are the
-    upper halves of float32, of which HDF5 knows nothing. offset: where in the file they lie, one after the other; None
-    where they do not.
+    stored: the dtype of its elements, or None if they are neither floats nor bytes. brain_float: True if they are
+    bfloat16, the upper halves of float32, which HDF5 does not know. offset: position of the data in the file if it is
+    contiguous, or else None.
     """
 
     shape: tuple[int, ...] | None
@@ -34,33 +34,33 @@ class Entry:
 
     @property
     def floats(self) -> bool:
-        """Whether its elements are numbers that a network may have."""
+        """True if the elements are floats."""
         return self.brain_float or (self.stored is not None and self.stored.kind == "f")
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """Number of elements."""
         return math.prod(self.shape) if self.shape is not None else 0
 
     @property
     def nbytes(self) -> int:
-        """How many bytes these take."""
+        """Size of the elements in bytes."""
         return self.size * (self.stored.itemsize if self.stored is not None else 0)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """groups: {path: its attributes}, "" for the file itself. arrays: {path: Entry}. Paths are as in a/b/c."""
+    """Metadata of a file. groups: {path: attributes}, "" for the file itself. arrays: {path: Entry}. Paths: a/b/c."""
 
     groups: Mapping[str, Mapping[str, Any]]
     arrays: Mapping[str, Entry]
 
 
 class Stream(Protocol):
-    """The numbers of one array, as they are stored, in the order of its elements."""
+    """The elements of one array, as stored, in order."""
 
     def fill(self, buffer: np.ndarray) -> None:
-        """The next of them into a contiguous array. Raises Damaged when there are fewer."""
+        """Read the next elements into a contiguous array. Raises Damaged if there are too few."""
 
 
 class Source(Protocol):
@@ -69,11 +69,11 @@ class Source(Protocol):
     listing: Listing
 
     def stream(self, path: str) -> Stream:
-        """The array at `path`. Raises LoadError or Damaged."""
+        """Return a Stream of the array at `path`. Raises LoadError or Damaged."""
 
 
 def parsed(answer: Any) -> Listing:
-    """The Listing in an answer of reader.py, which is not believed blindly: it may have been led astray."""
+    """Return the Listing in an answer of reader.py, validated: a damaged file may have corrupted it. Raises Damaged."""
     try:
         groups = {str(path): dict(attributes) for path, attributes in answer["groups"].items()}
         arrays = {str(path): _entry(**entry) for path, entry in answer["arrays"].items()}

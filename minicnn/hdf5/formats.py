@@ -1,4 +1,4 @@
-"""The layouts of weights files: where each keeps the names of layers and arrays. No array is read here."""
+"""Layouts of weights files: where each stores the names of layers and arrays. No array is read here."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ VARIABLES = {"weights": "kernel", "biases": "bias", "alpha": "alpha"}  # facenet
 class Stored:
     """One array of a file, not yet read.
 
-    layers: what its layer may be called, the likeliest first. variable: the last component of its own name.
-    ordered: whether the arrays of its layer are in the order that Keras had them in.
+    layers: possible names of its layer, the most likely first. variable: the last component of its own name.
+    ordered: True if the arrays of its layer are in Keras's order.
     """
 
     path: str
@@ -37,9 +37,9 @@ class Stored:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds. named: its layers have names; otherwise they are called conv2d, conv2d_1, dense, …
+    """The contents of a file. named: False if it names no layers; they are then called conv2d, conv2d_1, dense, …
 
-    backend: which of Keras's wrote it, where it says so. checksum: of its arrays, where it has one.
+    backend: the Keras backend that wrote it, if the file says so. checksum: that of its arrays, if the file has one.
     """
 
     layout: str
@@ -50,7 +50,7 @@ class Contents:
 
 
 def contents(listing: Listing) -> Contents:
-    """What a file holds, in whichever layout. Raises LoadError when it is in none of them."""
+    """Return the contents of a file in any known layout. Raises LoadError if the layout is unknown."""
     for layout in (_own, _legacy, _keras_3, _bare):
         found = layout(listing)
         if found is not None:
@@ -66,7 +66,7 @@ def _stored(listing: Listing, path: str, layers: Iterable[str], variable: str, o
 
 
 def _own(listing: Listing) -> Contents | None:
-    """PARAMETER -> dataset, as in block1_conv1.w."""
+    """Parse our own layout: PARAMETER -> dataset, such as block1_conv1.w."""
     if listing.groups[""].get("format") != OWN:
         return None
     arrays = []
@@ -77,10 +77,10 @@ def _own(listing: Listing) -> Contents | None:
 
 
 def _legacy(listing: Listing) -> Contents | None:
-    """LAYER/WEIGHT_NAME, with both names in attributes. In a file of a whole model, below `model_weights`.
+    """Parse Keras's .h5: LAYER/WEIGHT_NAME, with both names in attributes. A whole model is below `model_weights`.
 
-    A weight's name is LAYER/kernel:0 (Keras 2), LAYER/kernel (Keras 3) or anything at all (Keras 1). The arrays
-    of a model inside the model lie together, in the inner model's group, under the names of their own layers.
+    A weight's name is LAYER/kernel:0 (Keras 2), LAYER/kernel (Keras 3) or arbitrary (Keras 1). The arrays of a nested
+    model are all in the group of that model, under the names of their own layers.
     """
     root = "model_weights" if "model_weights" in listing.groups else ""
     layers = _names(listing, root, "layer_names")
@@ -107,7 +107,7 @@ def _legacy(listing: Listing) -> Contents | None:
 
 
 def _names(listing: Listing, group: str, key: str) -> list[str] | None:
-    """An attribute that lists names, or None. Keras cuts long lists into key0, key1, …"""
+    """Return an attribute that lists names, or None. Keras splits long lists into key0, key1, …"""
     attributes = listing.groups[group]
     if key in attributes:
         found = [attributes[key]]
@@ -121,7 +121,7 @@ def _names(listing: Listing, group: str, key: str) -> list[str] | None:
 
 
 def _by_layer(listing: Listing, below: str, layers: set[str]) -> dict[str, list[str]]:
-    """{layer: the arrays in its group}, for groups that do not list them. A layer's group may lie in another's."""
+    """Return {layer: the arrays in its group}, for groups without a list. One layer's group may be inside another's."""
     found: dict[str, list[str]] = {}
     for path in listing.arrays:
         if path.startswith(below):
@@ -133,7 +133,7 @@ def _by_layer(listing: Listing, below: str, layers: set[str]) -> dict[str, list[
 
 
 def _keras_3(listing: Listing) -> Contents | None:
-    """layers/CLASS_NUMBER/vars/0, 1, … with the layer's name, if anywhere, in an attribute of `vars`."""
+    """Parse Keras 3's layers/CLASS_NUMBER/vars/0, 1, … The layer's name, if given, is an attribute of `vars`."""
     for root in ("layers", "_layer_checkpoint_dependencies"):  # the latter in Keras 2.13
         if root in listing.groups:
             break
@@ -145,7 +145,7 @@ def _keras_3(listing: Listing) -> Contents | None:
         group, _, holder = place.rpartition("/")
         if holder != "vars":
             raise LoadError(f"{path!r} is not where Keras 3 puts arrays; expected …/vars/0, 1, …")
-        if "seed_generator" in place:  # the state of dropout's random numbers
+        if "seed_generator" in place:  # the state of dropout's random generator
             continue
         found.append((path, listing.groups[place].get("name"), group.removeprefix(f"{root}/"), variable))
     named = all(name for _, name, _, _ in found)
@@ -157,7 +157,7 @@ def _keras_3(listing: Listing) -> Contents | None:
 
 
 def _bare(listing: Listing) -> Contents | None:
-    """LAYER/weights, LAYER/biases, LAYER/alpha, as MTCNN's are kept; a layer's own name may hold slashes."""
+    """Parse LAYER/weights, LAYER/biases, LAYER/alpha, as in MTCNN's files. A layer's name may contain slashes."""
     named = [path.rpartition("/") for path in listing.arrays]
     if not named or not all(layer and variable in VARIABLES for layer, _, variable in named):
         return None
@@ -165,6 +165,6 @@ def _bare(listing: Listing) -> Contents | None:
 
 
 def _counting(path: str) -> list[tuple[str, int]]:
-    """A key that sorts conv2d_10 behind conv2d_9, and conv2d before both."""
+    """Return a sort key that orders conv2d before conv2d_9 before conv2d_10."""
     parts = [re.fullmatch(r"(.*?)_?(\d{0,9})", part, re.DOTALL) for part in path.split("/")]
     return [(part[1], int(part[2] or 0)) for part in parts if part]

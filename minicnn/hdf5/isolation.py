@@ -1,8 +1,8 @@
-"""Files from strangers are read in a process of its own, with limits on time and memory.
+"""Reading untrusted files in a separate process, with limits on time and memory.
 
-libhdf5 crashes and loops on damaged metadata. There it may: the process that reads tells us in plain text what a file
-holds, and then sends the numbers that we ask for. The file is opened once, and not here, so nothing can change
-between a check and a use. A process that came to no harm serves again.
+libhdf5 can crash or loop on damaged metadata. Here only the reader process is affected. It reports the contents of a
+file as plain text, then sends the arrays that we ask for. Only that process opens the file, and only once, so nothing
+can change between check and use. A process that read a sound file is reused.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from minicnn.machine import interpreter
 
 PROGRAM = Path(__file__).with_name("reader.py")
 LONGEST_ANSWER = 2**25  # bytes; a thousand layers take a hundredth of it
-PATIENCE = 60  # seconds without a word
-START = 60  # seconds within which a process says that it is ready
-# How a process ends that has computed for too long, or waited: by a signal, or on Windows by faulthandler.
+PATIENCE = 60  # seconds to wait for an answer
+START = 60  # seconds to wait for a process to start
+# Exit statuses of a process that exceeded its time limit: a signal, or on Windows faulthandler's status.
 TIMED_OUT = (-signal.SIGPROF, -signal.SIGKILL) if sys.platform != "win32" else (1,)
 
 
 class Reader:
-    """A process that reads one file after the other. Its methods raise LoadError or Damaged."""
+    """A process that reads files, one after another. Its methods raise LoadError or Damaged."""
 
     listing: Listing
 
@@ -42,22 +42,22 @@ class Reader:
         if (python := interpreter()) is None:
             why = f"{sys.executable!r} is an application; hdf5.trust(…) names files that need none"
             raise LoadError(f"no process can be started to read it in: {why}")
-        # -P, -W: whatever lies beside the program, or is deprecated, is no concern of its.
+        # -P, -W: do not import from the program's folder, and ignore deprecation warnings.
         command = [python, "-P", "-W", "ignore", str(PROGRAM)]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),  # the same h5py
             "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve memory
-            "HDF5_PLUGIN_PRELOAD": "::",  # load no code because a file asks for it
+            "HDF5_PLUGIN_PRELOAD": "::",  # load no plugin that a file asks for
         }
         self.owner = os.getpid()
-        self.owed = 0  # bytes that it has announced and not yet sent
-        self.awaited = 0  # how often we have begun to wait for it, and ended
+        self.owed = 0  # bytes announced but not yet received
+        self.awaited = 0  # number of times that we have started or stopped waiting for an answer
         try:
             self.process = subprocess.Popen(
                 command,
                 env=environment,
-                cwd=PROGRAM.parent,  # on Windows, nobody could remove the folder that it is in
+                cwd=PROGRAM.parent,  # on Windows, the current folder of a process cannot be deleted
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -67,7 +67,7 @@ class Reader:
             raise LoadError(f"no process can be started to read it in ({problem})") from problem
         self._requests = cast(IO[bytes], self.process.stdin)
         self._answers = cast(Any, self.process.stdout)
-        impatience = threading.Timer(START, self.process.kill)  # of what is no interpreter, and waits
+        impatience = threading.Timer(START, self.process.kill)  # in case it is not a Python interpreter
         impatience.start()
         ready = self._answers.readline(10)
         impatience.cancel()
@@ -76,11 +76,11 @@ class Reader:
             raise LoadError(f"no process can be started to read it in; expected {command[0]} -c 'import h5py' to work")
 
     def open(self, path: Path) -> None:
-        """Find out what a file holds."""
+        """Open a file and read its listing."""
         self.listing = parsed(self._ask({"open": os.path.abspath(path)}))
 
     def stream(self, path: str) -> Reader:
-        """The numbers of an array, to be had by `fill`."""
+        """Request the elements of an array; read them by `fill`."""
         entry = self.listing.arrays[path]
         if self._ask({"read": path}).get("bytes") != entry.nbytes:
             raise Damaged(f"{path!r} has another size than it says")
@@ -88,7 +88,7 @@ class Reader:
         return self
 
     def fill(self, buffer: np.ndarray) -> None:
-        """The next numbers into a contiguous array."""
+        """Read the next elements into a contiguous array."""
         with self._patience():
             got = self._answers.readinto(buffer.data.cast("B"))
         self.owed -= got
@@ -96,25 +96,25 @@ class Reader:
             raise self._end()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._ask({"close": True})
 
     def end(self) -> None:
-        """End the process."""
+        """Kill the process and close its pipes."""
         self.process.kill()
         self.process.wait()
         for pipe in (self._requests, self._answers):
-            with suppress(OSError):  # what is left unsent
+            with suppress(OSError):  # unsent bytes
                 pipe.close()
 
     @property
     def ready(self) -> bool:
-        """Whether it can be asked something, by this process."""
+        """True if the process is idle and belongs to this process."""
         return self.owner == os.getpid() and self.process.poll() is None and self.owed == 0
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         line = b""
-        with suppress(OSError), self._patience():  # a broken pipe: it has ended
+        with suppress(OSError), self._patience():  # a broken pipe: the process has exited
             self._requests.write(json.dumps(request).encode() + b"\n")
             self._requests.flush()
             line = self._answers.readline(LONGEST_ANSWER)
@@ -132,7 +132,7 @@ class Reader:
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
-        """Inside the block we wait for it: `awaited` is odd."""
+        """Mark the block as waiting for an answer: `awaited` is odd inside it."""
         self.awaited += 1
         try:
             yield
@@ -140,7 +140,7 @@ class Reader:
             self.awaited += 1
 
     def _end(self) -> Damaged:
-        """Why it has ended; and if it has not, it is beside itself and does so now."""
+        """Return the reader's exit reason, killing it first if it still runs."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(0.2)
         self.process.kill()
@@ -154,7 +154,7 @@ _idle: list[Reader] = []
 
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
-    """A process that has a file open. Raises Damaged at the end if the file has changed meanwhile."""
+    """Yield a process that has the file open. Raises Damaged at the end if the file changed meanwhile."""
     before = path.stat()
     reader = _taken() or Reader()
     done = threading.Event()
@@ -164,7 +164,7 @@ def reading(path: Path) -> Iterator[Reader]:
         reader.open(path)
         yield reader
         unharmed = True
-    except LoadError:  # an unwelcome file, but a sound one
+    except LoadError:  # the file is refused, but not damaged
         unharmed = True
         raise
     finally:
@@ -176,7 +176,7 @@ def reading(path: Path) -> Iterator[Reader]:
 
 
 def _watch(reader: Reader, done: threading.Event) -> None:
-    """Kill a process that is waited for and says nothing. Seconds are counted one by one: those asleep make one."""
+    """Kill a process that does not answer. Counts seconds one by one, so that a suspend counts as one."""
     awaited = silent = 0
     while not done.wait(1):
         silent = silent + 1 if reader.awaited == awaited and awaited % 2 else 0
@@ -187,10 +187,10 @@ def _watch(reader: Reader, done: threading.Event) -> None:
 
 
 def _taken() -> Reader | None:
-    """An idle process; after a fork, none of those of the parent."""
+    """Return an idle process or None; after a fork, never one of the parent's."""
     for reader in list(_idle):
         if reader.ready:
-            with suppress(ValueError):  # another thread was faster
+            with suppress(ValueError):  # another thread took it
                 _idle.remove(reader)
                 return reader
     return None

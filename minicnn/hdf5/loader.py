@@ -1,4 +1,4 @@
-"""Files into models: everything is read and checked before the first parameter is replaced."""
+"""Loading files into models. Everything is read and checked before the first parameter is replaced."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from minicnn.hdf5.formats import OWN, Contents, contents
 from minicnn.hdf5.matches import LoadReport, Match, arrays_of, match
 from minicnn.nn import Module
 
-BLOCK = 2**20  # numbers; what has just been read is still in the cache when it is looked at
+BLOCK = 2**20  # elements; a block that was just read is still in the cache when it is checked
 
 
 class Row(NamedTuple):
-    """One dataset of a file."""
+    """Name, shape and dtype of one dataset."""
 
     name: str
     shape: tuple[int, ...] | None
@@ -30,17 +30,17 @@ class Row(NamedTuple):
 
 
 def inspect(path: str | os.PathLike[str]) -> list[Row]:
-    """(name, shape, dtype) of every dataset in an HDF5 file, whatever its layout. Raises as `load` does."""
+    """Return (name, shape, dtype) of every dataset in an HDF5 file, whatever its layout. Raises as `load` does."""
     return [Row(name, entry.shape, entry.dtype) for name, entry in listing_of(path).arrays.items()]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a file says about itself. layout: "unknown" for HDF5 that holds no weights as we know them.
+    """A description of a file. layout: "unknown" for HDF5 that does not hold weights in a known layout.
 
-    rows: layer/variable, shape and dtype of every array of weights, in the file's order. parameters: their numbers,
-    running statistics included. size: bytes of the file; sha256: of all of them. attributes: what the file says in
-    words and numbers, such as model, licence, keras_version. notes: what else is worth knowing.
+    rows: layer/variable, shape and dtype of every array of weights, in the order of the file. parameters: number of
+    elements, running statistics included. size: in bytes. sha256: that of the whole file. attributes: those of the file
+    that are text or numbers, such as model, licence, keras_version. notes: remarks for the user.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Summary:
 
 
 def summary(path: str | os.PathLike[str]) -> Summary:
-    """What an HDF5 file holds, without reading its arrays. Raises as `load` does."""
+    """Return a Summary of an HDF5 file without reading its arrays. Raises as `load` does."""
     listing = listing_of(path)
     notes: tuple[str, ...] = ()
     try:
@@ -84,18 +84,18 @@ def summary(path: str | os.PathLike[str]) -> Summary:
 
 
 def compare(model: Module, path: str | os.PathLike[str], *, ignore: Iterable[str] = ()) -> LoadReport:
-    """What `load` would report; no array is read and the model does not change. Raises as `load` does."""
+    """Return the report that `load` would give, leaving the model unchanged. Reads no array. Raises as `load` does."""
     with named(path):
         return match(model, contents(listing_of(path)), os.fspath(path), ignore)[1]
 
 
 def load(model: Module, path: str | os.PathLike[str], *, strict: bool = True, ignore: Iterable[str] = ()) -> LoadReport:
-    """Replace the model's parameters and running statistics by those in a file, each in the dtype it has.
+    """Replace the model's parameters and running statistics with those in a file, each in the model's dtype.
 
-    strict: refuse a file in which anything is missing, too much or of another shape; if not, load what fits.
+    strict: refuse a file with missing, unexpected or mismatched arrays; if False, load what fits.
     ignore: layers that the file may hold though the model does not, such as a classifier's.
-    Takes the memory of the new arrays beside that of the model's. Raises MissingFileError, or LoadError for a file
-    that is damaged, hostile or not finite; the model then is as it was.
+    Needs memory for the new arrays in addition to the model's. Raises MissingFileError, or LoadError for a file that is
+    damaged, hostile or not finite. After an error the model is unchanged.
     """
     with opened(path) as file:
         arrays, report = read(model, file, os.fspath(path), strict, ignore)
@@ -111,7 +111,7 @@ def load(model: Module, path: str | os.PathLike[str], *, strict: bool = True, ig
 def read(
     model: Module, file: Source, path: str, strict: bool, ignore: Iterable[str]
 ) -> tuple[dict[str, np.ndarray], LoadReport]:
-    """({dotted name: the array that is to replace it}, report) for a model, from an open file."""
+    """Return ({dotted name: new array}, report) for a model, from an open file. Raises LoadError."""
     found = contents(file.listing)
     fitting, report = match(model, found, path, ignore)
     if strict and not report.complete:
@@ -119,7 +119,7 @@ def read(
     checksum = Checksum() if found.layout == OWN else None
     models = arrays_of(model)
     arrays = {}
-    for name in sorted(fitting):  # the order that a checksum is made in
+    for name in sorted(fitting):  # the order of the checksum
         arrays[name] = _read(name, file, fitting[name], models[name], checksum)
     if checksum is not None:
         report = _verified(report, found, len(arrays), checksum)
@@ -127,7 +127,7 @@ def read(
 
 
 def _read(name: str, file: Source, found: Match, expected: np.ndarray, checksum: Checksum | None) -> np.ndarray:
-    """An array as the model has it. Its numbers come some at a time, and are looked at as they come."""
+    """Return an array in the model's order and dtype. Reads and checks it block by block."""
     entry = found.stored.entry
     if entry.stored is None or not entry.floats:
         raise LoadError(f"{found.stored.path!r} has dtype {entry.dtype}; expected floats")
@@ -149,7 +149,7 @@ def _read(name: str, file: Source, found: Match, expected: np.ndarray, checksum:
 
 
 def _blocks(view: np.ndarray, stream: Stream, stored: np.dtype) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(where some numbers of a file belong, those numbers), until `view` is full. The same array where they agree."""
+    """Yield (block of `view`, its numbers from the file) until `view` is full. Both are one array if dtypes agree."""
     if view.flags.c_contiguous:
         view = view.reshape(-1)
     rows = max(1, BLOCK * len(view) // max(view.size, 1))
@@ -162,26 +162,26 @@ def _blocks(view: np.ndarray, stream: Stream, stored: np.dtype) -> Iterator[tupl
 
 
 class Checksum:
-    """SHA-256 of names, shapes and numbers as stored, in little-endian bytes; of arrays in the order of their names."""
+    """SHA-256 of the names, shapes and stored numbers of arrays, in little-endian bytes. Arrays are sorted by name."""
 
     def __init__(self) -> None:
         self._total = hashlib.sha256()
 
     def begin(self, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-        """An array of this name follows."""
+        """Start the array of this name."""
         self._total.update(f"{name} {dtype.newbyteorder('<').str} {shape}\n".encode())
 
     def add(self, numbers: np.ndarray) -> None:
-        """The next of its numbers."""
+        """Add the next elements of the array."""
         self._total.update(numbers.astype(numbers.dtype.newbyteorder("<"), order="C", copy=False).data)
 
     def hexadecimal(self) -> str:
-        """The checksum of all arrays so far."""
+        """Return the checksum of all arrays so far, in hexadecimal."""
         return self._total.hexdigest()
 
 
 def _verified(report: LoadReport, found: Contents, arrays: int, checksum: Checksum) -> LoadReport:
-    """The report, once the arrays are known to be those that were saved."""
+    """Return the report after verifying the checksum. Raises LoadError if the arrays are not those that were saved."""
     if arrays < len(found.arrays):
         note = "the checksum was not verified: it is that of all arrays, and not all were read"
         return replace(report, notes=(*report.notes, note))

@@ -1,4 +1,4 @@
-"""Which array of a file belongs to which parameter of a model, by names and shapes. Nothing is read here."""
+"""Matching the arrays of a file with the parameters of a model, by name and shape. Nothing is read here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROLES = {
     "moving_variance": "variance",
     "alpha": "slope",
 }
-# Our class -> what Keras 3 calls the groups of a layer of that class.
+# Our class -> Keras 3's name for groups of layers of that class.
 GROUPS = {
     "Conv1d": "conv1d",
     "Conv2d": "conv2d",
@@ -41,7 +41,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every array. `unexpected` and `ignored` are names in the file, the others in the model."""
+    """The result of loading, by array. `unexpected` and `ignored` are names in the file, the others in the model."""
 
     path: str
     model: str
@@ -55,11 +55,11 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether file and model hold the same, but for what was to be ignored."""
+        """True if file and model hold the same arrays, apart from ignored ones."""
         return not (self.missing or self.unexpected or self.mismatched)
 
     def misfit(self) -> str:
-        """One line: how file and model differ."""
+        """Return one line that says how file and model differ."""
         parts = {
             "of another shape": self.mismatched,
             "missing in the file": self.missing,
@@ -83,26 +83,26 @@ class LoadReport:
 
 
 class Layer(NamedTuple):
-    """A layer that has arrays. roles: {what an array is to it: its dotted name}, such as {"w": "conv1.w"}."""
+    """A layer that has arrays. roles: {role of an array in the layer: dotted name}, such as {"w": "conv1.w"}."""
 
     module: nn.Module
     roles: Mapping[str, str]
 
 
 class Match(NamedTuple):
-    """An array of a file, and in which order it has the elements of ours."""
+    """An array of a file, and the order of its axes."""
 
     stored: Stored
     order: Order
 
 
 def arrays_of(model: nn.Module) -> dict[str, np.ndarray]:
-    """{dotted name: array} of the parameters and the running statistics."""
+    """Return {dotted name: array} of the parameters and the running statistics."""
     return {**{name: p.data for name, p in model.named_parameters()}, **dict(model.named_state())}
 
 
 def layers_of(model: nn.Module) -> dict[str, Layer]:
-    """{name: Layer} in the model's order. A layer without a name, or with another's, is called by its dotted path."""
+    """Return {name: Layer} in the model's order. The dotted path replaces a name that is missing or already taken."""
     modules = dict(_modules(model))
     by_path: dict[str, dict[str, str]] = {}
     for name in arrays_of(model):
@@ -116,14 +116,14 @@ def layers_of(model: nn.Module) -> dict[str, Layer]:
 
 
 def _modules(model: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """(dotted path, module) of the model and all in it."""
+    """Yield (dotted path, module) of the model and every module in it."""
     yield path, model
     for name, child in model.children():
         yield from _modules(child, f"{path}.{name}" if path else name)
 
 
 def title(model: nn.Module) -> str:
-    """What messages and files call the model."""
+    """Return the model's name in messages and files."""
     card = getattr(model, "card", None)
     return card.name if card is not None else model.name or type(model).__name__
 
@@ -131,7 +131,7 @@ def title(model: nn.Module) -> str:
 def match(
     model: nn.Module, found: Contents, path: str, ignore: Iterable[str] = ()
 ) -> tuple[dict[str, Match], LoadReport]:
-    """({name of a parameter: the array in the file that fits it}, and a report as if these had been loaded).
+    """Return ({parameter name: the array in the file that fits it}, report as if these had been loaded).
 
     ignore: layers that the file may hold though the model does not.
     """
@@ -173,7 +173,7 @@ def match(
 
 
 def _match_layers(layers: Mapping[str, Layer], found: Contents, branching: bool, notes: list[str]) -> dict[str, Stored]:
-    """{dotted name: array}, matched by the name of the layer and then by the name of the variable."""
+    """Return {dotted name: array}, matched by the name of the layer, then by the name of the variable."""
     renamed: dict[str, str] = {}
     if not found.named and branching:
         notes.append("the file names no layers, and where a network branches their order in the file is not known")
@@ -182,7 +182,7 @@ def _match_layers(layers: Mapping[str, Layer], found: Contents, branching: bool,
         renamed = _by_class(layers, found)
         example = "".join(f", as {theirs} = {ours}" for theirs, ours in list(renamed.items())[:1])
         notes.append(f"the file names no layers, so they are matched by class, order and shape{example}")
-    # Keras 2 wrote fire2/squeeze1x1, and Keras 3, which allows no slashes, writes fire2_squeeze1x1.
+    # Keras 2 wrote fire2/squeeze1x1. Keras 3 allows no slashes and writes fire2_squeeze1x1.
     known = {_plain(name): name for name in layers} | {name: name for name in layers}
     stored_in: dict[str, list[Stored]] = {}
     for stored in found.arrays:
@@ -195,7 +195,7 @@ def _match_layers(layers: Mapping[str, Layer], found: Contents, branching: bool,
         roles = layers[name].roles
         by_role = {ROLES.get(stored.variable, ""): stored for stored in arrays}
         if "" in by_role and len(arrays) == len(roles) and all(stored.ordered for stored in arrays):
-            # Keras 3 numbers its variables, Keras 1 calls them anything: only the order is left, and it is ours.
+            # Keras 3 numbers its variables and Keras 1 names them arbitrarily. Their order is the same as ours.
             by_role = dict(zip(roles, arrays, strict=True))
         candidates.update({roles[role]: stored for role, stored in by_role.items() if role in roles})
     return candidates
@@ -206,7 +206,7 @@ def _plain(name: str) -> str:
 
 
 def _by_class(layers: Mapping[str, Layer], found: Contents) -> dict[str, str]:
-    """{layer in the file: layer of the model}: the n-th of its class there is the n-th of its class here."""
+    """Return {layer in the file: layer of the model}, pairing the n-th layers of each class."""
     in_file: dict[str, list[str]] = {}
     for theirs in dict.fromkeys(stored.layers[0] for stored in found.arrays if stored.layers):
         in_file.setdefault(re.sub(r"_\d+$", "", theirs.rpartition("/")[2]), []).append(theirs)
@@ -228,7 +228,7 @@ def _orders(
     file_name: str,
     notes: list[str],
 ) -> dict[str, Order]:
-    """{dotted name: the order of axes that a file by Keras has}; without those that cannot be known."""
+    """Return {dotted name: axis order in a Keras file}, without names whose order is unknown."""
     arrays = arrays_of(model)
     orders = {}
     for layer in layers.values():
@@ -243,7 +243,7 @@ def _orders(
     as_ours = sum(candidates[name].shape == shape for name, shape in kernels.items())
     as_theanos = sum(candidates[n].shape == axes.channels_first(shape, True).shape for n, shape in kernels.items())
     transposed = as_theanos > as_ours
-    # A kernel does not show that it is turned. Keras 2 says who wrote it, the files of Keras 1 do so in their names.
+    # A kernel does not show that it is rotated. Keras 2 records its backend; Keras 1 does so in file names.
     by_name = "th_kernels" in file_name or (transposed and "tf_kernels" not in file_name)
     turned = backend == "theano" if backend else by_name
     if transposed:
@@ -265,7 +265,7 @@ def _orders(
 
 
 def order_of(module: nn.Module, role: str, shape: tuple[int, ...], slopes: int) -> Order:
-    """The order of axes in which Keras keeps an array of a layer. slopes: how many axes it gives to those of PReLU."""
+    """Return the axis order in which Keras stores an array of a layer. slopes: number of axes of PReLU's slopes."""
     if isinstance(module, nn.LocallyConnected1d | nn.LocallyConnected2d) and role == "w":
         return axes.locally_connected(shape)
     if isinstance(module, nn.PReLU):
@@ -274,7 +274,7 @@ def order_of(module: nn.Module, role: str, shape: tuple[int, ...], slopes: int) 
 
 
 def _behind_flatten(model: nn.Module) -> dict[str, int]:
-    """{dotted name of a matrix: channels of the pictures that are flattened in front of it}, if more than one pixel."""
+    """Return {dotted name of a matrix: channels of the picture flattened before it}, if that has several pixels."""
     found = {}
     channels, flattened = 0, False
     for path, module in _modules(model):

@@ -1,13 +1,12 @@
-"""What an HDF5 file holds, and the bytes of its arrays: the only place where h5py opens a file to read it.
+"""Reading the listing and arrays of an HDF5 file: the only module that opens a file by h5py to read it.
 
-libhdf5 crashes and loops on damaged metadata, so files from strangers are read in a process of its own, which runs
-this file as its program (see isolation.py). It imports nothing of minicnn and so starts quickly.
-
+libhdf5 can crash or loop on damaged metadata. Untrusted files are therefore read in a separate process that runs this
+file as its program (see isolation.py). It imports nothing from minicnn, so it starts quickly.
 Requests come on standard input, one line of JSON each, and are answered on standard output:
     {"open": path}     the listing of a file, as one line of JSON
-    {"read": name}     {"bytes": n} as one line, and the n bytes of an array after it
+    {"read": name}     {"bytes": n} as one line, then the n bytes of an array
     {"close": true}    {}
-or {"refused": why}, {"damaged": why}.
+or with {"refused": why} or {"damaged": why}.
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ from h5py import h5a, h5d, h5g, h5l, h5o, h5s
 DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 NAMES = ("name", "layer_names", "weight_names")  # attributes of groups
 MOST_OBJECTS = 20_000  # groups and datasets; Keras's largest networks have a third of that
-LONGEST_PATH = 2_000  # letters; groups in groups in groups have no end
-LARGEST_ATTRIBUTE = 2**18  # bytes; Keras cuts lists of names at 64,512
-LARGEST_CHUNK = 2**24  # bytes; a chunk is decompressed whole, however little of it is wanted
+LONGEST_PATH = 2_000  # characters; damaged files can nest groups endlessly
+LARGEST_ATTRIBUTE = 2**18  # bytes; Keras splits lists of names at 64,512
+LARGEST_CHUNK = 2**24  # bytes; a chunk is always decompressed whole
 BLOCK = 2**22  # bytes read at once
-SECONDS = 0.4  # of the processor, for one object or one block; it takes some thousandths
+SECONDS = 0.4  # processor time per object or block; normally it takes milliseconds
 MEMORY = 100 * 2**20  # bytes, beyond what h5py itself takes
 
-# What a system says whose file system has no locks, such as some of networks; Linux also says 524, which has no name.
+# Error numbers of file systems without locks, such as some network file systems. Linux also gives 524, without a name.
 NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", 95), errno.ENOLCK, 524}
 
-_confined = False  # whether this process is there to read files, and for nothing else
+_confined = False  # True in a process that only reads files
 
 
 class Refused(Exception):
-    """Something in a file that files of weights do not have."""
+    """Something in a file that does not belong in a file of weights."""
 
 
 def listing(file: h5py.File) -> dict[str, Any]:
-    """{"groups": {path: attributes}, "arrays": {path: shape, dtype, format, offset}}; paths as a/b/c, "" for the file.
+    """Return {"groups": {path: attributes}, "arrays": {path: shape, dtype, format, offset}}.
 
-    format: how floats or bytes are stored: <f4, say, or bfloat16, which HDF5 does not know; None for what is neither.
-    offset: where in the file all elements lie, None where they are in pieces or filtered.
-    Iterative. Links that lead elsewhere, to other files or in circles, are refused.
+    Paths are a/b/c, "" for the file itself. format: how floats or bytes are stored, such as <f4, or bfloat16, which
+    HDF5 does not know; None for other types. offset: position of the data in the file, None if chunked or filtered.
+    Iterative. Raises Refused for links, to other files or in circles.
     """
     groups: dict[str, Any] = {}
     arrays: dict[str, Any] = {}
@@ -81,7 +80,7 @@ def listing(file: h5py.File) -> dict[str, Any]:
                 arrays[below] = _entry(found)
     if any(key in groups.get(place, ()) for place in ("", "model_weights") for key in ("layer_names", "layer_names0")):
         for entry in arrays.values():
-            if entry["dtype"] == "|V2":  # what Keras's .h5 has of a type that NumPy does not know; of two bytes, one
+            if entry["dtype"] == "|V2":  # Keras's .h5 stores bfloat16 so, as NumPy does not know it
                 entry["dtype"] = entry["format"] = "bfloat16"
     return {"groups": groups, "arrays": arrays}
 
@@ -94,7 +93,7 @@ def _text(name: bytes) -> str:
 
 
 def _child(group: h5g.GroupID, name: bytes, path: str) -> Any:
-    """The object of this name in a group, if the group itself holds it."""
+    """Return the object of this name in a group. Raises Refused for a link."""
     kind = group.links.get_info(name).type
     if kind != h5l.TYPE_HARD:
         what = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link")
@@ -118,8 +117,9 @@ def _entry(dataset: h5d.DatasetID) -> dict[str, Any]:
 
 
 def _attributes(group: h5g.GroupID, every: bool) -> dict[str, Any]:
-    """Names; and of the file itself whatever else is text or number. Not the configuration of a model, which may
-    hold code: nobody needs it.
+    """Return the attributes that list names. every: also any other text or number.
+
+    The configuration of a model is left out: it may hold code, and is not needed.
     """
     keys = []
     if every:
@@ -128,7 +128,7 @@ def _attributes(group: h5g.GroupID, every: bool) -> dict[str, Any]:
         for name in NAMES:
             if h5a.exists(group, name.encode()):
                 keys.append(name)
-            else:  # Keras cuts long lists into name0, name1, …
+            else:  # Keras splits long lists into name0, name1, …
                 parts = itertools.takewhile(lambda part: h5a.exists(group, part.encode()), _numbered(name))
                 keys.extend(parts)
     return {key: value for key in keys if (value := _attribute(group, key)) is not None}
@@ -139,7 +139,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _attribute(item: Any, key: str) -> Any:
-    """Text, a number, or a list of texts; None for anything else."""
+    """Return text, a number, or a list of texts; None for anything else."""
     found = h5a.open(item, key.encode("utf-8", "surrogateescape"))
     size = math.prod(found.shape or ()) * found.dtype.itemsize
     if size > LARGEST_ATTRIBUTE:
@@ -158,7 +158,7 @@ def _attribute(item: Any, key: str) -> Any:
 
 
 def blocks(file: h5py.File, path: str) -> Iterator[np.ndarray]:
-    """The array at `path` piece by piece, in the order of its elements. Each piece lies where the one before it lay."""
+    """Yield the array at `path` piece by piece, in order. Each piece overwrites the one before it."""
     group: Any = file.id
     parts = path.split("/")
     for depth, part in enumerate(parts, start=1):
@@ -191,15 +191,15 @@ def _check_storage(dataset: h5py.Dataset, path: str) -> None:
 
 
 def _pieces(dataset: h5py.Dataset) -> Iterator[tuple[Any, tuple[int, ...]]]:
-    """(selection, shape) of boxes that follow one another in the order of the elements, the largest first."""
+    """Yield (selection, shape) of boxes in the order of the elements, the largest first."""
     shape, chunks = dataset.shape, dataset.chunks or (1,) * dataset.ndim
     if dataset.nbytes <= BLOCK:
         yield (), shape
         return
-    # The axis to cut, and the bytes of one step along it.
+    # The axis to cut, and the bytes per step along it.
     sizes = [math.prod(shape[axis + 1 :]) * dataset.dtype.itemsize for axis in range(dataset.ndim)]
     axis = next(i for i, size in enumerate(sizes) if size <= BLOCK)
-    # Whole chunks, or else each would be decompressed several times.
+    # Whole chunks, or each would be decompressed several times.
     step = max(BLOCK // sizes[axis] // chunks[axis], 1) * chunks[axis]
     for before in np.ndindex(*shape[:axis]):
         for start in range(0, shape[axis], step):
@@ -208,7 +208,7 @@ def _pieces(dataset: h5py.Dataset) -> Iterator[tuple[Any, tuple[int, ...]]]:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more. Whatever a file does to this process, it does to no other."""
+    """Answer requests until there are no more. A damaged file can harm only this process."""
     answers.write(b"ready\n")
     answers.flush()
     file: Any = None
@@ -217,7 +217,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         _allow(SECONDS)
         try:
             if "open" in request:
-                if file is not None:  # HDF5's library would open the same again, whatever has become of it
+                if file is not None:  # otherwise HDF5 would reuse the open file even if it has changed
                     file.close()
                 file = _opened(request["open"])
                 _answer(answers, listing(file))
@@ -233,7 +233,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _opened(path: str) -> h5py.File:
-    """A file, open for reading. HDF5 locks it meanwhile, which a program that writes it prevents."""
+    """Open a file for reading. HDF5 locks it, which fails while another program writes it. Raises Refused then."""
     name = os.fsencode(path)
     try:
         return h5py.File(name, "r", rdcc_nbytes=LARGEST_CHUNK)
@@ -254,7 +254,7 @@ def _answer(answers: BinaryIO, content: dict[str, Any]) -> None:
 def _send(answers: BinaryIO, file: Any, path: str) -> None:
     size = file[path].nbytes
     pieces = blocks(file, path)
-    piece = next(pieces, None)  # most arrays are one piece, and what is wrong with that can still be told
+    piece = next(pieces, None)  # most arrays are one piece, and its errors can still be reported
     _answer(answers, {"bytes": size if piece is not None else 0})
     try:
         while piece is not None:
@@ -262,12 +262,13 @@ def _send(answers: BinaryIO, file: Any, path: str) -> None:
             piece = next(pieces, None)
         answers.flush()
     except (Refused, *DAMAGED):
-        os._exit(2)  # an answer would be taken for numbers
+        os._exit(2)  # an error message would be taken for data
 
 
 def _allow(seconds: float) -> None:
-    """End this process when it computes for so long from now on; where a system cannot count that, when much more
-    time passes. Nothing where it is not ours to end.
+    """End this process after `seconds` of processor time from now, or ten times that in wall time on Windows.
+
+    Does nothing in a process that does more than read files.
     """
     if not _confined:
         return
@@ -278,13 +279,13 @@ def _allow(seconds: float) -> None:
 
 
 def _confine() -> None:
-    """Limit what a damaged file can do here: the time and memory it takes, the traces that a crash leaves."""
+    """Limit the time, memory and crash traces of this process, in case a file is damaged."""
     global _confined
     _confined = True
     if sys.platform == "win32":
         import ctypes
 
-        ctypes.windll.kernel32.SetErrorMode(0x0003)  # no window that says that a program has stopped working
+        ctypes.windll.kernel32.SetErrorMode(0x0003)  # no dialog that a program has stopped working
         return
     import resource
 
@@ -292,7 +293,7 @@ def _confine() -> None:
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:
-        return  # macOS has no such file, and holds no process to such a limit
+        return  # macOS has no such file, and does not enforce this limit
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 

@@ -1,9 +1,9 @@
-"""Seals: how the files of this user are told from those of strangers.
+"""Seals, which tell this user's own files from untrusted ones.
 
-A seal is the HMAC-SHA-256 of a file's bytes, kept in front of them, in what HDF5 calls the user block. Its key is 32
-random bytes in a file in this user's cache that nobody else may read or write. So a file from elsewhere has no seal
-that holds here, and a file that is changed loses its own. Whoever can read the key can act as this user already.
-Without the key, a file is read as a stranger's.
+A seal is the HMAC-SHA-256 of a file's bytes, stored in front of them in the HDF5 user block. Its key is 32 random bytes
+in this user's cache, in a file that nobody else may read or write. A file from elsewhere therefore has no valid seal,
+and a modified file loses its own. Anyone who can read the key can already act as this user. Without the key, a file is
+read as untrusted.
 """
 
 import hmac
@@ -16,16 +16,16 @@ from minicnn.machine import interpreter
 
 MARK = b"minicnn seal:"
 USER_BLOCK = 512  # bytes, the fewest that HDF5 allows
-LARGEST = 2**26  # bytes; to hash more takes about as long as to start a process
+LARGEST = 2**26  # bytes; hashing more takes about as long as starting a process
 
 
 def worth_hashing(place: Path) -> bool:
-    """Return True if a process to read a file in costs more than to find out that it needs none."""
+    """Return True if hashing a file is cheaper than starting a process to read it, or if none can be started."""
     return place.stat().st_size <= LARGEST or interpreter() is None
 
 
 def seal(path: Path) -> None:
-    """Seal a file with a user block that this user has just written. Does nothing where no key can be kept."""
+    """Seal a file with a user block that this user has just written. Does nothing if no key can be stored."""
     if worth_hashing(path) and (key := _key(make=True)):
         with open(path, "rb+") as file:
             digest = hmac.digest(key, file.read()[USER_BLOCK:], "sha256")
@@ -34,7 +34,7 @@ def seal(path: Path) -> None:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Return True if these are all bytes of a file that `seal` has sealed, on this machine and for this user."""
+    """Return True if this is the whole content of a file that `seal` has sealed, with this user's key."""
     if not content.startswith(MARK) or not (key := _key()):
         return False
     digest = hmac.digest(key, memoryview(content)[USER_BLOCK:], "sha256")
@@ -42,7 +42,7 @@ def is_sealed(content: bytes) -> bool:
 
 
 def _key(*, make: bool = False) -> bytes | None:
-    """Return the key, or None unless it is this user's alone."""
+    """Return the key, or None unless only this user can read and write it. make: create it if needed."""
     import platformdirs
 
     place = Path(platformdirs.user_cache_dir("minicnn", appauthor=False)) / "seal.key"

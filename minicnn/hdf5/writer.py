@@ -1,4 +1,4 @@
-"""Models into files: in minicnn's own layout, or in those that Keras reads."""
+"""Saving models to files, in minicnn's own layout or in Keras's."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from minicnn.hdf5.loader import Checksum
 from minicnn.hdf5.matches import GROUPS, ROLES, arrays_of, layers_of, order_of, title
 from minicnn.text import one_line
 
-# float16 is for files that travel, so it is compressed; float32 would gain too little for the time that it takes.
+# float16 is for distribution, so it is compressed. Compressing float32 saves too little for the time it takes.
 COMPRESSION: dict[str, dict[str, Any]] = {
     "float16": {"compression": "gzip", "compression_opts": 9, "shuffle": True},
     "float32": {},
 }
 RESERVED = ("format", "model", "dtype", "sha256", "layer_names", "weight_names", "backend", "keras_version")
-LONGEST_ATTRIBUTE = 64_512  # bytes; Keras cuts longer lists of names, for HDF5 has no room for them in a group's header
+LONGEST_ATTRIBUTE = 64_512  # bytes; Keras splits longer lists of names, which do not fit a group's header in HDF5
 VARIABLES = {ours: theirs for theirs, ours in ROLES.items()}
 
 
 @dataclass
 class Content:
-    """What is to be written: {path: array} and {path of a group: its attributes}, "" for the file itself."""
+    """The content of a new file: {path: array} and {path of a group: attributes}, "" for the file itself."""
 
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -44,12 +44,12 @@ def save(
     dtype: str = "float32",
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
-    """Write parameters and running statistics under their names. A killed run leaves `path` as it was.
+    """Write parameters and running statistics under their names. An interrupted run leaves `path` unchanged.
 
-    layout: "minicnn", one dataset a parameter; "keras" for a file NAME.h5 that every Keras loads, or "keras3" for a
-    NAME.weights.h5. Keras goes by the order of its layers, which only in a chain of layers is surely ours; where a
-    network branches, load_weights("NAME.h5", by_name=True) is safe, and "keras3" is refused.
-    dtype: "float32", or "float16" for half the size. attributes: what else to say, such as licence or accuracy.
+    layout: "minicnn", one dataset per parameter; "keras", a file NAME.h5 for every version of Keras; or "keras3",
+    a file NAME.weights.h5. Keras matches layers by order, which is certain to be ours only in a chain of layers.
+    For a branching network, use "keras" and load_weights("NAME.h5", by_name=True); "keras3" is refused.
+    dtype: "float32", or "float16" for half the size. attributes: additional ones, such as licence or accuracy.
     Raises InputError or MissingFileError.
     """
     if layout not in LAYOUTS:
@@ -69,7 +69,7 @@ def save(
 
 
 def _own(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
-    """PARAMETER -> dataset."""
+    """Return the content in our own layout: PARAMETER -> dataset."""
     total = Checksum()
     for name in sorted(arrays):
         total.begin(name, arrays[name].dtype, arrays[name].shape)
@@ -78,7 +78,7 @@ def _own(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Conte
 
 
 def _keras(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
-    """LAYER/LAYER/kernel:0, with the order of layers and of their weights in attributes."""
+    """Return the content as LAYER/LAYER/kernel:0, with the order of layers and weights in attributes."""
     if target.name.endswith(".weights.h5"):
         raise InputError(f'save: path {str(target)!r} with layout "keras"; expected NAME.h5, not NAME.weights.h5')
     content = Content()
@@ -86,14 +86,14 @@ def _keras(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Con
         weights = {f"{name}/{variable}:0": array for variable, array in variables.items()}
         content.groups[name] = _cut("weight_names", list(weights))
         content.arrays |= {f"{name}/{weight}": array for weight, array in weights.items()}
-    # Kernels as TensorFlow has them, in the order of this version and all later ones.
+    # Kernels as in TensorFlow, in the order of this version and all later ones.
     header = {"backend": np.bytes_("tensorflow"), "keras_version": np.bytes_("2.0.0")}
     content.groups[""] = _cut("layer_names", list(content.groups)) | header
     return content
 
 
 def _keras_3(model: nn.Module, arrays: dict[str, np.ndarray], target: Path) -> Content:
-    """layers/CLASS_NUMBER/vars/0, 1, …, with the layer's name in an attribute."""
+    """Return the content as layers/CLASS_NUMBER/vars/0, 1, …, with the layer's name in an attribute."""
     if not target.name.endswith(".weights.h5"):
         raise InputError(f'save: path {str(target)!r} with layout "keras3"; expected NAME.weights.h5')
     if getattr(model, "branching", False):
@@ -121,8 +121,8 @@ LAYOUTS: dict[str, Callable[[nn.Module, dict[str, np.ndarray], Path], Content]] 
 
 
 def _by_layer(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """(layer, {Keras's name of a variable: array as Keras has it}), in the model's order and in Keras's."""
-    rank = 2  # how many axes a layer slides over: those that share PReLU's slopes after it
+    """Yield (layer, {Keras's name of a variable: array in Keras's order}), in the model's order."""
+    rank = 2  # spatial axes of the last layer with weights; PReLU after it shares its slopes along them
     for name, layer in layers_of(model).items():
         if type(layer.module).__name__ not in GROUPS or not layer.roles.keys() <= VARIABLES.keys():
             raise InputError(f"save: {name} is a {type(layer.module).__name__}; expected a layer that Keras has, too")
@@ -138,7 +138,7 @@ def _by_layer(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> Iterator[tu
 
 
 def _cut(key: str, names: list[str]) -> dict[str, np.ndarray]:
-    """The names as one attribute, or as key0, key1, … of a length that HDF5 allows."""
+    """Return the names as one attribute, or as key0, key1, … short enough for HDF5."""
     listed = np.array([name.encode() for name in names], "S")
     pieces = -(-listed.nbytes // LONGEST_ATTRIBUTE)
     if pieces <= 1:
@@ -149,7 +149,7 @@ def _cut(key: str, names: list[str]) -> dict[str, np.ndarray]:
 def _write(path: Path, content: Content, options: Mapping[str, Any]) -> None:
     import h5py
 
-    with h5py.File(path, "w", locking=False) as file:  # nobody else knows of it, and some file systems have no locks
+    with h5py.File(path, "w", locking=False) as file:  # private until renamed; and not every file system has locks
         for group, attributes in content.groups.items():
             here = file.require_group(group or "/")
             for key, value in attributes.items():

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-import importlib.util
-import sys
 
-from minicnn.errors import InputError, MissingFileError
-from minicnn.files import material, unreadable
+from minicnn.errors import InputError
+from minicnn.files import program
 from minicnn.learn.exercise import Exercise
 
 COURSE = (
@@ -44,14 +42,7 @@ def find(name: str) -> Exercise:
         near = [known for known in NAMES if name and str(name) in known] or difflib.get_close_matches(str(name), NAMES)
         known = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}"
         raise InputError(f"learn: no exercise {name!r}; {known}")
-    path = material("tutorials") / "exercises" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"exercise_{name}", path)
-    if specification is None or specification.loader is None or unreadable(path):
-        raise MissingFileError(f"learn: exercise {str(path)!r} {unreadable(path)}; install minicnn again")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[module.__name__] = module  # inspect looks there for the source
-    specification.loader.exec_module(module)
-    exercise: Exercise = module.EXERCISE
+    exercise: Exercise = program(f"exercises/{name}.py").EXERCISE
     return exercise
 
 

@@ -1,7 +1,7 @@
 """The lessons, and their conversion to copies, notebooks and pages.
 
-A lesson is one Python file in tutorials/, in cells (`# %%`). Only `course.py`, the map of the course, and
-`diagrams.py`, the lectures' figures, depend on what a lesson teaches.
+A lesson is one Python file in tutorials/, in cells (`# %%`). Only `course.py`, the map of the course, depends on what
+a lesson teaches.
 """
 
 from minicnn.lessons.copying import copy

@@ -1,6 +1,6 @@
-"""What networks are built of besides nn's layers: chains, branches, residual blocks; and how layers run one by one.
+"""Blocks of layers (chains, branches, residual blocks), and the loop that runs layers and reads their outputs.
 
-With them a network's file is its table in the paper. All layers run in `run`, where the output of each can be read.
+With these blocks, the code of a network looks like the table in its paper.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Block(nn.Module):
 
 
 class Chain(Block):
-    """Layers one after the other."""
+    """Layers that run one after another."""
 
     def __init__(self, *layers: nn.Module, name: str | None = None) -> None:
         self.layers = list(layers)
@@ -34,7 +34,7 @@ class Chain(Block):
 
 
 class Branches(Block):
-    """Chains beside each other, all on the same input; their outputs' channels follow one another."""
+    """Parallel branches on the same input. Their outputs are concatenated along the channels."""
 
     def __init__(self, *branches: nn.Module, name: str | None = None) -> None:
         self.branches = branches
@@ -45,8 +45,9 @@ class Branches(Block):
 
 
 class Residual(Block):
-    """x + scale · change(x), and ReLU of it when activation="relu". Source: He et al. 2016; Szegedy et al. 2017 for the
-    scale, which keeps many blocks from growing without bound.
+    """x + scale · change(x), followed by ReLU if activation="relu".
+
+    A scale below 1 keeps activations bounded over many blocks. Source: He et al. 2016; scale: Szegedy et al. 2017.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Residual(Block):
 
 
 class Halving(Block):
-    """ReLU of average(x) + change(x), of which the smaller is filled with zeros below, on the right and in the last
-    channels: a residual block that halves the picture and may add channels. Source: dlib's add_prev and avg_pool.
+    """ReLU of average(x) + change(x): a residual block that halves the picture and may add channels.
+
+    The smaller term is padded with zeros at the bottom, on the right and in the last channels. Source: dlib's add_prev
+    and avg_pool.
     """
 
     scale = 1.0
@@ -79,7 +82,7 @@ class Halving(Block):
 
 
 class ZeroPad2d(nn.Module):
-    """Zeros around a picture: `before` rows and columns above and to the left, `after` below and to the right."""
+    """Zero padding: `before` rows and columns at the top and left, `after` at the bottom and right."""
 
     def __init__(self, before: int, after: int, *, name: str | None = None) -> None:
         self.before, self.after, self.name = before, after, name
@@ -90,7 +93,7 @@ class ZeroPad2d(nn.Module):
 
 
 class GlobalAverage(nn.Module):
-    """The mean over all positions: (N, *spatial, C) -> (N, C), whatever the size of the picture."""
+    """The mean over all positions: (N, *spatial, C) -> (N, C), for pictures of any size."""
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
@@ -100,7 +103,7 @@ class GlobalAverage(nn.Module):
 
 
 def every(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
-    """The layers, each block after those in it."""
+    """Yield the layers in order, each block after the layers inside it."""
     for layer in layers:
         if isinstance(layer, Block):
             yield from every(child for _, child in layer.children())
@@ -108,22 +111,22 @@ def every(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
 
 
 class Enough(Exception):
-    """Whatever is still to be computed, nobody has asked for it."""
+    """Raised once all requested outputs are computed."""
 
 
 class Taps:
-    """The reader of outputs while a network runs."""
+    """The requested outputs of a running network. wanted: names of layers. found: {name: output}."""
 
     def __init__(self, wanted: Iterable[str] = ()) -> None:
         self.wanted = set(wanted)
         self.found: dict[str, Tensor] = {}
 
     def read(self, layer: nn.Module) -> bool:
-        """Return True if somebody reads a layer's own output."""
+        """Return True if the output of a layer is requested."""
         return layer.name in self.wanted
 
     def keep(self, name: str | None, y: Tensor) -> None:
-        """Keep y if it was asked for."""
+        """Store y if it is requested. Raises Enough once all requested outputs are stored."""
         if name in self.wanted:
             self.found[name] = y
             if len(self.found) == len(self.wanted):
@@ -131,7 +134,7 @@ class Taps:
 
 
 class Everything(Taps):
-    """For those who look at each layer by itself."""
+    """Taps that make every layer run separately and store nothing."""
 
     def read(self, layer: nn.Module) -> bool:
         return True
@@ -144,7 +147,7 @@ _taps: contextvars.ContextVar[Taps] = contextvars.ContextVar("taps", default=NOB
 
 @contextmanager
 def reading(taps: Taps) -> Iterator[None]:
-    """Inside the block, what runs is read there."""
+    """Collect outputs in `taps` from all layers that run inside the block."""
     token = _taps.set(taps)
     try:
         yield
@@ -153,7 +156,7 @@ def reading(taps: Taps) -> Iterator[None]:
 
 
 class Kinds(NamedTuple):
-    """The blocks whose layers a program for a whole network can follow, and the way to run what it cannot."""
+    """The block types that a fused program for a whole network understands, and `run` for everything else."""
 
     chain: type
     branches: type
@@ -165,7 +168,7 @@ class Kinds(NamedTuple):
 
 
 def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """Return x after all layers. What lies between them need not exist if nobody looks: a program may run them."""
+    """Return x after all layers. The backend may fuse them if no intermediate output is requested."""
     if x.requires_grad or _taps.get() is not NOBODY or watching.get() or summary.observer.get():
         return run(layers, x)
     kinds = Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, run)
@@ -174,9 +177,9 @@ def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
 
 
 def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """x through the layers. Two that are computed faster together are, unless somebody reads what is between them."""
+    """Return x after all layers. Some pairs are fused, unless the output between them is requested."""
     taps = _taps.get()
-    done = None  # the layer that was computed together with the one before it
+    done = None  # the layer that was fused with the one before it
     for index, (layer, following) in enumerate(zip(layers, [*layers[1:], None], strict=False)):
         try:
             if f"{layer.name}.linear" in taps.wanted:
@@ -194,7 +197,7 @@ def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
 
 
 def _together(layer: nn.Module, following: nn.Module | None) -> Callable[[Tensor], Tensor] | None:
-    """The function that does what both layers do, if there is one."""
+    """Return a function that computes both layers at once, or None."""
     if isinstance(layer, nn.Conv2d):
         if isinstance(following, nn.BatchNorm):
             return backend.ask("folded", layer, following)
@@ -204,5 +207,5 @@ def _together(layer: nn.Module, following: nn.Module | None) -> Callable[[Tensor
 
 
 def _halves(layer: nn.Module | None) -> bool:
-    """Return True if a layer takes the mean of 2×2, which a convolution can do on the way out."""
+    """Return True for a 2×2 average pool with stride 2, which a convolution can apply to its output."""
     return isinstance(layer, nn.AvgPool2d) and (layer.kernel_size, layer.stride, layer.padding) == (2, 2, 0)

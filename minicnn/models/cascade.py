@@ -1,8 +1,8 @@
-"""MTCNN: three small networks that find faces, each looking closer than the one before. Source: Zhang et al. 2016.
+"""MTCNN: three small networks that find faces, from coarse to fine. Source: Zhang et al. 2016.
 
-P-Net sees 12×12 pixels. It has no dense layer, so it slides over a whole picture as any convolution does, and gives a
-map of windows that may hold a face. R-Net looks at those at 24×24, O-Net at what is left at 48×48, which also says
-where eyes, nose and mouth are. How the three work together stands in faces/detection.py.
+P-Net has a receptive field of 12×12 pixels. It is fully convolutional: it slides over the whole picture and yields a
+map of candidate windows. R-Net checks these at 24×24 pixels. O-Net checks the remaining ones at 48×48, and also locates
+eyes, nose and mouth. faces/detection.py combines the three.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from minicnn.models.pretrained import WeightsLike, load_weights
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
-CELL, STRIDE = 12, 2  # pixels that P-Net sees, and between two of its windows
-BATCH = 128  # windows at once: their first maps, 128 × 46² × 32 numbers, take 35 MB
+CELL, STRIDE = 12, 2  # pixels: P-Net's receptive field, and its stride
+BATCH = 128  # windows per batch; the first feature maps, 128 × 46² × 32 numbers, take 35 MB
 
 
 class Judgement(NamedTuple):
-    """What a stage thinks of windows. scores (…,): how likely each holds a face. shifts (…, 4): by what parts of its
-    width and height to move left, top, right and bottom. landmarks (…, 5, 2): (x, y) of the left eye, the right eye,
-    the tip of the nose and the corners of the mouth, in parts of width and height; None but from O-Net.
+    """The output of a stage for windows, in the leading axes.
+
+    scores (…,): probability that the window holds a face. shifts (…, 4): offsets of left, top, right and bottom, in
+    fractions of the window's width and height. landmarks (…, 5, 2): (x, y) of the left eye, the right eye, the tip of
+    the nose and the corners of the mouth, in the same fractions; None except from O-Net.
     """
 
     scores: np.ndarray
@@ -38,34 +40,34 @@ class Judgement(NamedTuple):
 
     @classmethod
     def of(cls, output: np.ndarray) -> Judgement:
-        """From a stage's output (…, 6), or (…, 16) of O-Net."""
+        """Split a stage's output (…, 6), or (…, 16) from O-Net, into a Judgement."""
         landmarks = None
         if output.shape[-1] == 16:
             landmarks = np.stack([output[..., 6:11], output[..., 11:]], axis=-1)
-        # Of two logits, the softmax is the sigmoid of their difference.
+        # The softmax of two logits is the sigmoid of their difference.
         return cls(ops.sigmoid(output[..., 1] - output[..., 0]).data, output[..., 2:6], landmarks)
 
 
 class Stage(Network):
-    """One of the three. The last axis of its output: two logits, four shifts and, of O-Net, x₁ … x₅, y₁ … y₅."""
+    """One of the three networks. Last axis of its output: two logits, four shifts and, in O-Net, x₁ … x₅, y₁ … y₅."""
 
     def forward(self, x: Tensor) -> Tensor:
         y = super().forward(x)
         return y.transpose(0, 2, 1, 3) if y.ndim == 4 else y
 
     def _enter(self, x: Tensor) -> Tensor:
-        """The weights come from a trainer that counts columns before rows, and know pictures lying on their side."""
+        """Transpose height and width after preprocessing: the weights were trained with columns first."""
         return super()._enter(x).transpose(0, 2, 1, 3)
 
     def judge(self, pictures: np.ndarray) -> Judgement:
-        """pictures: (N, H, W, 3) float32, RGB in [0, 1]. One judgement each, of P-Net (N, H', W') of them."""
+        """Return a Judgement of pictures (N, H, W, 3), float32 RGB in [0, 1]. P-Net gives (N, H', W') windows."""
         with no_grad():
             parts = [self(pictures[i : i + BATCH]).data for i in range(0, len(pictures), BATCH)]
         return Judgement.of(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
 class MTCNN(Stage):
-    """P-Net, which slides over pictures of any size; refinement is R-Net, and output is O-Net."""
+    """P-Net, which accepts pictures of any size. refinement: R-Net. output: O-Net."""
 
     def __init__(self, initial: str = "he", seed: nn.Seed = 0) -> None:
         random = np.random.default_rng(seed)
@@ -78,10 +80,10 @@ class MTCNN(Stage):
 
 
 def mtcnn(weights: WeightsLike | None = "mtcnn", *, seed: nn.Seed = 0) -> MTCNN:
-    """The three networks, 495,850 parameters. weights: a catalogue name or a file; None draws them from `seed`.
+    """Build MTCNN, three networks with 495,850 parameters. weights: a catalogue name or file; None: drawn from `seed`.
 
-    model(x) is P-Net's map of a picture (N, H, W, 3), RGB in [0, 1]; faces.detect(image) finds faces with all three.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    model(x) is P-Net's map for pictures (N, H, W, 3), RGB in [0, 1]. faces.detect(image) finds faces with all three.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return MTCNN(seed=seed)
@@ -89,7 +91,7 @@ def mtcnn(weights: WeightsLike | None = "mtcnn", *, seed: nn.Seed = 0) -> MTCNN:
 
 
 def build() -> MTCNN:
-    """mtcnn without weights: zeros, where weights are yet to come."""
+    """Build MTCNN with zeros, to be replaced by weights from a file."""
     return MTCNN(initial="zeros")
 
 
@@ -98,19 +100,19 @@ def _card(side: int) -> ModelCard:
 
 
 class _Layers:
-    """The layers of one stage, called as in its file: pnet/conv1, pnet/PReLU1, …"""
+    """Layers of one stage, with the names in its file: pnet/conv1, pnet/PReLU1, …"""
 
     def __init__(self, stage: str, prelu: str, initial: str, random: np.random.Generator) -> None:
         self.stage, self.prelu, self.initial, self.random = stage, prelu, initial, random
 
     def conv(self, number: int, channels: int, filters: int, kernel: int) -> list[nn.Module]:
-        """A convolution and its PReLU."""
+        """Return a convolution and its PReLU."""
         name = f"{self.stage}/conv{number}"
         layer = nn.Conv2d(channels, filters, kernel, initial=self.initial, seed=self.random, name=name)
         return [layer, self._prelu(number, filters)]
 
     def dense(self, number: int, features: int, units: int) -> list[nn.Module]:
-        """A dense layer and its PReLU; in the file, it is a conv, too."""
+        """Return a flatten layer, a dense layer and its PReLU. Files name dense layers conv, too."""
         name = f"{self.stage}/conv{number}"
         layer = nn.Linear(features, units, initial=self.initial, seed=self.random, name=name)
         return [nn.Flatten(name=f"{self.stage}/flatten"), layer, self._prelu(number, units)]
@@ -122,7 +124,7 @@ class _Layers:
         return nn.MaxPool2d(size, stride=2, padding=padding, name=f"{self.stage}/pool{number}")
 
     def heads(self, number: int, features: int, *widths: int) -> nn.Module:
-        """Dense layers side by side, their outputs one after the other."""
+        """Return parallel dense layers, whose outputs are concatenated."""
 
         def head(i: int, width: int) -> nn.Module:
             name = f"{self.stage}/conv{number}-{i}"

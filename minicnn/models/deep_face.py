@@ -1,10 +1,10 @@
-"""DeepFace: an aligned face of 152×152 pixels to 4096 numbers, by layers that have filters of their own at every place.
+"""DeepFace: encodes an aligned face of 152×152 pixels as 4096 numbers, using locally connected layers.
 
 Source: Taigman, Yang, Ranzato & Wolf 2014, "DeepFace: closing the gap to human-level performance in face verification".
-It was trained as a classifier, by F8 and a softmax over the people of the training pictures; F7 is kept as the encoding
-(section 3). Pairs came afterwards, for the comparison: χ² or a Siamese head (section 4; here `faces.PairHead`). The
-paper's faces are frontalized by a 3-D model (section 2); here they are aligned in the plane.
-Layer names are those of its Keras port, whose weights no TensorFlow since 2.12 can load.
+It was trained as a classifier: F8 and a softmax over the people of the training set. F7 is kept as the encoding
+(section 3). Pairs are then compared by χ² or a Siamese head (section 4; here `faces.PairHead`). The paper frontalizes
+faces with a 3-D model (section 2); here they are aligned in the plane.
+Layer names are those of its Keras port, whose weights TensorFlow has not been able to load since 2.12.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike, load_weights
 
-IDENTITIES = 8631  # of VGGFace2's training pictures
+IDENTITIES = 8631  # number of people in VGGFace2's training set
 TOP_LAYERS = ("F8",)
 
 CARD = ModelCard(
@@ -32,11 +32,11 @@ CARD = ModelCard(
 
 
 def deepface(weights: WeightsLike | None = None, *, include_top: bool = False, seed: nn.Seed = 0) -> Network:
-    """DeepFace: aligned faces (N, 152, 152, 3) to encodings (N, 4096) of numbers ≥ 0; 102,412,864 parameters.
+    """Build DeepFace: aligned faces (N, 152, 152, 3) to encodings (N, 4096), all ≥ 0; 102,412,864 parameters.
 
-    weights: as for vgg16. include_top: add F8, which tells the 8631 people of the training pictures apart; model(x) is
-    (N, 8631) logits then, whose softmax Keras calls F8.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    weights: as for vgg16. include_top: add F8, the classifier of the 8631 people of the training set. model(x) is then
+    (N, 8631) logits, whose softmax Keras calls F8.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build(include_top=include_top, seed=seed)
@@ -45,7 +45,7 @@ def deepface(weights: WeightsLike | None = None, *, include_top: bool = False, s
 
 
 def build(*, include_top: bool = False, initial: str = "he", seed: nn.Seed = 0) -> Network:
-    """deepface without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    """Build DeepFace without trained weights. initial: "he", drawn from `seed`, or "zeros" if weights follow."""
     random = np.random.default_rng(seed)
     drawn: dict[str, Any] = {"initial": initial, "seed": random}
     active = {"activation": "relu", **drawn}

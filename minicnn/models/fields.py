@@ -14,7 +14,7 @@ from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, Zero
 from minicnn.models.network import Network
 from minicnn.nn.module import Sliding
 
-Spans = list[np.ndarray]  # of the rows and of the columns: (positions, 2), the first pixel and one past the last
+Spans = list[np.ndarray]  # one array per axis: (positions, 2), the first pixel and one past the last
 
 POINTWISE = (nn.BatchNorm, nn.ReLU, nn.PReLU, nn.Sigmoid, nn.Dropout, nn.LocalResponseNorm, nn.L2Normalize)
 WHOLE = (nn.Flatten, nn.Linear, GlobalAverage)
@@ -24,7 +24,7 @@ WHOLE = (nn.Flatten, nn.Linear, GlobalAverage)
 class Fields:
     """The receptive fields of all outputs of a layer.
 
-    rows (H', 2), columns (W', 2): the first pixel that outputs of that row or column depend on, and one past the last,
+    rows (H', 2), columns (W', 2): the first pixel that outputs in that row or column depend on, and one past the last,
     clipped to the picture. whole: True if outputs have no position and all depend on the whole picture.
     """
 
@@ -34,7 +34,7 @@ class Fields:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the largest field, of those that the picture's edge does not clip if there are any."""
+        """Height and width of the largest field; fields clipped at the border are smaller."""
         height, width = (int(np.max(spans[:, 1] - spans[:, 0])) for spans in (self.rows, self.columns))
         return height, width
 
@@ -49,9 +49,9 @@ class Fields:
 def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
     """Return the receptive fields of a layer for pictures of size (height, width).
 
-    They are exact for every network of minicnn.models, including at the edges. All pixels between the first and the
+    They are exact for every network of minicnn.models, including at the borders. All pixels between the first and the
     last of a field count, though dilated filters may skip some.
-    Raise InputError if the layer does not exist, or if a layer before it is of an unknown kind.
+    Raises InputError if the layer does not exist, or if a layer before it is of an unknown kind.
     """
     model.check_layer(layer)
     walk = _Walk(layer.removesuffix(".linear"), size)
@@ -63,9 +63,9 @@ def fields_of(model: Network, layer: str, size: tuple[int, int]) -> Fields:
 
 
 class _Walk:
-    """The walk from the pixels up to a layer. Spans are None for the whole picture.
+    """A traversal of the layers from the pixels to a layer. Spans are None for the whole picture.
 
-    It stops at the layer, since pictures may be too small for the layers after it. found: the spans of the layer.
+    It stops at that layer, since pictures may be too small for the layers after it. found: the spans of that layer.
     """
 
     def __init__(self, wanted: str, size: tuple[int, int]) -> None:
@@ -85,7 +85,7 @@ class _Walk:
         return spans
 
     def after(self, layer: nn.Module, spans: Spans | None) -> Spans | None:
-        """Return the spans after one layer; if the wanted layer is inside it, stop there."""
+        """Return the spans after one layer. Stops inside it if it contains the wanted layer."""
         if isinstance(layer, Chain):
             return self.through(layer.layers, spans)
         if isinstance(layer, Branches | Residual):

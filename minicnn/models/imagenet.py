@@ -1,5 +1,6 @@
-"""Networks that their authors trained on ImageNet: VGG-16 and VGG-19 (Simonyan & Zisserman 2015), and SqueezeNet v1.1
-(Iandola et al. 2016).
+"""Networks trained on ImageNet: VGG-16, VGG-19 and SqueezeNet v1.1.
+
+Source: Simonyan & Zisserman 2015 (VGG); Iandola et al. 2016 (SqueezeNet).
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 SIZE = 224
 CLASSES = 1000
-# What a file may hold more than a network without top; dense, … where it does not name its layers.
+# Layers that a file may hold in addition to a network without top; dense, … if the file names no layers.
 TOP_LAYERS = ("fc1", "fc2", "predictions", "dense", "dense_1", "dense_2")
 
-# The constants of deeplearning.ai's course, from the photograph itself instead of a blend with noise.
+# The constants of deeplearning.ai's course, but starting from the photograph rather than a blend with noise.
 RECIPE = StyleRecipe(
     summary="the course's costs, starting from the photograph",
     content_layers={"block4_conv2": 1.0},
@@ -36,12 +37,12 @@ RECIPE = StyleRecipe(
 def vgg16(
     weights: WeightsLike | None = None, *, include_top: bool = False, pooling: str = "max", seed: nn.Seed = 0
 ) -> VGG:
-    """VGG-16: 13 convolutions, 14,714,688 parameters; 138,357,544 with the classifier.
+    """Build VGG-16: 13 convolutions, 14,714,688 parameters; 138,357,544 with the classifier.
 
-    weights: a catalogue name, or a file by Keras or minicnn; None draws them from `seed` (He et al. 2015).
-    include_top: add the classifier. Pictures are 224×224 then, and model(x) is (N, 1000) logits, whose softmax
+    weights: a catalogue name, or a file from Keras or minicnn; None draws them from `seed` (He et al. 2015).
+    include_top: add the classifier. Pictures must then be 224×224, and model(x) is (N, 1000) logits, whose softmax
     Keras calls predictions. pooling: "max", or "avg" for style transfer.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build("vgg16", include_top=include_top, pooling=pooling, seed=seed)
@@ -51,7 +52,7 @@ def vgg16(
 def vgg19(
     weights: WeightsLike | None = None, *, include_top: bool = False, pooling: str = "max", seed: nn.Seed = 0
 ) -> VGG:
-    """VGG-19: 16 convolutions, 20,024,384 parameters; 143,667,240 with the classifier. Else as vgg16."""
+    """Build VGG-19: 16 convolutions, 20,024,384 parameters; 143,667,240 with the classifier. Otherwise as vgg16."""
     if weights is None:
         return build("vgg19", include_top=include_top, pooling=pooling, seed=seed)
     return _loaded("vgg19", weights, include_top, pooling)
@@ -63,7 +64,7 @@ def _loaded(name: str, weights: WeightsLike, include_top: bool, pooling: str) ->
 
 
 def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: bool = True, seed: nn.Seed = 0) -> VGG:
-    """vgg16 or vgg19 without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    """Build vgg16 or vgg19 without trained weights. drawn: from `seed`; if False, zeros, to be replaced."""
     card = ModelCard(
         name=name,
         input_size=(SIZE, SIZE),
@@ -76,7 +77,7 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
     he, glorot = ("he", "glorot") if drawn else ("zeros", "zeros")
     model = VGG(card, WIDTHS, DEPTHS[name], pooling=pooling, initial=he, seed=random)
     if include_top:
-        features = (SIZE // 32) ** 2 * WIDTHS[-1]  # five pools halve each side five times
+        features = (SIZE // 32) ** 2 * WIDTHS[-1]  # five pools halve each side
         model.top = [
             nn.Flatten(name="flatten"),
             nn.Linear(features, 4096, activation="relu", initial=he, seed=random, name="fc1"),
@@ -88,8 +89,8 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
 
 # --- SqueezeNet ------------------------------------------------------------------------------------------------------
 
-# Judged by eye, as tiny_vgg's. As trained, with stride 2 and max pooling, the picture turns to grain.
-# Small first sizes give whole stars where fine ones give grain, in half the time; but a small face has no room there.
+# Judged by eye, as for tiny_vgg. With the original stride 2 and max pooling, the result is grainy.
+# Small first sizes give whole stars instead of grain, in half the time. Small faces lose detail.
 SQUEEZENET_RECIPE = StyleRecipe(
     summary="squeezenet's own: every layer's cost relative to the style's, at full resolution",
     content_layers={"fire4": 0.5, "fire6": 0.5},
@@ -109,10 +110,10 @@ SQUEEZENET_RECIPE = StyleRecipe(
 
 
 def squeezenet(weights: WeightsLike | None = None, *, pooling: str = "max", seed: nn.Seed = 0) -> Network:
-    """SqueezeNet v1.1 without its classifier: 722,496 parameters, a thirtieth of VGG-19's.
+    """Build SqueezeNet v1.1 without its classifier: 722,496 parameters, 1/28 of VGG-19's.
 
     weights, pooling: as for vgg16. model(x) is (N, H', W', 512), the features of fire9.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build_squeezenet(pooling=pooling, seed=seed)
@@ -120,7 +121,7 @@ def squeezenet(weights: WeightsLike | None = None, *, pooling: str = "max", seed
 
 
 def build_squeezenet(*, pooling: str = "max", initial: str = "he", seed: nn.Seed = 0) -> Network:
-    """squeezenet without trained weights."""
+    """Build squeezenet without trained weights. initial: "he", drawn from `seed`, or "zeros" if weights follow."""
     random = np.random.default_rng(seed)
 
     def conv(name: str, channels: int, filters: int, kernel: int, **options: Any) -> nn.Conv2d:

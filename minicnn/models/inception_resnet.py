@@ -1,4 +1,4 @@
-"""Inception-ResNet-v1: a face of 160×160 pixels to 128 or 512 numbers, as trained by facenet.
+"""Inception-ResNet-v1: encodes a face of 160×160 pixels as 128 or 512 numbers, as trained by facenet.
 
 Source: Szegedy et al. 2017, "Inception-v4, Inception-ResNet and the impact of residual connections on learning";
 Schroff et al. 2015, "FaceNet". Layer names are those of its Keras ports.
@@ -17,8 +17,8 @@ from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.models.pretrained import WeightsLike, load_weights
 
-# How the checkpoint of each length wants its pictures, how it did on Labeled Faces in the Wild, and a distance to start
-# with, squared.
+# For each embedding length: preprocessing, published accuracy on Labeled Faces in the Wild, and a threshold to start
+# with (squared distance).
 CHECKPOINTS = {
     128: ("whitened", "99.2 ± 0.3 % on LFW (facenet, 20170512-110547, trained on MS-Celeb-1M)", 0.80**2),
     512: ("centred", "99.65 ± 0.25 % on LFW (facenet, 20180402-114759, trained on VGGFace2)", 1.04**2),
@@ -28,14 +28,14 @@ CHECKPOINTS = {
 def inception_resnet_v1(
     weights: WeightsLike | None = None, *, embedding: int = 128, preprocessing: str | None = None, seed: nn.Seed = 0
 ) -> Network:
-    """Inception-ResNet-v1: faces (N, 160, 160, 3) to encodings (N, embedding) of unit length.
+    """Build Inception-ResNet-v1: faces (N, 160, 160, 3) to encodings (N, embedding) of unit length.
 
     embedding: 128 (22,808,144 parameters) or 512 (23,497,424). weights: as for vgg16.
-    preprocessing: what the weights were trained with, which their file does not tell.
-        "whitened"  each picture minus its mean, over its deviation: 20170512-110547, MS-Celeb-1M; for 128 when left out
-        "centred"   (pixel − 127.5) / 128: 20180402-114759, VGGFace2, and 20180408-102900, CASIA; else for 512
+    preprocessing: the one that the weights were trained with, which their file does not record.
+        "whitened"  minus the picture's mean, over its deviation: 20170512-110547, MS-Celeb-1M; default for 128
+        "centred"   (pixel − 127.5) / 128: 20180402-114759, VGGFace2; 20180408-102900, CASIA; default for 512
         "none"      RGB in [0, 1]: model.h5 of deeplearning.ai's course, 128
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build(embedding=embedding, preprocessing=preprocessing, seed=seed)
@@ -43,7 +43,7 @@ def inception_resnet_v1(
 
 
 def build(*, embedding: int = 128, preprocessing: str | None = None, initial: str = "he", seed: nn.Seed = 0) -> Network:
-    """inception_resnet_v1 without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    """Build inception_resnet_v1 without trained weights. initial: "he", drawn from `seed`, or "zeros"."""
     if embedding not in CHECKPOINTS:
         raise InputError(f"inception_resnet_v1: embedding is {embedding!r}; expected one of 128, 512")
     usual, accuracy, threshold = CHECKPOINTS[embedding]
@@ -63,12 +63,12 @@ def build(*, embedding: int = 128, preprocessing: str | None = None, initial: st
         return nn.Conv2d(channels, filters, kernel, initial=initial, seed=random, name=name, **options)
 
     def conv(name: str, channels: int, filters: int, kernel: Any, **options: Any) -> list[nn.Module]:
-        """A convolution without bias, batch norm without gamma, ReLU."""
+        """Return a convolution without bias, and batch norm without gamma with ReLU."""
         norm = nn.BatchNorm(filters, scale=False, eps=1e-3, momentum=0.995, activation="relu", name=f"{name}_BatchNorm")
         return [plain(name, channels, filters, kernel, bias=False, **options), norm]
 
     def residual(name: str, channels: int, branches: Branches, width: int, **options: Any) -> Residual:
-        """width: of the branches together."""
+        """Return a residual block. width: number of channels of all branches together."""
         return Residual(Chain(branches, plain(f"{name}_Conv2d_1x1", width, channels, 1)), name=name, **options)
 
     def block35(name: str) -> Residual:
@@ -158,6 +158,6 @@ def build(*, embedding: int = 128, preprocessing: str | None = None, initial: st
         nn.Dropout(0.2, seed=random, name="Dropout"),
         nn.Linear(1792, embedding, bias=False, initial=initial, seed=random, name="Bottleneck"),
         nn.BatchNorm(embedding, scale=False, eps=1e-3, momentum=0.995, name="Bottleneck_BatchNorm"),
-        nn.L2Normalize(name="norm_layer"),  # not in the files, which hold no weights for it
+        nn.L2Normalize(name="norm_layer"),  # has no weights, so it is in no file
     ]
     return Network(card, body, top)

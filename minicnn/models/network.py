@@ -1,4 +1,4 @@
-"""What all networks share: pictures enter as their weights want them, layers have names, and each can be asked for."""
+"""The base class of all networks: preprocessing, named layers, and access to the output of each layer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from minicnn.hdf5 import LoadReport
 
 POOLS: dict[str, Callable[..., nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
-SLACK = 0.1  # how far a picture may leave [0, 1]; one that was whitened or is in 0 … 255 leaves it further
+SLACK = 0.1  # tolerance around [0, 1]; whitened pictures and those in 0 … 255 exceed it
 
 
 class Network(nn.Module):
-    """Layers from the picture to the result. Each bears the name that Keras's files give it, and so do its parameters:
-    block1_conv1.w. What is in `top` follows what is in `body`: a classifier, say, which a file may lack.
+    """A network with layers named as in Keras's files, and parameters after their layer: block1_conv1.w.
 
-    load_report: what came of the file that the weights were loaded from.
+    body, top: layers in order; `top` is, for example, a classifier, which a file may lack.
+    load_report: the report of loading the weights.
     """
 
     load_report: LoadReport | None = None
@@ -45,27 +45,28 @@ class Network(nn.Module):
 
     @property
     def layer_names(self) -> list[str]:
-        """The names that features() can return, blocks after the layers in them; for a convolution also NAME.linear."""
+        """Names that features() accepts, blocks after the layers in them. A convolution also has NAME.linear."""
         return [layer.name for layer in every(self.layers) if layer.name]
 
     @property
     def branching(self) -> bool:
-        """Whether layers lie beside each other, so that they have no order but by name."""
+        """True if layers are parallel, so that only their names identify them, not their order."""
         return any(isinstance(layer, Branches) for layer in every(self.layers))
 
     def children(self) -> Iterator[tuple[str, nn.Module]]:
-        """(name, layer) of every layer, whatever block it is in."""
+        """Yield (name, layer) for every layer, inside blocks as well."""
         for i, layer in enumerate(layer for layer in every(self.layers) if not isinstance(layer, Block)):
             yield layer.name or f"layers.{i}", layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (N, H, W, 3), RGB in [0, 1]. The last layer's output."""
+        """Return the last layer's output. x: (N, H, W, 3), RGB in [0, 1]."""
         return run_whole(self.layers, self._enter(x))
 
     def features(self, x: Any, layers: Iterable[str]) -> dict[str, Tensor]:
-        """{name: output} of the layers and blocks asked for; nothing above the highest of them is computed.
+        """Return {name: output} of the requested layers and blocks. Layers after the last of them are not computed.
 
         x: (N, H, W, 3), RGB in [0, 1]. A convolution's name means its output after ReLU; NAME.linear, before it.
+        Raises InputError for an unknown layer or for x of another shape or dtype.
         """
         wanted = list(dict.fromkeys(layers))
         for name in wanted:
@@ -78,14 +79,15 @@ class Network(nn.Module):
         return {name: taps.found[name] for name in wanted}
 
     def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
-        """As Module.summary; input_shape is that of a picture on the card when left out."""
+        """Return Module.summary. input_shape: default is one picture of the card's input_size."""
         with reading(Everything()):
             return super().summary(input_shape or (1, *self.card.input_size, 3))
 
     def set_pooling(self, pooling: str, *, whole: bool = False) -> None:
-        """Pool by "max" or "avg" from here on, as style transfer may want; no weights change.
+        """Switch all pools of the body to "max" or "avg", for style transfer. Weights stay unchanged.
 
-        whole: windows that overlap reach beyond the last pixel where they would leave it unseen.
+        whole: pad overlapping windows by one pixel at the bottom and right, so that they cover the last pixels.
+        Raises InputError for a face encoder or an unknown pooling.
         """
         if self.card.embedding is not None:
             raise InputError(f"{self.card.name}: its pools belong to its weights; expected a network for style")
@@ -97,19 +99,19 @@ class Network(nn.Module):
 
     @property
     def pooling(self) -> str | None:
-        """The pooling of the body: "max" or "avg"; None for a network without a pool."""
+        """The pooling of the body: "max" or "avg"; None if it has no pool."""
         pools = (layer for layer in every(self.body) if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d))
         return next(("max" if isinstance(pool, nn.MaxPool2d) else "avg" for pool in pools), None)
 
     @property
     def stride(self) -> int | None:
-        """The stride of the first convolution; None where something else comes first."""
+        """Stride of the first layer; None if it has no stride."""
         return getattr(self.body[0], "stride", None)
 
     def adapt(self, recipe: StyleRecipe) -> Network:
-        """Pool as a style recipe says, begin with its stride, and prepare pictures as it does; no weights change.
+        """Apply the pooling, stride and preprocessing of a style recipe, and return self. Weights stay unchanged.
 
-        The order of the channels stays as it is: it belongs to the first filters. Returns self.
+        The channel order is kept, since the first filters depend on it.
         """
         if recipe.pooling:
             self.set_pooling(recipe.pooling, whole=True)
@@ -120,7 +122,7 @@ class Network(nn.Module):
         return self
 
     def check_layer(self, name: str) -> None:
-        """Raise InputError, with the names that there are, where features() could not return `name`."""
+        """Raise InputError, listing the known names, if features() does not accept `name`."""
         layer_name, _, part = name.partition(".")
         known = {layer.name: layer for layer in every(self.layers)}
         if layer_name not in known or (part and not (part == "linear" and isinstance(known[layer_name], nn.Conv2d))):
@@ -130,7 +132,7 @@ class Network(nn.Module):
             )
 
     def _enter(self, x: Tensor) -> Tensor:
-        """x as the first layer wants it, once it is known to be what the card says. uint8 counts as `images` says."""
+        """Return x preprocessed, after scaling uint8 to [0, 1]. Raises InputError if x does not fit the card."""
         x = floating(x)
         if x.ndim != 4 or x.shape[-1] != 3 or x.dtype.kind != "f":
             raise InputError(
@@ -155,7 +157,7 @@ def floating(x: Tensor) -> Tensor:
 
 
 def pool(pooling: str, size: int, **options: Any) -> nn.Module:
-    """A layer that pools by "max" or "avg". options: as of nn.MaxPool2d."""
+    """Return a pooling layer, "max" or "avg". options: as for nn.MaxPool2d. Raises InputError."""
     if pooling not in POOLS:
         raise InputError(f"pooling is {pooling!r}; expected one of {', '.join(POOLS)}")
     return POOLS[pooling](size, **options)

@@ -1,4 +1,4 @@
-"""nn4.small2: a face of 96×96 pixels to 128 numbers, as trained by OpenFace.
+"""nn4.small2: encodes a face of 96×96 pixels as 128 numbers, as trained by OpenFace.
 
 Source: Amos, Ludwiczuk & Satyanarayanan 2016, "OpenFace"; after Szegedy et al. 2015, "Going deeper with convolutions",
 and Schroff et al. 2015, "FaceNet". Layer names are those of its Keras ports.
@@ -20,8 +20,9 @@ from minicnn.models.pretrained import WeightsLike, load_weights
 
 
 class Variant(NamedTuple):
-    """lrn: window and alpha of the local response normalizations, None for none. pool: of blocks 3b, 4a and 5a.
-    accuracy: as published.
+    """A way to use the weights. lrn: window and alpha of the local response normalizations, None for none.
+
+    pool: that of blocks 3b, 4a and 5a. accuracy: as published.
     """
 
     lrn: tuple[int, float] | None
@@ -38,7 +39,7 @@ VARIANTS = {
     "course": Variant(None, nn.AvgPool2d, bn1_eps=1e-3),
 }
 
-# Where dlib's mean face has them. OpenFace moves the outer corners of the eyes and the base of the nose there.
+# Positions in dlib's mean face. OpenFace aligns the outer corners of the eyes and the base of the nose with them.
 LANDMARKS = {
     "outer corner of the left eye": (0.1942, 0.1693),
     "outer corner of the right eye": (0.7889, 0.1582),
@@ -52,9 +53,9 @@ LANDMARKS = {
 
 
 def nn4_small2(weights: WeightsLike | None = None, *, variant: str = "openface", seed: nn.Seed = 0) -> Network:
-    """nn4.small2: aligned faces (N, 96, 96, 3) to encodings (N, 128) of unit length; 3,743,280 parameters.
+    """Build nn4.small2: aligned faces (N, 96, 96, 3) to encodings (N, 128) of unit length; 3,743,280 parameters.
 
-    weights: as for vgg16. One set of weights is used by four networks, and no file tells which it is meant for:
+    weights: as for vgg16. Four networks use the same weights, and their files do not record which one:
 
         variant      local response normalization   pools of 3b, 4a, 5a   epsilon of bn1
         "openface"   5 channels, alpha 1e-4 / 5      L2                    1e-5            OpenFace itself, in Torch
@@ -62,8 +63,8 @@ def nn4_small2(weights: WeightsLike | None = None, *, variant: str = "openface",
         "krasserm"   11 channels, alpha 1e-4         average               1e-5            krasserm/face-recognition
         "course"     none                            average               1e-3            deeplearning.ai's notebook
 
-    The weights were trained as "openface"; the others give other encodings, which compare among their own kind only.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    The weights were trained as "openface". Encodings of different variants are not comparable.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build(variant=variant, seed=seed)
@@ -71,7 +72,7 @@ def nn4_small2(weights: WeightsLike | None = None, *, variant: str = "openface",
 
 
 def build(*, variant: str = "openface", initial: str = "he", seed: nn.Seed = 0) -> Network:
-    """nn4_small2 without trained weights: drawn from `seed`, or zeros where weights are yet to come."""
+    """Build nn4_small2 without trained weights. initial: "he", drawn from `seed`, or "zeros" if weights follow."""
     if variant not in VARIANTS:
         raise InputError(f"nn4_small2: variant is {variant!r}; expected one of {', '.join(VARIANTS)}")
     chosen = VARIANTS[variant]
@@ -88,7 +89,7 @@ def build(*, variant: str = "openface", initial: str = "he", seed: nn.Seed = 0) 
     random = np.random.default_rng(seed)
 
     def conv(name: str, norm: str, channels: int, filters: int, kernel: int, **options: Any) -> list[nn.Module]:
-        """A convolution, batch norm, ReLU."""
+        """Return a convolution, and batch norm with ReLU."""
         eps = chosen.bn1_eps if norm == "bn1" else 1e-5
         return [
             nn.Conv2d(channels, filters, kernel, initial=initial, seed=random, name=name, **options),
@@ -105,7 +106,7 @@ def build(*, variant: str = "openface", initial: str = "he", seed: nn.Seed = 0) 
         return chosen.pool(3, stride=3, name=name)
 
     def reduced(branch: str, channels: int, width: int, filters: int, kernel: int, stride: int) -> Chain:
-        """A 1×1 convolution to `width` channels, and one of kernel×kernel from there."""
+        """Return a 1×1 convolution to `width` channels, and a kernel×kernel convolution after it."""
         return Chain(
             *conv(f"{branch}_conv1", f"{branch}_bn1", channels, width, 1),
             *conv(f"{branch}_conv2", f"{branch}_bn2", width, filters, kernel, stride=stride, padding=kernel // 2),
@@ -121,8 +122,10 @@ def build(*, variant: str = "openface", initial: str = "he", seed: nn.Seed = 0) 
         *,
         stride: int = 1,
     ) -> Branches:
-        """three, five: (width, filters) of the branches with a 3×3 and a 5×5 convolution. pool: (kind, filters, zeros
-        before and after that bring the picture back to size). one: filters of the 1×1 branch.
+        """Return an inception block.
+
+        three, five: (width, filters) of the branches with a 3×3 and a 5×5 convolution. one: filters of the 1×1 branch.
+        pool: (kind, filters, padding before and after that restores the size).
         """
         name = f"inception_{block}"
         kind, filters, zeros = pool

@@ -1,4 +1,4 @@
-"""Trained weights into a network that was built without them."""
+"""Loading trained weights into a network that was built without them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WeightsLike = str | os.PathLike[str]
 
 
 def load_weights(model: AnyNetwork, weights: WeightsLike, *, ignore: Iterable[str] = ()) -> AnyNetwork:
-    """The model with the weights of a catalogue name or a file, ready for use. `ignore`: as in hdf5.load."""
+    """Load the weights of a catalogue name or file. Returns the model in evaluation mode. ignore: as in hdf5.load."""
     model.load_report = hdf5.load(model, zoo.locate(weights), ignore=ignore)
     model.eval()
     return model
 
 
 def loaded_once(load: Callable[[Path], AnyNetwork], path: Path) -> AnyNetwork:
-    """load(path), and the same network again for as long as the file stays as it is."""
+    """Return load(path), cached until the file changes."""
     return _loaded(load, path, path.stat().st_mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""The network that a file of weights was made for, told by the names and shapes in it."""
+"""Finding the network that a file of weights belongs to, by the names and shapes of its arrays."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from minicnn.text import listed
 
 
 class Known(NamedTuple):
-    """load: the function for users. empty: the same network of zeros, which take no memory until they are written to.
+    """A network that files can be recognised as. load: the public function that builds it.
 
-    ignore: layers that a file may hold besides. note: what a file of this network does not tell.
+    empty: build it with zeros, which take no memory until written to. ignore: extra layers that a file may hold.
+    note: settings that a file of this network does not record.
     """
 
     load: Callable[..., Network]
@@ -32,7 +33,7 @@ class Known(NamedTuple):
 
 
 def _with(function: Callable[..., Network], **options: object) -> Callable[..., Network]:
-    """The function with some options set, under its own name."""
+    """Return the function with some options set, under its own name."""
     return functools.update_wrapper(functools.partial(function, **options), function)
 
 
@@ -65,17 +66,18 @@ KNOWN = (
 
 
 def recognise(path: str | os.PathLike[str]) -> Callable[..., Network]:
-    """The function that builds the network whose weights are in a file: vgg19, say.
+    """Return the function of minicnn.models that builds the network of a file, such as vgg19.
 
-    The arrays are not read. Raises LoadError when no network fits, and as hdf5.load for other files.
+    Reads no arrays. Raises LoadError if no network fits; otherwise as hdf5.load.
     """
     return _known(path).load
 
 
 def from_weights(weights: WeightsLike, *, pooling: str | None = None) -> Network:
-    """The network that a catalogue name or a file is for, loaded; of ImageNet's networks without the top.
+    """Load the network that a catalogue name or a file belongs to; networks for ImageNet without their top.
 
-    Where a file fits several ways to use a network, its load_report says which was taken, in a note.
+    pooling: "max" or "avg", for style transfer. If several ways to use the weights exist, a note in load_report names
+    the one chosen. Raises InputError, MissingFileError or LoadError.
     """
     path = zoo.locate(weights)
     known = _known(path)

@@ -1,4 +1,4 @@
-"""Networks small enough to be trained here and shipped: tiny_vgg, trained on CIFAR-10."""
+"""tiny_vgg: a network for CIFAR-10, small enough to be trained and shipped with minicnn."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from minicnn.models.vgg import VGG
 WIDTHS = (32, 96, 192, 256, 256)
 DEPTHS = (2, 2, 2, 2, 1)
 
-# Judged by eye on three paintings and photographs at 256, 512 and 1024 pixels. A network of CIFAR-10 knows texture
-# better than shape: relative costs let its deep layers be heard, two content layers keep a face a face, and squared
-# variation removes its speckles. The first layer, heard most, brings the palette; small first sizes, the long strokes.
+# Judged by eye on three paintings and photographs at 256, 512 and 1024 pixels. A network trained on CIFAR-10 captures
+# texture better than shape. Relative costs give its deep layers enough weight, two content layers preserve faces, and
+# squared variation removes speckles. The first layer, weighted most, sets the palette. Small sizes give long strokes.
 RECIPE = StyleRecipe(
     summary="tiny_vgg's own: every layer's cost relative to the style's",
     content_layers={"block3_conv2": 0.5, "block4_conv2": 0.5},
@@ -51,10 +51,11 @@ CARD = ModelCard(
 
 
 def tiny_vgg(weights: WeightsLike | None = "tiny_vgg", *, pooling: str = "max", seed: nn.Seed = 0) -> VGG:
-    """A VGG of 2.2 million parameters for CIFAR-10; model(x) is (N, 10) logits for pictures of any size.
+    """Build tiny_vgg, a VGG of 2.2 million parameters for CIFAR-10.
 
-    weights: a catalogue name or a file; None draws them from `seed`. pooling: "max", or "avg" for style.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    model(x) is (N, 10) logits for pictures (N, H, W, 3) of any size, RGB in [0, 1].
+    weights: a catalogue name or a file; None draws them from `seed`. pooling: "max", or "avg" for style transfer.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build(pooling=pooling, seed=seed)
@@ -62,7 +63,7 @@ def tiny_vgg(weights: WeightsLike | None = "tiny_vgg", *, pooling: str = "max", 
 
 
 def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he", seed: nn.Seed = 0) -> VGG:
-    """tiny_vgg without weights: five blocks, nine convolutions, and a linear classifier."""
+    """Build tiny_vgg without trained weights: five blocks, nine convolutions, and a linear classifier."""
     random = np.random.default_rng(seed)
     model = VGG(CARD, WIDTHS, DEPTHS, pooling=pooling, batch_norm=batch_norm, initial=initial, seed=random)
     classifier = nn.Linear(WIDTHS[-1], len(CLASSES), seed=random, name="predictions")
@@ -71,5 +72,5 @@ def build(*, pooling: str = "max", batch_norm: bool = False, initial: str = "he"
 
 
 def fold(trained: VGG) -> VGG:
-    """The same function without batch norm: its scale and shift move into the convolution before it."""
+    """Return the same function without batch norm, whose scale and shift are folded into the convolutions."""
     return vgg.fold(trained, build(initial="zeros"))

@@ -1,4 +1,4 @@
-"""tiny_facenet: a drawn face of 64×64 pixels to 128 numbers, trained from nothing by `minicnn face train`."""
+"""tiny_facenet: encodes a drawn face of 64×64 pixels as 128 numbers. `minicnn face train` trains it from scratch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTHS = (32, 64, 128, 256)
 DEPTHS = (1, 2, 2, 2)
 EMBEDDING = 128
 
-# Hair, ears and chin belong to the picture, for these people are told apart by them, too.
+# The crop includes hair, ears and chin, which help to tell these people apart.
 LANDMARKS = {
     "left eye": (0.385, 0.47),
     "right eye": (0.615, 0.47),
@@ -36,11 +36,11 @@ CARD = ModelCard(
 
 
 def tiny_facenet(weights: WeightsLike | None = "tiny_facenet", *, seed: nn.Seed = 0) -> VGG:
-    """A small ConvNet for drawn faces (N, 64, 64, 3): encodings (N, 128) of unit length; 1.7 million parameters.
+    """Build tiny_facenet: drawn faces (N, 64, 64, 3) to encodings (N, 128) of unit length; 1.7 million parameters.
 
-    It has learned from faces drawn by `datasets.synthetic_faces` alone: of photographs it tells little, and no distance
-    between them is a verdict. weights: a catalogue name or a file; None draws them from `seed`.
-    Raises InputError, MissingFileError, or LoadError for a file that is of another network or damaged.
+    It was trained only on faces drawn by `datasets.synthetic_faces`, and is not fit for photographs.
+    weights: a catalogue name or a file; None draws them from `seed`.
+    Raises InputError, MissingFileError, or LoadError for a damaged file or one of another network.
     """
     if weights is None:
         return build(seed=seed)
@@ -48,9 +48,9 @@ def tiny_facenet(weights: WeightsLike | None = "tiny_facenet", *, seed: nn.Seed 
 
 
 def build(*, batch_norm: bool = False, initial: str = "he", seed: nn.Seed = 0) -> VGG:
-    """tiny_facenet without weights: four blocks, seven convolutions, then all that is left to 128 numbers.
+    """Build tiny_facenet without trained weights: four blocks, seven convolutions, and a linear layer to 128 numbers.
 
-    Where on the picture something was seen tells who it is, so nothing is averaged over the picture.
+    There is no global average, because the position of a feature helps to identify a face.
     """
     random = np.random.default_rng(seed)
     model = VGG(CARD, WIDTHS, DEPTHS, batch_norm=batch_norm, initial=initial, seed=random)
@@ -65,5 +65,5 @@ def build(*, batch_norm: bool = False, initial: str = "he", seed: nn.Seed = 0) -
 
 
 def fold(trained: VGG) -> VGG:
-    """The same function without batch norm: its scale and shift move into the convolution before it."""
+    """Return the same function without batch norm, whose scale and shift are folded into the convolutions."""
     return vgg.fold(trained, build(initial="zeros"))

@@ -1,4 +1,4 @@
-"""VGG: blocks of 3×3 convolutions, each block closed by a 2×2 pool. Source: Simonyan & Zisserman 2015."""
+"""VGG: blocks of 3×3 convolutions, each followed by a 2×2 pool. Source: Simonyan & Zisserman 2015."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from minicnn.models.network import Network, pool
 class VGG(Network):
     """A VGG network with the layer names of Keras: block1_conv1 … block5_pool, then the layers of `top`.
 
-    widths: channels of each block; depths: its number of convolutions. pooling: "max", or "avg" for style transfer
-    (Gatys et al. 2016 found its pictures slightly more appealing). batch_norm: normalize between a convolution and its
-    ReLU, for training; fold it away afterwards.
+    widths: channels of each block. depths: convolutions per block. pooling: "max", or "avg" for style transfer (Gatys
+    et al. 2016 found its pictures slightly more appealing). batch_norm: normalize between a convolution and its ReLU,
+    for training; fold it away afterwards.
     """
 
     def __init__(
@@ -49,7 +49,10 @@ class VGG(Network):
 
 
 def fold(trained: VGG, folded: VGG) -> VGG:
-    """What `trained` computes in evaluation, in `folded`: the same network, built without batch norm."""
+    """Fold the batch norm of `trained` into the convolutions of `folded`, the same network without it.
+
+    Returns `folded` in evaluation mode. It computes the same function as `trained` does in evaluation mode.
+    """
     layers: dict[str | None, Any] = dict(trained.children())
     for layer in folded.body:
         if isinstance(layer, nn.Conv2d) and layer.b is not None:

@@ -1,4 +1,4 @@
-"""A run kept in a file, so that one that was killed goes on to the same picture, bit for bit."""
+"""Checkpoint files of runs, from which an interrupted run resumes to the same picture, bit for bit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.files import MARK, check_folder, replacing, unreadable
 from minicnn.text import one_line
 
-EVERY = 10.0  # seconds: what is lost at worst
-MISSING = object()  # stands for a setting that one of two runs lacks
+EVERY = 10.0  # seconds; the most that an interrupted run loses
+MISSING = object()  # stands for a setting that one of two runs does not have
 
 
 class Checkpoint:
-    """The file at `path`. settings: plain data that, with the arrays, decides the result; a file that was written under
-    others is refused.
+    """The checkpoint file at `path`.
+
+    settings: plain data that, with the arrays, determines the result. A file written under other settings is refused.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
@@ -31,18 +32,18 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time to write again."""
+        """Return True if it is time to write again."""
         return time.monotonic() - self._written >= EVERY
 
     def write(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Replace the file: it is the old one or the new one, whatever happens meanwhile."""
+        """Replace the file atomically. facts: plain data. arrays: {name: array}."""
         text = json.dumps({MARK: True, "settings": self.settings, "facts": facts})
         with replacing(self.path) as beside, open(beside, "wb") as file:
             np.savez(file, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self._written = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(facts, arrays) as they were written. Raises MissingFileError, and InputError for what is of another run."""
+        """Return (facts, arrays) as written. Raises MissingFileError, or InputError for a file of another run."""
         if why := unreadable(self.path):
             raise MissingFileError(f"resume: no checkpoint {str(self.path)!r} (it {why}); start without resume")
         try:
@@ -59,12 +60,12 @@ class Checkpoint:
         return facts, arrays
 
     def remove(self) -> None:
-        """The run is complete."""
+        """Delete the file, once the run is complete."""
         self.path.unlink(missing_ok=True)
 
 
 def _difference(name: str, was: Any, wanted: Any) -> str:
-    """Where two settings differ, down to the part that does."""
+    """Return in words where two settings differ, down to the nested part that does."""
     if isinstance(was, dict) and isinstance(wanted, dict):
         part = next(key for key in [*wanted, *was] if was.get(key, MISSING) != wanted.get(key, MISSING))
         return _difference(f"{name}: {part}", was.get(part, MISSING), wanted.get(part, MISSING))

@@ -1,4 +1,4 @@
-"""Keeping the content's colours: what is done to the style picture before a run, and to the result after it.
+"""Keeping the content's colours: transformations of the style picture before a run, or of the result after it.
 
 Pictures are floats (H, W, 3), RGB in [0, 1].
 Source: Gatys, Bethge, Hertzmann & Shechtman 2016, "Preserving color in neural artistic style transfer".
@@ -16,14 +16,14 @@ from minicnn.images import Picture, as_image
 
 Match = Callable[[np.ndarray, np.ndarray], Picture]
 
-# The shares of red, green and blue in brightness, Y of NTSC 1953's YIQ.
+# Weights of red, green and blue in luminance, Y of NTSC 1953's YIQ.
 BRIGHTNESS = np.array([0.299, 0.587, 0.114])
-FLAT = 1e-6  # variance below which there is nothing to stretch: that of rounding to 8 bits
+FLAT = 1e-6  # variance that rounding to 8 bits can cause; anything below is not stretched
 
 
 @dataclass(frozen=True)
 class ColourKeeper:
-    """before(style, content) is the style picture to use; after(result, content) is the picture to show."""
+    """A way to keep colours. before(style, content): the style picture to use. after(result, content): the result."""
 
     summary: str
     before: Match
@@ -31,10 +31,10 @@ class ColourKeeper:
 
 
 def luminance(image: np.ndarray, reference: np.ndarray) -> Picture:
-    """The brightness of the image in the colours of the reference, pixel by pixel: its Y with the reference's I and Q.
+    """Return the luminance of the image in the colours of the reference: its Y with the reference's I and Q, per pixel.
 
-    Both are of one size. Where a brightness cannot have the colour, the colour becomes paler until it can: the
-    brightness is where the style lies.
+    Both have the same shape (H, W, 3). A colour that would leave [0, 1] is desaturated; its luminance is kept, since it
+    carries the style. Raises InputError for different shapes.
     """
     image, reference = _pictures("luminance", image, reference)
     if image.shape != reference.shape:
@@ -45,7 +45,7 @@ def luminance(image: np.ndarray, reference: np.ndarray) -> Picture:
 
 
 def _room(brightness: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """How much of a colour, 1 at most, may be added to a brightness without leaving [0, 1]."""
+    """Return the largest factor up to 1 by which a colour may be added to a luminance without leaving [0, 1]."""
     tiny = np.finfo(np.float64).tiny
     up = (1 - brightness) / np.maximum(colour.max(axis=-1), tiny)
     down = brightness / np.maximum(-colour.min(axis=-1), tiny)
@@ -53,9 +53,9 @@ def _room(brightness: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 
 def luminance_match(image: np.ndarray, reference: np.ndarray) -> Picture:
-    """The image in grey, its brightness shifted and stretched to the mean and deviation of the reference's.
+    """Return the image in grey, with the mean and deviation of the reference's luminance. Both: (H, W, 3).
 
-    Gatys et al. 2016, section 4: a style transferred in brightness alone, whatever its colours.
+    Style is then transferred in luminance only. Source: Gatys et al. 2016, section 4.
     """
     ours, theirs = (picture @ BRIGHTNESS for picture in _pictures("luminance_match", image, reference))
     stretch = theirs.std() / ours.std() if ours.var() > FLAT else 0.0
@@ -64,12 +64,11 @@ def luminance_match(image: np.ndarray, reference: np.ndarray) -> Picture:
 
 
 def histogram_match(image: np.ndarray, reference: np.ndarray, *, rotations: int = 8) -> Picture:
-    """The colours of the image as often as those of the reference: along some axes through the space of colours, one
-    after the other, its n-th lowest value becomes theirs. The channels are the last axes, so their histograms are exact
-    for pictures of one size in which no value occurs twice.
+    """Return the image with the colour distribution of the reference. Both: (H, W, 3), of any size.
 
-    Channel by channel alone, the pairs of colours in a stained glass would stay what they are. Values that are equal
-    stay equal, at the mean of the places they share, so that an even surface stays one.
+    Histograms are matched along the axes of `rotations` random rotations of colour space, then along the channels.
+    The last are exact for pictures of the same size in which no value occurs twice. Matching only channels would leave
+    the correlation of colours unchanged. Equal values stay equal, so flat areas stay flat.
     Source: Pitié, Kokaram & Dahyot 2005, "N-dimensional probability density function transfer".
     """
     image, reference = _pictures("histogram_match", image, reference)
@@ -83,16 +82,16 @@ def histogram_match(image: np.ndarray, reference: np.ndarray, *, rotations: int 
 
 def _ranked(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    share = (np.cumsum(counts) - counts / 2) / values.size  # of the pixels, that lie below the middle of these
+    share = (np.cumsum(counts) - counts / 2) / values.size  # share of pixels below each value, ties counting half
     targets = np.sort(reference, axis=None)
     return np.interp(share, (np.arange(targets.size) + 0.5) / targets.size, targets)[place].reshape(values.shape)
 
 
 def affine_match(image: np.ndarray, reference: np.ndarray) -> Picture:
-    """A(x − μ) + μ_r with A = Σ_r^½ Σ^−½: the image with the mean and the covariance of the reference's colours.
+    """Return A(x − μ) + μ_r with A = Σ_r^½ Σ^−½: the image with the reference's mean and covariance of colours.
 
-    The roots are symmetric, as Gatys et al. 2016 choose: they turn colours least. A colour that does not vary in the
-    image does not come to vary.
+    Both: (H, W, 3), of any size. The roots are symmetric, which changes colours least. Colour axes without variance in
+    the image stay without. Source: Gatys et al. 2016.
     """
     image, reference = _pictures("affine_match", image, reference)
     ours, theirs = image.reshape(-1, 3), reference.reshape(-1, 3)
@@ -101,7 +100,7 @@ def affine_match(image: np.ndarray, reference: np.ndarray) -> Picture:
 
 
 def _power(covariance: np.ndarray, exponent: float) -> np.ndarray:
-    """The symmetric power of a covariance; nothing along its flat axes."""
+    """Return a symmetric power of a covariance, zero along axes without variance."""
     variances, axes = np.linalg.eigh(covariance)
     kept = variances > FLAT
     return (axes[:, kept] * variances[kept] ** exponent) @ axes[:, kept].T
@@ -119,7 +118,7 @@ KEEPERS: Mapping[str, ColourKeeper] = {
 
 
 def colour_keeper(mode: str) -> ColourKeeper:
-    """What a mode, "luminance", "histogram" or "affine", does before a run and after it."""
+    """Return the ColourKeeper of a mode, "luminance", "histogram" or "affine". Raises InputError for another."""
     if mode not in KEEPERS:
         raise InputError(f"keep_colours is {mode!r}; expected one of {', '.join(KEEPERS)}")
     return KEEPERS[mode]

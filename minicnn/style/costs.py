@@ -1,6 +1,6 @@
-"""The costs of neural style transfer. Features are Tensors (1, H, W, C); every cost is a scalar Tensor.
+"""The losses of neural style transfer. Features are Tensors (1, H, W, C); every cost is a scalar Tensor.
 
-Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N is the number of channels, M of positions.
+Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N: number of channels. M: of positions.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ __all__ = ["content_cost", "gram_matrix", "layer_style_cost", "style_cost", "tot
 
 @dataclass(frozen=True)
 class Extent:
-    """What the forms of a cost divide by. channels: N, positions: M of the generated picture's features; target: what
-    they are compared with. image_size: (height, width) of the picture itself, where it is known.
+    """The quantities that forms of a cost normalize by. channels: N. positions: M of the generated picture's features.
+
+    target: the features or moments to compare with. image_size: (height, width) of the picture itself, if known.
     """
 
     channels: int
@@ -36,23 +37,22 @@ class Extent:
 
     @property
     def energy(self) -> float:
-        """Σ target², a constant: no gradient flows to the target by it."""
+        """Σ target², a constant, so no gradient flows to the target."""
         return max(float(np.sum(np.square(self.target.data))), 1e-12)
 
     @property
     def area(self) -> int:
-        """Positions of the picture itself."""
+        """Number of pixels. Raises InputError if image_size is None."""
         if self.image_size is None:
             raise InputError("style_form 'keras': image_size is missing; expected (height, width) of the picture")
         return self.image_size[0] * self.image_size[1]
 
 
 class Moments(NamedTuple):
-    """How a layer's channels fire over a picture, wherever it is: what is compared of style.
+    """Statistics of a layer's channels over all positions of a picture, which describe its style.
 
-    Both are means over positions, so those of several pictures, or parts of one, may be averaged.
-    second: FᵀF / M, (1, C, C), the Gram matrix that knows no size. first: the mean of each channel, (1, C); None where
-    nobody asks for it.
+    Both are means over positions, so those of several pictures, or of parts of one, may be averaged.
+    second: FᵀF / M, (1, C, C), the Gram matrix per position. first: the mean of each channel, (1, C), or None.
     """
 
     second: Tensor
@@ -60,17 +60,17 @@ class Moments(NamedTuple):
 
 
 class ContentForm(NamedTuple):
-    """A cost is factor(extent) · Σ (ΔF)². formula: all of it, for the eye."""
+    """A content cost factor(extent) · Σ (ΔF)². formula: the whole cost, for display."""
 
     formula: str
     factor: Callable[[Extent], float]
 
 
 class StyleForm(NamedTuple):
-    """A cost is factor(extent) · distance(target, generated). formula: all of it, for the eye.
+    """A style cost factor(extent) · distance(target, generated). formula: the whole cost, for display.
 
-    The formulas are of raw Gram matrices and pictures of one size; gram_distance has the 1 / M² in it.
-    first: whether it asks for first moments.
+    The formulas use raw Gram matrices of pictures of the same size; gram_distance includes the 1 / M².
+    first: True if it needs first moments.
     """
 
     formula: str
@@ -80,7 +80,7 @@ class StyleForm(NamedTuple):
 
 
 def gram_distance(target: Moments, generated: Moments) -> Tensor:
-    """Return Σ (G_generated/M − G_style/M)²: pictures of different sizes may be compared."""
+    """Return Σ (G_generated/M − G_style/M)², which allows pictures of different sizes. Scalar."""
     return ops.sum(ops.square(generated.second - target.second))
 
 
@@ -97,16 +97,17 @@ STYLE_FORMS: Mapping[str, StyleForm] = {
     "johnson": StyleForm("Σ(ΔG)²/N⁴M²", lambda of: 1 / of.channels**4, gram_distance),
     "keras": StyleForm("Σ(ΔG)²/36(HW)²", lambda of: (of.positions / of.area) ** 2 / 36, gram_distance),
     "relative": StyleForm("Σ(ΔG)²/ΣG²", lambda of: 1 / of.energy, gram_distance),
-    # As if channels were normally distributed over the positions.
+    # Treats channels as normally distributed over the positions.
     "wasserstein": StyleForm("W₂²(μ, Σ)/N", lambda of: 1 / of.channels, squared_wasserstein, first=True),
 }
 
 
 def content_cost(content: Any, generated: Any, *, form: str = "course") -> Tensor:
-    """How far the generated picture's features are from the content's at each place. Gatys et al. 2015, equation 1.
+    """Return the content cost, which compares features at each position. Source: Gatys et al. 2015, equation 1.
 
-    form: a name of CONTENT_FORMS, among them "course", Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; and "relative",
-    Σ (ΔF)² / Σ F², which is the same for a network whatever the size of its features.
+    content, generated: (1, H, W, C) of the same shape. form: a key of CONTENT_FORMS, such as "course",
+    Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; or "relative", Σ (ΔF)² / Σ F², which does not depend on the size of the
+    features. Returns a scalar Tensor. Raises InputError for other shapes, dtypes or forms.
     """
     content, generated = _features("content_cost", content, generated)
     if content.shape != generated.shape:
@@ -119,11 +120,13 @@ def content_cost(content: Any, generated: Any, *, form: str = "course") -> Tenso
 def layer_style_cost(
     style: Any, generated: Any, *, form: str = "gatys", image_size: tuple[int, int] | None = None
 ) -> Tensor:
-    """How differently the channels of one layer fire together. Gatys et al. 2015, equation 4.
+    """Return the style cost of one layer, which compares Gram matrices. Source: Gatys et al. 2015, equation 4.
 
-    form: a name of STYLE_FORMS, among them "gatys", Σ (G/M − S/M)² / (4 N²), which for pictures of one size is their
-    1 / (4 N² M²); and "relative", Σ (G/M − S/M)² / Σ (S/M)², which puts layers of all sizes on one footing.
-    image_size: (height, width) of the generated picture, which only "keras" asks for.
+    style, generated: (1, H, W, C); only C must be the same. form: a key of STYLE_FORMS, such as "gatys",
+    Σ (G/M − S/M)² / (4 N²), which for pictures of the same size is their 1 / (4 N² M²); or "relative",
+    Σ (G/M − S/M)² / Σ (S/M)², which makes layers of all sizes comparable.
+    image_size: (height, width) of the generated picture, needed only by "keras".
+    Returns a scalar Tensor. Raises InputError for other shapes, dtypes or forms.
     """
     style, generated = _features("layer_style_cost", style, generated)
     if style.shape[-1] != generated.shape[-1]:
@@ -141,7 +144,7 @@ def target_cost(
     image_size: tuple[int, int] | None = None,
     weights: np.ndarray | None = None,
 ) -> Tensor:
-    """Return layer_style_cost from the style's moments, which a loop forms only once. weights: as in `moments`."""
+    """Return layer_style_cost from the style's moments, which a loop computes only once. weights: as in `moments`."""
     rule = chosen("layer_style_cost: form", form, STYLE_FORMS)
     found = moments(generated, weights, first=rule.first)
     return moments_cost(target, found, math.prod(generated.shape[1:-1]), form=form, image_size=image_size)
@@ -150,7 +153,7 @@ def target_cost(
 def moments_cost(
     target: Moments, generated: Moments, positions: int, *, form: str, image_size: tuple[int, int] | None = None
 ) -> Tensor:
-    """Return layer_style_cost from the moments of both pictures. positions: of the generated one's features."""
+    """Return layer_style_cost from the moments of both pictures. positions: M of the generated picture."""
     rule = chosen("layer_style_cost: form", form, STYLE_FORMS)
     extent = Extent(target.second.shape[-1], positions, target.second, image_size)
     return rule.distance(target, generated) * rule.factor(extent)
@@ -164,7 +167,10 @@ def style_cost(
     form: str = "gatys",
     image_size: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Σ weight · layer_style_cost over `layers`, {name: weight}. Gatys et al. 2015, equation 5."""
+    """Return Σ weight · layer_style_cost over `layers`, {name: weight}. Source: Gatys et al. 2015, equation 5.
+
+    style, generated: {name: features (1, H, W, C)}. Raises InputError if `layers` is empty or a name is missing.
+    """
     if not layers:
         raise InputError("style_cost: layers is empty; expected {name: weight} with at least one")
     for name in layers:
@@ -176,14 +182,14 @@ def style_cost(
 
 
 def total_cost(content: Any, style: Any, alpha: float = 10, beta: float = 40) -> Any:
-    """alpha · J_content + beta · J_style. Gatys et al. 2015, equation 7."""
+    """Return alpha · J_content + beta · J_style. Source: Gatys et al. 2015, equation 7."""
     return alpha * content + beta * style
 
 
 def mean_gram(features: Tensor, weights: np.ndarray | None = None) -> Tensor:
-    """Return the Gram matrix over the number of positions: comparable between pictures of different sizes.
+    """Return the Gram matrix divided by the number of positions, comparable between pictures of different sizes.
 
-    weights: (1, H, W, 1), how much each position counts; None counts all alike.
+    weights: (1, H, W, 1), the weight of each position; None: equal weights.
     """
     if weights is None:
         return gram_matrix(features) / math.prod(features.shape[1:-1])
@@ -191,7 +197,7 @@ def mean_gram(features: Tensor, weights: np.ndarray | None = None) -> Tensor:
 
 
 def moments(features: Tensor, weights: np.ndarray | None = None, *, first: bool = True) -> Moments:
-    """Return the Moments of a layer's features. weights: as in `mean_gram`. first: whether means are asked for."""
+    """Return the Moments of a layer's features. weights: as in `mean_gram`. first: compute the means, too."""
     second = mean_gram(features, weights)
     if not first:
         return Moments(second, None)
@@ -201,14 +207,14 @@ def moments(features: Tensor, weights: np.ndarray | None = None, *, first: bool 
 
 
 def blend(parts: Sequence[tuple[Moments, float]]) -> Moments:
-    """The weighted mean: the moments of a picture, each share of which is in another style."""
+    """Return the weighted mean of Moments: those of a picture composed of styles in these shares."""
     whole = sum(weight for _, weight in parts)
     seconds, firsts = ([getattr(m, name) * (w / whole) for m, w in parts] for name in Moments._fields)
     return Moments(add_up(seconds), add_up(firsts))
 
 
 def add_up(terms: Sequence[Tensor]) -> Tensor:
-    """The sum of several Tensors."""
+    """Return the sum of several Tensors."""
     total = terms[0]
     for term in terms[1:]:
         total = total + term
@@ -216,7 +222,7 @@ def add_up(terms: Sequence[Tensor]) -> Tensor:
 
 
 def chosen(argument: str, name: str, table: Mapping[str, Any]) -> Any:
-    """The row of this name; `argument` opens the message where there is none."""
+    """Return the row of this name in a table. Raises InputError that begins with `argument` if there is none."""
     if name not in table:
         raise InputError(f"{argument} is {name!r}; expected one of {', '.join(table)}")
     return table[name]

@@ -1,4 +1,4 @@
-"""What the layers of a step have to do, counted from their shapes: multiply-adds, and bytes held at a time."""
+"""The work of a step, counted from the shapes of the layers: multiply-adds, and bytes in use at a time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from minicnn.models.network import Network
 from minicnn.style.tiles import tiles_of
 
 FLOAT = 4  # bytes
-# Pictures that a run holds besides the optimizer's: content, start, iterate, best, gradient, as the network wants it,
-# and its total variation's differences.
+# Pictures that a run holds in addition to the optimizer's: content, start, iterate, best, gradient, the preprocessed
+# picture, and the differences of total variation.
 PICTURES = 10
 
 
 @dataclass(frozen=True)
 class Work:
-    """A layer as counted, in bytes: its input and its result; what it keeps for the backward pass; what it needs
-    besides, on the way forward and back; its filters as they are remembered. products: multiply-adds forward.
+    """The work of a layer, in bytes. source, result: input and output. kept: for the backward pass.
+
+    forward, backward: scratch memory of each pass. filters: cached transformed filters. products: number of
+    multiply-adds in the forward pass.
     """
 
     names: tuple[str, ...]
@@ -42,7 +44,7 @@ class Work:
 
 
 def works(model: Network, layers: Iterable[str], size: tuple[int, int]) -> list[Work]:
-    """What the layers up to the last of those named have to do for a picture of this size, (height, width)."""
+    """Return the work of all layers up to the last of those named. size: (height, width) of the picture."""
     wanted = {name.removesuffix(".linear") for name in layers}
     found: list[Work] = []
     for work, _ in _walk(model.body, (*size, 3), wanted):
@@ -54,7 +56,7 @@ def works(model: Network, layers: Iterable[str], size: tuple[int, int]) -> list[
 
 
 def check_size(name: str, picture: np.ndarray, model: Network, recipe: StyleRecipe) -> None:
-    """Raise InputError where nothing would be left of a picture (H, W, 3) at the layers of a recipe."""
+    """Raise InputError if a picture (H, W, 3) is too small for the layers of a recipe."""
     height, width = picture.shape[:2]
     if not _sees(model, recipe, (height, width)):
         least = next(side for side in itertools.count(min(height, width) + 1) if _sees(model, recipe, (side, side)))
@@ -75,7 +77,7 @@ Shape = tuple[int, int, int]
 
 
 def _walk(layers: Sequence[nn.Module], shape: Shape, wanted: set[str]) -> Iterator[tuple[Work, Shape]]:
-    """(work, shape of the result) of each layer, and of what is computed together once."""
+    """Yield (work, shape of the result) for each layer, or for each pair of fused layers."""
     skip = False
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
         if skip:
@@ -103,7 +105,7 @@ def _walk(layers: Sequence[nn.Module], shape: Shape, wanted: set[str]) -> Iterat
         elif isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
             work, shape = _pool(layer, shape)
             yield work, shape
-        else:  # what has no window gives something like what it takes
+        else:  # layers without a window keep the shape
             size = FLOAT * math.prod(shape)
             yield Work((layer.name or "",), size, size, shape[-1], kept=size), shape
 
@@ -115,7 +117,7 @@ def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Sh
     full = FLOAT * positions * outputs
     fused = backend.ask("conv_is_fused", (1, *shape), w.shape, window, layer.groups)
     result = tuple(length // 2 for length in window.output) if halved else window.output
-    # The definition writes every patch out, as a matrix.
+    # The reference implementation writes all patches to a matrix.
     patches = FLOAT * positions * window.taps * w.shape[-2] * layer.groups if fused is None else 0
     return Work(
         (layer.name or "",),
@@ -123,7 +125,7 @@ def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Sh
         result=FLOAT * math.prod(result) * outputs,
         channels=outputs,
         kept=positions * -(-outputs // 8) if layer.activation else 0,
-        # Otherwise ReLU and mean follow one by one, and the cotangent goes the same way back.
+        # Without fusion, ReLU and mean are separate passes, forward and backward.
         forward=patches + (0 if fused or not halved else full),
         backward=patches + (0 if fused else full * (2 if halved else 1)),
         filters=backend.ask("conv_filter_bytes", w.data.nbytes, bool(fused), otherwise=0),
@@ -134,7 +136,7 @@ def _convolution(layer: nn.Conv2d, shape: Shape, halved: bool) -> tuple[Work, Sh
 def _pool(layer: nn.MaxPool2d | nn.AvgPool2d, shape: Shape) -> tuple[Work, Shape]:
     window = slide("pool", shape[:2], layer.kernel_size, stride=layer.stride, padding=layer.padding)
     count = math.prod(window.output) * shape[-1]
-    kept = count if isinstance(layer, nn.MaxPool2d) else 0  # which element won, in a byte
+    kept = count if isinstance(layer, nn.MaxPool2d) else 0  # the index of the maximum, one byte each
     return (
         Work((layer.name or "",), FLOAT * math.prod(shape), FLOAT * count, shape[-1], kept=kept),
         (*window.output, shape[-1]),  # type: ignore[return-value]
@@ -142,7 +144,7 @@ def _pool(layer: nn.MaxPool2d | nn.AvgPool2d, shape: Shape) -> tuple[Work, Shape
 
 
 def _branches(layer: Branches, shape: Shape, wanted: set[str]) -> tuple[Work, Shape]:
-    """As one piece of work: all results lie beside each other, and then once more as one."""
+    """Return the work of all branches together: their results coexist, and are then copied into one."""
     inner = [list(_walk([branch], shape, wanted)) for branch in layer.branches]
     each = [work for steps in inner for work, _ in steps]
     ends = [steps[-1][1] for steps in inner]
@@ -156,7 +158,7 @@ def _branches(layer: Branches, shape: Shape, wanted: set[str]) -> tuple[Work, Sh
             channels=channels,
             kept=sum(work.kept for work in each),
             forward=result + max(work.forward for work in each),
-            backward=source + result + max(work.backward for work in each),  # cotangents are cut apart
+            backward=source + result + max(work.backward for work in each),  # cotangents are split
             filters=sum(work.filters for work in each),
             products=sum(work.products for work in each),
         ),
@@ -165,18 +167,18 @@ def _branches(layer: Branches, shape: Shape, wanted: set[str]) -> tuple[Work, Sh
 
 
 def products(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
-    """Multiply-adds of a step: each layer's forward and once more for its gradient, and the Gram matrices'."""
+    """Return the multiply-adds of a step: forward and backward of each layer, and the Gram matrices. size: (H, W)."""
     counted = works(model, _layers(recipe), size)
     convolutions = 2 * sum(work.products for work in counted)
     return convolutions + sum(2 * (work.result // FLOAT) * work.channels for work in counted if _taps(work, recipe)[1])
 
 
 def step_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
-    """The most that a step's features, cotangents and what is kept for the backward pass take at a time."""
+    """Return the peak bytes of a step: features, cotangents, and what is kept for the backward pass."""
     counted = works(model, _layers(recipe), size)
     most = kept = features = 0
     behind: list[tuple[int, int]] = []  # kept and features up to each layer
-    for work in counted:  # forward: a feature that is compared stays, the others go once they have been read
+    for work in counted:  # forward: features that a cost uses stay, others are freed once read
         most = max(most, kept + features + work.source + work.forward + work.result)
         content, style = _taps(work, recipe)
         kept += work.kept
@@ -199,9 +201,9 @@ def run_bytes(
     styles: Sequence[tuple[int, ...]] = (),
     tile: int | None = None,
 ) -> int:
-    """Return what a run adds to the process: a step, what is remembered throughout, and pictures.
+    """Return the bytes that a run adds to the process: a step, caches, and pictures.
 
-    tile: the side of tiles in which a larger picture is computed.
+    size: (height, width) of the content. styles: shapes of the style pictures. tile: side of the tiles, if any.
     """
     counted = works(model, _layers(recipe), size)
     picture = FLOAT * 3 * math.prod(size)
@@ -221,7 +223,7 @@ def run_bytes(
 
 
 def _at_once(model: Network, recipe: StyleRecipe, size: tuple[int, int], tile: int | None) -> tuple[int, int]:
-    """Return the size of what is computed at a time: the picture, or its largest tile with overlap."""
+    """Return the size computed at a time, (height, width): the picture, or its largest tile with overlap."""
     if tile is None or max(size) <= tile:
         return size
     crops = [each.crop for each in tiles_of(model, [*_layers(recipe)], size, tile)]
@@ -230,7 +232,7 @@ def _at_once(model: Network, recipe: StyleRecipe, size: tuple[int, int], tile: i
 
 
 def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
-    """Of a style, which is looked at once: nothing is kept but the features that are compared."""
+    """Return the peak bytes of a forward pass over a style, which keeps only the features to compare."""
     most = features = 0
     for work in works(model, recipe.style_layers, size):
         most = max(most, features + work.source + work.forward + work.result)
@@ -239,17 +241,17 @@ def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -
 
 
 def touched_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
-    """What a small step has left in the pool of buffers, to be used again."""
+    """Return the bytes that a small step leaves in the buffer pool for reuse."""
     return step_bytes(model, recipe, size) + _scratch()
 
 
 def _scratch() -> int:
-    """Return the bytes that kernels work in, whatever the size of the picture."""
+    """Return the scratch memory of kernels in bytes, which does not depend on the picture."""
     return backend.ask("conv_scratch", otherwise=0)
 
 
 def _vectors(recipe: StyleRecipe) -> int:
-    """How many arrays like the picture an optimizer holds."""
+    """Return the number of arrays of the picture's size that an optimizer holds."""
     return {"adam": 2, "lbfgs": 2 * 10 + 8}.get(recipe.optimizer, 1)
 
 
@@ -258,7 +260,7 @@ def _layers(recipe: StyleRecipe) -> list[str]:
 
 
 def _taps(work: Work, recipe: StyleRecipe) -> tuple[bool, bool]:
-    """Whether a layer is compared with the content, and with the style."""
+    """Return (is a content layer, is a style layer)."""
     return tuple(  # type: ignore[return-value]
         any(name.removesuffix(".linear") in work.names for name in layers)
         for layers in (recipe.content_layers, recipe.style_layers)

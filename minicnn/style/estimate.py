@@ -1,6 +1,4 @@
-"""What a style transfer will take, before it is run: memory counted from the shapes of the layers, seconds from a step
-at a small size.
-"""
+"""Estimating the memory and time of a style transfer, from the shapes of the layers and a few steps at small sizes."""
 
 from __future__ import annotations
 
@@ -21,21 +19,22 @@ from minicnn.style.counts import products, run_bytes, touched_bytes
 from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
-# Pixels of the long side of the pictures that are styled to see how fast this machine is: the first two, and larger
-# ones while a step still takes less than ENOUGH seconds and the picture is more than twice as large.
+# Long sides in pixels of the pictures that are styled to measure the speed. The first two are always used. Larger ones
+# follow while a step takes less than ENOUGH seconds and the picture is more than twice as large.
 SMALL = (128, 256, 512)
 ENOUGH = 0.1
-SHORT = 48  # pixels of their short side, at least
-TILES = (1024, 768, 512, 384, 256)  # sides to choose from, in pixels: the larger, the less overlap
-SHARE = 0.9  # of the free memory that a run may take; the rest is for what the system does meanwhile
+SHORT = 48  # pixels; the shortest side of a measured picture
+TILES = (1024, 768, 512, 384, 256)  # sides of tiles to try, in pixels; larger tiles have less overlap
+SHARE = 0.9  # share of the free memory that a run may use; the rest is left to the system
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """memory: bytes that the process will hold at most. seconds: of all steps. free: bytes that the machine has left
-    for it, those it holds already included; None where the system does not tell. fitting: the long side in pixels that
-    would fit, at most `size`; 0 where not even a small picture does. tile: the side of tiles in which the picture would
-    fit, where it does not as a whole; None if none are small enough.
+    """An estimate of a run. memory: peak bytes of the process. seconds: for all steps.
+
+    free: bytes available to the process, including those it holds; None if unknown.
+    fitting: the longest side in pixels that fits, at most `size`; 0 if none does. tile: side of tiles with which the
+    picture fits if it does not fit as a whole; None if no tile is small enough.
     """
 
     memory: int
@@ -51,12 +50,12 @@ class Estimate:
 
     @property
     def fits(self) -> bool:
-        """Whether the machine has so much memory; True where it does not tell."""
+        """True if the machine has enough memory, or if that is unknown."""
         return self.free is None or self.memory <= SHARE * self.free
 
 
 def refuse(estimate: Estimate) -> None:
-    """Raise InputError, with the estimate and the flag to use, where the memory does not fit."""
+    """Raise InputError with advice if the memory does not suffice."""
     if not estimate.fits:
         assert estimate.free is not None
         advice = f"--size {estimate.fitting} fits" if estimate.fitting else "no size fits: close other programs"
@@ -74,11 +73,10 @@ def estimate(
     styles: Sequence[tuple[np.ndarray, float]],
     tile: int | None = None,
 ) -> Estimate:
-    """Return what a run of this recipe on these pictures will take. content: (H, W, 3); styles: (picture, weight) of
-    each. tile: the side of tiles, if the run has them.
+    """Return the Estimate of a run. content: (H, W, 3). styles: (picture, weight) of each. tile: side of tiles, if any.
 
-    Some steps are made at two small sizes; that loads what the run will need, too, so that it is counted.
-    What an earlier run has left idle in this process counts as held, though it will be used again.
+    Runs a few steps at small sizes, which also loads everything that the run needs, so that it is counted.
+    Memory that an earlier run left idle in this process counts as held, though it will be reused.
     """
     height, width = content.shape[:2]
     long = max(height, width)
@@ -88,7 +86,7 @@ def estimate(
     base = held - touched_bytes(model, recipe, largest)
 
     def needed(scale: float, tile: int | None = tile) -> int:
-        """With content and styles that much smaller, as another --size would have them."""
+        """Return the bytes needed with content and styles scaled down, as by another --size."""
         shapes = [_scaled(style.shape, min(1.0, max(scale, SHORT / min(style.shape[:2])))) for style, _ in styles]
         return base + run_bytes(model, recipe, _scaled(content.shape, scale), shapes, tile)
 
@@ -108,7 +106,7 @@ def estimate(
     tiles = next(fits_in, None) if fitting < long else None
     sizes = pyramid.sizes(height, width, min(recipe.levels, recipe.steps))
     steps = pyramid.shares(recipe.steps, len(sizes))
-    # At each size the last iterate is looked at, and each style once.
+    # At each size, the last iterate is evaluated once more, and each style once.
     parts = [each_height * each_width / (height * width) for each_height, each_width in sizes]
     looks = sum((count + 1 + len(styles) / 2) * part for count, part in zip(steps, parts, strict=True))
     return Estimate(needed(1.0), seconds * looks, long, recipe.steps, free, fitting, tiles)
@@ -119,8 +117,9 @@ TYPICAL = 350 << 20  # bytes of a process that has styled a small picture, for s
 
 @contextmanager
 def _garbage_waits() -> Iterator[None]:
-    """Kernels are compiled here if they never were. Numba makes so many objects then that Python looks through all of
-    them for garbage a thousand times, which takes a twentieth of the time.
+    """Pause garbage collection inside the block.
+
+    Kernels may be compiled in it. Numba then creates so many objects that collection takes a twentieth of the time.
     """
     collected = gc.isenabled()
     gc.disable()
@@ -134,8 +133,9 @@ def _garbage_waits() -> Iterator[None]:
 def _seconds_of_a_step(
     model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]
 ) -> tuple[float, tuple[int, int]]:
-    """From small sizes: the line through (multiply-adds, seconds) of the last two is followed to the full one, as a
-    step has its share of work that does not grow with the picture. Returns the largest size tried, too.
+    """Return (seconds of a step at full size, largest size measured), extrapolated from small sizes.
+
+    A line through (multiply-adds, seconds) of the last two sizes accounts for the constant cost of a step.
     """
     points: list[tuple[float, float]] = []
     for side in SMALL:
@@ -145,14 +145,14 @@ def _seconds_of_a_step(
         points.append((products(model, recipe, size), _seconds_at(model, recipe, images.resize(content, *size), style)))
     (fewer, shorter), (more, longer) = points[-2:]
     full = products(model, recipe, content.shape[:2])
-    if more <= fewer or longer <= shorter:  # the picture is that small, or the machine was busy
+    if more <= fewer or longer <= shorter:  # the picture is small, or the machine was busy
         return longer * full / more, size
     slope = (longer - shorter) / (more - fewer)
     return min(longer + slope * (full - more), longer * full / more), size
 
 
 def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style: tuple[np.ndarray, float]) -> float:
-    """The quicker of two steps, after one in which kernels are loaded or compiled."""
+    """Return the time of the faster of two steps, after one that loads or compiles kernels."""
     picture, weight = style
     small = images.resize(picture, *_small(picture.shape, max(content.shape)))
     seconds: list[float] = []
@@ -170,7 +170,7 @@ def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style:
 
 
 def _small(shape: tuple[int, ...], side: int) -> tuple[int, int]:
-    """With a long side of so many pixels, and a short one that a network can still see."""
+    """Return the size with a long side of so many pixels, and a short side that is still long enough for a network."""
     return _scaled(shape, min(1.0, max(side / max(shape[:2]), SHORT / min(shape[:2]))))
 
 

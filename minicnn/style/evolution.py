@@ -1,6 +1,6 @@
-"""Watching a picture come into being: observers that style.transfer calls after every step, and what they write.
+"""Observers that style.transfer calls after every step: frames, previews, animations; and plots of the losses.
 
-An observer is any on_step(step, image, costs), as `style.transfer` describes it; `together` makes one of several.
+An observer is any on_step(step, image, costs), as described in `style.transfer`. `together` combines several.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 Observer = Callable[[int, np.ndarray, Mapping[str, float]], Any]
 
-COLOURS = 256  # of a GIF's palette
-PALETTE_PIXELS = 20_000  # in which it is looked for
-HOLD = 2000  # milliseconds that the last picture of an animation is shown
+COLOURS = 256  # in the palette of a GIF
+PALETTE_PIXELS = 20_000  # sampled to choose the palette
+HOLD = 2000  # milliseconds that the last frame is shown
 save_figure = drawings.save
-STYLE = "style "  # before the layer's name, in the costs
+STYLE = "style "  # prefix of a layer's name in the costs
 
 
 def together(*observers: Observer | None) -> Observer:
-    """One observer that calls each in turn; None is nobody."""
+    """Return an observer that calls each in turn. None is skipped."""
     present = [observer for observer in observers if observer is not None]
 
     def on_step(step: int, image: np.ndarray, costs: Mapping[str, float]) -> None:
@@ -43,7 +43,7 @@ def together(*observers: Observer | None) -> Observer:
 
 
 class Frames:
-    """Writes every n-th picture into a folder: 00010.png, 00020.png, … The folder is made where it is missing."""
+    """Writes every n-th picture to a folder: 00010.png, 00020.png, … The folder is created if needed."""
 
     def __init__(self, folder: images.PathLike, *, every: int = 10, suffix: str = ".png") -> None:
         self.folder, self.every, self.suffix = Path(folder), check_count("frames: every", every), suffix
@@ -62,11 +62,10 @@ class Frames:
 
 
 class Preview:
-    """Keeps one file up to date, for an image viewer that watches it: never half of a picture, since a whole file takes
-    the place of the last.
+    """Keeps one file up to date for an image viewer. Each picture replaces the last one atomically.
 
-    every: steps between two pictures; None goes by the clock alone. seconds: at least between two pictures, so that
-    writing does not hold up a fast run.
+    every: steps between two pictures; None: limited by time only. seconds: minimum time between two pictures, so that
+    writing does not slow down a fast run.
     """
 
     def __init__(self, path: images.PathLike, *, every: int | None = None, seconds: float | None = None) -> None:
@@ -84,11 +83,11 @@ class Preview:
 
 
 class Animation:
-    """Collects pictures for a GIF of at most `frames` frames, whatever the number of steps; write() makes the file.
+    """Collects pictures for a GIF of at most `frames` frames; write() saves it.
 
-    side: pixels of the long side. milliseconds: that a frame is shown; the last is held for two seconds.
-    Most happens in the first steps, so their pictures lie closer: the steps grow in a geometric series from one to the
-    next, which steps=N, as many as the run will have, lays out. What is kept in memory are frames at their final size.
+    steps: number of steps of the run. side: long side in pixels. milliseconds: duration of a frame; the last one is
+    held for two seconds. start: picture of the first frame, if any.
+    Steps of frames form a geometric series, since most changes happen early. Frames are kept in memory, scaled down.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ class Animation:
             self._keep(image)
 
     def _keep(self, image: np.ndarray) -> None:
-        """In 8 bits and no larger than the animation."""
+        """Store a picture in 8 bits, scaled down to the size of the animation."""
         height, width = image.shape[:2]
         scale = self.side / max(height, width)
         if scale < 1:
@@ -124,7 +123,7 @@ class Animation:
         self.pictures.append(images.as_bytes(image, "animation: image"))
 
     def write(self, last: np.ndarray | None = None) -> Path | None:
-        """Write the GIF, ending with `last` where it is given (the result, say). None where there is no picture."""
+        """Write the GIF, ending with `last` if given. Returns its path, or None if there is no picture."""
         if last is not None:
             self._keep(last)
         if not self.pictures:
@@ -140,15 +139,15 @@ class Animation:
 
 
 def _spread(steps: int, frames: int) -> frozenset[int]:
-    """About so many of the steps 1 … steps, the last among them, each further from the one before it."""
+    """Return about `frames` of the steps 1 … steps, in a geometric series that ends with the last."""
     return frozenset(np.unique(np.rint(np.geomspace(1, steps, min(frames, steps))).astype(int)).tolist())
 
 
 def _with_palette(pictures: Sequence[np.ndarray]) -> list[Image.Image]:
-    """Every picture in the same 256 colours; errors are spread over the neighbours."""
+    """Return all pictures in the same 256 colours, with error diffusion."""
     from PIL import Image
 
-    # One palette for all, from so many pixels, takes a tenth of a second; one for each picture, half a minute.
+    # A shared palette takes a tenth of a second. One palette per picture would take half a minute.
     pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures])
     pixels = pixels[:: max(1, len(pixels) // PALETTE_PIXELS)]
     colours = Image.fromarray(pixels[None]).quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
@@ -167,10 +166,10 @@ def _gif(path: images.PathLike) -> Path:
 
 
 def plot_losses(history: Sequence[Mapping[str, float]], *, title: str = "") -> Figure:
-    """How each part of the cost falls, and beside it the style's cost in each layer, with a line a layer.
+    """Plot the costs over the steps: the parts of the loss on the left, the style cost per layer on the right.
 
-    history: as of StyleResult. A part that is absent or not above zero has no place on a logarithmic scale.
-    Returns a matplotlib Figure, which is not shown.
+    history: as in StyleResult. Costs that are absent or not positive are left out of the logarithmic scale.
+    Returns a matplotlib Figure, which is not shown. Raises InputError for an empty history.
     """
     if not history:
         raise InputError("plot_losses: history is empty; expected the costs of one iterate at least")

@@ -1,4 +1,4 @@
-"""One row for each differentiable function of this room; see minicnn/gradients/cases.py."""
+"""Gradient check cases for each differentiable function of this package; see minicnn/gradients/cases.py."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _style_cost(style, generated):
 
 
 def _from_fixed(cost, form):
-    """The cost from a constant target: the forms that divide by its energy take no gradient to it."""
+    """Return the cost with a constant target: forms that divide by its energy have no gradient to it."""
     target = np.random.default_rng(5).standard_normal((1, 3, 4, 5))
     return lambda generated: cost(target, generated, form=form)
 
@@ -35,7 +35,7 @@ def _covariances(random: np.random.Generator) -> tuple[np.ndarray, ...]:
 
 
 def _overlap(a, b):
-    """Finite differences move one entry of a pair; only of symmetric matrices is the gradient what it says."""
+    """Compute overlap of symmetrized matrices: its gradient requires symmetry, which finite differences break."""
     return overlap((a + a.transpose((1, 0))) / 2, (b + b.transpose((1, 0))) / 2)
 
 

@@ -1,4 +1,4 @@
-"""Style transfer from two pictures to a third: what is asked for, the run, and what came of it."""
+"""Style transfer: the public entry point, the checked job, and its result."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
 OnStep = Callable[[int, np.ndarray, dict[str, float]], Any]
-GREY = 0.02  # a picture whose values deviate less from their mean shows nothing
+GREY = 0.02  # deviation of values below which a picture counts as blank
 
 
 @dataclasses.dataclass
 class StyleResult:
-    """image: float32 (H, W, 3) in [0, 1], the iterate of lowest cost. history: the costs of iterates 0, 1, 2, …
+    """The result of a style transfer. image: float32 (H, W, 3) in [0, 1], the iterate of lowest cost.
 
-    manifest: what was run, as plain data: style.from_manifest makes the same picture from it.
+    history: the costs of iterates 0, 1, 2, … manifest: a record of the run as plain data, from which
+    style.from_manifest reproduces the picture.
     """
 
     image: np.ndarray
@@ -69,27 +70,26 @@ def transfer(
 
     content, style: a path, or floats (H, W, 3) in [0, 1]; they may differ in size. style may be a list of pictures, or
     of (picture, weight), which are mixed in these shares.
-    model: the network that looks at the pictures, as it is (model.adapt(recipe) makes it pool as a recipe wants); None
-    is tiny_vgg, adapted.
-    preset: a name of style.presets(); None is the recipe of the model's card.
-    size: the long side in pixels of all pictures; None leaves them as they are.
-    steps, optimizer ("adam", "lbfgs", or "gd" for plain gradient descent): instead of the recipe's.
+    model: the network to use, unchanged (model.adapt(recipe) applies a recipe's pooling); None: tiny_vgg, adapted.
+    preset: a name of style.presets(); None: the recipe of the model's card.
+    size: the long side in pixels of all pictures; None: unchanged.
+    steps, optimizer ("adam", "lbfgs", or "gd" for plain gradient descent): override the recipe's.
     init: a name of style.starts.STARTS, such as "content", "noise" or "blend", or a picture to start from.
-    seed: of the noise.
-    on_step(step, image, costs): called after every step with the picture after it, a read-only view that is valid
-    during the call, and the costs that the step went down from. From coarse to fine, pictures come in each size.
-    masks: where each style paints, one grey picture per style of the content's size, a path or floats (H, W) in [0, 1]:
-    white is all of it, grey a share, and what is nobody's keeps its own look; or a style.Map. style_masks: the part
-    of each style picture that is its style, or None. Weights of styles then count per region.
-    tile: compute cost and gradient in tiles of so many pixels squared, exactly, where a picture is larger: in less
-    memory, and more time.
-    checkpoint: a file to keep the run in, every ten seconds and when interrupted. resume: go on from it.
-    progress: a bar with the costs; None shows one on a terminal only.
-    others: style_scale, the long side of a style over that of the content: the larger, the larger its strokes;
+    seed: random seed of the noise.
+    on_step(step, image, costs): called after every step with the new picture and the costs before the step. image is a
+    read-only view that is valid only during the call. With several levels, its size changes.
+    masks: one grey picture per style, of the content's size, as a path or floats (H, W) in [0, 1]; or a style.Map.
+    White pixels get the style, grey ones a share of it. Pixels in no mask keep their look. style_masks: the part of
+    each style picture to use, or None. Weights of styles then apply per region.
+    tile: compute cost and gradient of larger pictures in tiles of so many pixels squared. The result is exact; it takes
+    less memory and more time.
+    checkpoint: a file to save the run to, every ten seconds and when interrupted. resume: continue from it.
+    progress: show a progress bar with the costs; None: on a terminal only.
+    others: style_scale, the long side of a style divided by the content's: larger values give larger strokes;
     keep_colours of the content, "luminance", "histogram" or "affine" (see style.colour); and any other field of
     StyleRecipe, such as alpha, learning_rate, total_variation, levels or style_layers={name: weight}.
-    Ctrl-C finishes the step and ends the run; the result then is the best picture so far, and likewise when the cost
-    becomes NaN on the way. Raises InputError.
+    Ctrl-C finishes the step and ends the run with the best picture so far. So does a cost that becomes NaN.
+    Raises InputError.
     """
     asked: dict[str, Any] = {"model": model, "preset": preset, "size": size, "steps": steps, "optimizer": optimizer}
     asked |= {"masks": masks, "style_masks": style_masks, "tile": tile}
@@ -113,7 +113,7 @@ def prepare(
     tile: int | None = None,
     **changes: Any,
 ) -> Job:
-    """What `transfer` would run, read and checked. Arguments are those of `transfer`."""
+    """Read and check the arguments of `transfer`, and return the Job. Raises InputError."""
     seed = check_count("transfer: seed", seed, 0)
     tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
     if model is None:
@@ -153,8 +153,9 @@ def prepare(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
-    """A style transfer that is ready to run. settings: what decides the result, as plain data. notes: what a user
-    should know of how the recipe fits the network.
+    """A style transfer that is ready to run. settings: plain data that determines the result.
+
+    notes: remarks on how well the recipe fits the network.
     """
 
     model: Network
@@ -175,7 +176,7 @@ class Job:
         resume: bool = False,
         progress: bool | None = None,
     ) -> StyleResult:
-        """Make the picture. Arguments are those of `transfer`."""
+        """Run the transfer. Arguments and errors are those of `transfer`."""
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):
@@ -211,7 +212,7 @@ def _go_on(run: Run, kept: Checkpoint) -> None:
 
 
 def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress: bool | None) -> tuple[bool, list[str]]:
-    """Finish the run. Whether Ctrl-C ended it, and what else did."""
+    """Finish the run. Returns (True if Ctrl-C ended it, notes on anything else that did)."""
     trace, shown = run.trace, {"unit": "step", "desc": "style", "disable": None if progress is None else not progress}
     with interrupts_wait() as interrupted, tqdm(total=sum(run.steps), initial=trace.steps, **shown) as bar:
 
@@ -241,7 +242,7 @@ def _finish(run: Run, kept: Checkpoint | None, on_step: OnStep | None, progress:
 
 
 def _standstill(run: Run) -> list[str]:
-    """What to say where the last size ends with the picture that it began with."""
+    """Return a note if no step at the last size lowered the cost."""
     trace = run.trace
     began = trace.history[-trace.steps_here - 1]["total"]
     if trace.steps_here < 2 or began > trace.lowest or began == 0:

@@ -1,7 +1,7 @@
-"""The loop of style transfer: gradient descent on the pixels, with the network held still.
+"""The loop of style transfer: gradient descent on the pixels, with the weights of the network frozen.
 
-What surrounds it is elsewhere: the cost in objective.py, the steps in minicnn.optim, sizes from coarse to fine in
-pyramid.py, what is remembered of a run in trace.py, and all of them joined in run.py.
+See objective.py for the cost, minicnn.optim for the optimizers, pyramid.py for sizes from coarse to fine, trace.py for
+the history, and run.py, which combines them.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from minicnn.tensor import Tensor
 def descend(
     objective: Objective, image: Tensor, optimizer: Optimizer, trace: Trace, steps: int, then: Callable[[], None]
 ) -> None:
-    """Move the pixels of `image`, (1, H, W, 3), down the cost, until `trace` has seen `steps` steps at this size.
+    """Minimize the cost over the pixels of `image`, (1, H, W, 3), until `trace` counts `steps` steps at this size.
 
     The trace keeps the costs and the picture of lowest cost. then() is called after every step.
     """
 
     def evaluate() -> float:
-        """The cost of the picture as it is, and in image.grad its gradient."""
+        """Return the cost of the current picture, and leave its gradient in image.grad."""
         image.grad = None
-        with np.errstate(over="ignore", invalid="ignore"):  # the trace says it better than NumPy's warning
+        with np.errstate(over="ignore", invalid="ignore"):  # the trace reports it better than NumPy's warning
             cost, costs = objective(image)
             trace.look(image.data[0], costs)
             cost.backward()
@@ -38,5 +38,5 @@ def descend(
         trace.took_a_step(optimizer.step(evaluate))
         then()
     with no_grad():
-        trace.look(image.data[0], objective(image)[1])  # nobody has looked at where the last step led
+        trace.look(image.data[0], objective(image)[1])  # the result of the last step
     trace.arrived()

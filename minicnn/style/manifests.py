@@ -1,4 +1,4 @@
-"""What was run, as plain data: enough to say whether a picture can be made again, and to make it again."""
+"""Manifests: records of runs as plain data, from which a picture can be reproduced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from minicnn.style.regions import Map
 
 
 def of_picture(source: Any, picture: np.ndarray) -> dict[str, Any]:
-    """A picture that went in. source: as the caller gave it; a file is known by its bytes, an array by its pixels."""
+    """Return the record of an input picture. source: as the caller gave it. Files are hashed, or else the pixels."""
     if isinstance(source, str | os.PathLike):
         return {"path": os.fspath(source), "sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest()}
     pixels = np.ascontiguousarray(picture)
@@ -31,7 +31,7 @@ def of_picture(source: Any, picture: np.ndarray) -> dict[str, Any]:
 
 
 def of_styles(given: Any, styles: Sequence[tuple[np.ndarray, float]]) -> list[dict[str, Any]]:
-    """Every style that went in, with its weight. given: as the caller gave them; styles: as request.style_pictures."""
+    """Return the records of all styles, with weights. given: as the caller gave them; styles: (picture, weight)."""
     sources = given if isinstance(given, list | tuple) else [given]
     sources = [source[0] if isinstance(source, tuple) else source for source in sources]
     return [
@@ -41,7 +41,7 @@ def of_styles(given: Any, styles: Sequence[tuple[np.ndarray, float]]) -> list[di
 
 
 def of_regions(masks: Any, style_masks: Any, regions: Any) -> dict[str, Any]:
-    """Return every mask that went in. masks, style_masks: as the caller gave them; regions: as they were read."""
+    """Return the records of all masks. masks, style_masks: as the caller gave them; regions: as they were read."""
     if regions is None:
         return {}
     if isinstance(masks, Map):
@@ -56,7 +56,7 @@ def of_regions(masks: Any, style_masks: Any, regions: Any) -> dict[str, Any]:
 
 
 def of_weights(model: nn.Module) -> str:
-    """The SHA-256 of the parameters and running statistics, by name: the same whatever file they came from."""
+    """Return the SHA-256 of parameters and running statistics, by name, which does not depend on the file."""
     digest = hashlib.sha256()
     for name, array in sorted([*((n, p.data) for n, p in model.named_parameters()), *model.named_state()]):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -65,18 +65,18 @@ def of_weights(model: nn.Module) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
+    """Return the versions of everything that the numbers depend on."""
     libraries = {name: machine.version(name) or "none" for name in ("numpy", "numba", "scipy", "pillow")}
     return {"minicnn": minicnn.__version__, "python": platform.python_version(), **libraries}
 
 
 def write(path: Path, manifest: dict[str, Any]) -> None:
-    """As JSON, whole or not at all."""
+    """Write a manifest as JSON, atomically."""
     replace_file(path, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A manifest that was written here. Raises MissingFileError, or InputError for anything else."""
+    """Return a manifest that was written here. Raises MissingFileError, or InputError for anything else."""
     if why := unreadable(path):
         raise MissingFileError(f"manifest {os.fspath(path)!r} {why}")
     text = read_text("manifest", Path(path))
@@ -88,7 +88,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def of_model(model: Network) -> dict[str, Any]:
-    """The network that looked at the pictures: its name, its parts that a recipe may swap, the file of its weights."""
+    """Return the record of a network: its name, its parts that a recipe may replace, and its weights."""
     return {
         "name": model.card.name,
         "pooling": model.pooling,
@@ -100,10 +100,10 @@ def of_model(model: Network) -> dict[str, Any]:
 
 
 def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The arguments with which `transfer` makes the picture of a manifest again, bit for bit.
+    """Return the arguments with which `transfer` reproduces the picture of a manifest, bit for bit.
 
-    Pictures are looked for where they were, and beside the manifest; weights also by their name. Raises InputError
-    where one of them is not what it was then, and MissingFileError, LoadError.
+    Pictures are searched for at their paths and next to the manifest; weights also by name. Raises InputError if one of
+    them has changed, MissingFileError if one is missing, or LoadError for damaged weights.
     """
     manifest = read(path)
     try:
@@ -134,7 +134,7 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _weights_of(wanted: dict[str, Any]) -> str:
-    """The file of weights, where it is still there; else their name in the catalogue."""
+    """Return the file of weights if it still exists, or else their name in the catalogue. Raises InputError."""
     file = wanted["weights"]
     if file is None:
         raise InputError(f"manifest: {wanted['name']} came from no file of weights, so it cannot be made again")
@@ -142,7 +142,7 @@ def _weights_of(wanted: dict[str, Any]) -> str:
 
 
 def _found(source: dict[str, Any], manifest: Path) -> Path:
-    """The file that a picture came from, unchanged."""
+    """Return the file of a picture. Raises InputError if it has changed, MissingFileError if it is missing."""
     if "path" not in source:
         raise InputError(
             f"manifest {str(manifest)!r}: a picture came from memory and no file, so it cannot be read again"

@@ -1,4 +1,4 @@
-"""What style transfer makes small: the cost of a picture, and its parts."""
+"""The loss of style transfer, and its parts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from minicnn.tensor import Tensor
 
 
 class Part(NamedTuple):
-    """A region as an objective knows it: its share of the style cost; {layer: how much each position belongs to it, or
-    None if all do}; {layer: the moments that it should have}.
+    """A region in an objective. share: its share of the style cost.
+
+    weights: {layer: how much each position belongs to the region, or None for all of it}.
+    target: {layer: Moments to match}.
     """
 
     share: float
@@ -27,12 +29,12 @@ class Part(NamedTuple):
 
 
 class Objective:
-    """J(image): content, style and total variation, with everything about the targets formed once.
+    """J(image): content, style and total variation. Targets are computed only once.
 
-    styles: (picture, weight) of each. Their moments are averaged, not their costs: a step then compares with one
-    target, however many styles there are, and a picture that is the styles in these shares costs nothing.
-    regions: where each style paints; a style then counts by its weight and its share of the picture.
-    Pictures are float32 (H, W, 3) in [0, 1]; styles may be of any size.
+    styles: (picture, weight) of each. Their moments are averaged rather than their costs, so that a step compares with
+    one target only. A picture that contains the styles in these shares has zero cost.
+    regions: where each style applies; a style then counts by its weight and its share of the picture.
+    Pictures are float32 (H, W, 3) in [0, 1]; styles may have any size.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Objective:
     ) -> None:
         self.model, self.recipe = model, recipe
         self.content_layers, self.style_layers = _heard(recipe.content_layers), _heard(recipe.style_layers)
-        # Total variation is of the picture as the recipe's system holds it: up to 1, 255 or 256.
+        # Total variation is computed on the picture in the recipe's scale: up to 1, 255 or 256.
         self.unit = preprocessing(recipe.preprocessing).scale if recipe.preprocessing else 1.0
         with no_grad():
             self.content = self._content(content)
@@ -67,7 +69,7 @@ class Objective:
     def _parts(
         self, content: np.ndarray, styles: Sequence[tuple[np.ndarray, float]], regions: areas.Regions
     ) -> list[Part]:
-        """Return a part for each style, and one for what is nobody's, whose style is the content's own."""
+        """Return a Part for each style, and one for pixels in no mask, whose style is the content's own."""
         asked = [
             (mask, weight, picture, part)
             for mask, (picture, weight), part in zip(regions.masks, styles, regions.style_masks, strict=True)
@@ -81,7 +83,7 @@ class Objective:
         ]
 
     def _style_cost(self, part: Part, name: str, generated: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return the weighted cost of a layer in a region."""
+        """Return the weighted style cost of a layer in a region. size: (height, width) of the picture."""
         target, weights, form = part.target[name], part.weights[name], self.recipe.style_form
         cost = target_cost(target, generated, form=form, image_size=size, weights=weights)
         return cost * (self.style_layers[name] * part.share)
@@ -90,13 +92,13 @@ class Objective:
         return {name: areas.seen(self.model, name, mask) for name in self.style_layers}
 
     def _moments(self, picture: np.ndarray, mask: np.ndarray | None) -> dict[str, Moments]:
-        """Return the moments of every layer of style over a picture, or over the part of it in a mask."""
+        """Return the moments of every style layer over a picture, or over the part of it in a mask."""
         weights = dict.fromkeys(self.style_layers) if mask is None else self._weights(mask)
         features = self.model.features(picture[None], self.style_layers)
         return {name: moments(features[name], weights[name]) for name in self.style_layers}
 
     def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """(J, its parts by name) for an image (1, H, W, 3)."""
+        """Return (J, {name: part of J}) for an image (1, H, W, 3)."""
         recipe, (_, height, width, _) = self.recipe, image.shape
         seen = self.model.features(image, {**self.style_layers, **self.content_layers})
         contents = [
@@ -113,7 +115,7 @@ class Objective:
         return add_up(list(parts.values())), self._told(parts, styles)
 
     def _roughness(self, image: Tensor) -> Tensor | None:
-        """Return the cost of total variation, or None if the recipe has none."""
+        """Return the weighted total variation, or None if the recipe has none."""
         recipe = self.recipe
         if not recipe.total_variation:
             return None
@@ -121,12 +123,12 @@ class Objective:
         return recipe.total_variation * variation(scaled, recipe.variation_form)
 
     def _told(self, parts: Mapping[str, Tensor], styles: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the costs by name: all together, the parts of J, and each layer's share of the style's."""
+        """Return the costs by name: the total, the parts of J, and the style cost of each layer."""
         costs = {name: part.item() for name, part in parts.items()}
         layers = {f"style {name}": cost.item() * self.recipe.beta for name, cost in styles.items()}
         return {"total": add_up(list(parts.values())).item(), **costs, **layers}
 
 
 def _heard(layers: Mapping[str, float]) -> dict[str, float]:
-    """Layers whose weight is not zero; one of them at least, whatever it weighs."""
+    """Return the layers with a weight other than zero; all of them if there is none."""
     return {name: weight for name, weight in layers.items() if weight} or dict(layers)

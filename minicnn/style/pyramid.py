@@ -1,5 +1,6 @@
-"""From coarse to fine: a picture is begun small, where a step costs little and a brush stroke is large, and goes on
-in larger ones. Source: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6.
+"""Sizes from coarse to fine: at small sizes steps are fast and strokes large, and larger ones refine the result.
+
+Source: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from minicnn.images import resample
 Size = tuple[int, int]
 
 
-SMALLEST = 16  # pixels of the short side, below which a network sees little
-COARSEST = 128  # pixels of the long side, in which a composition still has room
+SMALLEST = 16  # pixels of the short side; networks see little in smaller pictures
+COARSEST = 128  # pixels of the long side; a composition still fits in it
 
 
 def levels(height: int, width: int) -> int:
-    """How many sizes lead to a picture from one whose long side is at least COARSEST, and less than twice that."""
+    """Return the number of sizes, of which the smallest has a long side from COARSEST to less than twice that."""
     return max(1, (max(height, width) // COARSEST).bit_length())
 
 
 def sizes(height: int, width: int, levels: int) -> list[Size]:
-    """(height, width) of each level, from the smallest to the picture's own; each is twice the one before. Fewer where
-    the smallest would be too small to see anything.
+    """Return (height, width) of each level, from small to full size, each twice the one before.
+
+    There are fewer than `levels` if the smallest would have a short side below SMALLEST.
     """
     found = [(height, width)]
     while len(found) < levels and min(height, width) >= 2 * SMALLEST:
@@ -33,14 +35,15 @@ def sizes(height: int, width: int, levels: int) -> list[Size]:
 
 
 def shares(steps: int, levels: int) -> list[int]:
-    """The steps of each size: as many at each, and what does not divide at the first, where they cost least."""
+    """Return the number of steps at each size, all equal. The remainder goes to the first, where steps are fastest."""
     share, left = divmod(steps, levels)
     return [share + left if level == 0 else share for level in range(levels)]
 
 
 def resampled(image: np.ndarray, size: Size) -> np.ndarray:
-    """A copy of an array (1, H, W, 3) at another size, not clipped: an optimizer's memory may have any sign. What lives
-    on a GPU is resampled on the host, once a size, and goes back.
+    """Return a copy of an array (1, H, W, 3) at another size, on the same device. It is resampled on the host.
+
+    Values are not clipped, since an optimizer's state may have any sign.
     """
     if image.shape[1:3] == size:
         return image.copy()
@@ -48,6 +51,6 @@ def resampled(image: np.ndarray, size: Size) -> np.ndarray:
 
 
 def scaled(image: np.ndarray, factor: float) -> np.ndarray:
-    """A picture (H, W, 3) with sides `factor` times as long, at least one pixel."""
+    """Return a picture (H, W, 3) with sides `factor` times as long, at least one pixel."""
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
     return np.clip(resampled(image[None], (height, width))[0], 0, 1)

@@ -1,9 +1,9 @@
-"""Recipes of other systems, as data. A model's card carries the recipe that suits its own weights.
+"""Recipes of other systems, as data. The recipe that suits a network's own weights is on its card.
 
-Weights of costs and total variation are each system's own numbers. Its rates are brought to pictures in [0, 1]: Adam
-moves a pixel by about the rate, so 2 of 255 is 2/255; plain descent follows the gradient, which is 255 times larger
-for a pixel that is 255 times smaller, so its rate goes by 255². L-BFGS finds its own length, but for
-its first trial.
+Weights of costs and total variation are each system's own numbers. Learning rates are converted to pictures in [0, 1].
+Adam moves a pixel by about its rate, so a rate of 2 for pixels up to 255 becomes 2/255. For plain gradient descent, the
+gradient is 255 times larger and the pixel 255 times smaller, so the rate is divided by 255². L-BFGS finds its own step
+length, except for the first trial.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 
 CONV1_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
-WIDTHS = (64, 128, 256, 512, 512)  # their channels in VGG
+WIDTHS = (64, 128, 256, 512, 512)  # channels of these layers in VGG
 FIFTHS = dict.fromkeys(CONV1_LAYERS, 0.2)
 ONES = dict.fromkeys(CONV1_LAYERS, 1.0)
 LBFGS: Mapping[str, Any] = {"optimizer": "lbfgs", "learning_rate": 0.1}
@@ -180,12 +180,12 @@ PRESETS: Mapping[str, StyleRecipe] = {
 
 
 def presets() -> dict[str, StyleRecipe]:
-    """{name: StyleRecipe} of every preset."""
+    """Return {name: StyleRecipe} of every preset."""
     return dict(PRESETS)
 
 
 def preset(name: str) -> StyleRecipe:
-    """The preset of this name."""
+    """Return the preset of this name. Raises InputError for an unknown name."""
     if name not in PRESETS:
         raise InputError(f"preset is {name!r}; expected one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -1,7 +1,7 @@
-"""Regions: parts of a picture, each painted in a style of its own.
+"""Regions: parts of a picture, each in its own style.
 
-A mask says how much of each pixel a style paints, from 0 to 1. Where masks overlap, they share the pixel. What is
-nobody's keeps the look of the content: it is a region whose style is the content's own.
+A mask gives the share of each pixel that a style applies to, from 0 to 1. Overlapping masks share their pixels. Pixels
+in no mask keep the look of the content: they form a region whose style is the content's own.
 
 Source: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 4.
 """
@@ -19,14 +19,15 @@ from minicnn.images import as_image, resample
 from minicnn.models.fields import fields_of
 from minicnn.models.network import Network
 
-NEAR = 0.2  # of a channel, by which a pixel of a map may differ from a colour
-LEAST = 1e-3  # share of a picture below which nobody's pixels do not count
-SHARES = (1.0, 0.5, 0.25)  # of a receptive field that must lie inside a region, the first that leaves something
+NEAR = 0.2  # maximum difference per channel between a pixel of a map and a colour
+LEAST = 1e-3  # share of a picture; smaller remainders outside all masks are ignored
+SHARES = (1.0, 0.5, 0.25)  # share of a receptive field that must lie in a region; the first with any position is used
 
 
 class Map(NamedTuple):
-    """A map of regions instead of masks. picture: a path or (H, W, 3). colours: of each style in order, by name or as
-    "#rrggbb"; pixels of other colours are nobody's.
+    """A map of regions, in place of masks. picture: a path or (H, W, 3).
+
+    colours: one per style, in order, by name or as "#rrggbb". Pixels of other colours keep the look of the content.
     """
 
     picture: Any
@@ -35,8 +36,9 @@ class Map(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """masks: (H, W) for each style, in its order; they add up to at most 1. style_masks: (H', W') of each style
-    picture: the part of it that is its style; None is all of it.
+    """The masks of a transfer. masks: (H, W) per style, in order; their sum is at most 1.
+
+    style_masks: (H', W') per style, the part of the style picture to use; None: all of it.
     """
 
     masks: Sequence[np.ndarray]
@@ -44,12 +46,12 @@ class Regions:
 
     @property
     def rest(self) -> np.ndarray | None:
-        """What is nobody's, (H, W); None if that is next to nothing."""
+        """The share of each pixel outside all masks, (H, W); None if it is negligible."""
         rest = np.clip(1 - np.sum(self.masks, axis=0), 0, 1)
         return rest if rest.mean() > LEAST else None
 
     def scaled(self, size: tuple[int, int], styles: Sequence[tuple[np.ndarray, float]]) -> Regions:
-        """Return the regions of a picture of another size, (height, width), and of its styles as they are now."""
+        """Return the regions for a picture of another size, (height, width), and for its resized styles."""
         parts = zip(self.style_masks, styles, strict=True)
         shrunk = [None if part is None else _resized(part, picture.shape[:2]) for part, (picture, _) in parts]
         return Regions([_resized(mask, size) for mask in self.masks], shrunk)
@@ -61,11 +63,10 @@ def read(
     content: tuple[Any, np.ndarray],
     styles: Sequence[Any],
 ) -> Regions | None:
-    """Return the Regions of a request; None without masks. Raise InputError for masks that do not fit.
+    """Return the Regions of a request; None without masks. Raises InputError for masks that do not fit.
 
     masks, style_masks: paths, or arrays (H, W) or (H, W, 3), one per style; a style mask may be None. A Map stands for
-    all masks.
-    content, styles: (as given, the picture as it is painted or looked at).
+    all masks. content, styles: (as given, the picture after resizing).
     """
     if masks is None and style_masks is None:
         return None
@@ -112,12 +113,11 @@ def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def seen(model: Network, layer: str, mask: np.ndarray) -> np.ndarray | None:
-    """Return how much a layer's positions belong to a region, (1, h, w, 1); None if all do.
+    """Return how much each position of a layer belongs to a region, (1, h, w, 1); None if all do completely.
 
-    A position belongs to the region as far as all that it sees does: the least of the mask over its receptive field.
-    Its style then depends on pixels of the region alone, and none outside is moved. Where a region is too small for
-    any such position, it grows: only half of the field has to lie inside, then a quarter; at last every position counts
-    that is nearest to a pixel of the region.
+    The weight of a position is the minimum of the mask over its receptive field. The style then depends only on pixels
+    in the region, and changes no others. If a region is too small for any such position, only the middle half of each
+    field must be inside, then a quarter. As a last resort, positions nearest to pixels of the region count.
     """
     if mask.min() == 1:
         return None
@@ -132,7 +132,7 @@ def seen(model: Network, layer: str, mask: np.ndarray) -> np.ndarray | None:
 
 
 def _least(mask: np.ndarray, spans: np.ndarray, share: float) -> np.ndarray:
-    """Return the least of the rows in each span, of which only the middle `share` counts."""
+    """Return the minimum of the rows in the middle `share` of each span."""
     middles, halves = (spans[:, 0] + spans[:, 1] - 1) / 2, (spans[:, 1] - spans[:, 0] - 1) / 2 * share
     first, last = np.ceil(middles - halves).astype(int), np.floor(middles + halves).astype(int)
     last = np.maximum(first, last)
@@ -140,16 +140,16 @@ def _least(mask: np.ndarray, spans: np.ndarray, share: float) -> np.ndarray:
 
 
 def _most(mask: np.ndarray, spans: np.ndarray) -> np.ndarray:
-    """Return the most of the rows that lie nearest to the middle of each span."""
+    """Return the maximum of the rows that are nearest to the middle of each span."""
     middles = (spans[:, 0] + spans[:, 1] - 1) / 2
     nearest = np.abs(np.arange(len(mask))[:, None] - middles).argmin(axis=1)
     return np.stack([mask[nearest == i].max(axis=0, initial=0) for i in range(len(spans))])
 
 
 def of_map(regions: Map) -> list[np.ndarray]:
-    """Return a mask for each colour of a map, (H, W): the pixels that are nearer to it than to the others, and near.
+    """Return a mask (H, W) for each colour of a map: pixels within NEAR of it that are closest to it.
 
-    Raise InputError for a colour that is none, or not on the map; the message has those that are.
+    Raises InputError for an unknown colour, or one that is not on the map; the message lists the map's colours.
     """
     from PIL import ImageColor
 

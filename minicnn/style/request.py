@@ -1,4 +1,4 @@
-"""The request of a caller, checked and fitted to the network: recipe, style pictures and first iterate."""
+"""Checking a caller's request and fitting it to the network: recipe, style pictures and first iterate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "lbfgs": optim.LBFGS,
 }
 CLAMPS = {"step": "after every step", "end": "at the end"}
-# What a recipe may say, where it is one of several names.
+# Fields of a recipe that are one of several names.
 CHOICES: Mapping[str, Mapping[Any, Any]] = {
     "optimizer": OPTIMIZERS,
     "content_form": CONTENT_FORMS,
@@ -40,7 +40,7 @@ CHOICES: Mapping[str, Mapping[Any, Any]] = {
 
 
 def choose_recipe(model: Network, preset: str | None) -> StyleRecipe:
-    """The preset's recipe, or the one on the model's card."""
+    """Return the preset's recipe, or the one on the model's card. Raises InputError."""
     if model.card.embedding is not None:
         raise InputError(
             f"transfer: {model.card.name} knows faces and no style; expected vgg19, squeezenet or their like"
@@ -48,7 +48,7 @@ def choose_recipe(model: Network, preset: str | None) -> StyleRecipe:
     own = model.card.recipe
     if preset is not None:
         recipe = preset_named(preset)
-        # A preset knows nothing of this network's first step, so its card is asked.
+        # A preset sets no stride for this network, so use the card's.
         return dataclasses.replace(recipe, stride=own.stride) if own and recipe.stride is None else recipe
     if own is None:
         raise InputError(f"transfer: {model.card.name} has no recipe of its own; expected a preset")
@@ -56,7 +56,7 @@ def choose_recipe(model: Network, preset: str | None) -> StyleRecipe:
 
 
 def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
-    """The recipe with what the caller set, checked."""
+    """Return the recipe with the caller's changes, checked. Raises InputError."""
     changes = {name: value for name, value in changes.items() if value is not None}
     known = {f.name for f in dataclasses.fields(StyleRecipe)}
     for name in changes:
@@ -85,7 +85,7 @@ def _is_weight(value: Any) -> bool:
 
 
 def fit_layers(recipe: StyleRecipe, model: Network) -> tuple[StyleRecipe, list[str]]:
-    """Put the card's layers in the place of a recipe's that the network does not have, and say so in one line."""
+    """Replace layers that the network does not have by the card's. Returns (recipe, notes)."""
     card, content, style = model.card, recipe.content_layers, recipe.style_layers
     lacking, instead = [], []
     if (missing := _unknown(content, model)) and card.content_layer:
@@ -101,7 +101,7 @@ def fit_layers(recipe: StyleRecipe, model: Network) -> tuple[StyleRecipe, list[s
 
 
 def _weighed(layers: Sequence[str], weights: list[float]) -> dict[str, float]:
-    """One weight a layer, in their order; all alike where there are not as many."""
+    """Return {layer: weight} in order; equal weights if the numbers differ."""
     if len(layers) != len(weights):
         return dict.fromkeys(layers, sum(weights) / len(layers))
     return dict(zip(layers, weights, strict=True))
@@ -112,7 +112,7 @@ def _unknown(layers: Mapping[str, float], model: Network) -> list[str]:
 
 
 def differences(recipe: StyleRecipe, model: Network) -> list[str]:
-    """Where a model is used as it is though the recipe would have it otherwise."""
+    """Return notes on where the model differs from the recipe."""
     notes = []
     if recipe.pooling not in (None, model.pooling):
         notes.append(f"the recipe pools by {recipe.pooling}, {model.card.name} as given by {model.pooling}")
@@ -133,7 +133,7 @@ def differences(recipe: StyleRecipe, model: Network) -> list[str]:
 
 
 def start_from(init: str | np.ndarray, content: np.ndarray, model: Network, random: np.random.Generator) -> np.ndarray:
-    """The first iterate: a picture as it is, or a name of STARTS."""
+    """Return the first iterate, float32 like `content`. init: a picture, or a name of STARTS. Raises InputError."""
     if isinstance(init, np.ndarray):
         picture = as_image(init, name="transfer: init")
         if picture.shape != content.shape:
@@ -147,11 +147,11 @@ def start_from(init: str | np.ndarray, content: np.ndarray, model: Network, rand
 def style_pictures(
     style: Any, content: np.ndarray, *, size: int | None = None, style_scale: float | None = None
 ) -> list[tuple[np.ndarray, float]]:
-    """(picture, weight) of each style, from one picture, or a sequence of pictures or of (picture, weight).
+    """Return (picture, weight) of each style, from one picture, or a list of pictures or of (picture, weight).
 
-    A picture is a path or floats (H, W, 3) in [0, 1]; weights are shares, and 1 where there are none.
-    style_scale: the long side of each style over that of the content: strokes of twice the size at 2. None leaves the
-    styles at `size`, or where that is None too, as they are.
+    A picture is a path or floats (H, W, 3) in [0, 1]. Weights are relative, by default 1.
+    style_scale: the long side of each style divided by the content's; at 2, strokes are twice as large. None: the
+    styles have the long side `size`, or stay unchanged if that is None, too. Raises InputError.
     """
     if style_scale is not None:
         if not _is_weight(style_scale) or not style_scale > 0:

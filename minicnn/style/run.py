@@ -1,4 +1,4 @@
-"""A style transfer under way: one size of the picture after another, and all that the next step depends on."""
+"""A style transfer in progress, from size to size, with all the state that the next step depends on."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ Styles = Sequence[tuple[np.ndarray, float]]
 
 
 class Run:
-    """content, start: (H, W, 3). styles: (picture, weight) of each. sizes: of the picture, from coarse to fine.
+    """A run. content, start: (H, W, 3). styles: (picture, weight) of each. sizes: the picture's, from coarse to fine.
 
-    image: the iterate, (1, H, W, 3), at the size that the run has come to, where the model lives. trace: what was seen
-    on the way.
+    image: the iterate, (1, H, W, 3), at the current size, on the model's device. trace: the costs and the best picture.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class Run:
         self.optimizer = self._optimizer()
 
     def finish(self, then: Callable[[], None]) -> None:
-        """Go on to the last step of the largest size. then() is called after every step."""
+        """Run to the last step of the largest size. then() is called after every step."""
         while True:
             descend(self._objective(), self.image, self.optimizer, self.trace, self.steps[self.level], then)
             if self.level == len(self.sizes) - 1:
@@ -60,22 +59,22 @@ class Run:
 
     @property
     def result(self) -> np.ndarray:
-        """The picture of lowest cost so far, (H, W, 3); of a coarse size, brought to that of the content."""
+        """The picture of lowest cost so far, (H, W, 3), resampled to the size of the content."""
         best = devices.to_host(self.trace.best if self.trace.best is not None else self.image.data[0])
         return np.clip(pyramid.resampled(best[None], self.sizes[-1])[0], 0, 1)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(plain data, arrays): with them another Run of the same pictures goes on where this one is."""
+        """Return (plain data, arrays), with which another Run of the same pictures continues from here."""
         arrays = {f"optimizer.{name}": array for name, array in self.optimizer.state_dict().items()}
         arrays["image"] = self.image.data
         if self.trace.best is not None:
             arrays["best"] = self.trace.best
-        rate = self.optimizer.learning_rate  # gradient descent changes it from size to size
+        rate = self.optimizer.learning_rate  # gradient descent changes it between sizes
         arrays = {name: devices.to_host(array) for name, array in arrays.items()}
         return {"level": self.level, "learning_rate": rate, "trace": self.trace.state()}, arrays
 
     def load_state(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Put back what state() gave."""
+        """Restore the state that state() returned."""
         self.level = facts["level"]
         self.trace.load_state(facts["trace"], arrays.get("best"))
         self.image = self._leaf(arrays["image"])
@@ -89,7 +88,7 @@ class Run:
         return Tensor(devices.move(image, self.model.device or "cpu"), requires_grad=True)
 
     def _objective(self) -> Objective:
-        """The cost at this size: content and styles shrink alike, so that brush strokes keep their share of it."""
+        """Return the objective at this size. Content and styles shrink by the same factor, so strokes keep scale."""
         size = self.sizes[self.level]
         factor = max(size) / max(self.sizes[-1])
         content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
@@ -100,7 +99,7 @@ class Run:
         return TiledObjective(self.model, self.recipe, content, styles, regions, side=self.tile)
 
     def _enlarge(self) -> None:
-        """Go on at the next size, with the optimizer's memory enlarged as the picture is."""
+        """Continue at the next size, with the picture and the optimizer's state enlarged."""
         self.level += 1
         size = self.sizes[self.level]
         self.image = self._leaf(pyramid.resampled(self.image.data, size))

@@ -1,4 +1,4 @@
-"""The picture that style transfer begins with."""
+"""The initial picture of style transfer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Start:
-    """middle + keep · (content − middle) + noise, clipped to [0, 1].
+    """A way to start: middle + keep · (content − middle) + noise, clipped to [0, 1].
 
-    middle: a grey, or None for the colour that the network takes for zero, around which pictures lie for it.
-    uniform: half the width of uniform noise; normal: the deviation of normal noise; both in units of [0, 1].
+    middle: a grey value, or None for the colour that the network's preprocessing maps to zero.
+    uniform: half-width of uniform noise. normal: deviation of normal noise. Both for pixels in [0, 1].
     """
 
     summary: str
@@ -23,7 +23,7 @@ class Start:
     middle: float | None = None
 
     def __call__(self, content: np.ndarray, neutral: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """The first iterate: float32, shaped as `content`. neutral: the network's RGB colour of zero."""
+        """Return the first iterate: float32, of the shape of `content`. neutral: the network's RGB colour of zero."""
         middle = neutral if self.middle is None else self.middle
         picture = middle + self.keep * (content - middle) if self.keep != 1 else content
         if self.uniform:

@@ -1,9 +1,9 @@
 """Style transfer of pictures larger than memory: the exact cost and gradient, tile by tile.
 
-Gram matrices are sums over positions, so they are summed over tiles first. From the gradient of the cost with respect
-to these sums, each tile then gives its part of the gradient of the picture. A tile is cut out with all that the
-features of its positions see, and overlapping parts of the picture's gradient are added. So the result is that of the
-whole picture, seams included. A step costs one forward pass more, and the overlap.
+Gram matrices are sums over positions, so they are first accumulated over tiles. The gradient of the cost with respect
+to these sums then gives each tile's part of the gradient of the picture. A tile includes the receptive fields of all
+its features, and overlapping parts of the gradient are added. The result is therefore that of the whole picture,
+without seams. A step costs one more forward pass, and the overlap.
 
 Source: Galerne et al. 2022, "Scaling painting style transfer". They keep the inner part of each tile's gradient, which
 takes twice the overlap.
@@ -35,8 +35,9 @@ Area = tuple[slice, slice]
 
 
 class Tile(NamedTuple):
-    """A part of a picture. crop: its pixels, overlap included. parts: {layer: (where its positions are among those of
-    the crop, where among those of the whole picture)}; every position of a layer is in one tile.
+    """A part of a picture. crop: its pixels, overlap included.
+
+    parts: {layer: (its positions within the crop, and within the picture)}. Each position belongs to one tile.
     """
 
     crop: Area
@@ -44,7 +45,7 @@ class Tile(NamedTuple):
 
 
 def tiles_of(model: Network, layers: Sequence[str], size: tuple[int, int], side: int) -> list[Tile]:
-    """Return the tiles of a picture of this size, (height, width). side: of each in pixels, without overlap."""
+    """Return the tiles of a picture of size (height, width). side: that of each in pixels, without overlap."""
     fields = {layer: fields_of(model, layer, size) for layer in layers}
     whole = {layer: (each.rows, each.columns) for layer, each in fields.items()}
     stride = max(_stride(spans) for each in whole.values() for spans in each)
@@ -63,7 +64,7 @@ def tiles_of(model: Network, layers: Sequence[str], size: tuple[int, int], side:
 
 
 def _stride(spans: np.ndarray) -> int:
-    """Return how many pixels one position is from the next, in the middle of the picture."""
+    """Return the distance in pixels between neighbouring positions, in the middle of the picture."""
     middle = len(spans) // 2
     return int(np.diff(spans[max(0, middle - 1) : middle + 1, 1]).max(initial=1))
 
@@ -71,10 +72,10 @@ def _stride(spans: np.ndarray) -> int:
 def _cuts(
     spans: Mapping[str, np.ndarray], length: int, side: int, stride: int
 ) -> list[tuple[int, int, dict[str, slice]]]:
-    """Return (first pixel, one after the last, {layer: positions}) of the tiles along one axis."""
+    """Return (first pixel, one past the last, {layer: positions}) of the tiles along one axis."""
     found = []
     edges = [*range(0, length, max(1, side // stride) * stride), length]
-    if len(edges) > 2 and edges[-1] - edges[-2] < side // 2:  # a sliver joins its neighbour
+    if len(edges) > 2 and edges[-1] - edges[-2] < side // 2:  # a narrow last tile joins its neighbour
         del edges[-2]
     for first, end in itertools.pairwise(edges):
         members = {}
@@ -84,14 +85,14 @@ def _cuts(
             members[layer] = slice(int(start), int(stop))
         seen = [spans[layer][each] for layer, each in members.items() if each.start < each.stop]
         low, high = min(each[:, 0].min() for each in seen), max(each[:, 1].max() for each in seen)
-        # Whole strides from both ends of the picture: padding then falls as it does there, whatever its length.
+        # Whole strides from both ends of the picture keep the padding the same as in the whole picture.
         low, high = int(low) // stride * stride, length - (length - int(high)) // stride * stride
         found.append((low, high, members))
     return found
 
 
 def _same(spans: np.ndarray, wanted: np.ndarray) -> slice:
-    """Return where the positions that see `wanted` are among those that see `spans`."""
+    """Return the slice of `spans` that equals `wanted`. Raises InputError if there is none."""
     if not len(wanted):
         return slice(0, 0)
     for start in np.flatnonzero((spans == wanted[0]).all(axis=1)).tolist():
@@ -104,7 +105,7 @@ def _same(spans: np.ndarray, wanted: np.ndarray) -> slice:
 class TiledObjective(Objective):
     """The Objective of a picture, computed tile by tile: the same cost and gradient in less memory.
 
-    side: of a tile in pixels, without overlap. The other arguments are those of Objective.
+    side: that of a tile in pixels, without overlap. The other arguments are those of Objective.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class TiledObjective(Objective):
         with no_grad():
             found = self._sums(pixels, [part.weights for part in self.parts])
             content = recipe.alpha * self._content_cost(pixels)
-        with remembering():  # the moments are leaves: what the cost wants of them is what the tiles are asked for
+        with remembering():  # the moments are leaves; their gradients are passed on to the tiles
             leaves = {
                 key: Moments(*(Tensor(each.data, requires_grad=True) for each in of)) for key, (of, _) in found.items()
             }
@@ -147,7 +148,7 @@ class TiledObjective(Objective):
         return seen if roughness is None else seen + roughness, self._told(parts, styles)
 
     def _part_cost(self, number: int, name: str, found: Moments, size: tuple[int, int]) -> Tensor:
-        """Return the weighted cost of a layer in a part, from its moments."""
+        """Return the weighted style cost of a layer in a region, from its moments."""
         part, form = self.parts[number], self.recipe.style_form
         positions = math.prod(map(len, _spans(self.model, name, size)))
         cost = moments_cost(part.target[name], found, positions, form=form, image_size=size)
@@ -159,9 +160,9 @@ class TiledObjective(Objective):
             yield tile, np.ascontiguousarray(picture[(slice(None), *tile.crop)])
 
     def _features(self, tile: Tile, crop: Any, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return the features of a tile's positions, (1, h, w, C), from the pixels that they see.
+        """Return the features of a tile's positions, (1, h, w, C), from the pixels of its crop.
 
-        A layer is left out whose positions are so far apart that none is in the tile.
+        Layers without a position in the tile are left out.
         """
         features = self.model.features(crop, [*layers])
         inside = {name: tile.parts[name][0] for name in layers}
@@ -186,7 +187,7 @@ class TiledObjective(Objective):
         return {name: found for (_, name), (found, _) in self._sums(picture[None], [weights]).items()}
 
     def _sums(self, picture: Any, parts: Sequence[Mapping[str, np.ndarray | None]]) -> dict[Key, tuple[Moments, float]]:
-        """Return {(number of a part, layer): (its Moments, the positions that these are the mean of)}."""
+        """Return {(number of a part, layer): (its Moments, the number of positions that they average)}."""
         sums: dict[Key, list[Any]] = {}
         for tile, crop in self._tiles(picture, self.style_layers):
             for name, features in self._features(tile, crop, self.style_layers).items():
@@ -220,7 +221,7 @@ class TiledObjective(Objective):
         return _of(self.content[name].data, tile, name)
 
     def _gradient(self, picture: Any, pulls: Mapping[Key, Sequence[Any]]) -> np.ndarray:
-        """Return the gradient of content and style. pulls: those with respect to sums over positions."""
+        """Return the gradient of content and style. pulls: gradients with respect to sums over positions."""
         gradient = np.zeros_like(picture)
         factors = {name: self.recipe.alpha * self._content_factor(name) for name in self.content_layers}
         for tile, pixels in self._tiles(picture, {**self.style_layers, **self.content_layers}):
@@ -248,7 +249,7 @@ Key = tuple[int, str]
 
 @op(inputs=1, fresh=True)
 def computed(image, value, gradient):
-    """Return a scalar that was computed from an image in another way. gradient(): its gradient, as the image."""
+    """Return `value` as a scalar function of an image whose gradient is gradient(), an array like the image."""
 
     def backward(dy):
         return gradient() * dy
@@ -257,9 +258,9 @@ def computed(image, value, gradient):
 
 
 def summed(features: Tensor, weights: np.ndarray | None, *, first: bool = True) -> tuple[Tensor, Tensor | None, float]:
-    """Return the sums of F Fᵀ and, on request, of F over positions; and how many positions these are.
+    """Return the sums of F Fᵀ and, if `first`, of F over positions; and the number of positions.
 
-    weights: how much each counts.
+    weights: the weight of each position; None: 1.
     """
     if weights is None:
         means = features.sum(axis=(1, 2)) if first else None
@@ -269,12 +270,12 @@ def summed(features: Tensor, weights: np.ndarray | None, *, first: bool = True) 
 
 
 def _over(gradient: np.ndarray | None, count: float) -> np.ndarray | None:
-    """Return the gradient of a sum from that of the mean; None if nobody asked for it."""
+    """Return the gradient of a sum from that of the mean; None if there is none."""
     return None if gradient is None else gradient / gradient.dtype.type(count)
 
 
 def _of(whole: Any, tile: Tile, layer: str) -> Any:
-    """Return the positions of a tile among all of a layer; None of None."""
+    """Return the positions of a tile in an array over all positions of a layer; None for None."""
     return None if whole is None else whole[(slice(None), *tile.parts[layer][1])]
 
 

@@ -1,4 +1,4 @@
-"""Total variation: how rough a picture is, in the forms that different systems give it.
+"""Total variation: the roughness of a picture, in the forms that different systems use.
 
 Source: Rudin, Osher & Fatemi 1992, "Nonlinear total variation based noise removal algorithms".
 """
@@ -20,9 +20,10 @@ from minicnn.tensor import Tensor
 
 @op(inputs=1, fresh=True)
 def total_variation(image, *, power=1):
-    """Σ |difference to the neighbour|^power, to the right and below: how rough a picture is. image: (N, H, W, C).
+    """Return Σ |difference|^power over horizontal and vertical neighbours, a scalar. image: (N, H, W, C).
 
-    power: 1 leaves edges as sharp as they are and flattens the rest; 2 rounds them. Source: Rudin, Osher & Fatemi 1992.
+    power: 1 preserves edges and flattens the rest; 2 also smooths edges. uint8 is scaled to [0, 1].
+    Raises InputError for other shapes or dtypes. Source: Rudin, Osher & Fatemi 1992.
     """
     image = scaled(image) if image.dtype == np.uint8 else image
     _check(image)
@@ -44,24 +45,25 @@ def total_variation(image, *, power=1):
 
 
 def steepness(image: Tensor) -> Tensor:
-    """dx² + dy² of every pixel that has a neighbour on its right and one below: (N, H − 1, W − 1, C)."""
+    """Return dx² + dy² of every pixel that has a right and a lower neighbour: (N, H − 1, W − 1, C)."""
     here = image[:, :-1, :-1]
     return ops.square(image[:, :-1, 1:] - here) + ops.square(image[:, 1:, :-1] - here)
 
 
 def mean_of_each(image: Tensor) -> Tensor:
-    """mean dx² + mean dy², each over the pairs that there are."""
+    """Return mean dx² + mean dy², each over all pairs of neighbours. Scalar."""
     right, down = image[:, :, 1:] - image[:, :, :-1], image[:, 1:] - image[:, :-1]
     return ops.mean(ops.square(right)) + ops.mean(ops.square(down))
 
 
 def nine_point(image: Tensor) -> Tensor:
-    """⅔ (mean dx² + mean dy²) + ⅙ (mean of both diagonals), the picture continued by its border. Source: the nine-point
-    stencil of the Laplacian, which is as steep along diagonals as along axes.
+    """Return ⅔ (mean dx² + mean dy²) + ⅙ (mean of both diagonals), with the border replicated. Scalar.
+
+    Source: the nine-point stencil of the Laplacian, which weighs diagonals and axes equally.
     """
     wide = ops.concat((image[:, :1], image, image[:, -1:]), axis=1)
     wide = ops.concat((wide[:, :, :1], wide, wide[:, :, -1:]), axis=2)
-    # The border's own differences are zero, and count in the means.
+    # Differences across the replicated border are zero, and count in the means.
     straight = total_variation(image, power=2) / image.size
     falling, rising = wide[:, 1:, 1:] - wide[:, :-1, :-1], wide[:, 1:, :-1] - wide[:, :-1, 1:]
     slanted = ops.mean(ops.square(falling)) + ops.mean(ops.square(rising))
@@ -69,7 +71,7 @@ def nine_point(image: Tensor) -> Tensor:
 
 
 class VariationForm(NamedTuple):
-    """formula: for the eye. of: the scalar for an image (N, H, W, C)."""
+    """A form of total variation. formula: for display. of: return the scalar for an image (N, H, W, C)."""
 
     formula: str
     of: Callable[[Tensor], Tensor]
@@ -87,7 +89,7 @@ VARIATION_FORMS: Mapping[str, VariationForm] = {
 
 
 def variation(image: Any, form: str) -> Tensor:
-    """How rough a picture is, in a form of VARIATION_FORMS; a scalar."""
+    """Return the total variation of an image (N, H, W, C) in a form of VARIATION_FORMS, a scalar. Raises InputError."""
     if form not in VARIATION_FORMS:
         raise InputError(f"variation_form is {form!r}; expected one of {', '.join(VARIATION_FORMS)}")
     image = floating(image if isinstance(image, Tensor) else Tensor(image))

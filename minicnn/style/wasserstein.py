@@ -1,4 +1,4 @@
-"""Style as a cloud of features: how far one cloud has to move to become another.
+"""Style as a distribution of features, compared by the Wasserstein distance between normal distributions.
 
 Source: Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions"; in style transfer,
 crowsonkb/style-transfer-pytorch.
@@ -15,11 +15,11 @@ from minicnn.errors import InputError
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 
-EPSILON = 1e-4  # added to variances, so that a channel that never fires has a root to divide by
+EPSILON = 1e-4  # added to variances, so that channels that are always zero have a positive root
 
 
 def squared_wasserstein(target: Any, generated: Any) -> Tensor:
-    """|μ_s − μ_g|² + tr(Σ_s + Σ_g − 2 (Σ_s^½ Σ_g Σ_s^½)^½), from Moments: W₂² between two normal distributions."""
+    """Return W₂² of two normal distributions: |μ_s − μ_g|² + tr(Σ_s + Σ_g − 2 (Σ_s^½ Σ_g Σ_s^½)^½), from Moments."""
     covariances = covariance(target), covariance(generated)
     spread = sum(
         ops.sum(matrix * np.eye(matrix.shape[-1], dtype=matrix.dtype, like=matrix.data)) for matrix in covariances
@@ -28,7 +28,7 @@ def squared_wasserstein(target: Any, generated: Any) -> Tensor:
 
 
 def covariance(of: Any) -> Tensor:
-    """Moments to (C, C): the mean of F Fᵀ minus μ μᵀ, and EPSILON on the diagonal."""
+    """Return the covariance (C, C) from Moments: the mean of F Fᵀ minus μ μᵀ, plus EPSILON on the diagonal."""
     _, channels = of.first.shape
     outer = of.first.reshape((channels, 1)) * of.first
     return (
@@ -38,15 +38,16 @@ def covariance(of: Any) -> Tensor:
 
 @op
 def overlap(a, b, *, needs):
-    """tr (a^½ b a^½)^½ of two covariances (C, C) with EPSILON on the diagonal, in double precision inside.
+    """Return tr (a^½ b a^½)^½ of two covariances (C, C) with EPSILON on the diagonal. Computed in double precision.
 
     With a = L Lᵀ, Lᵀ b L has the same eigenvalues as a^½ b a^½. The gradient is ½ T for b and ½ T⁻¹ for a, where
-    T = L (Lᵀ b L)^−½ Lᵀ is the map that carries b's cloud onto a's.
+    T = L (Lᵀ b L)^−½ Lᵀ is the linear map that transports b's distribution to a's.
+    Raises InputError for other shapes.
     """
     if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape:
         raise InputError(f"overlap: a has shape {a.shape}, b {b.shape}; expected two square matrices of one size")
     lengths, axes = np.linalg.eigh(a.astype(np.float64))
-    lengths = np.sqrt(np.maximum(lengths, EPSILON))  # what is less is rounding
+    lengths = np.sqrt(np.maximum(lengths, EPSILON))  # smaller values are rounding errors
     factor = axes * lengths
     values, vectors = np.linalg.eigh(factor.T @ b.astype(np.float64) @ factor)
     roots = np.sqrt(np.maximum(values, EPSILON**2))

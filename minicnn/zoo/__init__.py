@@ -1,6 +1,6 @@
-"""The catalogue of weights: what there is, where it comes from, and where it lies on this machine.
+"""The catalogue of weights: which exist, where they come from, and where to find them on this machine.
 
-`fetch` alone reaches for the network, and only when it is called. What is on this machine always comes first.
+Only `fetch` uses the network, and only when called. Local files always come first.
 """
 
 from minicnn.errors import suggest_names
@@ -13,7 +13,7 @@ from minicnn.zoo.locations import find, folders, here, locate, path, ways
 
 __all__ = ["Weights", "catalog", "fetch", "find", "folders", "here", "identify", "locate", "packages", "path", "ways"]
 
-# Files that are known to the last byte need no process of their own to be read in.
+# Files with a known checksum can be read in this process.
 trust(row.sha256 for row in catalog() if row.sha256)
 
 suggest_names(__name__, __all__)

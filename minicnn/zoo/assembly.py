@@ -1,4 +1,4 @@
-"""Weights that are published as several pickled .npy files, made into one of HDF5 that anybody can read safely."""
+"""Converting weights that are published as pickled .npy files into one HDF5 file that is safe to read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from minicnn.zoo.locations import folders
 def assemble(row: Weights, out: Path, packaged: Path | None = None, *, progress: bool, say: Say) -> None:
     """Write the arrays of all parts of a row as out/PART/LAYER/ARRAY.
 
-    packaged: the first file of a package that has them all. Otherwise a part that lies in one of the folders of weights
-    is taken from there, and any other is downloaded; each is held to its checksum before a byte of it is looked at.
+    packaged: the first file of a package that has them all. Otherwise, each part is taken from a folder of weights, or
+    downloaded if none has it. Its checksum is verified before it is parsed.
     Raises MissingFileError, LoadError, or InputError for a full disk.
     """
     arrays = packages.read(packaged) if packaged else {}
@@ -33,7 +33,7 @@ def assemble(row: Weights, out: Path, packaged: Path | None = None, *, progress:
 
 
 def _content(row: Weights, link: str, file: str, sha256: str, part: Path, progress: bool, say: Say) -> bytes:
-    """All bytes of a part, verified."""
+    """Return the content of a part, verified. Raises LoadError for another checksum."""
     here = next((folder / file for folder in folders() if os.path.isfile(folder / file)), None)
     try:
         if here is None:
@@ -49,7 +49,7 @@ def _content(row: Weights, link: str, file: str, sha256: str, part: Path, progre
 
 
 def _flat(found: dict[str, Any], name: str, file: str) -> dict[str, np.ndarray]:
-    """{PART/LAYER/ARRAY: array} of {layer: {name: array}}."""
+    """Return {PART/LAYER/ARRAY: array} from {layer: {name: array}}. Raises LoadError for anything but finite arrays."""
     arrays = {}
     for layer, variables in found.items():
         if not isinstance(variables, dict) or "/" in layer:

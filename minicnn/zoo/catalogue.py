@@ -1,4 +1,4 @@
-"""What weights there are: where each comes from, what it is for, and what its publisher says of it."""
+"""The catalogue of weights: origin, purpose, and what the publisher says about them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ LOADED = {
 class Weights:
     """One row of the catalogue.
 
-    file: what it is called on this machine; as at its source, so that a copy made by a browser is found, too.
-    source: the link to it, or how it was made. model, options: the function in minicnn.models that it is for, and
-    its keywords; None where minicnn has no such network. preprocessing: what that function does with pictures.
-    size: in bytes, or nearly. sha256, md5: of what the link gives, as its publisher states them; None where not.
-    parts: {name: (link, SHA-256)} of what `file` is made of, where it is made here; source is then where they lie.
-    packages: {package: the first of its files} of those that hold the same numbers, for `pip` to install; packaged:
-    {file: SHA-256} of all the files there. year: when the weights were published.
-    loaded: what the tests have loaded of it, a key of LOADED. accuracy: as its publisher states it, but for what is
-    shipped, which was measured here.
+    file: its name on this machine; the same as at the source, so that a copy downloaded by a browser is found, too.
+    source: the link to it, or how it was made. model, options: the function in minicnn.models that loads it, and its
+    keywords; None if minicnn has no such network. preprocessing: what that function does with pictures.
+    size: in bytes, or nearly. sha256, md5: checksums of the download, as published; None if not published.
+    parts: {name: (link, SHA-256)} of the files that `file` is assembled from, if any; source is then their page.
+    packages: {package: its first file}, for packages installable by pip that hold the same numbers.
+    packaged: {file: SHA-256} of all files there. year: when the weights were published.
+    loaded: what the tests have loaded of it, a key of LOADED. accuracy: as published, or
+    as measured here for shipped weights.
     """
 
     name: str
@@ -55,38 +55,38 @@ class Weights:
 
     @property
     def link(self) -> str | None:
-        """Where to download it; None for what is shipped, or comes with a package."""
+        """URL to download; None if the weights are shipped or come with a package."""
         return self.source if self.source.startswith(("https://", "http://")) else None
 
     @property
     def zipped(self) -> bool:
-        """Whether the link gives a zip archive, with `file` in it."""
+        """True if the download is a zip archive that contains `file`."""
         return self.source.endswith(".zip")
 
     @property
     def published(self) -> tuple[str, str] | None:
-        """("SHA-256" or "MD5", what it should be) of what the link gives; None where its publisher states none."""
+        """("SHA-256" or "MD5", the published checksum) of the download; None if none is published."""
         if self.sha256:
             return "SHA-256", self.sha256
         return ("MD5", self.md5) if self.md5 else None
 
     @property
     def call(self) -> str:
-        """How to load it: vgg19("vgg19_top", include_top=True)."""
+        """The call that loads the weights, such as vgg19("vgg19_top", include_top=True)."""
         if self.model is None:
             return "no network of minicnn"
         options = "".join(f", {key}={value!r}" for key, value in self.options.items())
         return f'{self.model}("{self.name}"{options})'
 
 
-# Encoders of photographs, the one to take first; "faces" is another name for it, or for the one to download where none
-# is here. dlib's is that of which the very file was tried. DeepFace is six times as large, and no better.
+# Encoders of photographs, in order of preference. "faces" means the first that is here, or else the one to download.
+# dlib's comes first because its exact file was tested. DeepFace is six times as large, and not better.
 PHOTOGRAPHS = ("dlib_face", "facenet_512", "facenet_128", "openface")
 DOWNLOADED = "facenet_512"
 
 
 def catalog() -> tuple[Weights, ...]:
-    """Return all weights that have a name."""
+    """Return all weights in the catalogue, as a tuple of Weights."""
     return _rows()
 
 
@@ -97,7 +97,7 @@ def _rows() -> tuple[Weights, ...]:
 
 
 def names() -> str:
-    """Return the names, for messages."""
+    """Return all names, separated by commas, for messages."""
     return ", ".join(row.name for row in catalog())
 
 

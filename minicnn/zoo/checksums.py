@@ -1,7 +1,7 @@
-"""Checksums: what a file has, and what was written down about it.
+"""Checksums of files, computed and on record.
 
-Beside every fetched FILE lies FILE.sha256, as sha256sum writes and checks it. Where a publisher states no checksum,
-the first download is trusted, and what comes later must be the same.
+Each fetched FILE has a FILE.sha256 next to it, in the format of sha256sum. If a publisher states no checksum, the first
+download is trusted, and later ones must be the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEW = {"SHA-256": hashlib.sha256, "MD5": lambda: hashlib.md5(usedforsecurity=Fal
 
 
 def digest(path: Path, kind: str = "SHA-256") -> str:
-    """The checksum of a file, read in pieces. kind: "SHA-256" or "MD5"."""
+    """Return the checksum of a file in hexadecimal, read in pieces. kind: "SHA-256" or "MD5". Raises LoadError."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, NEW[kind]).hexdigest()
@@ -27,12 +27,12 @@ def digest(path: Path, kind: str = "SHA-256") -> str:
 
 
 def record_of(path: Path) -> Path:
-    """Where the SHA-256 of a file is written down."""
+    """Return the path of the file that records the SHA-256 of a file."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def recorded(path: Path) -> str | None:
-    """The SHA-256 that was written down for a file; None where none was. Raises LoadError for a record that is none."""
+    """Return the SHA-256 on record for a file; None if there is no record. Raises LoadError for an invalid record."""
     record = record_of(path)
     try:
         text = record.read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def recorded(path: Path) -> str | None:
 
 
 def write_down(path: Path, sha256: str) -> None:
-    """Record the SHA-256 of a file beside it."""
+    """Record the SHA-256 of a file in a file next to it. Raises InputError if that cannot be written."""
     record = record_of(path)
     try:
         replace_file(record, f"{sha256}  {path.name}\n")
@@ -56,7 +56,7 @@ def write_down(path: Path, sha256: str) -> None:
 
 
 def identify(path: Path, sha256: str) -> Weights | None:
-    """The row of the catalogue that a file is, by its checksums; sha256: the file's own."""
+    """Return the row of the catalogue that matches a file by checksum, or None. sha256: that of the file."""
     for row in catalog():
         if sha256 in row.packaged.values():
             return row
@@ -65,7 +65,7 @@ def identify(path: Path, sha256: str) -> Weights | None:
             same = sha256 == known
         else:
             kind, known = row.published
-            likely = row.size in (None, path.stat().st_size)  # the other sum of a large file takes a second
+            likely = row.size in (None, path.stat().st_size)  # computing the MD5 of a large file takes a second
             same = likely and known == (sha256 if kind == "SHA-256" else digest(path, kind))
         if same:
             return row

@@ -1,4 +1,4 @@
-"""Weights from their publishers onto this machine, verified before they get the name by which they are found."""
+"""Downloading weights, and verifying them before they get their final name."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from minicnn.zoo.checksums import digest, record_of, recorded, write_down
 from minicnn.zoo.downloads import Interrupted, Say
 from minicnn.zoo.locations import find, folders, here, home, path
 
-WEEK = 7 * 24 * 3600  # seconds that a broken download is kept for, to be gone on with
+WEEK = 7 * 24 * 3600  # seconds that an interrupted download is kept, so that it can be resumed
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of a fetch. how: "downloaded", "copied" or "here already"; checked: what it was held to."""
+    """The result of a fetch. how: "downloaded", "copied" or "here already". checked: how it was verified."""
 
     name: str
     path: Path
@@ -37,12 +37,12 @@ class Fetched:
 
 
 def fetch(name: str, *, to: str | os.PathLike[str] | None = None, progress: bool = True) -> Path:
-    """The file of a name in the catalogue, downloaded where it is not on this machine yet.
+    """Return the path of the weights of a name in the catalogue, downloading them if they are not on this machine.
 
-    to: a folder to have it in, such as a stick for another machine, instead of the one that MINICNN_WEIGHTS names or
-    the user's cache. progress: show a bar on a terminal. The file is verified and then renamed, so nothing that could
-    be loaded is there before; a killed download is gone on with by the next, if its publisher states a checksum.
-    Raises InputError, MissingFileError where it cannot be had, and LoadError for a file that is not the one expected.
+    to: a folder to write to, such as a USB stick. Default: the folder that MINICNN_WEIGHTS names, or the user's cache.
+    progress: show a progress bar on a terminal.
+    The file is verified before it gets its name. An interrupted download is resumed later if a checksum is published.
+    Raises InputError, MissingFileError if it cannot be downloaded, or LoadError if it is not the expected file.
     """
     return receive(name, to=to, progress=progress).path
 
@@ -50,17 +50,17 @@ def fetch(name: str, *, to: str | os.PathLike[str] | None = None, progress: bool
 def receive(
     name: str, *, to: str | os.PathLike[str] | None = None, progress: bool = True, say: Say = lambda line: None
 ) -> Fetched:
-    """As fetch, with all there is to tell. say: told, in one line each time, what takes long or went wrong."""
+    """Fetch as `fetch` does, and return all details. say: called with one line when something is slow or fails."""
     row = find(name)
     if to is None and (found := here(row)) is not None:
         return _as_it_is(row, found)
     if to is None and row.link is None:
-        path(name)  # says where it was looked for
+        path(name)  # raises an error that lists where it was looked for
     folder = _folder(to)
     target = folder / row.file
     with _alone(folder, say):
         _clean(folder, row)
-        if os.path.isfile(target):  # from another process, while this one waited, or an earlier day
+        if os.path.isfile(target):  # fetched earlier, or by another process while this one waited
             return _as_it_is(row, target)
         part = folder / f".fetch-{row.name}.part"
         if (found := here(row)) is not None:
@@ -75,7 +75,7 @@ def receive(
 
 
 def _folder(to: str | os.PathLike[str] | None) -> Path:
-    """The folder to write to, made where its parent is there; a mistyped stick shall not become a folder."""
+    """Return the folder to write to, created only if its parent exists, in case a path is mistyped."""
     folder = home() if to is None else Path(to)
     if to is not None and not os.path.isdir(folder):
         check_folder("fetch: to", folder)
@@ -88,7 +88,7 @@ def _folder(to: str | os.PathLike[str] | None) -> Path:
 
 @contextmanager
 def _alone(folder: Path, say: Say) -> Iterator[None]:
-    """While this lasts, no other process fetches into the folder. The system lets go when a process dies."""
+    """Lock the folder against other processes that fetch. The system releases the lock if a process dies."""
     import filelock
 
     lock = filelock.FileLock(str(folder / ".fetch.lock"))
@@ -107,7 +107,7 @@ def _alone(folder: Path, say: Say) -> Iterator[None]:
 
 
 def _clean(folder: Path, row: Weights) -> None:
-    """Remove what died here: nobody else is at work. A download that can be gone on with may wait for a week."""
+    """Remove leftovers of interrupted runs, under the lock. Resumable downloads are kept for a week."""
     resumable = {other.name for other in catalog() if other.published}
     for part in folder.glob(".fetch-*.part"):
         name = part.name.removeprefix(".fetch-").removesuffix(".part")
@@ -116,7 +116,7 @@ def _clean(folder: Path, row: Weights) -> None:
 
 
 def _as_it_is(row: Weights, found: Path) -> Fetched:
-    """A file that is here, held to the published checksum, or else to the one on record."""
+    """Return a local file as Fetched, verified against the published or recorded checksum. Raises LoadError."""
     sha256 = digest(found)
     if found.name in row.packaged:
         packages.read(found)
@@ -135,7 +135,7 @@ def _as_it_is(row: Weights, found: Path) -> Fetched:
 
 
 def _copied(row: Weights, found: Path, part: Path, target: Path) -> Fetched:
-    """A file from another folder of this machine."""
+    """Copy a file from another folder of this machine. Raises LoadError or InputError."""
     original = _as_it_is(row, found)
     try:
         shutil.copyfile(found, part)
@@ -152,7 +152,7 @@ def _copied(row: Weights, found: Path, part: Path, target: Path) -> Fetched:
 
 
 def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say) -> Fetched:
-    """A file from its publisher."""
+    """Download a file from its publisher. Raises MissingFileError, LoadError or InputError."""
     unpacked = part.with_name(f".fetch-{row.name}-unpacked.part") if row.zipped else part
     resumable, keep = row.published is not None, False
     try:
@@ -189,7 +189,7 @@ def _downloaded(row: Weights, part: Path, target: Path, progress: bool, say: Say
 def _assembled(
     row: Weights, part: Path, target: Path, progress: bool, say: Say, packaged: Path | None = None
 ) -> Fetched:
-    """A file made here, of several from their publisher, or of those in a package."""
+    """Assemble a file from several of its publisher, or from those in a package. Raises as `_downloaded` does."""
     try:
         assembly.assemble(row, part, packaged, progress=progress, say=say)
         sha256 = digest(part)
@@ -212,7 +212,7 @@ def _has_begun(part: Path) -> bool:
 
 
 def _bring(row: Weights, part: Path, progress: bool, say: Say) -> None:
-    """The download into `part`, verified. What was begun earlier may be no beginning of it; then all anew."""
+    """Download into `part` and verify it. If the file resumed does not match, download it again from the start."""
     assert row.link is not None
     verifiable = row.published is not None
     for going_on in (_has_begun(part), False):
@@ -228,7 +228,7 @@ def _bring(row: Weights, part: Path, progress: bool, say: Say) -> None:
 
 
 def _check_arrived(row: Weights, part: Path) -> None:
-    """Refuse what is not of the kind that was expected, or not that very file."""
+    """Raise LoadError unless the file has the expected format and checksum."""
     with open(part, "rb") as file:
         start = file.read(1024)
     kind, signature = ("a zip archive", b"PK\x03\x04") if row.zipped else ("an HDF5 file", b"\x89HDF\r\n\x1a\n")
@@ -250,7 +250,7 @@ def _looks_like(start: bytes) -> str:
 
 
 def _unpack(archive: Path, member: str, into: Path) -> None:
-    """The one file of this name, wherever in the archive it is. Paths in the archive lead nowhere."""
+    """Extract the only file of this name, in any folder of the archive. Paths in the archive are ignored."""
     try:
         with zipfile.ZipFile(archive) as opened:
             found = [info for info in opened.infolist() if PurePosixPath(info.filename).name == member]
@@ -259,7 +259,7 @@ def _unpack(archive: Path, member: str, into: Path) -> None:
             if found[0].file_size > downloads.LARGEST:
                 raise LoadError(f"{member} in the archive claims {file_size(found[0].file_size)}; expected weights")
             with opened.open(found[0]) as source, open(into, "wb") as unpacked:
-                shutil.copyfileobj(source, unpacked, downloads.PIECE)  # no more than it claims
+                shutil.copyfileobj(source, unpacked, downloads.PIECE)  # never more than the claimed size
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as problem:
         raise LoadError(f"the archive is damaged ({one_line(problem)})") from problem
     except OSError as problem:
@@ -267,7 +267,7 @@ def _unpack(archive: Path, member: str, into: Path) -> None:
 
 
 def _check_readable(row: Weights, arrived: Path) -> None:
-    """Where no checksum says whether the file is whole, HDF5 may."""
+    """Raise LoadError if HDF5 cannot read the file; used if no checksum is published."""
     try:
         hdf5.inspect(arrived)
     except LoadError as problem:
@@ -275,7 +275,7 @@ def _check_readable(row: Weights, arrived: Path) -> None:
 
 
 def _held_to_record(row: Weights, target: Path, sha256: str) -> str:
-    """Refuse a file that is another than at the first download. Returns in words what it was held to."""
+    """Return in words how the file was verified. Raises LoadError if it differs from the first download."""
     if row.published:
         return f"{row.published[0]} as published"
     for folder in (target.parent, *folders()):
@@ -292,7 +292,7 @@ def _held_to_record(row: Weights, target: Path, sha256: str) -> str:
 
 
 def _settle(part: Path, target: Path, sha256: str) -> None:
-    """Give a verified file its name, and record its checksum beside it."""
+    """Give a verified file its final name, and record its checksum next to it."""
     try:
         with open(part, "rb+") as written:
             os.fsync(written.fileno())

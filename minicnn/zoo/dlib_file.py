@@ -1,8 +1,8 @@
 """dlib's face_recognition_resnet_model_v1.dat: the weights of one network, as dlib serializes its C++ types.
 
-A file of this format has hardly a type tag: what follows what is fixed by the types. So it is not interpreted but held
-to the one network that it is expected to be of, number by number, and only the weights are taken from it. Numbers are
-an integer's length and bytes, or a mantissa and an exponent; tensors are float32, the lowest byte first.
+The format has hardly any type tags: the C++ types fix the order of the fields. The file is therefore not parsed in
+general, but compared field by field with the one expected network. Only the weights are taken from it.
+An integer is stored as its length and bytes, a float as mantissa and exponent. Tensors are little-endian float32.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import math
 import numpy as np
 
 BEGINNING = b"\x01\x01\x01\x0dloss_metric_2"
-# Filters, and blocks after the one that halves the picture; the first level has none of that kind.
+# Filters, and number of blocks after the block that halves the picture. The first level has no halving block.
 LEVELS = {"level4": (32, 3), "level3": (64, 3), "level2": (128, 2), "level1": (256, 2), "level0": (256, 0)}
 EMBEDDING = 128
-RATES = (1, 1, 1, 0)  # of learning and of decay: of weights, and of biases
-LAYERS, TAGS = 108, 22  # with data of their own, and without
-LARGEST = 1e3  # of a weight, the largest is 23; damaged floats are much larger, as a rule
+RATES = (1, 1, 1, 0)  # multipliers of learning rate and weight decay, for weights and for biases
+LAYERS, TAGS = 108, 22  # number of layers with and without own data
+LARGEST = 1e3  # the largest weight is 23; damaged floats are usually much larger
 
 
 def read(content: bytes) -> dict[str, np.ndarray]:
     """Return {LAYER/weights or LAYER/biases: array}, each affine layer folded into the convolution before it.
 
-    Raise ValueError, LookupError or OverflowError if it is not the file of this network.
+    content: the bytes of the file. Raises ValueError, LookupError or OverflowError if it is another file.
     """
     file, arrays = _File(content), {}
     file.header()
@@ -33,12 +33,12 @@ def read(content: bytes) -> dict[str, np.ndarray]:
         shape = filters, channels, size, size
         both = file.tensor(math.prod(shape) + filters)
         file.expect(filters, size, size, stride, stride, padding, padding)
-        file.expect(1, *shape, 1, 1, filters, 1, 1)  # how the parameters are parted
+        file.expect(1, *shape, 1, 1, filters, 1, 1)  # the shapes of weights and biases
         file.numbers(*RATES)
         file.finish()
         file.string("affine_")
         gamma, beta = np.split(file.tensor(2 * filters), 2)
-        file.expect(*2 * (1, 1, filters, 1, 1), 0)  # how they are parted, and that it is by channels
+        file.expect(*2 * (1, 1, filters, 1, 1), 0)  # the shapes of gamma and beta, and the per-channel flag
         file.finish()
         w = both[:-filters].reshape(shape) * gamma[:, None, None, None]
         arrays[f"{name}/weights"] = np.ascontiguousarray(w.transpose(2, 3, 1, 0))
@@ -57,11 +57,11 @@ def read(content: bytes) -> dict[str, np.ndarray]:
                 file.layer("avg_pool_2", 2, 2, 2, 2, 0, 0)
             file.layer("add_prev_")
             file.layer("relu_")
-    file.layer("avg_pool_2", 0, 0, 1, 1, 0, 0)  # of the whole picture
+    file.layer("avg_pool_2", 0, 0, 1, 1, 0, 0)  # global average pooling
     file.string("fc_2")
     file.expect(EMBEDDING, channels)
     arrays["embedding/weights"] = file.tensor(channels, EMBEDDING)
-    file.expect(1, channels, EMBEDDING, 1, 1, 1, 0, 0, 0, 0, 1)  # all are weights, and none biases
+    file.expect(1, channels, EMBEDDING, 1, 1, 1, 0, 0, 0, 0, 1)  # weights only, no biases
     file.numbers(*RATES)
     file.finish()
     if file.place != len(content):
@@ -70,14 +70,14 @@ def read(content: bytes) -> dict[str, np.ndarray]:
 
 
 class _File:
-    """The bytes of a file, read from the first to the last."""
+    """A cursor over the bytes of a file, which are read in order."""
 
     def __init__(self, content: bytes) -> None:
         self.content, self.place = content, 0
         self.behind_first: tuple[int, ...] = (1,)
 
     def header(self) -> None:
-        """Read the loss layer, the versions of all layers from the last to the first, and the input layer."""
+        """Read the loss layer, the versions of all layers from last to first, and the input layer."""
         self.expect(1)
         self.string("loss_metric_2")
         self.numbers(0.04, 0.6)
@@ -85,32 +85,32 @@ class _File:
         if versions[-1] != 3 or sum(version == 2 for version in versions) != LAYERS - 1 or versions.count(1) != TAGS:
             raise ValueError("versions of layers that are not those of this network")
         self.string("input_rgb_image_sized")
-        self.numbers(122.782, 117.001, 104.298)  # the mean of its pictures
+        self.numbers(122.782, 117.001, 104.298)  # the mean of the training pictures
         self.expect(150, 150)
 
     def layer(self, kind: str, *settings: int) -> None:
-        """Read a layer without weights. Of a pool: height and width, the strides, and the padding."""
+        """Read a layer without weights. settings of a pool: height and width, strides, and padding."""
         self.string(kind)
         self.expect(*settings)
         self.finish()
 
     def finish(self) -> None:
-        """Skip what training has left behind a layer: three flags, empty tensors, and behind the first a 1."""
+        """Skip the training state of a layer: three flags, empty tensors, and a 1 after the first layer."""
         if self.take(3) not in (b"110", b"111"):
             raise ValueError("flags that are not those of this network")
         self.expect(*3 * (2, 0, 0, 0, 0), *self.behind_first)
         self.behind_first = ()
 
     def tensor(self, *shape: int) -> np.ndarray:
-        """Weights of this shape, which dlib writes with four sides."""
+        """Return the weights of this shape, float32. dlib stores every shape with four dimensions."""
         self.expect(2, *(*shape, 1, 1, 1)[:4])
         found = np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
-        if not abs(found).max() <= LARGEST:  # so written, NaN is refused too
+        if not abs(found).max() <= LARGEST:  # written so that NaN is refused, too
             raise ValueError(f"NaN, infinity or a number beyond {LARGEST:g} where weights were expected")
         return found
 
     def numbers(self, *expected: float) -> None:
-        """These floats, as near as float32 has them."""
+        """Read floats that must equal these to float32 precision. Raises ValueError if they do not."""
         for number in expected:
             mantissa, exponent = self.integer(), self.integer()
             if not math.isclose(found := math.ldexp(mantissa, exponent), number, rel_tol=1e-6):

@@ -1,4 +1,4 @@
-"""A file from the network into a temporary one. What broke off is gone on with where that is safe."""
+"""Downloading a file to a temporary one, resuming an interrupted download if that is safe."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.text import file_size, one_line
 
-TIMEOUT = (10.0, 30.0)  # seconds until the server answers, and between two pieces
+TIMEOUT = (10.0, 30.0)  # seconds until the server answers, and between two chunks
 ATTEMPTS = 5
-PAUSE = 1.0  # seconds before the second attempt, and one more before each that follows
+PAUSE = 1.0  # seconds before the second attempt; it grows by as much with each attempt
 PIECE = 2**16  # bytes
 LARGEST = 2 * 2**30  # bytes; four times the largest file in the catalogue
 EARLY = "the answer ended early"
@@ -24,20 +24,20 @@ Say = Callable[[str], None]
 
 
 class Interrupted(MissingFileError):
-    """The connection broke and did not come back. What has arrived is a true beginning of the file."""
+    """The connection was lost for good. The data so far is the beginning of the file."""
 
 
 class _Again(Exception):
-    """This attempt failed in a way that the next may not."""
+    """A failed attempt that is worth repeating."""
 
 
 def download(link: str, part: Path, *, title: str, verifiable: bool, progress: bool, say: Say) -> None:
-    """Bring `part` to all of what the link gives, going on with the bytes that it has where that is safe.
+    """Download a link to `part`, resuming after the bytes that it has if that is safe.
 
-    verifiable: the caller will find out whether the whole is right. progress: show a bar on a terminal. say: told, in
-    one line each time, when an attempt failed.
-    Raises Interrupted, MissingFileError where there is no such file, LoadError where it cannot be weights, and
-    InputError for a folder without room.
+    verifiable: True if the caller verifies a checksum afterwards. progress: show a progress bar on a terminal.
+    say: called with one line after each failed attempt.
+    Raises Interrupted if the connection is lost, and MissingFileError if the file does not exist. Raises LoadError if
+    it cannot be weights, and InputError if the folder cannot be written to or is full.
     """
     import pooch
     import requests
@@ -71,20 +71,20 @@ def download(link: str, part: Path, *, title: str, verifiable: bool, progress: b
 
 
 def check(link: str) -> None:
-    """Refuse a link that anyone on the way could change. This machine itself is trusted, for tests."""
+    """Raise LoadError for a link without HTTPS, which others could tamper with. Localhost is allowed, for tests."""
     parts = urlsplit(link)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise LoadError(f"{link} is no HTTPS; a network that asks to log in first answers like this")
 
 
 class _Transfer:
-    """The file on its way: pooch writes to it, and it looks at each answer of the server before."""
+    """A download in progress. pooch writes to it, after it has checked each response of the server."""
 
     def __init__(self, part: Path, title: str, verifiable: bool, progress: bool) -> None:
         self.part, self.title, self.verifiable, self.progress = part, title, verifiable, progress
         self.answered = False
         self.total: int | None = None
-        self.version: str | None = None  # what the server calls these very bytes
+        self.version: str | None = None  # the server's entity tag of this content
         self.response: Any = None
         self.bar: Any = None
 
@@ -101,15 +101,15 @@ class _Transfer:
         self.file.close()
 
     def let_go(self) -> None:
-        """Be done with the last answer, and with its bar."""
+        """Close the last response and its progress bar."""
         for thing in (self.response, self.bar):
             if thing is not None:
                 thing.close()
         self.response = self.bar = None
 
     def headers(self) -> dict[str, str]:
-        """What to ask for: the rest; all of it where two files could be mixed and nobody would notice."""
-        headers = {"Accept-Encoding": "identity"}  # a compressed answer could not be gone on with
+        """Return request headers for the rest of the file, or for all of it if two versions could be mixed up."""
+        headers = {"Accept-Encoding": "identity"}  # a compressed response could not be resumed
         if self.have and not (self.version or self.verifiable):
             self._start_over()
         if self.have:
@@ -119,7 +119,7 @@ class _Transfer:
         return headers
 
     def look_at(self, response: Any, **settings: Any) -> None:
-        """Called with every answer, redirections included, before its body is read."""
+        """Check every response, redirects included, before its body is read."""
         self.let_go()
         self.response = response
         if response.is_redirect:
@@ -128,10 +128,10 @@ class _Transfer:
             self._judge(response)
 
     def _judge(self, response: Any) -> None:
-        """Refuse an answer that brings nothing, and see to it that what it brings is put where it belongs."""
+        """Raise an error for a response without content, and truncate the file if the response starts over."""
         self.answered = True
         status = f"it answered {response.status_code} {response.reason}"
-        if response.status_code == 416:  # nothing from there on: this was no beginning of that file
+        if response.status_code == 416:  # beyond the end: the data so far is not the beginning of this file
             self._start_over()
             raise _Again(status)
         if response.status_code >= 500 or response.status_code == 429:
@@ -151,9 +151,9 @@ class _Transfer:
         self.have = 0
 
     def _expect(self, response: Any) -> None:
-        """Take down how long and which the file is, and whether there is room."""
+        """Record the file's length and entity tag. Raises LoadError if it is too large, InputError for a full disk."""
         version = response.headers.get("etag", "")
-        self.version = version if version.startswith('"') else None  # a weak one promises too little
+        self.version = version if version.startswith('"') else None  # a weak tag does not guarantee the same bytes
         length = response.headers.get("content-length", "")
         self.total = self.have + int(length) if length.isdecimal() else None
         self._check_size(self.total or 0)
@@ -174,7 +174,7 @@ class _Transfer:
             unit="B",
             unit_scale=True,
             leave=False,
-            disable=None if self.progress else True,  # None: only a terminal gets one
+            disable=None if self.progress else True,  # None: show it on a terminal only
         )
 
     def _check_size(self, length: int) -> None:
@@ -191,7 +191,7 @@ class _Transfer:
         self.bar.update(len(piece))
 
     def flush(self) -> None:
-        """pooch asks for it after every piece; closing is soon enough."""
+        """Do nothing. pooch flushes after every chunk, but closing the file is enough."""
 
     def check_length(self) -> None:
         if self.total is not None and self.have < self.total:
@@ -203,8 +203,8 @@ class _Transfer:
 
 
 def _reason(problem: BaseException) -> str:
-    """The first cause, which libraries wrap four times."""
-    from http.client import IncompleteRead  # here: only a download that broke off needs it
+    """Return the root cause in words; libraries wrap it several times."""
+    from http.client import IncompleteRead  # here, as only interrupted downloads need it
 
     patience = TIMEOUT[0] if type(problem).__name__ == "ConnectTimeout" else TIMEOUT[1]
     while (cause := problem.__cause__ or problem.__context__) is not None:

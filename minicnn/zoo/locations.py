@@ -1,4 +1,4 @@
-"""Where weights lie on this machine. Nothing here reaches for the network."""
+"""The folders and files of weights on this machine. Nothing here uses the network."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from minicnn.zoo.catalogue import DOWNLOADED, PHOTOGRAPHS, Weights, catalog, nam
 
 
 def home() -> Path:
-    """The folder that `fetch` writes to: the one MINICNN_WEIGHTS names, or else the user's cache."""
+    """Return the folder that `fetch` writes to: the one that MINICNN_WEIGHTS names, or else the user's cache."""
     return chosen() or cache()
 
 
 def chosen() -> Path | None:
-    """The folder that MINICNN_WEIGHTS names."""
+    """Return the folder that MINICNN_WEIGHTS names, or None."""
     name = os.environ.get("MINICNN_WEIGHTS")
     return Path(os.path.expanduser(name)) if name else None
 
 
 def cache() -> Path:
-    """The user's own folder, where this system keeps what can be had again."""
+    """Return the folder of weights in the user's cache."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("minicnn", appauthor=False)) / "weights"
@@ -36,7 +36,7 @@ def shipped() -> Path:
 
 
 def folders() -> list[Path]:
-    """The folders that are looked in, in this order."""
+    """Return the folders to search, in order."""
     return list(_folders())
 
 
@@ -48,7 +48,7 @@ def _folders() -> Iterator[Path]:
 
 
 def find(name: str) -> Weights:
-    """The row of this name. "faces" is the first encoder of photographs that is here, or the one to download.
+    """Return the row of this name. "faces" is the first encoder of photographs found here, or else the one to download.
 
     Raises InputError.
     """
@@ -58,24 +58,25 @@ def find(name: str) -> Weights:
 
 
 def here(row: Weights) -> Path | None:
-    """The file of a row of the catalogue, in one of the folders or else in a package; None where it is in none."""
+    """Return the file of a row of the catalogue, from a folder or else from a package; None if there is none."""
     files = (folder / row.file for folder in _folders_of(row))
     packaged = packages.find(row)
     return next(filter(os.path.isfile, files), packaged[1] if packaged else None)
 
 
 def _folders_of(row: Weights) -> Iterator[Path]:
-    """Without the cache for what is shipped: it is never fetched."""
+    """Return the folders to search for a row. Shipped weights are never fetched, so the cache is left out."""
     if row.loaded != "shipped":
         return _folders()
     return (folder for folder in (chosen(), shipped()) if folder is not None)
 
 
 def path(name: str) -> Path:
-    """The file of a name in the catalogue: in the folder that MINICNN_WEIGHTS names, the user's cache, as shipped, or
-    where pip has put it; of several files there, the first.
+    """Return the file of a name in the catalogue.
 
-    Raises InputError for an unknown name, MissingFileError when the file is in none of these.
+    Searches the folder that MINICNN_WEIGHTS names, the user's cache, the shipped weights, and installed packages. If a
+    package has several files, its first is returned.
+    Raises InputError for an unknown name, or MissingFileError if the file is in none of these.
     """
     row = find(name)
     if (found := here(row)) is not None:
@@ -89,13 +90,13 @@ def path(name: str) -> Path:
 
 
 def ways(row: Weights) -> str:
-    """The commands that bring the weights of a row."""
+    """Return the commands that install the weights of a row."""
     fetch = [f"minicnn weights fetch {row.name}"] if row.link else []
     return ", or ".join([*([packages.INSTALL] if row.packages else []), *fetch])
 
 
 def locate(weights: str | os.PathLike[str]) -> Path:
-    """The file that a name in the catalogue, or else a path, means. Raises InputError or MissingFileError."""
+    """Return the file that a catalogue name or a path refers to. Raises InputError or MissingFileError."""
     if not isinstance(weights, (str, os.PathLike)):
         raise InputError(f"weights is a {type(weights).__name__}; expected a catalogue name or a path")
     if weights == "faces" or any(weights == row.name for row in catalog()):

@@ -1,4 +1,4 @@
-"""Weights in packages that pip has installed: found without importing them, and read without unpickling."""
+"""Weights in packages installed by pip, found without importing them and read without unpickling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minicnn.zoo.catalogue import Weights
 
 INSTALL = "pip install '.[faces]'"
 
-# The arrays of mtcnn's three lists: layers in their order, of which a PReLU has one and any other two.
+# The arrays in mtcnn's three files, in order: one per PReLU, two per other layer.
 STAGES = {
     "pnet": "conv1 PReLU1 conv2 PReLU2 conv3 PReLU3 conv4-2 conv4-1",
     "rnet": "conv1 prelu1 conv2 prelu2 conv3 prelu3 conv4 prelu4 conv5-2 conv5-1",
@@ -26,7 +26,7 @@ STAGES = {
 
 
 def find(row: Weights) -> tuple[str, Path] | None:
-    """Return the package that has the weights of a row, and its first file; None if pip has installed none."""
+    """Return the package that has the weights of a row, and its first file; None if none is installed."""
     for package, place in row.packages.items():
         module, _, file = place.partition("/")
         for folder in _folders(module):
@@ -36,7 +36,7 @@ def find(row: Weights) -> tuple[str, Path] | None:
 
 
 def _folders(module: str) -> Iterator[Path]:
-    """Yield the folders of a package. To look for one imports nothing."""
+    """Yield the folders of a package, without importing it."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -45,9 +45,10 @@ def _folders(module: str) -> Iterator[Path]:
 
 
 def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
-    """{LAYER/weights, LAYER/biases or LAYER/alpha: array} of a package's file and those that belong to it.
+    """Return {LAYER/weights, LAYER/biases or LAYER/alpha: float32 array} from a package's file.
 
-    verify: hold the files to their SHA-256. Raises LoadError for what is damaged, missing or another file.
+    The three files of MTCNN are read together. verify: check their SHA-256. Raises LoadError if a file is missing,
+    damaged or another one.
     """
     of_mtcnn = path.suffix == ".lz4"
     arrays: dict[str, np.ndarray] = {}
@@ -66,13 +67,13 @@ def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
         with pickled_arrays.told_of(part.name, "expected dlib's face recognition network"):
             arrays |= dlib_file.read(content)
     for name, array in arrays.items():
-        if array.dtype != np.float32 or not abs(array).max(initial=0) <= dlib_file.LARGEST:  # so, NaN is refused too
+        if array.dtype != np.float32 or not abs(array).max(initial=0) <= dlib_file.LARGEST:  # refuses NaN, too
             raise LoadError(f"{name} holds more than float32 up to {dlib_file.LARGEST:g}; expected weights")
     return arrays
 
 
 def _stage(content: bytes, label: str) -> dict[str, np.ndarray]:
-    """Return the arrays of one of MTCNN's networks, called and turned as in facenet's files."""
+    """Return the arrays of one of MTCNN's networks, with the names and axis order of facenet's files."""
     stage = label.partition(".")[0]
     names = [
         f"{layer}/{variable}"

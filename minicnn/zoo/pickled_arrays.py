@@ -1,10 +1,9 @@
-"""Arrays out of files that NumPy or joblib has pickled, without unpickling them.
+"""Reading arrays from files pickled by NumPy or joblib, without unpickling them.
 
 A pickle is a program: its opcodes push values on a stack and may call any function of any module. facenet's weights are
-such files, {layer: {name: array}}, and so are mtcnn's, lists of arrays; joblib puts an array's numbers between the
-opcodes, behind the one that describes it. Here the opcodes are only looked at: the standard library takes them apart,
-and a machine that knows values, tuples, lists, dictionaries and the ways to describe an array puts them together again.
-Names of functions are compared and never imported; there is nothing that could be called.
+pickled dictionaries, {layer: {name: array}}. mtcnn's are pickled lists of arrays; joblib stores the numbers of an array
+between the opcodes, after its description. Here, nothing is executed: pickletools disassembles the opcodes, and a small
+interpreter rebuilds values, tuples, lists, dictionaries and arrays. Names of functions are compared, never imported.
 """
 
 from __future__ import annotations
@@ -24,31 +23,31 @@ from minicnn.errors import LoadError
 from minicnn.zoo import lz4_frame
 
 EXPECTED = "expected arrays, dictionaries and strings only"
-LARGEST = 64 << 20  # bytes of a file; the largest of facenet's has 1.6 MB
+LARGEST = 64 << 20  # bytes per file; facenet's largest has 1.6 MB
 FLOATS = re.compile(r"[<=]?f[248]")
 
-# What opcodes in an order without sense lead to; pickletools says ValueError where bytes are missing.
+# Errors that malformed opcodes lead to; pickletools raises ValueError if bytes are missing.
 NONSENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, Warning)
 
-# How NumPy names what it describes arrays with; core became _core in NumPy 2.
+# The names by which NumPy and joblib describe arrays; core became _core in NumPy 2.
 CALLABLES = {
     ("numpy.core.multiarray", "_reconstruct"): "empty array",
     ("numpy._core.multiarray", "_reconstruct"): "empty array",
     ("numpy", "ndarray"): "array type",
     ("numpy", "dtype"): "dtype",
-    ("_codecs", "encode"): "bytes",  # of Python 3, in a protocol that has no bytes
+    ("_codecs", "encode"): "bytes",  # Python 3's bytes in a protocol without bytes
     ("joblib.numpy_pickle", "NumpyArrayWrapper"): "announced array",
 }
 
 
 class Named(NamedTuple):
-    """A function or class, by what it is for."""
+    """A function or class, named by its role."""
 
     role: str
 
 
 class Described:
-    """An array or a dtype on its way: `code` of its dtype, then what BUILD says of it."""
+    """An array or dtype under construction: `code` of its dtype, then the state that BUILD adds."""
 
     def __init__(self, role: str, code: str = "") -> None:
         self.role, self.code = role, code
@@ -56,9 +55,9 @@ class Described:
 
 
 def read(content: bytes, label: str) -> dict[str, Any]:
-    """The dictionary in a .npy file: of arrays of floats, or of such dictionaries. label: opens every message.
+    """Return the dictionary in a .npy file, of float arrays or of such dictionaries. label: prefix of error messages.
 
-    Raises LoadError for anything else, and runs nothing.
+    Executes nothing. Raises LoadError for anything else.
     """
     with told_of(label):
         found = _finished(_interpreted(_pickle_of(content, label), label))
@@ -68,7 +67,7 @@ def read(content: bytes, label: str) -> dict[str, Any]:
 
 
 def read_list(content: bytes, label: str) -> list[np.ndarray]:
-    """The arrays of floats that joblib has written as one list, and packed with LZ4. Otherwise as `read`."""
+    """Return the list of float arrays that joblib has pickled and compressed by LZ4. Otherwise as `read`."""
     with told_of(label):
         stream = io.BytesIO(lz4_frame.unpack(content, LARGEST))
         found = _interpreted(stream, label)
@@ -79,10 +78,10 @@ def read_list(content: bytes, label: str) -> list[np.ndarray]:
 
 @contextmanager
 def told_of(label: str, expected: str = EXPECTED) -> Iterator[None]:
-    """What is wrong with the bytes of a file becomes a LoadError of one line."""
+    """Turn errors in the content of a file into a LoadError of one line."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pickletools warns of escapes that no pickle has
+            warnings.simplefilter("error")  # pickletools warns of escapes that no valid pickle has
             yield
     except LoadError:
         raise
@@ -92,7 +91,7 @@ def told_of(label: str, expected: str = EXPECTED) -> Iterator[None]:
 
 
 def _pickle_of(content: bytes, label: str) -> io.BytesIO:
-    """What follows the header that says one object."""
+    """Return the stream after the header, which must announce a single object. Raises LoadError."""
     if len(content) > LARGEST:
         raise LoadError(f"{label} has {len(content):,} bytes; expected at most {LARGEST:,}")
     file = io.BytesIO(content)
@@ -107,7 +106,7 @@ def _pickle_of(content: bytes, label: str) -> io.BytesIO:
 
 
 def _interpreted(pickle: io.BytesIO, label: str) -> Any:
-    """What the opcodes describe, from where the stream is to the last of them."""
+    """Return the value that the opcodes describe, from the position of the stream to STOP."""
     stack: list[Any] = []
     marks: list[int] = []
     memory: dict[int, Any] = {}
@@ -169,7 +168,7 @@ PUSHES: dict[str, Callable[[Any], Any]] = {
 
 
 def _put(stack: list[Any], name: str, items: list[Any]) -> None:
-    """Items into a new container on the stack, or into the one that lies there."""
+    """Put items into a new container on the stack, or into the one on top of it."""
     if name == "TUPLE":
         stack.append(tuple(items))
     elif name == "LIST":
@@ -187,7 +186,7 @@ def _put(stack: list[Any], name: str, items: list[Any]) -> None:
 
 
 def _reduced(function: Any, arguments: Any) -> Any:
-    """What a call would have made, as far as it is one that makes arrays."""
+    """Return the result of a call, if it is one of those that build arrays. Raises ValueError if not."""
     role = function.role if isinstance(function, Named) else None
     if role == "announced array" and arguments == ():
         return Described("announced array")
@@ -203,7 +202,7 @@ def _reduced(function: Any, arguments: Any) -> Any:
 
 
 def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
-    """An array or a dtype with what NumPy keeps of it. Of an announced array, the numbers are what follows."""
+    """Return an array or dtype with its state. The numbers of a joblib array follow in the stream."""
     if not isinstance(target, Described):
         raise ValueError("a state for what is no array")
     if target.role == "dtype":
@@ -216,7 +215,7 @@ def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
     if target.role == "announced array":
         shape, dtype, columns_first = state["shape"], state["dtype"], state["order"] == "F"
         if state["numpy_array_alignment_bytes"] is not None:
-            pickle.read(*pickle.read(1))  # a byte says how many bytes to leave out
+            pickle.read(*pickle.read(1))  # a byte with the number of padding bytes
         numbers = pickle
     else:
         _, shape, dtype, columns_first, numbers = state
@@ -224,7 +223,7 @@ def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
         raise ValueError("an array without a dtype")
     if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError("an array's shape is no tuple of lengths")
-    if dtype.code in ("O", "O4", "O8"):  # the one object of the file
+    if dtype.code in ("O", "O4", "O8"):  # the object array that wraps the file's content
         if shape != () or not isinstance(numbers, list) or len(numbers) != 1:
             raise ValueError("an array of objects")
         target.value = numbers[0]
@@ -250,7 +249,7 @@ def _text(value: Any) -> str:
 
 
 def _finished(value: Any) -> Any:
-    """Plain dictionaries and arrays, of what was described."""
+    """Return plain dictionaries and arrays in place of Described ones. Raises ValueError for anything else."""
     if isinstance(value, Described) and value.role in ("array", "announced array"):
         return _finished(value.value)
     if isinstance(value, dict):

@@ -10,7 +10,7 @@ import platformdirs
 import pytest
 
 import minicnn
-from minicnn import Tensor, learn
+from minicnn import Tensor, files, learn
 from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.learn import catalogue, drawing, examining, observing, progress
@@ -309,11 +309,12 @@ def test_an_exercise_is_found_by_a_part_of_its_name():
 
 
 def test_an_exercise_whose_file_is_gone_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(catalogue, "material", lambda name: tmp_path / name)
+    monkeypatch.setattr(files, "material", lambda name: tmp_path / name)
+    monkeypatch.delitem(sys.modules, "minicnn_tutorials.exercises.verify", raising=False)
     path = tmp_path / "tutorials" / "exercises" / "verify.py"
     with pytest.raises(MissingFileError) as said:
         catalogue.find.__wrapped__("verify")
-    assert str(said.value) == f"learn: exercise {str(path)!r} does not exist; install minicnn again"
+    assert str(said.value) == f"tutorials: {str(path)!r} does not exist; install minicnn again"
 
 
 def test_the_last_input_wants_a_gradient():

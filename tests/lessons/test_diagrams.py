@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from minicnn import InputError, faces, images, models, nn
 from minicnn.cli import main, see
-from minicnn.lessons import diagrams
+from minicnn.files import program
+
+diagrams = program("diagrams.py")
 
 
 def words(figure):

@@ -195,6 +195,8 @@ def test_pictures_are_shown_large_beside_what_methods_find():
     left = findings.inversions(model, album[0], ["conv1", "conv2"], steps=1, progress=False)
     assert [axes.get_title() for axes in left.axes] == ["picture", "conv1", "conv2"]
     assert texts(left)[0][0] == "toy" and sheets(left)[0].shape == (192, 192, 3)
+    wide = findings.inversions(model, album[0][:6], ["conv1"], steps=1, progress=False)
+    assert sheets(wide)[0].shape == (198, 396, 3)  # at most 200 pixels along the shorter side
 
 
 def test_the_plane_of_pictures():

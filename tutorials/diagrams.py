@@ -2,8 +2,7 @@
 
 Every shape, number of weights and distance in a figure comes from a network or an op at the time of drawing.
 
-    >>> from minicnn.lessons import diagrams
-    >>> diagrams.diagram("siamese").savefig("siamese.png")
+    $ minicnn see diagram siamese -o siamese.png
 
 Every function returns a matplotlib Figure and shows nothing. `NAMES` lists the figures.
 """
