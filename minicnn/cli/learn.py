@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
     action = _action(
         actions,
         "start",
-        "write a file with the task and a gap to fill",
+        "write a file with the task and a hole to fill",
         start,
         "gram_matrix",
         "gram_matrix --to mine.py",
@@ -98,7 +98,7 @@ def start(arguments: argparse.Namespace) -> None:
     from minicnn import learn
 
     path = learn.start(arguments.name, arguments.to)
-    print(f"wrote {path}: the task, with a gap to fill\nCheck it with: {_check_of(arguments.name, path)}")
+    print(f"wrote {path}: the task, with a hole to fill\nCheck it with: {_check_of(arguments.name, path)}")
 
 
 def check(arguments: argparse.Namespace) -> int:

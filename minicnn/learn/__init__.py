@@ -2,7 +2,7 @@
 
     >>> from minicnn import learn
     >>> learn.exercises()
-    >>> learn.start("gram_matrix")  # writes gram_matrix.py, with the task and a gap to fill
+    >>> learn.start("gram_matrix")  # writes gram_matrix.py, with the task and a hole to fill
     >>> learn.check("gram_matrix", my_function)
 
 The command `minicnn learn` does the same, and runs the file in a separate process.

@@ -27,7 +27,7 @@ HOLE = "    # Your code, in place of the next line.\n    raise NotImplementedErr
 
 
 def task(exercise: Exercise) -> str:
-    """Return the text of a file with the function's docstring and a gap to fill."""
+    """Return the text of a file with the function's docstring and a hole to fill."""
     declaration, _ = _parts(exercise)
     return _head(exercise) + declaration + HOLE
 

@@ -513,11 +513,11 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert said("list").endswith("0 of 19 solved\n\nStart one with: minicnn learn start triplet_loss\n")
     assert said("start", "verify") == (
-        "wrote verify.py: the task, with a gap to fill\nCheck it with: minicnn learn check verify\n"
+        "wrote verify.py: the task, with a hole to fill\nCheck it with: minicnn learn check verify\n"
     )
     other = tmp_path / "other.py"
     assert said("start", "verify", "--to", str(other)) == (
-        f"wrote {other}: the task, with a gap to fill\nCheck it with: minicnn learn check verify {other}\n"
+        f"wrote {other}: the task, with a hole to fill\nCheck it with: minicnn learn check verify {other}\n"
     )
     assert said("solution", "verify") == learn.solution("verify")
     assert said("hint", "verify").splitlines()[0].startswith("Hint 1 of 3. ")
