@@ -140,7 +140,7 @@ def here(template, tmp_path, monkeypatch):
     monkeypatch.setattr(estimate, "_seconds_of_a_step", lambda *_: (0.1, (32, 32)))
 
 
-@pytest.mark.parametrize(("command", "line"), examples())
+@pytest.mark.parametrize(("command", "line"), list(examples()))
 def test_an_example_runs(command, line, here, monkeypatch, capsys):
     given = shlex.split(line)
     while "=" in given[0]:
