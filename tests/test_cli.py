@@ -170,7 +170,7 @@ def test_weights_lists_everything_about_one(capsys):
         row = zoo.find(name)
         for fact in (row.call, row.link, row.licence, row.accuracy, row.preprocessing, row.md5 or "none is published"):
             assert fact in said
-    assert said.count("by those who published it; not repeated here") == said.count("at hand") == 2
+    assert said.count("by the publisher; not reproduced here") == said.count("at hand") == 2
     assert main(["weights", "list", "--json"]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == [row.name for row in zoo.catalog()]
 
@@ -195,7 +195,7 @@ def test_weights_inspects_a_file_that_fits_nothing(capsys, tmp_path):
         file.attrs["said"] = "in\x07deed"
     assert main(["weights", "inspect", str(path)]) == 0
     said = printed(capsys)
-    assert "no network of minicnn" in said
+    assert "no network in minicnn" in said
     assert "\x1b" not in said and "\x07" not in said  # nothing out of a file reaches the terminal's controls
     array, total = said.splitlines()[-2:]
     assert "…" in array and array.split()[-4].endswith("long_name")
@@ -297,4 +297,4 @@ def test_a_command_says_what_it_lacks(command, missing, capsys):
 
 def test_without_a_command_there_is_help(capsys):
     assert main([]) == 0
-    assert capsys.readouterr().out.startswith("usage: minicnn [-h]")
+    assert capsys.readouterr().out.startswith("Usage: minicnn [-h]")

@@ -65,12 +65,6 @@ def test_help_fits_a_terminal_and_ends_with_two_examples(words, found, monkeypat
     assert below >= set(found.examples)  # a group shows examples of its commands, which run below
 
 
-def test_minicnn_alone_prints_its_help(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    assert main([]) == 0
-    assert capsys.readouterr().out == parser().format_help()
-
-
 # --- the examples ----------------------------------------------------------------------------------------------------
 
 ELSEWHERE = {  # what runs long, with the tests that run it
