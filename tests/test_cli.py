@@ -195,7 +195,7 @@ def test_weights_inspects_a_file_that_fits_nothing(capsys, tmp_path):
         file.attrs["said"] = "in\x07deed"
     assert main(["weights", "inspect", str(path)]) == 0
     said = printed(capsys)
-    assert "no network in minicnn" in said
+    assert "no network of minicnn" in said
     assert "\x1b" not in said and "\x07" not in said  # nothing out of a file reaches the terminal's controls
     array, total = said.splitlines()[-2:]
     assert "…" in array and array.split()[-4].endswith("long_name")

@@ -110,9 +110,9 @@ def template(tmp_path_factory):
     images.save(root / "bo1.jpg", random.random((64, 64, 3)))
     for person in ("Ada", "Bo", "Cy", "Di"):
         (root / "people" / person).mkdir(parents=True)
+        picture = images.resize(random.random((6, 6, 3)), 64, 64)
         for number in (1, 2):
-            picture = images.resize(random.random((6, 6, 3)), 64, 64)
-            images.save(root / "people" / person / f"{person}_{number:04}.jpg", picture)
+            images.save(root / "people" / person / f"{person}_{number:04}.jpg", picture * (1 - number / 20))
     shutil.copytree(root / "people", root / "lfw")
     pairs = ["2\t1", "Ada\t1\t2", "Ada\t1\tBo\t1", "Cy\t1\t2", "Cy\t1\tDi\t1"]
     (root / "lfw" / "pairs.txt").write_text("\n".join(pairs) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NoReturn
 
 import minicnn
@@ -26,7 +26,7 @@ class HelpFormatter(argparse.HelpFormatter):
         """Add the usage line."""
         super().add_usage(usage, actions, groups, "Usage: " if prefix is None else prefix)
 
-    def _iter_indented_subactions(self, action: Any) -> Iterator[Any]:
+    def _iter_indented_subactions(self, action: Any) -> Generator[Any, None, None]:
         yield from getattr(action, "_get_subactions", list)()
 
     def _format_action(self, action: Any) -> str:
@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **options: Any) -> None:
-        super().__init__(*arguments, formatter_class=HelpFormatter, **options)
+        super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
         self._positionals.title, self._optionals.title = "Arguments", "Options"
         self._negative_number_matcher = re.compile(r"-\.?\d")  # also of several, as in --box -5,10,30,40
         self.add_argument("--traceback", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)

@@ -227,7 +227,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     told = {key: value for key, value in summary.attributes.items() if key not in ("format", "sha256")}
     facts = {
         "layout": summary.layout,
-        "fits": network or "no network in minicnn",
+        "fits": network or "no network of minicnn",
         "catalogue": f"{known.name}, licence {known.licence}" if known else None,
         "size": file_size(summary.size),
         "SHA-256": summary.sha256,
