@@ -235,7 +235,7 @@ def _decoded(picture: "Image.Image", stored: int, size: Size | None, label: str)
 
 
 def _colours(picture: "Image.Image", orientation: int, step: int, label: str) -> Picture:
-    """Return the pixels of any Pillow mode as (height, width, 3) in [0, 1], upright, transparency composited over white.
+    """Return the pixels of any Pillow mode as (height, width, 3) in [0, 1], upright, composited over white.
 
     step: pixels per side that are averaged into one.
     """
