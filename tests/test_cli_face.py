@@ -87,7 +87,7 @@ def test_people_are_enrolled_verified_and_identified(here, chosen, capsys):
     assert face("enroll", "g.h5", "Ada", "people/Ada/Ada0.png", "people/Ada/Ada1.png") == 0
     out, err = capsys.readouterr()
     assert "Ada: 2 added, 2 pictures in all" in out and "biometric data" in out and "not a liveness check" in out
-    assert "from the middle of the pictures" in err and "a test has it" in err
+    assert "centre of each picture is cropped" in err and "a test has it" in err
     assert max(map(len, out.splitlines())) <= 80
     if sys.platform != "win32":
         assert stat.S_IMODE((here / "g.h5").stat().st_mode) == 0o600
