@@ -1,6 +1,5 @@
 """Training an encoder of faces: it learns, in both phases it resumes to the same bits, and frozen layers stay."""
 
-import argparse
 import json
 import signal
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from minicnn import hdf5, models, nn
-from minicnn.cli import face_train
+from minicnn.cli import Parser, face_train
 from minicnn.errors import InputError
 from minicnn.faces import training
 from minicnn.faces.encoding import encode
@@ -233,7 +232,7 @@ def test_bad_pictures(tmp_path):
 
 
 def command(*options):
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     face_train.add(parser.add_subparsers())
     return face_train.run(parser.parse_args(["train", *options]))
 
