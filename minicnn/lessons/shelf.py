@@ -72,7 +72,10 @@ def folder() -> Path:
 
 def lessons() -> list[Lesson]:
     """Return all lessons: the numbered ones in order, then the others. Raise MissingFileError if there are none."""
-    found = [Lesson(path) for path in folder().glob("*.py")]
+    files = map(Lesson, folder().glob("*.py"))
+    found = [
+        lesson for lesson in files if "\n# %%" in f"\n{lesson.source}"
+    ]  # others, such as diagrams.py, have no cells
     if not found:
         raise MissingFileError(f"tutorial: no lessons in {folder()}; install minicnn again")
     return sorted(found, key=lambda lesson: (lesson.number is None, lesson.name))

@@ -511,11 +511,16 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         return capsys.readouterr().out
 
     monkeypatch.chdir(tmp_path)
-    assert said("list").endswith("0 of 20 solved\n\nTo begin one: minicnn learn start triplet_loss\n")
-    assert said("start", "verify") == "wrote verify.py: the task, and a hole\nTo try it: minicnn learn check verify\n"
+    assert said("list").endswith(
+        "0 of 20 solved\n\nStart one with: minicnn learn start triplet_loss\n\n"
+        "An engine from nothing, 0 of 11 steps: minicnn learn start engine\n"
+    )
+    assert said("start", "verify") == (
+        "wrote verify.py: the task, with a hole to fill\nCheck it with: minicnn learn check verify\n"
+    )
     other = tmp_path / "other.py"
     assert said("start", "verify", "--to", str(other)) == (
-        f"wrote {other}: the task, and a hole\nTo try it: minicnn learn check verify {other}\n"
+        f"wrote {other}: the task, with a hole to fill\nCheck it with: minicnn learn check verify {other}\n"
     )
     assert said("solution", "verify") == learn.solution("verify")
     assert said("hint", "verify").splitlines()[0].startswith("Hint 1 of 3. ")
@@ -524,9 +529,9 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         learn, "check_file", lambda name, file, seconds: asked.append((name, file, seconds)) or verdicts.pop(0)
     )
     wrong = said("check", "verify", "--seconds", "2.5", status=1)
-    assert wrong.splitlines()[-2:] == ["", "A hint: minicnn learn hint verify"]
+    assert wrong.splitlines()[-2:] == ["", "Get a hint with: minicnn learn hint verify"]
     right = said("check", "verify", "--seconds", "2.5")
-    assert right.splitlines()[-2:] == ["", "The next one: minicnn learn start triplet_loss"]
+    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start triplet_loss"]
     said("check", "verify.py")
     said("check", "verify", "mine.py")
     assert asked == [
@@ -536,8 +541,10 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     ]
     for name in catalogue.NAMES:
         progress.note(name, solved=True)
-    assert said("check", "verify").endswith("\n\nThat was the last one: all are solved.\n")
-    assert said("list").endswith("\n20 of 20 solved\n")
+    assert said("check", "verify").endswith("\n\nAll exercises are solved.\n")
+    assert said("list").endswith(
+        "\n20 of 20 solved\n\nAn engine from nothing, 0 of 11 steps: minicnn learn start engine\n"
+    )
 
 
 @pytest.mark.parametrize("kind", [Case, Slip, Exercise, Progress, Row, Verdict])
