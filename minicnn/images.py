@@ -329,7 +329,7 @@ def _over_white(colours: np.ndarray, opacity: np.ndarray) -> Picture:
 
 
 def _deep_colours(values: np.ndarray | None, picture: "Image.Image", orientation: int, label: str) -> Picture:
-    """The same from 16 bits per channel: (height, width, channels), with or without opacity as the last."""
+    """Return the colours of 16 bits per channel: (height, width, channels), with or without opacity as the last."""
     if values is None:
         raise InputError(f"{label} has 16 bits per channel in {picture.mode}; expected RGB or grey, or 8 bits")
     values = _upright(values, orientation)

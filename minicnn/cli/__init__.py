@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import minicnn
@@ -35,22 +36,27 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line and accepts values such as -5,10.
+    """A parser that reports errors in one line and accepts values such as -5,10."""
 
-    examples: command lines that end the help. The tests run them.
-    """
-
-    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **options: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
         self._positionals.title, self._optionals.title = "Arguments", "Options"
         self._negative_number_matcher = re.compile(r"-\.?\d")  # also of several, as in --box -5,10,30,40
         self.add_argument("--traceback", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        self.examples = tuple(examples)
+
+    @property
+    def examples(self) -> list[str]:
+        """The command lines that end the help, from examples.toml."""
+        import tomllib
+
+        texts = tomllib.loads(Path(__file__).with_name("examples.toml").read_text(encoding="utf-8"))
+        lines: list[str] = texts.get(self.prog.partition(" ")[2], [])
+        return lines
 
     def format_help(self) -> str:
         """Return the help, with the examples at its end."""
-        lines = ["", "Examples:", *(f"  {line}" for line in self.examples), ""]
-        return super().format_help() + ("\n".join(lines) if self.examples else "")
+        lines = "".join(f"  {line}\n" for line in self.examples)
+        return super().format_help() + (f"\nExamples:\n{lines}" if lines else "")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)  # raises if it fails; argparse's own method would not

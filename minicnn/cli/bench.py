@@ -15,7 +15,6 @@ def add(commands: Any) -> None:
         help="run benchmarks, next to PyTorch if it is installed",
         description="Time style transfer, convolutions, encoders, training and startup, alternating with PyTorch if it "
         "is installed. Ctrl-C keeps the rows measured so far.",
-        examples=("minicnn bench --quick --only style layers", "minicnn bench --markdown bench.json"),
     )
     parser.add_argument(
         "--only",

@@ -16,7 +16,6 @@ def add(commands: Any) -> None:
         help="style a photograph and recognize faces, without downloads",
         description="Style a photograph after three paintings drawn by code, enrol ten drawn people, identify "
         "visitors, and write a page that shows the results.",
-        examples=("minicnn demo", "minicnn demo --out results"),
     )
     parser.add_argument("--out", default="minicnn-demo", metavar="DIR", help="output folder (default: minicnn-demo)")
     parser.set_defaults(run=run)

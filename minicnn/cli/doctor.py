@@ -18,7 +18,6 @@ def add(commands: Any) -> None:
         "doctor",
         help="check the installation",
         description="Try every backend and report versions, BLAS, GPUs, caches and weights.",
-        examples=("minicnn doctor", "minicnn doctor --json"),
         epilog=f"The exit status is 0 if the default backend works, 1 if it does not, {outcome.STATUSES}.",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -19,10 +19,6 @@ def add(commands: Any) -> None:
         epilog="An encoding is biometric data in many countries. Ask people before you enrol or sort them, say what "
         "for, and remove them when they ask. Protect galleries and groups as you would protect passwords. Before you "
         "show pictures of people who did not agree, run minicnn face blur.",
-        examples=(
-            "minicnn face enroll gallery.h5 Ada ada1.jpg ada2.jpg",
-            "minicnn face identify gallery.h5 visitor.jpg",
-        ),
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
     for part in PARTS:

@@ -27,8 +27,6 @@ def add(actions: Any) -> None:
         "blur",
         "hide the faces in pictures, except those of enrolled people",
         blur,
-        "party.jpg -o hidden.jpg",
-        "party.jpg --keep gallery.h5 -o hidden.jpg",
         more="Replace each head by nine blurred colours of random brightness, with rings over them; the face cannot be "
         "restored. Written files hold no metadata, preview or colour profile. Check every result: a detector misses "
         "faces, and clothes and places identify people, too.",

@@ -28,8 +28,6 @@ def add(actions: Any) -> None:
         "detect",
         "find faces and their landmarks in pictures",
         detect,
-        "party.jpg -o found.png",
-        "album --min-size 60 --json",
         more="Coordinates are x,y in pixels from the top left corner; left and right are the viewer's. Faces are "
         "numbered by descending score; other actions accept the number as --face.",
         status="0 if every picture has a face, 1 if one has none",

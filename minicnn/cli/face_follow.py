@@ -31,10 +31,8 @@ def add(actions: Any) -> None:
         "follow",
         "report who appears when in a film or a folder of frames",
         follow,
-        "gallery.h5 album",
-        "gallery.h5 album --every 2 -o tracks.png",
-        more="Track upright faces from frame to frame, and give one verdict per track, from its best frames. Films need "
-        "PyAV, which pip install '.[film]' adds.",
+        more="Track upright faces from frame to frame, and give one verdict per track, from its best frames. Films "
+        "need PyAV, which pip install '.[film]' adds.",
         status="0 if a person was recognized, 1 if nobody was, 3 if no face could be judged",
     )
     parser.add_argument("gallery", metavar="GALLERY", help="gallery file")

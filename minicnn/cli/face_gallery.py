@@ -32,8 +32,6 @@ def add(actions: Any) -> None:
         "enroll",
         "add pictures of a person to a gallery",
         enroll,
-        "gallery.h5 Ada ada1.jpg ada2.jpg",
-        "gallery.h5 people",
         words="minicnn face enroll [options] GALLERY NAME IMAGE...\n"
         "       minicnn face enroll [options] GALLERY FOLDER",
         more="Create the gallery if it does not exist; only its owner may read it. With a folder, enrol every "
@@ -60,37 +58,16 @@ def add(actions: Any) -> None:
     parser.add_argument("--head", metavar="FILE", help="score with a head from minicnn face train --loss pair")
     paths.declare(parser, reads="who weights head", writes="gallery")
 
-    parser = inputs.action(
-        actions,
-        "list",
-        "list the people in a gallery",
-        list_people,
-        "gallery.h5",
-        "gallery.h5 --picture people.png",
-    )
+    parser = inputs.action(actions, "list", "list the people in a gallery", list_people)
     parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
     inputs.add_picture(parser, "the distance matrix and a 2-D map of the encodings", reads="gallery")
 
-    parser = inputs.action(
-        actions,
-        "remove",
-        "remove a person and all their encodings",
-        remove,
-        "gallery.h5 Ada",
-        "gallery.h5 Bo --json",
-    )
+    parser = inputs.action(actions, "remove", "remove a person and all their encodings", remove)
     parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
     parser.add_argument("name", metavar="NAME", help="name, as in minicnn face list")
     paths.declare(parser, writes="gallery")
 
-    parser = inputs.action(
-        actions,
-        "rename",
-        "rename a person in a gallery",
-        rename,
-        "gallery.h5 Ada 'Ada Lovelace'",
-        "gallery.h5 Bo Bob --json",
-    )
+    parser = inputs.action(actions, "rename", "rename a person in a gallery", rename)
     parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
     parser.add_argument("name", metavar="NAME", help="name, as in minicnn face list")
     parser.add_argument("new", metavar="NEW", help="new name, not yet in the gallery")

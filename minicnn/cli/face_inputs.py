@@ -25,14 +25,14 @@ def action(
     name: str,
     what: str,
     run: Any,
-    *examples: str,
+    *,
     more: str = "",
     status: str = "",
     words: str | None = None,
 ) -> argparse.ArgumentParser:
     """Return a parser for one action, with --json.
 
-    examples: what follows `minicnn face NAME`. more: the rest of the description. status: the meaning of the exit
+    more: the rest of the description. status: the meaning of the exit
     status. words: the usage, if argparse cannot express it.
     """
     parser: argparse.ArgumentParser = actions.add_parser(
@@ -40,7 +40,6 @@ def action(
         help=what,
         description=f"{what[0].upper()}{what[1:]}. {more}".strip(),
         usage=words,
-        examples=[f"minicnn face {name} {example}" for example in examples],
         epilog=f"The exit status is {status}, {outcome.STATUSES}." if status else None,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")

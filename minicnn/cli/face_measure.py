@@ -54,8 +54,6 @@ def add(actions: Any) -> None:
         "calibrate",
         "find the threshold for your pictures",
         calibrate,
-        "people",
-        "people --into gallery.h5 --far 0.01",
         more="SOURCE is a folder of people (SOURCE/PERSON/*.jpg), the folder of LFW with --pairs, or a gallery with "
         "several pictures per person.",
     )
@@ -73,8 +71,6 @@ def add(actions: Any) -> None:
         "evaluate",
         "measure the accuracy of an encoder",
         evaluate,
-        "people",
-        "--lfw lfw --picture roc.png",
         more="DIR is a folder of people (DIR/PERSON/*.jpg). With --lfw or --pairs, follow the protocol of Labeled "
         "Faces in the Wild: accuracy per fold, with the threshold that is best on the other folds.",
     )

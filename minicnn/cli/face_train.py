@@ -31,10 +31,6 @@ def add(commands: Any) -> None:
         description="Train tiny_facenet on drawn faces, or fine-tune an encoder on a folder of people with --data. "
         "Training starts as classification and continues with triplets or pairs; at the end the encoder is evaluated "
         "on held-out people. An interrupted run resumes with --resume and yields the same weights, bit for bit.",
-        examples=(
-            "minicnn face train --people 200 --test-people 50 -o faces.h5",
-            "minicnn face train --data people --init facenet_512 --freeze block1 -o ours.h5",
-        ),
     )
     files = parser.add_argument_group("Input and output")
     files.add_argument(

@@ -36,8 +36,6 @@ def add(actions: Any) -> None:
         "verify",
         "compare two pictures, or a picture with an enrolled person",
         verify,
-        "ada1.jpg visitor.jpg",
-        "gallery.h5 Ada visitor.jpg --picture verdict.png",
         words="minicnn face verify [options] IMAGE IMAGE\n       minicnn face verify [options] GALLERY NAME IMAGE",
         status="0 for the same person, 1 for different people, 3 for no verdict",
     )
@@ -53,8 +51,6 @@ def add(actions: Any) -> None:
         "identify",
         "identify faces with a gallery",
         identify,
-        "gallery.h5 visitor.jpg",
-        "gallery.h5 party.jpg --face all --picture named.png",
         more="Name the person in each picture, or report that nobody matches. With --face all, name every face.",
         status="0 if everybody was recognized, 1 if somebody was not, 3 for no verdict",
     )

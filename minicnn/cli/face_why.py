@@ -22,8 +22,6 @@ def add(actions: Any) -> None:
         "why",
         "plot which regions of two faces bring them together",
         why,
-        "ada1.jpg visitor.jpg -o why.png",
-        "ada1.jpg visitor.jpg --stranger bo1.jpg -o why.png",
         more="Plot two maps per face: gradients, and the growth of the distance when a patch is covered. Compare them "
         "with the stranger's maps: a region that is as red there says nothing about the pair.",
     )

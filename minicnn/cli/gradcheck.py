@@ -20,7 +20,6 @@ def add(commands: Any) -> None:
         help="check gradients against finite differences",
         description="Check the gradients of all operations on every backend, and explain wrong ones. The table shows "
         "max |analytic - numeric| / max |numeric|. For an operation of your own, call minicnn.gradcheck in Python.",
-        examples=("minicnn gradcheck relu --backend numpy", "minicnn gradcheck conv max_pool-2d --seeds 5"),
     )
     parser.add_argument(
         "ops", nargs="*", metavar="OP", help="operation, such as conv, or row, such as conv-2d (default: all)"

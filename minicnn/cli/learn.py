@@ -17,67 +17,28 @@ def add(commands: Any) -> None:
         help="work on exercises with automatic feedback",
         description="Exercises: write a function and get feedback on what is right, what is wrong, and where to look. "
         "Progress is stored in your home folder, or in the folder that MINICNN_LEARN names.",
-        examples=("minicnn learn list", "minicnn learn start gram_matrix"),
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
 
-    _action(
-        actions,
-        "list",
-        "list the exercises and your progress",
-        list_exercises,
-        "",
-        "MINICNN_LEARN=progress minicnn learn list",
-    )
+    _action(actions, "list", "list the exercises and your progress", list_exercises)
 
-    action = _action(
-        actions,
-        "start",
-        "write a file with the task and a hole to fill",
-        start,
-        "gram_matrix",
-        "gram_matrix --to mine.py",
-        takes_name=True,
-    )
+    action = _action(actions, "start", "write a file with the task and a hole to fill", start, takes_name=True)
     action.add_argument("--to", metavar="FILE", help="file or folder to write (default: NAME.py)")
 
-    action = _action(actions, "check", "check your file", check, "gram_matrix", "gram_matrix mine.py --seconds 30")
+    action = _action(actions, "check", "check your file", check)
     action.add_argument("name", metavar="NAME", help="exercise, or its file")
     action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
     action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong, {STATUSES}."
 
-    action = _action(
-        actions,
-        "hint",
-        "show the next of three hints",
-        hint,
-        "gram_matrix",
-        "gram_matrix --tier 3",
-        takes_name=True,
-    )
+    action = _action(actions, "hint", "show the next of three hints", hint, takes_name=True)
     action.add_argument("--tier", type=int, metavar="N", help="hint 1, 2 or 3 (default: the next one)")
 
-    _action(
-        actions,
-        "solution",
-        "show a solution",
-        solution,
-        "gram_matrix",
-        "triplet_loss",
-        takes_name=True,
-    )
+    _action(actions, "solution", "show a solution", solution, takes_name=True)
 
 
-def _action(
-    actions: Any, name: str, what: str, run: Any, *examples: str, takes_name: bool = False
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        examples=[line if "minicnn" in line else f"minicnn learn {name} {line}".strip() for line in examples],
-    )
+def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     if takes_name:
         parser.add_argument("name", metavar="NAME", help="exercise, as in minicnn learn list, or engine")
     parser.set_defaults(run=run)

@@ -50,7 +50,6 @@ def add(commands: Any) -> None:
         "see",
         help="plot what a network has learned",
         description="Plot what a network has learned. Every action writes one figure.",
-        examples=("minicnn see story -o story.png", "minicnn see gradcam tiny_vgg photo.jpg -o seen.png"),
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
     _add_story(actions)
@@ -58,47 +57,22 @@ def add(commands: Any) -> None:
     for name, what in METHODS.items():
         _add_method(actions, name, what)
     _add_synthesis(actions)
-    plane = _action(
-        actions,
-        "map",
-        "map pictures to the plane by similarity",
-        _map,
-        "tiny_facenet -o map.png",
-        "tiny_vgg --images album --layer block4_conv2 -o map.png",
-    )
+    plane = _action(actions, "map", "map pictures to the plane by similarity", _map)
     plane.add_argument("--layer", metavar="L", help="layer (default: the last)")
     _add_images(plane)
-    filters = _action(
-        actions,
-        "filters",
-        "plot the filters or the feature maps of a layer",
-        _filters,
-        "tiny_vgg -o filters.png",
-        "tiny_vgg block2_conv1 --image photo.jpg -o features.png",
-    )
+    filters = _action(actions, "filters", "plot the filters or the feature maps of a layer", _filters)
     filters.add_argument("layer", metavar="LAYER", nargs="?", help="layer (default: the first convolution)")
     filters.add_argument("--image", metavar="FILE", help="plot the feature maps of this picture instead of the filters")
-    diagram = _action(
-        actions,
-        "diagram",
-        "plot a figure of the course",
-        None,
-        "siamese -o siamese.png",
-        "gram -o gram.png",
-        weights=False,
-    )
+    diagram = _action(actions, "diagram", "plot a figure of the course", None, weights=False)
     diagram.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {what}" for name, what in DIAGRAMS.items()))
     diagram.set_defaults(run=_diagram)
 
 
 def _action(
-    actions: Any, name: str, what: str, draw: Any, *examples: str, weights: bool = True, more: str = ""
+    actions: Any, name: str, what: str, draw: Any, *, weights: bool = True, more: str = ""
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}. {more}".strip(),
-        examples=[f"minicnn see {name} {example}" for example in examples],
+        name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}".strip()
     )
     if weights:
         parser.add_argument("weights", metavar="NAME|FILE", help=WEIGHTS)
@@ -129,8 +103,6 @@ def _add_story(actions: Any) -> None:
         "story",
         "plot what selected units of each layer respond to",
         _story,
-        "-o story.png",
-        "tiny_vgg block4_conv2 --images album -o story.png",
         weights=False,
         more="For each unit: the nine patches that activate it most, what the deconvnet finds in them, and a "
         "synthesized picture that maximizes it.",
@@ -147,14 +119,7 @@ def _add_story(actions: Any) -> None:
 
 
 def _add_patches(actions: Any) -> None:
-    parser = _action(
-        actions,
-        "patches",
-        "plot the nine patches that activate each unit most",
-        _patches,
-        "tiny_facenet block1_conv1 -o patches.png",
-        "tiny_vgg block4_conv2 --images album -o patches.png",
-    )
+    parser = _action(actions, "patches", "plot the nine patches that activate each unit most", _patches)
     parser.add_argument("layer", metavar="LAYER", help=LAYER)
     _add_images(parser)
     _add_search(parser)
@@ -162,8 +127,7 @@ def _add_patches(actions: Any) -> None:
 
 
 def _add_method(actions: Any, name: str, what: str) -> None:
-    examples = ("tiny_vgg photo.jpg -o seen.png", "tiny_vgg photo.jpg party.jpg --unit dog -o seen.png")
-    parser = _action(actions, name, what, _method, *examples, more=f"Source: {SOURCES[name]}.")
+    parser = _action(actions, name, what, _method, more=f"Source: {SOURCES[name]}.")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help=IMAGE)
     parser.add_argument("--layer", metavar="L", help="layer of the unit (default: the last)")
     parser.add_argument(
@@ -181,25 +145,12 @@ def _add_method(actions: Any, name: str, what: str) -> None:
 
 def _add_synthesis(actions: Any) -> None:
     invert = _action(
-        actions,
-        "invert",
-        "reconstruct a picture from its features",
-        _invert,
-        "tiny_vgg photo.jpg -o inverted.png",
-        "tiny_vgg photo.jpg block3_conv2 --steps 500 -o inverted.png",
-        more="Source: Mahendran & Vedaldi 2015.",
+        actions, "invert", "reconstruct a picture from its features", _invert, more="Source: Mahendran & Vedaldi 2015."
     )
     invert.add_argument("image", metavar="IMAGE", help=IMAGE)
     invert.add_argument("layers", metavar="LAYER", nargs="*", help=LAYERS)
     invert.add_argument("--size", type=int, metavar="N", help="long side in pixels (default: that of the network)")
-    maximize = _action(
-        actions,
-        "maximize",
-        "synthesize pictures that maximize units",
-        _maximize,
-        "tiny_vgg block4_conv2 --units 3,5 -o maximized.png",
-        "tiny_vgg predictions --units cat,dog -o classes.png",
-    )
+    maximize = _action(actions, "maximize", "synthesize pictures that maximize units", _maximize)
     maximize.add_argument("layer", metavar="LAYER", help=LAYER)
     maximize.add_argument("--units", metavar="U,U,…", help="units, by number or class name (default: the first twelve)")
     maximize.add_argument("--size", type=int, metavar="N", help="side in pixels (default: that of the network)")
@@ -208,8 +159,6 @@ def _add_synthesis(actions: Any) -> None:
         "style",
         "reconstruct the style of a picture from ever more layers",
         _style,
-        "tiny_vgg painting.png -o styles.png",
-        "tiny_vgg painting.png --size 256 --steps 500 -o styles.png",
         more="Source: Gatys et al. 2015, figure 1.",
     )
     style.add_argument("image", metavar="IMAGE", help=IMAGE)

@@ -19,10 +19,7 @@ from the terminal or a pipe; `help` lists them."""
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
-        "step",
-        help="record a program and step through its operations",
-        description=DESCRIPTION,
-        examples=("minicnn step script.py", "minicnn step --page tape.html script.py"),
+        "step", help="record a program and step through its operations", description=DESCRIPTION
     )
     parser.add_argument("script", metavar="SCRIPT.py", help="program to run")
     given = parser.add_argument(

@@ -20,10 +20,6 @@ def add(commands: Any) -> None:
         help="train an image classifier from scratch",
         description="Train tiny_vgg on CIFAR-10. An interrupted run resumes with --resume and yields the same weights, "
         "bit for bit.",
-        examples=(
-            "minicnn train tiny_vgg --data cifar10-train.tar --test cifar10-test.tar",
-            "minicnn train tiny_vgg --data cifar10-train.tar --cycle 1 0.1 -o short.h5",
-        ),
     )
     parser.add_argument("network", choices=["tiny_vgg"], help="network to train")
     files = parser.add_argument_group("Input and output")

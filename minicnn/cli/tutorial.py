@@ -24,25 +24,18 @@ def add(commands: Any) -> None:
         "tutorial",
         help="read the lessons as files, notebooks or a site",
         description="Lessons: Python files in cells, which explain, run and check their own claims.",
-        examples=("minicnn tutorial list", "minicnn tutorial open 1"),
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
     which = "number of a lesson, its name, or part of it"
 
-    action = _action(
-        actions, "list", "list the lesson, figure, command and exercise of each lecture", show, "", "--json"
-    )
+    action = _action(actions, "list", "list the lesson, figure, command and exercise of each lecture", show)
     action.add_argument("--json", action="store_true", help="print JSON")
 
-    action = _action(
-        actions, "open", "copy a lesson into the current folder", open_lesson, "1", "triplets --to mine.py"
-    )
+    action = _action(actions, "open", "copy a lesson into the current folder", open_lesson)
     action.add_argument("name", metavar="NAME", help=which)
     action.add_argument("--to", metavar="FILE", help="file or folder to write (default: the current folder)")
 
-    action = _action(
-        actions, "notebook", "convert lessons to notebooks", notebook, "one_shot triplets", "1 --to notebooks --run"
-    )
+    action = _action(actions, "notebook", "convert lessons to notebooks", notebook)
     action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
     action.add_argument(
         "--to", default="minicnn-lessons", metavar="DIR", help="output folder (default: minicnn-lessons)"
@@ -51,7 +44,7 @@ def add(commands: Any) -> None:
         "--run", action="store_true", dest="execute", help="run the notebooks, so that they show their output"
     )
 
-    action = _action(actions, "html", "run lessons and build a site that works offline", html, "1 2", "--to site")
+    action = _action(actions, "html", "run lessons and build a site that works offline", html)
     action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not, {STATUSES}."
     action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
     action.add_argument(
@@ -59,13 +52,8 @@ def add(commands: Any) -> None:
     )
 
 
-def _action(actions: Any, name: str, what: str, run: Any, *examples: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        examples=[f"minicnn tutorial {name} {example}".strip() for example in examples],
-    )
+def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     parser.set_defaults(run=run)
     return parser
 

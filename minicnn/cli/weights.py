@@ -29,40 +29,23 @@ def add(commands: Any) -> None:
         "weights",
         help="list, fetch, inspect and convert trained weights",
         description="Trained weights: the catalogue, downloads, the contents of a file, and conversion.",
-        examples=("minicnn weights list", "minicnn weights inspect tiny_vgg"),
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
 
-    action = _action(actions, "list", "list the catalogue of weights", list_weights, "", "squeezenet")
+    action = _action(actions, "list", "list the catalogue of weights", list_weights)
     action.add_argument(
         "names", nargs="*", metavar="NAME", help="show all details of these (default: one line per entry)"
     )
 
-    action = _action(
-        actions, "fetch", "download and verify missing weights", fetch, "squeezenet", "dlib_face mtcnn --to weights"
-    )
+    action = _action(actions, "fetch", "download and verify missing weights", fetch)
     action.add_argument("names", nargs="+", metavar="NAME", help="name, as in minicnn weights list")
     action.add_argument("--to", metavar="DIR", help="folder to write, for example to carry to another machine")
 
     either = "HDF5 file, or name as in minicnn weights list"
-    action = _action(
-        actions,
-        "inspect",
-        "show the arrays of a file and the network that it fits",
-        inspect,
-        "tiny_vgg",
-        "net.h5 --json",
-    )
+    action = _action(actions, "inspect", "show the arrays of a file and the network that it fits", inspect)
     action.add_argument("weights", metavar="FILE|NAME", help=either)
 
-    action = _action(
-        actions,
-        "convert",
-        "convert weights to another layout or precision",
-        convert,
-        "net.h5 --layout keras -o for_keras.h5",
-        "tiny_vgg --dtype float16 -o half.h5",
-    )
+    action = _action(actions, "convert", "convert weights to another layout or precision", convert)
     action.add_argument("weights", metavar="FILE|NAME", help=either)
     action.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write")
     action.add_argument(
@@ -74,13 +57,8 @@ def add(commands: Any) -> None:
     paths.declare(action, reads="weights", writes="out")
 
 
-def _action(actions: Any, name: str, what: str, run: Any, *examples: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        examples=[f"minicnn weights {name} {example}".strip() for example in examples],
-    )
+def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     return parser
