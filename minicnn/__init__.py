@@ -1,7 +1,7 @@
-"""minicnn: a from-scratch autograd and convolution engine, and the two classics of applied ConvNets that run on it.
+"""minicnn: a from-scratch autograd and convolution engine, with face recognition and neural style transfer.
 
-`import minicnn` is quick: what takes time to load (style, models, hdf5, …) loads when it is first used. This is the one
-file that names minicnn.fast, which attaches the compiled kernels to the registry (backend.py).
+`import minicnn` is quick: large modules (style, models, hdf5, …) load at first use. Only this file names minicnn.fast,
+which attaches the compiled kernels to the registry (backend.py).
 """
 
 import importlib
@@ -32,7 +32,7 @@ except ImportError as problem:
 
 __version__ = "0.1.0"
 
-# Where the public names live that are not loaded at once.
+# The modules of public names that load at first use.
 _LATER = {
     "cache_info": "minicnn.resources",
     "clear_cache": "minicnn.resources",

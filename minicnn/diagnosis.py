@@ -1,4 +1,4 @@
-"""What works here and what does not, and why. Each check finds out by trying, and none stops the others."""
+"""Diagnosis of the installation. Each check tries its part, and a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from minicnn.text import one_line
 
 DEFAULT = "numba"
 KNOWN_BACKENDS = ("numpy", "numba", "cuda")
-MODULES = {"pillow": "PIL"}  # what a library is called when it is imported, where that is another name
+MODULES = {"pillow": "PIL"}  # import names that differ from the library's name
 
 
 def diagnose() -> dict[str, Any]:
-    """Everything there is to know, as plain data. `works`: whether the default backend does."""
+    """Return the diagnosis as plain data. `works` is True if the default backend works."""
     backends = [_backend(name) for name in KNOWN_BACKENDS]
     return {
         "works": next(b["works"] for b in backends if b["name"] == DEFAULT),
@@ -55,16 +55,16 @@ def diagnose() -> dict[str, Any]:
 
 
 def _try(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a check finds; where it fails, {"problem": why}."""
+    """Return the result of a check, or {"problem": reason} if it fails."""
     try:
         return check()
-    except Exception as problem:  # whatever it is, the others go on, and it is told
-        kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "  # ours say it all by themselves
+    except Exception as problem:  # report it and continue with the other checks
+        kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "  # InputErrors need no type
         return {"problem": one_line(f"{kind}{problem}", longest=1500)}
 
 
 def _library(name: str) -> dict[str, Any]:
-    """problem: why it cannot be imported, None where it can."""
+    """Return name, version, and problem: the reason why it cannot be imported, or None."""
 
     def load() -> dict[str, Any]:
         importlib.import_module(MODULES.get(name, name))
@@ -74,17 +74,17 @@ def _library(name: str) -> dict[str, Any]:
 
 
 def _blas() -> dict[str, Any]:
-    """held: whether every BLAS that runs our matrix products keeps to one thread while our own threads work."""
+    """Return the BLAS libraries. held: True if all can be limited to one thread while our threads work."""
     libraries = machine.blas_libraries()
     with backend.ask("hold_blas", otherwise=contextlib.nullcontext()):
         threads = [library["threads"] for library in machine.blas_libraries()]
     numpy_uses = machine.blas_of_numpy()
-    seen = bool(libraries) and "accelerate" not in numpy_uses.lower()  # Apple's has no switch
+    seen = bool(libraries) and "accelerate" not in numpy_uses.lower()  # Apple's cannot be limited
     return {"numpy_uses": numpy_uses, "libraries": libraries, "held": seen and set(threads) == {1}}
 
 
 def _backend(name: str) -> dict[str, Any]:
-    """Convolve, go back on it and form a Gram matrix, whose kernels call BLAS, and compare with what is written out."""
+    """Run a convolution, its gradient and a Gram matrix on a backend, and compare with NumPy."""
     start = time.perf_counter()
     found = _try(lambda: {"error": _error_of_convolution(name), **_missing(name)})
     why = found.get("problem") or ("" if found["error"] < 1e-4 else f"its results are wrong, by {found['error']:.1g}")
@@ -92,16 +92,16 @@ def _backend(name: str) -> dict[str, Any]:
 
 
 def _missing(name: str) -> dict[str, Any]:
-    """Return {"problem": why} where the definitions have computed in the place of a backend."""
+    """Return {"problem": reason} if the definitions replaced the kernels of a backend."""
     with backend.use_backend(name):
         why = backend.kernels_for(np.zeros(1, np.float32)).missing
     return {"problem": why} if why else {}
 
 
 def _error_of_convolution(name: str) -> float:
-    """The largest relative error of a convolution, of its gradient, and of the Gram matrix of its result.
+    """Return the largest relative error of a convolution, its gradient, and the Gram matrix of its result.
 
-    The gradient is held to the forward pass: a convolution is linear, so Σ dy · y = Σ dx · x.
+    The gradient is checked against the forward pass: a convolution is linear, so Σ dy · y = Σ dx · x.
     """
     random = np.random.default_rng(0)
     x, w = random.standard_normal((1, 12, 12, 8), np.float32), random.standard_normal((3, 3, 8, 8), np.float32)
@@ -122,7 +122,7 @@ def _error_of_convolution(name: str) -> float:
 
 
 def _compiled_kernels() -> dict[str, Any]:
-    """Where Numba keeps what it compiled, and how much of it is there already."""
+    """Return the folder of Numba's disk cache, and the number of kernels in it."""
     from numba import config
 
     kernels = list(compiled_kernels())
@@ -143,13 +143,13 @@ def _compiled_kernels() -> dict[str, Any]:
 
 
 def _index_file(kernel: Any) -> str:
-    """The pattern of the file in which Numba lists what it has compiled of a kernel: FILE.KERNEL-LINE.VERSION.nbi."""
+    """Return the pattern of a kernel's index in Numba's cache: FILE.KERNEL-LINE.VERSION.nbi."""
     function = kernel.py_func
     return f"{Path(inspect.getfile(function)).stem}.{function.__qualname__}-{function.__code__.co_firstlineno}.*.nbi"
 
 
 def _weights(row: zoo.Weights) -> dict[str, Any]:
-    """path: where the file lies, or None, and then why. link: where it can be had, None for what is shipped."""
+    """Return path, or problem if it is None, and link: the download, or None for shipped weights."""
 
     def find() -> dict[str, Any]:
         path = zoo.path(row.name)

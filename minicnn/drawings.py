@@ -1,4 +1,4 @@
-"""Figures of matplotlib as picture files, whatever their texts hold and whichever fonts there are."""
+"""Saving matplotlib figures as picture files, with text in any script."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def save(figure: Figure, path: images.PathLike) -> None:
-    """Write a figure as PNG, JPEG or WebP, by the suffix; all of it or nothing. Raises InputError."""
+    """Write a figure atomically as PNG, JPEG or WebP, by the suffix. Raise InputError for an invalid path."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # before it is known which fonts are needed
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the fonts are chosen later
         canvas.draw()
         for text in figure.findobj(Text):
             if fonts := _fonts_for(text.get_text()):
@@ -33,10 +33,10 @@ def save(figure: Figure, path: images.PathLike) -> None:
 
 
 def literal(text: str) -> str:
-    """Return the text as matplotlib is to draw it.
+    """Return the text, escaped for matplotlib.
 
-    Dollars, between which it would see mathematics, are escaped. Letters that no font on this machine has are spelt by
-    their numbers, as in \\u5f20.
+    Dollar signs are escaped, because matplotlib reads mathematics between them. Letters that no installed font has
+    are written by number, as in \\u5f20.
     """
     text = "\n".join(map(plain, text.split("\n"))).replace("$", r"\$")
     there = set().union(*(_letters(font) for font in _fonts_for(text).values()), _letters(_usual()))
@@ -45,24 +45,24 @@ def literal(text: str) -> str:
 
 
 def font_file(text: str) -> str:
-    """Return the file of a font that has the letters of a text, or the most usual one."""
+    """Return the file of a font that has the letters of a text, or the default one."""
     return next(iter(_fonts_for(text).values()), _usual())
 
 
 def _drawn(letter: str) -> bool:
-    """Return True if a letter needs a glyph, which only then is looked for: joiners have none."""
+    """Return True if a letter needs a glyph; joiners need none."""
     return ord(letter) > 127 and letter.isprintable()
 
 
 def _usual() -> str:
-    """Return the file of the font that texts have unless they are told."""
+    """Return the file of the default font."""
     from matplotlib import font_manager
 
     return font_manager.findfont(font_manager.FontProperties())
 
 
 def _fonts_for(text: str) -> dict[str, str]:
-    """Return {name: file} of the fonts that draw what the usual one does not have."""
+    """Return {name: file} of the fonts for letters that the default font lacks."""
     from matplotlib import font_manager
 
     found = {}
@@ -76,12 +76,12 @@ def _fonts_for(text: str) -> dict[str, str]:
 
 @cache
 def _letters(font: str) -> frozenset[int]:
-    """Return the numbers of the letters that a font has; none where it cannot be used, or draws only boxes for them."""
+    """Return the numbers of a font's letters; none if it is unusable or draws placeholder boxes only."""
     from matplotlib import font_manager
 
     try:
         opened = font_manager.get_font(font)
-        opened.set_size(10, 100)  # which a font of coloured pictures refuses
+        opened.set_size(10, 100)  # bitmap fonts raise here
         return frozenset(() if opened.family_name.startswith("Last Resort") else opened.get_charmap())
     except (OSError, RuntimeError):
         return frozenset()

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, not in the middle of a step, and never over somebody's work."""
+"""Atomic writes, delayed interrupts, and protection of existing files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from minicnn.errors import InputError, MissingFileError
 
 PACKAGE = Path(__file__).parent
 MISSING, CLOSED = "does not exist", "cannot be opened: Permission denied"
-MARK = "made by minicnn"  # in files that may be replaced without asking
-OLDER_MARK = b'{\n "versions": {\n  "minicnn": '  # how manifests begin
-MARKED = 2**16  # bytes at either end of a file in which the mark is looked for
+MARK = "made by minicnn"  # in files that may be replaced without --force
+OLDER_MARK = b'{\n "versions": {\n  "minicnn": '  # beginning of older manifests
+MARKED = 2**16  # bytes at either end of a file that are searched for the mark
 
 
 def material(name: str) -> Path:
-    """Return the folder "weights" or "tutorials". An installed package has it inside, a checkout next to it."""
+    """Return the folder "weights" or "tutorials": inside an installed package, or next to it in a checkout."""
     inside = PACKAGE / "shipped" / name
     return inside if os.path.isdir(inside) else PACKAGE.parent / name
 
@@ -50,13 +50,13 @@ def program(path: str) -> ModuleType:
 
 @contextmanager
 def replacing(path: Path, *, name: str | None = None, mode: int | None = None) -> Iterator[Path]:
-    """Yield a temporary file beside `path` to write to, and rename it to `path` when the block ends well.
+    """Yield a temporary file next to `path`, and rename it to `path` if the block does not raise.
 
-    A run that is killed leaves the old file or the new one, and a block that raises leaves the old one. name: of the
-    temporary file, if one that a killed run left is to be written over. mode: permissions of the new file; until it is
-    complete, only its owner may read it. Raises OSError.
+    A killed run leaves either the old or the new file; a block that raises leaves the old one. name: fixed name of the
+    temporary file, so that the leftover of a killed run is overwritten. mode: permissions of the new file; until it is
+    complete, only its owner may read it. Raise OSError.
     """
-    # In the same folder, because a rename is atomic only within one file system.
+    # Use the same folder: a rename is atomic only within a file system.
     beside = path.with_name(name or f".minicnn-{secrets.token_hex(8)}.part")
     try:
         beside.unlink(missing_ok=True)
@@ -72,17 +72,16 @@ def replacing(path: Path, *, name: str | None = None, mode: int | None = None) -
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Write a file, whole or not at all; text in UTF-8. Raises OSError."""
+    """Write a file atomically, text in UTF-8. Raise OSError."""
     with replacing(path) as beside:
-        # What was a byte in the name of a file, and no letter, is written by its number, which JSON reads back.
+        # Escape undecodable bytes of file names (surrogates) by number, which JSON reads back.
         beside.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 def unreadable(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
-    """Return why no regular file, or no folder, can be read at `path`, as "does not exist"; None if one can.
+    """Return None if a regular file, or a folder, can be read at `path`, or a reason such as "does not exist".
 
-    Unlike the methods of Path, it raises for no path at all: a folder may be closed, or a name longer than the system
-    allows.
+    Unlike the methods of Path, this never raises, not even if a parent folder is unreadable or the name is too long.
     """
     try:
         mode = os.stat(path).st_mode
@@ -92,16 +91,16 @@ def unreadable(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
         return f"cannot be opened: {getattr(problem, 'strerror', None) or problem}"
     if stat.S_ISDIR(mode) != folder:
         return "is a file" if folder else "is a folder"
-    if not folder and not stat.S_ISREG(mode):  # a pipe would keep us waiting for ever
+    if not folder and not stat.S_ISREG(mode):  # a pipe could block forever
         return "is not a regular file"
     return None if os.access(path, os.R_OK) else CLOSED
 
 
 def read_text(what: str, path: Path) -> str:
-    """Return the text of a file in UTF-8, with a byte order mark or without one. what: names it. Raises InputError."""
+    """Return the text of a UTF-8 file, without a byte order mark. what: its name in errors. Raise InputError."""
     try:
         return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:  # in UTF-16, say, as some editors save it
+    except UnicodeDecodeError as problem:  # for example UTF-16, as some editors save it
         raise InputError(f"{what} {str(path)!r} is not in UTF-8 ({problem.reason}); save it as UTF-8") from None
     except OSError as problem:
         raise InputError(f"{what} {str(path)!r} cannot be read ({problem.strerror})") from None
@@ -110,7 +109,7 @@ def read_text(what: str, path: Path) -> str:
 def check_folder(what: str, path: Path) -> None:
     """Raise InputError, or MissingFileError, unless a file can be written to `path`. what: names the argument.
 
-    Its folder must be there and let files be made, and what is at `path`, if anything is, must be a regular file.
+    Its folder must exist and be writable, and anything at `path` must be a regular file.
     """
     shown, folder = f"{what} {str(path)!r}", path.absolute().parent
     if (why := unreadable(folder, folder=True)) == MISSING:
@@ -124,7 +123,7 @@ def check_folder(what: str, path: Path) -> None:
 
 
 def bears_mark(path: Path) -> bool:
-    """Return True if minicnn has made the file, which then says so near its beginning or its end."""
+    """Return True if the file has the mark of minicnn near its beginning or end."""
     try:
         with open(path, "rb") as file:
             start = file.read(MARKED)
@@ -136,10 +135,9 @@ def bears_mark(path: Path) -> bool:
 
 
 def hand_out(text: str, name: str, to: str | os.PathLike[str] | None, *, command: str) -> Path:
-    """Write a file to work in, and return its path. to: NAME in the current folder by default; a folder; or a file.
+    """Write a file for the user to edit, and return its path. to: file or folder (default: NAME, here).
 
-    command: whose it is, for the errors. Never writes over another file, which may hold somebody's work. Raises
-    InputError.
+    command: name for error messages. Raise InputError rather than overwrite a file, which may hold somebody's work.
     """
     path = Path(to) if to is not None else Path()
     if os.path.isdir(path):
@@ -156,9 +154,9 @@ def hand_out(text: str, name: str, to: str | os.PathLike[str] | None, *, command
 
 @contextmanager
 def interrupts_wait() -> Iterator[list[int]]:
-    """Let Ctrl-C wait for the end of the step, so that no file holds half of one; a second Ctrl-C does not wait.
+    """Delay Ctrl-C until the end of the step, so that no file holds half of one; a second Ctrl-C is not delayed.
 
-    Yields a list, which holds the signal once Ctrl-C was pressed, and is empty before.
+    Yield a list that is empty until Ctrl-C is pressed, and then holds the signal.
     """
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals

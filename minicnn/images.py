@@ -1,8 +1,8 @@
 """Picture files to arrays and back: float (height, width, 3), red green blue, 0 black to 1 white.
 
-Values are in sRGB: those stored in the file, or, where it has a colour profile, what they mean by it. Files of 16 bits
-per channel are read as such. Every function of minicnn that takes a picture takes what `as_floats` does: floats in
-[0, 1], or uint8 from 0 to 255.
+Values are in sRGB: those stored in the file, converted if the file has a colour profile. Files of 16 bits per channel
+are read as such. Every function of minicnn that takes a picture accepts what `as_floats` does: floats in [0, 1], or
+uint8 from 0 to 255.
 """
 
 import io
@@ -30,7 +30,7 @@ from minicnn.text import file_size, one_line
 __all__ = ["as_bytes", "as_floats", "as_image", "load", "resample", "resize", "save"]
 suggest_names(__name__, __all__)
 
-# Pillow costs some 20 ms to import, so only the functions that need it pay.
+# Importing Pillow takes about 20 ms, so functions import it when they need it.
 if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
@@ -39,7 +39,7 @@ Picture: TypeAlias = npt.NDArray[np.float32]
 PathLike: TypeAlias = str | os.PathLike[str]
 Size: TypeAlias = int | tuple[int, int]
 
-# Named one by one because Pillow also opens formats that start other programs (EPS runs Ghostscript).
+# An explicit list, because Pillow also opens formats that start other programs (EPS runs Ghostscript).
 READABLE = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 EXPECTED_FILE = "expected a whole JPEG, PNG, WebP, BMP, GIF, TIFF or PPM file"
 # 4:4:4 (subsampling 0) keeps JPEG from halving the resolution of colour.
@@ -49,17 +49,17 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".webp": ("WEBP", {"quality": 95}),
 }
-LONGEST_SIDE = 16_384  # pixels; a square this large is already 3 GB, so more is a typing mistake
-SOFTWARE = 0x0131  # the EXIF tag that says what made the picture
-ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
-DETAILS = 0x8769  # the EXIF tag of a table of its own, with how the picture was taken
-TAKEN = 0x9003  # in that table: when
-KEPT = (0x010F, 0x0110, 0x013B, 0x8298)  # maker and model of the camera, artist, copyright; never where it was taken
-SIDEWAYS = (5, 6, 7, 8)  # its values where rows are columns
-MOST_PIXELS = 300_000_000  # telephones take pictures of 200 million
-MOST_UNPACKED = 1000  # bytes for each byte of the file: more is a file made to fill the memory, or a blank page
-HARMLESS = 2**25  # bytes that any file may unpack to
-LARGE = 2**25  # pixels from which on a picture is reduced before its pixels become floats
+LONGEST_SIDE = 16_384  # pixels; a square of this size takes 3 GB, so more is probably a typing mistake
+SOFTWARE = 0x0131  # EXIF tag of the program that wrote the picture
+ORIENTATION = 0x0112  # EXIF tag of the camera's orientation
+DETAILS = 0x8769  # EXIF tag of the nested table that describes the exposure
+TAKEN = 0x9003  # tag of the date, in that table
+KEPT = (0x010F, 0x0110, 0x013B, 0x8298)  # maker and model of the camera, artist, copyright; never the location
+SIDEWAYS = (5, 6, 7, 8)  # orientations that swap rows and columns
+MOST_PIXELS = 300_000_000  # phones take pictures of 200 million pixels
+MOST_UNPACKED = 1000  # bytes per byte of the file; more indicates a decompression bomb, or a blank page
+HARMLESS = 2**25  # bytes that every file may unpack to
+LARGE = 2**25  # pixels above which a picture is reduced before conversion to floats
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,22 @@ def load(path: PathLike, *, size: Size | None = None) -> Picture:
     """Read the picture at `path`, upright, in sRGB, over white where transparent: (height, width, 3) in [0, 1].
 
     `size` is the long side in pixels (aspect kept) or an exact (height, width).
-    Raises MissingFileError, or InputError for anything that is not a whole, sensibly sized picture.
+    Raise MissingFileError, or InputError if the file is not a complete picture of reasonable size.
     """
     _check_size(size, "load: size")
     return _read(path, "load: path", size)
 
 
 def metadata(path: PathLike) -> Metadata:
-    """Return camera, date, artist and copyright of a picture, and its colour profile, as far as its file names them.
+    """Return camera, date, artist, copyright and colour profile of a picture, as far as its file has them.
 
-    Raises MissingFileError, or InputError for no file that can be read.
+    Raise MissingFileError, or InputError if the file cannot be read.
     """
     text = _path_text(path, "metadata: path")
     _check_file(text, f"metadata: path {text!r}")
     found: dict[int, Any] = {}
     profile = None
-    with warnings.catch_warnings(), suppress(Exception), open(text, "rb") as file:  # what is damaged names nothing
+    with warnings.catch_warnings(), suppress(Exception), open(text, "rb") as file:  # skip damaged metadata
         warnings.simplefilter("ignore")
         picture = _opened(file)
         profile = picture.info.get("icc_profile")
@@ -102,17 +102,17 @@ def metadata(path: PathLike) -> Metadata:
 def save(
     path: PathLike, image: npt.NDArray[Any], *, marked: bool = True, depth: int = 8, metadata: Metadata | None = None
 ) -> None:
-    """Write `image` as PNG, JPEG or WebP, by the suffix of `path`; all of it or nothing.
+    """Write `image` atomically as PNG, JPEG or WebP, by the suffix of `path`.
 
-    `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional leading 1: floats, of
-    which those slightly outside [0, 1] are clipped, or uint8, written as they are. marked: say in its metadata that
-    minicnn has made it, so that it may be replaced. depth: bits per channel, 8, or 16 for PNG. metadata: to write with
-    it; colours are converted to its profile. Raises InputError.
+    `image` is (height, width, 3), or grey (height, width) or (height, width, 1), with an optional leading 1. Floats
+    slightly outside [0, 1] are clipped; uint8 is written as is. marked: record in the metadata that minicnn made the
+    file, so that it may be replaced. depth: bits per channel, 8, or 16 for PNG. metadata: to write into the file;
+    colours are converted to its profile. Raise InputError for an invalid picture or path.
     """
     from PIL import Image
 
     target = check_target(path, depth)
-    # Half a unit of slack: an optimiser's overshoot passes, a picture in [-1, 1] or [0, 255] does not.
+    # Tolerate 0.5: an optimizer's overshoot passes, a picture in [-1, 1] or [0, 255] does not.
     given = image if getattr(image, "dtype", None) == np.uint8 else as_floats(image, "save: image", slack=0.5)
     pixels = given[0] if given.ndim == 4 and given.shape[0] == 1 else given
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -147,13 +147,13 @@ def save(
 
 
 def _chunks(exif: "Image.Exif", profile: bytes | None) -> dict[bytes, bytes]:
-    """Return the chunks of a PNG file that say what its colours mean, sRGB unless told otherwise, and the EXIF data."""
+    """Return the PNG chunks of the colour profile, sRGB by default, and of the EXIF data."""
     colours = {b"iCCP": b"profile\0\0" + zlib.compress(profile)} if profile else {b"sRGB": b"\1"}
     return colours | ({b"eXIf": exif.tobytes().removeprefix(b"Exif\0\0")} if exif else {})
 
 
 def check_target(path: PathLike, depth: int = 8) -> Path:
-    """The Path that save() would write, refused now rather than after the work. Raises InputError."""
+    """Return the Path that save() would write. Raise InputError, before the work, if it cannot."""
     target = Path(_path_text(path, "save: path"))
     label = f"save: path {str(target)!r}"
     if target.suffix.lower() not in WRITERS:
@@ -165,15 +165,14 @@ def check_target(path: PathLike, depth: int = 8) -> Path:
 
 
 def scaled(picture: Any) -> Any:
-    """Return uint8 over 255 as float32, and any other array as it is."""
+    """Return uint8 divided by 255 as float32, and any other array unchanged."""
     return picture.astype(np.float32) / np.float32(255) if picture.dtype == np.uint8 else picture
 
 
 def as_floats(picture: Any, name: str, *, slack: float = np.inf) -> Picture:
-    """Return the numbers of a picture as float32: floats as they are, uint8 over 255. The rule for every argument that
-    is a picture.
+    """Return a picture as float32: floats unchanged, uint8 divided by 255. Every picture argument follows this rule.
 
-    name: opens every error message. slack: how far floats may leave [0, 1]. Raises InputError, also for NaN.
+    name: begins every error message. slack: tolerance around [0, 1]. Raise InputError for other values, also for NaN.
     """
     array = np.asarray(picture) if hasattr(picture, "__array__") and not isinstance(picture, np.generic) else None
     if array is None or array.dtype.kind == "O":
@@ -185,7 +184,7 @@ def as_floats(picture: Any, name: str, *, slack: float = np.inf) -> Picture:
         raise InputError(f"{name} has shape {array.shape}; expected at least one pixel")
     floats: Picture = scaled(array).astype(np.float32, copy=False)
     low, high = float(floats.min()), float(floats.max())
-    if not np.isfinite([low, high]).all():  # NaN anywhere makes both NaN
+    if not np.isfinite([low, high]).all():  # any NaN makes both NaN
         raise InputError(f"{name} holds NaN or infinity (it goes from {low} to {high}); expected floats in [0, 1]")
     if low < -slack or high > 1 + slack:
         hint = " (it looks like 0..255: divide by 255)" if high > 1.5 else ""
@@ -195,7 +194,7 @@ def as_floats(picture: Any, name: str, *, slack: float = np.inf) -> Picture:
 
 
 def as_bytes(picture: Any, name: str, *, slack: float = np.inf) -> npt.NDArray[np.uint8]:
-    """Return a picture in 8 bits, clipped to [0, 1]: uint8 as it is. Arguments and errors are those of `as_floats`."""
+    """Return a picture in 8 bits, clipped to [0, 1]; uint8 is unchanged. Arguments and errors as in `as_floats`."""
     if getattr(picture, "dtype", None) == np.uint8 and picture.size:
         return np.asarray(picture)
     return np.rint(np.clip(as_floats(picture, name, slack=slack), 0, 1) * 255).astype(np.uint8)
@@ -204,7 +203,7 @@ def as_bytes(picture: Any, name: str, *, slack: float = np.inf) -> npt.NDArray[n
 def as_image(value: Any, *, name: str, size: Size | None = None) -> Picture:
     """Return a new (height, width, 3) float32 picture from a path or from an array that already is one.
 
-    `name` opens every error message; `size` is as in `load`. Raises MissingFileError or InputError.
+    `name` begins every error message; `size` is as in `load`. Raise MissingFileError or InputError.
     """
     _check_size(size, f"{name} size")
     if isinstance(value, str | os.PathLike):
@@ -218,34 +217,34 @@ def as_image(value: Any, *, name: str, size: Size | None = None) -> Picture:
 def resize(image: npt.NDArray[Any], height: int, width: int) -> Picture:
     """Resample (h, w, channels), floats or uint8, to floats (height, width, channels), clipped to [0, 1].
 
-    Lanczos in floating point: no rounding to 8 bits on the way. Raises InputError.
+    Lanczos in floating point, without rounding to 8 bits. Raise InputError for an invalid size.
     """
     _check_size((height, width), "resize: (height, width)")
     image = as_floats(image, "resize: image")
     if image.ndim != 3:
         raise InputError(f"resize: image has shape {image.shape}; expected (height, width, channels)")
-    # Lanczos has negative lobes: beside a sharp edge it overshoots black and white.
+    # Lanczos has negative lobes, so it overshoots black and white next to a sharp edge.
     return np.clip(resample(image, int(height), int(width)), 0, 1)
 
 
 def resample(array: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.float32]:
-    """(h, w, channels) floats of any sign and size at (height, width, channels), by Lanczos, as they come out."""
+    """Resample (h, w, channels) floats of any range to (height, width, channels) by Lanczos, without clipping."""
     from PIL import Image
 
     planes = np.ascontiguousarray(np.moveaxis(array, 2, 0), dtype=np.float32)
-    shape = (width, height)  # Pillow counts across first
+    shape = (width, height)  # Pillow's order is (width, height)
     resized = [Image.fromarray(plane).resize(shape, Image.Resampling.LANCZOS) for plane in planes]
     return np.stack([np.asarray(plane) for plane in resized], axis=2)
 
 
 def _read(path: PathLike, name: str, size: Size | None) -> Picture:
-    """Decode a file at `size`; `name` and the path open the error messages."""
+    """Decode a file at `size`. `name` and the path begin the error messages."""
     text = _path_text(path, name)
     label = f"{name} {text!r}"
     stored = _check_file(text, label)
     from PIL import Image
 
-    # Pillow's warnings are about metadata, which cannot change the pixels, or about its own limit on them.
+    # Pillow's warnings concern metadata, which does not change the pixels, or its own size limit.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -255,31 +254,31 @@ def _read(path: PathLike, name: str, size: Size | None) -> Picture:
             raise
         except Image.UnidentifiedImageError as error:
             raise InputError(f"{label} is not recognised as a picture; {EXPECTED_FILE}") from error
-        except Exception as error:  # a decoder fed damaged bytes can fail in any way at all
+        except Exception as error:  # a decoder can fail in any way on damaged bytes
             raise InputError(f"{label} cannot be decoded ({one_line(error)}); {EXPECTED_FILE}") from error
 
 
 def _opened(file: IO[bytes]) -> "ImageFile":
-    """Open a picture as Image.open does, which refuses what telephones take and has no option to permit it."""
+    """Open a picture as Image.open does, without its size limit, which pictures of phones exceed."""
     from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (these two register themselves)
 
-    Image.preinit()  # the others
+    Image.preinit()  # the other formats
     start = file.read(16)
     for factory, accepts in (Image.OPEN[name] for name in READABLE if name in Image.OPEN):
         if accepts is None or accepts(start) is True:
             file.seek(0)
-            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # not this format after all
+            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # another format
                 return factory(file, "")
     raise Image.UnidentifiedImageError
 
 
 def _decoded(picture: "ImageFile", file: IO[bytes], stored: int, size: Size | None, label: str) -> Picture:
-    """Decode an open picture whose file has `stored` bytes; large ones no finer than twice the size asked for."""
+    """Decode an open picture whose file has `stored` bytes; large ones at no more than twice the requested size."""
     width, height = picture.size
     unpacked = width * height * len(picture.getbands())
     finest = 2 * int(np.max(size)) if size is not None and width * height > LARGE else 0
     if finest:
-        picture.draft(None, (finest, finest))  # a JPEG file is decoded at a half, a quarter or an eighth
+        picture.draft(None, (finest, finest))  # JPEG can be decoded at a half, a quarter or an eighth
     order = deep_pictures.order_of(picture)
     needed = picture.width * picture.height * (60 if order else 10 if finest else 22)  # bytes, at most
     check_pixels(width, height, needed, label)
@@ -311,9 +310,9 @@ def check_pixels(width: int, height: int, needed: int, label: str) -> None:
 
 
 def _colours(picture: "Image.Image", orientation: int, step: int, label: str) -> Picture:
-    """Pixels of any Pillow mode as (height, width, 3) in [0, 1], upright, transparency composited over white.
+    """Return the pixels of any Pillow mode as (height, width, 3) in [0, 1], upright, composited over white.
 
-    step: pixels in a row of which the mean is taken.
+    step: pixels per side that are averaged into one.
     """
     if picture.mode.startswith(("I", "F")):
         return _deep_grey(picture, orientation, label)
@@ -333,7 +332,7 @@ def _over_white(colours: np.ndarray, opacity: np.ndarray) -> Picture:
 
 
 def _deep_colours(values: np.ndarray | None, picture: "Image.Image", orientation: int, label: str) -> Picture:
-    """The same from 16 bits per channel: (height, width, channels), with or without opacity as the last."""
+    """Return the colours of 16 bits per channel: (height, width, channels), with or without opacity as the last."""
     if values is None:
         raise InputError(f"{label} has 16 bits per channel in {picture.mode}; expected RGB or grey, or 8 bits")
     values = _upright(values, orientation)
@@ -352,12 +351,12 @@ def _deep_colours(values: np.ndarray | None, picture: "Image.Image", orientation
 
 
 def _deep_grey(picture: "Image.Image", orientation: int, label: str) -> Picture:
-    """Grey of 16 bits or floats, which Pillow's own conversion to 8 bits would clip to white."""
+    """Return the pixels of 16-bit or float grey, which Pillow's conversion to 8 bits would clip to white."""
     white = 1 if picture.mode == "F" else WHITE
     values = _upright(np.asarray(picture), orientation).astype(np.float32)
-    if not (values.min() >= 0 and values.max() <= white):  # so written, NaN is refused too
+    if not (values.min() >= 0 and values.max() <= white):  # written so that NaN is refused
         raise InputError(f"{label} holds {values.min():g} to {values.max():g}; expected grey from 0 to {white}")
-    # PNG may name one grey value, the key, as transparent; no value equals the None of other files.
+    # PNG may mark one grey value, the key, as transparent; for other files the key is None, which equals no value.
     key = picture.info.get("transparency")
     grey = np.repeat((values / white)[:, :, np.newaxis], 3, axis=2)
     if picture.mode.startswith("I;16") and (profile := picture.info.get("icc_profile")):
@@ -366,15 +365,15 @@ def _deep_grey(picture: "Image.Image", orientation: int, label: str) -> Picture:
 
 
 def _orientation(picture: "Image.Image") -> int:
-    """How to turn the picture, 1 to 8 as EXIF counts; 1, upright, where the EXIF data is unreadable."""
+    """Return the EXIF orientation, 1 to 8, or 1 (upright) if the EXIF data is unreadable."""
     try:
         return picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # as for the decoders; damaged metadata must not cost a good picture
+    except Exception:  # damaged metadata must not make a good picture unreadable
         return 1
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo how the camera was held: every EXIF orientation is a transpose, then flips. Returns a view."""
+    """Return a view of the pixels turned upright. Every EXIF orientation is a transpose followed by flips."""
     if orientation in SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -385,7 +384,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _sides(height: int, width: int, size: Size) -> tuple[int, int]:
-    """What `size` (see `load`) makes of a height and a width; a very thin picture keeps at least one pixel."""
+    """Return (height, width) after resizing to `size`, as in `load`; each is at least one pixel."""
     if isinstance(size, tuple):
         return size
     scale = size / max(height, width)
@@ -393,7 +392,7 @@ def _sides(height: int, width: int, size: Size) -> tuple[int, int]:
 
 
 def _check_file(path: str, label: str) -> int:
-    """Return the bytes of a file that may be read."""
+    """Return the size of a readable file in bytes. Raise if it cannot be read."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -402,7 +401,7 @@ def _check_file(path: str, label: str) -> int:
         raise InputError(f"{label} cannot be opened ({one_line(error)}); {EXPECTED_FILE}") from error
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{label} is a directory; {EXPECTED_FILE}")
-    if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
+    if not stat.S_ISREG(status.st_mode):  # a pipe could block forever
         raise InputError(f"{label} is not a regular file; {EXPECTED_FILE}")
     if status.st_size == 0:
         raise InputError(f"{label} is empty; {EXPECTED_FILE}")

@@ -1,4 +1,4 @@
-"""What this machine is: processor, versions, BLAS and GPU. Everything here answers, whatever is missing."""
+"""Facts about this machine: processor, memory, versions, BLAS and GPUs. No function fails if something is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIBRARIES = ("numpy", "numba", "scipy", "h5py", "pillow", "matplotlib", "tqdm", 
 
 
 def processor() -> str:
-    """The processor's name, as the system tells it."""
+    """Return the processor's name, as the system reports it."""
     if sys.platform == "darwin":
         return _said_by("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
     listed = Path("/proc/cpuinfo")  # Linux has it
@@ -27,7 +27,7 @@ def processor() -> str:
 
 
 def instruction_sets() -> list[str]:
-    """The vector instructions that NumPy finds here, in NumPy's names."""
+    """Return the vector instruction sets that NumPy detects, by NumPy's names."""
     found = _numpy_configuration().get("SIMD Extensions", {})
     return [*found.get("baseline", []), *found.get("found", [])]
 
@@ -42,14 +42,14 @@ def multiplies_bfloat16() -> bool:
 
 
 def available_cores() -> int:
-    """Cores that this process may use; a container may grant fewer than the machine has."""
+    """Return the number of cores available to this process, which a container may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def processor_quota() -> float | None:
-    """How many cores' worth of time a Linux container (cgroup v2) may take; None where nothing limits it."""
+    """Return the CPU quota of a Linux container (cgroup v2) in cores, or None without a limit."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
         return int(quota) / int(period)
@@ -58,10 +58,10 @@ def processor_quota() -> float | None:
 
 
 def interpreter() -> str | None:
-    """Return the path of this Python's interpreter, to start a process with; None where there is none.
+    """Return the path of the Python interpreter, to start a process with; None if there is none.
 
-    Where an application embeds Python, or was frozen with it, sys.executable is the application, and to start that
-    opens it a second time. Then the interpreter that lies with Python's own files is meant.
+    In an application that embeds Python, sys.executable is the application, and starting it would open it twice. In
+    this case, return the interpreter among Python's own files.
     """
     own = Path(sys.executable or "")
     if not getattr(sys, "frozen", False) and (re.match("(python|pypy|graalpy)", own.name.lower()) or not own.exists()):
@@ -71,12 +71,12 @@ def interpreter() -> str | None:
 
 
 def load() -> float | None:
-    """How many threads wanted to run, as a mean over the last minute; None where the system does not tell."""
+    """Return the load average of the last minute, or None if the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def resident_memory() -> int | None:
-    """Bytes of memory that this process holds now; None where the system does not tell."""
+    """Return the resident memory of this process in bytes, or None if the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])  # Linux has it
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -86,7 +86,7 @@ def resident_memory() -> int | None:
 
 
 def available_memory() -> int | None:
-    """Bytes that programs may still take without the system swapping or ending one; None where it does not tell."""
+    """Return the available memory in bytes, or None if the system does not report it."""
     found = [bytes_ for bytes_ in (_available_in_system(), _left_in_container()) if bytes_ is not None]
     return min(found, default=None)
 
@@ -114,7 +114,7 @@ def _available_in_windows() -> int | None:
     import ctypes
 
     class Status(ctypes.Structure):
-        """MEMORYSTATUSEX."""
+        """Windows' MEMORYSTATUSEX."""
 
         _fields_ = (
             ("length", ctypes.c_ulong),
@@ -128,7 +128,7 @@ def _available_in_windows() -> int | None:
 
 
 def _left_in_container() -> int | None:
-    """What a Linux container (cgroup v2) may still take; files it has read can be dropped again."""
+    """Return the bytes left to a Linux container (cgroup v2), counting cached files as free; None without a limit."""
     group = Path("/sys/fs/cgroup")
     try:
         limit, used = (int((group / name).read_text(encoding="utf-8")) for name in ("memory.max", "memory.current"))
@@ -139,7 +139,7 @@ def _left_in_container() -> int | None:
 
 
 def version(library: str) -> str | None:
-    """The version of an installed library, without importing it; None where it is not installed."""
+    """Return the version of a library without importing it, or None if it is not installed."""
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
@@ -147,12 +147,12 @@ def version(library: str) -> str | None:
 
 
 def blas_of_numpy() -> str:
-    """The BLAS that NumPy was built with: scipy-openblas, mkl, accelerate, …"""
+    """Return the BLAS that NumPy was built with: scipy-openblas, mkl, accelerate, …"""
     return _numpy_configuration().get("Build Dependencies", {}).get("blas", {}).get("name", "unknown")
 
 
 def blas_libraries() -> list[dict[str, Any]]:
-    """The BLAS libraries in this process that threadpoolctl can hold: name, version, architecture, threads, file."""
+    """Return the BLAS libraries that threadpoolctl controls: name, version, architecture, threads and file of each."""
     import scipy.linalg.cython_blas  # noqa: F401  (the BLAS that compiled kernels call)
     from threadpoolctl import threadpool_info
 
@@ -170,13 +170,13 @@ def blas_libraries() -> list[dict[str, Any]]:
 
 
 def nvidia_gpus() -> list[str]:
-    """Name, driver and memory of each NVIDIA GPU; empty where no driver answers."""
+    """Return name, driver and memory of each NVIDIA GPU; empty without a driver."""
     said = _said_by("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
     return [line.strip() for line in said.splitlines() if line.strip()]
 
 
 def describe() -> dict[str, Any]:
-    """The machine as plain data, for a file that will be read elsewhere."""
+    """Return the machine as plain data, to be saved in a file."""
     return {
         "processor": processor(),
         "instruction_sets": instruction_sets(),
@@ -192,12 +192,12 @@ def _numpy_configuration() -> dict[str, Any]:
 
     try:
         return np.show_config(mode="dicts") or {}  # type: ignore[return-value]
-    except Exception:  # NumPy promises no stable form; whatever is odd about it is no reason to stop
+    except Exception:  # NumPy does not promise a stable format
         return {}
 
 
 def _said_by(*command: str) -> str:
-    """What a program prints; nothing where it is missing, fails, or does not answer."""
+    """Return the output of a program, or an empty string if it is missing, fails or does not answer."""
     path = shutil.which(command[0])
     if path is None:
         return ""

@@ -1,4 +1,4 @@
-"""Every row of every room, checked on every backend: what `minicnn gradcheck` does."""
+"""Gradient checks of all operations on all backends, as in `minicnn gradcheck`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ ROOMS = {"": cases.CASES, "faces.": faces_cases.CASES, "style.": style_cases.CAS
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a room's table: its name, as "conv-2d" or "faces.distance-l2", and its op's, as "conv"."""
+    """One row of a table of cases, named as "conv-2d" or "faces.distance-l2"."""
 
     name: str
     case: OpCase
 
     @property
     def op(self) -> str:
+        """The name of the operation, such as "conv"."""
         return self.case.op
 
     def function(self) -> Callable[..., Any]:
-        """The op with the row's arguments; its parameters are the op's, so that a report can call them by name."""
+        """Return the op with the row's arguments and the op's signature, so that a report can name its inputs."""
 
         def checked(*inputs: Any) -> Any:
             return self.case.function(*inputs)
@@ -47,8 +48,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row on one backend. verdict: "passed", "FAILED" or "inconclusive"; worst: max |analytic − numeric| /
-    max |numeric| of the input where that is largest; report: the lines of gradcheck, where it did not pass.
+    """The result of one row on one backend.
+
+    verdict: "passed", "FAILED" or "inconclusive". worst: largest max |analytic − numeric| / max |numeric| of all
+    inputs. report: the text of gradcheck, if the row did not pass.
     """
 
     row: str
@@ -62,7 +65,7 @@ class Outcome:
 
 
 def rows(names: Sequence[str] = ()) -> list[Row]:
-    """The rows of these ops, or of these names; all of them when there is none. Errors: a name that nothing has."""
+    """Return the rows with these names or of these ops; all rows by default. Raise InputError for an unknown name."""
     everything = [Row(f"{room}{case}", case) for room, cases in ROOMS.items() for case in cases]
     chosen = []
     for name in names:
@@ -78,7 +81,10 @@ def rows(names: Sequence[str] = ()) -> list[Row]:
 
 
 def backends(names: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
-    """(those that work here, why others do not). Errors: one that was asked for does not."""
+    """Return the backends that work here, and {name: reason} of the others.
+
+    Raise InputError if a requested one does not work.
+    """
     working, missing = [], {}
     for name in names or (*backend.backends(), "cuda"):
         try:
@@ -92,9 +98,9 @@ def backends(names: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
 
 
 def survey(chosen: Sequence[Row], on: Sequence[str], *, seeds: int = 1) -> Iterator[list[Outcome]]:
-    """For each row its outcome on each backend, as soon as they are known.
+    """Yield the outcomes of each row, one per backend.
 
-    seeds: so many draws of its inputs are checked, and the worst of them is told.
+    seeds: number of random inputs per row; the worst outcome is reported.
     """
     check_count("gradcheck: seeds", seeds)
     for row in chosen:
@@ -110,7 +116,7 @@ def _outcome(row: Row, backend: str, seed: int) -> Outcome:
         try:
             report = gradcheck(row.function(), list(row.case.draw(np.random.default_rng(seed))), seed=seed)
         except GradcheckError as failure:
-            if not isinstance(failure.report, GradcheckReport):  # two results for one input, and the like
+            if not isinstance(failure.report, GradcheckReport):  # for example if the function is not deterministic
                 return Outcome(row.name, row.op, backend, "FAILED", 0, np.inf, (), str(failure))
             report = failure.report
     return Outcome(

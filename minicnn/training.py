@@ -1,6 +1,7 @@
-"""Training: steps, schedule, augmentation, checkpoints; and a classifier trained by them. Every random number is a
-function of seed and step, so a run that was killed and resumed ends with the same weights, bit for bit, as one that was
-not.
+"""Training: steps, schedule, augmentation, checkpoints, and a classifier.
+
+Every random number is a function of seed and step, so a resumed run ends with the same weights, bit for bit, as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ suggest_names(__name__, __all__)
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What decides the result.
+    """The settings that determine the result.
 
-    cycles: (epochs, peak rate) of each. In a cycle the rate rises from zero to its peak and falls back (Smith 2018); a
-    second, lower one goes on from where the first settled (Loshchilov & Hutter 2017). warm_up: the part that rises.
-    smoothing: of the labels, see ops.cross_entropy. shift: how far pictures are moved, in pixels.
+    cycles: (epochs, peak learning rate) of each cycle. The rate rises from zero to its peak and falls back (Smith
+    2018); a second, lower cycle continues from there (Loshchilov & Hutter 2017). warm_up: rising fraction of a cycle.
+    smoothing: label smoothing, see ops.cross_entropy. shift: largest shift of a picture in pixels.
     """
 
     cycles: tuple[tuple[int, float], ...] = ((18, 0.1),)
@@ -57,11 +58,11 @@ class TrainingPlan:
 
     @property
     def epochs(self) -> int:
-        """Passes over the data, of all cycles."""
+        """The number of epochs of all cycles."""
         return sum(epochs for epochs, _ in self.cycles)
 
     def rate(self, step: int, batches: int) -> float:
-        """The learning rate of a step, where an epoch has so many batches: straight up, then straight down to zero."""
+        """Return the learning rate of a step. batches: batches per epoch."""
         for epochs, peak in self.cycles:
             length = epochs * batches
             if step < length:
@@ -71,15 +72,16 @@ class TrainingPlan:
 
 
 def rising_and_falling(step: int, length: int, warm_up: float) -> float:
-    """A part of the peak rate for each of `length` steps: straight up during the part `warm_up` of them, straight down
-    to zero during the others (Smith 2018).
+    """Return the learning rate of a step, as a fraction of its peak.
+
+    It rises linearly during the fraction `warm_up` of `length` steps, and then falls linearly to zero (Smith 2018).
     """
     up = warm_up * length
     return min((step + 1) / max(up, 1), (length - step) / max(length - up, 1))
 
 
 class Step(NamedTuple):
-    """One step as `take_steps` wants it: what is to be made smaller, at which rate, and what the progress bar says."""
+    """One step for `take_steps`: the loss, the learning rate, and the values for the progress bar."""
 
     loss: Tensor
     rate: float
@@ -100,11 +102,11 @@ def train_classifier(
 ) -> None:
     """Train `model` in place with SGD, Nesterov momentum and softmax cross-entropy.
 
-    images: (N, H, W, 3), uint8 or floats in [0, 1]; labels: (N,) integers. checkpoint: a file that is replaced every
-    `checkpoint_every` steps; with resume=True the run goes on from it. Ctrl-C finishes the step, writes it and stops.
+    images: (N, H, W, 3), uint8 or floats in [0, 1]; labels: (N,) integers. checkpoint: file written every
+    `checkpoint_every` steps; resume=True continues from it. Ctrl-C finishes the step, writes the checkpoint and stops.
     """
     optimizer = optim.SGD(model.parameters(), momentum=plan.momentum, weight_decay=plan.weight_decay, nesterov=True)
-    batches = len(images) // plan.batch_size  # the few left over change with every shuffle
+    batches = len(images) // plan.batch_size  # drop the last, incomplete batch; a shuffle changes its pictures
     if batches == 0:
         raise InputError(f"train: batch_size is {plan.batch_size}; expected at most the {len(images)} pictures given")
 
@@ -141,10 +143,11 @@ def take_steps(
     checkpoint_every: int = 100,
     progress: bool = True,
 ) -> None:
-    """Train `model`, everything that learns in it, by step(0), step(1), … step(steps - 1); then it is in evaluation.
+    """Train `model` by step(0), step(1), … step(steps - 1), and leave it in evaluation mode.
 
-    plan: a dataclass of numbers and texts that, with the step's number, decides all that step() does. checkpoint,
-    resume, checkpoint_every: as of `train_classifier`. Ctrl-C finishes the step, writes the checkpoint and stops.
+    plan: a dataclass of numbers and strings that, with the number of the step, determines what step() does.
+    checkpoint, resume, checkpoint_every: as in `train_classifier`. Ctrl-C finishes the step, writes the checkpoint
+    and stops.
     """
     done = _load_checkpoint(checkpoint, model, optimizer, plan) if resume else 0
     model.train()
@@ -162,7 +165,7 @@ def take_steps(
             optimizer.step()
             done = number + 1
             shown = {"loss": loss, **now.shown}
-            before = smooth if smooth.keys() == shown.keys() else shown  # another phase begins anew
+            before = smooth if smooth.keys() == shown.keys() else shown  # restart the average in another phase
             smooth = {name: 0.98 * before[name] + 0.02 * value for name, value in shown.items()}
             bar.update()
             bar.set_description(now.title, refresh=False)
@@ -175,7 +178,10 @@ def take_steps(
 
 
 def augment(images: np.ndarray, shift: int, random: np.random.Generator) -> np.ndarray:
-    """Mirror half of the pictures and move each by up to `shift` pixels over its mirrored border. float32 in [0, 1]."""
+    """Return the pictures as float32 in [0, 1], half of them mirrored, each shifted by up to `shift` pixels.
+
+    Borders are filled by reflection.
+    """
     n, height, width, _ = images.shape
     padded = np.pad(images, [(0, 0), (shift, shift), (shift, shift), (0, 0)], mode="reflect")
     padded = np.where(random.random((n, 1, 1, 1)) < 0.5, padded[:, :, ::-1], padded)
@@ -187,7 +193,7 @@ def augment(images: np.ndarray, shift: int, random: np.random.Generator) -> np.n
 
 
 def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 250) -> float:
-    """The fraction of pictures whose largest logit is their label's."""
+    """Return the fraction of pictures whose largest logit is that of their label."""
     right = 0
     model.eval()
     with no_grad():
@@ -201,7 +207,7 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any, step: int) -> None:
-    """Write everything that the next step depends on. The file is complete or absent: written beside, then renamed."""
+    """Write everything that the next step depends on, atomically."""
     arrays = {name: devices.to_host(array) for name, array in _state(model, optimizer).items()}
     arrays["plan"] = np.frombuffer(_fingerprint(plan), np.uint8)
     arrays["step"] = np.asarray(step)
@@ -210,7 +216,7 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, pl
 
 
 def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, plan: Any) -> int:
-    """Put the checkpoint's state into model and optimizer; returns the number of steps that it has behind it."""
+    """Load a checkpoint into model and optimizer. Return the number of completed steps."""
     if why := unreadable(path):
         raise MissingFileError(f"resume: no checkpoint {str(path)!r} (it {why}); start without --resume")
     try:

@@ -1,7 +1,7 @@
-"""What a class will ask of the compiled kernels, asked once before it: everything, on inputs as small as can be.
+"""Compile every kernel ahead of time, by running all operations on tiny inputs.
 
-A kernel is compiled when it first meets a kind of argument: float32 or float64, arrays that may be written to or not.
-So a list of kernels will not do; the operations are rehearsed, and then the work that joins them.
+A kernel is compiled per argument type: float32 or float64, writeable or read-only arrays. So calling each kernel once
+is not enough; the operations run, and then the applications that combine them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from minicnn.tensor import Tensor
 
 
 class Scene(NamedTuple):
-    """title: what is rehearsed. play(): does it."""
+    """A part of the warm-up. title: its name. play(): runs it."""
 
     title: str
     play: Callable[[], object]
 
 
 def scenes() -> list[Scene]:
-    """All of them. They need the default backend and no weights but the shipped ones."""
+    """Return all scenes. They need the default backend and the shipped weights only."""
     return [
         Scene("operations in float64", partial(_operations, np.float64)),
         Scene("operations in float32", partial(_operations, np.float32)),
@@ -58,7 +58,7 @@ STYLES: dict[str, dict] = {
     "gradient descent": {"optimizer": "gd"},
     "preset course": {"preset": "course"},
 }
-# The larger ones ask nothing of the kernels that these do not.
+# The larger models use no other kernels than these.
 NETWORKS: dict[str, Callable[[], Network]] = {
     "tiny_vgg": models.tiny_vgg,
     "tiny_facenet": models.tiny_facenet,
@@ -68,7 +68,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 
 
 def _operations(dtype: type[np.floating]) -> None:
-    """Every row of every room, forward and backward, with inputs that may be written to and that may not."""
+    """Run every row of the gradient checks, forward and backward, with writeable and with read-only inputs."""
     for case in (*cases.CASES, *faces_cases.CASES, *style_cases.CASES):
         for frozen in (False, True):
             _operation(case, dtype, frozen)
@@ -87,7 +87,7 @@ def _operation(case: OpCase, dtype: type[np.floating], frozen: bool) -> None:
 
 
 def _sums() -> None:
-    """Where a large result is used twice, a kernel adds what comes back."""
+    """Run the kernel that adds the gradients of a large result that is used twice."""
     for dtype in (np.float32, np.float64):
         x = Tensor(np.zeros((512, 512), dtype), requires_grad=True)
         y = ops.relu(x)
@@ -105,7 +105,7 @@ def _batch(model: Network, count: int) -> np.ndarray:
 
 
 def _see(build: Callable[[], Network]) -> None:
-    """One picture, and two; frozen, as many are encoded, and with a gradient to the picture."""
+    """Run a network on one and two pictures, frozen, and with a gradient to the picture."""
     model = build()
     model.eval()
     for count in (1, 2):
@@ -149,7 +149,7 @@ def _pictures() -> None:
 
 
 def _find() -> None:
-    """What finding faces is made of: three networks, and windows that are cut out and resized."""
+    """Run face detection: its three networks, and the resized crops."""
     from minicnn.faces.detection import crops
 
     model = models.mtcnn(None)
@@ -164,10 +164,10 @@ def _find() -> None:
 def _draw() -> None:
     from minicnn.datasets.synthetic_faces import Population
 
-    Population(size=32).pictures(6, 1)  # with and without glasses, which are drawn by themselves
+    Population(size=32).pictures(6, 1)  # with and without glasses, which have kernels of their own
 
 
 def compiled() -> tuple[int, int]:
-    """(kernels that have been compiled or read from the disk in this process, how often one had to be compiled)."""
+    """Return the number of kernels loaded in this process, and the number of compilations."""
     kernels = list(compiled_kernels())
     return sum(bool(kernel.signatures) for kernel in kernels), sum(sum(k.stats.cache_misses.values()) for k in kernels)

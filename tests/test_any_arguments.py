@@ -95,8 +95,8 @@ def template(tmp_path_factory):
 PICTURES = ("a.png", "b.jpg", "c.webp", "people/Ada/0.png", "people/Bo/1.png", "cut.png", "empty.png", "nowhere.png")
 NETWORKS = ("tiny_vgg", "tiny_facenet", "w.h5", "cut.h5", "g.h5")
 FITTING = {  # by the metavar: what makes sense at least now and then
-    **dict.fromkeys(("IMAGE", "CONTENT", "STYLE", "WORDS"), PICTURES),
-    **dict.fromkeys(("NAME|FILE", "FILE|NAME", "NAME|PATH"), NETWORKS),
+    **dict.fromkeys(("IMAGE", "CONTENT", "STYLE", "INPUT"), PICTURES),
+    **dict.fromkeys(("NAME|FILE", "FILE|NAME"), NETWORKS),
     **dict.fromkeys(("OUT", "PICTURE"), ("new.png", "new.jpg", "new.h5", "a.png", "no/x.png", "folder.png")),
     **dict.fromkeys(("DIR", "SOURCE", "DIR|TAR"), ("people", ".", "g.h5", "nowhere")),
     **dict.fromkeys(("LAYER", "L"), ("block1_conv1", "block2_conv1", "conv1", "embedding")),

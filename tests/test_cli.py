@@ -170,7 +170,7 @@ def test_weights_lists_everything_about_one(capsys):
         row = zoo.find(name)
         for fact in (row.call, row.link, row.licence, row.accuracy, row.preprocessing, row.md5 or "none is published"):
             assert fact in said
-    assert said.count("by those who published it; not repeated here") == said.count("at hand") == 2
+    assert said.count("by the publisher; not reproduced here") == said.count("at hand") == 2
     assert main(["weights", "list", "--json"]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == [row.name for row in zoo.catalog()]
 
@@ -297,4 +297,4 @@ def test_a_command_says_what_it_lacks(command, missing, capsys):
 
 def test_without_a_command_there_is_help(capsys):
     assert main([]) == 0
-    assert capsys.readouterr().out.startswith("usage: minicnn [-h]")
+    assert capsys.readouterr().out.startswith("Usage: minicnn [-h]")

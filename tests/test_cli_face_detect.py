@@ -123,8 +123,8 @@ def test_pictures_without_a_face_are_left_out_and_counted(here, capsys):
     out, err = capsys.readouterr()
     assert "2 people, 6 pictures, 6 + 9 pairs" in out
     assert err.splitlines() == [
-        "note: 6 pictures hold several faces; the one in the middle was taken; --face chooses another",
-        "note: 1 picture without a face was left out; --face none takes the middle",
+        "note: 6 pictures hold several faces; the most central was taken; --face chooses another",
+        "note: 1 picture without a face was skipped; --face none crops the centre",
     ]
     assert face("calibrate", "people", "--weights", "encoder.h5", "--eer", "--face", "none") == 0
     out, err = capsys.readouterr()

@@ -241,7 +241,7 @@ def test_notes_stand_on_standard_error(capsys):
     outcome.note_passed_over("folder", "")
     outcome.print_json({"name": "é"})
     seen = capsys.readouterr()
-    assert seen.err == "note: a�b\nnote: folder: passed over, for minicnn does not read it: 2 .heic\n"
+    assert seen.err == "note: a�b\nnote: folder: skipped unsupported files: 2 .heic\n"
     assert seen.out == '{\n "name": "\\u00e9"\n}\n'
 
 
@@ -324,20 +324,20 @@ libraries   a 1, b 1, c 1, d 1
             e 1
             numba is not installed: halted
             scipy 2: broken
-            PyTorch 2.0, to compare with
+            PyTorch 2.0, for comparison
 processor   A Fast One
-            4 of 8 cores for this process, limited to the time of 2.5
+            4 of 8 cores for this process, CPU quota 2.5
             AVX
 BLAS        openblas Zen, 4 threads (libblas.so)
-            can be held to one thread, as the kernels want it
-backends    numpy works; the first convolution took 0.2 s
+            can be limited to one thread, as the kernels require
+backends    numpy works; first convolution in 0.2 s
             cuda  no: no GPU
-GPU         none: no NVIDIA driver answers
+GPU         none: no NVIDIA driver found
 kernels     3 of 5 compiled, 2.0 MB in /c
 weights     tiny: 5.0 kB, /w/tiny.h5
             lost: no lost.h5
-            looked for in /w
-            1 more can be had: minicnn weights list
+            searched /w
+            1 more available: minicnn weights list
 result      minicnn works here
 """
 
@@ -355,32 +355,29 @@ def test_a_diagnosis_in_full(monkeypatch, capsys):
     ("changes", "status", "lines"),
     [
         ({"works": False}, 1, ["result      minicnn's default backend does not work here"]),
-        ({"pytorch": None}, 0, ["            no PyTorch, which only bench wants"]),
+        ({"pytorch": None}, 0, ["            no PyTorch; only bench uses it"]),
         ({"gpus": ["A", "B"]}, 0, ["GPU         A", "            B"]),
         ({"blas": {"problem": "lost"}}, 0, ["BLAS        lost"]),
         (
             {"blas": {**FOUND["blas"], "held": False}},
             0,
-            ["            NumPy's mkl cannot be held to one thread: results may differ in their last bits"],
+            ["            NumPy's mkl cannot be limited to one thread: results may differ in the last bits"],
         ),
         ({"compiled_kernels": {"problem": "lost"}}, 0, ["kernels     lost"]),
         (
             {"compiled_kernels": {**FOUND["compiled_kernels"], "lasting": False, "writable": False}},
             0,
-            [
-                "            kept until this process ends: no lasting folder can be written to; name one in "
-                "NUMBA_CACHE_DIR"
-            ],
+            ["            not kept after this process: no permanent folder is writable; set NUMBA_CACHE_DIR to one"],
         ),
         (
             {"compiled_kernels": {**FOUND["compiled_kernels"], "writable": False}},
             0,
-            ["            that folder cannot be written to"],
+            ["            this folder is not writable"],
         ),
         (
             {"processor": {**FOUND["processor"], "quota": None, "instruction_sets": []}},
             0,
-            ["            4 of 8 cores for this process", "            NumPy does not tell its instruction sets"],
+            ["            4 of 8 cores for this process", "            instruction sets unknown to NumPy"],
         ),
     ],
 )
@@ -428,7 +425,7 @@ def test_what_is_said_of_a_picture(capsys, totals, steps, fall):
     manifest = {"notes": ["known", "new"], "interrupted": not totals}
     job = SimpleNamespace(notes=["known"], model=SimpleNamespace(card=SimpleNamespace(name="toy")))
     style._say(Path("out.png"), job, SimpleNamespace(manifest=manifest, history=history))
-    left = "" if totals else "interrupted: the same command with --resume goes on from here\n"
+    left = "" if totals else "interrupted: the same command with --resume continues from here\n"
     assert capsys.readouterr().out == f"note: new\n{left}out.png: toy, {fall}\n"
 
 
@@ -528,10 +525,10 @@ def test_which_of_several_faces_counts_is_said(capsys):
         (0, 0, 9, False, "largest", []),
         (1, 0, 3, True, "largest", []),
         (1, 0, 4, True, "largest", ["1 picture holds several faces; the largest was taken"]),
-        (2, 0, 4, True, "centre", ["2 pictures hold several faces; the one in the middle was taken"]),
+        (2, 0, 4, True, "centre", ["2 pictures hold several faces; the most central was taken"]),
         (2, 0, 4, True, 2, ["2 pictures hold several faces; that of --face was taken"]),
-        (0, 1, 1, False, "largest", ["1 picture without a face was left out"]),
-        (0, 2, 1, False, "largest", ["2 pictures without a face were left out"]),
+        (0, 1, 1, False, "largest", ["1 picture without a face was skipped"]),
+        (0, 2, 1, False, "largest", ["2 pictures without a face were skipped"]),
         (0, 2, 1, True, "largest", []),
     ],
 )
@@ -696,7 +693,7 @@ def test_weights_that_were_fetched_for_another_machine(monkeypatch, tmp_path, ca
         "  SHA-256       abc",
         "  verified      by its checksum",
     ]
-    last = "On the other machine, let MINICNN_WEIGHTS name the folder that these files lie in."
+    last = "On the other machine, set MINICNN_WEIGHTS to the folder of these files."
     assert last not in lines
     assert main(["weights", "fetch", "tiny_vgg", "--to", "there"]) == 0
     assert capsys.readouterr().out.splitlines() == [*lines, last]

@@ -92,7 +92,7 @@ def test_a_check_that_fails_is_told_and_the_others_go_on(monkeypatch, capsys, tm
 def test_a_blas_that_cannot_be_held_is_told(monkeypatch, capsys):
     monkeypatch.setattr(machine, "blas_of_numpy", lambda: "accelerate")
     assert main(["doctor"]) == 0
-    assert "cannot be held to one thread" in capsys.readouterr().out
+    assert "cannot be limited to one thread" in capsys.readouterr().out
 
 
 def test_a_gpu_is_told(monkeypatch, capsys):

@@ -144,7 +144,7 @@ def test_what_a_folder_holds_besides_is_counted_in_one_line(capsys):
     Path("people/Bo/older").mkdir()
     for words in (["face", "enroll", "g.h5", "people", "--drawn"], ["face", "calibrate", "people", "--eer", "--drawn"]):
         main(words)
-        notes = [line for line in told(capsys)[2] if "passed over" in line]
+        notes = [line for line in told(capsys)[2] if "skipped unsupported files" in line]
         assert len(notes) == 1 and notes[0].endswith(": 2 .heic, 1 .avif, 1 folder")
     assert main(["see", "map", "tiny_facenet", "--images", "people", "-o", "c.png"]) == 0
     assert [line for line in told(capsys)[2] if line.endswith(": 2 .heic, 1 .avif")]

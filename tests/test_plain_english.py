@@ -7,22 +7,6 @@ from pathlib import Path
 import minicnn
 
 PACKAGE = Path(minicnn.__file__).parent
-CORE = (
-    "errors.py",
-    "devices.py",
-    "interchange.py",
-    "methods.py",
-    "graph.py",
-    "operation.py",
-    "tensor.py",
-    "backend.py",
-)
-ROOMS = (
-    *CORE,
-    *("kernels", "ops", "nn", "optim"),
-    *("tape", "gradients", "visualize", "datasets", "bench", "lessons", "demonstration"),
-    *("faces", "style", "hdf5", "zoo", "models"),
-)
 NO_VERB = re.compile(r"(What|How|Whether|Where|Who|Whom|Whose|Which|When|Why|The|An?)\b")
 
 
@@ -39,13 +23,9 @@ def functions_without_verb(source):
 
 
 def test_docstrings_of_functions_begin_with_a_verb():
-    found = []
-    for room in ROOMS:
-        place = PACKAGE / room
-        sources = sorted(place.rglob("*.py")) if place.is_dir() else [place]
-        assert sources and all(source.is_file() for source in sources), room
-        for source in sources:
-            found += [(str(source), *one) for one in functions_without_verb(source.read_text(encoding="utf-8"))]
+    sources = sorted(PACKAGE.rglob("*.py"))
+    assert len(sources) > 200  # the whole package, not a part of it
+    found = [(str(p), *one) for p in sources for one in functions_without_verb(p.read_text(encoding="utf-8"))]
     assert not found, "begin these docstrings with a verb, such as Return:\n" + "\n".join(map(str, found))
 
 

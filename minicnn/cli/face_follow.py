@@ -1,4 +1,4 @@
-"""minicnn face follow: who is seen when in frames or a film."""
+"""minicnn face follow: report who appears when in a film or a folder of frames."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "follow",
-        "say who is seen when in a folder of frames, or in a film",
+        "report who appears when in a film or a folder of frames",
         follow,
-        more="Faces that are upright are followed from frame to frame. Each track gets one verdict, from its best "
-        "frames. Films need PyAV, which pip install '.[film]' brings.",
-        status="0 when somebody was recognized, 1 when nobody was, 3 when no face could be judged",
+        more="Track upright faces from frame to frame, and give one verdict per track, from its best frames. Films "
+        "need PyAV, which pip install '.[film]' adds.",
+        status="0 if a person was recognized, 1 if nobody was, 3 if no face could be judged",
     )
-    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    parser.add_argument("frames", metavar="FRAMES|FILM", help="a folder of pictures, or a film")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="look at every Nth frame (default: 1)")
+    parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
+    parser.add_argument("frames", metavar="FRAMES|FILM", help="folder of pictures, or film")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="use every Nth frame (default: 1)")
     parser.add_argument(
-        "--min-size", type=float, default=40.0, metavar="N", help="pixels of the smallest face (default: 40)"
+        "--min-size", type=float, default=40.0, metavar="N", help="smallest face to track, in pixels (default: 40)"
     )
-    parser.add_argument("--threshold", type=float, metavar="T", help="d ≤ T is the same person, this time")
-    parser.add_argument("-o", "--out", metavar="PICTURE", help="a contact sheet to write: a face of each track")
+    parser.add_argument("--threshold", type=float, metavar="T", help="threshold on the distance d, for this run only")
+    parser.add_argument("-o", "--out", metavar="PICTURE", help="contact sheet to write, with one face per track")
     inputs.add_weights(parser)
     inputs.add_any_quality(parser)
     inputs.add_drawn(parser)
@@ -78,9 +78,9 @@ def follow(arguments: argparse.Namespace) -> int:
 
 
 def _frames(arguments: argparse.Namespace, seen: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the names and pictures of frames. A bad picture, and a film's damaged rest, are told of and left out.
+    """Yield the names and pictures of frames. Report bad pictures and the damaged rest of a film, and skip them.
 
-    seen: where the names are noted.
+    seen: list to which the names are added.
     """
     from tqdm import tqdm
 
@@ -96,7 +96,7 @@ def _frames(arguments: argparse.Namespace, seen: list[str]) -> Iterator[tuple[st
                 yield path.stem, picture
         return
     film = Film(arguments.frames, every=arguments.every)
-    hidden = None if name else True  # None: hidden where nobody watches
+    hidden = None if name else True  # None: hidden unless in a terminal
     with closing(tqdm(film, name, len(film) or None, leave=False, unit=" frames", disable=hidden)) as bar:
         try:
             for time, picture in bar:
@@ -109,12 +109,12 @@ def _frames(arguments: argparse.Namespace, seen: list[str]) -> Iterator[tuple[st
 
 
 def _who(track: Track) -> str:
-    """Return the name, or why there is none."""
+    """Return the name, or the reason that there is none."""
     return track.verdict.name or ("not recognized" if track.judged else track.verdict.why.partition(" to tell")[0])
 
 
 def _plain(track: Track) -> dict[str, Any]:
-    """For JSON."""
+    """Return the facts for JSON."""
     verdict = asdict(replace(track.verdict, face=None))
     del verdict["face"], verdict["nearest_picture"]
     verdict["matches"] = [{"name": name, "distance": distance} for name, distance in track.verdict.matches]

@@ -1,4 +1,4 @@
-"""minicnn face enroll|list|remove|rename: who is in a gallery."""
+"""minicnn face enroll, list, remove and rename: the contents of a gallery."""
 
 from __future__ import annotations
 
@@ -34,40 +34,43 @@ def add(actions: Any) -> None:
         enroll,
         words="minicnn face enroll [options] GALLERY NAME IMAGE...\n"
         "       minicnn face enroll [options] GALLERY FOLDER",
-        more="GALLERY is a file, which is made where there is none, readable by its owner alone. Of a folder everybody "
-        "in FOLDER/PERSON/*.jpg is enrolled.",
+        more="Create the gallery if it does not exist; only its owner may read it. With a folder, enrol every "
+        "FOLDER/PERSON/*.jpg.",
     )
-    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    parser.add_argument("who", nargs="+", metavar="WORDS", help="a name and pictures; or one folder of people")
+    parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
+    parser.add_argument("who", nargs="+", metavar="INPUT", help="name and pictures, or folder of people")
     inputs.add_weights(parser)
     inputs.add_places(parser)
     inputs.add_drawn(parser)
     inputs.add_any_quality(parser)
     parser.add_argument(
-        "--threshold", type=float, metavar="T", help="d ≤ T is the same person (default: what is known of the weights)"
+        "--threshold",
+        type=float,
+        metavar="T",
+        help="largest distance that counts as the same person (default: the encoder's)",
     )
     parser.add_argument(
         "--score",
         metavar="S",
-        help="how far a person is of whom there are several pictures: min, as the nearest of them (default); mean, as "
-        "all; nearest, as the three nearest in the mean",
+        help="how to combine the distances to several pictures of one person: min (default), mean, or nearest for the "
+        "mean of the three smallest",
     )
-    parser.add_argument("--head", metavar="FILE", help="score by the head that face train --loss pair has left")
+    parser.add_argument("--head", metavar="FILE", help="score with a head from minicnn face train --loss pair")
     paths.declare(parser, reads="who weights head", writes="gallery")
 
-    parser = inputs.action(actions, "list", "say who is in a gallery", list_people)
-    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    inputs.add_picture(parser, "all distances as a matrix, and the encodings in the plane", reads="gallery")
+    parser = inputs.action(actions, "list", "list the people in a gallery", list_people)
+    parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
+    inputs.add_picture(parser, "the distance matrix and a 2-D map of the encodings", reads="gallery")
 
     parser = inputs.action(actions, "remove", "remove a person and all their encodings", remove)
-    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    parser.add_argument("name", metavar="NAME", help="as minicnn face list has it")
+    parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
+    parser.add_argument("name", metavar="NAME", help="name, as in minicnn face list")
     paths.declare(parser, writes="gallery")
 
-    parser = inputs.action(actions, "rename", "call a person in a gallery otherwise", rename)
-    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    parser.add_argument("name", metavar="NAME", help="as minicnn face list has it")
-    parser.add_argument("new", metavar="NEW", help="a name that nobody in the gallery has")
+    parser = inputs.action(actions, "rename", "rename a person in a gallery", rename)
+    parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
+    parser.add_argument("name", metavar="NAME", help="name, as in minicnn face list")
+    parser.add_argument("new", metavar="NEW", help="new name, not yet in the gallery")
     paths.declare(parser, writes="gallery")
 
 
@@ -89,7 +92,7 @@ def enroll(arguments: argparse.Namespace) -> int:
 
     def look(row: tuple[str, Path]) -> None:
         [found] = looker(row[1])
-        shown[row[0]].append((row[1], found._replace(face=None, among=1)))  # of pictures only the face is kept
+        shown[row[0]].append((row[1], found._replace(face=None, among=1)))  # keep the crop, not the whole picture
 
     for (name, picture), _, bad in outcome.each(everything, look, bar=inputs.bar(arguments, "enrolling")):
         if bad:
@@ -113,8 +116,8 @@ def enroll(arguments: argparse.Namespace) -> int:
         print("\n".join(["", *_paragraphs(SAFETY)]), file=sys.stderr if arguments.json else sys.stdout)
         if arguments.threshold is None:
             outcome.note(
-                f"the threshold is {gallery.threshold:.4g}: {encoder.origin}. It was not found on pictures like yours; "
-                "minicnn face calibrate finds one"
+                f"the threshold is {gallery.threshold:.4g}: {encoder.origin}. It was not calibrated on your pictures; "
+                "minicnn face calibrate does that"
             )
     return outcome.NO_VERDICT if refused else outcome.DONE
 
@@ -126,7 +129,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _people(who: list[str]) -> dict[str, list[Path]]:
-    """{name: pictures}, of a name and pictures or of a folder of people."""
+    """Return {name: pictures} from a name and pictures, or from a folder of people."""
     from minicnn.faces.records import proper_name
 
     if len(who) > 1:
@@ -166,7 +169,7 @@ def _opened(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Gal
 
 
 def opened(path: str | Path, arguments: argparse.Namespace) -> tuple[FaceEncoder, Gallery]:
-    """A gallery, and the encoder that goes with it: named, or else the one on this machine that made it."""
+    """Return the encoder and the gallery. Without --weights, find the encoder that made the gallery."""
     from minicnn.faces import gallery_file
     from minicnn.faces.gallery import Gallery
 
@@ -176,7 +179,7 @@ def opened(path: str | Path, arguments: argparse.Namespace) -> tuple[FaceEncoder
 
 
 def _receipt(report: Enrolment, pictures: list[Path]) -> Iterator[str]:
-    """What became of a person's pictures, and which deserve a look."""
+    """Yield the lines about a person's enrolment: counts, then pictures to check."""
     yield f"{plain(report.name)}: {len(report.added)} added, {counted(report.total, 'picture')} in all"
     for line in report.notes(tuple(plain(picture.name) for picture in pictures)):
         yield from wrapped(line, indent="  ", hanging="  ")
@@ -196,7 +199,7 @@ def _facts(arguments: argparse.Namespace, encoder: FaceEncoder, gallery: Gallery
     }
 
 
-# list, remove, rename: all need the file alone, not the encoder
+# list, remove, rename: they need the file, not the encoder
 
 
 def list_people(arguments: argparse.Namespace) -> None:
@@ -213,9 +216,9 @@ def list_people(arguments: argparse.Namespace) -> None:
     facts = {
         "encoder": str(content.facts.get("model")),
         "threshold": f"{settings.threshold:.4g}{for_all or ''}",
-        "scored by": f"a head of pairs, {settings.head.kind}" if settings.head else str(content.facts.get("metric")),
-        "a person is": {"min": "as near as the nearest picture", "mean": "as near as all pictures in the mean"}.get(
-            settings.score, f"as near as the {settings.neighbours} nearest pictures in the mean"
+        "metric": f"pair head {settings.head.kind}" if settings.head else str(content.facts.get("metric")),
+        "per person": {"min": "distance to the nearest picture", "mean": "mean distance to all pictures"}.get(
+            settings.score, f"mean distance to the {settings.neighbours} nearest pictures"
         ),
     }
     if arguments.json:
@@ -275,15 +278,16 @@ def rename(arguments: argparse.Namespace) -> None:
 
 
 def _change(arguments: argparse.Namespace, change: Callable[[Records, str], Records]) -> tuple[Records, Records]:
-    """The records of a gallery file, before and after a person's were changed. No encoder is needed for that: whoever
-    asks to be removed is, though the weights be lost.
+    """Change the records of one person in a gallery file. Return all records before and after.
+
+    This needs no encoder, so that a person can be removed even if the weights are lost.
     """
     from minicnn.faces import gallery_file
     from minicnn.faces.gallery_file import Content
     from minicnn.faces.records import proper_name
 
     path = gallery_file.target_of(arguments.gallery, "gallery")
-    gallery_file.facts_of(path)  # so that no lock is left beside what is no gallery
+    gallery_file.facts_of(path)  # raises before a lock file is made
     with gallery_file.alone(path):
         content = gallery_file.read(path)
         records = content.records

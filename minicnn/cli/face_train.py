@@ -1,4 +1,4 @@
-"""minicnn face train: an encoder of faces from nothing, on faces that are drawn; or a trained one, on a folder."""
+"""minicnn face train: train a face encoder from scratch on drawn faces, or fine-tune one on a folder."""
 
 from __future__ import annotations
 
@@ -27,32 +27,42 @@ def add(commands: Any) -> None:
     """Register `train` among the commands of `minicnn face`."""
     parser = commands.add_parser(
         "train",
-        help="train an encoder of faces",
-        description="Train tiny_facenet on drawn faces, or, with --data, an encoder on a folder of people. First as a "
-        "classifier, then by triplets or pairs; at the end it is measured on people it has not seen. A killed run goes "
-        "on with --resume to the same weights, bit for bit.",
+        help="train a face encoder",
+        description="Train tiny_facenet on drawn faces, or fine-tune an encoder on a folder of people with --data. "
+        "Training starts as classification and continues with triplets or pairs; at the end the encoder is evaluated "
+        "on held-out people. An interrupted run resumes with --resume and yields the same weights, bit for bit.",
     )
-    parser.add_argument("-o", "--out", default="tiny_facenet.h5", metavar="FILE", help="default: tiny_facenet.h5")
-    parser.add_argument("--data", metavar="DIR", help="train on DIR/PERSON/*.jpg instead of drawn faces")
-    parser.add_argument("--test", metavar="DIR", help="with --data: other people, to measure before and after")
-    inputs.add_face(parser)
-    parser.add_argument("--init", metavar="NAME|FILE", help="begin with these weights instead of random ones")
-    parser.add_argument("--freeze", default="", metavar="BLOCKS", help="what keeps its weights: block1,block2")
-    parser.add_argument("--people", type=int, default=1000, metavar="N", help="drawn people (default: 1000)")
-    parser.add_argument("--pictures", type=int, default=10, metavar="N", help="drawn of each (default: 10)")
-    parser.add_argument("--test-people", type=int, default=200, metavar="N", help="held out (default: 200)")
-    parser.add_argument("--loss", default="triplet", metavar="LOSS", help="triplet (default), or pair")
-    parser.add_argument("--head", default="l1", metavar="KIND", help="of pairs: l1 (default), l2 or chi2")
-    parser.add_argument("--margin", type=float, metavar="M", help="of triplets (default: 0.2)")
+    files = parser.add_argument_group("Input and output")
+    files.add_argument(
+        "-o", "--out", default="tiny_facenet.h5", metavar="FILE", help="weights to write (default: tiny_facenet.h5)"
+    )
+    files.add_argument("--data", metavar="DIR", help="train on DIR/PERSON/*.jpg instead of drawn faces")
+    files.add_argument("--test", metavar="DIR", help="with --data: folder of other people, for evaluation")
+    inputs.add_face(files)
+    files.add_argument("--people", type=int, default=1000, metavar="N", help="drawn people (default: 1000)")
+    files.add_argument("--pictures", type=int, default=10, metavar="N", help="pictures per person (default: 10)")
+    files.add_argument("--test-people", type=int, default=200, metavar="N", help="held-out people (default: 200)")
+    files.add_argument("--json", action="store_true", help="print JSON")
+    loss = parser.add_argument_group("Loss")
+    loss.add_argument("--loss", default="triplet", metavar="LOSS", help="triplet (default) or pair")
+    loss.add_argument("--head", default="l1", metavar="KIND", help="pair head: l1 (default), l2 or chi2")
+    loss.add_argument("--margin", type=float, metavar="M", help="triplet margin (default: 0.2)")
+    descent = parser.add_argument_group("Optimization")
+    descent.add_argument("--init", metavar="NAME|FILE", help="initial weights (default: random)")
+    descent.add_argument("--freeze", default="", metavar="BLOCKS", help="blocks to freeze, such as block1,block2")
     for phase in ("softmax", "comparing"):
-        about = "the classifier" if phase == "softmax" else "triplets or pairs"
-        parser.add_argument(f"--{phase}", nargs=2, metavar=("EPOCHS", "RATE"), help=f"epochs and peak rate of {about}")
-    parser.add_argument("--batch", nargs=2, type=int, metavar=("P", "K"), help="P people with K pictures each")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="where to train: cpu or cuda (default: cpu)")
-    parser.add_argument("--checkpoint-every", type=int, default=50, metavar="N", help="steps (default: 50)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+        about = "classification" if phase == "softmax" else "triplets or pairs"
+        descent.add_argument(
+            f"--{phase}", nargs=2, metavar=("EPOCHS", "RATE"), help=f"epochs and peak learning rate of {about}"
+        )
+    descent.add_argument("--batch", nargs=2, type=int, metavar=("P", "K"), help="people per batch, pictures per person")
+    descent.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
+    descent.add_argument("--device", default="cpu", metavar="D", help="device: cpu or cuda (default: cpu)")
+    recovery = parser.add_argument_group("Recovery")
+    recovery.add_argument(
+        "--checkpoint-every", type=int, default=50, metavar="N", help="steps between checkpoints (default: 50)"
+    )
+    recovery.add_argument("--resume", action="store_true", help="resume from the checkpoint next to FILE")
     parser.set_defaults(run=run)
     paths.declare(parser, reads="data test init", writes="out", beside=_beside)
 
@@ -95,9 +105,9 @@ def run(arguments: argparse.Namespace) -> None:
         head.to("cpu")
     if not arguments.init:
         encoder = tiny_face.fold(cast("VGG", encoder))
-    shipped = _write(encoder, head, out, _attributes(arguments, plan, {}))  # so that no later trouble loses the work
+    shipped = _write(encoder, head, out, _attributes(arguments, plan, {}))  # save before the evaluation, which may fail
     if test_images is not None:
-        # Measured on what the file holds, after rounding to float16.
+        # Evaluate the weights of the file, which are rounded to float16.
         figures["after"] = _figures(_measured(shipped, test_images, test_labels, None))
         if head is not None:
             figures["pair head"] = _figures(_measured(shipped, test_images, test_labels, head))
@@ -110,7 +120,7 @@ def _plan(arguments: argparse.Namespace) -> FacePlan:
     from minicnn.faces.training import FacePlan
 
     given: dict[str, Any] = {"loss": arguments.loss, "head": arguments.head, "seed": arguments.seed}
-    if arguments.init:  # it can tell faces apart: go on carefully
+    if arguments.init:  # fine-tuning: no classification, small rates
         given |= {"softmax": (0, 0.01), "comparing": (20, 0.005)}
     for phase in ("softmax", "comparing"):
         if pair := getattr(arguments, phase):
@@ -126,7 +136,7 @@ def _plan(arguments: argparse.Namespace) -> FacePlan:
 
 
 def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
-    """Refuse before the work what would fail after it."""
+    """Raise InputError, before the work, for options that would fail after it."""
     least = {"people": 2, "pictures": 2, "test_people": 4, "checkpoint_every": 1, "seed": 0}
     for name, value in least.items():
         if getattr(arguments, name) < value:
@@ -148,33 +158,33 @@ def _encoder(arguments: argparse.Namespace, plan: FacePlan) -> Network:
     encoder = (
         models.from_weights(arguments.init) if arguments.init else tiny_face.build(batch_norm=True, seed=plan.seed)
     )
-    Trainee(encoder, plan, 2)  # raises where this plan does not suit this encoder
+    Trainee(encoder, plan, 2)  # raises if the plan does not fit the encoder
     return encoder
 
 
 def _faces(
     arguments: argparse.Namespace, encoder: Network, out: Path, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
-    """Pictures and people to train with, and others to test with."""
+    """Return pictures and labels for training, then those for testing."""
     from minicnn.cli.face_finder import FEW, Looker
     from minicnn.faces import training_pictures as pictures
 
     size = encoder.card.input_size[0]
     if arguments.data:
         looker = Looker(arguments, encoder.card, FEW + 1, usual="centre", strict=False)
-        looker.centred = False  # it is said below
+        looker.centred = False  # reported below
 
         def take(image: np.ndarray, path: Path) -> np.ndarray | None:
-            """The face; None where there is none, and the middle is taken."""
+            """Return the crop of the face, or None to crop the centre."""
             return next((found.crop for found in looker.look(image, path)), None) if looker.looks else None
 
         for root in filter(None, (arguments.data, arguments.test)):
-            inputs.read_folder(root)  # says what is passed over
+            inputs.read_folder(root)  # prints a note about skipped files
         images, labels = pictures.folder(arguments.data, size, take)
         test_images, test_labels = pictures.folder(arguments.test, size, take) if arguments.test else (None, labels)
         if progress:
-            found = looker.looks and f"found and brought into place; the middle is taken in {looker.missed} pictures"
-            print(f"faces are {found or 'taken from the middle of each picture'}")
+            crops = f"detected and aligned; {looker.missed} pictures without a face are cropped at the centre"
+            print(f"faces are {crops if looker.looks else 'cropped at the centre of each picture'}")
         return images, labels, test_images, test_labels
     drawn = (arguments.seed, arguments.people, arguments.pictures, arguments.test_people)
     return pictures.drawn(*drawn, size=size, folder=out.parent, progress=progress)
@@ -213,12 +223,12 @@ def _attributes(arguments: argparse.Namespace, plan: FacePlan, figures: dict[str
         if arguments.data
         else f"{arguments.people} drawn people, {arguments.pictures} each"
     )
-    faces = "photographs" if arguments.data else "drawn"  # which alone an encoder of drawn faces may judge
+    faces = "photographs" if arguments.data else "drawn"  # an encoder of drawn faces refuses photographs
     return {"trained_on": data, "faces": faces, "seed": plan.seed, "loss": plan.loss, "licence": "MIT", **figures}
 
 
 def _write(encoder: Network, head: PairHead | None, out: Path, attributes: dict[str, Any]) -> Network:
-    """The encoder into its file, and the head into one beside it; returns what the file holds."""
+    """Save the encoder, and the head next to it. Return the encoder as loaded from its file."""
     from minicnn import hdf5, models
 
     hdf5.save(encoder, out, dtype="float16", attributes=attributes)
@@ -235,7 +245,7 @@ def _report(arguments: argparse.Namespace, out: Path, head: PairHead | None, fig
         f"{out}: trained for {figures['minutes']} minutes on {figures['people']} people, {figures['pictures']} pictures"
     )
     if head is not None:
-        print(f"{out.with_suffix('.head.h5')}: its head of pairs")
+        print(f"{out.with_suffix('.head.h5')}: its pair head")
     for name in ("before", "after", "pair head"):
         if name in figures:
             found = figures[name]

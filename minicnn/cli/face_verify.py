@@ -1,4 +1,4 @@
-"""minicnn face verify|identify: is it this person, and who is it?"""
+"""minicnn face verify and identify: one-to-one and one-to-many comparison."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from minicnn.faces.gallery import Gallery
     from minicnn.faces.results import Identification, Verification
 
-COLUMN = 24  # of names
-MOST_DRAWN = 20  # pictures
+COLUMN = 24  # width of names
+MOST_DRAWN = 20  # pictures in one figure
 
 
 def add(actions: Any) -> None:
@@ -34,42 +34,42 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "verify",
-        "say whether two pictures, or a picture and an enrolled person, are the same",
+        "compare two pictures, or a picture with an enrolled person",
         verify,
         words="minicnn face verify [options] IMAGE IMAGE\n       minicnn face verify [options] GALLERY NAME IMAGE",
-        status="0 for the same person, 1 for another, 3 where there is no verdict",
+        status="0 for the same person, 1 for different people, 3 for no verdict",
     )
-    parser.add_argument("what", nargs="+", metavar="WORDS", help="two pictures; or a gallery, a name and a picture")
+    parser.add_argument("what", nargs="+", metavar="INPUT", help="two pictures, or a gallery, a name and a picture")
     _add_common(parser)
-    parser.add_argument("--head", metavar="FILE", help="of two pictures: score by the head of face train --loss pair")
-    inputs.add_picture(parser, "the faces and what was found", reads="what weights head")
+    parser.add_argument(
+        "--head", metavar="FILE", help="for two pictures: score with a head from minicnn face train --loss pair"
+    )
+    inputs.add_picture(parser, "the faces and the verdict", reads="what weights head")
 
     parser = inputs.action(
         actions,
         "identify",
-        "say who in a gallery a picture is of, or that it is of nobody there",
+        "identify faces with a gallery",
         identify,
-        more="IMAGE is a picture or a folder of pictures. With --face all everybody in a picture is named.",
-        status="0 when everybody was recognized, 1 when somebody was not, 3 where there is no verdict",
+        more="Name the person in each picture, or report that nobody matches. With --face all, name every face.",
+        status="0 if everybody was recognized, 1 if somebody was not, 3 for no verdict",
     )
-    parser.add_argument("gallery", metavar="GALLERY", help="the file of the gallery")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures")
+    parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture, or folder of pictures")
     _add_common(parser)
-    parser.add_argument("--matches", type=int, default=3, metavar="N", help="how many people to list (default: 3)")
-    inputs.add_picture(
-        parser,
-        "the face beside its matches, or, of several faces or pictures, names under the faces",
-        reads="gallery images weights faces",
-    )
+    parser.add_argument("--matches", type=int, default=3, metavar="N", help="number of people to list (default: 3)")
+    inputs.add_picture(parser, "the matches or the named faces", reads="gallery images weights faces")
     parser.add_argument(
-        "--faces", metavar="DIR", help="of --picture: DIR/PERSON/*.jpg, for a gallery keeps no pictures"
+        "--faces", metavar="DIR", help="folder of DIR/PERSON/*.jpg; with --picture, show the faces of the matches"
     )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     inputs.add_weights(parser)
     inputs.add_places(parser)
-    parser.add_argument("--threshold", type=float, metavar="T", help="d ≤ T is the same person, this time")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="largest distance that counts as the same person, for this call"
+    )
     inputs.add_drawn(parser)
     inputs.add_any_quality(parser)
 
@@ -108,7 +108,7 @@ def _two_pictures(arguments: argparse.Namespace) -> dict[str, Any]:
     encodings = encode(encoder.network, [one.crop for one in (*left, *right)])
     apart = all_distances(inputs.score_by(encoder, head), encodings[: len(left)], encodings[len(left) :])
     pairs = [(one, other, d) for one, row in zip(left, apart, strict=True) for other, d in zip(right, row, strict=True)]
-    # The nearest of all pairs, those that can be judged before the others.
+    # Prefer pairs of good quality, then the smallest distance.
     one, other, distance = min(pairs, key=lambda pair: (bool(pair[0].problem or pair[1].problem), pair[2]))
     shown = list(zip(arguments.what, (one, other), strict=True))
     for path, face in shown:
@@ -153,7 +153,7 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.head:
         raise InputError("verify: head is said when a gallery is made; leave --head out")
     _set_up(gallery, arguments)
-    # Of several faces the nearest counts, unless one is asked for.
+    # With several faces, take the nearest unless --face chooses one.
     look = Looker(arguments, encoder.card, 1, usual="all")
     result = gallery.verify(name, look(picture))
     say_which(picture, result.face, "is the nearest")
@@ -168,7 +168,7 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plain(result: Verification | Identification) -> dict[str, Any]:
-    """For JSON."""
+    """Return a result as plain data, for JSON."""
     told = asdict(replace(result, face=None))
     del told["face"]
     if "matches" in told:
@@ -184,7 +184,7 @@ def _draw_one(arguments: Any, encoder: Any, face: Any, title: str, near: Any, li
 
 
 def _set_up(gallery: Gallery, arguments: argparse.Namespace) -> None:
-    """What is said of a gallery for this time alone."""
+    """Apply the options that hold for this call only."""
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold
     gallery.any_quality = arguments.any_quality
@@ -198,7 +198,7 @@ def _verdict(found: dict[str, Any]) -> Iterator[str]:
     verdict, sign = (verdict, "≤") if found["same"] else (f"not {verdict}", ">")
     sure = found.get("probability")
     origin = f" ({found['origin']})" if found.get("origin") else ""
-    likely = "" if sure is None else f", probability {percent(sure)} where half of those who come are who they say"
+    likely = "" if sure is None else f", probability {percent(sure)} at even prior odds"
     verdict += f": distance {found['distance']:.4g} {sign} {found['threshold']:.4g}{origin}{likely}"
     yield from wrapped(plain(verdict), hanging="  ")
 
@@ -249,7 +249,7 @@ def _status(result: Identification) -> int:
 
 
 def _lines(picture: str, results: Sequence[Identification], gallery: Gallery) -> Iterator[str]:
-    """Of one face the verdict, the nearest people, and why; of several a line each."""
+    """Yield the verdict and matches of a single face, or one line per face of several."""
     if len(results) == 1:
         yield from _matches(picture, results[0], gallery)
         return
@@ -272,7 +272,7 @@ def _verdict_of(result: Identification) -> str:
 
 
 def _matches(picture: str, result: Identification, gallery: Gallery) -> Iterator[str]:
-    """The verdict on a face, the nearest people, and why."""
+    """Yield the verdict on a face, the nearest people, and the reason."""
     verdict = f": {plain(_verdict_of(result))}"
     yield f"{elided_inside(plain(picture), WIDTH - len(verdict))}{verdict}"
     if not result.judged:
@@ -312,13 +312,13 @@ def _draw(
 
 
 def _face_of(people: ImageFolder, encoder: FaceEncoder, name: str) -> np.ndarray | None:
-    """The face in the first picture of a person in the folder that --faces names; None, and said, where none is."""
+    """Return the face in a person's first picture in the folder of --faces; None, with a note, if there is none."""
     from minicnn import images, zoo
     from minicnn.faces.cropping import crop
     from minicnn.faces.snapshots import choose, find
 
     if spelled(name) not in people.people:
-        outcome.note(f"--faces: there is no folder {name!r} in {str(people.root)!r}")
+        outcome.note(f"--faces: no folder {name!r} in {str(people.root)!r}")
         return None
     image = images.load(people.of(name)[0])
     found = find(image) if zoo.here(zoo.find("mtcnn")) and not encoder.drawn else []

@@ -1,4 +1,4 @@
-"""minicnn face why: which parts of two faces make their distance."""
+"""minicnn face why: maps of the regions that bring two faces together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minicnn.cli.face_finder import Looker
 from minicnn.errors import InputError
 from minicnn.text import plain
 
-STRANGER = 7  # of the people that are drawn
+STRANGER = 7  # number of a drawn person
 
 
 def add(actions: Any) -> None:
@@ -20,14 +20,14 @@ def add(actions: Any) -> None:
     parser = inputs.action(
         actions,
         "why",
-        "draw which parts of two faces bring them together, next to a stranger",
+        "plot which regions of two faces bring them together",
         why,
-        more="Two maps of each face: by gradients, and by how much the distance grows when a piece is covered. Look at "
-        "the stranger's first: what is as red there says nothing of the two.",
+        more="Plot two maps per face: gradients, and the growth of the distance when a patch is covered. Compare them "
+        "with the stranger's maps: a region that is as red there says nothing about the pair.",
     )
-    parser.add_argument("images", nargs=2, metavar="IMAGE", help="two pictures of a face")
-    parser.add_argument("-o", "--out", required=True, metavar="PICTURE", help="a .png, .jpg or .webp file to write")
-    parser.add_argument("--stranger", metavar="IMAGE", help="a face of somebody else (default: a drawn one)")
+    parser.add_argument("images", nargs=2, metavar="IMAGE", help="picture of a face")
+    parser.add_argument("-o", "--out", required=True, metavar="PICTURE", help=".png, .jpg or .webp file to write")
+    parser.add_argument("--stranger", metavar="IMAGE", help="face of somebody else (default: a drawn face)")
     inputs.add_weights(parser)
     inputs.add_places(parser)
     inputs.add_drawn(parser)

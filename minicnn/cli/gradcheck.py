@@ -1,4 +1,4 @@
-"""minicnn gradcheck: every operation's gradient against finite differences, on every backend."""
+"""minicnn gradcheck: compare the gradients of all operations with finite differences."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "gradcheck",
-        help="check every operation's gradient against finite differences, on every backend",
-        description="Check gradients against finite differences, and explain those that are wrong. A number in the "
-        "table is max |analytic - numeric| / max |numeric|. "
-        "For an operation of your own, call minicnn.gradcheck in Python.",
+        help="check gradients against finite differences",
+        description="Check the gradients of all operations on every backend, and explain wrong ones. The table shows "
+        "max |analytic - numeric| / max |numeric|. For an operation of your own, call minicnn.gradcheck in Python.",
     )
-    parser.add_argument("ops", nargs="*", metavar="OP", help="operations, such as conv, or rows, such as conv-2d")
     parser.add_argument(
-        "--backend", action="append", default=[], metavar="NAME", help="only on this one; may be repeated"
+        "ops", nargs="*", metavar="OP", help="operation, such as conv, or row, such as conv-2d (default: all)"
     )
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="check N draws of the inputs (default: 1)")
-    parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    parser.add_argument(
+        "--backend", action="append", default=[], metavar="NAME", help="backend to check; repeatable (default: all)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="number of random inputs per row (default: 1)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
-    parser.epilog = f"The exit status is 0 when every gradient is right, 1 when one is wrong, {STATUSES}."
+    parser.epilog = f"The exit status is 0 if every gradient is right, 1 if one is wrong, {STATUSES}."
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,7 +71,7 @@ def _cell(outcome: Outcome) -> str:
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
-    """As JSON can hold it, which has no infinity."""
+    """Return an outcome as plain data, with None for infinity, which JSON lacks."""
     facts = asdict(outcome)
     return {**facts, "worst": facts["worst"] if facts["worst"] < float("inf") else None}
 

@@ -1,4 +1,4 @@
-"""minicnn learn list|start|check|hint|solution: exercises that say what is right, what is wrong, and where to look."""
+"""minicnn learn: exercises with automatic feedback."""
 
 from __future__ import annotations
 
@@ -14,35 +14,33 @@ from minicnn.text import wrapped
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "learn",
-        help="exercises that check themselves",
-        description="Exercises: write a function, and be told what is right, what is wrong, and where to look. "
-        "What you have solved is kept in your own folder; MINICNN_LEARN names another.",
+        help="work on exercises with automatic feedback",
+        description="Exercises: write a function and get feedback on what is right, what is wrong, and where to look. "
+        "Progress is stored in your home folder, or in the folder that MINICNN_LEARN names.",
     )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
 
-    _action(actions, "list", "say which exercises there are, and what was solved", list_exercises)
+    _action(actions, "list", "list the exercises and your progress", list_exercises)
 
-    action = _action(actions, "start", "write a file with the task and a hole", start, takes_name=True)
-    action.add_argument("--to", metavar="FILE", help="the file, or a folder for it (default: NAME.py, here)")
+    action = _action(actions, "start", "write a file with the task and a hole to fill", start, takes_name=True)
+    action.add_argument("--to", metavar="FILE", help="file or folder to write (default: NAME.py)")
 
-    action = _action(actions, "check", "try your file: what is right, what is wrong", check)
-    action.add_argument("name", metavar="NAME", help="an exercise, or its file, or engine")
-    action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py, here)")
-    action.add_argument("--seconds", type=float, default=10, metavar="S", help="how long it may run (default: 10)")
-    action.epilog = f"The exit status is 0 when all is right, 1 when something is wrong, {STATUSES}."
+    action = _action(actions, "check", "check your file", check)
+    action.add_argument("name", metavar="NAME", help="exercise, or its file")
+    action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py)")
+    action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
+    action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong, {STATUSES}."
 
-    action = _action(
-        actions, "hint", "the next of three hints, from a question to nearly the code", hint, takes_name=True
-    )
+    action = _action(actions, "hint", "show the next of three hints", hint, takes_name=True)
     action.add_argument("--tier", type=int, metavar="N", help="hint 1, 2 or 3 (default: the next one)")
 
-    _action(actions, "solution", "how the function can be written", solution, takes_name=True)
+    _action(actions, "solution", "show a solution", solution, takes_name=True)
 
 
 def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     if takes_name:
-        parser.add_argument("name", metavar="NAME", help="an exercise of minicnn learn list, or engine")
+        parser.add_argument("name", metavar="NAME", help="exercise, as in minicnn learn list, or engine")
     parser.set_defaults(run=run)
     return parser
 
@@ -54,7 +52,7 @@ def list_exercises(_: argparse.Namespace) -> None:
     print(rows)
     unsolved = [row for row in rows if row.state != "solved"]
     if unsolved:
-        print(f"\nTo begin one: minicnn learn start {unsolved[0].name}")
+        print(f"\nStart one with: minicnn learn start {unsolved[0].name}")
     solved, steps = learn.steps()
     print(f"\nAn engine from nothing, {solved} of {steps} steps: minicnn learn start engine")
 
@@ -63,14 +61,14 @@ def start(arguments: argparse.Namespace) -> None:
     from minicnn import learn
 
     path = learn.start(arguments.name, arguments.to)
-    print(f"wrote {path}: the task, and a hole\nTo try it: {_check_of(arguments.name, path)}")
+    print(f"wrote {path}: the task, with a hole to fill\nCheck it with: {_check_of(arguments.name, path)}")
 
 
 def check(arguments: argparse.Namespace) -> int:
     from minicnn import learn
 
     name, file = arguments.name, arguments.file
-    if file is None and name.endswith(".py"):  # the file alone, which bears the exercise's name
+    if file is None and name.endswith(".py"):  # a file alone is named after its exercise
         name, file = Path(name).stem, name
     verdict = learn.check_file(name, file, seconds=arguments.seconds)
     print(verdict)
@@ -79,11 +77,11 @@ def check(arguments: argparse.Namespace) -> int:
         name, (solved, steps) = "engine", learn.steps()
         rest = ["engine"] * (solved < steps)
     if not verdict:
-        print(f"\nA hint: minicnn learn hint {name}")
+        print(f"\nGet a hint with: minicnn learn hint {name}")
     elif rest:
-        print(f"\nThe next one: minicnn learn start {rest[0]}")
+        print(f"\nStart the next one with: minicnn learn start {rest[0]}")
     else:
-        print("\nThat was the last one: all are solved.")
+        print("\nAll exercises are solved.")
     return 0 if verdict else 1
 
 

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, one line where it fails, and streams that take whatever is printed."""
+"""The end of a command: exit status, error line, and output streams."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from minicnn.errors import InputError
 from minicnn.text import elided_inside, one_line, plain
 
 DONE, NO, REFUSED, NO_VERDICT, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 70, 130
-SERIOUS = (INTERRUPTED, INTERNAL, REFUSED, NO_VERDICT, NO, DONE)  # of several pictures, the first that occurs
-STATUSES = "2 when the input or the system does not allow it, 70 after an error of minicnn's own, 130 when interrupted"
-LONGEST = 400  # letters of a line that says what is wrong
-# What a stream that is not Unicode gets for the signs that minicnn prints.
+SERIOUS = (INTERRUPTED, INTERNAL, REFUSED, NO_VERDICT, NO, DONE)  # the most serious first
+STATUSES = "2 for invalid input or a system error, 70 after an error of minicnn's own, 130 if interrupted"
+LONGEST = 400  # longest error line in letters
+# Replacements on streams that cannot encode a sign.
 SPELT = {"≤": "<=", "×": "x", "→": "->", "…": "...", "–": "-", "−": "-", "·": "*", "±": "+-", "²": "^2", "�": "?"}
 SPELT |= {"α": "alpha", "β": "beta", "γ": "gamma", "Δ": "Delta", "Σ": "sum", "√": "sqrt", "ᵀ": "^T", "₂": "_2"}
 
-_troubles: list[int] = []  # statuses of pictures that a command went on without
+_troubles: list[int] = []  # statuses of pictures that were skipped
 
 
 class NoVerdict(InputError):
-    """A picture about which nothing can be said: it shows no face, say."""
+    """A picture without a verdict, for example one without a face."""
 
 
 def conclude(run: Callable[[], int | None], *, detailed: bool) -> int:
-    """Run a command and return its exit status. Print what stops it in one line, after its traceback if detailed.
+    """Run a command and return its exit status. Print an error in one line, after its traceback if detailed.
 
-    Raises SystemExit as argparse does, after --help and what it cannot parse.
+    Raise SystemExit as argparse does, after --help and for arguments that it cannot parse.
     """
     _troubles.clear()
     status, leaving = DONE, None
@@ -44,7 +44,7 @@ def conclude(run: Callable[[], int | None], *, detailed: bool) -> int:
         except SystemExit as stopped:
             leaving = stopped
         sys.stdout.flush()
-    except BrokenPipeError:  # as in `minicnn weights inspect FILE | head`, which has seen enough
+    except BrokenPipeError:  # as in `minicnn weights inspect FILE | head`
         pass
     except BaseException as problem:
         status, leaving = _told(problem, detailed), None
@@ -58,15 +58,15 @@ def conclude(run: Callable[[], int | None], *, detailed: bool) -> int:
 def each(
     pictures: Sequence[Any], look: Callable[[Any], Any], *, bar: str | None = None
 ) -> Iterator[tuple[Any, Any, dict[str, Any] | None]]:
-    """Yield (picture, what look says of it, None) for good ones, (picture, None, a row for programs) for bad ones.
+    """Yield (picture, look(picture), None), or (picture, None, a row for JSON) if look raises.
 
-    The command goes on without the bad ones. They are told of, and its exit status will say so. bar: what a progress
-    bar on a terminal is called; none for one picture.
+    Errors are printed and counted in the exit status; the command continues. bar: title of the progress bar, which a
+    terminal shows for more than one picture.
     """
     if bar and len(pictures) > 1:
         from tqdm import tqdm
 
-        # disable None: hidden where nobody watches.
+        # disable=None hides the bar outside a terminal.
         pictures = tqdm(pictures, bar, leave=False, unit=" pictures", disable=None)
     for picture in pictures:
         try:
@@ -84,7 +84,7 @@ def go_on(problem: Exception) -> int:
 
 
 def say(text: str, stream: Any = None) -> None:
-    """Print to standard output or another stream, above any progress bar that is open."""
+    """Print to standard output or another stream, above an open progress bar."""
     if bars := sys.modules.get("tqdm"):
         bars.tqdm.write(text, file=stream or sys.stdout)
     else:
@@ -92,27 +92,27 @@ def say(text: str, stream: Any = None) -> None:
 
 
 def note(line: str) -> None:
-    """Print something to know, beside the output that a program may read."""
+    """Print a note on standard error, so that standard output stays machine-readable."""
     say(f"note: {plain(line)}", sys.stderr)
 
 
 def note_passed_over(folder: object, counted: str) -> None:
-    """Print what of a folder minicnn does not read, if anything."""
+    """Print a note about the files that were skipped in a folder, if any."""
     if counted:
-        note(f"{folder}: passed over, for minicnn does not read it: {counted}")
+        note(f"{folder}: skipped unsupported files: {counted}")
 
 
 def print_json(found: Any) -> None:
-    """Print as ASCII: a file's name may hold what no encoding can say."""
+    """Print JSON in ASCII, since a file name may hold what the stream cannot encode."""
     print(json.dumps(found, indent=1))
 
 
 def _open_streams() -> None:
-    """Raise InputError if standard output is closed. The other streams need not be there; all take any letter."""
+    """Make all streams accept any letter, and replace closed ones. Raise InputError if standard output is closed."""
     closed = sys.stdout is None or sys.stdout.closed
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None or stream.closed:  # a file that is opened later must not take its number
+        if stream is None or stream.closed:  # keep its file number from being reused
             null = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(null, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
         elif mode == "w" and hasattr(stream, "reconfigure"):
@@ -130,7 +130,7 @@ codecs.register_error("minicnn.spelt", _spelt)
 
 
 def _told(problem: BaseException, detailed: bool) -> int:
-    """Print the line of what stopped a command, and return the status that it means."""
+    """Print the error in one line and return its exit status."""
     line, status = one_line(problem, 10_000), NO_VERDICT if isinstance(problem, NoVerdict) else REFUSED
     if isinstance(problem, KeyboardInterrupt):
         line, status = "interrupted", INTERRUPTED
@@ -154,9 +154,9 @@ def _told(problem: BaseException, detailed: bool) -> int:
 
 
 def _let_go(stream: Any) -> None:
-    """Write out what a stream holds, or, where it cannot be written, to nowhere: else Python would end with 120."""
+    """Flush a stream. If that fails, redirect it to the null device, so that Python does not exit with 120."""
     try:
         stream.flush()
     except (OSError, ValueError):
-        with suppress(OSError, ValueError):  # some streams, such as a notebook's, are no files
+        with suppress(OSError, ValueError):  # some streams, such as a notebook's, have no file number
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""What commands read and write: no input is written over, and no file that is not minicnn's is replaced unasked."""
+"""Checks of input and output paths: no input is overwritten, and no foreign file is replaced without --force."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ READ |= dict.fromkeys(("content", "style", "image", "images", "who", "what"), "o
 
 
 def declare(parser: argparse.ArgumentParser, *, beside: Beside | None = None, **names: str) -> None:
-    """Say which arguments of a command are paths, by their names in the namespace, with blanks between them.
+    """Declare the arguments of a command that are paths, by name, separated by blanks.
 
-    reads: files, folders, or names of weights. writes: what is replaced, whatever it holds. sides: files that are
-    written as well and replace only what minicnn has made, unless --force is given. pictures: those of both that are
-    pictures, by their suffix. folders: those that may be a folder, which is made. beside: more sides, as pairs of
-    what they are and their path, from the arguments.
+    reads: files, folders, or names of weights. writes: files that are always replaced. sides: additional files, which
+    replace only files made by minicnn, unless --force is given. pictures: outputs that must have a picture's suffix.
+    folders: outputs that may be a folder, which is created. beside: a function that yields more side files, as
+    (description, path).
     """
     known = {kind: names.get(kind, "").split() for kind in ("reads", "writes", "sides", "pictures", "folders")}
     parser.set_defaults(paths={**known, "command": parser.prog.removeprefix("minicnn "), "beside": beside})
     if "sides" in names or beside:
-        parser.add_argument("--force", action="store_true", help="replace side files that minicnn has not made, too")
+        parser.add_argument("--force", action="store_true", help="overwrite side files that minicnn did not create")
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Raise InputError before the work if a file could not be written, or would replace what it must not."""
+    """Raise InputError, before the work, if an output cannot be written or would replace a protected file."""
     if not (names := getattr(arguments, "paths", None)):
         return
     read = [(name, path) for name in names["reads"] for path in _read(arguments, name)]
@@ -80,16 +80,16 @@ def check_checkpoint(command: str, checkpoint: Path, resume: bool) -> None:
 
 
 def same(path: str | Path, other: str | Path) -> bool:
-    """Return True if two paths lead to one file: by links, other spellings, or where the system ignores case."""
+    """Return True if two paths lead to the same file, through links, other spellings or ignored case."""
     try:
         return os.path.samefile(path, other)
-    except (OSError, ValueError):  # one of them is not there yet
+    except (OSError, ValueError):  # one of them does not exist yet
         spelt = str.casefold if sys.platform == "darwin" else os.path.normcase
         return spelt(os.path.realpath(path)) == spelt(os.path.realpath(other))
 
 
 def _read(arguments: argparse.Namespace, name: str) -> Iterator[str | Path]:
-    """Yield the files and folders of an argument. Weights may be named as in the catalogue."""
+    """Yield the files and folders of an argument, with catalogue names of weights resolved."""
     from minicnn import zoo
 
     given = getattr(arguments, name, None)

@@ -1,4 +1,4 @@
-"""see: story, patches, deconv, guided, saliency, gradcam, occlusion, invert, style, maximize, filters, map; diagram."""
+"""minicnn see: figures of what a network has learned."""
 
 from __future__ import annotations
 
@@ -14,19 +14,30 @@ if TYPE_CHECKING:
 
     from minicnn.models.network import Network
 
-FACES = 1500  # drawn, where no pictures are given
-WEIGHTS = "trained weights: a catalogue name or an HDF5 file"
+FACES = 1500  # drawn faces, if no pictures are given
+WEIGHTS = "trained weights: name in the catalogue, or HDF5 file"
+IMAGE = "picture to analyse"
+LAYER = "layer, as in minicnn weights inspect"
+LAYERS = "layers (default: the last convolution of each block)"
+OUT = ".png, .jpg or .webp file to write"
 METHODS = {
-    "deconv": "a unit brought back to the pixels by the deconvnet (Zeiler & Fergus 2014)",
-    "guided": "a unit brought back by guided backpropagation (Springenberg et al. 2015)",
-    "saliency": "the gradient of a unit, SmoothGrad and integrated gradients",
-    "gradcam": "where in a picture a unit looks, by a layer's channels (Selvaraju et al. 2017)",
-    "occlusion": "where in a picture a unit looks, by covering it piece by piece",
+    "deconv": "project a unit back to the pixels (deconvnet)",
+    "guided": "project a unit back by guided backpropagation",
+    "saliency": "plot the gradient of a unit, smoothed and integrated",
+    "gradcam": "locate what activates a unit, by Grad-CAM",
+    "occlusion": "locate what activates a unit, by covering patches",
+}
+SOURCES = {
+    "deconv": "Zeiler & Fergus 2014",
+    "guided": "Springenberg et al. 2015",
+    "saliency": "SmoothGrad (Smilkov et al. 2017) and integrated gradients (Sundararajan et al. 2017)",
+    "gradcam": "Selvaraju et al. 2017",
+    "occlusion": "Zeiler & Fergus 2014",
 }
 DIAGRAMS = {
     "siamese": "three pictures, one network, two distances",
-    "triplet": "anchor, positive and negative before training and after it",
-    "pair-head": "verification as a binary classification",
+    "triplet": "anchor, positive and negative before and after training",
+    "pair-head": "verification as binary classification",
     "style": "C + S → G",
     "gram": "a volume, unrolled, and its Gram matrix",
     "1d": "14×1 by 16 filters of 5×1",
@@ -37,32 +48,35 @@ DIAGRAMS = {
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "see",
-        help="see what a network has learned",
-        description="See what a network has learned: the pictures that excite its units, what in these pictures does, "
-        "and what units would like best. Every action writes one figure.",
+        help="plot what a network has learned",
+        description="Plot what a network has learned. Every action writes one figure.",
     )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
     _add_story(actions)
     _add_patches(actions)
     for name, what in METHODS.items():
         _add_method(actions, name, what)
     _add_synthesis(actions)
-    plane = _action(actions, "map", "pictures in the plane, near each other where the network finds them alike", _map)
-    plane.add_argument("--layer", metavar="L", help="left out, the last")
+    plane = _action(actions, "map", "map pictures to the plane by similarity", _map)
+    plane.add_argument("--layer", metavar="L", help="layer (default: the last)")
     _add_images(plane)
-    filters = _action(actions, "filters", "the filters of a convolution, or what a layer says of a picture", _filters)
-    filters.add_argument("layer", metavar="LAYER", nargs="?", help="left out, the first convolution")
-    filters.add_argument("--image", metavar="FILE", help="show what the layer's channels say of this picture instead")
-    diagram = _action(actions, "diagram", "a lecture's figure, drawn from a model", None, weights=False)
+    filters = _action(actions, "filters", "plot the filters or the feature maps of a layer", _filters)
+    filters.add_argument("layer", metavar="LAYER", nargs="?", help="layer (default: the first convolution)")
+    filters.add_argument("--image", metavar="FILE", help="plot the feature maps of this picture instead of the filters")
+    diagram = _action(actions, "diagram", "plot a figure of the course", None, weights=False)
     diagram.add_argument("name", metavar="NAME", help="; ".join(f"{name}: {what}" for name, what in DIAGRAMS.items()))
     diagram.set_defaults(run=_diagram)
 
 
-def _action(actions: Any, name: str, what: str, draw: Any, *, weights: bool = True) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+def _action(
+    actions: Any, name: str, what: str, draw: Any, *, weights: bool = True, more: str = ""
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}".strip()
+    )
     if weights:
         parser.add_argument("weights", metavar="NAME|FILE", help=WEIGHTS)
-    parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a .png, .jpg or .webp file to write")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT", help=OUT)
     parser.set_defaults(run=run, draw=draw)
     paths.declare(parser, reads="weights image images", writes="out", pictures="out")
     return parser
@@ -70,80 +84,88 @@ def _action(actions: Any, name: str, what: str, draw: Any, *, weights: bool = Tr
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--images",
-        metavar="DIR|TAR",
-        help="pictures to look among: a folder, or a tar of CIFAR-10; left out, drawn faces",
+        "--images", metavar="DIR|TAR", help="folder of pictures, or tar of CIFAR-10 (default: drawn faces)"
     )
-    parser.add_argument("--most", type=int, metavar="N", help="look at the first N pictures only")
+    parser.add_argument("--most", type=int, metavar="N", help="use only the first N pictures")
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
     paths.declare(parser, reads="weights images", writes="out resume", pictures="out")
-    parser.add_argument("--units", metavar="U,U,…", help="numbers of units, or names of classes")
-    parser.add_argument("--resume", metavar="FILE", help="keep what was found in this file, and go on from it")
+    parser.add_argument(
+        "--units", metavar="U,U,…", help="units, by number or class name (default: selected automatically)"
+    )
+    parser.add_argument("--resume", metavar="FILE", help="save results in this file, and resume from it")
 
 
 def _add_story(actions: Any) -> None:
     parser = _action(
         actions,
         "story",
-        "layer by layer, some units: their nine best patches, what is found in them, what they would like best",
+        "plot what selected units of each layer respond to",
         _story,
         weights=False,
+        more="For each unit: the nine patches that activate it most, what the deconvnet finds in them, and a "
+        "synthesized picture that maximizes it.",
     )
     parser.add_argument("weights", metavar="NAME|FILE", nargs="?", default="tiny_facenet", help=WEIGHTS)
-    parser.add_argument("layers", metavar="LAYER", nargs="*", help="left out, the last convolution of each block")
+    parser.add_argument("layers", metavar="LAYER", nargs="*", help=LAYERS)
     _add_images(parser)
     _add_search(parser)
-    parser.add_argument("--count", type=int, default=2, metavar="N", help="units a layer (default: 2)")
+    parser.add_argument("--count", type=int, default=2, metavar="N", help="units per layer (default: 2)")
     parser.add_argument(
-        "--steps", type=int, default=128, metavar="N", help="of the search for what units like; 0: none"
+        "--steps", type=int, default=128, metavar="N", help="steps of the synthesis; 0 for none (default: 128)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise that search begins with")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
 
 
 def _add_patches(actions: Any) -> None:
-    parser = _action(actions, "patches", "the nine patches that most excite units of a layer", _patches)
-    parser.add_argument("layer", metavar="LAYER")
+    parser = _action(actions, "patches", "plot the nine patches that activate each unit most", _patches)
+    parser.add_argument("layer", metavar="LAYER", help=LAYER)
     _add_images(parser)
     _add_search(parser)
-    parser.add_argument("--count", type=int, default=18, metavar="N", help="units, chosen by themselves (default: 18)")
+    parser.add_argument("--count", type=int, default=18, metavar="N", help="units to choose (default: 18)")
 
 
 def _add_method(actions: Any, name: str, what: str) -> None:
-    parser = _action(actions, name, what, _method)
-    parser.add_argument("images", metavar="IMAGE", nargs="+")
-    parser.add_argument("--layer", metavar="L", help="left out, the last")
-    parser.add_argument("--unit", metavar="U", help="a number or a class; left out, what says most of each picture")
+    parser = _action(actions, name, what, _method, more=f"Source: {SOURCES[name]}.")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help=IMAGE)
+    parser.add_argument("--layer", metavar="L", help="layer of the unit (default: the last)")
+    parser.add_argument(
+        "--unit", metavar="U", help="unit, by number or class name (default: the most active one of each picture)"
+    )
     if name == "gradcam":
-        parser.add_argument(
-            "--at", metavar="L", help="the layer whose channels show it (default: the last convolution)"
-        )
+        parser.add_argument("--at", metavar="L", help="layer of the map (default: the last convolution)")
     if name == "occlusion":
         parser.add_argument(
-            "--size", type=int, metavar="N", help="pixels of a piece (default: a quarter of the picture)"
+            "--size", type=int, metavar="N", help="side of a patch in pixels (default: a quarter of the picture)"
         )
-        parser.add_argument("--stride", type=int, metavar="N", help="from piece to piece (default: half a piece)")
+        parser.add_argument("--stride", type=int, metavar="N", help="step in pixels (default: half a patch)")
     parser.set_defaults(method=name)
 
 
 def _add_synthesis(actions: Any) -> None:
-    invert = _action(actions, "invert", "what is left of a picture in a layer (Mahendran & Vedaldi 2015)", _invert)
-    invert.add_argument("image", metavar="IMAGE")
-    invert.add_argument("layers", metavar="LAYER", nargs="*", help="left out, the last convolution of each block")
-    invert.add_argument("--size", type=int, metavar="N", help="the long side in pixels (default: the card's)")
-    maximize = _action(actions, "maximize", "what units of a layer would like best", _maximize)
-    maximize.add_argument("layer", metavar="LAYER")
-    maximize.add_argument("--units", metavar="U,U,…", help="numbers, or names of classes (default: the first twelve)")
-    maximize.add_argument("--size", type=int, metavar="N", help="pixels a side (default: the card's)")
-    style = _action(
-        actions, "style", "what of a picture is style, layer upon layer (Gatys et al. 2015, figure 1)", _style
+    invert = _action(
+        actions, "invert", "reconstruct a picture from its features", _invert, more="Source: Mahendran & Vedaldi 2015."
     )
-    style.add_argument("image", metavar="IMAGE")
-    style.add_argument("--size", type=int, default=128, metavar="N", help="the long side in pixels (default: 128)")
+    invert.add_argument("image", metavar="IMAGE", help=IMAGE)
+    invert.add_argument("layers", metavar="LAYER", nargs="*", help=LAYERS)
+    invert.add_argument("--size", type=int, metavar="N", help="long side in pixels (default: that of the network)")
+    maximize = _action(actions, "maximize", "synthesize pictures that maximize units", _maximize)
+    maximize.add_argument("layer", metavar="LAYER", help=LAYER)
+    maximize.add_argument("--units", metavar="U,U,…", help="units, by number or class name (default: the first twelve)")
+    maximize.add_argument("--size", type=int, metavar="N", help="side in pixels (default: that of the network)")
+    style = _action(
+        actions,
+        "style",
+        "reconstruct the style of a picture from ever more layers",
+        _style,
+        more="Source: Gatys et al. 2015, figure 1.",
+    )
+    style.add_argument("image", metavar="IMAGE", help=IMAGE)
+    style.add_argument("--size", type=int, default=128, metavar="N", help="long side in pixels (default: 128)")
     for parser in (invert, maximize, style):
-        parser.add_argument("--steps", type=int, default=200, metavar="N", help="of the search (default: 200)")
-        parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise that it begins with")
+        parser.add_argument("--steps", type=int, default=200, metavar="N", help="optimizer steps (default: 200)")
+        parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -190,7 +212,7 @@ def _patches(model: Network, arguments: argparse.Namespace) -> Figure:
 
 
 def _good(paths: list[Any]) -> list[Any]:
-    """Return those pictures that can be read; the others are told of and left out."""
+    """Return the pictures that can be read. Report and skip the others."""
     from minicnn import images
 
     if len(paths) == 1:
@@ -262,7 +284,7 @@ def _filters(model: Network, arguments: argparse.Namespace) -> Figure:
 
 
 def _units(text: str | None) -> list[int | str] | None:
-    """3,5,cat as numbers and names."""
+    """Return numbers and names from text such as 3,5,cat."""
     if text is None:
         return None
     return [int(word) if word.isdigit() else word for word in (part.strip() for part in text.split(","))]
@@ -291,7 +313,7 @@ def _pictures(model: Network, arguments: argparse.Namespace) -> Any:
 
 
 def _a_layer_a_block(model: Network) -> list[str]:
-    """What comes right before each pool, or whatever else is last with places."""
+    """Return the last layer before each pool, and the last layer with spatial axes."""
     from minicnn import nn
     from minicnn.models.blocks import GlobalAverage
 

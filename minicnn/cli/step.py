@@ -1,4 +1,4 @@
-"""minicnn step SCRIPT.py: run a program, then walk through every operation that it did, forward and backward."""
+"""minicnn step: run a program and step through its recorded operations."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from minicnn.cli import outcome, paths
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import MISSING, unreadable
 
-DESCRIPTION = """Run SCRIPT.py with every operation recorded, then step through them: forward and backward, and back
-again. Commands are read from the terminal or from a pipe; `help` lists them."""
+DESCRIPTION = """Run SCRIPT.py, record every operation, and step through them, forward and backward. Commands are read
+from the terminal or a pipe; `help` lists them."""
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
-        "step", help="run a program and step through its operations, forward and backward", description=DESCRIPTION
+        "step", help="record a program and step through its operations", description=DESCRIPTION
     )
-    parser.add_argument("script", metavar="SCRIPT.py", help="the program, which finds its arguments in sys.argv")
+    parser.add_argument("script", metavar="SCRIPT.py", help="program to run")
     given = parser.add_argument(
-        "arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given"
+        "arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="arguments of the program"
     )
-    given.required = False  # else a missing SCRIPT.py is told as two things that are missing
+    given.required = False  # else argparse reports two missing arguments for a missing SCRIPT.py
     parser.add_argument(
         "--backend",
         default="numpy",
         metavar="B",
-        help="whose kernels run: numpy, which can be read (default), or numba",
+        help="backend: numpy (default) or numba",
     )
-    parser.add_argument(
-        "--most", type=int, default=5000, metavar="N", help="stop the program after so many operations (default: 5000)"
-    )
-    parser.add_argument("--page", metavar="PATH", help="write the page as well, and ask for no commands")
+    parser.add_argument("--most", type=int, default=5000, metavar="N", help="stop after N operations (default: 5000)")
+    parser.add_argument("--page", metavar="PATH", help="write an HTML page instead of reading commands")
     parser.set_defaults(run=run)
     paths.declare(parser, reads="script", sides="page")
 
@@ -58,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run_recorded(script: Path, given: list[str], tape: Any) -> tuple[dict[str, Any], int]:
-    """Run it as `python SCRIPT.py` would. However it ends, what was recorded until then can be stepped through."""
+    """Run it as `python SCRIPT.py` would. Return its variables and the status, even if it fails."""
     source = script.read_bytes()
     variables: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), "__builtins__": __builtins__}
     before, status = (sys.argv, sys.path), outcome.DONE
@@ -79,7 +77,7 @@ def _run_recorded(script: Path, given: list[str], tape: Any) -> tuple[dict[str, 
         if len(tape) >= tape.most:
             print(f"{script.name} was stopped after {len(tape)} operations; --most takes more", file=sys.stderr)
         else:
-            own = problem.__traceback__.tb_next if problem.__traceback__ else None  # without this file's frame
+            own = problem.__traceback__.tb_next if problem.__traceback__ else None  # drop the frame of this file
             traceback.print_exception(problem.with_traceback(own))
     finally:
         sys.argv, sys.path = before
@@ -88,7 +86,7 @@ def _run_recorded(script: Path, given: list[str], tape: Any) -> tuple[dict[str, 
 
 
 def _told(problem: BaseException, script: Path) -> str:
-    """In one line, with the line of the program that it came from."""
+    """Return the error in one line, with its line in the program."""
     file, line = str(script), None
     if isinstance(problem, SyntaxError) and problem.filename == file:
         line, message = problem.lineno, problem.msg

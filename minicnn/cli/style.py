@@ -1,4 +1,4 @@
-"""minicnn style CONTENT STYLE -o OUT: one picture in the style of another."""
+"""minicnn style: paint one picture in the style of another."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from minicnn.style.job import Job
 
 FRAME = re.compile(r"\d{5}\.png")
-SIZE = 512  # pixels of the long side, unless told otherwise
-# What goes on to `transfer` under its own name.
+SIZE = 512  # default long side in pixels
+# Options passed to `transfer` under the same name.
 OPTIONS = (
     *("preset", "size", "seed", "alpha", "beta", "total_variation", "scales", "style_scale", "keep_colours"),
     *("steps", "optimizer", "learning_rate", "schedule", "parametrization", "init", "levels"),
@@ -34,25 +34,20 @@ def add(commands: Any) -> None:
         "style",
         help="paint a photograph in the style of a picture",
         usage="minicnn style CONTENT STYLE [STYLE …] -o OUT [options]",
-        description="Paint CONTENT in the style of STYLE, or of several mixed. Ctrl-C keeps the best picture so far; "
-        "the same command with --resume goes on from there, also after a crash. Beside OUT lies its manifest, "
-        "a .json file from which --from makes the same picture again. For a folder as CONTENT, or a --sweep, OUT is "
-        "a folder of pictures, and --resume makes those that are missing.",
+        description="Paint CONTENT in the style of one or more pictures. Ctrl-C saves the best picture so far; "
+        "--resume continues from it, also after a crash. A manifest is written next to OUT, from which --from "
+        "reproduces the picture. With a folder as CONTENT, or with --sweep, OUT is a folder of pictures, and --resume "
+        "adds the missing ones.",
     )
-    parser.add_argument("content", metavar="CONTENT", nargs="?", help="the picture that says what is seen, or a folder")
-    parser.add_argument("style", metavar="STYLE", nargs="*", help="the picture that says how it is painted, or several")
-    parser.add_argument(
-        "-o", "--out", required=True, metavar="OUT", help="a .png, .jpg or .webp file to write, or a folder"
-    )
-    parser.add_argument("--size", type=int, metavar="N", help=f"the long side in pixels (default: {SIZE})")
-    parser.add_argument("--seed", type=int, metavar="S", help="of the noise (default: 0)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="where to compute: cpu or cuda (default: cpu)")
-    _add_costs(parser.add_argument_group("what is made small"))
-    _add_regions(parser.add_argument_group("where each style paints"))
-    _add_descent(parser.add_argument_group("how it is made small"))
-    _add_looks(parser.add_argument_group("to look at"))
-    _add_safety(parser.add_argument_group("so that nothing is lost"))
-    _add_file(parser.add_argument_group("how OUT is written"))
+    parser.add_argument("content", metavar="CONTENT", nargs="?", help="picture whose content is kept, or a folder")
+    parser.add_argument("style", metavar="STYLE", nargs="*", help="picture whose style is applied; repeatable")
+    _add_files(parser.add_argument_group("Input and output"))
+    _add_loss(parser.add_argument_group("Loss"))
+    _add_regions(parser.add_argument_group("Regions"))
+    _add_descent(parser.add_argument_group("Optimization"))
+    _add_display(parser.add_argument_group("Display"))
+    _add_resources(parser.add_argument_group("Resources"))
+    _add_recovery(parser.add_argument_group("Recovery"))
     parser.set_defaults(run=run)
     files = {
         "reads": "content style manifest weights masks style_masks map",
@@ -62,70 +57,9 @@ def add(commands: Any) -> None:
     paths.declare(parser, **files, pictures="out plot preview", folders="out", beside=_beside)
 
 
-def _add_costs(group: Any) -> None:
-    group.add_argument("--weights", metavar="NAME|PATH", help="trained weights: a name or a file (default: tiny_vgg)")
-    group.add_argument("--preset", metavar="P", help="constants of another system (default: what suits the weights)")
-    group.add_argument("--list-presets", action=ListPresets, help="explain the presets in a table, and leave")
-    group.add_argument("--alpha", type=float, metavar="A", help="the weight of the content cost")
-    group.add_argument("--beta", type=float, metavar="B", help="the weight of the style cost")
-    group.add_argument("--total-variation", type=float, metavar="T", help="the weight of smoothness")
-    group.add_argument(
-        "--scales",
-        type=float,
-        nargs="+",
-        metavar="W",
-        help="weights of the costs of the picture, its half, its quarter, …",
-    )
-    group.add_argument("--style-weights", type=float, nargs="+", metavar="W", help="of several styles (default: alike)")
-    group.add_argument(
-        "--style-scale", type=float, metavar="F", help="styles F times as large as CONTENT: so are their brush strokes"
-    )
-    group.add_argument("--keep-colours", metavar="C", help="of CONTENT, by luminance, histogram or affine map")
-
-
-def _add_regions(group: Any) -> None:
-    group.add_argument(
-        "--masks", nargs="+", metavar="M", help="a grey picture per STYLE: white where it paints, as large as CONTENT"
-    )
-    group.add_argument("--map", metavar="PNG", help="one picture instead, with a colour for each STYLE")
-    group.add_argument("--map-colours", nargs="+", metavar="C", help="the colours, in order: names or #rrggbb")
-    group.add_argument(
-        "--style-masks",
-        nargs="+",
-        metavar="M",
-        help="a grey picture per STYLE: the part of it to learn from, or - for all",
-    )
-
-
-def _add_descent(group: Any) -> None:
-    group.add_argument("--steps", type=int, metavar="N", help="optimizer steps of all sizes (default: the recipe's)")
-    group.add_argument(
-        "--sweep",
-        nargs="+",
-        metavar="NAME=V,V",
-        help="paint with each of these values, as in beta=1e3,1e4 style_scale=0.5,1,2, and make a contact sheet",
-    )
-    group.add_argument("--optimizer", metavar="O", help="adam, lbfgs, or gd for plain gradient descent")
-    group.add_argument("--learning-rate", type=float, metavar="R", help="the size of a step (default: the recipe's)")
-    group.add_argument("--init", metavar="I", help="a start of --list-presets (default: the recipe's)")
-    group.add_argument(
-        "--levels",
-        type=int,
-        metavar="N",
-        help="sizes from coarse to fine, each twice the one before; 0 is as many as begin with at least 128 pixels",
-    )
-    group.add_argument("--schedule", metavar="S", help="of the rate: constant, or cosine, by which it falls to nothing")
-    group.add_argument("--parametrization", metavar="P", help="what adam moves: pixels, or a pyramid of them")
-
-
-def _add_looks(group: Any) -> None:
-    group.add_argument("--preview", metavar="FILE", help="a picture that is replaced as the run goes on")
-    group.add_argument("--gif", metavar="FILE", help="the run as a film")
-    group.add_argument("--frames", metavar="DIR", help="every tenth picture of the run")
-    group.add_argument("--plot", metavar="FILE", help="the costs over the steps, and every layer's")
-
-
-def _add_file(group: Any) -> None:
+def _add_files(group: Any) -> None:
+    group.add_argument("-o", "--out", required=True, metavar="OUT", help=".png, .jpg or .webp file, or folder to write")
+    group.add_argument("--size", type=int, metavar="N", help=f"long side in pixels (default: {SIZE})")
     group.add_argument(
         "--depth", type=int, default=8, metavar="N", help="bits per channel: 8, or 16 for PNG (default: 8)"
     )
@@ -133,26 +67,105 @@ def _add_file(group: Any) -> None:
         "--profile",
         choices=("srgb", "keep"),
         default="srgb",
-        help="colours in sRGB, or converted back to the profile of CONTENT (default: srgb)",
+        help="colour profile of OUT: srgb, or keep that of CONTENT (default: srgb)",
     )
     group.add_argument(
         "--no-metadata",
         action="store_true",
-        help="write no camera, date, artist and copyright of CONTENT; its place is never written",
+        help="omit camera, date, artist and copyright of CONTENT; its location is always omitted",
     )
-
-
-def _add_safety(group: Any) -> None:
-    group.add_argument("--resume", action="store_true", help="go on where a run that was stopped or killed had come to")
-    group.add_argument("--from", dest="manifest", metavar="JSON", help="make the picture of this manifest again")
     group.add_argument(
-        "--tile", type=int, metavar="N", help="compute in tiles of N pixels: less memory, the same picture"
+        "--weights", metavar="NAME|FILE", help="trained weights: catalogue name or file (default: tiny_vgg)"
     )
-    group.add_argument("--anyway", action="store_true", help="begin even if memory is not expected to suffice")
+
+
+def _add_loss(group: Any) -> None:
+    group.add_argument(
+        "--preset", metavar="P", help="settings of another implementation (default: recipe for the weights)"
+    )
+    group.add_argument("--list-presets", action=ListPresets, help="print a table of presets and exit")
+    group.add_argument("--alpha", type=float, metavar="A", help="weight of the content loss")
+    group.add_argument("--beta", type=float, metavar="B", help="weight of the style loss")
+    group.add_argument("--total-variation", type=float, metavar="T", help="weight of the total variation loss")
+    group.add_argument(
+        "--scales", type=float, nargs="+", metavar="W", help="weight of the loss at each scale: full size, half, …"
+    )
+    group.add_argument(
+        "--style-weights", type=float, nargs="+", metavar="W", help="weight of each style, in order (default: equal)"
+    )
+    group.add_argument(
+        "--style-scale",
+        type=float,
+        metavar="F",
+        help="size of the styles relative to CONTENT, which scales the strokes",
+    )
+    group.add_argument(
+        "--keep-colours", metavar="C", help="keep the colours of CONTENT, by luminance, histogram or affine"
+    )
+
+
+def _add_regions(group: Any) -> None:
+    group.add_argument(
+        "--masks", nargs="+", metavar="M", help="grey picture per STYLE, of CONTENT's size: white where it is applied"
+    )
+    group.add_argument("--map", metavar="PNG", help="picture with one colour per STYLE, instead of --masks")
+    group.add_argument("--map-colours", nargs="+", metavar="C", help="colours of --map, in order: names or #rrggbb")
+    group.add_argument(
+        "--style-masks",
+        nargs="+",
+        metavar="M",
+        help="grey picture per STYLE: white where its style is taken from; - for everywhere",
+    )
+
+
+def _add_descent(group: Any) -> None:
+    group.add_argument("--steps", type=int, metavar="N", help="total optimizer steps (default: the recipe's)")
+    group.add_argument(
+        "--sweep",
+        nargs="+",
+        metavar="NAME=V,V",
+        help="paint one picture per combination of values, as in beta=1e3,1e4 style_scale=1,2, and a contact sheet",
+    )
+    group.add_argument("--optimizer", metavar="O", help="adam, lbfgs or gd (default: the recipe's)")
+    group.add_argument("--learning-rate", type=float, metavar="R", help="learning rate (default: the recipe's)")
+    group.add_argument(
+        "--schedule", metavar="S", help="learning rate schedule: constant, or cosine (default: the recipe's)"
+    )
+    group.add_argument(
+        "--parametrization", metavar="P", help="variables of adam: pixels, or a pyramid (default: the recipe's)"
+    )
+    group.add_argument("--init", metavar="I", help="initial picture, as in --list-presets (default: the recipe's)")
+    group.add_argument(
+        "--levels",
+        type=int,
+        metavar="N",
+        help="number of sizes, each twice the previous one; 0 starts at 128 pixels or more",
+    )
+    group.add_argument("--seed", type=int, metavar="S", help="random seed (default: 0)")
+
+
+def _add_display(group: Any) -> None:
+    group.add_argument("--preview", metavar="FILE", help="picture to update during the run")
+    group.add_argument("--gif", metavar="FILE", help="animation of the run to write")
+    group.add_argument("--frames", metavar="DIR", help="folder for every tenth picture of the run")
+    group.add_argument("--plot", metavar="FILE", help="plot of the losses, in total and per layer")
+
+
+def _add_resources(group: Any) -> None:
+    group.add_argument("--device", default="cpu", metavar="D", help="device: cpu or cuda (default: cpu)")
+    group.add_argument(
+        "--tile", type=int, metavar="N", help="compute in tiles of N pixels, to save memory; the result is the same"
+    )
+    group.add_argument("--anyway", action="store_true", help="start even if the memory estimate exceeds what is free")
+
+
+def _add_recovery(group: Any) -> None:
+    group.add_argument("--resume", action="store_true", help="resume an interrupted run")
+    group.add_argument("--from", dest="manifest", metavar="JSON", help="reproduce the picture of this manifest")
 
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """Yield what is written besides the pictures that are named."""
+    """Yield the files written in addition to the named pictures."""
     frames, folder = arguments.frames, os.path.isdir(arguments.out)
     for target, *_ in style_series.works(arguments):
         if folder:
@@ -189,7 +202,7 @@ def begin(notes: Sequence[str]) -> None:
     from minicnn.resources import compiled_before
 
     if not compiled_before():
-        print("compiling the kernels, once on this machine; later runs start at once", file=sys.stderr)
+        print("compiling the kernels, once per machine; later runs start at once", file=sys.stderr)
     for note in notes:
         print(f"note: {note}", flush=True)
 
@@ -201,7 +214,7 @@ def affordable(arguments: argparse.Namespace, job: Job, more: str = "") -> int |
     expected = estimate(job.model, job.recipe, job.content, job.styles, job.settings["tile"])
     print(f"{expected}{more}", file=sys.stderr)
     if not expected.fits and expected.tile and not arguments.anyway:
-        print(f"note: more than there is of memory, so it is computed in tiles of {expected.tile} pixels", flush=True)
+        print(f"note: the estimate exceeds the free memory, so tiles of {expected.tile} pixels are used", flush=True)
         return expected.tile
     if not arguments.anyway:
         refuse(expected)
@@ -249,7 +262,7 @@ def _kept(arguments: argparse.Namespace, content: str | None) -> Metadata:
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `transfer`: those of a manifest, or of the recipe that suits the weights; and those given."""
+    """Return the arguments of `transfer`: those of the manifest or the recipe, overridden by the given ones."""
     from minicnn import models
     from minicnn.style import Map, from_manifest
     from minicnn.style.request import choose_recipe
@@ -271,7 +284,7 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     if (weights := arguments.style_weights) is not None:
         if len(weights) != len(styles):
             raise InputError(f"style: --style-weights are {len(weights)}; expected one for each STYLE, {len(styles)}")
-        if not (min(weights) >= 0 and sum(weights) > 0):  # so written, NaN is refused too
+        if not (min(weights) >= 0 and sum(weights) > 0):  # written so that NaN is refused
             raise InputError(f"style: --style-weights are {weights}; expected shares of at least 0, and one above it")
         styles = list(zip(styles, weights, strict=True))
     model = models.from_weights(arguments.weights or "tiny_vgg")
@@ -281,10 +294,10 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _say(out: Path, job: Job, result: StyleResult) -> None:
-    for note in result.manifest["notes"][len(job.notes) :]:  # those that came of the run
+    for note in result.manifest["notes"][len(job.notes) :]:  # notes added during the run
         print(f"note: {note}")
     if result.manifest["interrupted"]:
-        print("interrupted: the same command with --resume goes on from here")
+        print("interrupted: the same command with --resume continues from here")
     steps = [row["step"] for row in result.history]
     totals = [row["total"] for row in result.history[_last_size(steps) :]]
     fall = f", J {totals[0]:.4g} → {min(totals):.4g}" if totals else ""
@@ -292,5 +305,5 @@ def _say(out: Path, job: Job, result: StyleResult) -> None:
 
 
 def _last_size(steps: list[int]) -> int:
-    """Where in a history the last size begins: a step that ends one size begins the next, so it is there twice."""
+    """Return the index at which the last size begins. Its first step repeats the last step of the size before."""
     return max((i for i in range(1, len(steps)) if steps[i] == steps[i - 1]), default=0)

@@ -1,4 +1,4 @@
-"""minicnn style --list-presets: what each preset makes small, on which network, and how."""
+"""minicnn style --list-presets: tables of the presets' losses, layers and optimizers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from minicnn.models.card import StyleRecipe
 
 LEGEND = """\
-F are the features of a layer, of N channels and M positions; G = FᵀF over the positions; Δ is
-generated minus content or style; d, dx, dy are differences between neighbours; W₂ is the
-Wasserstein-2 distance of means and covariances; HW are the pixels of the picture. Σ w goes over the
-layers. A layer means its output after ReLU, .linear before it. Where a network lacks a preset's
-layers, the layers that its card names for content and style stand in."""
+F: features of a layer with N channels and M positions. G = FᵀF, the Gram matrix. Δ: generated
+minus content or style. d, dx, dy: differences of adjacent pixels. W₂: Wasserstein-2 distance of
+means and covariances. HW: number of pixels. Σ w: weighted sum over the layers. A layer name means
+its output after ReLU; .linear means before it. If a network lacks the layers of a preset, the
+content and style layers of its card are used."""
 
 
 class ListPresets(argparse.Action):
-    """Print the tables and leave, as --version does."""
+    """An action that prints the tables and exits, as --version does."""
 
     def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
@@ -31,19 +31,19 @@ class ListPresets(argparse.Action):
 
 
 def tables(presets: Mapping[str, StyleRecipe]) -> Iterator[str]:
-    """The lines of all tables: a row a preset."""
+    """Yield the lines of all tables, with one row per preset."""
     from minicnn.models.card import preprocessing
     from minicnn.style.request import CLAMPS
     from minicnn.style.starts import STARTS
 
-    yield "minicnn style --preset P; without it, the recipe that suits the weights"
+    yield "Presets (--preset; default: the recipe for the weights)"
     yield ""
     yield from _table(presets, {"": lambda recipe: recipe.summary})
     yield ""
-    yield "What is made small: α · content + β · style + γ · variation (--alpha --beta --total-variation)"
+    yield "Loss: α · content + β · style + γ · variation (--alpha --beta --total-variation)"
     yield from _table(presets, {"content": _content, "style": _style, "variation": _variation})
     yield ""
-    yield "Where it is seen"
+    yield "Layers"
     yield from _table(
         presets,
         {
@@ -53,12 +53,12 @@ def tables(presets: Mapping[str, StyleRecipe]) -> Iterator[str]:
         },
     )
     yield ""
-    yield "How it is run (rates are those of pictures in [0, 1])"
+    yield "Optimization (learning rates for pixels in [0, 1])"
     yield from _table(
         presets,
         {
             "pools": lambda recipe: str(recipe.pooling),
-            "pictures": lambda recipe: str(recipe.preprocessing),
+            "preprocessing": lambda recipe: str(recipe.preprocessing),
             "start": lambda recipe: recipe.start,
             "optimizer": lambda recipe: recipe.optimizer,
             "rate": lambda recipe: f"{recipe.learning_rate:.2g}",
@@ -67,18 +67,18 @@ def tables(presets: Mapping[str, StyleRecipe]) -> Iterator[str]:
         },
     )
     yield ""
-    yield "Pictures enter as (channels in the order of the weights)"
+    yield "Preprocessing (in the channel order of the weights)"
     used = dict.fromkeys(recipe.preprocessing for recipe in presets.values() if recipe.preprocessing)
     yield from _table({name: preprocessing(name) for name in used}, {"": str})
     yield ""
-    yield "Starts (--init)"
+    yield "Initial pictures (--init)"
     yield from _table(STARTS, {"": lambda start: start.summary})
     yield ""
     yield LEGEND
 
 
 def _table(things: Mapping[str, Any], columns: Mapping[str, Callable[[Any], str]]) -> Iterator[str]:
-    """A head where columns have one, then a row for each thing by name; columns as wide as their longest entry."""
+    """Yield a heading, if there is one, and one row per item, in aligned columns."""
     rows = [[f"  {name}", *(cell(thing) for cell in columns.values())] for name, thing in things.items()]
     if any(columns):
         rows.insert(0, ["", *columns])
@@ -108,13 +108,13 @@ def _variation(recipe: StyleRecipe) -> str:
 
 
 def _short(number: float) -> str:
-    """100 as 100, and 100,000 as 1e5."""
+    """Return 100 as 100, and 100,000 as 1e5."""
     mantissa, exponent = f"{number:e}".split("e")
     return min(f"{number:g}", f"{float(mantissa):g}e{int(exponent)}", key=len)
 
 
 def _layers(layers: Iterable[str]) -> str:
-    """block1_conv1 … block5_conv1 as block1…5_conv1; those before their ReLU as conv1_1 1_2.linear."""
+    """Return layer names in short: block1…5_conv1, or conv1_1 1_2.linear."""
     names = list(layers)
     if names == [f"block{i}_conv1" for i in range(1, len(names) + 1)] and len(names) > 1:
         return f"block1…{len(names)}_conv1"

@@ -1,4 +1,4 @@
-"""minicnn train tiny_vgg --data TAR: train a network that minicnn ships, from nothing."""
+"""minicnn train: train a shipped network from scratch."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ from minicnn.files import unreadable
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
-        help="train a network from nothing",
-        description="Train tiny_vgg on CIFAR-10. A killed run goes on with --resume to the same weights, bit for bit.",
+        help="train an image classifier from scratch",
+        description="Train tiny_vgg on CIFAR-10. An interrupted run resumes with --resume and yields the same weights, "
+        "bit for bit.",
     )
-    parser.add_argument("network", choices=["tiny_vgg"], help="what to train")
-    parser.add_argument("--data", required=True, metavar="TAR", help="training pictures: a tar of CLASS/NNNN.jpg")
-    parser.add_argument("--test", metavar="TAR", help="test pictures, to measure the accuracy at the end")
-    parser.add_argument("-o", "--out", default="tiny_vgg.h5", metavar="FILE", help="weights (default: tiny_vgg.h5)")
-    parser.add_argument(
+    parser.add_argument("network", choices=["tiny_vgg"], help="network to train")
+    files = parser.add_argument_group("Input and output")
+    files.add_argument("--data", required=True, metavar="TAR", help="training set: a tar of CLASS/NNNN.jpg")
+    files.add_argument("--test", metavar="TAR", help="test set, to measure the accuracy at the end")
+    files.add_argument(
+        "-o", "--out", default="tiny_vgg.h5", metavar="FILE", help="weights to write (default: tiny_vgg.h5)"
+    )
+    descent = parser.add_argument_group("Optimization")
+    descent.add_argument(
         "--cycle",
         nargs=2,
         action="append",
         metavar=("EPOCHS", "RATE"),
-        help="so many epochs up to a peak learning rate and down again; repeatable (default: 18 0.1)",
+        help="epochs and peak learning rate of one warm-up and decay; repeatable (default: 18 0.1)",
     )
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N", help="pictures a step (default: 128)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything random (default: 0)")
-    parser.add_argument("--checkpoint-every", type=int, default=100, metavar="N", help="steps (default: 100)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside FILE")
+    descent.add_argument("--batch-size", type=int, default=128, metavar="N", help="batch size (default: 128)")
+    descent.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
+    recovery = parser.add_argument_group("Recovery")
+    recovery.add_argument(
+        "--checkpoint-every", type=int, default=100, metavar="N", help="steps between checkpoints (default: 100)"
+    )
+    recovery.add_argument("--resume", action="store_true", help="resume from the checkpoint next to FILE")
     parser.set_defaults(run=run)
     paths.declare(parser, reads="data test", writes="out")
 
@@ -70,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{out}: {sum(p.size for p in folded.parameters()):,} parameters, batch norm folded")
     if arguments.test:
         shipped = tiny.build(initial="zeros")
-        hdf5.load(shipped, out)  # measured on what the file holds, after rounding to float16
+        hdf5.load(shipped, out)  # measure the weights of the file, which are rounded to float16
         reached = accuracy(shipped, *cifar10.read(arguments.test, progress=True))
         hdf5.save(folded, out, dtype="float16", attributes={**attributes, "test_accuracy": reached})
         print(f"test accuracy {reached:.2%}")
@@ -88,7 +96,7 @@ def _cycles(pairs: list[list[str]]) -> tuple[tuple[int, float], ...]:
 
 
 def _check(arguments: argparse.Namespace, out: Path, checkpoint: Path) -> None:
-    """Refuse before the hours of work what would fail after them."""
+    """Raise InputError, before the work, for options that would fail after it."""
     for name in ("batch_size", "checkpoint_every"):
         check_count(f"train: {name}", getattr(arguments, name))
     _cycles(arguments.cycle or [])

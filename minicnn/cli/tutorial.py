@@ -1,4 +1,4 @@
-"""minicnn tutorial list|open|notebook|html: the lessons, as a map, a file to step through, notebooks, or a site."""
+"""minicnn tutorial: the lessons as a list, as files, as notebooks or as a site."""
 
 from __future__ import annotations
 
@@ -16,35 +16,41 @@ from minicnn.text import wrapped
 if TYPE_CHECKING:
     from minicnn.lessons import Lesson, Row
 
-WIDTHS = (20, 18, 14, 16, 24)  # of the columns of the map: a hundred with what stands between them
+WIDTHS = (20, 18, 14, 16, 24)  # widths of the columns of the list: 100 with the gaps between them
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "tutorial",
-        help="lessons to step through, as notebooks, or as a site",
-        description="Lessons: Python files in cells that run, explain, and keep what they promise.",
+        help="read the lessons as files, notebooks or a site",
+        description="Lessons: Python files in cells, which explain, run and check their own claims.",
     )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    which = "a lesson's number, its name, or a part of it"
+    actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
+    which = "number of a lesson, its name, or part of it"
 
-    action = _action(actions, "list", "say what belongs to each lecture: lesson, figure, command, exercise", show)
-    action.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    action = _action(actions, "list", "list the lesson, figure, command and exercise of each lecture", show)
+    action.add_argument("--json", action="store_true", help="print JSON")
 
-    action = _action(actions, "open", "copy a lesson to the current folder, to run it and to change it", open_lesson)
+    action = _action(actions, "open", "copy a lesson into the current folder", open_lesson)
     action.add_argument("name", metavar="NAME", help=which)
-    action.add_argument("--to", metavar="FILE", help="the file, or a folder for it (default: here)")
+    action.add_argument("--to", metavar="FILE", help="file or folder to write (default: the current folder)")
 
-    action = _action(actions, "notebook", "make notebooks of lessons", notebook)
+    action = _action(actions, "notebook", "convert lessons to notebooks", notebook)
     action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
-    action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="where (default: minicnn-lessons)")
-    action.add_argument("--run", action="store_true", dest="execute", help="run them, so that they show what comes out")
+    action.add_argument(
+        "--to", default="minicnn-lessons", metavar="DIR", help="output folder (default: minicnn-lessons)"
+    )
+    action.add_argument(
+        "--run", action="store_true", dest="execute", help="run the notebooks, so that they show their output"
+    )
 
-    action = _action(actions, "html", "run lessons and make a site of them, which needs no network", html)
-    action.epilog = f"The exit status is 0 when every lesson runs through, 1 when one does not, {STATUSES}."
-    help = f"{which}; manual for no lesson, only the manual and the API reference (default: all)"
+    action = _action(actions, "html", "run lessons and build a site that works offline", html)
+    action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not, {STATUSES}."
+    help = f"{which}; manual for the manual and the API reference alone (default: all)"
     action.add_argument("names", nargs="*", metavar="NAME", help=help)
-    action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="where (default: minicnn-lessons)")
+    action.add_argument(
+        "--to", default="minicnn-lessons", metavar="DIR", help="output folder (default: minicnn-lessons)"
+    )
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
@@ -74,9 +80,9 @@ def show(arguments: argparse.Namespace) -> None:
     print("\n".join(_map("The engine, by part", ENGINE, topics)), end="\n\n")
     placed = {topic for row in (*LECTURES, *ENGINE) for topic in row.lessons}
     if others := [lesson for lesson in everything if lesson.topic not in placed]:
-        print("\n".join(["And besides", *(f"  {lesson.name}: {lesson.title}" for lesson in others)]), end="\n\n")
-    print("Figures are what the lesson draws. To step through one: minicnn tutorial open NUMBER.")
-    print("To begin an exercise: minicnn learn start NAME.")
+        print("\n".join(["Other lessons", *(f"  {lesson.name}: {lesson.title}" for lesson in others)]), end="\n\n")
+    print("Each figure is drawn by the lesson. Copy a lesson with: minicnn tutorial open NUMBER.")
+    print("Start an exercise with: minicnn learn start NAME.")
 
 
 def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator[str]:
@@ -88,7 +94,7 @@ def _map(title: str, rows: Iterable[Row], topics: dict[str, Lesson]) -> Iterator
 
 
 def _lines(lecture: str, lessons: Iterable[str], figure: str, command: str, exercises: Iterable[str]) -> Iterator[str]:
-    """One row of the map, in as many lines as its fullest cell takes."""
+    """Yield the lines of one row."""
     texts = zip(([lecture], lessons, [figure], [command]), WIDTHS[:4], strict=True)
     columns = ([line for text in cell for line in wrapped(text, width, hanging="  ")] for cell, width in texts)
     for cells in zip_longest(*columns, exercises, fillvalue=""):
@@ -102,7 +108,7 @@ def open_lesson(arguments: argparse.Namespace) -> None:
     from minicnn.lessons import copy
 
     path = copy(arguments.name, arguments.to)
-    print(f"{path}: yours to change. Run it, or step through it, or open it in an editor that shows cells:")
+    print(f"wrote {path}. Open it in an editor that shows cells, run it, or step through it:")
     print(f"  python {path}")
     print(f"  python -m pdb {path}")
 
@@ -119,7 +125,7 @@ def notebook(arguments: argparse.Namespace) -> None:
         paths = notebooks.write(lessons, Path(arguments.to), execute=arguments.execute, step=step)
     for path in paths:
         print(path)
-    print(f"To open them: jupyter lab {arguments.to}")
+    print(f"Open them with: jupyter lab {arguments.to}")
 
 
 def html(arguments: argparse.Namespace) -> int:
@@ -137,7 +143,7 @@ def html(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _progress(lessons: Sequence[Lesson]) -> Iterator[Callable[[], None]]:
-    """A bar over the cells of all lessons, and what moves it by one. None is drawn where nobody looks."""
+    """Yield a function that advances a progress bar over the cells of all lessons. Hide the bar outside a terminal."""
     from tqdm import tqdm
 
     from minicnn.lessons.notebooks import notebook_of

@@ -1,4 +1,4 @@
-"""minicnn weights list|fetch|inspect|convert: trained weights, from their publishers to a file that fits."""
+"""minicnn weights: list, fetch, inspect and convert trained weights."""
 
 from __future__ import annotations
 
@@ -21,39 +21,45 @@ if TYPE_CHECKING:
     from minicnn.zoo import Weights
 
 LAYOUTS = {"minicnn": "minicnn's layout", "keras": "Keras's .h5", "keras3": "Keras 3's .weights.h5"}
-PASSED_ON = ("licence", "test_accuracy", "epochs", "seed")  # what is as true of the numbers in another layout
+PASSED_ON = ("licence", "test_accuracy", "epochs", "seed")  # attributes that hold in any layout
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "weights",
         help="list, fetch, inspect and convert trained weights",
-        description="Trained weights: what there is, how to get it, what a file holds, and other layouts of it.",
+        description="Trained weights: the catalogue, downloads, the contents of a file, and conversion.",
     )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
 
-    action = _action(actions, "list", "say what weights there are", list_weights)
-    action.add_argument("names", nargs="*", metavar="NAME", help="say everything about these (default: a line of each)")
+    action = _action(actions, "list", "list the catalogue of weights", list_weights)
+    action.add_argument(
+        "names", nargs="*", metavar="NAME", help="show all details of these (default: one line per entry)"
+    )
 
-    action = _action(actions, "fetch", "download weights that are not here yet, and verify them", fetch)
-    action.add_argument("names", nargs="+", metavar="NAME", help="names from minicnn weights list")
-    action.add_argument("--to", metavar="DIR", help="put them there, say on a stick for another machine")
+    action = _action(actions, "fetch", "download and verify missing weights", fetch)
+    action.add_argument("names", nargs="+", metavar="NAME", help="name, as in minicnn weights list")
+    action.add_argument("--to", metavar="DIR", help="folder to write, for example to carry to another machine")
 
-    either = "an HDF5 file, or a name from minicnn weights list"
-    action = _action(actions, "inspect", "say what a file holds and which network it fits", inspect)
+    either = "HDF5 file, or name as in minicnn weights list"
+    action = _action(actions, "inspect", "show the arrays of a file and the network that it fits", inspect)
     action.add_argument("weights", metavar="FILE|NAME", help=either)
 
-    action = _action(actions, "convert", "write weights in another layout or precision", convert)
+    action = _action(actions, "convert", "convert weights to another layout or precision", convert)
     action.add_argument("weights", metavar="FILE|NAME", help=either)
-    action.add_argument("-o", "--out", required=True, metavar="OUT", help="the file to write")
-    action.add_argument("--layout", choices=tuple(LAYOUTS), default="minicnn", help="(default: minicnn)")
-    action.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="(default: float32)")
+    action.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write")
+    action.add_argument(
+        "--layout", choices=tuple(LAYOUTS), default="minicnn", help="layout of the file (default: minicnn)"
+    )
+    action.add_argument(
+        "--dtype", choices=("float32", "float16"), default="float32", help="precision (default: float32)"
+    )
     paths.declare(action, reads="weights", writes="out")
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-    parser.add_argument("--json", action="store_true", help="print JSON, to be read by a program")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     return parser
 
@@ -88,18 +94,18 @@ def _table(rows: list[Weights]) -> Iterator[str]:
     from minicnn import zoo
 
     line = "{:<18}{:<20}{:>8} {:<14}{:<5}{:<7}{}".format
-    yield line("name", "network", "size", "licence", "year", "loaded", "here")
+    yield line("name", "network", "size", "licence", "year", "loaded", "local")
     for row in rows:
         facts = _facts(row)
         loaded = "file" if row.loaded in ("shipped", "numbers") else row.loaded
         size, year = file_size(facts["size"]), row.year or ""
-        yield line(row.name, row.model or "none of ours", size, row.licence, year, loaded, facts["here"])
+        yield line(row.name, row.model or "none", size, row.licence, year, loaded, facts["here"])
     yield ""
-    yield "loaded: what minicnn's tests have loaded. file: the file itself, or its numbers;"
-    yield "layout: files in its layout only, for the file itself was not at hand."
-    yield f"To get one: minicnn weights fetch NAME; of faces: {zoo.packages.INSTALL}"
-    yield "All about it: minicnn weights list NAME."
-    yield "Folders, the first to have a file wins, and fetch writes to the first:"
+    yield "loaded: whether minicnn's tests loaded this file or its values (file), or only"
+    yield "another file of the same layout (layout)"
+    yield f"Get one with: minicnn weights fetch NAME; for faces: {zoo.packages.INSTALL}"
+    yield "Show its details with: minicnn weights list NAME"
+    yield "Folders searched, in order; fetch writes to the first:"
     yield from (f"  {folder}" for folder in zoo.folders())
 
 
@@ -108,10 +114,10 @@ def _card(row: Weights) -> Iterator[str]:
     from minicnn.zoo.catalogue import LOADED
 
     facts = _facts(row)
-    measured = "by minicnn, on this file" if row.loaded == "shipped" else "by those who published it; not repeated here"
+    measured = "by minicnn, on this file" if row.loaded == "shipped" else "by the publisher; not reproduced here"
     kind, digest = row.published or (
         "checksum",
-        "none is published; that of the first download is recorded and kept to",
+        "none is published; the first download's is recorded and enforced",
     )
     if facts["package"]:
         kind, digest = "SHA-256", ", ".join(f"{file} {sha256}" for file, sha256 in row.packaged.items())
@@ -142,12 +148,12 @@ def fetch(arguments: argparse.Namespace) -> int:
     from minicnn import zoo
     from minicnn.zoo.delivery import receive
 
-    rows = [zoo.find(name) for name in dict.fromkeys(arguments.names)]  # all of them, before the first takes its time
+    rows = [zoo.find(name) for name in dict.fromkeys(arguments.names)]  # check all names before the first download
     fetched = []
     for row in rows:
         try:
             done = receive(row.name, to=arguments.to, say=_say)
-        except InputError as problem:  # the others may be had
+        except InputError as problem:  # continue with the others
             _say(str(problem))
             continue
         size = row.size if done.path.name in row.packaged else done.path.stat().st_size
@@ -157,7 +163,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(fetched)
     elif arguments.to and fetched:
-        print("On the other machine, let MINICNN_WEIGHTS name the folder that these files lie in.")
+        print("On the other machine, set MINICNN_WEIGHTS to the folder of these files.")
     return 0 if len(fetched) == len(rows) else 2
 
 
@@ -203,16 +209,16 @@ def inspect(arguments: argparse.Namespace) -> None:
         "catalogue": f"{known.name}, licence {known.licence}" if known else None,
         "size": file_size(summary.size),
         "SHA-256": summary.sha256,
-        "it says": elided_inside(", ".join(f"{key} {value}" for key, value in told.items()), 8 * WIDTH),
+        "attributes": elided_inside(", ".join(f"{key} {value}" for key, value in told.items()), 8 * WIDTH),
         "note": "; ".join(summary.notes),
     }
     print("\n".join([plain(str(path)), *entries(facts), "", *_arrays(summary)]))
 
 
 def _network_of(path: Path, summary: Summary) -> tuple[Callable[..., Network], dict[str, Any]]:
-    """The function of minicnn.models that a file is for, and the options that make room for all that it holds.
+    """Return the function of minicnn.models for a file, and the options that cover all its arrays.
 
-    Raises LoadError when there is none.
+    Raise LoadError if there is none.
     """
     from minicnn import models
     from minicnn.models.recognition import KNOWN
@@ -226,13 +232,13 @@ def _network_of(path: Path, summary: Summary) -> tuple[Callable[..., Network], d
 
 
 def _written(builder: Callable[..., Network], options: Mapping[str, Any]) -> str:
-    """Return the call as it is written in Python: vgg19(include_top=True)."""
+    """Return the call in Python, such as vgg19(include_top=True)."""
     given = ", ".join(f"{key}={value!r}" for key, value in options.items())
     return f"{builder.__name__}({given})" if given else builder.__name__
 
 
 def _arrays(summary: Summary) -> Iterator[str]:
-    """A line an array, and their sum."""
+    """Yield one line per array, and their total."""
     table = [("array", "shape", "dtype", "parameters")]
     for row in summary.rows:
         sides = row.shape or ()

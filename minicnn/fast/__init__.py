@@ -1,7 +1,7 @@
-"""Attach what is fast to the registry: compiled kernels for processors (cpu/) and for NVIDIA's GPUs (cuda/).
+"""Attach compiled kernels to the registry: for CPUs (cpu/) and for NVIDIA GPUs (cuda/).
 
-The core computes the same without it, more slowly. Nothing is loaded before it is used: this file names the modules,
-in which a function bears the name of its contract.
+Without them the core computes the same, more slowly. Modules load at first use: this file only names them. In each
+module, a kernel has the name of its contract.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 
 from minicnn import backend, devices
 
-# The contracts that have a kernel, by its module.
+# The contracts with a kernel, by module.
 CPU = {
     "conv": ("conv", "conv_gradient_to_input", "conv_gradient_to_filters"),
     "crop": ("crop",),
@@ -48,7 +48,7 @@ CUDA = {
     "pool": ("avg_pool", "avg_pool_gradient", "max_pool", "max_pool_gradient"),
     "triplet": ("distances", "hardest", "pull", "triplets"),
 }
-# What else may be asked for: backend.ask(name, …).
+# Other services: backend.ask(name, …).
 SERVICES = {
     "cpu.blas": ("hold_blas", "parallel_with_blas"),
     "cpu.cache": ("cache_info", "clear_cache", "forget"),
@@ -65,7 +65,7 @@ SERVICES = {
 
 
 def _finder(package: str, modules: dict[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """Return the function that finds a kernel of minicnn.fast.PACKAGE by its contract's name; None for no kernel."""
+    """Return a function that maps a contract's name to its kernel in minicnn.fast.PACKAGE, or None."""
     homes = {name: module for module, names in modules.items() for name in names}
 
     def find(name: str) -> Any:
@@ -78,7 +78,7 @@ def _load(module: str) -> Any:
     before = len(sys.modules)
     try:
         found = importlib.import_module(f"minicnn.fast.{module}")
-    except RuntimeError as problem:  # Numba can write neither beside the source nor below the user's home
+    except RuntimeError as problem:  # Numba can write neither next to the source nor below the user's home
         if "no locator available" not in str(problem):
             raise
         importlib.import_module("minicnn.fast.cpu.compilation").cache_until_the_end()
@@ -91,7 +91,7 @@ def _load(module: str) -> Any:
 
 
 def _later(module: str, name: str) -> Callable[..., Any]:
-    """Return a function that loads its module when it is first called."""
+    """Return a function that imports its module when it is first called."""
 
     def call(*arguments: Any) -> Any:
         return getattr(_load(module), name)(*arguments)

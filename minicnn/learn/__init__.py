@@ -1,11 +1,11 @@
-"""Exercises that check themselves: write a function, and be told what is right, what is wrong, and where to look.
+"""Exercises with automatic feedback: write a function and learn what is right, what is wrong, and where to look.
 
     >>> from minicnn import learn
     >>> learn.exercises()
-    >>> learn.start("gram_matrix")  # writes gram_matrix.py, with the task and a hole
+    >>> learn.start("gram_matrix")  # writes gram_matrix.py, with the task and a hole to fill
     >>> learn.check("gram_matrix", my_function)
 
-On the command line it is `minicnn learn`, where a file is tried in a process of its own.
+The command `minicnn learn` does the same, and runs the file in a separate process.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ __all__ = ["Verdict", "check", "check_file", "exercises", "hint", "solution", "s
 
 
 def check(name: str, function: Callable[..., Any]) -> Verdict:
-    """Try a function that is the answer to an exercise; a Verdict, which shows as text and is true where all is right.
+    """Return the Verdict on a function that answers an exercise. It prints as text and is true if all cases pass.
 
-    It runs here, in this process and with no limit of time: interrupt it if it does not end. Only what needs the
-    simulated GPU is sent to a process of its own, with the function's source. Raises InputError for an unknown name, or
-    for what cannot be called.
+    The function runs in this process without a time limit. Only exercises for the simulated GPU run in a separate
+    process, from the function's source. Raise InputError for an unknown name, or if function is not callable.
     """
     exercise = catalogue.find(name)
     if exercise.simulated:
@@ -47,11 +46,10 @@ def check(name: str, function: Callable[..., Any]) -> Verdict:
 
 
 def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds: float = 10) -> Verdict:
-    """Try a learner's file, NAME.py in the current folder if none is named, in a process of its own.
+    """Return the Verdict on a learner's file, which runs in a separate process.
 
-    "engine" is the step of the engine that comes next.
-
-    seconds: how long it may run; what goes on after that is stopped. Raises InputError.
+    name: "engine" is the next step of the engine. path: NAME.py in the current folder by default. seconds: time limit.
+    Raise InputError if the file cannot be read.
     """
     exercise = catalogue.find(name)
     own = engine.FILE if isinstance(exercise, engine.Step) else f"{name}.py"
@@ -61,7 +59,7 @@ def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds
 
 
 def exercises() -> Table:
-    """All exercises with their lectures, and what was solved: a tuple of rows that shows as a table."""
+    """Return all exercises with their lectures and progress, as a tuple of rows that prints as a table."""
     return Table.of(catalogue.all_exercises(), progress.read())
 
 
@@ -71,18 +69,18 @@ def steps() -> tuple[int, int]:
 
 
 def start(name: str, to: str | os.PathLike[str] | None = None) -> Path:
-    """Write the file to begin with, NAME.py, or `to`, a file or a folder; returns its path. It overwrites nothing."""
+    """Write the initial file and return its path. to: file or folder (default: NAME.py). Never overwrite a file."""
     exercise = catalogue.find(name)
     return engine.start(exercise, to) if isinstance(exercise, engine.Step) else files.start(exercise, to)
 
 
 def hint(name: str, tier: int | None = None) -> str:
-    """The next hint that was not read yet, of three, from a question to nearly the code; or the one of a `tier`."""
+    """Return the next unread hint of three, or the hint of a given `tier`."""
     return progress.next_hint(catalogue.find(name), tier)
 
 
 def solution(name: str) -> str:
-    """Return a solution, as the text of a file."""
+    """Return a solution as the text of a file."""
     exercise = catalogue.find(name)
     text = engine.solution(exercise) if isinstance(exercise, engine.Step) else files.solution(exercise)
     progress.note(exercise.name, seen=True)

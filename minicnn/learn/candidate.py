@@ -1,4 +1,4 @@
-"""What runs in the process of a learner's file: python -m minicnn.learn.candidate NAME FILE VERDICT SECONDS."""
+"""The process that runs a learner's file: python -m minicnn.learn.candidate NAME FILE VERDICT SECONDS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from minicnn.learn.verdict import Verdict
 
 
 class Refused(Exception):
-    """The file holds nothing that can be judged, and why."""
+    """A file that cannot be judged. The message says why."""
 
 
 def main(name: str, file: str, verdict: str, seconds: str) -> None:
@@ -40,18 +40,18 @@ def main(name: str, file: str, verdict: str, seconds: str) -> None:
                 found = replace(found, advice=list(exercise.show(function)))
     except Refused as problem:
         found = Verdict(name, False, (), [str(problem)])
-    replace_file(target, json.dumps(found.as_data()))  # in one go: a process that is stopped leaves no verdict
+    replace_file(target, json.dumps(found.as_data()))  # atomically: a killed process leaves no verdict
 
 
 def _in_a_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A warning without the file that gives it, which is seldom the learner's."""
+    """Format a warning without its file, which is seldom the learner's."""
     return f"{category.__name__}: {message}\n"
 
 
 def load(name: str, file: str) -> Callable[..., Any]:
-    """The function of this name in a file, whose other lines run, too."""
+    """Run a file and return the function of this name. Raise Refused if there is none."""
     sys.dont_write_bytecode = True
     sys.path.append(str(Path(file).parent))
     specification = importlib.util.spec_from_file_location("learner", file)
@@ -72,9 +72,9 @@ def load(name: str, file: str) -> Callable[..., Any]:
 
 @contextmanager
 def limit(seconds: float, stopped: Path) -> Iterator[None]:
-    """Inside the block, what takes longer ends the process, and where every thread was is written to a file.
+    """Exit the process if the block takes longer than `seconds`, and write a traceback of every thread to a file.
 
-    A thread of the interpreter's own watches, so it does not matter what the learner's code is busy with.
+    faulthandler's own thread does this, so it works whatever the learner's code is doing.
     """
     with stopped.open("w") as file:
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)

@@ -1,4 +1,4 @@
-"""All exercises, in the order in which they are best done."""
+"""All exercises, in the recommended order."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ NAMES = (*COURSE, *OWN)
 
 
 def find(name: str) -> Exercise:
-    """The exercise of this name, or the step of the engine; "engine" is the first that is not solved.
+    """Return the exercise of this name, or a step of the engine; "engine" is the first that is not solved.
 
-    Raises InputError, with the name that may be meant.
+    Raise InputError, with the nearest name, if there is none.
     """
     if name == "engine":
         name = [*progress.unsolved_steps(), engine.names()[-1]][0]
@@ -60,5 +60,5 @@ def _load(name: str) -> Exercise:
 
 
 def all_exercises() -> list[Exercise]:
-    """Every exercise."""
+    """Return every exercise."""
     return [find(name) for name in NAMES]

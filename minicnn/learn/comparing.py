@@ -1,4 +1,4 @@
-"""Whether a value is the one expected, and if not, in a few words how it differs."""
+"""Comparison of values with the expected ones, and short descriptions of the differences."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 
 def difference(expected: Any, value: Any, tolerance: float, scale: float = 0) -> str | None:
-    """None where they agree: arrays within tolerance · max|expected|, all else exactly. Otherwise what is wrong.
+    """Return None if the values agree, or a description of the difference.
 
-    scale: stands for max|expected| where that is 0 but for rounding.
+    Arrays must agree within tolerance · max|expected|, other values exactly. scale: used instead of max|expected| if
+    that is 0 up to rounding.
     """
     if not isinstance(expected, np.ndarray) or not isinstance(value, np.ndarray):
         if type(expected) is type(value) and expected == value:
@@ -38,14 +39,17 @@ def difference(expected: Any, value: Any, tolerance: float, scale: float = 0) ->
 
 
 def largest(value: Any) -> float:
-    """max|value| of an array's finite numbers; 0 for anything else."""
+    """Return max|value| over the finite numbers of an array, or 0 for anything else."""
     if not isinstance(value, np.ndarray):
         return 0.0
     return float(np.abs(value[np.isfinite(value)]).max(initial=0))
 
 
 def common_factor(pairs: Iterable[tuple[Any, Any]]) -> float | None:
-    """The one number, not 1, by which all values are too large, if there is one. pairs: (expected, value)."""
+    """Return the common factor between values and expected ones, or None if there is none or it is 1.
+
+    pairs: (expected, value).
+    """
     ratios = []
     for expected, value in pairs:
         if not isinstance(expected, np.ndarray) or not isinstance(value, np.ndarray) or expected.shape != value.shape:

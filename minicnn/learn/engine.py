@@ -28,10 +28,10 @@ HOLE = '# Your code, in place of the next line.\n{indent}raise NotImplementedErr
 
 @dataclass(frozen=True)
 class Step(Exercise):
-    """A step towards the engine, the number-th. Its function is the whole solved engine, as a module.
+    """A step of the engine, with its number. Its function is the whole solved engine, as a module.
 
-    script: the module of its file, which holds the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS, show(engine):
-    what the step is good for, as text, worked out by an engine; and material(), the arrays of engine.npz, if any.
+    script: the module of its file, which holds the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS, show(engine),
+    which returns a demonstration of the step as text, and material(), the arrays of engine.npz, if any.
     """
 
     script: Any = None
@@ -39,11 +39,11 @@ class Step(Exercise):
 
     @property
     def name(self) -> str:
-        """engine_01 and so on."""
+        """The name, such as engine_01."""
         return f"engine_{self.number:02}"
 
     def show(self, answer: Any) -> Sequence[str]:
-        """Return what the step is good for."""
+        """Return a demonstration of the step."""
         return [self.script.show(Engine(answer))]
 
 
@@ -59,7 +59,7 @@ class Engine:
         return self._names[name]
 
     def rule(self, value: Any, d: Any) -> list[Any]:
-        """Return the gradients that the rule of a Value gives, in a list: one for every parent."""
+        """Return the gradients that the rule of a Value gives, in a list: one per parent."""
         if not isinstance(value, self.Value):
             raise Unfit(f"expected a Value, got {told(value)}")
         if not callable(value.rule):
@@ -74,8 +74,8 @@ class Engine:
 def step(name: str) -> Step:
     """Return the step of this name, from its file in tutorials/engine.
 
-    TRIALS: (title, what is done with an engine). SLIPS: (name, hint, (what stands in the solution, what instead), …),
-    each of the pairs a way to make it.
+    TRIALS: (title, function of an engine). SLIPS: (name, hint, (text of the solution, replacement), …), where each pair
+    is one way to make the slip.
     """
     number = names().index(name) + 1
     script = program(f"engine/{_files()[number - 1]}")
@@ -101,7 +101,7 @@ def names() -> tuple[str, ...]:
 
 
 def task(step: Step) -> str:
-    """Return what a learner is given: the prose as a comment, and the code with its holes."""
+    """Return the text that a learner gets: the prose as a comment, and the code with its holes."""
     heading, code = _sections()[step.number].split("\n", 1)
     prose = "".join(f"# {line}".rstrip() + "\n" for line in step.script.__doc__.strip().splitlines())
     return f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{_with_holes(code.strip())}"
@@ -113,9 +113,9 @@ def solution(step: Step) -> str:
 
 
 def start(step: Step, to: str | os.PathLike[str] | None = None) -> Path:
-    """Add a step to engine.py, or to the file or in the folder `to`; where there is none, it begins with ours solved.
+    """Add a step to engine.py, or to the file or in the folder `to`. A new file begins with the solved steps before.
 
-    The last step has engine.npz beside it: the photograph, the painting and the network. Raises InputError.
+    The last step writes engine.npz next to it: the photograph, the painting and the network. Raise InputError.
     """
     path = Path(to) if to is not None else Path()
     path = path / FILE if os.path.isdir(path) else path
@@ -148,13 +148,13 @@ def _files() -> list[str]:
 
 @functools.cache
 def _sections() -> list[str]:
-    """The solved engine, cut before every step; what comes first is what all steps need."""
+    """Return the solved engine, split before every step; the first part is what all steps need."""
     return SECTION.split((material("tutorials") / "engine" / "solved.py").read_text(encoding="utf-8"))
 
 
 @functools.cache
 def _engine(number: int, *edits: str) -> Any:
-    """The solved engine; edits: what stands in the section of a step and what instead, in turn."""
+    """Return the solved engine. edits: pairs of old and new text, replaced in the section of a step."""
     sections, module = list(_sections()), ModuleType("engine")
     for old, new in zip(edits[::2], edits[1::2], strict=True):
         assert old in sections[number], f"step {number}: the solution has no {old!r}"
@@ -172,7 +172,7 @@ def _observe(engine: Any, arguments: Sequence[Any]) -> Seen:
 
 
 def _with_holes(code: str) -> str:
-    """The code with a hole for the body of every function that has a docstring."""
+    """Return the code with a hole for the body of every function that has a docstring."""
     lines = code.splitlines(keepends=True)
     functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
     for node in sorted(filter(ast.get_docstring, functions), key=lambda node: -node.lineno):

@@ -1,4 +1,4 @@
-"""A learner's file runs in a process of its own: it may loop forever, exit or print, and only says so."""
+"""Run a learner's file in a separate process, which may loop forever, exit or print."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
 from minicnn.machine import interpreter
 
-KEPT = 2000  # characters of what it prints
-NEVER_ENDED = 1000  # no status that a process ends with
+KEPT = 2000  # characters of its output
+NEVER_ENDED = 1000  # not a valid exit status
 NEVER = "Does a loop never end? --seconds N waits longer."
-SETTING_UP = 120  # seconds besides the learner's, for drawing faces on a slow machine
+SETTING_UP = 120  # seconds in addition to the learner's, for preparing inputs on a slow machine
 
 
 def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
-    """The verdict on a file. seconds: how long the learner's part may run. Raises InputError."""
+    """Return the verdict on a file. seconds: time limit of the learner's code. Raise InputError for a bad argument."""
     if not (isinstance(seconds, float | int) and math.isfinite(seconds) and seconds > 0):
         raise InputError(f"learn check: seconds is {seconds!r}; expected a number above 0")
     if why := unreadable(file):
@@ -58,7 +58,7 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
 
 
 def examine_source(exercise: Exercise, function: Callable[..., Any], seconds: float = 10) -> Verdict:
-    """The verdict on a function whose source is run elsewhere, under the exercise's imports."""
+    """Return the verdict on a function. Its source runs in a separate process, after the exercise's imports."""
     check_callable(exercise.name, function)
     try:
         source = textwrap.dedent(inspect.getsource(getattr(function, "py_func", getattr(function, "fn", function))))
@@ -73,13 +73,13 @@ def examine_source(exercise: Exercise, function: Callable[..., Any], seconds: fl
 
 
 def check_callable(name: str, function: Any) -> None:
-    """Raise InputError for what is no function."""
+    """Raise InputError unless function is callable."""
     if not callable(function):
         raise InputError(f"learn check: function is a {type(function).__name__}; expected your {name}, a function")
 
 
 def _line_of(stopped: Path, file: Path) -> str | None:
-    """Where the file was when its time was up, from what the process wrote then; None if it was not up."""
+    """Return where the file was when the time limit was reached, or None if it was not reached."""
     text = stopped.read_text(encoding="utf-8", errors="replace") if os.path.isfile(stopped) else ""
     if "Timeout" not in text:
         return None
@@ -91,7 +91,7 @@ def _line_of(stopped: Path, file: Path) -> str | None:
 
 
 def _environment(exercise: Exercise) -> dict[str, str]:
-    """With this very minicnn, with the simulated GPU where it is wanted, and with what the learner's files import."""
+    """Return the environment of the process: this minicnn on the path, and the simulated GPU if needed."""
     paths = [str(Path(minicnn.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     simulated = {"NUMBA_ENABLE_CUDASIM": "1"} if exercise.simulated else {}
     utf8 = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
@@ -99,7 +99,7 @@ def _environment(exercise: Exercise) -> dict[str, str]:
 
 
 def _run(command: list[str], environment: dict[str, str], seconds: float) -> tuple[int, str]:
-    """(exit status, the beginning of what was printed). It reads on when it has enough, or the writer would wait."""
+    """Run a command and return (exit status, beginning of its output). Drain the pipe, so that it never blocks."""
     printed: list[bytes] = []
 
     def read() -> None:
@@ -117,7 +117,7 @@ def _run(command: list[str], environment: dict[str, str], seconds: float) -> tup
         except subprocess.TimeoutExpired:
             status = NEVER_ENDED
         finally:
-            process.kill()  # also when Ctrl-C was pressed
-            reader.join(5)  # it ends with the pipe, unless a child of the learner's holds that open
+            process.kill()  # also after Ctrl-C
+            reader.join(5)  # it ends with the pipe, unless a child process keeps that open
     text = b"".join(printed).decode("utf-8", "replace").replace("\r\n", "\n").rstrip()
     return status, text if len(text) <= KEPT else f"{text[:KEPT]}\n… and more"

@@ -1,4 +1,4 @@
-"""What an exercise is: a function to write, cases to try it on, and the slips that are known by what comes out."""
+"""The parts of an exercise: a function to write, test cases, and known mistakes with their hints."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from minicnn.learn.observing import Observe, answer
 
 @dataclass(frozen=True)
 class Case:
-    """One trial. title: what is tried, as a learner reads it. arguments(): the inputs, made anew for every call.
+    """One test case. title: its name for the learner. arguments(): returns new inputs for every call.
 
-    expected: {part: value}, published or worked out elsewhere, of the parts that have one; the others are the
-    solution's. tolerance: of max|Δ| / max|expected|.
+    expected: {part: value} from an independent source, for some parts; the solution computes the others.
+    tolerance: largest max|Δ| / max|expected|.
     """
 
     title: str
@@ -25,10 +25,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Slip:
-    """A wrong answer that is known. hint: what is said of it, and it says where to look and not what to write.
+    """A known mistake. hint: advice that says where to look, not what to write.
 
-    answer: a function that makes the mistake: who computes what it computes has made it, too; or several, which make
-    it in several ways. raises: or else, a part of what is said by the error that the mistake ends in.
+    answer: one or several functions that make the mistake; an answer with the same result has made it, too.
+    raises: alternatively, part of the error message that the mistake leads to.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Slip:
 
     @property
     def answers(self) -> tuple[Callable[..., Any], ...]:
-        """All ways to make it."""
+        """The functions that make the mistake, as a tuple."""
         return self.answer if isinstance(self.answer, tuple) else (self.answer,)
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """A function to write. Its docstring is the task, its body the solution, and a file to begin with is all but that.
+    """A function to write. Its docstring is the task and its body the solution.
 
-    title: a line. lecture: of the course. read: the file that teaches it, a lesson for most. imports: the lines that
-    stand above the function; decorator: the line right above it. observe: how it is called, and what is looked at.
-    hints: three, from a question to nearly the code. simulated: it runs on the simulated GPU. apart: each part of the
-    answer is right or wrong by itself; otherwise it rests on the parts before, and goes wrong with them.
+    title: one line. lecture: lecture of the course. read: file that teaches it, usually a lesson. imports: lines above
+    the function. decorator: line directly above it. observe: calls the function and returns what is compared. hints:
+    three, from a question to nearly the code. simulated: True to run on the simulated GPU. apart: True if the parts of
+    the answer are independent; otherwise a wrong part makes the later ones wrong.
     """
 
     function: Callable[..., Any]
@@ -67,7 +67,7 @@ class Exercise:
 
     @property
     def name(self) -> str:
-        """The function's."""
+        """The name of the function."""
         return self.function.__name__
 
     def show(self, answer: Any) -> Sequence[str]:

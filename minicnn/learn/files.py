@@ -1,4 +1,4 @@
-"""The file that a learner begins with, and the solution: both are cut from the exercise's own function."""
+"""The learner's initial file and the solution, both cut from the exercise's function."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ HOLE = "    # Your code, in place of the next line.\n    raise NotImplementedErr
 
 
 def task(exercise: Exercise) -> str:
-    """The text of a file with the function's docstring and a hole."""
+    """Return the text of a file with the function's docstring and a hole to fill."""
     declaration, _ = _parts(exercise)
     return _head(exercise) + declaration + HOLE
 
 
 def solution(exercise: Exercise) -> str:
-    """The text of a file with the function as it can be written."""
+    """Return the text of a file with a solution."""
     return f"{exercise.imports}\n\n\n" + "".join(_parts(exercise))
 
 
 def start(exercise: Exercise, to: str | os.PathLike[str] | None = None) -> Path:
-    """Write the file to begin with. to: NAME.py in the current folder; a folder; or a file. Never over another file."""
+    """Write the initial file. to: file or folder (default: NAME.py in the current folder). Never overwrite a file."""
     return hand_out(task(exercise), f"{exercise.name}.py", to, command="learn start")
 
 
@@ -49,7 +49,7 @@ def _head(exercise: Exercise) -> str:
 
 
 def _parts(exercise: Exercise) -> tuple[str, str]:
-    """(decorator, signature and docstring; the body)."""
+    """Return (decorator, signature and docstring; body)."""
     lines = inspect.getsource(exercise.function).splitlines(keepends=True)
     definition = ast.parse("".join(lines)).body[0]
     assert isinstance(definition, ast.FunctionDef)

@@ -1,6 +1,6 @@
-"""From a learner's function to a verdict: prepare what is expected, collect what it answers, judge.
+"""From a learner's function to a verdict, in three steps: prepare expected answers, collect answers, judge.
 
-Collecting is the only one of the three in which code of the learner runs.
+Only collecting runs the learner's code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.observing import Seen, Unfit
 from minicnn.learn.verdict import Row, Verdict
 
-# What is said of errors that have the same cause in every exercise.
+# Advice on errors that have the same cause in every exercise.
 _NUMPY = "NumPy's functions forget where a number came from. minicnn.ops has most of them too, and these remember it."
 _WHOLE = "Sizes and places are whole numbers. In Python `/` gives a float, also where it comes out even; `//` does not."
 EVERYWHERE = (
@@ -63,20 +63,20 @@ EVERYWHERE = (
 
 
 class Trial(NamedTuple):
-    """A case, and what the solution makes of it. scales: {part: the largest number of it in all cases}."""
+    """A case with the answer of the solution. scales: {part: largest number over all cases}."""
 
     case: Case
     expected: Seen
     scales: dict[str, float]
 
     def difference(self, part: str, seen: Seen, expected: Seen | None = None, leniency: float = 1) -> str | None:
-        """Say how a part of what was seen differs from what is expected here, or from another answer."""
+        """Describe how a part differs from the expected answer, or from another one; None if it does not."""
         expected = self.expected if expected is None else expected
         return difference(expected[part], seen[part], leniency * self.case.tolerance, self.scales[part])
 
 
 class Outcome(NamedTuple):
-    """The outcome of a case: an answer, or why there is none."""
+    """The outcome of a case: an answer, or the reason for its absence."""
 
     seen: Seen | None
     problem: str = ""
@@ -95,7 +95,7 @@ def prepare(exercise: Exercise) -> list[Trial]:
 
 
 def collect(exercise: Exercise, trials: Sequence[Trial], function: Callable[..., Any]) -> list[Outcome]:
-    """Return a function's answers, case by case; also where it raises, or exits."""
+    """Return the outcome of each case, even if the function raises or exits."""
     with use_backend("numpy"):
         return [_outcome(exercise, trial.case, function) for trial in trials]
 
@@ -110,9 +110,9 @@ def _outcome(exercise: Exercise, case: Case, function: Callable[..., Any]) -> Ou
 
 
 def judge(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Verdict:
-    """Return the verdict: what is right, what is wrong, and what to think about."""
+    """Return the verdict with its advice."""
     advice = list(dict.fromkeys(_advice(exercise, trials, outcomes)))[:2]  # more would be noise
-    if len({_kind(outcome.problem) for outcome in outcomes}) == 1 and outcomes[0].problem:  # said once
+    if len({_kind(outcome.problem) for outcome in outcomes}) == 1 and outcomes[0].problem:  # reported once
         return Verdict(exercise.name, False, (), [outcomes[0].problem, *advice])
     rows, said = [], set()
     for trial, outcome in zip(trials, outcomes, strict=True):
@@ -125,7 +125,7 @@ def judge(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcom
 
 
 def _kind(problem: str) -> str:
-    """A problem without its numbers: with those of every case it would be said over and over again."""
+    """Replace the numbers in a problem by #, so that it is reported once and not for every case."""
     return re.sub(r"-?\d[\d., e+-]*", "#", problem)
 
 
@@ -136,7 +136,7 @@ def _differences(trial: Trial, outcome: Outcome) -> str:
         text = trial.difference(part, outcome.seen)
         if text:
             found.append(f"{part}: {text}" if part else text)
-            if not part:  # with it the others go wrong, too
+            if not part:  # the later parts depend on it
                 break
     return "; ".join(found[:2])
 
@@ -153,10 +153,10 @@ def _raised(slips: Sequence[Slip], outcomes: Sequence[Outcome]) -> Iterator[str]
 
 
 def _recognized(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """The hints of slips by which what is wrong is explained, one after the other while parts are left to explain.
+    """Yield the hints of slips that explain the wrong parts, until all are explained.
 
-    Where parts rest on each other, the first wrong one has to be explained first: a slip that agrees only in what
-    follows from it, a door that stays shut after all, would speak of something else.
+    If parts depend on each other, a slip must explain the first wrong one: agreement in later parts alone may be
+    coincidence.
     """
     if not any(outcome.seen for outcome in outcomes):
         return
@@ -191,10 +191,10 @@ def _explained(
     trials: Sequence[Trial],
     outcomes: Sequence[Outcome],
 ) -> list[str]:
-    """Those of the wrong parts that a slip gives as they are, in every case."""
+    """Return the wrong parts that a slip reproduces in every case."""
     alike = list(parts)
     for trial, outcome in zip(trials, outcomes, strict=True):
-        with warnings.catch_warnings():  # of what is known to be wrong
+        with warnings.catch_warnings():  # the slip is known to be wrong
             warnings.simplefilter("ignore")
             (slipped,) = collect(exercise, [trial], way)
         if (outcome.seen is None) != (slipped.seen is None):
@@ -214,7 +214,7 @@ def _as_compared(value: Any) -> Any:
 
 
 def where(problem: BaseException, file: str) -> str:
-    """An error in a line: where it is in the learner's file and what is wrong; below it, what stands there."""
+    """Return an error in one line, with its place in the learner's file; below it, the source line."""
     name = Path(file).name
     if isinstance(problem, SyntaxError) and problem.filename == file:
         return f"line {problem.lineno} of {name} is not Python: {problem.msg}"
@@ -237,5 +237,5 @@ def _said(problem: BaseException) -> str:
 
 
 def _file_of(function: Callable[..., Any]) -> str:
-    inner = getattr(function, "py_func", getattr(function, "fn", function))  # of a kernel; and of a simulated one
+    inner = getattr(function, "py_func", getattr(function, "fn", function))  # unwrap a kernel, or a simulated one
     return getattr(getattr(inner, "__code__", None), "co_filename", getattr(inner, "__file__", ""))

@@ -1,4 +1,4 @@
-"""How a function is called, and what is looked at in its answer: {part: value}, for one part or several."""
+"""Calls of a learner's function, with the values to compare as {part: value}."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ Observe = Callable[[Callable[..., Any], Sequence[Any]], Seen]
 
 
 class Unfit(Exception):
-    """An answer that cannot be compared at all: the line says what it is and what was expected."""
+    """An answer that cannot be compared. The message says what it is and what was expected."""
 
 
 def answer(*parts: str) -> Observe:
-    """The value that is returned; with several `parts`, a tuple of so many. Inputs shall stay as they were."""
+    """Return an observer of the returned value, or of a tuple if there are several `parts`.
+
+    The function must not modify its inputs.
+    """
 
     def observe(function: Callable[..., Any], arguments: Sequence[Any]) -> Seen:
         returned = call(function, arguments)
@@ -35,7 +38,7 @@ def answer(*parts: str) -> Observe:
 
 
 def answer_and_gradients(*inputs: str) -> Observe:
-    """The Tensor that is returned, and the gradients that flow from it to `inputs`, the arguments that want one."""
+    """Return an observer of the returned Tensor and of the gradients to `inputs`, the arguments that require one."""
 
     def observe(function: Callable[..., Any], arguments: Sequence[Any]) -> Seen:
         returned = call(function, arguments)
@@ -49,7 +52,7 @@ def answer_and_gradients(*inputs: str) -> Observe:
                 f"no gradient flows back to {inputs[0]}: either it is not used, or only its plain numbers are, as with "
                 ".data"
             )
-        # Never all ones, with which much that is wrong would pass.
+        # Not all ones, with which many wrong gradients would pass.
         returned.backward(np.cos(np.arange(returned.size, dtype=returned.dtype)).reshape(returned.shape))
         for name, tensor in zip(inputs, (t for t in _tensors(arguments) if t.requires_grad), strict=True):
             seen[f"the gradient to {name}"] = np.zeros_like(tensor.data) if tensor.grad is None else tensor.grad
@@ -59,7 +62,7 @@ def answer_and_gradients(*inputs: str) -> Observe:
 
 
 def call(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """function(*arguments), which shall leave them as they are."""
+    """Call function(*arguments). Raise Unfit if it modifies an argument."""
     before = [[array.copy() for array in _arrays([value])] for value in arguments]
     returned = function(*arguments)
     for number, (kept, value) in enumerate(zip(before, arguments, strict=True)):
@@ -71,7 +74,7 @@ def call(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
 
 
 def comparable(value: Any, what: str) -> Any:
-    """A copy of a value as it is compared: an array, a truth value, a name, or None. Raises Unfit for anything else."""
+    """Return a copy of a value for comparison: array, bool, str or None. Raise Unfit for anything else."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -88,7 +91,7 @@ def comparable(value: Any, what: str) -> Any:
 
 
 def told(value: Any) -> str:
-    """A value in a few words."""
+    """Describe a value in a few words."""
     if value is None:
         return "None; is there a `return`?"
     if isinstance(value, Tensor | np.ndarray):

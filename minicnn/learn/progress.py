@@ -1,4 +1,4 @@
-"""What a learner has done so far: a small file in the user's own folder, so that exercises may lie anywhere."""
+"""A learner's progress, in a small file in the user's data folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minicnn.learn.exercise import Exercise
 
 @dataclass(frozen=True)
 class Progress:
-    """Of one exercise. hints: how many were read, 0 to 3. tries: of how many checks. seen: whether its solution was."""
+    """The progress in one exercise. tries: checks so far. hints: hints read, 0 to 3. seen: solution was shown."""
 
     solved: bool = False
     tries: int = 0
@@ -33,7 +33,7 @@ class Progress:
 
 
 def place() -> Path:
-    """The file: exercises.json in the folder that MINICNN_LEARN names, or else in the user's data folder."""
+    """Return the file: exercises.json in the folder that MINICNN_LEARN names, or in the user's data folder."""
     import platformdirs
 
     chosen = os.environ.get("MINICNN_LEARN")
@@ -44,7 +44,7 @@ def place() -> Path:
 
 
 def read() -> dict[str, Progress]:
-    """{name: Progress} of what was tried. Raises InputError for a file that holds something else."""
+    """Return {name: Progress} of the exercises tried so far. Raise InputError if the file is invalid."""
     try:
         found = json.loads(place().read_text(encoding="utf-8"))
         return {name: Progress(**{**asdict(Progress()), **entry}) for name, entry in found.items()}
@@ -55,7 +55,7 @@ def read() -> dict[str, Progress]:
 
 
 def note(name: str, **changes: bool | int) -> None:
-    """Keep changes of an exercise's Progress. Raises InputError where the file cannot be written."""
+    """Save changes of an exercise's Progress. Raise InputError if the file cannot be written."""
     _write({**(known := read()), name: replace(known.get(name, Progress()), **changes)})  # type: ignore[arg-type]
 
 
@@ -78,7 +78,7 @@ def unsolved_steps() -> list[str]:
 
 
 def note_try(name: str, right: bool) -> None:
-    """Count a check. What cannot be kept is no reason not to say what is right: it is only warned of."""
+    """Count a check. Only warn if the file cannot be written, so that the verdict is still shown."""
     try:
         known = read().get(name, Progress())
         note(name, tries=known.tries + 1, solved=known.solved or right)
@@ -87,7 +87,7 @@ def note_try(name: str, right: bool) -> None:
 
 
 def next_hint(exercise: Exercise, tier: int | None = None) -> str:
-    """The hint of a tier, 1 to 3, or the first that was not read; the last one again when all were."""
+    """Return the hint of a tier, 1 to 3; by default the first unread one, or the last if all were read."""
     known = read().get(exercise.name, Progress())
     if tier is None:
         tier = min(known.hints + 1, len(exercise.hints))

@@ -1,4 +1,4 @@
-"""Exercises as a table."""
+"""The table of exercises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minicnn.learn.progress import Progress
 
 
 class Entry(NamedTuple):
-    """One exercise. state: "solved", "seen" when only its solution was, "2 tries", or nothing yet."""
+    """One exercise. state: "solved", "seen" if only the solution was shown, "2 tries", or empty."""
 
     name: str
     title: str
@@ -21,11 +21,11 @@ class Entry(NamedTuple):
 
 
 class Table(tuple[Entry, ...]):
-    """Rows that show as text of 79 columns."""
+    """Rows that print as text of 79 columns."""
 
     @classmethod
     def of(cls, exercises: Sequence[Exercise], known: Mapping[str, Progress]) -> Table:
-        """A row for each."""
+        """Return a table with one row per exercise."""
         states = (str(known.get(exercise.name, Progress())) for exercise in exercises)
         return cls(Entry(e.name, e.title, e.lecture, e.read, s) for e, s in zip(exercises, states, strict=True))
 

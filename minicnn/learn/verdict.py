@@ -1,4 +1,4 @@
-"""What is said of an answer, as data and as text."""
+"""Verdicts on answers, as data and as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minicnn.text import wrapped
 
 @dataclass(frozen=True)
 class Row:
-    """One case: whether the answer was right, and if not, why."""
+    """The verdict on one case. text: the difference, if the answer is wrong."""
 
     case: str
     right: bool
@@ -20,9 +20,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a function is right, case by case. It counts as true where all is.
+    """The verdict on a function, case by case. It is true if every case is right.
 
-    advice: what to think about. printed: what the learner's program wrote meanwhile.
+    advice: hints. printed: the output of the learner's program.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Verdict:
             lines += ["", "It printed:", *(f"  | {line}" for line in self.printed.splitlines())]
         return "\n".join(lines)
 
-    __repr__ = __str__  # what a notebook shows
+    __repr__ = __str__  # shown in notebooks
 
     def _sum(self) -> str:
         count = sum(row.right for row in self.rows)
@@ -54,19 +54,19 @@ class Verdict:
         return f"not yet; {count} of {len(self.rows)} cases are right" if self.rows else "not yet"
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Return the verdict as plain data, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Verdict:
-        """From what as_data gave."""
+        """Return the verdict from the result of as_data."""
         return cls(**{**data, "rows": [Row(**row) for row in data["rows"]]})
 
 
 def _below(begin: str, text: str) -> list[str]:
-    """Return the lines of the text, further ones under the first."""
+    """Return the lines of the text, wrapped, with later ones aligned below the first."""
     lines = []
-    for number, line in enumerate(text.splitlines()):  # a second one is the learner's own, with its indent
+    for number, line in enumerate(text.splitlines()):  # a second line is source code, whose indent is kept
         indent = " " * (len(line) - len(line.lstrip()))
         first = begin if number == 0 else " " * len(begin)
         lines += wrapped(f"{first}{indent}{line.lstrip()}", indent="  ", hanging=" " * len(begin) + indent)

@@ -1,6 +1,5 @@
 """Training an encoder of faces: it learns, in both phases it resumes to the same bits, and frozen layers stay."""
 
-import argparse
 import json
 import signal
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from minicnn import hdf5, models, nn
-from minicnn.cli import face_train
+from minicnn.cli import Parser, face_train
 from minicnn.errors import InputError
 from minicnn.faces import training
 from minicnn.faces.encoding import encode
@@ -233,7 +232,7 @@ def test_bad_pictures(tmp_path):
 
 
 def command(*options):
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     face_train.add(parser.add_subparsers())
     return face_train.run(parser.parse_args(["train", *options]))
 
@@ -265,7 +264,7 @@ def test_the_command_goes_on_from_a_file_with_a_folder(tmp_path, capsys, no_pack
     tuned = ("--init", str(start), "--freeze", "block1,block2", "--data", data, "--test", data, "-o", str(out))
     command(*tuned, "--loss", "pair", *SHORT)
     said = capsys.readouterr().out
-    assert "middle of each picture" in said and "before " in said and "pair head " in said
+    assert "cropped at the centre of each picture" in said and "before " in said and "pair head " in said
     before, after = (dict(models.tiny_facenet(path).named_parameters()) for path in (start, out))
     for name, parameter in after.items():
         kept = np.allclose(parameter.data, before[name].data, atol=1e-3, rtol=1e-3)  # float16

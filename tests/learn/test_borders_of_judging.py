@@ -117,7 +117,7 @@ def test_an_error_says_where_it_is_and_what_stands_there():
     assert raised(ValueError()) == f"{place} raises ValueError\n    raise problem"
     assert raised(ValueError("x" * 201)) == f"{place} raises ValueError: {'x' * 200}\n    raise problem"
     assert raised(NotImplementedError()) == f"{place} is still the hole: write the function in its place"
-    assert raised(NotImplementedError("conv")) == f"{place} raises NotImplementedError: conv\n    raise problem"
+    assert raised(NotImplementedError("conv")) == f"{place} is still the hole: conv"
     assert raised(SystemExit(0)) == f"{place} ends the program: an exercise returns its answer and goes on"
     assert raised(ValueError("no"), "elsewhere.py") == "it raises ValueError: no"
     assert raised(SystemExit(0), "elsewhere.py") == "it raises SystemExit: 0"
@@ -302,9 +302,9 @@ def test_progress_that_cannot_be_written_says_why(tmp_path, monkeypatch):
 def test_an_exercise_is_found_by_a_part_of_its_name():
     with pytest.raises(InputError, match=r"^learn: no exercise 'deconv'; did you mean deconvnet_relu\?$"):
         catalogue.find("deconv")
-    with pytest.raises(InputError, match=r"^learn: no exercise 'nothing'; expected one of triplet_loss, verify, "):
+    with pytest.raises(InputError, match=r"^learn: no exercise 'nothing'; expected engine, or one of triplet_loss, "):
         catalogue.find("nothing")
-    with pytest.raises(InputError, match=r"^learn: no exercise ''; expected one of "):
+    with pytest.raises(InputError, match=r"^learn: no exercise ''; expected engine, or one of "):
         catalogue.find("")
 
 
@@ -313,7 +313,7 @@ def test_an_exercise_whose_file_is_gone_says_so(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "minicnn_tutorials.exercises.verify", raising=False)
     path = tmp_path / "tutorials" / "exercises" / "verify.py"
     with pytest.raises(MissingFileError) as said:
-        catalogue.find.__wrapped__("verify")
+        catalogue._load.__wrapped__("verify")
     assert str(said.value) == f"tutorials: {str(path)!r} does not exist; install minicnn again"
 
 
@@ -511,11 +511,17 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         return capsys.readouterr().out
 
     monkeypatch.chdir(tmp_path)
-    assert said("list").endswith("0 of 20 solved\n\nTo begin one: minicnn learn start triplet_loss\n")
-    assert said("start", "verify") == "wrote verify.py: the task, and a hole\nTo try it: minicnn learn check verify\n"
+    _, steps = learn.steps()
+    assert said("list").endswith(
+        "0 of 20 solved\n\nStart one with: minicnn learn start triplet_loss\n\n"
+        f"An engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
+    )
+    assert said("start", "verify") == (
+        "wrote verify.py: the task, with a hole to fill\nCheck it with: minicnn learn check verify\n"
+    )
     other = tmp_path / "other.py"
     assert said("start", "verify", "--to", str(other)) == (
-        f"wrote {other}: the task, and a hole\nTo try it: minicnn learn check verify {other}\n"
+        f"wrote {other}: the task, with a hole to fill\nCheck it with: minicnn learn check verify {other}\n"
     )
     assert said("solution", "verify") == learn.solution("verify")
     assert said("hint", "verify").splitlines()[0].startswith("Hint 1 of 3. ")
@@ -524,9 +530,9 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         learn, "check_file", lambda name, file, seconds: asked.append((name, file, seconds)) or verdicts.pop(0)
     )
     wrong = said("check", "verify", "--seconds", "2.5", status=1)
-    assert wrong.splitlines()[-2:] == ["", "A hint: minicnn learn hint verify"]
+    assert wrong.splitlines()[-2:] == ["", "Get a hint with: minicnn learn hint verify"]
     right = said("check", "verify", "--seconds", "2.5")
-    assert right.splitlines()[-2:] == ["", "The next one: minicnn learn start triplet_loss"]
+    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start triplet_loss"]
     said("check", "verify.py")
     said("check", "verify", "mine.py")
     assert asked == [
@@ -536,8 +542,10 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     ]
     for name in catalogue.NAMES:
         progress.note(name, solved=True)
-    assert said("check", "verify").endswith("\n\nThat was the last one: all are solved.\n")
-    assert said("list").endswith("\n20 of 20 solved\n")
+    assert said("check", "verify").endswith("\n\nAll exercises are solved.\n")
+    assert said("list").endswith(
+        f"\n20 of 20 solved\n\nAn engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
+    )
 
 
 @pytest.mark.parametrize("kind", [Case, Slip, Exercise, Progress, Row, Verdict])

@@ -26,14 +26,14 @@ def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     assert "raise NotImplementedError" in task and "return alpha *" not in task and "α · J_content" in task
     file.write_text(task.replace("raise NotImplementedError", "return 0"), encoding="utf-8")
     first = said(capsys, "check", "total_cost.py", status=1)
-    assert "not yet; 0 of 4" in first and "A hint: minicnn learn hint total_cost" in first
+    assert "not yet; 0 of 4" in first and "Get a hint with: minicnn learn hint total_cost" in first
     assert "1 try" in said(capsys, "list")
     hints = [said(capsys, "hint", "total_cost") for _ in range(4)]
     assert [hint[:11] for hint in hints] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
     solution = "return alpha * J_content + beta * J_style"
     file.write_text(task.replace("raise NotImplementedError", solution), encoding="utf-8")
     last = said(capsys, "check", "total_cost")
-    assert "right, in all 4 cases" in last and "The next one: minicnn learn start triplet_loss" in last
+    assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start triplet_loss" in last
     text = said(capsys, "list")
     assert "1 of 20 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
 

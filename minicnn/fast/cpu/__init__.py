@@ -1,1 +1,1 @@
-"""Kernels for processors, compiled with Numba: one file for each file of minicnn/kernels, and what they stand on."""
+"""CPU kernels, compiled with Numba: one file per file of minicnn/kernels, and shared infrastructure."""

@@ -1,4 +1,4 @@
-"""Compile LLVM's intermediate code for any processor, present or not, and read the assembly."""
+"""Compile LLVM IR for any processor, present or not, and inspect the assembly."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import llvmlite.binding as llvm
 
 
 class Processor(NamedTuple):
-    """A system and its vector registers: how many have a name, and the bytes of each."""
+    """A target system with the number and size in bytes of its vector registers."""
 
     triple: str
     registers: int
@@ -25,13 +25,13 @@ PROCESSORS = {
     "neoverse-n1": Processor(ARM, 32, 16),
 }
 PRODUCT = re.compile(r"vfn?m(add|sub)|fmla|fmls")
-# On ARM, d8 to d15 are saved for the caller as halves; what is short of room goes there as a whole.
+# On ARM, the callee saves d8 to d15 as halves of a register; spills store whole registers.
 ON_STACK = re.compile(r"\(%rsp.*[xyz]mm|[xyz]mm.*\(%rsp|\bq\d+.*\[sp")
 JUMP = re.compile(r"(?:j\w+|b(?:\.\w+)?|cb\w+|tb\w+)\s+(?:.*,\s*)?(\S+)$")
 
 
 def assembly(intermediate, processor):
-    """Return the lines of assembly, without comments, that LLVM writes for one of PROCESSORS."""
+    """Return the lines of LLVM's assembly for one of PROCESSORS, without comments."""
     triple, _, width = PROCESSORS[processor]
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
@@ -44,13 +44,13 @@ def assembly(intermediate, processor):
 
 
 def optimize(module, machine):
-    """Let LLVM do to a module, in place, all it can for a machine."""
+    """Run all of LLVM's optimizations for a machine on a module, in place."""
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(3))
     builder.getModulePassManager().run(module, builder)
 
 
 def innermost_loops(lines):
-    """Return the lines of every loop without one inside it: from a label to a jump back to it."""
+    """Return the lines of every innermost loop: from a label to a jump back to it."""
     labels = {line[:-1]: i for i, line in enumerate(lines) if line.endswith(":")}
     jumps = ((labels.get(found[1], len(lines)), i) for i, line in enumerate(lines) if (found := JUMP.match(line)))
     loops = [(start, stop) for start, stop in jumps if start < stop]
@@ -59,10 +59,10 @@ def innermost_loops(lines):
 
 
 def products(lines):
-    """Return those lines that are fused multiply-adds."""
+    """Return the lines that are fused multiply-adds."""
     return [line for line in lines if PRODUCT.search(line)]
 
 
 def on_stack(lines):
-    """Return those lines that move a vector register to or from the stack."""
+    """Return the lines that move a vector register to or from the stack."""
     return [line for line in lines if ON_STACK.search(line)]

@@ -1,4 +1,4 @@
-"""The hold on BLAS: it keeps to one thread while our own threads work."""
+"""The limit of BLAS to one thread while our own threads work."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from minicnn.fast.cpu import threads
 
 
 def parallel_with_blas(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
-    """Call kernel(*piece, *arguments) for every piece, over the threads, for kernels that call BLAS: it would otherwise
-    start threads of its own in each of ours.
-    """
+    """Call kernel(*piece, *arguments) for every piece, over the threads, with BLAS limited to one thread per call."""
     with on_one_thread:
         threads.parallel(kernel, pieces, *arguments)
 
 
 def hold_blas() -> _BlasHold:
-    """Return the hold, for a `with` block."""
+    """Return a context manager that limits BLAS to one thread."""
     return on_one_thread
 
 
 class _BlasHold:
-    """Holds BLAS to one thread while any of our kernels runs.
+    """A limit of BLAS to one thread while any of our kernels runs.
 
-    One counted hold for the process: two overlapping threadpoolctl limits would restore each other's limit and
-    leave BLAS at one thread for good. The first in sets the limit, the last out restores it.
+    The process has a single, counted limit: two overlapping threadpoolctl limits would restore each other's value and
+    leave BLAS at one thread for good. The first user sets the limit, the last one restores the old value.
     """
 
     def __init__(self) -> None:
@@ -58,7 +56,7 @@ class _BlasHold:
             _set_blas_threads(library, count)
 
     def _blas(self) -> list[Any]:
-        if self._libraries is None:  # it scans the process's libraries: once, with both BLAS libraries loaded
+        if self._libraries is None:  # scan the process's libraries once, when all BLAS libraries are loaded
             import scipy.linalg.cython_blas  # noqa: F401  (the BLAS that compiled kernels call)
             from threadpoolctl import ThreadpoolController
 
@@ -68,7 +66,7 @@ class _BlasHold:
 
 
 def _set_blas_threads(library: Any, count: int) -> None:
-    """Set it, whichever thread asks: threadpoolctl 3.8 would listen only to the thread that was the first to ask."""
+    """Set the number of threads from any thread; threadpoolctl 3.8 accepts only the thread that asked first."""
     forget_who_asked = getattr(library, "clear_controlling_thread", lambda force: None)
     forget_who_asked(force=True)
     library.set_num_threads(count)

@@ -1,9 +1,11 @@
-"""Memory for large arrays, used again. A fresh array costs a page fault every four kilobytes when it is first touched,
-which for the features of a large picture takes longer than computing them. What comes back is joined with what lies
-idle beside it and cut to the next size, so that a step needs little more than its arrays alive at a time.
+"""A pool of memory for large arrays.
 
-A buffer returns when the last array that looks into it dies, views included, and never by counting steps: features
-that a caller keeps stay what they were.
+A new array costs a page fault every four kilobytes at its first use, which for the features of a large picture takes
+longer than computing them. Freed buffers are merged with idle neighbours and split for the next request, so that the
+pool needs little more than the arrays alive at a time.
+
+A buffer returns to the pool when the last array that refers to it dies, views included. So an array that a caller
+keeps never changes.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-SMALLEST = 1 << 18  # bytes; the allocator keeps smaller blocks at hand by itself
-ARENA = 1 << 30  # bytes of an arena, or four times what is first asked of it; the system backs only what is written
-LINE = 64  # bytes of a cache line: to store across the border of two takes twice as long
-PAGE = 4096  # bytes to which sizes are rounded up
+SMALLEST = 1 << 18  # bytes; smaller blocks are left to the allocator
+ARENA = 1 << 30  # bytes per arena, at least four times its first request; the system backs only pages written to
+LINE = 64  # bytes per cache line; a store across two lines takes twice as long
+PAGE = 4096  # sizes are rounded up to so many bytes
 
 
 class _Arena:
-    """Memory from the system, which arrays share. idle: (start, stop) of what is free, in order and apart."""
+    """Memory from the system, shared by arrays. idle: free ranges (start, stop), sorted and disjoint."""
 
     __slots__ = ("address", "idle", "memory", "size")
 
@@ -35,13 +37,13 @@ class _Arena:
         self.idle = [(0, size)]
 
     def take(self, start: int, size: int) -> None:
-        """Use `size` bytes of the idle ones that begin at `start`."""
+        """Take `size` bytes from the idle range that begins at `start`."""
         i = bisect.bisect_left(self.idle, (start,))
         stop = self.idle[i][1]
         self.idle[i : i + 1] = [(start + size, stop)] if start + size < stop else []
 
     def give(self, start: int, stop: int) -> None:
-        """Take back what was used, and join it with its idle neighbours."""
+        """Return a range to the idle ones, and merge it with its neighbours."""
         i = bisect.bisect_left(self.idle, (start,))
         before, after = self.idle[max(i - 1, 0) : i], self.idle[i : i + 1]
         if before and before[0][1] == start:
@@ -56,17 +58,17 @@ class _Arena:
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of undefined content and its own memory, that begins at a cache line."""
+    """Return an uninitialized array with memory of its own, aligned to a cache line."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + LINE, np.uint8)
-    first = -memory.__array_interface__["data"][0] % LINE  # in half the time of .ctypes.data
+    first = -memory.__array_interface__["data"][0] % LINE  # twice as fast as .ctypes.data
     return memory[first : first + size].view(dtype).reshape(shape)
 
 
 class _Lease:
-    """Stand as the base of an array from the pool. NumPy lets a view of a view refer to the first array's base, so
-    the lease ends with the last of them.
+    """The base of an array from the pool. A view of a view refers to the base of the first array, so the lease ends
+    with the last of them.
     """
 
     __slots__ = ("__array_interface__", "__weakref__", "arena")
@@ -78,29 +80,27 @@ class _Lease:
 
 
 class BufferPool:
-    """Idle memory, cut to size and joined again. Safe from any thread, and in a garbage collection that starts while
-    it is at work.
-    """
+    """Idle memory, split and merged as needed. Thread-safe, also during a garbage collection that starts within it."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every arena, and whatever thread held the lock."""
+        """Drop every arena, and replace the lock, as after a fork."""
         self._lock = threading.Lock()
-        # Buffers come back without the lock: the collection that brings one may have started while this thread has it.
+        # Buffers return without the lock: a garbage collection may free one while this thread holds it.
         self._returned: deque[tuple[_Arena, int, int]] = deque()
-        self._arenas: list[_Arena] = []  # the latest, which is the largest needed, first
+        self._arenas: list[_Arena] = []  # newest first, which is the largest
 
     @property
     def used_bytes(self) -> int:
-        """Return the bytes in use, in whole pages."""
+        """Return the bytes in use, rounded up to pages."""
         idle = [extent for arena in self._arenas for extent in arena.idle]
         free = sum(stop - start for start, stop in [*idle, *(extent for _, *extent in self._returned)])
         return sum(arena.size for arena in self._arenas) - free
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Return an array of undefined content, as np.empty makes them, that begins at a cache line."""
+        """Return an uninitialized array, as np.empty does, aligned to a cache line."""
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if size < SMALLEST:
@@ -112,8 +112,9 @@ class BufferPool:
         return np.asarray(lease)
 
     def _take(self, size: int) -> tuple[_Arena, int]:
-        """The first idle extent that holds `size` bytes: what is in use stays together at the low addresses, so that
-        little more is ever written to than what is in use at a time.
+        """Return the first idle range of at least `size` bytes.
+
+        First fit keeps used memory at low addresses, so that few pages are ever written to.
         """
         with self._lock:
             while self._returned:
@@ -127,7 +128,7 @@ class BufferPool:
             self._arenas = [arena for arena in self._arenas if arena.idle != [(0, arena.size)]]
             try:
                 arena = _Arena(max(ARENA, 4 * size))
-            except MemoryError:  # some systems do not promise what they may not have
+            except MemoryError:  # some systems do not overcommit memory
                 arena = _Arena(size)
             self._arenas.insert(0, arena)
             arena.take(0, size)
@@ -142,9 +143,9 @@ empty = _pool.empty
 
 
 def empty_like(array: np.ndarray) -> np.ndarray:
-    """Return a contiguous array of undefined content with the shape and dtype of another."""
+    """Return an uninitialized contiguous array with the shape and dtype of another."""
     return empty(array.shape, array.dtype)
 
 
-if hasattr(os, "register_at_fork"):  # there is no fork on Windows
+if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_pool.reset)

@@ -18,11 +18,11 @@ import numpy as np
 # turned panels, folded layers, numbers, and 113 MB of arenas for 1, 2, 4 and 8 pictures. The transformed filters of
 # VGG-19 take 320 MB at 256², and 207 MB up to the last layer that style transfer looks at.
 BUDGET = 768 << 20
-PATIENCE = 4  # an entry is idle when the cache was used so many times per entry since the entry's last use
+PATIENCE = 4  # an entry is idle after so many uses of the cache per entry without a use of its own
 
 
 class CacheInfo(NamedTuple):
-    """The state of the cache. nbytes: in use, of the budget; kinds: the bytes in use of each kind of result."""
+    """The state of the cache. budget: limit in bytes. nbytes: bytes in use. kinds: bytes in use per kind of result."""
 
     budget: int
     nbytes: int
@@ -33,14 +33,14 @@ class CacheInfo(NamedTuple):
 
 
 class _Source(weakref.ref):
-    """A weak reference to an array that knows the key of what was computed from it."""
+    """A weak reference to an array, with the key of the result computed from it."""
 
     __slots__ = ("key",)
     key: tuple[Hashable, ...]
 
 
 class _Entry:
-    """A result; its size as counted; the number of its last use."""
+    """A result, its size in bytes, and the time of its last use."""
 
     __slots__ = ("key", "nbytes", "result", "sources", "used")
 
@@ -49,16 +49,16 @@ class _Entry:
 
 
 class Cache:
-    """Results of read-only arrays, by the identity of the arrays and the kind of the result. Thread-safe.
+    """A cache of results computed from read-only arrays, by array identity and kind of result. Thread-safe.
 
-    A result goes when it is the least recently used and another needs its room, when one of its arrays dies, or by
-    `forget` (nn.frozen calls it before arrays become writeable again). What is evicted while somebody uses it stays
-    valid for them. budget: may be changed at any time and holds from the next result on.
+    A result is dropped when it is evicted as the least recently used, when one of its arrays dies, or by `forget`,
+    which nn.frozen calls before arrays become writeable again. A result in use stays valid after its eviction.
+    budget: limit in bytes; a change takes effect at the next result.
     """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
-        self._lock = threading.RLock()  # reentrant: an array may die, and its results with it, while this is held
+        self._lock = threading.RLock()  # reentrant: an array may die, and drop its results, while it is held
         self._entries: dict[tuple[Hashable, ...], _Entry] = {}
         self._nbytes = 0
         self._start_counting()
@@ -66,11 +66,11 @@ class Cache:
     def remember(
         self, sources: np.ndarray | Sequence[np.ndarray], compute: Callable[..., Any], kind: Hashable = ""
     ) -> Any:
-        """Return compute(*sources), or what it gave before for the same read-only arrays and the same kind.
+        """Return compute(*sources), or its cached result for the same read-only arrays and the same kind.
 
-        sources: an array, or several. If any of them is writeable, the result is computed anew every time, and so is
-        a result larger than the whole budget. kind: a label, or a tuple that begins with one, that tells results of
-        the same arrays apart. A result states its size as `.nbytes`; call `grew` after the size has changed.
+        sources: one or several arrays. Nothing is cached if any of them is writeable, or if the result exceeds the
+        budget. kind: a label, or a tuple that begins with one, to distinguish results of the same arrays. A result
+        has its size as `.nbytes`; call `grew` after the size has changed.
         """
         arrays = (sources,) if isinstance(sources, np.ndarray) else sources
         for array in arrays:
@@ -78,18 +78,18 @@ class Cache:
                 return compute(*arrays)
         key = (kind, *map(id, arrays))
         entry = self._entries.get(key)
-        if entry is not None:  # it goes before the first of its arrays does, so no id can mean another by now
+        if entry is not None:  # it is dropped before its arrays, so no id can have been reused
             entry.used = self._uses = next(self._clock)
             return entry.result
         result = compute(*arrays)
         return self._insert(key, arrays, result, result.nbytes)
 
     def grew(self, sources: np.ndarray | Sequence[np.ndarray], kind: Hashable = "") -> None:
-        """Ask a remembered result for its size again, and make room for what it has grown by."""
+        """Update the size of a cached result, and evict others if necessary."""
         arrays = (sources,) if isinstance(sources, np.ndarray) else sources
         with self._lock:
             entry = self._entries.get((kind, *map(id, arrays)))
-            if entry is None:  # evicted meanwhile
+            if entry is None:  # evicted in the meantime
                 return
             nbytes = entry.result.nbytes
             self._nbytes += nbytes - entry.nbytes
@@ -99,11 +99,11 @@ class Cache:
             self._make_room(0)
 
     def keeps(self, array: np.ndarray, nbytes: int, kind: Hashable = "") -> bool:
-        """Return True if a result of an array is remembered, or would stay: it fits in what is free or idle.
+        """Return True if a result of an array is cached, or would fit into the free and idle part of the budget.
 
-        An entry is idle if the cache was used PATIENCE times per entry since its last use. If filters that are used in
-        turn need more than the budget, each would be evicted before its next use. As the entries are in use then, the
-        answer is False for the filters that do not fit, and the others stay.
+        An entry is idle if the cache was used PATIENCE times per entry since its last use. If filters used in turn
+        exceed the budget, plain LRU would evict each before its next use. Here those entries are not idle, so the
+        filters that do not fit are not cached, and the others stay.
         """
         if array.flags.writeable:
             return False
@@ -116,13 +116,13 @@ class Cache:
         return in_use + nbytes <= self.budget
 
     def forget(self, array: np.ndarray) -> None:
-        """Drop all results computed from an array, before somebody writes into it."""
+        """Drop all results computed from an array, before it is modified."""
         for source in weakref.getweakrefs(array):
             if isinstance(source, _Source):
                 self._drop(source.key)
 
     def clear(self) -> None:
-        """Drop all results, and begin to count hits and misses anew."""
+        """Drop all results, and reset the counts of hits and misses."""
         with self._lock:
             for key in list(self._entries):
                 self._drop(key)
@@ -141,13 +141,13 @@ class Cache:
             return CacheInfo(self.budget, self._nbytes, len(entries), hits, self._misses, kinds)
 
     def _start_counting(self) -> None:
-        self._clock = itertools.count(1)  # counts uses: each next() is one step that no thread can interrupt
+        self._clock = itertools.count(1)  # counts uses; next() is atomic
         self._uses = self._inserted = self._misses = 0
 
     def _insert(self, key: tuple[Hashable, ...], arrays: Sequence[np.ndarray], result: Any, nbytes: int) -> Any:
         with self._lock:
             self._misses += 1
-            if key in self._entries:  # another thread was first
+            if key in self._entries:  # another thread was faster
                 return self._entries[key].result
             if nbytes > self.budget:
                 return result
@@ -162,9 +162,9 @@ class Cache:
         return result
 
     def _make_room(self, nbytes: int) -> None:
-        """Evict the least recently used entries until so many bytes fit; called with the lock."""
+        """Evict the least recently used entries until `nbytes` fit. The caller holds the lock."""
         while self._entries and self._nbytes + nbytes > self.budget:
-            # Of a copy: an allocation may start a garbage collection, in which entries go.
+            # Iterate over a copy: an allocation may start a garbage collection that drops entries.
             self._drop(min(list(self._entries.values()), key=operator.attrgetter("used")).key)
 
     def _source_died(self, source: weakref.ref) -> None:
@@ -177,6 +177,6 @@ class Cache:
                 self._nbytes -= entry.nbytes
 
 
-cache = Cache(BUDGET)  # the one that the package uses
+cache = Cache(BUDGET)  # the package's cache
 remember, grew, keeps, forget = cache.remember, cache.grew, cache.keeps, cache.forget
 cache_info, clear_cache = cache.info, cache.clear

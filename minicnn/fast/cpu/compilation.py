@@ -1,4 +1,4 @@
-"""Numba's disk cache: where compiled kernels are kept, and which there are."""
+"""Numba's disk cache of compiled kernels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from minicnn.errors import InputError
 
 
 class MendingCache(FunctionCache):
-    """Numba's disk cache of a function, but for damaged files, on which Numba's own fails in every process."""
+    """Numba's disk cache of a function, which replaces damaged files, where Numba's own fails in every process."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # what a damaged file does when it is unpickled, it decides itself
+        except Exception:  # unpickling a damaged file can raise anything
             tell(f"minicnn: a compiled kernel in {self.cache_path} is damaged; it is compiled again")
             self.flush()
         return None
 
 
 def mend_caches() -> None:
-    """Give every compiled function that is loaded by now a MendingCache."""
+    """Give every compiled function loaded so far a MendingCache."""
     for name in [name for name in sys.modules if name.startswith("minicnn.fast.cpu")]:
         for value in vars(sys.modules[name]).values():
             if type(getattr(value, "_cache", None)) is FunctionCache:
@@ -37,8 +37,10 @@ def mend_caches() -> None:
 
 
 def cache_until_the_end() -> None:
-    """Give Numba's disk cache a folder that lives as long as the process. Numba unpickles what it finds in its cache,
-    so a lasting folder among the temporary ones, where anybody may have been before us, is out of the question.
+    """Set Numba's disk cache to a folder that is deleted at exit.
+
+    Numba unpickles the files of its cache, so a permanent folder among the temporary ones, where others can write,
+    would be unsafe.
     """
     import shutil
     import tempfile

@@ -1,10 +1,10 @@
-"""Convolution by a matrix product whose rows are read where they lie, compiled.
+"""Compiled convolution: a matrix product that reads the windows in place, without im2col.
 
-The im2col matrix repeats what is in the picture, 9 times for a 3×3 kernel. To write it costs as much as to multiply
-it, even by blocks that stay in a cache. So it is never made. The micro-kernel forms 12 outputs at a time by a panel of
-filters and keeps every sum in a register; it reads each number of 12 windows once and multiplies it at once by a whole
-row of the panel. Whether those windows lie side by side, two pixels apart or in different lines is all the same to it:
-a table says where they begin (places.py). Before it, filters are put into panels, in the order in which they are read.
+The im2col matrix repeats each pixel, 9 times for a 3×3 kernel. Writing it takes as long as the product, even in blocks
+that stay in a cache. So it is never formed. The micro-kernel computes 12 outputs at a time with a panel of filters and
+keeps every sum in a register. It reads each number of 12 windows once and multiplies it by a whole row of the panel.
+The windows may be adjacent, two pixels apart or in different lines: a table holds their positions (places.py). Filters
+are packed into panels first, in the order in which they are read.
 """
 
 import math
@@ -18,28 +18,29 @@ from minicnn.fast.cpu.cache import keeps, remember
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_sum
 from minicnn.fast.cpu.processor import cache_bytes
 
-MICRO_KERNEL = "8ea8acc2a896"  # its digest: an edit there has to show in the files that compile it into theirs
-TAPS = FEW  # of the filters whose gradient is formed, at a time
+MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
+TAPS = FEW  # taps per product in the gradient to the filters
 
-BLOCK = 32 * ROWS  # outputs that go through a panel before the next is fetched,
-BLOCK_BYTES = cache_bytes(2) // 2  # or fewer, so that what they read stays in the L2 cache, beside the panels
-WORK = 1 << 22  # multiplications that are worth a thread's attention: about what it takes to wake one
-LEAST = 4 * ROWS  # of a piece of work
-SUMMED = 256  # outputs whose cotangents stand in panels at a time, for the gradient to the filters
+BLOCK = 32 * ROWS  # outputs per panel before the next one is fetched,
+BLOCK_BYTES = cache_bytes(2) // 2  # or fewer, so that their inputs and the panels fit into the L2 cache
+WORK = 1 << 22  # least multiplications per thread: waking one takes about as long
+LEAST = 4 * ROWS  # least outputs per piece of work
+SUMMED = 256  # outputs whose cotangents are packed at a time, for the gradient to the filters
 
-PANEL = columns(1)  # bytes of a row of a panel
+PANEL = columns(1)  # bytes per row of a panel
 
 _multiply, _multiply_taps = gathered_product(ROWS), gathered_sum(TAPS)
 
 
-# Records of what the kernels work on. They come from Python as plain tuples, because Numba takes 0.5 µs longer to
-# recognize a NamedTuple; inside the kernels the fields have names, which cost nothing.
+# Arguments of the kernels. Python passes them as plain tuples, because Numba takes 0.5 µs longer to recognize a
+# NamedTuple; inside the kernels the fields have names, at no cost.
 
 
 class Windows(NamedTuple):
-    """Locate outputs' reads: run r of output i is at picture[lines[i // W] + along[i % W] + runs[r]], W = len(along).
+    """The input positions: run r of output i begins at picture[lines[i // W] + along[i % W] + runs[r]], W = len(along).
 
-    picture: flat. depth: numbers in a run. channels: input channels of a group; group g reads g · channels further on.
+    picture: flat. depth: numbers per run. channels: input channels per group; group g reads at an offset of
+    g · channels.
     """
 
     picture: np.ndarray
@@ -51,7 +52,7 @@ class Windows(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Locate outputs' writes: the channels of output i begin at y[lines[i // W] + along[i % W]], W = len(along).
+    """The output positions: the channels of output i begin at y[lines[i // W] + along[i % W]], W = len(along).
 
     y: flat. bias: (C_out,). relu: clamp y at zero.
     """
@@ -64,9 +65,9 @@ class Results(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """Hold what panels are packed from: those `taps`, in that order, of numbers (all taps, C_in / groups, C_out).
+    """The source of the panels: `taps`, in this order, of numbers (all taps, C_in / groups, C_out).
 
-    turned: the panels map outputs to inputs.
+    turned: True if the panels map outputs to inputs.
     """
 
     numbers: np.ndarray
@@ -83,8 +84,10 @@ def conv(x, w, b, window, groups, relu=False):
 
 
 def conv_gradient_to_input(dy, w, spatial, window, groups):
-    """It is itself a convolution, of the cotangent with the filters turned by 180° and their channels swapped; with
-    a stride, one with a part of the taps for every remainder of the pixels' positions (places.py).
+    """Return the gradient to the input: a convolution of dy with filters rotated by 180° and channels swapped.
+
+    With a stride there is one such convolution, with some of the taps, per remainder of the pixel positions
+    (places.py).
     """
     if w.shape[-2] <= columns(w.itemsize) // 2:
         return _spread(dy, w, spatial, window, groups)
@@ -99,12 +102,12 @@ def conv_gradient_to_filters(dy, x, window, groups):
     channels, outputs, width = x.shape[-1] // groups, dy.shape[-1] // groups, columns(dy.itemsize)
     reading = places.of_outputs(window, x.shape, dy.shape, groups, whole=True)
     (where,) = reading.parts
-    picture = places.padded(x, reading, slack=where.depth % TAPS > 0)  # the last taps are formed with what lies behind
+    picture = places.padded(x, reading, slack=where.depth % TAPS > 0)  # the last product of taps reads past the end
     rows = threads.constant(dy).reshape(-1, groups, outputs)
-    # Each piece sums into its own slot, and the slots are added in order: the same bits for any number of threads.
+    # Each piece sums into its own slot, and slots are added in order, so the result is bit-identical for any threads.
     pieces = threads.split(len(rows), least=SUMMED, most=8)
     panels = _panels(outputs, width)
-    share = panels if len(pieces) >= 4 else 1  # where outputs are few, threads share the panels, too
+    share = panels if len(pieces) >= 4 else 1  # with few outputs, threads split the panels, too
     whole = -(-where.depth // TAPS) * TAPS
     slots = buffers.empty((len(pieces), groups, len(where.runs), whole, panels * width), dy.dtype)
     numbered = [
@@ -125,15 +128,17 @@ def conv_gradient_to_filters(dy, x, window, groups):
 
 
 def _add_slots(start, stop, slots, total):
-    """Add up a part of every slot: few enough numbers to stay in the cache meanwhile."""
+    """Add a range of all slots, short enough to stay in the cache."""
     total[start:stop] = slots[0, start:stop]
     for slot in slots[1:]:
         total[start:stop] += slot[start:stop]
 
 
 def _spread(dy, w, spatial, window, groups):
-    """The gradient to an input of few channels, which would leave the panels of the turned filters half empty: dy times
-    the filters says what each output owes to each pixel that it saw, and that is added up where windows overlap.
+    """Return the gradient to an input of few channels, which would leave panels of rotated filters half empty.
+
+    The product of dy and the filters is each output's contribution to each pixel of its window; contributions are
+    added where windows overlap.
     """
     channels, outputs, width = w.shape[-2], w.shape[-1], columns(dy.itemsize)
     reading = places.of_outputs(window, (len(dy), *spatial, groups * channels), dy.shape, groups, whole=True)
@@ -144,8 +149,8 @@ def _spread(dy, w, spatial, window, groups):
     panels = buffers.empty((groups, count, outputs // groups, width), dy.dtype)
     filters = threads.constant(w).reshape(1, -1, outputs), threads.constant(np.zeros(1, np.intp)), True
     threads.parallel(_pack, _numbered(groups, count), panels, filters)
-    # Outputs whose windows overlap add to the same pixels. So they are cut into bands along one axis, in which the
-    # windows of every other band lie apart: first the even bands are added, then the odd ones.
+    # Overlapping windows add to the same pixels. So the outputs are split into bands along one axis, such that the
+    # windows of every other band are disjoint: the even bands are added first, then the odd ones.
     axis = next((i for i, length in enumerate(window.output) if length > 1), 0)
     span = (window.size[axis] - 1) * window.dilation[axis] + 1
     bands = threads.split(window.output[axis], least=-(-span // window.stride[axis]), most=16 if len(dy) < 8 else 1)
@@ -162,14 +167,14 @@ def _spread(dy, w, spatial, window, groups):
 
 
 def _convolve(x, reading, w, turned, bias, groups, relu, y):
-    """Write the convolution of x to y. turned: the filters map outputs to inputs."""
+    """Write the convolution of x to y. turned: True if the filters map outputs to inputs."""
     numbers, flat, bias = threads.constant(w).reshape(-1, *w.shape[-2:]), y.reshape(-1), threads.constant(bias)
     channels, outputs, width = x.shape[-1] // groups, y.shape[-1] // groups, columns(y.itemsize)
     count = _panels(outputs, width)
     pictures = _pictures(x, reading)
     block = outputs_a_block(x.nbytes, sum(where.count for where in reading.parts))
     ranges, packing, shares = [], [], []
-    packed: dict[bytes, np.ndarray] = {}  # by the taps
+    packed: dict[bytes, np.ndarray] = {}  # by taps
     for where in sorted(reading.parts, key=lambda where: -where.count):
         depth, taps = len(where.runs) * where.depth, where.taps.tobytes()
         known = packed[taps] if taps in packed else _remembered(w, where, turned, groups)
@@ -177,15 +182,15 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
         filters = numbers, where.taps, turned
         windows = pictures[where.inside], *where.starts, where.runs, where.depth, channels
         results = flat, *where.results, bias, relu
-        worth = WORK // (max(depth, 1) * width)  # outputs of a panel that are worth a piece
+        worth = WORK // (max(depth, 1) * width)  # least outputs per piece and panel
         pieces = threads.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
         if len(pieces) >= 4 or taps in packed:
             ranges += [(*piece, 0, count, panels, windows, results) for piece in pieces]
             if known is None:
                 packing += [(*number, panels, filters) for number in _numbered(groups, count)]
-            packed[taps] = panels  # for the borders, too, whose windows have the same taps
+            packed[taps] = panels  # also used for the borders, whose windows have the same taps
             continue
-        # Few outputs: threads share the filters, and each packs its own.
+        # With few outputs, threads split the filters, and each packs its own panels.
         parts = threads.split(count, least=worth // (groups * where.count) + 1, most=16)
         if known is None:
             shares += [(*part, filters, panels, windows, results) for part in parts]
@@ -200,20 +205,20 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
 
 
 def outputs_a_block(nbytes, outputs):
-    """Return how many outputs of an input of nbytes go through a panel before the next is fetched."""
+    """Return the number of outputs per panel before the next one is fetched. nbytes: size of the input."""
     return max(4 * ROWS, min(BLOCK, BLOCK_BYTES * outputs // (nbytes * ROWS) * ROWS))
 
 
 def _pictures(x, reading):
-    """Return what windows read: {True: x itself, by those inside; False: its copy with zeros around, by the others}."""
+    """Return {inside: picture}: x itself for windows inside the picture, a zero-padded copy for the others."""
     needed = {where.inside for where in reading.parts}
     return {inside: (threads.constant(x) if inside else places.padded(x, reading)).reshape(-1) for inside in needed}
 
 
 def _remembered(w, where, turned, groups):
-    """Return the panels of frozen filters; None for those that may change, and when the budget is used up."""
+    """Return the cached panels of frozen filters; None for writeable filters, or if the cache is full."""
     inputs, outputs = w.shape[-2:][::-1] if turned else w.shape[-2:]
-    # All taps, of one group: then nothing but the filters themselves decides what stands in the panels.
+    # Only with all taps and one group do the panels depend on the filters alone.
     if w.flags.writeable or groups > 1 or len(where.taps) * inputs * outputs != w.size:
         return None
     width = columns(w.itemsize)
@@ -221,7 +226,7 @@ def _remembered(w, where, turned, groups):
     shape = groups, count, len(where.taps) * inputs, width
 
     def pack(filters):
-        panels = buffers.aligned(shape, w.dtype)  # they stay long: not in the midst of what comes and goes
+        panels = buffers.aligned(shape, w.dtype)  # long-lived, so outside the pool
         rows = threads.constant(filters).reshape(-1, *w.shape[-2:])
         threads.parallel(_pack, _numbered(groups, count), panels, (rows, where.taps, turned))
         return panels
@@ -236,13 +241,13 @@ def _numbered(groups, count):
 
 
 def _panels(outputs, width):
-    """Return how many panels hold so many filters; the last may hang over."""
+    """Return the number of panels for so many filters; the last one may be partly empty."""
     return -(-outputs // width)
 
 
 @njit(nogil=True, cache=True)
 def _scratch(count, like):
-    """Return `count` undefined numbers that begin at a cache line: a store across two lines takes twice as long."""
+    """Return `count` uninitialized numbers, aligned to a cache line: a store across two lines takes twice as long."""
     line = 64 // like.itemsize
     room = np.empty(count + line, like.dtype)
     first = -room.ctypes.data % 64 // like.itemsize
@@ -251,7 +256,7 @@ def _scratch(count, like):
 
 @njit(nogil=True, cache=True)
 def _pack(group, number, panels, filters):
-    """Pack one panel; what hangs over the filters is zero."""
+    """Pack one panel, and fill it up with zeros."""
     filters = Filters(*filters)
     groups, _, depth, width = panels.shape
     panel = panels[group, number]
@@ -281,7 +286,7 @@ def _pack(group, number, panels, filters):
 
 @njit(nogil=True, cache=True)
 def _tabulate(first, count, lines, along, table):
-    """Set table[i] to the place of output first + i, i < count; to that of the last output where there are no more."""
+    """Set table[i] to the place of output first + i for i < count, and further entries to that of the last one."""
     line, column = first // along.size, first % along.size
     for i in range(count):
         table[i] = lines[line] + along[column]
@@ -293,7 +298,7 @@ def _tabulate(first, count, lines, along, table):
 
 @njit(nogil=True, cache=True)
 def _forward_range(start, stop, first_panel, last_panel, panels, windows, results, block):
-    """Form the outputs start … stop for some panels of filters, `block` outputs at a time."""
+    """Compute outputs start … stop for some panels of filters, `block` outputs at a time."""
     windows, results = Windows(*windows), Results(*results)
     groups, count, taps, width = panels.shape
     flat, outputs = panels.reshape(-1), results.bias.size // groups
@@ -303,7 +308,7 @@ def _forward_range(start, stop, first_panel, last_panel, panels, windows, result
     tile, rows, hanging = _scratch(ROWS * width, y), np.arange(ROWS) * width, _scratch(width, y)
     for first in range(start, stop, block):
         last = min(first + block, stop)
-        first = min(first, max(last - ROWS, 0))  # the micro-kernel takes so many; some outputs are formed twice
+        first = min(first, max(last - ROWS, 0))  # the micro-kernel takes ROWS outputs; some are computed twice
         many = max(last - first, ROWS)
         _tabulate(first, many, windows.lines, windows.along, starts)
         _tabulate(first, many, results.lines, results.along, targets)
@@ -335,7 +340,7 @@ def _forward_range(start, stop, first_panel, last_panel, panels, windows, result
 
 @njit(nogil=True, cache=True)
 def _panels_range(first_panel, last_panel, filters, panels, windows, results, block):
-    """Form all outputs for some panels of filters, each packed where it is needed: read from memory only once."""
+    """Compute all outputs for some panels of filters, which are packed on the fly, so that w is read only once."""
     lines, along = Windows(*windows).lines, Windows(*windows).along
     for number in range(first_panel, last_panel):
         for group in range(panels.shape[0]):
@@ -345,9 +350,9 @@ def _panels_range(first_panel, last_panel, filters, panels, windows, results, bl
 
 @njit(nogil=True, cache=True)
 def _filters_range(start, stop, group, first_panel, last_panel, sums, windows, dy):
-    """Form Σ windowsᵀ dy over the outputs start … stop for some panels of a group, a few taps of one panel at a time.
+    """Compute Σ windowsᵀ dy over outputs start … stop for some panels of a group, a few taps of a panel at a time.
 
-    sums: (runs, taps of a run, columns of all panels), written to. dy: (outputs, groups, C_out / groups).
+    sums: (runs, taps per run, columns of all panels), written to. dy: (outputs, groups, C_out / groups).
     """
     windows = Windows(*windows)
     width = PANEL // dy.itemsize
@@ -379,7 +384,7 @@ def _filters_range(start, stop, group, first_panel, last_panel, sums, windows, d
 
 @njit(nogil=True, cache=True)
 def _spread_range(start, stop, dy, panels, windows):
-    """Add the gradients of the outputs start … stop to the pixels that they saw: the picture of the windows."""
+    """Add the gradients of outputs start … stop to the pixels of their windows."""
     windows = Windows(*windows)
     dx, runs, depth = windows.picture, windows.runs, windows.depth
     groups, count, outputs, width = panels.shape

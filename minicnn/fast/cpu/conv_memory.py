@@ -1,6 +1,4 @@
-"""The memory that the compiled convolutions work in, for an estimate of a run, and the way they cut their work, for the
-tape.
-"""
+"""The working memory of the compiled convolutions, for estimates, and their blocking, for the tape."""
 
 from __future__ import annotations
 
@@ -12,35 +10,31 @@ from minicnn.fast.cpu.micro_kernel import ROWS, columns
 from minicnn.fast.cpu.winograd.compiled import SHARED
 from minicnn.kernels.geometry import Window
 
-TURNED = 16 << 20  # bytes that the transforms of the largest filters take while they are turned
+TURNED = 16 << 20  # bytes of the largest filters' transforms while they are transposed
 
 
 def conv_is_fused(x_shape: tuple[int, ...], w_shape: tuple[int, ...], window: Window, groups: int) -> bool:
-    """Return True if convolution, ReLU and mean are one pass, without an array between them."""
+    """Return True if convolution, ReLU and average pooling run in one pass, without intermediate arrays."""
     return winograd.suits(x_shape, w_shape, window, groups)
 
 
 def conv_filter_bytes(nbytes: int, fused: bool) -> int:
-    """Return the bytes in which filters are remembered while they are frozen: a tile's 36 numbers for 9 taps, or the
-    filters in panels, and once more turned.
-    """
+    """Return the bytes of the cached forms of frozen filters: 36 numbers per 9 taps, or panels in both directions."""
     return (4 if fused else 2) * nbytes
 
 
 def conv_scratch() -> int:
-    """Return the bytes that kernels work in, whatever the size of the picture: blocks of tiles that threads share, and
-    filters while they are turned.
-    """
+    """Return the bytes of working memory that do not depend on the picture: shared tiles, and transposed filters."""
     return SHARED + TURNED
 
 
 def cache_budget() -> int:
-    """Return the most bytes that are remembered of frozen arrays."""
+    """Return the budget of the cache in bytes."""
     return cache.cache.budget
 
 
 def conv_blocks(x: Any, w: Any, window: Window, groups: int) -> dict[str, Any]:
-    """Return how the work of a convolution is cut up: kernel, and its sizes."""
+    """Return the kernel of a convolution and its block sizes."""
     shape = len(x), *window.output, w.shape[-1]
     if winograd.suits(x.shape, w.shape, window, groups):
         return {"kernel": "winograd", "group": winograd.OUTPUT}

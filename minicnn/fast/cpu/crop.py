@@ -1,4 +1,4 @@
-"""Windows of a picture, compiled: first the rows of a stretch are added up, then the columns of what they gave."""
+"""Compiled cropping and resizing of windows: averages over rows, then over columns."""
 
 import math
 
@@ -7,14 +7,14 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-LEAST = 1 << 14  # pixels read that are worth a thread's attention
+LEAST = 1 << 14  # least pixels read per thread
 
 
 def crop(x, windows, height, width):
     y = buffers.empty((len(windows), height, width, x.shape[-1]), x.dtype)
     if not y.size:
         return y
-    read = np.abs(windows[:, 2:] - windows[:, :2]).prod(axis=1).sum() / (len(windows) * height)  # by a row of y
+    read = np.abs(windows[:, 2:] - windows[:, :2]).prod(axis=1).sum() / (len(windows) * height)  # per row of y
     pieces = threads.split(len(windows) * height, least=max(1, int(LEAST / (read + width))))
     common = threads.constant(x), threads.constant(np.asarray(windows, np.float64)), y
     threads.parallel(_crop_range, pieces, *common)
@@ -23,7 +23,7 @@ def crop(x, windows, height, width):
 
 @njit(nogil=True, cache=True)
 def _stretch(low, high, count, i):
-    """The i-th of `count` even stretches: where it begins and ends; no shorter than a pixel."""
+    """Return the ends of the i-th of `count` equal intervals, at least one pixel long."""
     step = (high - low) / count
     middle, reach = low + (i + 0.5) * step, max(step, 1.0) / 2
     return middle - reach, middle + reach
@@ -31,7 +31,7 @@ def _stretch(low, high, count, i):
 
 @njit(nogil=True, cache=True)
 def _pixels(begin, end, length):
-    """The pixels that a stretch touches: from which on, and up to which."""
+    """Return the range (start, stop) of the pixels that an interval touches."""
     first = min(max(math.floor(begin), 0), length)
     return first, max(first, min(math.ceil(end), length))
 

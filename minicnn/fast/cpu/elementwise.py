@@ -1,4 +1,4 @@
-"""Compute number by number, over the threads: in one pass, into memory that has been used before."""
+"""Elementwise kernels, multi-threaded: one pass, into memory from the pool."""
 
 import numpy as np
 from numba import njit
@@ -6,11 +6,11 @@ from numba import njit
 from minicnn.fast.cpu import buffers, threads
 from minicnn.kernels import elementwise as definition
 
-LEAST = 1 << 15  # elements a thread takes at least
-LEAST_IN_BLOCK = 1 << 17  # of the end of a residual block, which is all memory
-LEAST_ADDED = 1 << 18  # of a sum: smaller arrays are added before a thread has begun
+LEAST = 1 << 15  # least elements per thread
+LEAST_IN_BLOCK = 1 << 17  # for the end of a residual block, which is limited by memory
+LEAST_ADDED = 1 << 18  # for sums: smaller arrays are added faster than a thread starts
 
-# --- the rectifier -------------------------------------------------------------------------------------------------
+# --- ReLU ---------------------------------------------------------------------------------------------------------
 
 
 def relu(x):
@@ -26,7 +26,7 @@ def relu_gradient(dy, active):
 
 
 def sloped(x, slope):
-    """One slope a channel, as networks have it, is compiled; NumPy takes its time where channels are few."""
+    """Return PReLU of x. One slope per channel is compiled, because NumPy is slow for few channels."""
     if slope.shape != x.shape[-1:] or slope.dtype != x.dtype:
         return definition.sloped(x, slope)
     y = buffers.empty(x.shape, x.dtype)
@@ -49,7 +49,7 @@ def _relu_range(start, stop, x, y):
     source, target = x[start:stop], y[start:stop]
     nothing = y.dtype.type(0)
     for i in range(target.size):
-        target[i] = nothing if source[i] <= 0 else source[i]  # a NaN is shown, not hidden
+        target[i] = nothing if source[i] <= 0 else source[i]  # propagates NaN
 
 
 @njit(nogil=True, cache=True)
@@ -91,9 +91,9 @@ def _writable_rows(array):
     return array.reshape(-1, array.shape[-1])
 
 
-# For each byte of marks, eight bytes of 0 or 1.
+# Eight bytes of 0 or 1 per byte of marks.
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").reshape(-1).view(np.uint64)
-TOGETHER = 64  # rows whose flags are formed before they are packed: what was just written is slow to read back wider
+TOGETHER = 64  # rows of flags before packing: reading fresh writes back at another width is slow
 
 
 @njit(nogil=True, cache=True)
@@ -109,7 +109,7 @@ def _mark_range(start, stop, y, marks):
                 flag[c] = row[c] > 0
         for i in range(count):
             eight, mark = eights[i], marks[first + i]
-            for g in range(mark.size):  # the product moves the k-th byte of eight to the k-th bit of the highest one
+            for g in range(mark.size):  # the product moves byte k to bit k of the highest byte
                 mark[g] = (eight[g] * np.uint64(0x0102040810204080)) >> np.uint64(56)
 
 
@@ -161,7 +161,7 @@ def residual(x, change, scale, relu):
 
 @njit(nogil=True, cache=True)
 def _residual_range(start, stop, x, change, scale, relu, y):
-    for first in range(start, stop, 4096):  # few enough to be in the nearest cache when ReLU sees them again
+    for first in range(start, stop, 4096):  # few enough to stay in the L1 cache for ReLU
         last = min(first + 4096, stop)
         source, added, target = x[first:last], change[first:last], y[first:last]
         for i in range(target.size):
@@ -169,16 +169,16 @@ def _residual_range(start, stop, x, change, scale, relu, y):
         if relu:
             nothing = y.dtype.type(0)
             for i in range(target.size):
-                target[i] = nothing if target[i] <= 0 else target[i]  # a NaN is shown, not hidden
+                target[i] = nothing if target[i] <= 0 else target[i]  # propagates NaN
 
 
-# --- steps of optimizers: one pass, where the formulas one by one would read and write memory eight times ------------
+# --- steps of optimizers: one pass over memory instead of eight ----------------------------------------------------
 
 
 def sgd_step(p, gradient, v, rate, momentum, decay, nesterov):
     if not (
         p.flags.c_contiguous and (v is None or v.flags.c_contiguous)
-    ):  # a flat p would be a copy, and moving it would be in vain
+    ):  # flattening p would copy it, and the update would be lost
         definition.sgd_step(p, gradient, v, rate, momentum, decay, nesterov)
         return
     gradient = threads.constant(np.broadcast_to(gradient, p.shape).astype(p.dtype, copy=False))
@@ -210,7 +210,7 @@ def _sgd_range(start, stop, p, gradient, v, rate, momentum, decay, nesterov):
 def adam_step(p, g, mean, square, rate, eps, beta1, beta2, low, high):
     arrays = p, mean, square
     numbers = rate, eps, beta1, beta2, low, high
-    if not all(array.flags.c_contiguous for array in arrays):  # a flat one would be a copy, and moved in vain
+    if not all(array.flags.c_contiguous for array in arrays):  # flattening would copy, and the update would be lost
         definition.adam_step(p, g, mean, square, *numbers)
         return
     g = threads.constant(g.astype(p.dtype, copy=False)).reshape(-1)
@@ -227,5 +227,5 @@ def _adam_range(start, stop, g, p, mean, square, numbers):
         mean[i] += (one - beta1) * (g[i] - mean[i])
         square[i] += (one - beta2) * (g[i] * g[i] - square[i])
         moved = p[i] - rate * mean[i] / (np.sqrt(square[i]) + eps)
-        moved = low if moved < low else moved  # a NaN stays one, and is reported
+        moved = low if moved < low else moved  # NaN stays NaN, and is reported
         p[i] = high if moved > high else moved

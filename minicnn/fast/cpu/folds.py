@@ -1,4 +1,4 @@
-"""Batch normalization folded into the convolution before it, and remembered for as long as both are frozen."""
+"""Batch normalization folded into the preceding convolution, cached while both are frozen."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from minicnn.tensor import Tensor
 
 
 class Folded:
-    """w and b of a convolution that does what it and the norm behind it did. nbytes: of both."""
+    """The w and b of a convolution with its norm folded in. nbytes: size of both."""
 
     def __init__(self, w: np.ndarray, b: np.ndarray) -> None:
         for array in (w, b):
-            array.flags.writeable = False  # so that kernels may remember what they make of it
+            array.flags.writeable = False  # so that kernels may cache results computed from it
         self.w, self.b, self.nbytes = w, b, w.nbytes + b.nbytes
 
 
 def fold(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm) -> Folded:
-    """Return both in one, with the norm's running statistics."""
+    """Return the layer with the norm folded in, using the norm's running statistics."""
     return Folded(*norm.folded_into(layer.w.data, None if layer.b is None else layer.b.data))
 
 
 def folded(convolution: nn.Conv2d, norm: nn.BatchNorm) -> Callable[[Tensor], Tensor] | None:
-    """Return the one function that does what both do; None while either may change.
+    """Return one function for both layers, or None if either may change.
 
-    Neither may in evaluation inside `with frozen(model):`. What is folded then is remembered by the arrays that it came
-    from, for as long as these stay frozen. The gradient to the input flows as it did.
+    Layers cannot change in evaluation mode inside `with frozen(model):`. The folded arrays are cached by their source
+    arrays while these stay frozen. The gradient to the input is unchanged.
     """
     parameters = [p for p in (convolution.w, convolution.b, norm.gamma, norm.beta) if p is not None]
     if norm.training or convolution.activation or any(p.requires_grad for p in parameters):

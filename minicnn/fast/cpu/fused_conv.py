@@ -1,5 +1,5 @@
-"""A convolution and what travels with it, as it is done fastest: by Winograd's algorithm in one pass over the tiles, or
-with the ReLU on the way out of the sums.
+"""Convolution fused with ReLU and pooling: by Winograd's algorithm in one pass over the tiles, or with ReLU applied as
+the sums are stored.
 """
 
 from minicnn.fast.cpu import conv, elementwise, pool, winograd

@@ -1,4 +1,4 @@
-"""The Gram matrix over the threads: each sums FᵀF over a run of positions, and the sums are added in order."""
+"""The Gram matrix, multi-threaded: each thread sums FᵀF over some positions, and the sums are added in order."""
 
 import numpy as np
 from numba import njit
@@ -6,9 +6,9 @@ from numba import njit
 from minicnn.fast.cpu import blas, buffers, threads
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, row_product
 
-MICRO_KERNEL = "8ea8acc2a896"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
 LEAST_ROWS = 256
-TOGETHER = 128  # positions whose features stay in the cache while every pair of channels meets
+TOGETHER = 128  # positions per block, whose features stay in the cache for all pairs of channels
 
 _multiply, _multiply_few = row_product(ROWS), row_product(FEW)
 
@@ -46,7 +46,7 @@ def gram_gradient(dgram, features, total):
 
 @njit(nogil=True, cache=True)
 def _triangle_range(slot, start, stop, features, slots, width):
-    """FᵀF on and above its diagonal, for whole panels of channels; the rest is its mirror image."""
+    """Compute FᵀF on and above the diagonal, by panels of channels; the rest is symmetric."""
     channels = features.shape[2]
     for n in range(features.shape[0]):
         rows, gram = features[n].reshape(-1), slots[slot, n].reshape(-1)
@@ -61,7 +61,7 @@ def _triangle_range(slot, start, stop, features, slots, width):
 
 @njit(nogil=True, cache=True)
 def _products_range(slot, start, stop, features, slots):
-    """FᵀF by BLAS, in a kernel of its own: to compile np.dot takes half a second, and most networks never need it."""
+    """Compute FᵀF by BLAS. A separate kernel, because np.dot takes half a second to compile and is seldom needed."""
     for n in range(features.shape[0]):
         some = features[n, start:stop]
         np.dot(some.T, some, slots[slot, n])
@@ -69,10 +69,10 @@ def _products_range(slot, start, stop, features, slots):
 
 @njit(nogil=True, cache=True)
 def _panels_range(start, stop, panels, features, dfeatures, add):
-    """F (dG + dGᵀ), a panel of the sum at a time."""
+    """Compute F (dG + dGᵀ), one panel of the sum at a time."""
     count, channels, width = panels.shape[1:]
     rest = (stop - start) % ROWS
-    last = np.empty(ROWS * width, features.dtype)  # the rows that are left, behind some that are there already
+    last = np.empty(ROWS * width, features.dtype)  # scratch for the remaining rows, which overlap with earlier ones
     for n in range(features.shape[0]):
         rows, target = features[n].reshape(-1), dfeatures[n].reshape(-1)
         for number in range(count):

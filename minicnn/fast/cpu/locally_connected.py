@@ -1,7 +1,7 @@
-"""Locally connected layers over the threads, some rows of positions at a time, so that what lies under their windows
-stays in the cache: for 32 pictures the definition copies twice as much as there are weights.
+"""Locally connected layers, multi-threaded, in blocks of rows whose windows stay in the cache.
 
-The products are those of the definition, so there is nothing to compile.
+For 32 pictures the definition copies twice as many numbers as there are weights. The products are the same as in the
+definition, so there is nothing to compile.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from minicnn.fast.cpu import blas, buffers, threads
 from minicnn.kernels import locally_connected as definition
 from minicnn.kernels.locally_connected import columns, matrices, positions_first
 
-BLOCK_BYTES = 1 << 20  # half of a common L2 cache
+BLOCK_BYTES = 1 << 20  # half of a typical L2 cache
 
 
 def locally_connected(x, w, window):
@@ -30,7 +30,7 @@ def locally_connected(x, w, window):
 def locally_connected_gradient_to_input(dy, w, spatial, window):
     x_shape = len(dy), *spatial, w.shape[-2]
     pieces = [(i, *piece) for i, piece in enumerate(threads.split(window.output[0], most=8))]
-    # Each piece sums into its own slot, and the slots are added in order: the same bits for any number of threads.
+    # Each piece sums into its own slot, and slots are added in order, so the result is bit-identical for any threads.
     slots = np.zeros((len(pieces), *x_shape), dy.dtype)
 
     def some_rows(slot, start, stop):
@@ -57,15 +57,15 @@ def locally_connected_gradient_to_filters(dy, x, window):
 
 
 def _multiply(a, b, out):
-    """out = a @ b."""
-    if a.shape[-1] == 1:  # one picture: for so thin a product NumPy's matmul is four times as slow
+    """Write a @ b to out."""
+    if a.shape[-1] == 1:  # one picture: NumPy's matmul is four times slower for such a thin product
         np.multiply(a, b, out=out)
     else:
         np.matmul(a, b, out=out)
 
 
 def _blocks(start, stop, x, window):
-    """Rows start … stop of the output, some at a time: which rows, which rows of x they see, and their window."""
+    """Yield blocks of output rows start … stop: the rows, the rows of x that they read, and their window."""
     step, size = window.stride[0], window.size[0]
     positions_of_a_row = math.prod(window.output[1:])
     together = max(1, BLOCK_BYTES // (len(x) * positions_of_a_row * window.taps * x.shape[-1] * x.itemsize))

@@ -1,4 +1,4 @@
-"""Memory for results: from the pool, which uses it again."""
+"""Memory for results, from the pool."""
 
 from minicnn.fast.cpu import buffers
 

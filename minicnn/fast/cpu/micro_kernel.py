@@ -1,15 +1,14 @@
-"""The innermost loops, written for registers: a product of a few rows with a panel of columns, every sum of it in a
-register, the transforms, one cache line at a time, and the transposition of a square of numbers as wide as a line.
+"""The innermost loops, with explicit registers: the product of a few rows with a panel of columns, with every sum in
+a register; linear transforms, one cache line at a time; and the transposition of squares as wide as a line.
 
-A matrix product is as fast as its sums stay in registers, and neither NumPy nor a Numba loop can say so: a loop over
-arrays stores its sums at each turn, and a loop over twelve arrays may not vectorize for fear that they overlap. So
-these few instructions are emitted directly; LLVM then picks the registers of the processor at hand. A general BLAS
-first copies both factors into the order that suits it. Here they are written in that order from the start, which is
-why this wins over BLAS on blocks of such a size.
+A matrix product is fast only if its sums stay in registers, which neither NumPy nor Numba can express: a loop over one
+array stores its sums at each iteration, and a loop over twelve arrays may not vectorize because they might overlap. So
+these few instructions are emitted directly as LLVM IR; LLVM then allocates the registers of the processor. A general
+BLAS first packs both factors. Here they are packed from the start, so this is faster than BLAS for such blocks.
 Source: Goto & Van de Geijn 2008, "Anatomy of high-performance matrix multiplication", for the shape of the product.
 
-Numba's disk cache does not notice an edit of this file. So every file that compiles these loops into its own names the
-digest of it, and a test of the house rules says what to write there: the edit that the cache does notice.
+Numba's disk cache does not notice an edit of this file. So every file that compiles these loops contains its digest,
+which a test of the house rules checks. Updating the digest is an edit that the cache notices.
 """
 
 import contextlib
@@ -22,27 +21,27 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LINE = 64  # bytes of a cache line
+LINE = 64  # bytes per cache line
 WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-# 12 × 2 lines of sums and what they are formed from fill 32 registers of 64 bytes; 6 × 1 lines fill 16 of 32 bytes, or
-# 32 of 16. tests/kernels/test_assembly.py reads that none of them goes to the stack.
+# 12 × 2 lines of sums and their factors fill 32 registers of 64 bytes; 6 × 1 lines fill 16 of 32 bytes, or 32 of 16.
+# tests/kernels/test_assembly.py checks that none of them is spilled.
 ROWS = 12 if WIDE else 6
-FEW = 8 if WIDE else 4  # rows of the products of fewer rows
+FEW = 8 if WIDE else 4  # rows of the smaller products
 LINES = 2 if WIDE else 1
-REGISTER = LINE if WIDE else LINE // 2  # bytes that transforms take at a time: six in and six out have to have room
+REGISTER = LINE if WIDE else LINE // 2  # bytes per step of a transform, of six inputs and six outputs
 
 
 def columns(itemsize):
-    """The width of a panel."""
+    """Return the width of a panel for numbers of this size."""
     return LINES * LINE // itemsize
 
 
 def row_product(rows):
-    """multiply(a, (first, row, step), b, (first, step), c, (first, row), depth, add):
+    """Return multiply(a, (first, row, step), b, (first, step), c, (first, row), depth, add).
 
-    c[i, j] = Σ_k a[i, k] b[k, j], added to c[i, j] if `add`, for so many rows i, the columns j of a panel, and k from
-    0 to depth. a, b, c are flat: a[i, k] is a[first + i · row + k · step], b[k, j] is b[first + k · step + j], and
-    c[i, j] is c[first + i · row + j]. No index is checked.
+    It computes c[i, j] = Σ_k a[i, k] b[k, j], or adds it if `add`, for `rows` rows i, the columns j of a panel, and k
+    in range(depth). Arrays are flat: a[i, k] is a[first + i · row + k · step], b[k, j] is b[first + k · step + j], and
+    c[i, j] is c[first + i · row + j]. Indices are not checked.
     """
 
     @intrinsic
@@ -60,7 +59,7 @@ def row_product(rows):
                 panel = emitter.at(b, b_first, builder.mul(k, b_step))
                 here = builder.mul(k, a_step)
                 emitter.add_products([builder.gep(factor, [here]) for factor in factors], panel, sums)
-            with builder.if_then(cgutils.is_true(builder, add)):  # at the end: a sum of short sums errs less
+            with builder.if_then(cgutils.is_true(builder, add)):  # at the end, for a smaller rounding error
                 emitter.add_to_sums(sums, targets)
             emitter.store_sums(sums, targets)
             return context.get_dummy_value()
@@ -72,12 +71,13 @@ def row_product(rows):
 
 
 def gathered_product(rows):
-    """multiply(a, (first, at), starts, runs, depth, b, (first, ahead, pace), bias, first, c, (first, to), places, relu)
+    """Return multiply(a, (first, at), starts, runs, depth, b, (first, ahead, pace), bias, first, c, (first, to), …).
 
-    c[i, j] = bias[j] + Σ_r Σ_k a[i, r, k] b[r · depth + k, j], at least zero if `relu`, for so many rows i, the columns
-    j of a panel, every run r and k from 0 to depth. All are flat: a[i, r, k] is a[first + starts[at + i] + runs[r] + k]
-    and c[i, j] is c[first + places[to + i] + j]; b, a panel, and bias begin at `first`. No index is checked. Meanwhile
-    the cache fetches what lies `ahead` numbers further on, if it is memory, and `pace` numbers of it a row of b.
+    The last arguments are places and relu. It computes c[i, j] = bias[j] + Σ_r Σ_k a[i, r, k] b[r · depth + k, j],
+    clamped at zero if `relu`, for `rows` rows i, the columns j of a panel, every run r, and k in range(depth). Arrays
+    are flat: a[i, r, k] is a[first + starts[at + i] + runs[r] + k], c[i, j] is c[first + places[to + i] + j], and b and
+    bias begin at `first`. Indices are not checked. Each row of b also prefetches `pace` numbers, `ahead` numbers
+    further on; no address is invalid.
     """
 
     @intrinsic
@@ -90,7 +90,7 @@ def gathered_product(rows):
 
 
 def gathered_product_upon(rows):
-    """multiply(…, relu, d, (first, on), past): the same and d[first + past[on + i] + j], where d is flat, too."""
+    """Return multiply(…, relu, d, (first, on), past), which also adds d[first + past[on + i] + j]; d is flat."""
 
     @intrinsic
     def multiply(
@@ -159,11 +159,11 @@ def _emit_gathered_product(rows, context, builder, signature, arguments):
 
 
 def gathered_sum(rows):
-    """multiply(a, (first, at), starts, b, (first, step), c, (first, row), depth, add):
+    """Return multiply(a, (first, at), starts, b, (first, step), c, (first, row), depth, add).
 
-    c[i, j] = Σ_k a[k, i] b[k, j], added to c[i, j] if `add`, for so many rows i, the columns j of a panel, and k from 0
-    to depth. All are flat: a[k, i] is a[first + starts[at + k] + i], b[k, j] is b[first + k · step + j], and c[i, j] is
-    c[first + i · row + j]. No index is checked.
+    It computes c[i, j] = Σ_k a[k, i] b[k, j], or adds it if `add`, for `rows` rows i, the columns j of a panel, and k
+    in range(depth). Arrays are flat: a[k, i] is a[first + starts[at + k] + i], b[k, j] is b[first + k · step + j], and
+    c[i, j] is c[first + i · row + j]. Indices are not checked.
     """
 
     @intrinsic
@@ -192,8 +192,10 @@ def gathered_sum(rows):
 
 
 def line_transform(matrix):
-    """transform(source, starts, target, first, step, count): target[first + k · step + i] = Σ_l matrix[k, l]
-    source[starts[l] + i] for i from 0 to count, a multiple of a line. source and target are flat and do not overlap.
+    """Return transform(source, starts, target, first, step, count).
+
+    It computes target[first + k · step + i] = Σ_l matrix[k, l] source[starts[l] + i] for i in range(count), a multiple
+    of a line. source and target are flat and must not overlap.
     """
     matrix = [[float(number) for number in row] for row in matrix]
 
@@ -220,8 +222,10 @@ def line_transform(matrix):
 
 
 def weighted_sum(terms):
-    """weigh(source, starts, weights, target, first, count): target[first + i] = Σ_l weights[l] source[starts[l] + i]
-    for i from 0 to count, a multiple of a line, and so many l. source and target are flat and do not overlap.
+    """Return weigh(source, starts, weights, target, first, count).
+
+    It computes target[first + i] = Σ_l weights[l] source[starts[l] + i] for l in range(terms) and i in range(count), a
+    multiple of a line. source and target are flat and must not overlap.
     """
 
     @intrinsic
@@ -250,9 +254,10 @@ def weighted_sum(terms):
 
 
 def gathered_largest():
-    """largest(source, first, runs, target, to, count): target[to + i] = max_r source[first + runs[r] + i] for i from 0
-    to count, a multiple of a line, and every run r. NaN if one of them is. source and target are flat and do not
-    overlap. No index is checked.
+    """Return largest(source, first, runs, target, to, count).
+
+    It computes target[to + i] = max_r source[first + runs[r] + i] over every run r for i in range(count), a multiple
+    of a line. NaN propagates. source and target are flat and must not overlap. Indices are not checked.
     """
 
     @intrinsic
@@ -280,8 +285,10 @@ def gathered_largest():
 
 
 def square_transposition():
-    """transpose(source, first, row, target, to, step): target[to + j · step + i] = source[first + i · row + j] for i, j
-    from 0 to the width of a line. source and target are flat and do not overlap.
+    """Return transpose(source, first, row, target, to, step).
+
+    It sets target[to + j · step + i] = source[first + i · row + j] for i and j below the width of a line. source and
+    target are flat and must not overlap.
     """
 
     @intrinsic
@@ -294,7 +301,7 @@ def square_transposition():
             for top, left in itertools.product(range(0, LINE // emitter.size, emitter.width), repeat=2):
                 rows = (builder.mul(row, emitter.index(top + i)) for i in range(emitter.width))
                 lines = [emitter.load(emitter.at(source, first, place), left) for place in rows]
-                # Squares of 2 × 2 lines are turned by exchanging their off-diagonal parts: numbers, then pairs, …
+                # Transpose by exchanging off-diagonal parts: of 2 × 2 numbers, then of 2 × 2 pairs, …
                 part = 1
                 while part < emitter.width:
                     for i in range(emitter.width):
@@ -311,7 +318,7 @@ def square_transposition():
 
 
 def _times(emitter, matrix, lines):
-    """matrix · lines. Rows that evaluate a polynomial at t and at −t share their even and their odd part."""
+    """Return matrix · lines. Rows that evaluate a polynomial at t and −t share its even and odd parts."""
     results, k = [], 0
     while k < len(matrix):
         row, twin = matrix[k], matrix[k + 1] if k + 1 < len(matrix) else []
@@ -333,7 +340,7 @@ def _alternate(row, parity):
 
 
 class _Emitter:
-    """Instructions on cache lines of numbers, for arrays of one dtype."""
+    """An emitter of instructions on cache lines, for arrays of one dtype."""
 
     def __init__(self, context, builder, signature, arguments, line=LINE):
         self.context, self.builder = context, builder
@@ -350,10 +357,10 @@ class _Emitter:
 
     @contextlib.contextmanager
     def loop(self, count):
-        """Emit a loop: what is emitted inside the block runs with an index from 0 to count.
+        """Emit a loop, whose body is emitted inside the block with an index in range(count).
 
-        LLVM must not unroll it: it would then fetch the numbers of several turns at once, for which there are no
-        registers left, and keep sums on the stack.
+        LLVM must not unroll it: it would load the numbers of several iterations at once, run out of registers, and
+        spill sums to the stack.
         """
         builder, before = self.builder, self.builder.basic_block
         head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
@@ -369,7 +376,7 @@ class _Emitter:
         builder.position_at_end(after)
 
     def _not_to_be_unrolled(self):
-        """Return the name of a loop, a node of metadata that begins with itself, and what is asked for it."""
+        """Return loop metadata, a self-referential node, that disables unrolling."""
         module = self.builder.module
         wish = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
         name = ir.values.MDValue(module, [], str(len(module.metadata)))
@@ -395,20 +402,20 @@ class _Emitter:
         self.builder.store(line, self._line_pointer(pointer, offset), align=self.size)
 
     def fetch(self, pointer):
-        """Let the second cache fetch a row of a panel, from wherever it is; no address is wrong."""
+        """Prefetch a row of a panel into the L2 cache. No address is invalid."""
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         for j in range(LINES):
             line = self.builder.bitcast(self.builder.gep(pointer, [self.index(j * self.width)]), byte)
-            self.builder.call(prefetch, [line, flag(0), flag(2), flag(1)])  # to read, into the second cache, data
+            self.builder.call(prefetch, [line, flag(0), flag(2), flag(1)])  # for reading, into the L2 cache, as data
 
     def entry(self, table, at, offset):
-        """A number of a table of places."""
+        """Load an entry of a table of positions."""
         return self.builder.load(self.at(table, at, self.index(offset)))
 
     def sums(self, rows):
-        """Registers for so many rows of a panel, all zero."""
+        """Return zeroed registers for `rows` rows of a panel."""
         sums = [[cgutils.alloca_once(self.builder, self.line) for _ in range(LINES)] for _ in range(rows)]
         for total in itertools.chain(*sums):
             self.builder.store(self.constant(0), total)
@@ -431,7 +438,7 @@ class _Emitter:
                 self.store(self.builder.load(total), target, j * self.width)
 
     def add_products(self, factors, panel, sums):
-        """One number for each row, times a row of the panel."""
+        """Add the products of one number per row with a row of the panel."""
         terms = [self.load(panel, j * self.width) for j in range(LINES)]
         for factor, totals in zip(factors, sums, strict=True):
             number = self.everywhere(self.builder.load(factor))
@@ -439,12 +446,12 @@ class _Emitter:
                 self.builder.store(self.multiply_add(number, term, self.builder.load(total)), total)
 
     def rectified(self, line):
-        """Zero where it is negative; what is not a number stays."""
+        """Return the line clamped at zero. NaN propagates."""
         negative = self.builder.fcmp_ordered("<", line, self.constant(0))
         return self.builder.select(negative, self.constant(0), line)
 
     def larger(self, line, best):
-        """The larger of two in each place; NaN if either is."""
+        """Return the elementwise maximum. NaN propagates."""
         wins = self.builder.or_(
             self.builder.fcmp_ordered(">", line, best), self.builder.fcmp_unordered("uno", line, line)
         )
@@ -456,7 +463,7 @@ class _Emitter:
         return self.builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(lane, self.width), [0] * self.width))
 
     def exchange(self, a, b, part):
-        """The second part of every two in `a` against the first in `b`."""
+        """Exchange the second part of each pair of parts in `a` with the first in `b`."""
         places = range(self.width)
         one = [k if not k & part else self.width + k - part for k in places]
         other = [k + part if not k & part else self.width + k for k in places]
@@ -469,9 +476,9 @@ class _Emitter:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
 
     def combine(self, row, lines):
-        """Σ row[i] · lines[i], without a multiplication by one."""
+        """Return Σ row[i] · lines[i], without multiplications by one."""
         terms = [(number, line) for number, line in zip(row, lines, strict=True) if number]
-        terms.sort(key=lambda term: term[0] != 1)  # begin with a line as it is, if there is one
+        terms.sort(key=lambda term: term[0] != 1)  # begin with a factor of one, if there is one
         number, total = terms[0]
         if number != 1:
             total = self.builder.fmul(self.constant(number), total)

@@ -1,20 +1,21 @@
-"""The micro-kernel alone, with any number of rows, for `minicnn bench --only micro`."""
+"""The micro-kernel in isolation, with any number of rows, for `minicnn bench --only micro`."""
 
 from numba import njit
 
 from minicnn.fast.cpu.micro_kernel import ROWS, columns, row_product
 
-MICRO_KERNEL = "8ea8acc2a896"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
 
 
 def micro_shape(itemsize):
-    """Return (rows, columns) of the product that the kernels use."""
+    """Return the (rows, columns) of the product used by the kernels."""
     return ROWS, columns(itemsize)
 
 
 def micro_product(rows):
-    """Return a compiled function (a, b, c, depth): c (…, columns) = a (…, depth) b (depth, columns), flat arrays all,
-    `rows` rows at a time.
+    """Return a compiled function (a, b, c, depth), which computes c = a b in flat arrays, `rows` rows at a time.
+
+    Shapes: a (…, depth), b (depth, columns), c (…, columns).
     """
     multiply = row_product(rows)
 

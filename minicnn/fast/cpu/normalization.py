@@ -1,11 +1,11 @@
-"""Normalization over the threads.
+"""Normalization, multi-threaded.
 
-Batch normalization takes as few passes over memory as its formulas allow. Sums over positions are formed in each
-piece's own slot and added in order: the same bits for any number of threads.
+Batch normalization takes as few passes over memory as its formulas allow. Each piece sums into its own slot, and slots
+are added in order, so the result is bit-identical for any number of threads.
 
-Local response normalization goes position by position: all that belongs to one stays in the L1 cache. The window's sum
-is formed anew for every channel. A running sum, which adds what enters and subtracts what leaves, would carry the
-rounding of one loud channel along to all that follow it.
+Local response normalization processes one position at a time, whose channels stay in the L1 cache. The sum of the
+window is computed anew for every channel. A running sum would carry the rounding error of one large channel along to
+all later ones.
 """
 
 import math
@@ -15,17 +15,17 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-LEAST = 1 << 15  # elements a thread takes at least
-LENGTH = 512  # elements of a row that are worth starting a loop for
-# Rows that are summed in the array's own precision, which is fast, before their sum goes to float64: few enough for
-# a rounding error of a ten-millionth or so, enough for the conversions not to count.
+LEAST = 1 << 15  # least elements per thread
+LENGTH = 512  # least elements of a row, so that the start of a loop does not count
+# Rows summed in the array's own precision, which is fast, before conversion to float64: few enough for a relative error
+# of about 1e-7, enough to make the conversions negligible.
 BLOCK = 32
-LEAST_ROWS = 64  # positions a thread takes at least, of local response normalization
+LEAST_ROWS = 64  # least positions per thread of local response normalization
 
 
 def batch_statistics(x):
-    # The deviations are from a rough mean, of a few positions all over x. With n of them, the square of what it is off
-    # is at most P/n times the variance, and as a rule far less: the difference below loses nothing that matters.
+    # Take deviations from a rough mean of n positions. Its squared error is at most P/n times the variance, and usually
+    # far less, so the difference below does not cancel.
     rough = x[:: max(1, len(x) // 128)].mean(axis=0)
     rows, long_rough = _long_rows(x, rough)
     total, squares = _summed(_moments_range, rows, len(rough), long_rough) / len(x)
@@ -57,8 +57,9 @@ def batch_gradient(dy, x, mean, scale, beta, relu, mean_dy, slope):
 
 
 def _long_rows(x, *channels):
-    """x with several positions in a row, where it has few channels and so that none is left over: long loops are
-    faster. The values of the channels are repeated to match.
+    """Return x with several positions per row if it has few channels, and channel values repeated to match.
+
+    Long loops are faster. The number of positions is a multiple of those per row.
     """
     count = math.gcd(len(x), 1 << (max(1, LENGTH // x.shape[1]).bit_length() - 1))
     return threads.constant(x).reshape(-1, count * x.shape[1]), *(np.tile(values, count) for values in channels)
@@ -69,14 +70,14 @@ def _pieces(rows):
 
 
 def _summed(kernel, rows, channels, *arguments):
-    """Return what a kernel of two sums a channel adds up, in float64: (2, C)."""
+    """Return the two sums per channel of a kernel, in float64: (2, C)."""
     pieces = [(i, *piece) for i, piece in enumerate(_pieces(rows))]
     slots = np.zeros((len(pieces), 2, rows.shape[1]))
     threads.parallel(kernel, pieces, rows, *arguments, slots)
     return slots.sum(axis=0).reshape(2, -1, channels).sum(axis=1)
 
 
-# normal: (mean, scale, beta, relu). A value becomes (value − mean) · scale + beta, at least zero if relu.
+# normal: (mean, scale, beta, relu) for (value − mean) · scale + beta, clamped at zero if relu.
 
 
 @njit(nogil=True, cache=True)
@@ -109,7 +110,7 @@ def _normalize_range(start, stop, rows, normal, y):
         row, out = rows[i], y[i]
         for c in range(row.size):
             value = (row[c] - mean[c]) * scale[c] + beta[c]
-            out[c] = nothing if relu & (value <= 0) else value  # a NaN is shown, not hidden
+            out[c] = nothing if relu & (value <= 0) else value  # propagates NaN
 
 
 @njit(nogil=True, cache=True)
@@ -125,7 +126,7 @@ def _products_range(slot, start, stop, rows, dy, normal, slots):
             for c in range(row.size):
                 value = (row[c] - mean[c]) * scale[c] + beta[c]
                 passed[c] = cotangent[c] if (value > 0) | (not relu) else nothing
-            for c in range(row.size):  # a second loop: with so many arrays in one, LLVM would not vectorize it
+            for c in range(row.size):  # a second loop: with so many arrays in one loop, LLVM does not vectorize
                 total[c] += passed[c]
                 products[c] += passed[c] * (row[c] - mean[c])
         _add(total, products, slots[slot])
@@ -162,14 +163,14 @@ def _positions(x):
 
 
 def _numbers(x, *numbers):
-    """Of the dtype of x: with a float64 among them the compiled loops would compute in float64."""
+    """Return numbers in the dtype of x, so that the compiled loops do not compute in float64."""
     return tuple(x.dtype.type(number) for number in numbers)
 
 
-# With NumPy's error model a division needs no test for zero, which would keep the loops from being vectorized.
+# NumPy's error model omits the test for division by zero, which would prevent vectorization.
 @njit(nogil=True, cache=True, error_model="numpy")
 def _sum_of_neighbours(padded, total):
-    """total[c] = the sum of padded[c], padded[c + 1], … as far as the window reaches."""
+    """Set total[c] to the sum of padded[c], padded[c + 1], … over the window."""
     channels = total.size
     for c in range(channels):
         total[c] = padded[c]
@@ -181,7 +182,7 @@ def _sum_of_neighbours(padded, total):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _strength(row, squares, neighbours, scale, k, strength):
-    """strength[c] = k + scale · the sum of squares around c. squares: zeros, with room for the window at both ends."""
+    """Set strength[c] to k + scale · the sum of squares around c. squares: a zeroed buffer, padded by the window."""
     inside = squares[neighbours[0] : neighbours[0] + row.size]
     for c in range(row.size):
         inside[c] = row[c] * row[c]
@@ -192,8 +193,8 @@ def _strength(row, squares, neighbours, scale, k, strength):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _divide(row, strength, beta, out):
-    """out = row · strength^−beta."""
-    if beta == 0.75:  # as in every network that has these layers; roots are vectorized, powers are not
+    """Set out to row · strength^−beta."""
+    if beta == 0.75:  # as in all known networks; square roots vectorize, powers do not
         for c in range(row.size):
             root = math.sqrt(strength[c])
             out[c] = row[c] / (root * math.sqrt(root))

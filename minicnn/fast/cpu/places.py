@@ -1,14 +1,13 @@
-"""Tabulate where a convolution reads and writes, as tables of places in flat arrays.
+"""Tables of the positions in flat arrays that a convolution reads and writes.
 
-The window of output i begins at starts[i], and a run of taps that lie side by side begins runs[r] further on:
+The window of output i begins at starts[i], and a run of adjacent taps begins runs[r] further on:
 
     y[results[i]] = Σ_r Σ_k  picture[starts[i] + runs[r] + k] · w[r · depth + k]
 
-Stride, dilation, padding, groups and the number of dimensions decide what stands in these tables, and nothing else: a
-kernel that follows them knows no geometry. What makes it so simple is a picture with zeros around it, in which every
-window looks the same. To copy it costs little beside the products, but of a large one only the border is copied: the
-windows that lie inside read the picture itself.
-Source: Dukhan 2019, "The indirect convolution algorithm". There the table has a place for every tap of every output.
+Stride, dilation, padding, groups and the number of dimensions affect only these tables; the kernels know no geometry.
+This requires a zero-padded picture, in which all windows are the same. Copying it is cheap compared with the products,
+and of a large picture only the border is copied: windows inside read the picture itself.
+Source: Dukhan 2019, "The indirect convolution algorithm", where the table has an entry for every tap of every output.
 """
 
 import functools
@@ -21,19 +20,18 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-LEAST = 1 << 17  # numbers that a thread copies at least
-LARGE = 1 << 20  # numbers in a picture of which only the border is copied
-SLACK = 16  # numbers behind a copy: who takes several at a time may read so far beyond its end
+LEAST = 1 << 17  # least numbers copied per thread
+LARGE = 1 << 20  # least numbers of a picture of which only the border is copied
+SLACK = 16  # numbers allocated after a copy, because vectors may read past its end
 
 
 @dataclass(frozen=True)
 class Places:
-    """Outputs whose windows have the same taps. starts and results are kept as two parts, for the line in which an
-    output lies and for its place there: starts[i] = lines[i // W] + columns[i % W].
+    """Outputs whose windows have the same taps. starts and results are split into two parts, for the line of an output
+    and its position there: starts[i] = lines[i // W] + columns[i % W].
 
-    taps: the numbers of the taps in the filters, in the order of the runs.
-    depth: how many numbers a run has, the channels of a group among them.
-    inside: the windows lie in the picture, and are read there instead of in its copy.
+    taps: indices of the taps in the filters, in the order of the runs. depth: numbers per run, channels included.
+    inside: True if the windows lie in the picture, and so read it instead of its copy.
     """
 
     starts: tuple[np.ndarray, np.ndarray]
@@ -52,8 +50,9 @@ class Places:
 
 @dataclass(frozen=True)
 class Reading:
-    """Describe reading a picture with `before` and `after` zeros around it, along each dimension. reach: how far from
-    either end the copy is read; None for all of it.
+    """The positions that are read from a picture with `before` and `after` zeros around it, along each dimension.
+
+    reach: distance from either end within which the copy is read; None for all of it.
     """
 
     before: tuple[int, ...]
@@ -64,8 +63,9 @@ class Reading:
 
 @functools.lru_cache(maxsize=256)
 def of_outputs(window, shape, result, groups, whole=False):
-    """The Reading for the outputs of a convolution. shape, result: (N, *spatial, C) of its input and of its result.
-    whole: as one part, however large it is.
+    """Return the Reading for the outputs of a convolution. shape, result: (N, *spatial, C) of input and result.
+
+    whole: True to read all of a padded copy, even of a large picture.
     """
     axes = []
     for k, s, d, b, o in zip(window.size, window.stride, window.dilation, window.before, window.output, strict=True):
@@ -75,9 +75,10 @@ def of_outputs(window, shape, result, groups, whole=False):
 
 @functools.lru_cache(maxsize=256)
 def of_inputs(window, shape, result, groups):
-    """The Reading for the gradient to the input, a convolution of the cotangent: pixel x is seen by output o through
-    tap k where o · stride + k · dilation − before = x. Pixels whose remainders by the stride agree are seen through the
-    same taps: one part for each remainder, of which there is one if the stride is 1. The last tap comes first.
+    """Return the Reading for the gradient to the input, a convolution of the cotangent.
+
+    Pixel x is in the window of output o, under tap k, if o · stride + k · dilation − before = x. Pixels with the same
+    remainder modulo the stride have the same taps, so there is one part per remainder. The last tap comes first.
     """
     axes = []
     spatial = result[1:-1]
@@ -93,7 +94,10 @@ def of_inputs(window, shape, result, groups):
 
 
 def padded(x, reading, slack=False):
-    """x (N, *spatial, C) with zeros around it: x itself if none are read. slack: with numbers behind it, too."""
+    """Return x (N, *spatial, C) with zero padding, or x itself if no padding is read.
+
+    slack: True to allocate numbers after the end.
+    """
     before, after = reading.before, reading.after
     if not (any(before) or any(after) or slack):
         return threads.constant(x)
@@ -111,8 +115,9 @@ def padded(x, reading, slack=False):
 
 @functools.lru_cache(maxsize=256)
 def _lines_inside(shape, before, after, reach):
-    """Which line of a picture (N, *spatial, C) stands in each line of one with zeros around it; −1 where none does, and
-    −2 − line where only the ends of the line are read.
+    """Return the line of a picture (N, *spatial, C) for each line of its padded copy.
+
+    The entry is −1 for padding, and −2 − line if only the ends of the line are read.
     """
     lines = np.arange(math.prod(shape[:-2])).reshape(shape[:-2])
     if reach:
@@ -124,7 +129,7 @@ def _lines_inside(shape, before, after, reach):
 
 @njit(nogil=True, cache=True)
 def _copy_lines(start, stop, x, lines, first, low, high, picture):
-    """Some lines of the picture, or of such a line the first `low` numbers and the last `high`; and zeros around."""
+    """Copy some lines, or the first `low` and last `high` numbers of partial ones, and the zeros around them."""
     width = x.shape[1]
     for i in range(start, stop):
         target, line = picture[i], lines[i]
@@ -150,8 +155,9 @@ def _copy(source, target):
 
 @dataclass(frozen=True)
 class _Axis:
-    """Along one dimension: window i begins at first[i], its taps lie `offsets` further on and are those numbered `taps`
-    in the filters, and what it sees goes to result[i].
+    """The windows along one dimension: window i begins at first[i], and its result goes to result[i].
+
+    offsets: positions of the taps, relative to the window. taps: indices of the taps in the filters.
     """
 
     first: np.ndarray
@@ -161,13 +167,13 @@ class _Axis:
 
     @property
     def seen(self):
-        """From where to where the windows read."""
+        """Return the range that the windows read."""
         if not len(self.offsets) or not len(self.first):
             return 0, 0
         return int(self.first[0] + self.offsets[0]), int(self.first[-1] + self.offsets[-1]) + 1
 
     def cut(self, length):
-        """The windows that begin before the picture, those within its `length`, and those that end behind it."""
+        """Split into windows that begin before the picture, lie within its `length`, and end after it."""
         low, high = self.offsets[[0, -1]] if len(self.offsets) else (0, 0)
         begin = int(np.searchsorted(self.first, -low))
         end = max(begin, int(np.searchsorted(self.first, length - high)))
@@ -176,7 +182,7 @@ class _Axis:
 
 
 def _reading(window, shape, result, groups, axes, whole):
-    """axes: along each dimension, one _Axis for every set of taps that there is."""
+    """Return the Reading for some axes. axes: per dimension, one _Axis per set of taps."""
     spatial = shape[1:-1]
     before = tuple(max(0, *(-axis.seen[0] for axis in parts)) for parts in axes)
     after = tuple(
@@ -210,7 +216,7 @@ def _places(window, shape, before, result, groups, axes, inside):
     starts = [images, *(axis.first + low for axis, low in zip(axes, before, strict=True))]
     results = [images, *(axis.result for axis in axes)]
     depth, last = shape[-1] // groups, offsets[-1]
-    if groups == 1 and len(last) > 1 and set(np.diff(last)) == {1}:  # side by side: one run
+    if groups == 1 and len(last) > 1 and set(np.diff(last)) == {1}:  # adjacent taps: one run
         depth, last = depth * len(last), last[:1]
     return Places(
         _lines_and_columns(starts, shape),
@@ -223,13 +229,13 @@ def _places(window, shape, before, result, groups, axes, inside):
 
 
 def _lines_and_columns(positions, shape):
-    """The places of all but the last dimension, and of the last alone."""
+    """Return the positions along all dimensions but the last, and those along the last."""
     *lines, columns = positions
     return _sums([*lines, [0]], shape), _sums([*([0] for _ in lines), columns], shape)
 
 
 def _sums(positions, shape):
-    """The place in a flat array of that shape for every combination of positions, the last changing fastest."""
+    """Return the flat index of every combination of positions, the last one changing fastest."""
     steps = np.cumprod(shape[:0:-1])[::-1]
     along = [np.asarray(places, np.intp) * step for places, step in zip(positions, steps, strict=True)]
     return threads.constant(functools.reduce(np.add.outer, along).reshape(-1))

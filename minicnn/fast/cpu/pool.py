@@ -1,6 +1,7 @@
-"""Pooling, compiled. Forward runs over outputs. Where windows may overlap, the gradients run over inputs and gather
-from the windows that cover each pixel; where they lie side by side, each window writes the pixels that are its own.
-Either way every element is written by one thread.
+"""Compiled pooling.
+
+The forward pass loops over outputs. If windows overlap, gradients loop over inputs and gather from the windows that
+cover each pixel; if not, each window writes its own pixels. Either way every element is written by one thread.
 """
 
 from numba import njit
@@ -8,7 +9,7 @@ from numba import njit
 from minicnn.fast.cpu import buffers, threads
 from minicnn.kernels.pool import switch_dtype
 
-LEAST_ROWS = 256  # pixels a thread takes at least: below this, handing work over costs more than the work
+LEAST_ROWS = 256  # least pixels per thread; below this, scheduling takes longer than the work
 
 
 def max_pool(x, window):
@@ -51,13 +52,13 @@ def avg_pool_gradient(dy, spatial, window, count_padding):
 
 
 def _side_by_side(window, spatial):
-    """Return True if no window overlaps another or hangs over an edge, so that a pixel is in one window at most."""
+    """Return True if windows neither overlap nor cross an edge, so that each pixel is in at most one window."""
     axes = zip(window.size, window.stride, window.before, window.output, spatial, strict=True)
     return all(k <= step and before == 0 and (o - 1) * step + k <= n for k, step, before, o, n in axes)
 
 
 def _own_pixels(dx, window):
-    """Return dx as volumes, to be written window by window: zeros already where no window looks."""
+    """Return dx as volumes, to be written window by window, with zeros outside all windows."""
     if dx.shape[1:-1] != tuple(o * k for o, k in zip(window.output, window.size, strict=True)):
         dx.fill(0)
     return _volumes(dx)
@@ -81,7 +82,7 @@ def _lengths_as_3d(lengths):
 
 
 def _as_3d(window):
-    """Return (output, size, stride, before), each with three entries: the `window` of the kernels."""
+    """Return (output, size, stride, before) with three entries each: the `window` of the kernels."""
     zeros = (0,) * (3 - len(window.size))
     return (*(_lengths_as_3d(v) for v in (window.output, window.size, window.stride)), zeros + window.before)
 
@@ -98,7 +99,7 @@ def _place(row, lengths):
 
 @njit(nogil=True, cache=True)
 def _next(place, lengths):
-    """Return the place of the next row, without the divisions, which would take as long as a row of few channels."""
+    """Return the place of the next row, without divisions, which take as long as a row of few channels."""
     n, d, h, w = place
     if w + 1 < lengths[2]:
         return n, d, h, w + 1
@@ -111,13 +112,13 @@ def _next(place, lengths):
 
 @njit(nogil=True, cache=True)
 def _inside(first, size, length):
-    """Return the range (start, stop) of the taps k in range(size) for which first + k is in range(length)."""
+    """Return the range (start, stop) of taps k in range(size) with first + k in range(length)."""
     return max(0, -first), min(size, length - first)
 
 
 @njit(nogil=True, cache=True)
 def _max_range(start, stop, x, y, switches, window):
-    """Find the largest pixel of each window, and its number within the window: the switch."""
+    """Compute the maximum of each window and its index within the window: the switch."""
     output, size, stride, before = window
     _, depth, height, width, channels = x.shape
     place = _place(start, output)
@@ -128,7 +129,7 @@ def _max_range(start, stop, x, y, switches, window):
         first_h, stop_h = _inside(h, size[1], height)
         first_w, stop_w = _inside(w, size[2], width)
         best, winner = y[i], switches[i]
-        # The first pixel leads even if it is −∞: the switch never points at padding.
+        # Start with the first pixel, even if it is −∞, so that the switch never points to padding.
         pixel = x[n, d + first_d, h + first_h, w + first_w]
         mark = winner.dtype.type((first_d * size[1] + first_h) * size[2] + first_w)
         for c in range(channels):
@@ -139,8 +140,8 @@ def _max_range(start, stop, x, y, switches, window):
                 for kw in range(first_w, stop_w):
                     pixel = x[n, d + kd, h + kh, w + kw]
                     mark = winner.dtype.type((kd * size[1] + kh) * size[2] + kw)
-                    for c in range(channels):  # no branches, so it vectorizes
-                        # not (<=) is > or NaN: a NaN is shown, not hidden.
+                    for c in range(channels):  # without branches, to vectorize
+                        # not (<=) means > or NaN, so NaN propagates.
                         better = (best[c] == best[c]) & (not (pixel[c] <= best[c]))
                         best[c] = pixel[c] if better else best[c]
                         winner[c] = mark if better else winner[c]
@@ -149,13 +150,13 @@ def _max_range(start, stop, x, y, switches, window):
 
 @njit(nogil=True, cache=True)
 def _covering(at, size, stride, outputs):
-    """Return the range (first, stop) of the outputs whose windows cover a pixel. at: its place in the padded input."""
+    """Return the range (first, stop) of outputs whose windows cover a pixel. at: its position in the padded input."""
     return max(0, (at - size) // stride + 1), min(outputs, at // stride + 1)
 
 
 @njit(nogil=True, cache=True)
 def _max_gradient_range(start, stop, dx, lengths, dy, switches, window):
-    """Gather for each pixel the cotangents of the windows whose switches point at it."""
+    """Gather for each pixel the cotangents of the windows whose switches point to it."""
     output, size, stride, before = window
     nothing = dx.dtype.type(0)
     place = _place(start, lengths)
@@ -175,14 +176,14 @@ def _max_gradient_range(start, stop, dx, lengths, dy, switches, window):
                     cotangent, winner = dy[at], switches[at]
                     tap = ((d - od * stride[0]) * size[1] + h - oh * stride[1]) * size[2] + w - ow * stride[2]
                     mark = winner.dtype.type(tap)
-                    for c in range(row.size):  # no branches, so it vectorizes
+                    for c in range(row.size):  # without branches, to vectorize
                         row[c] += cotangent[c] if winner[c] == mark else nothing
         place = _next(place, lengths)
 
 
 @njit(nogil=True, cache=True)
 def _max_scatter_range(start, stop, dx, dy, switches, window):
-    """Write each window's cotangent to the pixel that its switch points at, and zero to its other pixels."""
+    """Write each window's cotangent to the pixel of its switch, and zero to its other pixels."""
     output, size, stride, _ = window
     nothing = dx.dtype.type(0)
     place = _place(start, output)
@@ -203,7 +204,7 @@ def _max_scatter_range(start, stop, dx, dy, switches, window):
 
 @njit(nogil=True, cache=True)
 def _share(od, oh, ow, lengths, count_padding, window):
-    """Return one over the number of elements that an output averages."""
+    """Return the reciprocal of the number of elements that an output averages."""
     _, size, stride, before = window
     if count_padding:
         return 1.0 / (size[0] * size[1] * size[2])
@@ -215,7 +216,7 @@ def _share(od, oh, ow, lengths, count_padding, window):
 
 @njit(nogil=True, cache=True)
 def _avg_range(start, stop, x, y, count_padding, window):
-    """Form the mean of each window."""
+    """Compute the mean of each window."""
     output, size, stride, before = window
     _, depth, height, width, channels = x.shape
     quartet, quarter = size == (1, 2, 2), y.dtype.type(0.25)
@@ -227,7 +228,7 @@ def _avg_range(start, stop, x, y, count_padding, window):
         first_h, stop_h = _inside(h, size[1], height)
         first_w, stop_w = _inside(w, size[2], width)
         total = y[i]
-        if quartet and stop_h - first_h == 2 and stop_w - first_w == 2:  # the commonest window, in one pass
+        if quartet and stop_h - first_h == 2 and stop_w - first_w == 2:  # the most common window, in one pass
             p, q, r, s = x[n, d, h, w], x[n, d, h, w + 1], x[n, d, h + 1, w], x[n, d, h + 1, w + 1]
             for c in range(channels):
                 total[c] = (p[c] + q[c] + r[c] + s[c]) * quarter
@@ -250,7 +251,7 @@ def _avg_range(start, stop, x, y, count_padding, window):
 
 @njit(nogil=True, cache=True)
 def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, window):
-    """Gather for each pixel its share of the cotangents of the windows that cover it."""
+    """Gather for each pixel its share of the cotangents of all windows that cover it."""
     output, size, stride, before = window
     place = _place(start, lengths)
     for i in range(start, stop):
@@ -273,7 +274,7 @@ def _avg_gradient_range(start, stop, dx, lengths, dy, count_padding, window):
 
 @njit(nogil=True, cache=True)
 def _avg_scatter_range(start, stop, dx, dy, window):
-    """Write its share of each window's cotangent to all pixels of the window."""
+    """Write each window's cotangent, divided by its size, to all its pixels."""
     output, size, stride, _ = window
     share = dx.dtype.type(1.0 / (size[0] * size[1] * size[2]))
     place = _place(start, output)

@@ -1,4 +1,4 @@
-"""The sizes of the processor's caches, asked of the system. A wrong answer costs little time, and no exactness."""
+"""The sizes of the processor's caches, as the system reports them. Wrong sizes affect speed only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Bytes where the system does not tell; few processors have less.
+# Default bytes if the system does not report them; few processors have less.
 DEFAULTS = {2: 1 << 20, 3: 16 << 20}
 LEAST = {2: 1 << 18, 3: 1 << 21}
 LINUX = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -16,7 +16,7 @@ MAC = {2: ("hw.perflevel0.l2cachesize", "hw.l2cachesize"), 3: ("hw.l3cachesize",
 
 @functools.cache
 def cache_bytes(level: int) -> int:
-    """Return how many bytes of the second-level cache a thread may count on, or the size of the third."""
+    """Return the bytes of the L2 cache per thread, or the size of the L3 cache."""
     try:
         found = _on_linux(level) if LINUX.is_dir() else _on_mac(level) if sys.platform == "darwin" else 0
     except (OSError, ValueError):
@@ -35,13 +35,13 @@ def _on_linux(level: int) -> int:
 
 
 def _bytes(size: str) -> int:
-    """Return the number that "1024K" or "32M" says."""
+    """Return the number of bytes in a size such as "1024K" or "32M"."""
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
     return int(size[:-1]) * units[size[-1]] if size[-1] in units else int(size)
 
 
 def _count(processors: str) -> int:
-    """Return how many processors a list such as "0-1,4" names."""
+    """Return the number of processors in a list such as "0-1,4"."""
     ranges = (part.partition("-") for part in processors.split(","))
     return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 

@@ -1,5 +1,5 @@
-"""Matrix products by BLAS, a piece for each of our threads. Its own threads never wake: after a product they would spin
-for a while, against ours.
+"""Matrix products by BLAS, split over our threads. BLAS's own threads stay idle: after a product they would spin for a
+while and compete with ours.
 """
 
 import numpy as np
@@ -7,9 +7,9 @@ from numba import njit
 
 from minicnn.fast.cpu import blas, buffers, threads
 
-WORK = 1 << 21  # multiplications that are worth a thread's attention
-LEAST = 1 << 15  # numbers to be added that are
-TOGETHER = 32  # rows that are added in their own precision, before their sum goes to float64
+WORK = 1 << 21  # least multiplications per thread
+LEAST = 1 << 15  # least numbers added per thread
+TOGETHER = 32  # rows added in their own precision before conversion to float64
 
 
 def product(x, y):
@@ -31,7 +31,7 @@ def product(x, y):
 def sum_of_rows(rows):
     rows = threads.constant(rows)
     pieces = threads.split(len(rows), least=max(1, LEAST // max(1, rows.shape[1])))
-    slots = np.zeros((len(pieces), rows.shape[1]))  # each piece has its own, and they are added in order
+    slots = np.zeros((len(pieces), rows.shape[1]))  # one per piece, added in order
     threads.parallel(_sum_range, [(slot, *piece) for slot, piece in enumerate(pieces)], rows, slots)
     return slots.sum(axis=0).astype(rows.dtype)
 

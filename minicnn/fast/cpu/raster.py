@@ -1,4 +1,4 @@
-"""The same in compiled loops over the triangles and the pixels that each of them may cover."""
+"""Compiled rasterization: loops over the triangles and the pixels that each may cover."""
 
 import numpy as np
 from numba import njit

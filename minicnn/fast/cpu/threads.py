@@ -1,4 +1,4 @@
-"""The pool of threads that compiled kernels run on. Work is split by its shape alone, never by the threads."""
+"""The thread pool of the compiled kernels. Work is split by shape, never by the number of threads."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 
 
 def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # a container may grant fewer cores than the machine has
+    if hasattr(os, "sched_getaffinity"):  # a container may limit the cores
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 class _Threads:
-    """The process's pool of threads, built at the first use and again after a fork."""
+    """The thread pool of the process, created at first use and again after a fork."""
 
     def __init__(self) -> None:
         self.count = _available_cores()
@@ -37,9 +37,9 @@ class _Threads:
             old.shutdown(wait=False)
 
     def map(self, call: Callable[[tuple], Any], pieces: Sequence[tuple]) -> None:
-        """Call it with every piece: the caller and the pool's threads take one after the other until none is left.
+        """Call `call` with every piece. The caller and the pool's threads take pieces until none is left.
 
-        Handing a thread one thing to do takes as long as a hundred thousand multiplications, so that is done once.
+        Submitting a task takes as long as 100,000 multiplications, so each thread gets a single task.
         """
         left = deque((call, piece) for piece in pieces)
 
@@ -47,17 +47,17 @@ class _Threads:
             while left:
                 try:
                     call, piece = left.popleft()
-                except IndexError:  # another thread was faster
+                except IndexError:  # another thread took the last piece
                     return
                 call(piece)
 
-        with self.lock:  # submitting under the lock, so that a resize never closes a pool in mid-submission
+        with self.lock:  # submit under the lock, so that a resize never closes a pool during it
             if self.pool is None:
                 self.pool = ThreadPoolExecutor(max(1, self.count - 1), thread_name_prefix="minicnn")
             helpers = [self.pool.submit(work) for _ in range(min(self.count, len(pieces)) - 1)]
         try:
             work()
-        finally:  # nobody is at work any more when the caller goes on, whatever happens
+        finally:  # wait for all threads before the caller continues, even after an error
             begun = [helper for helper in helpers if left or not helper.cancel()]
             errors = [error for helper in begun if (error := helper.exception())]
         if errors:
@@ -68,27 +68,27 @@ _threads = _Threads()
 
 
 def set_threads(count: int) -> None:
-    """Use `count` threads for the compiled kernels (default: every core this process may use).
+    """Set the number of threads of the compiled kernels (default: all cores available to this process).
 
-    Results do not depend on it: work is split by its shape alone, and sums are added in a fixed order.
+    Results do not depend on it: work is split by shape, and sums are added in a fixed order.
     """
     _threads.resize(count)
 
 
 def threads() -> int:
-    """The number of threads that the compiled kernels use."""
+    """Return the number of threads of the compiled kernels."""
     return _threads.count
 
 
 def split(count: int, *, least: int = 1, most: int = 16) -> list[tuple[int, int]]:
-    """Cut range(count) into at most `most` even pieces of about `least` or more: by shape, never by threads."""
+    """Return range(count) split into at most `most` equal pieces of at least about `least`, independent of threads."""
     pieces = max(1, min(most, count // max(least, 1)))
     edges = [count * i // pieces for i in range(pieces + 1)]
     return list(itertools.pairwise(edges))
 
 
 def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None:
-    """Call kernel(*piece, *arguments) for every piece, over the threads; the kernels release the GIL."""
+    """Call kernel(*piece, *arguments) for every piece, over the threads. Kernels must release the GIL."""
     if len(pieces) == 1 or _threads.count == 1:
         for piece in pieces:
             kernel(*piece, *arguments)
@@ -97,13 +97,15 @@ def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None
 
 
 def constant(array: np.ndarray) -> np.ndarray:
-    """A contiguous, read-only view (a copy if need be) of a kernel's input. Numba compiles anew for arrays that may be
-    written and for those that may not: so that frozen ones cost no compilation of their own, no kernel sees the former.
+    """Return a contiguous, read-only view of a kernel's input, or a copy if necessary.
+
+    Numba compiles separately for writeable and read-only arrays. Kernels only get read-only inputs, so frozen arrays
+    need no second compilation.
     """
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
-if hasattr(os, "register_at_fork"):  # there is no fork on Windows
-    os.register_at_fork(after_in_child=_threads.reset)  # a child has neither its parent's threads nor the lock's owner
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_threads.reset)  # a child process has neither the threads nor the lock's owner

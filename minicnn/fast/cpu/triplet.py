@@ -1,4 +1,4 @@
-"""Triplets within a batch over the threads: each takes a run of anchors."""
+"""Triplet mining within a batch, multi-threaded: each thread takes a range of anchors."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,7 @@ from numba import njit
 from minicnn.fast.cpu import threads
 from minicnn.fast.cpu.product import product
 
-LEAST = 1 << 16  # comparisons a thread makes at least
+LEAST = 1 << 16  # least comparisons per thread
 
 
 def distances(x, squared):
@@ -24,7 +24,7 @@ def hardest(d, labels):
 
 
 def triplets(d, labels, low, high):
-    """Counted first, so that every anchor knows where its own begin."""
+    """Return all triplets. They are counted first, to know where those of each anchor begin."""
     d, labels = threads.constant(d), threads.constant(labels)
     band = float(low), float(high)
     pieces = _pieces(len(labels), d.size)
@@ -54,7 +54,7 @@ def _distances_range(start, stop, columns, d):
         for k in range(len(columns)):
             column = columns[k]
             value = column[i]
-            for j in range(target.size):  # neighbours in memory, and every sum is added in the order of its terms
+            for j in range(target.size):  # contiguous in memory, and sums are added in a fixed order
                 difference = value - column[j]
                 target[j] += difference * difference
 
@@ -75,7 +75,7 @@ def _hardest_range(start, stop, d, labels, positives, negatives):
 
 @njit(nogil=True, cache=True)
 def _triplets_range(start, stop, d, labels, low, high, places, found, write):
-    """`places` begins as where each anchor's triplets go, and ends behind the last of them."""
+    """Write the triplets of some anchors. places: where each anchor's triplets begin; on return, where they end."""
     size = len(labels)
     negatives, far, chosen = np.empty(size, np.int64), np.empty(size), np.empty(size, np.int64)
     for anchor in range(start, stop):
@@ -88,7 +88,7 @@ def _triplets_range(start, stop, d, labels, low, high, places, found, write):
             if labels[positive] != own or positive == anchor:
                 continue
             hits = 0
-            for k in range(count):  # overwritten unless it counts: a branch that cannot be foretold would take longer
+            for k in range(count):  # overwritten unless it counts, because a mispredicted branch takes longer
                 gap = far[k] - row[positive]
                 chosen[hits] = negatives[k]
                 hits += (low <= gap) & (gap < high)

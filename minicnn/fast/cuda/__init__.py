@@ -1,1 +1,1 @@
-"""Kernels for NVIDIA's GPUs in numba.cuda: one file for each file of minicnn/kernels, and what they stand on."""
+"""Kernels for NVIDIA GPUs in numba.cuda: one file per file of minicnn/kernels, and shared infrastructure."""

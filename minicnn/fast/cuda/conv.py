@@ -1,20 +1,20 @@
 """Convolution on a GPU by tiles in shared memory. Read naive_conv.py first.
 
-All three functions are products of two matrices A (rows × depth) and B (depth × columns), of which neither is ever laid
-out: a number of A or B is found in x, dy or w when it is wanted.
+All three functions are products of two matrices A (rows × depth) and B (depth × columns). Neither is ever formed:
+their elements are read from x, dy or w when needed.
 
                             rows                    depth                   columns           A        B
     forward                 positions of y          taps · channels in      channels out      x        w
     gradient to input       positions of x          taps · channels out     channels in       dy       w
     gradient to filters     taps · channels in      positions of y          channels out      x        dy
 
-A block of SIDE × SIDE threads forms a tile of as many results, one a thread. Its threads need the same SIDE rows of A
-and SIDE columns of B. So they fetch a square of each into shared memory, which lies beside the multipliers and is
-quick: one number of each a thread. Then every thread multiplies its row of one square by its column of the other, and
-they fetch the next two. A number that came from the GPU's memory is used SIDE times instead of once.
+A block of SIDE × SIDE threads computes a tile of as many results, one per thread. Its threads need the same SIDE rows
+of A and SIDE columns of B. So they load a square of each into shared memory, which is fast and close to the
+multipliers; each thread loads one number of each. Then every thread multiplies its row of one square by its column of
+the other, and they load the next two squares. Each number from global memory is used SIDE times instead of once.
 
-Two barriers keep the threads in step: no one multiplies before all have fetched, and no one fetches over what another
-still multiplies. Leave out either, and it is a race: lesson 22 does.
+Two barriers synchronize the threads: none multiplies before all have loaded, and none loads over numbers that another
+still reads. Without either there is a race condition, as lesson 22 shows.
 """
 
 import numpy as np
@@ -23,11 +23,11 @@ from numba import cuda
 from minicnn.fast.cuda import gpu
 from minicnn.fast.cuda.volumes import filters, steps, volumes
 
-SIDE = 4 if gpu.simulated() else 16  # of a tile; the simulator starts a thread of Python for each of its elements
-# The gradient to the filters has few results and a long depth. It is cut into this many runs of positions at most, each
-# summed by blocks of its own into a slot of its own, and the slots are added in order: the same bits every time.
+SIDE = 4 if gpu.simulated() else 16  # side of a tile; the simulator runs a Python thread per element
+# The gradient to the filters has few results and a long depth. So the positions are split into at most so many runs,
+# each summed into its own slot, and slots are added in order, so that the result is deterministic.
 MOST_SLOTS = 3 if gpu.simulated() else 64
-LEAST_DEPTH = 8 if gpu.simulated() else 1024  # positions of a slot
+LEAST_DEPTH = 8 if gpu.simulated() else 1024  # least positions per slot
 
 
 def conv(x, w, b, window, groups, relu=False):
@@ -57,15 +57,16 @@ def conv_gradient_to_filters(dy, x, window, groups):
 
 
 def _launch(kernel, rows, columns, layers, *arguments):
-    """A block a tile: rows along the grid's x, which alone may be long, columns along y, and along z what has tiles of
-    its own, such as groups.
+    """Launch one block per tile: rows along the grid's x, the only long dimension, columns along y, and layers along z.
+
+    Layers have separate tiles, for example groups.
     """
     blocks = gpu.blocks_for(rows, SIDE), gpu.blocks_for(columns, SIDE), layers
     gpu.launch(kernel, blocks, (SIDE, SIDE), *arguments)
 
 
-# In each kernel threadIdx.x counts columns, which lie side by side in memory, so that neighbouring threads fetch and
-# write neighbouring numbers in one go; threadIdx.y counts rows.
+# In each kernel threadIdx.x is the column, which is contiguous in memory, so that accesses of neighbouring threads are
+# coalesced; threadIdx.y is the row.
 
 
 @cuda.jit
@@ -85,7 +86,7 @@ def _forward(x, w, b, stride, dilation, before, relu, y):
     o0, n = rest % y.shape[1], rest // y.shape[1]
     total = x.dtype.type(0)
     for start in range(0, depth, SIDE):
-        # A[row, start + across]: which tap and channel that is, and which pixel it sees.
+        # A[row, start + across]: its tap, channel and pixel.
         c, tap = (start + across) % channels, (start + across) // channels
         k2, k1, k0 = tap % w.shape[2], tap // w.shape[2] % w.shape[1], tap // w.shape[2] // w.shape[1]
         p0 = o0 * stride[0] + k0 * dilation[0] - before[0]
@@ -104,13 +105,13 @@ def _forward(x, w, b, stride, dilation, before, relu, y):
             value = w[k0, k1, k2, c, j]
         b_tile[down, across] = value
 
-        cuda.syncthreads()  # both squares are complete
+        cuda.syncthreads()  # wait until both squares are complete
         for k in range(SIDE):
             total += a_tile[down, k] * b_tile[k, across]
-        cuda.syncthreads()  # nobody needs them any more
+        cuda.syncthreads()  # wait until all threads have read them
     if n < y.shape[0] and column < outputs:
         total += b[j]
-        if relu and total < 0:  # a NaN stays one
+        if relu and total < 0:  # propagates NaN
             total = x.dtype.type(0)
         y[n, o0, o1, o2, j] = total
 
@@ -132,7 +133,7 @@ def _gradient_to_input(dy, w, stride, dilation, before, dx):
     p0, n = rest % dx.shape[1], rest // dx.shape[1]
     total = dy.dtype.type(0)
     for start in range(0, depth, SIDE):
-        # A[row, start + across]: the output, if there is one, that saw this pixel through that tap.
+        # A[row, start + across]: the output, if any, whose window has this pixel under that tap.
         j, tap = (start + across) % outputs, (start + across) // outputs
         k2, k1, k0 = tap % w.shape[2], tap // w.shape[2] % w.shape[1], tap // w.shape[2] // w.shape[1]
         o0 = p0 + before[0] - k0 * dilation[0]
@@ -163,7 +164,7 @@ def _gradient_to_input(dy, w, stride, dilation, before, dx):
 
 @cuda.jit
 def _gradient_to_filters(dy, x, stride, dilation, before, size, groups, parts):
-    """parts: (slots, taps · channels, outputs)."""
+    """Write the partial sums of the gradient to parts: (slots, taps · channels, outputs)."""
     a_tile = cuda.shared.array((SIDE, SIDE), dy.dtype)
     b_tile = cuda.shared.array((SIDE, SIDE), dy.dtype)
     across, down = cuda.threadIdx.x, cuda.threadIdx.y
@@ -180,7 +181,7 @@ def _gradient_to_filters(dy, x, stride, dilation, before, size, groups, parts):
 
     total = dy.dtype.type(0)
     for start in range(begin, end, SIDE):
-        # A[row, start + across]: the pixel that this row's tap sees from that position.
+        # A[row, start + across]: the pixel under this row's tap at that position.
         position = start + across
         o2, rest = position % dy.shape[3], position // dy.shape[3]
         o1, rest = rest % dy.shape[2], rest // dy.shape[2]

@@ -1,6 +1,6 @@
-"""Compute number by number on a GPU: the packed marks of a ReLU, and a step of Adam with its clip in one pass.
+"""Elementwise kernels on a GPU: packed marks of ReLU, and one step of Adam with clipping.
 
-The rest is CuPy's, by way of NumPy's functions.
+CuPy computes everything else, through NumPy's functions.
 """
 
 import math
@@ -11,7 +11,7 @@ from numba import cuda
 from minicnn.fast.cuda import gpu
 from minicnn.kernels import elementwise as definition
 
-THREADS = 16 if gpu.simulated() else 256  # of a block
+THREADS = 16 if gpu.simulated() else 256  # threads per block
 
 
 def relu_marks(y):
@@ -33,7 +33,7 @@ def marked_gradient(dy, marks):
 
 @cuda.jit
 def _mark(y, marks):
-    """A thread a byte, so that no two write to one."""
+    """Write marks, with one thread per byte, so that no two threads write to the same byte."""
     number = cuda.grid(1)
     if number >= marks.size:
         return
@@ -60,13 +60,13 @@ def _marked_gradient(dy, marks, dx):
 def adam_step(p, g, mean, square, rate, eps, beta1, beta2, low, high):
     arrays = p, mean, square
     numbers = rate, eps, beta1, beta2, low, high
-    if not all(array.flags.c_contiguous for array in arrays):  # a flat one would be a copy, and moved in vain
+    if not all(array.flags.c_contiguous for array in arrays):  # flattening would copy, and the update would be lost
         definition.adam_step(p, g, mean, square, *numbers)
         return
     g = gpu.contiguous(g.astype(p.dtype, copy=False)).reshape(-1)
     flat = (array.reshape(-1) for array in arrays)
     blocks = gpu.blocks_for(p.size, THREADS)
-    # The numbers are of the arrays' own kind: a Python float would draw the arithmetic into float64.
+    # Use the arrays' dtype: a Python float would promote the arithmetic to float64.
     gpu.launch(_move, blocks, THREADS, g, *flat, *(p.dtype.type(number) for number in numbers))
 
 
@@ -79,7 +79,7 @@ def _move(g, p, mean, square, rate, eps, beta1, beta2, low, high):
     m = mean[i] + (one - beta1) * (g[i] - mean[i])
     v = square[i] + (one - beta2) * (g[i] * g[i] - square[i])
     moved = p[i] - rate * m / (p.dtype.type(math.sqrt(v)) + eps)
-    if moved < low:  # a NaN stays one, and is reported
+    if moved < low:  # NaN stays NaN, and is reported
         moved = low
     if moved > high:
         moved = high

@@ -1,4 +1,4 @@
-"""A convolution and what travels with it on a GPU: the ReLU goes along with the sums."""
+"""Convolution fused with ReLU on a GPU: ReLU is applied as the sums are stored."""
 
 from minicnn.fast.cuda import conv, elementwise, pool
 from minicnn.kernels.fused_conv import halving

@@ -1,7 +1,7 @@
-"""The GPU: opened when it is first asked for, and how kernels are launched on it.
+"""Access to the GPU, opened at first use, and kernel launches.
 
-With NUMBA_ENABLE_CUDASIM=1 in the environment there is a GPU to learn and to test on, as slow as it is instructive: the
-kernels run in Numba's simulator, on the arrays of fast/cuda/simulation.
+With NUMBA_ENABLE_CUDASIM=1 in the environment the kernels run in Numba's simulator, on the arrays of
+fast/cuda/simulation. It is slow, and meant for learning and testing.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ INSTALL = "pip install '.[cuda]'"
 
 
 def contiguous(array: Any) -> Any:
-    """Return the array laid out row by row, as kernels take it: itself, or a copy where it lives."""
+    """Return the array in C order, as kernels need it: itself, or a copy on the same device."""
     return np.ascontiguousarray(array, like=array)
 
 
 def launch(kernel: Any, blocks: Any, threads: Any, *arguments: Any) -> None:
-    """Run a numba.cuda kernel on so many blocks of so many threads. Arrays: on the GPU, contiguous."""
+    """Launch a numba.cuda kernel. Arrays must be on the GPU and contiguous."""
     as_argument = _as_argument()
     kernel[blocks, threads](*(a if device_of(a) == "cpu" else as_argument(a) for a in arguments))
 
 
 def blocks_for(count: int, threads: int) -> int:
-    """Return how many blocks of so many threads give each of `count` elements a thread: at least one, as CUDA wants."""
+    """Return the number of blocks for one thread per element, at least one, as CUDA requires."""
     return max(1, -(-count // threads))
 
 
@@ -43,7 +43,7 @@ def simulated() -> bool:
 
 
 def open_gpu() -> Gpu:
-    """Return the way to the GPU, or to the simulated one. Raise InputError, in one line, if there is none."""
+    """Return access to the GPU, or to the simulated one. Raise InputError if there is none."""
     return _simulator() if simulated() else _gpu()
 
 
@@ -55,7 +55,7 @@ def _as_argument() -> Callable[[Any], Any]:
         return simulation.as_argument
     from numba import cuda
 
-    # Both libraries use the default stream, which keeps the order; to wait at every launch would only cost time.
+    # Both libraries use the default stream, which preserves the order, so launches need no synchronization.
     return functools.partial(cuda.as_cuda_array, sync=False)
 
 
@@ -70,7 +70,7 @@ def _simulator() -> Gpu:
 
 
 def _gpu() -> Gpu:
-    """Open CuPy and numba-cuda, once each part has answered."""
+    """Check that CuPy and numba-cuda work, and return access to them."""
     for package, module in (("CuPy", "cupy"), ("numba-cuda", "numba_cuda")):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"cuda: {package} is not installed; {INSTALL} brings it")
@@ -78,7 +78,7 @@ def _gpu() -> Gpu:
         import cupy
 
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as problem:  # whatever is wrong with the installation, it is told in one line
+    except Exception as problem:  # report any problem of the installation in one line
         raise InputError(_why(problem)) from None
     if not count:
         raise InputError("cuda: there is no GPU; minicnn computes on NVIDIA's")
@@ -88,7 +88,7 @@ def _gpu() -> Gpu:
 
 
 def _why(problem: Exception) -> str:
-    """Return one line for what CuPy says when it cannot reach a GPU."""
+    """Return CuPy's reason for not reaching a GPU, in one line."""
     said = " ".join(str(problem).split())
     if "NoDevice" in said or "no CUDA-capable device" in said:
         return f"cuda: there is no GPU ({said}); minicnn computes on NVIDIA's"

@@ -1,7 +1,7 @@
-"""The Gram matrix on a GPU by tiles in shared memory, as conv.py explains them.
+"""The Gram matrix on a GPU by tiles in shared memory, as explained in conv.py.
 
-There are few results and many positions to sum over. So the positions are cut into runs, each summed by blocks of its
-own into a slot of its own, and the slots are added in order: the same bits every time.
+There are few results and many positions to sum over. So the positions are split into runs, each summed into its own
+slot, and slots are added in order, so that the result is deterministic.
 """
 
 import numpy as np
@@ -9,9 +9,9 @@ from numba import cuda
 
 from minicnn.fast.cuda import gpu
 
-SIDE = 4 if gpu.simulated() else 16  # of a tile
+SIDE = 4 if gpu.simulated() else 16  # side of a tile
 MOST_SLOTS = 3 if gpu.simulated() else 64
-LEAST_POSITIONS = 5 if gpu.simulated() else 1024  # of a slot
+LEAST_POSITIONS = 5 if gpu.simulated() else 1024  # least positions per slot
 
 
 def gram(features):
@@ -37,7 +37,7 @@ def gram_gradient(dgram, features, total):
 
 @cuda.jit
 def _forward(features, parts):
-    """G[i, j] = Σ over positions of F[p, i] · F[p, j]: both squares are read as they lie, channel beside channel."""
+    """Compute G[i, j] = Σ_p F[p, i] · F[p, j]. Both squares are read in memory order, channels first."""
     rows = cuda.shared.array((SIDE, SIDE), features.dtype)
     columns = cuda.shared.array((SIDE, SIDE), features.dtype)
     across, down = cuda.threadIdx.x, cuda.threadIdx.y
@@ -65,7 +65,7 @@ def _forward(features, parts):
 
 @cuda.jit
 def _gradient(symmetric, features, add, dfeatures):
-    """dF = F S, with S = dG + dGᵀ."""
+    """Compute dF = F S, with S = dG + dGᵀ."""
     rows = cuda.shared.array((SIDE, SIDE), features.dtype)
     columns = cuda.shared.array((SIDE, SIDE), features.dtype)
     across, down, n = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z

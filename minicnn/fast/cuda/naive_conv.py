@@ -1,10 +1,10 @@
-"""Convolution on a GPU, a thread an output. Read this first, then conv.py.
+"""Convolution on a GPU with one thread per output. Read this first, then conv.py.
 
-A kernel is what one thread does. Thousands run it at once, and each finds out by cuda.grid(1) which number it has, and
-so which element of the result is its own. No element is written by two threads, so none has to wait for another.
+A kernel is the program of one thread. Thousands of threads run it at once, and each gets its number from cuda.grid(1),
+and so its element of the result. No element is written by two threads, so no thread has to wait.
 
-It is right, and slow: neighbours read nearly the same pixels, and each reads them for itself from the GPU's memory. For
-every multiplication two numbers come from there, and the multipliers wait.
+It is correct, but slow: neighbouring threads read nearly the same pixels, each from global memory. Every multiplication
+needs two numbers from there, and the multipliers wait.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from numba import cuda
 from minicnn.fast.cuda import gpu
 from minicnn.fast.cuda.volumes import filters, steps, volumes
 
-THREADS = 16 if gpu.simulated() else 128  # of a block; the simulator runs them one after the other
+THREADS = 16 if gpu.simulated() else 128  # threads per block; the simulator runs them in sequence
 
 
 def naive_conv(x, w, b, window, groups, relu=False):
@@ -40,24 +40,24 @@ def naive_conv_gradient_to_filters(dy, x, window, groups):
 
 @cuda.jit
 def _forward(x, w, b, stride, dilation, before, groups, relu, y):
-    """One y[n, o, j]: the sum over taps and channels, as it stands in the contract."""
+    """Compute one y[n, o, j]: the sum over taps and channels, as in the contract."""
     number = cuda.grid(1)
-    if number >= y.size:  # the last block has threads to spare
+    if number >= y.size:  # the last block may have spare threads
         return
-    # The number written with one digit a dimension, the last one first. Neighbouring threads have neighbouring output
-    # channels j: they read the same pixels of x, and neighbouring numbers of w, which come in one go.
+    # Unravel the number, the last dimension first. Neighbouring threads have neighbouring output channels j: they read
+    # the same pixels of x and adjacent numbers of w, so that accesses are coalesced.
     outputs = y.shape[4]
     j, rest = number % outputs, number // outputs
     o2, rest = rest % y.shape[3], rest // y.shape[3]
     o1, rest = rest % y.shape[2], rest // y.shape[2]
     o0, n = rest % y.shape[1], rest // y.shape[1]
     channels = w.shape[3]
-    first = j // (outputs // groups) * channels  # of the input channels that this output sees
+    first = j // (outputs // groups) * channels  # first input channel of this output's group
     total = b[j]
     for k0 in range(w.shape[0]):
         p0 = o0 * stride[0] + k0 * dilation[0] - before[0]
         if p0 < 0 or p0 >= x.shape[1]:
-            continue  # padding: a product with zero
+            continue  # padding contributes zero
         for k1 in range(w.shape[1]):
             p1 = o1 * stride[1] + k1 * dilation[1] - before[1]
             if p1 < 0 or p1 >= x.shape[2]:
@@ -68,17 +68,17 @@ def _forward(x, w, b, stride, dilation, before, groups, relu, y):
                     continue
                 for c in range(channels):
                     total += x[n, p0, p1, p2, first + c] * w[k0, k1, k2, c, j]
-    if relu and total < 0:  # a NaN stays one
+    if relu and total < 0:  # propagates NaN
         total = b.dtype.type(0)
     y[n, o0, o1, o2, j] = total
 
 
 @cuda.jit
 def _gradient_to_input(dy, w, stride, dilation, before, groups, dx):
-    """One dx[n, p, c]. A thread asks which outputs saw its pixel, and through which taps, and gathers from them.
+    """Compute one dx[n, p, c]. A thread gathers from all outputs whose windows contain its pixel.
 
-    The other way round, a thread an output that adds to every pixel it saw, many threads would add to one number at
-    once: a race, or atomic additions, whose order and so whose rounding changes from run to run.
+    Scattering, with one thread per output, would let many threads add to the same number at once. That is a race, or
+    needs atomic additions, whose order and so whose rounding differ from run to run.
     """
     number = cuda.grid(1)
     if number >= dx.size:
@@ -89,10 +89,10 @@ def _gradient_to_input(dy, w, stride, dilation, before, groups, dx):
     p1, rest = rest % dx.shape[2], rest // dx.shape[2]
     p0, n = rest % dx.shape[1], rest // dx.shape[1]
     channels, outputs = w.shape[3], w.shape[4] // groups
-    first = c // channels * outputs  # of the outputs that see this input channel
+    first = c // channels * outputs  # first output channel of this input channel's group
     total = dx.dtype.type(0)
     for k0 in range(w.shape[0]):
-        o0 = p0 + before[0] - k0 * dilation[0]  # o · stride, if the tap is to hit
+        o0 = p0 + before[0] - k0 * dilation[0]  # o · stride, if the tap covers this pixel
         if o0 < 0 or o0 % stride[0] or o0 // stride[0] >= dy.shape[1]:
             continue
         for k1 in range(w.shape[1]):
@@ -111,7 +111,7 @@ def _gradient_to_input(dy, w, stride, dilation, before, groups, dx):
 
 @cuda.jit
 def _gradient_to_filters(dy, x, stride, dilation, before, groups, dw):
-    """One dw[k, c, j]: the sum over all positions of all pictures, the longest loop for the fewest threads."""
+    """Compute one dw[k, c, j]: the sum over all positions of all pictures, a long loop in few threads."""
     number = cuda.grid(1)
     if number >= dw.size:
         return

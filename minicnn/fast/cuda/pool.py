@@ -1,7 +1,7 @@
-"""Pooling on a GPU, a thread an element: forward an output, backward an input, which gathers from the windows over it.
+"""Pooling on a GPU: one thread per output forward, and one per input backward, which gathers from its windows.
 
-Windows overlap little, so there is little to share, and what is read comes in order: memory is the limit, and tiles
-would win nothing. Signals, pictures and volumes are all brought to three dimensions.
+Windows overlap little and are read in memory order, so the kernels are limited by memory and tiles would not help.
+Signals, pictures and volumes are all reshaped to three dimensions.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numba import cuda
 from minicnn.fast.cuda import gpu
 from minicnn.kernels.pool import switch_dtype
 
-THREADS = 16 if gpu.simulated() else 256  # of a block
+THREADS = 16 if gpu.simulated() else 256  # threads per block
 
 
 def max_pool(x, window):
@@ -48,14 +48,14 @@ def _volumes(array):
 
 
 def _in_3d(window):
-    """size, stride and padding before, for three dimensions."""
+    """Return size, stride and leading padding for three dimensions."""
     missing = 3 - len(window.size)
     return (1,) * missing + window.size, (1,) * missing + window.stride, (0,) * missing + window.before
 
 
 @cuda.jit(device=True)
 def _place(number, shape):
-    """The indices (n, 0, 1, 2, c) of the element of this number."""
+    """Return the indices (n, i, j, k, c) of an element by its number."""
     c, rest = number % shape[4], number // shape[4]
     i2, rest = rest % shape[3], rest // shape[3]
     i1, rest = rest % shape[2], rest // shape[2]
@@ -64,7 +64,7 @@ def _place(number, shape):
 
 @cuda.jit(device=True)
 def _inside(o, size, stride, before, length):
-    """Count the taps of the window at output o that lie on pixels, along one dimension."""
+    """Return the number of taps of output o that lie on pixels, along one dimension."""
     first = o * stride - before
     return min(first + size, length) - max(first, 0)
 
@@ -86,7 +86,7 @@ def _max_forward(x, size, stride, before, y, switches):
                 if 0 <= p0 < x.shape[1] and 0 <= p1 < x.shape[2] and 0 <= p2 < x.shape[3]:
                     value = x[n, p0, p1, p2, c]
                     shows_nan = value != value and best == best
-                    if winner < 0 or value > best or shows_nan:  # of equals the first stays
+                    if winner < 0 or value > best or shows_nan:  # ties keep the first
                         best = value
                         winner = (k0 * size[1] + k1) * size[2] + k2
     y[n, o0, o1, o2, c] = best
@@ -101,7 +101,7 @@ def _max_gradient(dy, switches, size, stride, before, dx):
     n, p0, p1, p2, c = _place(number, dx.shape)
     total = dx.dtype.type(0)
     for k0 in range(size[0]):
-        o0 = p0 + before[0] - k0  # o · stride, if a window sees this pixel through tap k
+        o0 = p0 + before[0] - k0  # o · stride, if tap k of a window covers this pixel
         if o0 < 0 or o0 % stride[0] or o0 // stride[0] >= dy.shape[1]:
             continue
         for k1 in range(size[1]):

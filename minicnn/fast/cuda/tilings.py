@@ -1,4 +1,4 @@
-"""Describe how the threads of each kernel share the outputs of a convolution, for the tape."""
+"""The assignment of a convolution's outputs to threads in each kernel, for the tape."""
 
 from minicnn.fast.cuda import conv, naive_conv
 

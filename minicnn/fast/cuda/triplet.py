@@ -1,5 +1,5 @@
-"""Triplets within a batch on a GPU. Distances by tiles, as conv.py explains them; the hardest of
-each anchor by a block of threads that reduce in shared memory what they have found.
+"""Triplet mining within a batch on a GPU. Distances are computed by tiles, as explained in conv.py; a block of threads
+finds the hardest example of each anchor by a reduction in shared memory.
 """
 
 import math
@@ -10,8 +10,8 @@ from numba import cuda
 from minicnn import devices
 from minicnn.fast.cuda import gpu
 
-SIDE = 4 if gpu.simulated() else 16  # of a tile
-THREADS = 8 if gpu.simulated() else 128  # of a block that looks after one anchor: a power of two
+SIDE = 4 if gpu.simulated() else 16  # side of a tile
+THREADS = 8 if gpu.simulated() else 128  # threads per block, one block per anchor; a power of two
 
 
 def distances(x, squared):
@@ -30,7 +30,7 @@ def hardest(d, labels):
 
 
 def triplets(d, labels, low, high):
-    """Counted first, so that every pair of anchor and positive knows where its own begin."""
+    """Return all triplets. They are counted first, to know where those of each pair of anchor and positive begin."""
     d, labels = gpu.contiguous(d), gpu.contiguous(devices.beside(labels, d))
     counts = np.empty_like(d, np.int64)
     blocks, band = gpu.blocks_for(d.size, THREADS), (float(low), float(high))
@@ -52,7 +52,7 @@ def pull(weights, x):
 
 @cuda.jit
 def _distances(x, squared, d):
-    """A thread a distance; the block fetches SIDE numbers at a time of all the rows that it needs."""
+    """Compute one distance per thread. The block loads SIDE numbers at a time of all its rows."""
     rows = cuda.shared.array((SIDE, SIDE), x.dtype)
     others = cuda.shared.array((SIDE, SIDE), x.dtype)
     across, down = cuda.threadIdx.x, cuda.threadIdx.y
@@ -77,9 +77,9 @@ def _distances(x, squared, d):
 
 @cuda.jit(device=True)
 def _precedes(value, at, other, other_at, sign):
-    """Tell whether (value, at) is the harder one: further away for sign 1, nearer for −1, of equals the first.
+    """Return True if (value, at) is harder: farther for sign 1, nearer for sign −1, and the first of a tie.
 
-    at: whose distance it is; −1 for none.
+    at: index of the example, or −1 for none.
     """
     if at < 0 or other_at < 0:
         return other_at < 0
@@ -94,7 +94,7 @@ def _hardest(d, labels, positives, negatives):
     near_at = cuda.shared.array(THREADS, labels.dtype)
     anchor, t = cuda.blockIdx.x, cuda.threadIdx.x
     own = labels[anchor]
-    # Each thread looks at every THREADS-th picture by itself,
+    # Each thread scans every THREADS-th picture.
     positive = negative = -1
     for i in range(t, len(labels), THREADS):
         if labels[i] != own:
@@ -104,7 +104,7 @@ def _hardest(d, labels, positives, negatives):
             positive = i
     far_at[t], near_at[t] = positive, negative
     far[t], near[t] = d[anchor, max(positive, 0)], d[anchor, max(negative, 0)]
-    # then half of them compare with the other half, and half of those, until one knows.
+    # Then half of the threads compare their results with the other half, and so on, until one result is left.
     half = THREADS // 2
     while half > 0:
         cuda.syncthreads()
@@ -120,7 +120,7 @@ def _hardest(d, labels, positives, negatives):
 
 @cuda.jit
 def _count(d, labels, low, high, counts):
-    """A thread a pair of anchor and positive: how many negatives complete it."""
+    """Count the negatives of one pair of anchor and positive per thread."""
     number = cuda.grid(1)
     if number >= d.size:
         return
@@ -152,7 +152,7 @@ def _write(d, labels, low, high, ends, counts, found):
 
 @cuda.jit
 def _pull(weights, x, dx):
-    """dx[i, c] = Σ over j of weights[i, j] · (x[i, c] − x[j, c])."""
+    """Compute dx[i, c] = Σ_j weights[i, j] · (x[i, c] − x[j, c])."""
     factors = cuda.shared.array((SIDE, SIDE), weights.dtype)
     others = cuda.shared.array((SIDE, SIDE), x.dtype)
     across, down = cuda.threadIdx.x, cuda.threadIdx.y

@@ -1,4 +1,4 @@
-"""Twelve drawn people who are known by a picture each, what sees them, and when two pictures are of one person."""
+"""Twelve drawn people with one known picture each, their encoder, and its threshold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minicnn.datasets.synthetic_faces import Population
 from minicnn.faces import encode
 from minicnn.models import tiny_facenet
 
-# Of Population(size=64).held_out(12), whom tiny_facenet has never met. Gale and Frankie look alike.
+# Numbers in Population(size=64).held_out(12), which tiny_facenet was not trained on. Gale and Frankie look similar.
 PEOPLE = {
     "Ada": 1001,
     "Billie": 1003,
@@ -36,7 +36,7 @@ THRESHOLD = 0.9
 
 @functools.cache
 def encoder() -> Any:
-    """tiny_facenet."""
+    """Return tiny_facenet."""
     return tiny_facenet()
 
 
@@ -47,8 +47,8 @@ def _population() -> Population:
 
 @functools.cache
 def picture(who: str | int, number: int) -> np.ndarray:
-    """Picture number 0, 1, … of one of PEOPLE, or of a person by number: (64, 64, 3) uint8."""
-    with use_backend("numba"):  # what can be read would draw for minutes
+    """Return picture number 0, 1, … of one of PEOPLE, or of a person by number: (64, 64, 3) uint8."""
+    with use_backend("numba"):  # the readable backend would take minutes
         image: np.ndarray = _population().picture(PEOPLE[who] if isinstance(who, str) else who, number).image
     return image
 
@@ -60,7 +60,7 @@ def _encodings() -> dict[str, np.ndarray]:
 
 
 def database() -> dict[str, np.ndarray]:
-    """{name: encoding (128,)} of everybody's first picture, to be handed out: a new one each time."""
+    """Return a new {name: encoding (128,)} of everybody's first picture."""
     return {name: encoding.copy() for name, encoding in _encodings().items()}
 
 
@@ -70,6 +70,6 @@ def _encoding(pixels: bytes) -> np.ndarray:
 
 
 def distances(image: np.ndarray, known: dict[str, np.ndarray]) -> dict[str, float]:
-    """{name: ‖e − e′‖₂} of a picture, which is encoded only once."""
+    """Return {name: ‖e − e′‖₂} for a picture. Its encoding is cached."""
     encoding = _encoding(image.tobytes())
     return {name: float(np.linalg.norm(encoding - other)) for name, other in known.items()}

@@ -1,6 +1,6 @@
-"""TensorFlow's random numbers, from which the course's exercises and their expected values are made.
+"""TensorFlow's random numbers, which the course's exercises and their expected values are based on.
 
-They come from a counter and a key, not from a stream, so that they can be made anywhere. Lesson 3 writes them by hand.
+They depend on a counter and a key, not on a stream, so that they can be reproduced. Lesson 3 derives them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import numpy as np
 
 
 def course_draws(shape: tuple[int, ...], count: int) -> list[np.ndarray]:
-    """What tf.random.set_seed(1) and then `count` draws of tf.random.normal(shape, mean=1, stddev=4) give."""
-    seeds = random.Random(1)  # each operation gets the next number of Python's own generator as its seed
+    """Return the results of tf.random.set_seed(1) and `count` calls of tf.random.normal(shape, mean=1, stddev=4)."""
+    seeds = random.Random(1)  # each operation takes its seed from Python's generator
     return [tensorflow_normal(shape, 1, seeds.randint(0, 2**31 - 1)) * 4 + 1 for _ in range(count)]
 
 
 def tensorflow_normal(shape: tuple[int, ...], seed: int, op_seed: int, skip: int = 0) -> np.ndarray:
-    """The numbers of tf.random.normal on a CPU, in float32; skip: how far earlier calls have moved its counter."""
+    """Return the numbers of tf.random.normal on a CPU, in float32. skip: offset of its counter after earlier calls."""
     count = int(np.prod(shape))
     counters = np.arange((count + 3) // 4, dtype=np.uint64) + np.uint64(skip)
     bits = _philox(counters, seed, op_seed)
@@ -31,7 +31,7 @@ def tensorflow_normal(shape: tuple[int, ...], seed: int, op_seed: int, skip: int
 
 
 def _philox(counters: np.ndarray, seed: int, op_seed: int) -> list[np.ndarray]:
-    """Philox4x32-10: four words of 32 random bits for each counter. Source: Salmon et al. 2011."""
+    """Return four words of 32 random bits per counter, by Philox4x32-10. Source: Salmon et al. 2011."""
     mask, word = (1 << 32) - 1, np.uint64
     k0, k1 = seed & mask, seed >> 32
     c = [counters & word(mask), counters >> word(32)]

@@ -1,7 +1,7 @@
-"""A program, compiled: whoever has a thread to spare joins in, takes a piece of the step at hand, and the next.
+"""Compiled programs. Each available thread joins in and takes pieces of the current step, then of the next.
 
-A thread that waits for the others spins: they are done within microseconds, and to sleep and be woken takes longer than
-most steps. Nobody counts on the others to come. One thread alone takes piece after piece and is through, too.
+A thread that waits for others spins: they finish within microseconds, and sleeping and waking takes longer than most
+steps. No thread depends on others to join: a single thread can run the whole program.
 """
 
 import platform
@@ -28,16 +28,16 @@ from minicnn.fast.cpu.micro_kernel import (
 from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T
 
-MICRO_KERNEL = "8ea8acc2a896"  # its digest: an edit there has to show in the files that compile it into theirs
-# Written here, too: Numba's cache notices no edit of another file.
+MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
+# Repeated here, because Numba's cache does not notice edits of other files.
 CONVOLVE, LARGEST, MEAN, LENGTH, INTO_TILES, OUT_OF_TILES = 0, 1, 2, 3, 4, 5
 assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
 assert (INTO_TILES, OUT_OF_TILES) == (program.INTO_TILES, program.OUT_OF_TILES)
-PANEL = columns(1)  # bytes of a panel's row
-TAKEN = REGISTER  # bytes that pooling takes at a time
-BLOCK = 16 * ROWS  # outputs that pass a panel before the next is fetched
-AHEAD = cache_bytes(2) // 2  # bytes from a panel to what is fetched from memory meanwhile
-PATIENCE = 1 << 14  # looks before a thread that waits leaves its core to another
+PANEL = columns(1)  # bytes per row of a panel
+TAKEN = REGISTER  # bytes per step of pooling
+BLOCK = 16 * ROWS  # outputs per panel before the next one is fetched
+AHEAD = cache_bytes(2) // 2  # prefetch distance in bytes
+PATIENCE = 1 << 14  # polls before a waiting thread yields its core
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 _multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
@@ -47,7 +47,7 @@ _largest = gathered_largest()
 
 
 class Places(NamedTuple):
-    """Locate in the arena what output (n, i, j) reads or writes: first + n · image + i · line + j · column."""
+    """The position in the arena for output (n, i, j): first + n · image + i · line + j · column."""
 
     first: int
     image: int
@@ -76,7 +76,7 @@ def _join(number, steps, numbers, arena, begun, done):
 
 
 def _atomic(operate):
-    """Apply operate(builder, pointer) to counters[i] atomically, whatever other threads do."""
+    """Return a function that applies operate(builder, pointer) atomically to counters[i]."""
 
     @intrinsic
     def call(typing, counters, i):
@@ -94,8 +94,8 @@ def _add_one(builder, pointer):
 
 
 def _load(builder, pointer):
-    """Its value, and with it all that was written before others added to it."""
-    if X86:  # so that a core that waits leaves more of what it shares to the one that works
+    """Load a counter, with acquire semantics: writes before others' additions become visible."""
+    if X86:  # leaves shared resources of the core to the other hardware thread
         pause = ir.FunctionType(ir.VoidType(), [])
         builder.call(cgutils.get_or_insert_function(builder.module, pause, "llvm.x86.sse2.pause"), [])
     return builder.load_atomic(pointer, "acquire", 8)
@@ -106,13 +106,13 @@ _take, _look = _atomic(_add_one), _atomic(_load)
 
 @njit(nogil=True, cache=True)
 def _run_from(first, number, steps, numbers, arena, begun, done):
-    """Take part from step `first` on; the step whose turn has not come yet after some patience, or their number.
+    """Run pieces from step `first` on. Return the step that could not begin after some waiting, or the number of steps.
 
-    Of each step's pieces a thread takes first those of its own share, which read what it wrote, and then the others'.
-    number: that of the thread. begun: how many pieces were taken, of each share the steps one after the other.
+    Of each step a thread first takes the pieces of its own share, whose inputs it has written, and then the others.
+    number: index of the thread. begun: counts of pieces taken, per share and step.
     """
     shares = begun.size // len(steps)
-    ready = 0  # so many steps are known to be done
+    ready = 0  # number of steps known to be done
     for k in range(first, len(steps)):
         step = steps[k]
         looks = 0
@@ -148,7 +148,7 @@ def _run_from(first, number, steps, numbers, arena, begun, done):
 
 @njit(nogil=True, cache=True)
 def _tabulate(step, first, count, last, places, table):
-    """Set table[k] to the place of output first + k, k < count; to that of the last output where there are no more."""
+    """Set table[k] to the place of output first + k for k < count, and further entries to that of the last one."""
     image, line, column = places.image, places.line, places.column
     j, above = first % step.width, first // step.width
     i, n = above % step.height, above // step.height
@@ -166,9 +166,9 @@ def _tabulate(step, first, count, last, places, table):
 @njit(nogil=True, cache=True)
 def _convolve(step, piece, numbers, arena):
     width = PANEL // arena.itemsize
-    planes = step.images if step.plane > 0 else 1  # of outputs that share panels
+    planes = step.images if step.plane > 0 else 1  # groups of outputs that share panels
     total, panels = step.images * step.height * step.width // planes, -(-step.outputs // width)
-    # With few outputs, tiles of fewer rows may hang over by less.
+    # With few outputs, smaller products waste fewer rows.
     few = 20 * -(-total // FEW) * FEW < 19 * -(-total // ROWS) * ROWS
     high = FEW if few else ROWS
     tiles = -(-total // high)
@@ -193,7 +193,7 @@ def _convolve(step, piece, numbers, arena):
             plane, number = panel // panels, panel % panels
             here = number * width
             inside = min(width, step.outputs - here)
-            # Panels follow each other in memory in the order of their use: each tile has its share of one fetched.
+            # Panels are stored in the order of use: each product prefetches its share of a later one.
             later = AHEAD // arena.itemsize
             for i in range(0, count, high):
                 place = step.panels + plane * step.plane + number * size
@@ -226,18 +226,18 @@ def _convolve(step, piece, numbers, arena):
 
 @njit(nogil=True, cache=True)
 def _add(x, y, relu):
-    """y += x, at least zero if `relu`."""
+    """Add x to y, and clamp at zero if `relu`."""
     for j in range(y.size):
         y[j] += x[j]
     if relu:
         nothing = y.dtype.type(0)
         for j in range(y.size):
-            y[j] = nothing if y[j] <= 0 else y[j]  # a NaN is shown, not hidden
+            y[j] = nothing if y[j] <= 0 else y[j]  # propagates NaN
 
 
 @njit(nogil=True, cache=True)
 def _runs(step):
-    """Return from where on each tap of a window is read, counted from the first."""
+    """Return the offset of each tap of a window from the first."""
     runs = np.empty(step.down * step.across, np.intp)
     for r in range(runs.size):
         runs[r] = r // step.across * step.down_step + r % step.across * step.across_step
@@ -250,7 +250,7 @@ def _pool(step, piece, arena):
     sources = Places(step.source, step.source_image, step.source_line, step.source_column)
     targets = Places(step.target, step.target_image, step.target_line, step.target_column)
     place, share = np.empty(1, np.intp), arena.dtype.type(1) / arena.dtype.type(runs.size)
-    lines = depth // (TAKEN // arena.itemsize) * (TAKEN // arena.itemsize)  # channels of whole registers
+    lines = depth // (TAKEN // arena.itemsize) * (TAKEN // arena.itemsize)  # channels in whole registers
     for output in range(total * piece // step.rows, total * (piece + 1) // step.rows):
         _tabulate(step, output, 1, output, sources, place)
         source = place[0]
@@ -263,7 +263,7 @@ def _pool(step, piece, arena):
                 target[k] = arena[source + k]
                 for run in runs:
                     x = arena[source + run + k]
-                    target[k] = x if x > target[k] or x != x else target[k]  # a NaN is shown, not hidden
+                    target[k] = x if x > target[k] or x != x else target[k]  # propagates NaN
             continue
         for r in range(runs.size):
             seen = arena[source + runs[r] : source + runs[r] + depth]
@@ -280,7 +280,7 @@ def _pool(step, piece, arena):
 
 @njit(nogil=True, cache=True)
 def _into_tiles(step, piece, arena):
-    """Form V of some tiles: Bᵀ down the 6×6 pixels, then across."""
+    """Compute V of some tiles: Bᵀ along the columns of the 6×6 pixels, then along the rows."""
     total, depth, plane = step.images * step.height * step.width, step.depth, step.plane
     sources = Places(step.source, step.source_image, step.source_line, step.source_column)
     targets = Places(step.target, step.target_image, step.target_line, step.target_column)
@@ -291,7 +291,7 @@ def _into_tiles(step, piece, arena):
         at = place[0]
         _tabulate(step, tile, 1, tile, targets, place)
         to = place[0]
-        for j in range(6 if across > depth else 1):  # pixels without a gap between them are one line
+        for j in range(6 if across > depth else 1):  # adjacent pixels are one line
             a = at + j * across
             rows = (a, a + down, a + 2 * down, a + 3 * down, a + 4 * down, a + 5 * down)
             _into(arena, rows, half, j * depth, row, depth if across > depth else row)
@@ -303,7 +303,7 @@ def _into_tiles(step, piece, arena):
 
 @njit(nogil=True, cache=True)
 def _out_of_tiles(step, piece, numbers, arena):
-    """Form the outputs of some tiles: Aᵀ down the 6×6 products, then across, what is added, and ReLU."""
+    """Compute the outputs of some tiles: Aᵀ along columns and rows of the 6×6 products, then addition and ReLU."""
     total, depth, plane = step.images * step.height * step.width, step.depth, step.plane
     sources = Places(step.source, step.source_image, step.source_line, step.source_column)
     targets = Places(step.target, step.target_image, step.target_line, step.target_column)
@@ -329,9 +329,9 @@ def _out_of_tiles(step, piece, numbers, arena):
             for q in range(min(4, step.across - 4 * j)):
                 first = to + p * step.down_step + q * step.across_step
                 pixel, y = arena[first : first + depth], line[q * depth : (q + 1) * depth]
-                if step.added >= 0:  # a tile is four lines high and four columns wide
+                if step.added >= 0:  # a tile covers four lines and four columns
                     begin = past + p * upon.line // 4 + q * upon.column // 4
                     _add(arena[begin : begin + depth], y, False)
                 for c in range(depth):
                     biased = y[c] + bias[c]
-                    pixel[c] = nothing if relu and biased < 0 else biased  # a NaN is shown, not hidden
+                    pixel[c] = nothing if relu and biased < 0 else biased  # propagates NaN

@@ -1,11 +1,11 @@
-"""A program in NumPy, step after step: the definition."""
+"""The definition of programs: their steps in NumPy, in sequence."""
 
 import numpy as np
 
 from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES
 from minicnn.fast.cpu.winograd import A_T, B_T
 
-WIDTH = 16  # any would do
+WIDTH = 16  # arbitrary
 POOLS = {
     LARGEST: lambda windows: windows.max(axis=1),
     MEAN: lambda windows: windows.mean(axis=1),
@@ -45,7 +45,7 @@ def _out_of_tiles(step, numbers, arena):
     y = np.einsum("ai,tijc,bj->tabc", A_T, products, A_T) + numbers[step["bias"] :][:depth]
     grid = np.ndindex(step["images"], step["height"], step["width"])
     for (_, i, j), to, past, tile in zip(grid, _places(step, "target"), _places(step, "added"), y, strict=True):
-        shown = tile[: step["down"] - 4 * i, : step["across"] - 4 * j]  # the rest hangs over
+        shown = tile[: step["down"] - 4 * i, : step["across"] - 4 * j]  # the rest is outside the picture
         if step["added"] >= 0:
             lines, columns = np.ix_(*(np.arange(n) for n in shown.shape[:2]))
             begin = past + lines * step["added_line"] // 4 + columns * step["added_column"] // 4
@@ -57,7 +57,7 @@ TILES = {INTO_TILES: _into_tiles, OUT_OF_TILES: _out_of_tiles}
 
 
 def _pixels(step, height, width):
-    """Return where a tile's pixels lie, from its first on."""
+    """Return the offsets of a tile's pixels from its first."""
     down, across = np.arange(height) * step["down_step"], np.arange(width) * step["across_step"]
     return np.add.outer(np.add.outer(down, across), np.arange(step["depth"]))
 

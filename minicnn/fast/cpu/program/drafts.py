@@ -1,8 +1,8 @@
-"""Layers, one after the other, as drafts of a program's steps (fast/cpu/program): what is read, what is written, and
-how, while no array has its place yet.
+"""Drafts of a program's steps (fast/cpu/program): the inputs, outputs and operation of each layer, before arrays have
+positions in the arena.
 
-Each convolution becomes a step, its batch norm folded into it, and so does each pool. Branches write beside each other
-into one array, so that nothing is left to concatenate, and a residual block's last convolution adds what goes past it.
+Each convolution, with its batch norm folded in, becomes a step, and so does each pool. Branches write to adjacent
+channels of one array, which replaces concatenation. A residual block's last convolution also adds the shortcut.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from minicnn.fast.cpu.folds import fold
 from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.kernels.geometry import Window, slide
 
-CACHE = cache_bytes(3) // 8  # in which the tiles of a few pictures have to fit, beside the filters
+CACHE = cache_bytes(3) // 8  # for the tiles of a few pictures, next to the filters
 POOLS = {nn.MaxPool2d: program.LARGEST, nn.AvgPool2d: program.MEAN, nn.L2Pool2d: program.LENGTH}
 
 
 class Unfit(Exception):
-    """A layer that no step can do."""
+    """A layer without a corresponding step."""
 
 
 @dataclasses.dataclass
 class Room:
-    """An array (N, H, W, C) with `border` more on each side of its pictures, which is needed up to step `last`.
+    """An array (N, H, W, C) whose pictures have a border of `border` pixels. It is in use up to step `last`.
 
-    first: its place in the arena. beyond: what stands in the border, None where nobody has looked there yet. partial:
-    some of it is zero without being written.
+    first: its position in the arena. beyond: the value in the border, None if no step reads it yet. partial: True if
+    some elements are never written and must be zero.
     """
 
     shape: tuple[int, int, int, int]
@@ -53,7 +53,7 @@ class Room:
         return n, height + 2 * self.border, width + 2 * self.border, channels
 
     def read(self, window: Window, beyond: float, more: int = 0) -> None:
-        """Make room for a window that reaches beyond the pictures, where it must find a certain number."""
+        """Widen the border for a window that reads outside the pictures. beyond: the value that it must find there."""
         reach = max(*window.before, *(after + more for after in window.after))
         if reach and self.beyond not in (None, beyond):
             raise Unfit
@@ -61,27 +61,27 @@ class Room:
             self.border, self.beyond = max(self.border, reach), beyond
 
     def places(self, at: tuple[int, int], stride: tuple[int, ...], channel: int) -> tuple[int, int, int, int]:
-        """(first, image, line, column) of every stride-th pixel from `at` on."""
+        """Return (first, image, line, column) of every stride-th pixel from `at` on."""
         _, height, width, channels = self.form
         line = width * channels
         first = self.first + (at[0] + self.border) * line + (at[1] + self.border) * channels + channel
         return first, height * line, stride[0] * line, stride[1] * channels
 
     def whole(self, arena: np.ndarray) -> np.ndarray:
-        """The array and its border."""
+        """Return the array with its border."""
         return arena[self.first : self.first + math.prod(self.form)].reshape(self.form)
 
     def inside(self, arena: np.ndarray) -> np.ndarray:
-        """The array alone."""
+        """Return the array without its border."""
         _, height, width, _ = self.shape
         return self.whole(arena)[:, self.border : self.border + height, self.border : self.border + width]
 
 
 @dataclasses.dataclass
 class View:
-    """So many channels of a room, from `channel` on, and from the pixel `at`. positive: none of them is negative.
+    """A view of some channels of a room, from `channel` and pixel `at` on. positive: True if no element is negative.
 
-    flat: it stands for (N, C), with one pixel.
+    flat: True if it represents (N, C), with a single pixel.
     """
 
     room: Room
@@ -94,11 +94,11 @@ class View:
 
 @dataclasses.dataclass
 class Draft:
-    """A step, while its arrays have no place yet.
+    """A step whose arrays have no position yet.
 
-    filters: a function that gives w and b; weights: how many w has; layer: its number among those with filters, which
-    Winograd's steps share. products: it forms all M[ξ], each by weights of its own. images: the first of the pictures
-    that it is for and their number; all when left out.
+    filters: a function that returns w and b. weights: size of w. layer: index among the layers with filters, which
+    Winograd's three steps share. products: True if it computes all M[ξ], each with its own weights. images: first
+    picture and number of pictures (default: all).
     """
 
     kind: int
@@ -115,7 +115,7 @@ class Draft:
 
     @property
     def outputs(self) -> int:
-        """At how many places."""
+        """The number of output positions."""
         count = self.images[1] if self.images else self.target.room.shape[0]
         return count * math.prod(self.window.output)
 
@@ -124,7 +124,7 @@ class Draft:
         if self.kind in (program.INTO_TILES, program.OUT_OF_TILES):
             tiles = self.source.room if self.kind == program.OUT_OF_TILES else self.target.room
             return tiles.shape[2] * winograd.TRANSFORM // 2 * self.source.channels
-        # What a pool compares or adds takes as long as eight multiplications.
+        # An element of a pool takes as long as eight multiplications.
         return self.outputs * (self.weights or 8 * self.window.taps * self.source.channels)
 
     @property
@@ -133,7 +133,7 @@ class Draft:
 
 
 class Drafting:
-    """Layers gone through one after the other, for pictures of one shape; `drafts` grows. kinds: types of blocks."""
+    """The translation of layers to `drafts`, for pictures of one shape. kinds: types of blocks."""
 
     def __init__(self, shape: Sequence[int], kinds: Any) -> None:
         self.kinds = kinds
@@ -143,14 +143,14 @@ class Drafting:
         self.start = self.end = View(Room((n, height, width, channels)), channels)
 
     def through(self, layers: Sequence[nn.Module]) -> int:
-        """As many of the layers as possible; how many."""
+        """Draft as many of the layers as possible, and return their number."""
         done = 0
         while done < len(layers):
             together = layers[done : done + 1 + _normalized(layers[done:])]
             known = len(self.drafts)
             try:
                 self.end = self._chain(together, self.end)
-            except (Unfit, InputError):  # what is wrong with a picture is said by the layer, when it runs
+            except (Unfit, InputError):  # errors are raised by the layer when it runs
                 del self.drafts[known:]
                 break
             done += len(together)
@@ -185,7 +185,10 @@ class Drafting:
         return x
 
     def _convolution(self, layer: Any, norm: Any, x: View, past: tuple[View, Any] | None = None) -> View:
-        """past: what is added to the result, and the block that says how. A linear layer convolves one pixel."""
+        """Draft a convolution, or a linear layer as a convolution of one pixel.
+
+        past: the shortcut to add, and its block.
+        """
         activation, shape, linear = (norm or layer).activation, layer.w.shape, type(layer) is nn.Linear
         if activation not in (None, "relu") or (norm and (layer.activation or norm.training)):
             raise Unfit
@@ -199,7 +202,7 @@ class Drafting:
             y.room = Room((*added.room.shape[:3], y.channels))
         filters, size = functools.partial(_filters, layer, norm, scale), layer.w.size
         whole = Draft(program.CONVOLVE, window, x, y, filters, size, added, y.positive, next(self._numbers))
-        # One picture decides, so that programs for more of them share its filters.
+        # Decide for one picture, so that programs for several share the filters.
         if x.room.beyond in (None, 0.0) and winograd.suits((1,), shape, window, 1):
             self._winograd(whole, layer.w.data.itemsize)
         else:
@@ -208,9 +211,9 @@ class Drafting:
         return y
 
     def _winograd(self, whole: Draft, itemsize: int) -> None:
-        """Draft a convolution in tiles, so many pictures at a time that their tiles stay in the cache."""
+        """Draft a convolution in tiles, in batches of pictures whose tiles stay in the cache."""
         x, y, window = whole.source, whole.target, whole.window
-        x.room.read(window, 0.0, max(-length % winograd.OUTPUT for length in window.output))  # so far tiles hang over
+        x.room.read(window, 0.0, max(-length % winograd.OUTPUT for length in window.output))  # tiles may extend past x
         grid = math.prod(winograd.tiles_along(length) for length in window.output)
         count, outputs = x.room.shape[0], y.channels
         together = max(1, CACHE // (36 * grid * (x.channels + outputs) * itemsize))
@@ -231,14 +234,14 @@ class Drafting:
             x.room.read(window, 0.0 if x.positive else -math.inf)
         elif kind == program.LENGTH:
             x.room.read(window, 0.0)
-        elif any((*window.before, *window.after)):  # what lies outside does not count for the mean
+        elif any((*window.before, *window.after)):  # the mean excludes padding
             raise Unfit
         y = self._new(x, window, x.channels, positive=x.positive or kind == program.LENGTH)
         self.drafts.append(Draft(kind, window, x, y))
         return y
 
     def _top(self, layer: Any, norm: Any, x: View) -> View:
-        """Draft a layer that turns pictures into vectors, or vectors into others."""
+        """Draft a layer from pictures to vectors, or between vectors."""
         if type(layer) is nn.Dropout:
             if layer.training:
                 raise Unfit
@@ -265,7 +268,7 @@ class Drafting:
         return View(room, x.channels, positive=x.positive)
 
     def _branches(self, layer: Any, x: View) -> View:
-        """Each branch is drafted into an array of its own; then these are parts of one."""
+        """Draft each branch into an array of its own, and then make these parts of one array."""
         begun = len(self.drafts)
         ends = [self._chain([branch], x) for branch in layer.branches]
         if any(end.flat or end.room is x.room for end in ends) or len({end.room.shape[:3] for end in ends}) > 1:
@@ -283,7 +286,7 @@ class Drafting:
         return y
 
     def _residual(self, layer: Any, x: View, past: View, *, filled: bool = False) -> View:
-        """Draft a block, whose last convolution adds `past`. filled: the convolution may reach less far."""
+        """Draft a block whose last convolution adds `past`. filled: True if its output may be smaller."""
         layers = layer.change.layers
         last = 2 if _normalized(layers[-2:]) else 1
         convolution, norm = layers[-last], layers[-1] if last == 2 else None
@@ -304,9 +307,9 @@ class Drafting:
         return y
 
     def _halving(self, layer: Any, x: View) -> View:
-        """Draft the mean into an array as deep as the result, zero in the channels that it does not have."""
+        """Draft the mean into an array with the channels of the result; missing channels are zero."""
         mean = self._pool(layer.average, x)
-        if not mean.positive:  # what is copied passes no ReLU
+        if not mean.positive:  # copied elements do not pass through ReLU
             raise Unfit
         channels = layer.change.layers[-1].w.shape[-1]
         mean.room = Room((*mean.room.shape[:3], channels), partial=True)
@@ -318,7 +321,7 @@ class Drafting:
 
 
 def _filters(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm | None, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """w and b of a layer, its norm and the scale behind it in one."""
+    """Return w and b of a layer with its norm and the following scale folded in."""
     w, b = layer.w.data, None if layer.b is None else layer.b.data
     if norm is not None:
         both = fold(layer, norm)
@@ -329,5 +332,5 @@ def _filters(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm | None, scale: flo
 
 
 def _normalized(layers: Sequence[nn.Module]) -> bool:
-    """Tell whether they begin with a convolution or a linear layer and its batch norm."""
+    """Return True if the layers begin with a convolution or linear layer and its batch norm."""
     return len(layers) > 1 and type(layers[0]) in (nn.Conv2d, nn.Linear) and type(layers[1]) is nn.BatchNorm

@@ -1,4 +1,4 @@
-"""A frozen network's layers as a program: written once, run for one small picture after the other."""
+"""Programs of frozen networks: translated once, run for many small pictures."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from minicnn.fast.cpu.program.drafts import POOLS, Drafting
 from minicnn.fast.cpu.program.layout import Numbers, after, lay_out, step
 from minicnn.tensor import Tensor
 
-FEWEST = 8  # convolutions that are worth a program
-LITTLE = 1 << 27  # multiplications of a convolution, on average, from which on it takes little to begin it
-TOGETHER = 8  # pictures that share the fetching of the filters; more gain little, and take more memory
-OBJECTS = 1 << 12  # bytes of a program's Python objects, as measured
-REFERENCE = 1 << 7  # bytes that the cache takes for each array by which something is remembered
+FEWEST = 8  # least convolutions of a program
+LITTLE = 1 << 27  # mean multiplications per convolution above which its overhead is negligible
+TOGETHER = 8  # pictures per run; more gain little, and take more memory
+OBJECTS = 1 << 12  # measured bytes of a program's Python objects
+REFERENCE = 1 << 7  # bytes of the cache per source array
 WATCHED: dict[type, tuple[str, ...]] = {
     nn.Conv2d: ("w", "b", "kernel_size", "stride", "padding", "dilation", "groups", "activation"),
     nn.BatchNorm: ("gamma", "beta", "mean", "variance", "eps", "activation", "training"),
@@ -34,21 +34,21 @@ WATCHED: dict[type, tuple[str, ...]] = {
 
 
 class Form:
-    """Steps laid out for a number of pictures at a time, and the arenas in which they run."""
+    """The steps for a certain number of pictures, and the arenas in which they run."""
 
     def __init__(self, drafting: Drafting, numbers: Numbers) -> None:
         self.start, self.end = drafting.start.room, drafting.end.room
         self.size, rooms = lay_out(drafting.drafts, self.end)
-        self.bordered = [room for room in rooms if room.beyond]  # by something else than zeros
+        self.bordered = [room for room in rooms if room.beyond]  # with a border other than zero
         waits = after(drafting.drafts)
         steps = [step(draft, *numbers.places(draft), wait) for draft, wait in zip(drafting.drafts, waits, strict=True)]
         self.steps = np.array(steps, program.STEP)
-        self._arenas: list[weakref.ref[np.ndarray]] = []  # of which a run that failed lets go
+        self._arenas: list[weakref.ref[np.ndarray]] = []  # a failed run drops its arena
         self._idle: deque[np.ndarray] = deque()
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the steps and of all arenas, idle or in use."""
+        """The size in bytes of the steps and all arenas, idle or in use."""
         arenas = [reference() for reference in self._arenas]
         return self.steps.nbytes + sum(arena.nbytes for arena in arenas if arena is not None)
 
@@ -56,7 +56,7 @@ class Form:
         """Run the steps on x and write the result to y."""
         try:
             arena = self._idle.pop()
-        except IndexError:  # none yet, or all are in use by other threads
+        except IndexError:  # none yet, or all in use by other threads
             arena = self._arena(numbers.dtype)
         self.start.inside(arena)[:] = x
         compiled.run(self.steps, numbers, arena)
@@ -73,12 +73,12 @@ class Form:
 
 
 class Program:
-    """Run the first of some layers on pictures of one shape (H, W, C). Thread-safe.
+    """A program of the first layers of a network, for pictures of one shape (H, W, C). Thread-safe.
 
-    done: the number of these layers. nbytes: the size of its forms, which grow as they are used.
+    done: number of these layers. nbytes: size of its forms, which grows with use.
 
-    It does not keep the layers, whose arrays would then outlive the network that is remembered by them, nor the
-    numbers: programs for pictures of other shapes share them.
+    It does not refer to the layers, which would keep the network alive, nor to the numbers, which programs for other
+    shapes share.
     """
 
     def __init__(self, layers: Sequence[nn.Module], shape: tuple[int, ...], kinds: Any) -> None:
@@ -90,11 +90,11 @@ class Program:
         work = sum(draft.outputs * draft.weights for draft in convolutions)
         tiled = sum(draft.outputs * draft.weights for draft in convolutions if draft.kind == program.OUT_OF_TILES)
         self._few = LITTLE * len(convolutions) // work if len(convolutions) >= FEWEST else 0
-        self._any = self._few > 0 and 2 * tiled < work  # layer by layer, tiles of many pictures take less time
+        self._any = self._few > 0 and 2 * tiled < work  # with many pictures, tiles are faster layer by layer
         self._forms: dict[int, Form] = {}
 
     def pays(self, count: int) -> bool:
-        """Return True if it takes less time with so many pictures than layer by layer."""
+        """Return True if the program is faster than layer by layer for `count` pictures."""
         return self._any or count <= self._few
 
     @property
@@ -105,13 +105,13 @@ class Program:
         """Run x (N, H, W, C) through the layers, up to TOGETHER pictures at a time."""
         y, first = np.empty((len(x), *self._form(layers, 1, numbers).end.shape[1:]), x.dtype), 0
         while first < len(x):
-            count = min(TOGETHER, 1 << (len(x) - first).bit_length() - 1)  # a power of two, so that there are few forms
+            count = min(TOGETHER, 1 << (len(x) - first).bit_length() - 1)  # a power of two, to limit the forms
             self._form(layers, count, numbers).run(x[first : first + count], y[first : first + count], numbers.array)
             first += count
         return y.reshape(len(x), -1) if self._flat else y
 
     def numbers(self, layers: Sequence[nn.Module], dtype: np.dtype) -> Numbers:
-        """Return the panels and biases of the layers, which are the same for pictures of any shape."""
+        """Return the panels and biases of the layers, which do not depend on the shape of the pictures."""
         return Numbers(self._drafting(layers, 1).drafts, dtype)
 
     def _form(self, layers: Sequence[nn.Module], count: int, numbers: Numbers) -> Form:
@@ -125,22 +125,23 @@ class Program:
 
 
 class Anchor:
-    """A stand-in for the arrays of frozen layers, of which there may be hundreds. Programs and numbers are remembered
-    by its one array, `token`, and so they go when one of the layers' arrays does.
+    """A proxy for the arrays of frozen layers, of which there may be hundreds.
+
+    Programs and numbers are cached by its single array, `token`, and are dropped when any of the arrays dies.
     """
 
     def __init__(self, arrays: Sequence[np.ndarray], settings: str) -> None:
         self.nbytes = len(settings) + REFERENCE * len(arrays)
-        self.numbers_nbytes = sum(array.nbytes for array in arrays)  # nearly
+        self.numbers_nbytes = sum(array.nbytes for array in arrays)  # approximately
         self.token = np.empty(0)
         self.token.flags.writeable = False
 
 
 class Look:
-    """A record of all that decides how layers compute, so that to see that nothing has changed takes little time.
+    """A record of everything that determines the layers' results, for a quick check that nothing has changed.
 
-    first, last: from where to where the most layers follow each other that steps may do. settings: what was seen
-    besides arrays, as text. dtype: of all arrays, None where they differ.
+    first, last: range of the longest sequence of layers that steps may implement. settings: all values but arrays, as
+    text. dtype: that of all arrays, or None if they differ.
     """
 
     def __init__(self, layers: Sequence[nn.Module], kinds: Any) -> None:
@@ -164,7 +165,7 @@ class Look:
         self.dtype = dtypes.pop() if len(dtypes) == 1 else None
 
     def frozen_arrays(self, layers: Sequence[nn.Module]) -> list[np.ndarray] | None:
-        """Return the arrays of these layers; None if they are not what was seen, or any of their arrays may change."""
+        """Return the arrays of the layers, or None if the layers have changed or any array is writeable."""
         modules = [reference() for reference in self._modules]
         if len(layers) != len(self._layers) or None in modules:
             return None
@@ -176,7 +177,7 @@ class Look:
         return arrays if same and not any(map(_writeable, arrays)) else None
 
     def _arrays_now(self) -> list[np.ndarray]:
-        """The parameters' arrays, and the norms' statistics."""
+        """Return the current arrays of parameters and norm statistics."""
         return [*map(_data, self._tensors), *self._statistics]
 
     def _may_fit(self, layer: nn.Module) -> bool:
@@ -188,7 +189,7 @@ class Look:
             yield from self._within([child for _, child in layer.children()])
 
     def _values(self, modules: Sequence[Any]) -> list[Any]:
-        """Return the values of all that is watched; a block's layers one by one."""
+        """Return all recorded values, including those of the layers in blocks."""
         return list(
             itertools.chain.from_iterable(get(module) for get, module in zip(self._getters, modules, strict=True))
         )
@@ -205,11 +206,11 @@ def _setting(value: Any) -> Any:
     return type(value).__name__ if isinstance(value, (nn.Module, Tensor, np.ndarray)) else value
 
 
-_looks: weakref.WeakKeyDictionary[nn.Module, Look] = weakref.WeakKeyDictionary()  # by the first of the layers
+_looks: weakref.WeakKeyDictionary[nn.Module, Look] = weakref.WeakKeyDictionary()  # keyed by the first layer
 
 
 def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | None:
-    """Return x after all layers, as many of them as it pays by a program; None if that would not save time.
+    """Return x after all layers, the first of them run by a program; None if that would not save time.
 
     kinds: the types of blocks (chain, branches, residual, halving, zero_pad, global_average), and `run`, which runs
     layers one by one.
@@ -233,23 +234,23 @@ def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | N
 
 
 def _frozen(layers: Sequence[nn.Module]) -> bool:
-    """Return True if the first of their arrays is; most networks are not, and need not be looked at further."""
+    """Return True if the first array is frozen. This quickly excludes most networks."""
     arrays = (layer.w.data for layer in layers if isinstance(layer, nn.Conv2d))
     return not devices.writeable(next(arrays, np.empty(0)))
 
 
 def _anchor(look: Look, sources: Sequence[np.ndarray], x: Tensor) -> Anchor | None:
-    """Return the anchor of the layers; None if they are too large for the cache, or of another dtype than x."""
+    """Return the anchor of the layers, or None if they exceed the cache or differ from x in dtype."""
     if look.dtype != x.dtype:
         return None
     kind = "anchors of programs", look.settings
     anchor = cache.remember(sources, lambda *arrays: Anchor(arrays, look.settings), kind)
-    # The other half is for arenas: numbers and arenas that evict each other would be prepared anew for every picture.
+    # Leave the other half to arenas; otherwise numbers and arenas would evict each other for every picture.
     return anchor if anchor.numbers_nbytes <= cache.cache.budget // 2 else None
 
 
 def _run_program(layers: Sequence[nn.Module], x: Tensor, anchor: Anchor, kinds: Any) -> tuple[Tensor, int]:
-    """Run the first layers by their program if that takes less time; return the result and how many have run."""
+    """Run the first layers by their program if that is faster. Return the result and the number of layers run."""
     kind = "programs", x.shape[1:]
     found = cache.remember(anchor.token, lambda _: Program(layers, x.shape[1:], kinds), kind)
     if not found.pays(len(x.data)):

@@ -1,7 +1,7 @@
-"""From drafts to steps: every array gets its place.
+"""The layout of a program: positions of all arrays in the arena, and the steps.
 
-That is in memory which the arrays before it need no more. An array has a border as wide as anybody reads beyond it;
-only arrays of the same form follow each other in one place, so that nobody ever writes there.
+Arrays reuse memory that earlier ones no longer need. An array has a border as wide as windows reach outside it; only
+arrays of the same shape and border reuse such memory, so that borders are never overwritten.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from minicnn.fast.cpu.program.drafts import Draft, Room, View
 from minicnn.fast.cpu.winograd import OUTPUT, tiles_along
 from minicnn.fast.cpu.winograd.filters import transform
 
-PIECE = 1 << 18  # multiplications that are worth a thread's coming
-MOST_PIECES = 16  # of a step
+PIECE = 1 << 18  # least multiplications per piece
+MOST_PIECES = 16  # most pieces per step
 
 
 class Numbers:
-    """The panels and biases of all layers in one array, whatever the size and the number of the pictures."""
+    """The panels and biases of all layers in one array. They do not depend on the pictures."""
 
     def __init__(self, drafts: Sequence[Draft], dtype: np.dtype) -> None:
         parts: list[np.ndarray] = []
-        # For each layer the places of its panels, of its bias and of as many zeros, and from one U[ξ] to the next.
+        # Per layer: positions of its panels, of its bias and of as many zeros, and the distance between two U[ξ].
         self._places: list[tuple[int, int, int, int]] = []
         size = 0
         for draft in drafts:
@@ -47,7 +47,7 @@ class Numbers:
         np.concatenate(parts, out=self.array)
 
     def places(self, draft: Draft) -> tuple[int, int, int]:
-        """Return the places of a step's panels and of its bias, and from the panels of one image to the next's."""
+        """Return the positions of a step's panels and bias, and the distance between the panels of two images."""
         if draft.layer is None:
             return 0, 0, 0
         panels, bias, zeros, plane = self._places[draft.layer]
@@ -55,21 +55,23 @@ class Numbers:
 
 
 def lay_out(drafts: Sequence[Draft], end: Room) -> tuple[int, list[Room]]:
-    """Give every room its place; the size of the arena, and the rooms."""
+    """Assign every room its position. Return the size of the arena, and the rooms."""
     rooms: dict[int, Room] = {}
     for i, draft in enumerate(drafts):
         for room in draft.rooms:
             rooms[id(room)], room.last = room, i
     end.last = len(drafts)
     size, placed = 0, set()
-    lots: dict[tuple, list[tuple[int, Room]]] = {}  # places and their sizes by who may stand there; who did last
+    lots: dict[
+        tuple, list[tuple[int, Room]]
+    ] = {}  # positions, sizes and last users, by the kind of array that may reuse them
     for i, draft in enumerate(drafts):
         for room in draft.rooms:
             if id(room) in placed:
                 continue
             placed.add(id(room))
             needed = -(-math.prod(room.form) // buffers.LINE) * buffers.LINE
-            kind = (room.shape, room.border, room.beyond) if room.border else ()  # a border stays as it is
+            kind = (room.shape, room.border, room.beyond) if room.border else ()  # a border is never overwritten
             lot = [] if room.partial else lots.setdefault(kind, [])
             gone = min(
                 ((large, k) for k, (large, other) in enumerate(lot) if other.last < i and large >= needed), default=None
@@ -85,8 +87,10 @@ def lay_out(drafts: Sequence[Draft], end: Room) -> tuple[int, list[Room]]:
 
 
 def after(drafts: Sequence[Draft]) -> list[int]:
-    """Return for each step how many of the first ones must be done before it begins, of rooms that have their places:
-    those that write what it reads, and those that use what stood before where it writes.
+    """Return for each step the number of first steps that must be done before it begins.
+
+    They are those that write its inputs, and those that use the previous contents of its output. Rooms must have their
+    positions.
     """
     written: dict[int, int] = {}
     found = []
@@ -98,7 +102,7 @@ def after(drafts: Sequence[Draft]) -> list[int]:
 
 
 def step(draft: Draft, panels: int, bias: int, plane: int, after: int) -> tuple[int, ...]:
-    """The fields of program.STEP."""
+    """Return the fields of program.STEP for a draft."""
     if draft.kind in (program.INTO_TILES, program.OUT_OF_TILES):
         return _tiles(draft, bias, after)
     window, source, target, added = draft.window, draft.source, draft.target, draft.added
@@ -106,7 +110,7 @@ def step(draft: Draft, panels: int, bias: int, plane: int, after: int) -> tuple[
     line = source.room.form[2] * pixel
     down, across, depth = *window.size, source.channels
     down_step, across_step = window.dilation[0] * line, window.dilation[1] * pixel
-    if draft.filters and across_step == depth:  # taps side by side are one run
+    if draft.filters and across_step == depth:  # adjacent taps are one run
         across, depth = 1, across * depth
     return (
         draft.kind,
@@ -121,7 +125,7 @@ def step(draft: Draft, panels: int, bias: int, plane: int, after: int) -> tuple[
 
 
 def _tiles(draft: Draft, bias: int, after: int) -> tuple[int, ...]:
-    """The fields of a step between pixels and tiles."""
+    """Return the fields of a step between pixels and tiles."""
     into = draft.kind == program.INTO_TILES
     pixels, tiles = (draft.source, draft.target) if into else (draft.target, draft.source)
     height, width = (tiles_along(length) for length in draft.window.output)
@@ -147,13 +151,13 @@ def _tiles(draft: Draft, bias: int, after: int) -> tuple[int, ...]:
 
 
 def _corner(draft: Draft) -> tuple[int, int]:
-    """The first pixel that a step reads."""
+    """Return the first pixel that a step reads."""
     (top, left), (above, before) = draft.source.at, draft.window.before
     return top - above, left - before
 
 
 def _pieces(draft: Draft) -> tuple[int, int]:
-    """Into how many parts the outputs are cut, and the filters: what is more to read is not read by everybody."""
+    """Return the numbers of parts of the outputs and of the filters. The larger input is split, not shared."""
     pieces = max(1, min(MOST_PIECES, draft.multiplications // PIECE))
     weights = draft.weights * (draft.source.room.shape[0] if draft.products else 1)
     if draft.kind == program.CONVOLVE and weights > draft.outputs * draft.source.channels:

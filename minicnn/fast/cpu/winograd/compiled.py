@@ -1,11 +1,11 @@
-"""Winograd's minimal filtering, compiled: alone, as its definition has it, and fused with ReLU and the mean of 2×2
-outputs. Inner loops run over channels, which lie side by side in memory.
+"""Compiled minimal filtering by Winograd: plain, and fused with ReLU and average pooling of 2×2 outputs. Inner loops
+run over channels, which are contiguous.
 
-Tiles are numbered along rows, row after row, picture after picture. A block of them goes all the way before the next:
+Tiles are numbered in row-major order. A block of them passes through all stages before the next one:
 
     rows of x -> window --Bᵀ down--> half --Bᵀ across--> V --U--> M --Aᵀ across--> half --Aᵀ down--> rows of y
 
-Transforms read and write whole rows of six or four arrays at a time, so that they vectorize.
+Transforms read and write whole rows of six or four arrays, so that they vectorize.
 """
 
 from typing import NamedTuple
@@ -19,36 +19,36 @@ from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T, G, tiles_along
 from minicnn.fast.cpu.winograd.filters import keeps_transform, transform_back, transformed
 
-MICRO_KERNEL = "8ea8acc2a896"  # its digest: an edit there has to show in the files that compile it into theirs
+MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
 _input_transform, _output_transform, _cotangent_transform = (line_transform(m) for m in (B_T, A_T, A_T.T))
-REST = ROWS // 3  # rows of a product that are taken at a time when fewer than ROWS are left
+REST = ROWS // 3  # rows per product if fewer than ROWS are left
 _multiply, _multiply_rest, _weigh = row_product(ROWS), row_product(REST), weighted_sum(3)
 _transpose = square_transposition()
 _copy, _quarter = line_transform([[1]]), line_transform([[0.25]])
 
-CACHE = cache_bytes(2)  # in which the V and M of a thread's own block have to fit, and a quarter of U
-SHARED = min(cache_bytes(3), 64 << 20)  # in which those of a block that all threads share have to fit
-STRIP = 1 << 13  # bytes of one of the six rows that a strip of tiles is read from
-FEW = 256  # tiles beside whose products the time counts that it takes to form a large U
-TOGETHER = 4  # panels of U that pass the same rows of V while these are in the cache
-DEEP = 256  # products summed in one go: a sum of short sums errs less than one long sum
-LINE = 16  # floats of a cache line: by so much a row of V is longer, lest its 36 rows fall into one set of the cache
-# For each byte of ReLU's bits, eight bytes of 0 or 1.
+CACHE = cache_bytes(2)  # for V and M of a thread's own block, and a quarter of U
+SHARED = min(cache_bytes(3), 64 << 20)  # for V and M of a block that all threads share
+STRIP = 1 << 13  # bytes per row of a strip of tiles, which reads six rows
+FEW = 256  # tiles below which transforming a large U takes noticeable time
+TOGETHER = 4  # panels of U per rows of V, which stay in the cache
+DEEP = 256  # products per partial sum, which reduces the rounding error
+LINE = 16  # floats per cache line; row padding of V, so that its 36 rows do not map to the same cache set
+# Eight bytes of 0 or 1 per byte of ReLU's bits.
 _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").reshape(-1).view(np.uint64)
 _NO_MARKS = np.zeros((0, 0, 0, 0), np.uint8)
 _ALL_ACTIVE = threads.constant(_NO_MARKS)
 
 
-# Records of what the kernels work on. They come to the kernels as plain tuples, because Numba takes 0.5 µs longer to
-# recognize a NamedTuple; inside, the fields have names, which cost nothing.
+# Arguments of the kernels. Python passes them as plain tuples, because Numba takes 0.5 µs longer to recognize a
+# NamedTuple; inside the kernels the fields have names, at no cost.
 
 
 class Source(NamedTuple):
-    """The picture that V is formed from: x (N, H, W, C) with `before` zeros above and to the left, in tiles.
+    """The source of V: a picture x (N, H, W, C) with `before` zeros above and to the left, in tiles.
 
     spatial: the picture's (height, width). pooled: x is the cotangent of its 2×2 means, half as high and wide.
     active: ReLU's bits (N, *spatial, C / 8); an inactive element is read as zero. Empty without ReLU.
-    mirrored: tiles are turned by 180°.
+    mirrored: True if tiles are rotated by 180°.
     """
 
     x: np.ndarray
@@ -60,10 +60,10 @@ class Source(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The picture that is formed from M: y (N, H, W, C_out), its `output` (height, width) before pooling.
+    """The target of M: a picture y (N, H, W, C_out), whose (height, width) before pooling is `output`.
 
-    bias: (C_out,). relu: clamp at zero, and write to the bits of marks (N, *output, C_out / 8) what was positive.
-    pool: y takes the means of 2×2 outputs, H × W of them. mirrored: tiles are turned by 180°.
+    bias: (C_out,). relu: True to clamp at zero, and record positive elements in the bits of marks (N, *output,
+    C_out / 8). pool: True if y holds H × W means of 2×2 outputs. mirrored: True if tiles are rotated by 180°.
     """
 
     y: np.ndarray
@@ -76,8 +76,9 @@ class Target(NamedTuple):
 
 
 class Products(NamedTuple):
-    """The products M[ξ] = V[ξ] U[ξ] of so many tiles: V[ξ] (tiles, depth), flat, U[ξ] in panels of `width` columns, and
-    M[ξ] (tiles, wide), flat, where `wide` is the number of columns of all panels.
+    """The products M[ξ] = V[ξ] U[ξ]. V[ξ] (tiles, depth) and M[ξ] (tiles, wide) are flat.
+
+    U[ξ] is in panels of `width` columns. wide: number of columns of all panels.
     """
 
     V: np.ndarray
@@ -101,7 +102,7 @@ def gradient_to_input(dy, w, before, spatial):
 
 
 def gradient_to_filters(dy, x, before):
-    """Backwards through each step of the forward: dM = A dY Aᵀ, dU = Vᵀ dM, dg = Gᵀ dU G."""
+    """Return the gradient to the filters: dM = A dY Aᵀ, dU = Vᵀ dM, dg = Gᵀ dU G."""
     x, dy = threads.constant(x), threads.constant(dy)
     (n, *output, outputs), channels = dy.shape, x.shape[-1]
     grid = tuple(tiles_along(length) for length in output)
@@ -139,8 +140,9 @@ def fused_forward(x, w, b, before, output, relu, pool):
 
 
 def fused_gradient_to_input(dy, w, before, spatial, output, active, pool):
-    """Return dx, the convolution of dy with the filters turned by 180° and their channels swapped: tiles are mirrored
-    on their way in and out, and U is transposed.
+    """Return dx, the convolution of dy with filters rotated by 180° and channels swapped.
+
+    Tiles are mirrored as they are read and written, and U is transposed.
 
     output: (height, width) before pooling. active: ReLU's marks, or None. pool: dy is the cotangent of the means.
     """
@@ -154,13 +156,15 @@ def fused_gradient_to_input(dy, w, before, spatial, output, active, pool):
 
 
 def _convolve(source, w, target):
-    """Take one block of tiles after the other from source to target: in one go on one thread if all of U stays in the
-    cache beside it, else in three steps that all threads share. Then U is formed as it is used, a few panels at a time,
-    or taken from memory where its filters are frozen and tiles are few.
+    """Process blocks of tiles from source to target.
+
+    If all of U fits into the cache next to a block, each block is processed by one thread. Otherwise all threads share
+    a block, in three steps. U is then computed on the fly, a few panels at a time, or taken from the cache of results
+    if the filters are frozen and tiles are few.
     """
     x, turned = source.x, source.mirrored
     channels, outputs, width = x.shape[-1], target.y.shape[-1], columns(x.itemsize)
-    wide = -(-outputs // width) * width  # the last panel of U may hang over, and M with it
+    wide = -(-outputs // width) * width  # the last panel of U, and so of M, may be partly empty
     grid = tuple(tiles_along(length) for length in target.output)
     count = len(x) * grid[0] * grid[1]
     bytes_of_tile = 36 * x.itemsize * (channels + wide)
@@ -185,25 +189,25 @@ def _convolve(source, w, target):
         stop = min(first + block, count)
         pieces = _pieces(first, stop, 4)
         threads.parallel(_input_range, pieces, first, source, V, grid)
-        V[:, (stop - first) * channels :] = 0  # whatever lies there may be slow: denormal numbers
+        V[:, (stop - first) * channels :] = 0  # uninitialized denormal numbers would be slow
         products = V, M, stop - first, channels, wide, width
         threads.parallel(_known_range if known else _panels_range, pieces_of_U, *factors, products)
         threads.parallel(_output_range, pieces, first, M, wide, target, grid)
 
 
 def _even(count, most):
-    """Return the size of equal blocks of at most about `most` tiles, in whole rows of the micro-kernel."""
+    """Return the size of equal blocks of at most about `most` tiles, a multiple of the micro-kernel's rows."""
     blocks = -(-count // max(most, 2 * ROWS))
     return _rows(-(-count // blocks))
 
 
 def _rows(count):
-    """Round a count of tiles up to the rows of V and M: the micro-kernel takes ROWS at a time."""
+    """Round a count of tiles up to a multiple of ROWS."""
     return -(-count // ROWS) * ROWS
 
 
 def _swap(filters):
-    """Swap the channels of filters (9, C_in, C_out)."""
+    """Return filters (9, C_in, C_out) with their channels swapped."""
     taps, channels, outputs = filters.shape
     swapped = buffers.empty((taps, outputs, channels), filters.dtype)
     threads.parallel(_swap_range, [(i, i + 1) for i in range(taps)], filters, swapped)
@@ -219,14 +223,14 @@ def _turn(U, channels, wide):
 
 
 def _pieces(first, stop, unit, most=16):
-    """Cut range(first, stop) into pieces of whole units."""
+    """Split range(first, stop) into pieces of whole units."""
     units = -(-(stop - first) // unit)
     return [(first + a * unit, min(first + b * unit, stop)) for a, b in threads.split(units, most=most)]
 
 
 @njit(nogil=True, cache=True)
 def _scratch(count, like):
-    """Return `count` undefined numbers that begin at a cache line: a store across two lines takes twice as long."""
+    """Return `count` uninitialized numbers, aligned to a cache line: a store across two lines takes twice as long."""
     line = 64 // like.itemsize
     room = np.empty(count + line, like.dtype)
     first = -room.ctypes.data % 64 // like.itemsize
@@ -235,7 +239,7 @@ def _scratch(count, like):
 
 @njit(nogil=True, cache=True)
 def _whole_range(start, stop, block, source, U, target, grid):
-    """Take the tiles start … stop all the way, `block` at a time."""
+    """Process tiles start … stop through all stages, `block` at a time."""
     x = Source(*source).x
     _, panels, channels, width = U.shape
     wide = panels * width
@@ -250,17 +254,17 @@ def _whole_range(start, stop, block, source, U, target, grid):
 
 @njit(nogil=True, cache=True)
 def _multiply_all(U, products):
-    """Form M, a panel of U at a time, which stays in the first cache while all rows of V pass."""
+    """Compute M, one panel of U at a time, which stays in the L1 cache for all rows of V."""
     p = Products(*products)
     for element in range(36):
-        p.V[element, p.tiles * p.depth :] = 0  # whatever lies there may be slow: denormal numbers
+        p.V[element, p.tiles * p.depth :] = 0  # uninitialized denormal numbers would be slow
         for number in range(p.wide // p.width):
             _multiply_panel(element, number, U[element, number].reshape(-1), products)
 
 
 @njit(nogil=True, cache=True)
 def _multiply_panel(element, number, panel, products):
-    """Form the columns of M[ξ] that belong to one panel of U[ξ], flat."""
+    """Compute the columns of M[ξ] for one panel of U[ξ]."""
     p = Products(*products)
     V, M, count, depth, width, wide = p.V[element], p.M[element], p.tiles, p.depth, p.width, p.wide
     at = number * width
@@ -276,7 +280,7 @@ def _multiply_panel(element, number, panel, products):
 
 @njit(nogil=True, cache=True)
 def _known_range(start, stop, U, turned, products):
-    """Form M[ξ] for the ξ from start to stop, with U[ξ] or its transpose."""
+    """Compute M[ξ] for ξ from start to stop, with U[ξ] or its transpose."""
     p = Products(*products)
     panel = _scratch(p.depth * p.width, p.V)
     for element in range(start, stop):
@@ -290,8 +294,9 @@ def _known_range(start, stop, U, turned, products):
 
 @njit(nogil=True, cache=True)
 def _panels_range(i, number, filters, weights, products):
-    """Form M[ξ] for the six ξ of row i, and for a few panels from `number` on. Their U = G g Gᵀ exists only here: first
-    G g for row i, three taps of it, then that times Gᵀ for one ξ after the other. weights: G.
+    """Compute M[ξ] for the six ξ of row i and a few panels from `number` on. weights: G.
+
+    Their U = G g Gᵀ is temporary: first the three taps of G g for row i, then its product with Gᵀ for one ξ at a time.
     """
     p = Products(*products)
     depth, width = p.depth, p.width
@@ -320,7 +325,7 @@ def _panels_range(i, number, filters, weights, products):
 
 @njit(nogil=True, cache=True)
 def _swap_range(start, stop, filters, swapped):
-    """Swap the channels by squares, so that what is read and what is written both stay in the cache."""
+    """Swap the channels in square blocks, so that reads and writes stay in the cache."""
     side = 32
     for tap in range(start, stop):
         a, b = filters[tap], swapped[tap]
@@ -334,7 +339,7 @@ def _swap_range(start, stop, filters, swapped):
 
 @njit(nogil=True, cache=True)
 def _turn_range(start, stop, U, turned):
-    """Turn the panels of U[ξ] for the ξ from start to stop."""
+    """Transpose the panels of U[ξ] for ξ from start to stop."""
     depth = turned.shape[2]
     for element in range(start, stop):
         for number in range(turned.shape[1]):
@@ -343,13 +348,14 @@ def _turn_range(start, stop, U, turned):
 
 @njit(nogil=True, cache=True)
 def _turn_panel(U, number, panel, depth):
-    """Set panel[k, j] to U[j of this panel, k] for k from 0 to depth. U lies in panels: (panels, C_in, width). Channels
-    are multiples of a line, so squares of a line's width cover both.
+    """Set panel[k, j] to U[j of this panel, k] for k in range(depth). U is in panels: (panels, C_in, width).
+
+    Channels are multiples of a line, so squares of a line's width cover both dimensions.
     """
     _, channels, width = U.shape
     source, side = U.reshape(-1), 64 // U.itemsize
     first = number * width
-    if first + width > channels:  # the last panel hangs over
+    if first + width > channels:  # the last panel is partly empty
         panel[:] = 0
     for k in range(0, depth, side):
         square = (k // width * channels + first) * width + k % width
@@ -359,7 +365,7 @@ def _turn_panel(U, number, panel, depth):
 
 @njit(nogil=True, cache=True)
 def _filters_range(start, stop, V, dM, dU, count, add):
-    """Form dU[ξ] = V[ξ]ᵀ dM[ξ], added to what is there after the first block."""
+    """Compute dU[ξ] = V[ξ]ᵀ dM[ξ], and add it to the sum of earlier blocks, if any."""
     channels, outputs = dU.shape[1:]
     product = np.empty((channels, outputs), dU.dtype)
     for element in range(start, stop):
@@ -377,13 +383,13 @@ def _filters_range(start, stop, V, dM, dU, count, add):
 
 @njit(nogil=True, cache=True)
 def _strip(channels, itemsize):
-    """Return how many tiles side by side are transformed together."""
+    """Return the number of adjacent tiles that are transformed together."""
     return max(2, STRIP // (4 * channels * itemsize))
 
 
 @njit(nogil=True, cache=True)
 def _input_range(start, stop, base, source, V, grid):
-    """Form V of the tiles start … stop, the first column of V being that of tile `base`."""
+    """Compute V of tiles start … stop. base: tile of the first column of V."""
     picture = Source(*source)
     x, before, mirrored = picture.x, picture.before, picture.mirrored
     channels = x.shape[3]
@@ -405,7 +411,7 @@ def _input_range(start, stop, base, source, V, grid):
         phase = (across + 1) * channels
         _input_transform(window, rows, half, 0, length, 4 * phase)
         for k in range(6):
-            # The columns 0 … 3 of all tiles lie one after the other; 4 and 5 are 0 and 1 of the tiles after them.
+            # Columns 0 … 3 of all tiles are stored in sequence; 4 and 5 are 0 and 1 of the next tile.
             first, next_tile = k * length, k * length + channels
             places = (first, first + phase, first + 2 * phase, first + 3 * phase, next_tile, next_tile + phase)
             if mirrored:
@@ -417,7 +423,7 @@ def _input_range(start, stop, base, source, V, grid):
 
 @njit(nogil=True, cache=True)
 def _from(first, step, backwards):
-    """Return six places a step apart."""
+    """Return six positions, `step` apart."""
     if backwards:
         first, step = first + 5 * step, -step
     return (first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step)
@@ -425,16 +431,16 @@ def _from(first, step, backwards):
 
 @njit(nogil=True, cache=True)
 def _read_row(target, flags, source, pixels, n, h, left, across):
-    """Read the pixels of one row that a strip of tiles sees: the first column of every tile, then the second … the
-    fourth. Zero outside; a pooled cotangent is spread over its windows, and an inactive element is zero.
+    """Read one row of pixels for a strip of tiles: the first column of every tile, then the second, to the fourth.
 
-    pixels: the x of the source, flat.
+    Pixels outside are zero, a pooled cotangent is spread over its windows, and inactive elements are zero. pixels: the
+    x of the source, flat.
     """
     source = Source(*source)
     spatial, pooled, active = source.spatial, source.pooled, source.active
     _, height, width, channels = source.x.shape
     nothing = target.dtype.type(0)
-    # What a pooled cotangent covers: the last of an odd number of rows or columns was in no window.
+    # The pixels in pooling windows, which exclude the last of an odd number of rows or columns.
     rows, limit = (min(2 * height, spatial[0]), min(2 * width, spatial[1])) if pooled else (height, width)
     first, last = max(left, 0), min(left + 4 * across + 2, limit)
     if h < 0 or h >= rows or first >= last:
@@ -457,7 +463,7 @@ def _read_row(target, flags, source, pixels, n, h, left, across):
             for g in range(eights.size):
                 eights[g] = _SPREAD[bits[g]]
         for c in range(4 * (across + 1) * channels):
-            target[c] = target[c] if flags[c] else nothing  # not a product: a NaN ends at an inactive element
+            target[c] = target[c] if flags[c] else nothing  # not a product, which would propagate NaN
 
 
 # --- from M to pixels ------------------------------------------------------------------------------------------
@@ -465,7 +471,7 @@ def _read_row(target, flags, source, pixels, n, h, left, across):
 
 @njit(nogil=True, cache=True)
 def _output_range(start, stop, base, M, wide, target, grid):
-    """Form the outputs of the tiles start … stop: Aᵀ M A, bias, ReLU and its bits, means of 2×2."""
+    """Compute the outputs of tiles start … stop: Aᵀ M A, bias, ReLU with its bits, and 2×2 means."""
     target = Target(*target)
     y, output, bias, relu = target.y, target.output, target.bias, target.relu
     widest = min(_strip(wide, M.itemsize), grid[1])
@@ -476,7 +482,7 @@ def _output_range(start, stop, base, M, wide, target, grid):
     biases = _scratch(widest * wide, M)
     biases[:] = 0
     for t in range(widest):
-        for c in range(bias.size):  # a loop: to assign one array to another takes Numba four seconds to compile
+        for c in range(bias.size):  # a loop, because an array assignment takes Numba four seconds to compile
             biases[t * wide + c] = bias[c]
     tile = start
     while tile < stop:
@@ -506,7 +512,7 @@ def _output_range(start, stop, base, M, wide, target, grid):
 
 @njit(nogil=True, cache=True)
 def _down_or_up(m, places, y, first, step, run, mirrored):
-    """Form Aᵀ m, its four lines written from the first down, or mirrored."""
+    """Write the four lines of Aᵀ m, top down or mirrored."""
     if mirrored:
         first, step = first + 3 * step, -step
     _output_transform(m, places, y, first, step, run)
@@ -514,20 +520,21 @@ def _down_or_up(m, places, y, first, step, run, mirrored):
 
 @njit(nogil=True, cache=True)
 def _finish(pixels, biases, relu, flags):
-    """Add the bias; with relu, note what is positive and clamp the rest at zero."""
+    """Add the bias. With relu, flag positive elements and clamp the others at zero."""
     zero = pixels.dtype.type(0)
     for c in range(pixels.size):
         pixels[c] += biases[c]
     if relu:
         for c in range(pixels.size):
             flags[c] = pixels[c] > zero
-            pixels[c] = zero if pixels[c] < zero else pixels[c]  # a NaN stays one
+            pixels[c] = zero if pixels[c] < zero else pixels[c]  # propagates NaN
 
 
 @njit(nogil=True, cache=True)
 def _pack(flags, bits, left, wide):
-    """Write one bit for each byte of 0 or 1, at every fourth pixel of a row from `left` on. The product moves the k-th
-    byte of eight to the k-th bit of the highest one.
+    """Write one bit per byte of 0 or 1, at every fourth pixel of a row from `left` on.
+
+    The product moves byte k of eight to bit k of the highest byte.
     """
     eights = flags.view(np.uint64)
     for w in range(left, bits.shape[0], 4):
@@ -541,7 +548,7 @@ def _pack(flags, bits, left, wide):
 
 @njit(nogil=True, cache=True)
 def _scatter(pixels, y, n, h, left, wide):
-    """Write a pixel of each tile to every fourth pixel of a row from `left` on."""
+    """Write one pixel per tile to every fourth pixel of a row from `left` on."""
     _, height, width, channels = y.shape
     target = y.reshape(-1)
     for i in range(min(pixels.size // wide, (width - left + 3) // 4)):
@@ -574,7 +581,7 @@ def _write_means(whole, y, n, top, left, across, wide):
 
 @njit(nogil=True, cache=True)
 def _cotangent_range(start, stop, base, dy, dM, grid):
-    """Form dM = A dY Aᵀ of the tiles start … stop."""
+    """Compute dM = A dY Aᵀ of tiles start … stop."""
     _, height, width, channels = dy.shape
     widest = min(_strip(channels, dy.itemsize), grid[1])
     length = widest * channels

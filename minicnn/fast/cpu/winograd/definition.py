@@ -1,6 +1,6 @@
-"""Winograd's minimal filtering as matrix products, tile by tile: the definition, and the compiled one's test.
+"""The definition of Winograd's minimal filtering, by matrix products per tile. It tests the compiled kernels.
 
-The names are the paper's: d a tile of the input, g a filter, V and U their transforms, M the products, Y the outputs.
+Names are those of the paper: d an input tile, g a filter, V and U their transforms, M the products, Y the outputs.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from minicnn.fast.cpu.winograd import A_T, B_T, INPUT, OUTPUT, G, tiles_along
 
 
 def transform_filters(w):
-    """U = G g Gᵀ for each pair of channels: (3, 3, C_in, C_out) -> (6, 6, C_in, C_out)."""
+    """Return U = G g Gᵀ for each pair of channels: (3, 3, C_in, C_out) -> (6, 6, C_in, C_out)."""
     return np.einsum("ia,abco,jb->ijco", G, w, G)
 
 
@@ -23,8 +23,10 @@ def forward(x, w, b, before, output):
 
 
 def gradient_to_input(dy, w, before, spatial):
-    """The filters turned by 180°, without turning them: mirror each tile on its way in and on its way out. Swapping the
-    channels is transposing U, so the transformed filters of the forward serve here as well.
+    """Return the gradient to the input: a convolution with filters rotated by 180° and channels swapped.
+
+    Mirroring each input and output tile replaces the rotation, and transposing U swaps the channels. So the
+    transformed filters of the forward pass are reused.
     """
     U = transform_filters(w)
     padding = tuple(2 - b for b in before)
@@ -34,7 +36,7 @@ def gradient_to_input(dy, w, before, spatial):
 
 
 def gradient_to_filters(dy, x, before):
-    """Backwards through each step of the forward: dM = A dY Aᵀ, dU = Vᵀ dM, dg = Gᵀ dU G."""
+    """Return the gradient to the filters: dM = A dY Aᵀ, dU = Vᵀ dM, dg = Gᵀ dU G."""
     output = dy.shape[1:3]
     V = _both_sides(B_T, _input_tiles(x, before, output))
     dM = _both_sides(A_T.T, _output_tiles(dy))
@@ -43,12 +45,12 @@ def gradient_to_filters(dy, x, before):
 
 
 def _both_sides(matrix, tiles):
-    """matrix · tile · matrixᵀ for every tile: (…, a, a) -> (…, b, b)."""
+    """Return matrix · tile · matrixᵀ for every tile: (…, a, a) -> (…, b, b)."""
     return matrix @ tiles @ matrix.T
 
 
 def _input_tiles(x, before, output):
-    """The 6×6 pixels that each 4×4 of outputs see, overlapping by two: (N, rows, columns, C, 6, 6). Zero outside x."""
+    """Return overlapping tiles of 6×6 pixels, one per 4×4 outputs: (N, rows, columns, C, 6, 6), zero outside x."""
     pads = [(0, 0)]
     for first, length, n in zip(before, output, x.shape[1:3], strict=True):
         needed = OUTPUT * tiles_along(length) + INPUT - OUTPUT
@@ -59,7 +61,7 @@ def _input_tiles(x, before, output):
 
 
 def _output_tiles(y):
-    """4×4 pixels each, side by side: (N, rows, columns, C, 4, 4)."""
+    """Return disjoint tiles of 4×4 pixels: (N, rows, columns, C, 4, 4)."""
     n, height, width, channels = y.shape
     rows, columns = tiles_along(height), tiles_along(width)
     padded = np.pad(y, [(0, 0), (0, OUTPUT * rows - height), (0, OUTPUT * columns - width), (0, 0)])
@@ -67,7 +69,7 @@ def _output_tiles(y):
 
 
 def _untile(tiles, output):
-    """The picture that _output_tiles cut up."""
+    """Return the picture of some output tiles, the inverse of _output_tiles."""
     n, rows, columns, channels = tiles.shape[:4]
     whole = tiles.transpose(0, 1, 4, 2, 5, 3).reshape(n, rows * OUTPUT, columns * OUTPUT, channels)
     return whole[:, : output[0], : output[1]]

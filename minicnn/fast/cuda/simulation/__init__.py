@@ -1,8 +1,7 @@
-"""A GPU that is not there: arrays that behave as a GPU's, and kernels whose threads run one at a time.
+"""A simulated GPU for learning and testing: arrays that behave as on a GPU, and kernels whose threads run in sequence.
 
-It serves to learn and to test. What would go wrong on a GPU without a word, goes wrong here aloud: arrays of two
-devices that meet, a copy to the host that nobody asked for, a function that CuPy has not, and two threads that touch
-the same element with nothing between them.
+It reports errors that a real GPU may hide: mixing arrays of two devices, implicit copies to the host, functions that
+CuPy lacks, and race conditions.
 """
 
 from minicnn.fast.cuda.simulation.arrays import SimulatedArray, as_argument, from_host, to_host

@@ -1,7 +1,7 @@
-"""Arrays of a simulated GPU. They do what CuPy's do, and refuse what CuPy's refuse.
+"""Arrays of the simulated GPU. They support and refuse the same operations as CuPy's arrays.
 
-They are no NumPy arrays, because CuPy's are none: np.asarray of one fails, as does arithmetic with an array of the
-host. Nothing but to_host gives their values away.
+Like CuPy's, they are not NumPy arrays: np.asarray fails, as does arithmetic with an array on the host. Only to_host
+returns their values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-# Functions of NumPy that CuPy has as well, and that minicnn may call on either's arrays. Look there before adding one.
+# Functions that both NumPy and CuPy have, and that minicnn may call. Check CuPy before adding one.
 DISPATCHED = frozenset(
     """all any argmax argmin argsort ascontiguousarray atleast_1d bincount broadcast_to clip concatenate copyto
     count_nonzero cumsum diff dot eigh einsum empty_like expand_dims eye flatnonzero flip full_like isin max
@@ -27,7 +27,7 @@ NO_COPY = "a hidden copy from the GPU: CuPy refuses it too; devices.to_host is t
 
 
 class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array on the simulated GPU, of what `memory` holds. As with CuPy, a sum stays there, without axes."""
+    """An array on the simulated GPU, backed by `memory`. As in CuPy, reductions return 0-d arrays."""
 
     __slots__ = ("__weakref__", "_memory")
     __array_priority__ = 100
@@ -46,13 +46,13 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def flags(self) -> SimpleNamespace:
-        """Those that CuPy's arrays have; `writeable` is not among them."""
+        """The flags of CuPy's arrays, which have no `writeable`."""
         ours = self._memory.flags
         return SimpleNamespace(c_contiguous=ours.c_contiguous, f_contiguous=ours.f_contiguous, owndata=ours.owndata)
 
     @property
     def __cuda_array_interface__(self) -> dict:
-        """Mark the array as a GPU's, as CUDA libraries do. There is no address behind it."""
+        """The mark of a GPU array for CUDA libraries. It has no valid address."""
         raise TypeError("a simulated array has no address on a GPU")
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
@@ -60,14 +60,14 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if any(hasattr(x, "__array_ufunc__") and not isinstance(x, (SimulatedArray, *HANDLED)) for x in inputs):
-            return NotImplemented  # as CuPy's arrays do for types that they do not know, such as Tensor
+            return NotImplemented  # as CuPy's arrays do for unknown types, such as Tensor
         return _wrapped(getattr(ufunc, method)(*_bare(inputs), **_bare(options)))
 
     def __array_function__(self, function: Callable, _: Any, arguments: Any, options: Any) -> Any:
         if function.__name__ not in DISPATCHED:
             raise TypeError(f"np.{function.__name__} is not known to work on CuPy's arrays")
         result = _wrapped(function(*_bare(arguments), **_bare(options)))
-        if function is np.empty_like:  # what nobody writes to shall show
+        if function is np.empty_like:  # make uninitialized elements visible
             result._memory.fill(np.nan if result.dtype.kind == "f" else np.iinfo(result.dtype).max)
         return result
 
@@ -86,10 +86,10 @@ class SimulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"SimulatedArray({self._memory!r})"
 
-    # One number may be asked for: that is a copy which is seen.
+    # Scalars may be read: that is an explicit copy.
 
     def item(self) -> Any:
-        """The one element of an array of one element, as a Python number."""
+        """Return the element of a one-element array as a Python number."""
         return self._memory.item()
 
     def __float__(self) -> float:
@@ -121,7 +121,7 @@ for _name in METHODS:
 
 
 def _bare(value: Any) -> Any:
-    """Return the arrays under simulated ones, also in tuples, lists and dicts. A host's array among them is refused."""
+    """Return the NumPy arrays of simulated ones, also in tuples, lists and dicts. Raise for an array on the host."""
     if isinstance(value, SimulatedArray):
         return value._memory
     if isinstance(value, np.ndarray):
@@ -142,17 +142,17 @@ def _wrapped(value: Any) -> Any:
 
 
 def from_host(array: Any) -> SimulatedArray:
-    """A copy of a NumPy array on the simulated GPU."""
+    """Return a copy of a NumPy array on the simulated GPU."""
     return SimulatedArray(np.array(array))
 
 
 def to_host(array: SimulatedArray) -> np.ndarray:
-    """A copy of an array of the simulated GPU in NumPy's."""
+    """Return a NumPy copy of an array on the simulated GPU."""
     return array._memory.copy()
 
 
 def as_argument(array: SimulatedArray) -> Any:
-    """The array as kernels in Numba's simulator take it."""
+    """Return the array in the form that Numba's simulator passes to kernels."""
     from numba import cuda
 
     if not array._memory.flags.c_contiguous:

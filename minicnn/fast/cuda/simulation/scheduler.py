@@ -1,8 +1,8 @@
-"""The threads of a simulated block, one at a time: from barrier to barrier, each in turn.
+"""The scheduler of a simulated block, which runs threads one at a time, from barrier to barrier.
 
-Numba's simulator starts a thread of Python for each and lets the interpreter switch as it likes, which is slow, and
-which nobody can repeat. Here a kernel becomes a generator that yields where it waits at a barrier: all threads of a
-block run to their first barrier, one after the other, then all to the next. Shared memory begins as NaN in every block.
+Numba's simulator starts a Python thread for each, which is slow and not reproducible. Here a kernel becomes a generator
+that yields at each barrier: all threads of a block run to their first barrier in sequence, then to the next. Shared
+memory is initialized to NaN in every block.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ATOMIC = ("add", "sub", "and_", "or_", "xor", "inc", "dec", "exch", "max", "min"
 
 
 def take_over() -> None:
-    """Replace the simulator's own."""
+    """Replace the scheduler of Numba's simulator."""
     simulator.BlockManager = Block
     kernelapi.FakeCUDAShared.array = _shared_array
     for name in ATOMIC:
@@ -38,7 +38,7 @@ def take_over() -> None:
 
 
 class Block:
-    """One block of a launch, as the simulator wants it: built for each, and run once."""
+    """One block of a launch, with the interface of the simulator: created and run once per block."""
 
     def __init__(self, function: Callable, grid: tuple, block: tuple, debug: bool) -> None:
         self.function, self.shape = function, block
@@ -51,13 +51,13 @@ class Block:
                 threads.order.shuffle(self.launch.blocks)
 
     def run(self, _: tuple, *arguments: Any) -> None:
-        """Run the next block of the launch, in the order that was drawn for them."""
+        """Run the next block of the launch, in the order that was drawn."""
         self.place = self.launch.blocks.pop()
         self.launch.running = self
         self.launch.shared._allocations.clear()
         arguments = tuple(self._bare(i, argument) for i, argument in enumerate(arguments))
         kernel = _in_turns(self.function)
-        here: Any = threading.current_thread()  # of which the simulator asks who is running
+        here: Any = threading.current_thread()  # the simulator reads the current thread and block from it
         here.blockIdx = simulator.Dim3(*self.place)
         alive = [(point, simulator.Dim3(*point), kernel(*arguments)) for point in np.ndindex(*self.shape)]
         while alive:
@@ -75,7 +75,7 @@ class Block:
             self.phase += 1
 
     def _bare(self, number: int, argument: Any) -> Any:
-        """A kernel's argument without what the simulator wraps it in, and watched if that is wanted."""
+        """Return a kernel's argument without the simulator's wrapper, and watched if requested."""
         if not isinstance(argument, simulator.FakeWithinKernelCUDAArray):
             return argument
         array = argument.__dict__["_item"]._ary
@@ -89,8 +89,8 @@ class Block:
 
 @functools.cache
 def _in_turns(function: Callable) -> Callable:
-    """The kernel as a generator that yields at each cuda.syncthreads(), with its names and its lines as they were."""
-    if function.__closure__:  # what is compiled anew would not find these
+    """Return the kernel as a generator that yields at each cuda.syncthreads(), with its names and line numbers."""
+    if function.__closure__:  # recompiled code could not access these
         raise TypeError(f"{function.__name__}: a simulated kernel stands at the top of its file, not in a function")
     lines, first = inspect.getsourcelines(function)
     tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -99,7 +99,7 @@ def _in_turns(function: Callable) -> Callable:
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
     definition = _Yields().visit(definition)
-    definition.body.append(ast.parse("if False: yield").body[0])  # a generator, barriers or not
+    definition.body.append(ast.parse("if False: yield").body[0])  # make it a generator even without barriers
     code = compile(ast.fix_missing_locations(tree), function.__code__.co_filename, "exec")
     compiled = next(constant for constant in code.co_consts if inspect.iscode(constant))
     return FunctionType(compiled, function.__globals__, function.__name__)
@@ -113,7 +113,7 @@ class _Yields(ast.NodeTransformer):
 
 
 class Touch(NamedTuple):
-    """Record who touches an element, and after how many barriers of a block. atomic: in one go with its other touch."""
+    """A record of an access to an element, by a thread after some barriers. atomic: part of an atomic operation."""
 
     block: tuple
     phase: int
@@ -121,21 +121,24 @@ class Touch(NamedTuple):
     atomic: bool
 
     def may_meet(self, other: Touch) -> bool:
-        """Tell whether no barrier parts two threads of a block, or two blocks touch. False for two atomic touches."""
+        """Return True if two accesses are unordered: of two blocks, or of two threads without a barrier between them.
+
+        Two atomic accesses count as ordered.
+        """
         if (self.block, self.thread) == (other.block, other.thread) or (self.atomic and other.atomic):
             return False
         return self.block != other.block or self.phase == other.phase
 
 
 class Watched:
-    """An array of which is noted who touched which element, and when."""
+    """An array that records every access to its elements."""
 
-    atomic = False  # whether an atomic operation is at it
+    atomic = False  # True during an atomic operation
 
     def __init__(self, array: np.ndarray, name: str, launch: Any) -> None:
         self.array, self.name, self.launch = array, name, launch
         self.shape, self.size, self.ndim, self.dtype = array.shape, array.size, array.ndim, array.dtype
-        self.writes: dict[Any, set[Touch]] = {}  # the last, and with it such as may meet it
+        self.writes: dict[Any, set[Touch]] = {}  # the last write, and others unordered with it
         self.reads: dict[Any, set[Touch]] = {}
 
     def __len__(self) -> int:
@@ -175,7 +178,7 @@ class Watched:
 
 
 def _atomically(operation: Callable) -> Callable:
-    """An atomic operation, of which the watch knows that nobody comes between its touches."""
+    """Return an operation whose accesses are recorded as atomic."""
 
     @functools.wraps(operation)
     def apply(*arguments: Any) -> Any:
@@ -189,7 +192,7 @@ def _atomically(operation: Callable) -> Callable:
 
 
 def _shared_array(self: Any, shape: Any, dtype: Any) -> Any:
-    """cuda.shared.array: one for each line that asks for it, as in Numba's simulator, but never as it was left."""
+    """Return cuda.shared.array: one array per line of source, as in Numba's simulator, but always initialized."""
     line = sys._getframe(1).f_code.co_filename, sys._getframe(1).f_lineno
     if line not in self._allocations:
         dtype = as_dtype(dtype) if isinstance(dtype, Type) else np.dtype(dtype)

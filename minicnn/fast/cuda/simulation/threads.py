@@ -1,8 +1,8 @@
-"""Let a simulated kernel's threads take their turns, and watch them meanwhile.
+"""Control and checks of a simulated kernel's threads.
 
-A GPU promises nothing about the order of its threads but what a barrier says. A kernel that needs more than that is
-right today and wrong on the next machine: it has a race. `shuffled` draws another order at every barrier, in which many
-races give another result; `watched` finds each one for certain, whatever the order and the numbers.
+A GPU guarantees no order of its threads except at barriers. A kernel that depends on more has a race condition: it may
+be right on one machine and wrong on another. `shuffled` draws another order at every barrier, which changes the result
+of many races. `watched` finds every race, whatever the order and the numbers.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-order: random.Random | None = None  # who draws the order of blocks and threads; None takes them as they are numbered
+order: random.Random | None = None  # draws the order of blocks and threads; None for their numerical order
 watching = False
 
 
 class Race(RuntimeError):
-    """Two threads touch one element, at least one of them writes, and no barrier stands between."""
+    """A race condition: unordered accesses of two threads to an element, at least one of them a write."""
 
 
 def take_over() -> None:
-    """Let Numba's simulator run threads one at a time, in an order of ours."""
+    """Make Numba's simulator run threads one at a time, in a controlled order."""
     importlib.import_module("minicnn.fast.cuda.simulation.scheduler").take_over()
 
 
 @contextmanager
 def shuffled(seed: int) -> Iterator[None]:
-    """Inside the block, blocks run in a drawn order, and so do the threads of each, anew from barrier to barrier."""
+    """Run blocks and threads in random order inside the `with` block, with a new order after every barrier."""
     global order
     before, order = order, random.Random(seed)
     try:
@@ -38,8 +38,9 @@ def shuffled(seed: int) -> Iterator[None]:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Inside the block, every element that a kernel touches is watched: a Race is raised, with the element and both
-    threads, and so is an index below zero, which NumPy takes for one from the end and a GPU for somebody else's memory.
+    """Check every access of kernels inside the `with` block. Raise Race, with the element and both threads.
+
+    Negative indices raise, too: NumPy counts them from the end, but a GPU would access other memory.
     """
     global watching
     before, watching = watching, True
