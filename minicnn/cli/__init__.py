@@ -75,9 +75,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="minicnn COMMAND --help lists options, exit statuses and examples; --traceback shows where an error "
         "was raised.",
     )
-    top.add_argument(
-        "--version", action="version", version=f"minicnn {minicnn.__version__}", help="show the version and exit"
-    )
+    top.add_argument("--version", action="version", version=f"minicnn {minicnn.__version__}", help="print the version")
     commands = top.add_subparsers(title="Commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f"minicnn.cli.{name}").add(commands)

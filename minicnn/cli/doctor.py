@@ -25,12 +25,8 @@ def add(commands: Any) -> None:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument(
-        "--report", action="store_true", help="print a report for an issue, without your name and folders"
-    )
-    parser.add_argument(
-        "--compile", action="store_true", help="compile every kernel first, so that later runs start at once"
-    )
+    form.add_argument("--report", action="store_true", help="print a report for an issue, without your name")
+    parser.add_argument("--compile", action="store_true", help="compile every kernel first, for faster starts")
     parser.set_defaults(run=run)
 
 

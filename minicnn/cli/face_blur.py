@@ -34,12 +34,8 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture; it is left unchanged")
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="file or folder to write")
-    parser.add_argument(
-        "--keep", dest="gallery", metavar="GALLERY", help="keep the faces that clearly match this gallery"
-    )
-    parser.add_argument(
-        "--min-size", type=float, default=20.0, metavar="N", help="smallest face in pixels (default: 20)"
-    )
+    parser.add_argument("--keep", dest="gallery", metavar="GALLERY", help="keep faces that clearly match this gallery")
+    parser.add_argument("--min-size", type=float, default=20.0, metavar="N", help="smallest face, pixels (default: 20)")
     inputs.add_weights(parser)
     inputs.add_drawn(parser)
     paths.declare(parser, reads="images gallery weights", writes="out", pictures="out", folders="out", beside=_beside)

@@ -33,12 +33,8 @@ def add(actions: Any) -> None:
         status="0 if every picture has a face, 1 if one has none",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture, or folder of pictures")
-    parser.add_argument(
-        "-o", "--out", metavar="PICTURE", help="draw the faces to this file, or to files in this folder"
-    )
-    parser.add_argument(
-        "--min-size", type=float, default=40.0, metavar="N", help="smallest face in pixels (default: 40)"
-    )
+    parser.add_argument("-o", "--out", metavar="PICTURE", help="draw the faces to this file, or into this folder")
+    parser.add_argument("--min-size", type=float, default=40.0, metavar="N", help="smallest face, pixels (default: 40)")
     parser.add_argument("--weights", metavar="NAME|FILE", default="mtcnn", help="detector (default: mtcnn)")
     paths.declare(parser, reads="images weights", writes="out", pictures="out", folders="out", beside=_beside)
 

@@ -38,9 +38,7 @@ def add(actions: Any) -> None:
     parser.add_argument("gallery", metavar="GALLERY", help="gallery file")
     parser.add_argument("frames", metavar="FRAMES|FILM", help="folder of pictures, or film")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="use every Nth frame (default: 1)")
-    parser.add_argument(
-        "--min-size", type=float, default=40.0, metavar="N", help="smallest face to track, in pixels (default: 40)"
-    )
+    parser.add_argument("--min-size", type=float, default=40.0, metavar="N", help="smallest face, pixels (default: 40)")
     parser.add_argument("--threshold", type=float, metavar="T", help="threshold on the distance d, for this run only")
     parser.add_argument("-o", "--out", metavar="PICTURE", help="contact sheet to write, with one face per track")
     inputs.add_weights(parser)

@@ -75,9 +75,7 @@ def add(actions: Any) -> None:
         "Faces in the Wild: accuracy per fold, with the threshold that is best on the other folds.",
     )
     parser.add_argument("source", nargs="?", metavar="DIR", help="folder of people")
-    parser.add_argument(
-        "--lfw", metavar="DIR", help="folder of LFW; pairs.txt is in it, next to it, or given by --pairs"
-    )
+    parser.add_argument("--lfw", metavar="DIR", help="folder of LFW; pairs.txt in it, next to it, or from --pairs")
     _add_common(parser)
     inputs.add_picture(parser, "the distances, the ROC curve and the identification rates", reads=READS)
 

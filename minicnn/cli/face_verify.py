@@ -41,9 +41,7 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("what", nargs="+", metavar="INPUT", help="two pictures, or a gallery, a name and a picture")
     _add_common(parser)
-    parser.add_argument(
-        "--head", metavar="FILE", help="for two pictures: score with a head from minicnn face train --loss pair"
-    )
+    parser.add_argument("--head", metavar="FILE", help="for two pictures: head from minicnn face train --loss pair")
     inputs.add_picture(parser, "the faces and the verdict", reads="what weights head")
 
     parser = inputs.action(

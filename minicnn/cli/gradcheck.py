@@ -21,15 +21,11 @@ def add(commands: Any) -> None:
         description="Check the gradients of all operations on every backend, and explain wrong ones. The table shows "
         "max |analytic - numeric| / max |numeric|. For an operation of your own, call minicnn.gradcheck in Python.",
     )
+    parser.add_argument("ops", nargs="*", metavar="OP", help="operation (conv) or row (conv-2d) (default: all)")
     parser.add_argument(
-        "ops", nargs="*", metavar="OP", help="operation, such as conv, or row, such as conv-2d (default: all)"
+        "--backend", action="append", default=[], metavar="NAME", help="backend to check (default: all)"
     )
-    parser.add_argument(
-        "--backend", action="append", default=[], metavar="NAME", help="backend to check; repeatable (default: all)"
-    )
-    parser.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="number of random inputs per row (default: 1)"
-    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="random inputs per row (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     parser.epilog = f"The exit status is 0 if every gradient is right, 1 if one is wrong, {STATUSES}."

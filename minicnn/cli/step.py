@@ -22,9 +22,7 @@ def add(commands: Any) -> None:
         "step", help="record a program and step through its operations", description=DESCRIPTION
     )
     parser.add_argument("script", metavar="SCRIPT.py", help="program to run")
-    given = parser.add_argument(
-        "arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="arguments of the program"
-    )
+    given = parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="its arguments")
     given.required = False  # else argparse reports two missing arguments for a missing SCRIPT.py
     parser.add_argument(
         "--backend",

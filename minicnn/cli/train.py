@@ -25,9 +25,7 @@ def add(commands: Any) -> None:
     files = parser.add_argument_group("Input and output")
     files.add_argument("--data", required=True, metavar="TAR", help="training set: a tar of CLASS/NNNN.jpg")
     files.add_argument("--test", metavar="TAR", help="test set, to measure the accuracy at the end")
-    files.add_argument(
-        "-o", "--out", default="tiny_vgg.h5", metavar="FILE", help="weights to write (default: tiny_vgg.h5)"
-    )
+    files.add_argument("-o", "--out", default="tiny_vgg.h5", metavar="FILE", help="weights file (default: tiny_vgg.h5)")
     descent = parser.add_argument_group("Optimization")
     descent.add_argument(
         "--cycle",

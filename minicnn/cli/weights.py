@@ -33,9 +33,7 @@ def add(commands: Any) -> None:
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
 
     action = _action(actions, "list", "list the catalogue of weights", list_weights)
-    action.add_argument(
-        "names", nargs="*", metavar="NAME", help="show all details of these (default: one line per entry)"
-    )
+    action.add_argument("names", nargs="*", metavar="NAME", help="show all details of these (default: a line each)")
 
     action = _action(actions, "fetch", "download and verify missing weights", fetch)
     action.add_argument("names", nargs="+", metavar="NAME", help="name, as in minicnn weights list")
@@ -48,12 +46,8 @@ def add(commands: Any) -> None:
     action = _action(actions, "convert", "convert weights to another layout or precision", convert)
     action.add_argument("weights", metavar="FILE|NAME", help=either)
     action.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write")
-    action.add_argument(
-        "--layout", choices=tuple(LAYOUTS), default="minicnn", help="layout of the file (default: minicnn)"
-    )
-    action.add_argument(
-        "--dtype", choices=("float32", "float16"), default="float32", help="precision (default: float32)"
-    )
+    action.add_argument("--layout", choices=tuple(LAYOUTS), default="minicnn", help="file layout (default: minicnn)")
+    action.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="dtype (default: float32)")
     paths.declare(action, reads="weights", writes="out")
 
 
