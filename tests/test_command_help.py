@@ -73,6 +73,7 @@ ELSEWHERE = {  # what runs long, with the tests that run it
     ("bench",): "benchmarks/test_bench.py",
     ("train",): "test_training.py",
     ("face", "train"): "faces/test_face_training.py",
+    ("face", "follow"): "faces/test_following.py",
     ("tutorial", "html"): "lessons/test_notebooks_and_pages.py",
     ("tutorial", "notebook"): "lessons/test_notebooks_and_pages.py",
     ("weights", "fetch"): "test_zoo.py",

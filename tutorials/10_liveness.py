@@ -316,7 +316,8 @@ if not missing:
 # No face is seen too badly. The network catches the twenty screens and none of the photographs, though it has learned
 # drawings. That is no success. The same few lines made the screens that it learned and those of this test, and of the
 # twenty out of focus it catches none. What it would say of a real telephone, nobody knows from here.
-#
+
+# %% [markdown]
 # ## What a still picture cannot show
 #
 # There is a limit that no training moves. Take the simulation's causes away one after the other: no stripes, no tilt,

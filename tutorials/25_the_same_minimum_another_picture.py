@@ -200,5 +200,4 @@ assert max(totals) < 0.2 * painted["pixels"].history[0]["total"]
 # - `minicnn/style/parametrization.py`: `enlarge`, its adjoint, and an Adam that never stores the levels.
 # - `minicnn/style/scales.py`: the cost over halves. `minicnn/style/run.py`: where both come in.
 #
-# Next: `13_style_transfer_in_practice.py`, if you have not turned the other knobs yet. Or `19_winograd.py`, for another
-# change of numbers that leaves the result as it is.
+# This was the last lesson. `notes_that_differ.py` holds other people's notes to them.
