@@ -21,9 +21,7 @@ def add(commands: Any) -> None:
         epilog=f"The exit status is 0 if the default backend works, 1 if it does not, {outcome.STATUSES}.",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--compile", action="store_true", help="compile every kernel first, so that later runs start at once"
-    )
+    parser.add_argument("--compile", action="store_true", help="compile every kernel first, for faster later runs")
     parser.set_defaults(run=run)
 
 

@@ -34,9 +34,7 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture; it is left unchanged")
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="file or folder to write")
-    parser.add_argument(
-        "--keep", dest="gallery", metavar="GALLERY", help="keep the faces that clearly match this gallery"
-    )
+    parser.add_argument("--keep", dest="gallery", metavar="GALLERY", help="keep faces that clearly match this gallery")
     parser.add_argument(
         "--min-size", type=float, default=20.0, metavar="N", help="smallest face in pixels (default: 20)"
     )

@@ -42,9 +42,7 @@ def add(actions: Any) -> None:
     )
     parser.add_argument("folder", metavar="FOLDER", help="folder of pictures, with its subfolders")
     parser.add_argument("-o", "--out", metavar="OUT", help="folder to create (default: print the groups only)")
-    parser.add_argument(
-        "--threshold", type=float, metavar="T", help="largest mean distance at which two groups are merged"
-    )
+    parser.add_argument("--threshold", type=float, metavar="T", help="largest mean distance at which groups are merged")
     parser.add_argument("--least", type=int, default=2, metavar="N", help="fewest pictures of a group (default: 2)")
     inputs.add_weights(parser)
     inputs.add_face(parser)

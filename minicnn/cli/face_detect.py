@@ -33,9 +33,7 @@ def add(actions: Any) -> None:
         status="0 if every picture has a face, 1 if one has none",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture, or folder of pictures")
-    parser.add_argument(
-        "-o", "--out", metavar="PICTURE", help="draw the faces to this file, or to files in this folder"
-    )
+    parser.add_argument("-o", "--out", metavar="PICTURE", help="draw the faces to this file, or files in this folder")
     parser.add_argument(
         "--min-size", type=float, default=40.0, metavar="N", help="smallest face in pixels (default: 40)"
     )

@@ -83,17 +83,13 @@ def _action(
 
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--images", metavar="DIR|TAR", help="folder of pictures, or tar of CIFAR-10 (default: drawn faces)"
-    )
+    parser.add_argument("--images", metavar="DIR|TAR", help="pictures, or tar of CIFAR-10 (default: drawn faces)")
     parser.add_argument("--most", type=int, metavar="N", help="use only the first N pictures")
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
     paths.declare(parser, reads="weights images", writes="out resume", pictures="out")
-    parser.add_argument(
-        "--units", metavar="U,U,…", help="units, by number or class name (default: selected automatically)"
-    )
+    parser.add_argument("--units", metavar="U,U,…", help="units, by number or class name (default: automatic)")
     parser.add_argument("--resume", metavar="FILE", help="save results in this file, and resume from it")
 
 
@@ -112,9 +108,7 @@ def _add_story(actions: Any) -> None:
     _add_images(parser)
     _add_search(parser)
     parser.add_argument("--count", type=int, default=2, metavar="N", help="units per layer (default: 2)")
-    parser.add_argument(
-        "--steps", type=int, default=128, metavar="N", help="steps of the synthesis; 0 for none (default: 128)"
-    )
+    parser.add_argument("--steps", type=int, default=128, metavar="N", help="synthesis steps, or 0 (default: 128)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
 
 
@@ -130,15 +124,11 @@ def _add_method(actions: Any, name: str, what: str) -> None:
     parser = _action(actions, name, what, _method, more=f"Source: {SOURCES[name]}.")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help=IMAGE)
     parser.add_argument("--layer", metavar="L", help="layer of the unit (default: the last)")
-    parser.add_argument(
-        "--unit", metavar="U", help="unit, by number or class name (default: the most active one of each picture)"
-    )
+    parser.add_argument("--unit", metavar="U", help="unit number or class name (default: each picture's most active)")
     if name == "gradcam":
         parser.add_argument("--at", metavar="L", help="layer of the map (default: the last convolution)")
     if name == "occlusion":
-        parser.add_argument(
-            "--size", type=int, metavar="N", help="side of a patch in pixels (default: a quarter of the picture)"
-        )
+        parser.add_argument("--size", type=int, metavar="N", help="side of a patch in pixels (default: a quarter)")
         parser.add_argument("--stride", type=int, metavar="N", help="step in pixels (default: half a patch)")
     parser.set_defaults(method=name)
 

@@ -60,9 +60,7 @@ def add(commands: Any) -> None:
 def _add_files(group: Any) -> None:
     group.add_argument("-o", "--out", required=True, metavar="OUT", help=".png, .jpg or .webp file, or folder to write")
     group.add_argument("--size", type=int, metavar="N", help=f"long side in pixels (default: {SIZE})")
-    group.add_argument(
-        "--depth", type=int, default=8, metavar="N", help="bits per channel: 8, or 16 for PNG (default: 8)"
-    )
+    group.add_argument("--depth", type=int, default=8, metavar="N", help="bits per channel: 8, 16 for PNG (default: 8)")
     group.add_argument(
         "--profile",
         choices=("srgb", "keep"),
@@ -74,22 +72,16 @@ def _add_files(group: Any) -> None:
         action="store_true",
         help="omit camera, date, artist and copyright of CONTENT; its location is always omitted",
     )
-    group.add_argument(
-        "--weights", metavar="NAME|FILE", help="trained weights: catalogue name or file (default: tiny_vgg)"
-    )
+    group.add_argument("--weights", metavar="NAME|FILE", help="weights: catalogue name or file (default: tiny_vgg)")
 
 
 def _add_loss(group: Any) -> None:
-    group.add_argument(
-        "--preset", metavar="P", help="settings of another implementation (default: recipe for the weights)"
-    )
+    group.add_argument("--preset", metavar="P", help="settings of another system (default: recipe for the weights)")
     group.add_argument("--list-presets", action=ListPresets, help="print a table of presets and exit")
     group.add_argument("--alpha", type=float, metavar="A", help="weight of the content loss")
     group.add_argument("--beta", type=float, metavar="B", help="weight of the style loss")
     group.add_argument("--total-variation", type=float, metavar="T", help="weight of the total variation loss")
-    group.add_argument(
-        "--scales", type=float, nargs="+", metavar="W", help="weight of the loss at each scale: full size, half, …"
-    )
+    group.add_argument("--scales", type=float, nargs="+", metavar="W", help="loss weight per scale: full, half, …")
     group.add_argument(
         "--style-weights", type=float, nargs="+", metavar="W", help="weight of each style, in order (default: equal)"
     )
@@ -99,9 +91,7 @@ def _add_loss(group: Any) -> None:
         metavar="F",
         help="size of the styles relative to CONTENT, which scales the strokes",
     )
-    group.add_argument(
-        "--keep-colours", metavar="C", help="keep the colours of CONTENT, by luminance, histogram or affine"
-    )
+    group.add_argument("--keep-colours", metavar="C", help="keep CONTENT's colours, by luminance, histogram or affine")
 
 
 def _add_regions(group: Any) -> None:
@@ -128,12 +118,8 @@ def _add_descent(group: Any) -> None:
     )
     group.add_argument("--optimizer", metavar="O", help="adam, lbfgs or gd (default: the recipe's)")
     group.add_argument("--learning-rate", type=float, metavar="R", help="learning rate (default: the recipe's)")
-    group.add_argument(
-        "--schedule", metavar="S", help="learning rate schedule: constant, or cosine (default: the recipe's)"
-    )
-    group.add_argument(
-        "--parametrization", metavar="P", help="variables of adam: pixels, or a pyramid (default: the recipe's)"
-    )
+    group.add_argument("--schedule", metavar="S", help="rate schedule: constant or cosine (default: the recipe's)")
+    group.add_argument("--parametrization", metavar="P", help="variables: pixels or pyramid (default: the recipe's)")
     group.add_argument("--init", metavar="I", help="initial picture, as in --list-presets (default: the recipe's)")
     group.add_argument(
         "--levels",

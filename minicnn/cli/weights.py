@@ -33,9 +33,7 @@ def add(commands: Any) -> None:
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
 
     action = _action(actions, "list", "list the catalogue of weights", list_weights)
-    action.add_argument(
-        "names", nargs="*", metavar="NAME", help="show all details of these (default: one line per entry)"
-    )
+    action.add_argument("names", nargs="*", metavar="NAME", help="show all details of these (default: one line each)")
 
     action = _action(actions, "fetch", "download and verify missing weights", fetch)
     action.add_argument("names", nargs="+", metavar="NAME", help="name, as in minicnn weights list")
