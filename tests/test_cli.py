@@ -52,7 +52,7 @@ def test_style_takes_a_file_of_weights(pictures, capsys):
     ("change", "message"),
     [
         ({"content": "missing.jpg"}, "missing.jpg' does not exist"),
-        ({"content": "."}, "is a directory"),
+        ({"content": "."}, "is for several pictures; expected a folder"),
         ({"content": "notes.txt"}, "not recognised as a picture"),
         ({"content": "empty.png"}, "is empty"),
         ({"-o": "out.gif"}, "suffix '.gif'"),

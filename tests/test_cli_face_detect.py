@@ -135,7 +135,7 @@ def test_without_a_detector_it_is_said_how_to_get_one(here, capsys, monkeypatch)
     (here / "mtcnn.h5").unlink()
     monkeypatch.setattr(zoo.locations, "cache", lambda: here)
     assert face("verify", "two.png", "two.png", "--weights", "encoder.h5") == 0
-    assert "from the middle of the pictures; minicnn weights fetch mtcnn" in capsys.readouterr().err
+    assert "the centre of each picture is cropped; minicnn weights fetch mtcnn" in capsys.readouterr().err
     assert face("verify", "two.png", "two.png", "--weights", "encoder.h5", "--face", "largest") == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("minicnn weights fetch mtcnn")
 

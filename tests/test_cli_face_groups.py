@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from minicnn import images, nn, zoo
 from minicnn.cli import main
@@ -186,7 +186,8 @@ def two_faces(here, monkeypatch):
     exif[0x010E] = "Ada, at home"
     exif.get_ifd(0x8825)[1] = "N"
     whole = Image.fromarray((picture * 255).astype(np.uint8))
-    whole.save("two.jpg", exif=exif, quality=95, comment=b"Ada", xmp=b"<x>Ada</x>", icc_profile=b"profile of Ada")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    whole.save("two.jpg", exif=exif, quality=95, comment=b"Ada", xmp=b"<x>Ada</x>", icc_profile=profile)
     Image.new("RGB", (50, 50)).save("nobody.png")
     return here
 

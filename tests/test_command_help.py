@@ -89,8 +89,8 @@ SMALL = {  # what makes the others quick: of an option that is given twice, the 
     ("see", "style"): "--steps 1 --size 32",
 }
 SLOW = {("face", "why"), ("see",), ("gradcheck",)}  # whose second examples are left to .ci/run
-NEED_A_DETECTOR = {("face", "detect"), ("face", "blur")}
-DRAWN = {"enroll", "verify", "identify", "calibrate", "evaluate", "cluster", "why", "blur"}
+NEED_A_DETECTOR = {("face", "detect"), ("face", "blur"), ("face", "follow")}
+DRAWN = {"enroll", "verify", "identify", "calibrate", "evaluate", "cluster", "follow", "why", "blur"}
 
 
 def examples():

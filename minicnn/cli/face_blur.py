@@ -74,8 +74,8 @@ def blur(arguments: argparse.Namespace) -> int:
         images.save(target, faces.hide(picture, hidden), marked=False)
         return {"picture": path, "out": str(target), "hidden": len(hidden), "kept": [name for name in names if name]}
 
-    for _, row, bad in outcome.each([*zip(arguments.images, targets, strict=True)], look):
-        told.append(bad or row)
+    for (path, _), row, bad in outcome.each([*zip(arguments.images, targets, strict=True)], look):
+        told.append({**bad, "picture": path} if bad else row)
         if not bad and not arguments.json:
             names = ", ".join(map(plain, dict.fromkeys(row["kept"])))
             kept = f", {len(row['kept'])} kept ({names})" if names else ""

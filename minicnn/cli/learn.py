@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     action.add_argument("--to", metavar="FILE", help="file or folder to write (default: NAME.py)")
 
     action = _action(actions, "check", "check your file", check)
-    action.add_argument("name", metavar="NAME", help="exercise, or its file")
+    action.add_argument("name", metavar="NAME", help="exercise, its file, or engine")
     action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
     action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong, {STATUSES}."

@@ -124,15 +124,11 @@ def _add_method(actions: Any, name: str, what: str) -> None:
     parser = _action(actions, name, what, _method, more=f"Source: {SOURCES[name]}.")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help=IMAGE)
     parser.add_argument("--layer", metavar="L", help="layer of the unit (default: the last)")
-    parser.add_argument(
-        "--unit", metavar="U", help="unit, by number or class name (default: the most active one of each picture)"
-    )
+    parser.add_argument("--unit", metavar="U", help="unit number or class name (default: each picture's most active)")
     if name == "gradcam":
         parser.add_argument("--at", metavar="L", help="layer of the map (default: the last convolution)")
     if name == "occlusion":
-        parser.add_argument(
-            "--size", type=int, metavar="N", help="side of a patch in pixels (default: a quarter of the picture)"
-        )
+        parser.add_argument("--size", type=int, metavar="N", help="side of a patch in pixels (default: a quarter)")
         parser.add_argument("--stride", type=int, metavar="N", help="step in pixels (default: half a patch)")
     parser.set_defaults(method=name)
 

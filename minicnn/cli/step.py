@@ -24,12 +24,7 @@ def add(commands: Any) -> None:
     parser.add_argument("script", metavar="SCRIPT.py", help="program to run")
     given = parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="its arguments")
     given.required = False  # else argparse reports two missing arguments for a missing SCRIPT.py
-    parser.add_argument(
-        "--backend",
-        default="numpy",
-        metavar="B",
-        help="backend: numpy (default) or numba",
-    )
+    parser.add_argument("--backend", default="numpy", metavar="B", help="backend: numpy (default) or numba")
     parser.add_argument("--most", type=int, default=5000, metavar="N", help="stop after N operations (default: 5000)")
     parser.add_argument("--page", metavar="PATH", help="write an HTML page instead of reading commands")
     parser.set_defaults(run=run)

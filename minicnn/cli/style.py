@@ -81,9 +81,7 @@ def _add_loss(group: Any) -> None:
     group.add_argument("--alpha", type=float, metavar="A", help="weight of the content loss")
     group.add_argument("--beta", type=float, metavar="B", help="weight of the style loss")
     group.add_argument("--total-variation", type=float, metavar="T", help="weight of the total variation loss")
-    group.add_argument(
-        "--scales", type=float, nargs="+", metavar="W", help="weight of the loss at each scale: full size, half, …"
-    )
+    group.add_argument("--scales", type=float, nargs="+", metavar="W", help="loss weight per scale: full, half, …")
     group.add_argument(
         "--style-weights", type=float, nargs="+", metavar="W", help="weight of each style, in order (default: equal)"
     )

@@ -91,7 +91,7 @@ def test_control_c_and_resume_give_the_picture_of_one_run(monkeypatch, capsys):
         interrupt(patch, at=3)
         _, manifest = paint(*how, status=130)
     assert manifest["interrupted"]
-    assert "the same command with --resume goes on from here" in capsys.readouterr().out
+    assert "the same command with --resume continues from here" in capsys.readouterr().out
     assert os.path.exists("out.checkpoint")
     picture, manifest = paint(*how, "--resume")
     assert not manifest["interrupted"]

@@ -77,7 +77,7 @@ def test_what_a_folder_holds_besides_is_counted(capsys):
     for name in ("in/1.heic", "in/2.heic"):
         Path(name).write_text("?")
     folder()
-    assert "note: in: passed over, for minicnn does not read it: 2 .heic" in capsys.readouterr().err.splitlines()
+    assert "note: in: skipped unsupported files: 2 .heic" in capsys.readouterr().err.splitlines()
 
 
 def test_the_styles_of_a_series_are_prepared_once(monkeypatch):
@@ -180,7 +180,7 @@ def test_control_c_ends_a_series_and_resume_goes_on(monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(evolution.Preview, "__call__", press)
         assert [*folder("--preview", "now.png", status=130)] == ["a.png"]
-    assert "the same command with --resume goes on from here" in capsys.readouterr().out
+    assert "the same command with --resume continues from here" in capsys.readouterr().out
     assert folder("--resume") == whole
 
 
