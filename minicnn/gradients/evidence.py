@@ -6,11 +6,12 @@ values hide slips, so every explanation must hold at other inputs and for other 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -270,3 +271,31 @@ def place_of(rank: int, axes: tuple[int, ...], at: tuple) -> str:
 
 def near(value: float, wanted: float) -> bool:
     return math.isclose(value, wanted, rel_tol=1e-3)
+
+
+class Slip(NamedTuple):
+    """A slip, and the gradient that it gives at the checked entries of a point: None where it cannot be formed.
+
+    text: a sentence, or, with `entry`, what follows "every wrong entry". mends: `predict` gives the true gradient as
+    formed from the wrong one, NaN where unknown. asks: it needs rows of the Jacobian, which few entries have.
+    """
+
+    kind: str
+    text: str
+    predict: Callable[..., np.ndarray | None]  # of an Evidence
+    entry: bool = False
+    mends: bool = False
+    asks: bool = True
+
+
+def subsets(things: list[Any], longest: int | None = None) -> Iterator[tuple[Any, ...]]:
+    """Yield the subsets that are not empty, short ones first."""
+    for count in range(1, (len(things) if longest is None else min(longest, len(things))) + 1):
+        yield from itertools.combinations(things, count)
+
+
+def axes_of(axes: tuple[int, ...]) -> str:
+    return f"ax{'i' if len(axes) == 1 else 'e'}s {listed(list(axes))}"
+
+
+# --- the uses of an input ------------------------------------------------------------------------------------------

@@ -11,33 +11,31 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from minicnn.gradients.differences import Differences
-from minicnn.gradients.evidence import Evidence, listed, names_of_axes, near, nodes_of, place_of, where
+from minicnn.gradients.evidence import (
+    Evidence,
+    Slip,
+    axes_of,
+    listed,
+    names_of_axes,
+    near,
+    nodes_of,
+    place_of,
+    subsets,
+    where,
+)
 from minicnn.gradients.reports import Finding
+from minicnn.gradients.slopes import rules
+from minicnn.gradients.sums import sums
 from minicnn.graph import sum_to
 from minicnn.tensor import Tensor
 
 WITHOUT_DY = "is not multiplied by dy, the cotangent that backward is given"
 LONG = 48  # a result's axes with more elements in all are not searched for a missing term
-
-
-class Slip(NamedTuple):
-    """A slip, and the gradient that it gives at the checked entries of a point: None where it cannot be formed.
-
-    text: a sentence, or, with `entry`, what follows "every wrong entry". mends: `predict` gives the true gradient as
-    formed from the wrong one, NaN where unknown. asks: it needs rows of the Jacobian, which few entries have.
-    """
-
-    kind: str
-    text: str
-    predict: Callable[..., np.ndarray | None]  # of an Evidence
-    entry: bool = False
-    mends: bool = False
-    asks: bool = True
 
 
 @np.errstate(all="ignore")
@@ -46,9 +44,6 @@ def causes(points: list[Evidence], f: Callable[..., Any]) -> list[Finding]:
 
     points: the evidence at the inputs of the check, and elsewhere.
     """
-    from minicnn.gradients.slopes import rules
-    from minicnn.gradients.sums import sums
-
     few = [points[0].fewer(), *points[1:]]
     place = where(*points)
     families = (constants, uses, order, lost_terms, sums, rules, other_points, masks)
@@ -185,19 +180,6 @@ def _counts(evidence: Evidence) -> Iterator[tuple[str, int]]:
                 yield f"the length of {along} of {name} {array.shape}", size
     if evidence.y.size % max(evidence.x.size, 1) == 0 and evidence.y.size > evidence.x.size > 0:
         yield f"the results per entry of {evidence.name}", evidence.y.size // evidence.x.size
-
-
-def subsets(things: list[Any], longest: int | None = None) -> Iterator[tuple[Any, ...]]:
-    """Yield the subsets that are not empty, short ones first."""
-    for count in range(1, (len(things) if longest is None else min(longest, len(things))) + 1):
-        yield from itertools.combinations(things, count)
-
-
-def axes_of(axes: tuple[int, ...]) -> str:
-    return f"ax{'i' if len(axes) == 1 else 'e'}s {listed(list(axes))}"
-
-
-# --- the uses of an input ------------------------------------------------------------------------------------------
 
 
 def uses(points: list[Evidence], f: Callable[..., Any]) -> Iterator[Slip]:

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.gradients.evidence import Evidence, listed
-from minicnn.gradients.slips import Slip, subsets
+from minicnn.gradients.evidence import Evidence, Slip, listed, subsets
 
 SIMPLE: dict[str, tuple[Callable[[Any], Any], float]] = {  # expressions in one value, and what each costs
     "{}": (lambda v: v, 0.0),

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.gradients.evidence import Evidence
-from minicnn.gradients.slips import Slip, axes_of, subsets
+from minicnn.gradients.evidence import Evidence, Slip, axes_of, subsets
 
 
 def _vectors(p: Evidence) -> dict[str, np.ndarray]:
