@@ -734,7 +734,7 @@ def test_the_command_fetches_and_says_what_it_did(server, row, folder, content, 
         assert str(part) in said
     assert main(["weights", "fetch", "net", "--to", str(tmp_path / "stick")]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("net: copied") and "let MINICNN_WEIGHTS name the folder" in said
+    assert said.startswith("net: copied") and "set MINICNN_WEIGHTS to the folder" in said
     assert main(["weights", "fetch", "net", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["how"], told["path"], told["sha256"]) == ("here already", str(folder / FILE), sha256(content))

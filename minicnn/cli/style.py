@@ -175,7 +175,7 @@ def run(arguments: argparse.Namespace) -> int:
     images.check_target(works[0].target, arguments.depth)
     asked = _asked(arguments)
     if len(works) > 1 or works[0].changes:
-        return style_series.run(arguments, works, asked)
+        return style_series.run(arguments, works, asked, begin, affordable, paint)
     job = prepare(**asked)
     film = evolution.Animation(arguments.gif, steps=job.recipe.steps, start=job.start) if arguments.gif else None
     frames = evolution.Frames(arguments.frames) if arguments.frames else None

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,11 +91,17 @@ def _axis(word: str) -> list[tuple[str, str, Any]]:
         raise InputError(f"style: --sweep {word!r} cannot be read; {expected}") from None
 
 
-def run(arguments: argparse.Namespace, series: Sequence[Work], asked: dict[str, Any]) -> int:
-    """Make all pictures of a series, and of a sweep a contact sheet."""
+def run(
+    arguments: argparse.Namespace,
+    series: Sequence[Work],
+    asked: dict[str, Any],
+    begin: Callable[..., None],
+    affordable: Callable[..., int | None],
+    paint: Callable[..., bool],
+) -> int:
+    """Make all pictures of a series, and of a sweep a contact sheet. begin, affordable, paint: those of cli.style."""
     import numpy as np
 
-    from minicnn.cli.style import affordable, begin, paint
     from minicnn.style.job import prepare
 
     memory: dict[Any, Any] = {}

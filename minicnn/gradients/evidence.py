@@ -99,8 +99,8 @@ def elsewhere(evidence: Evidence, f: Callable[..., Any], atol: float, rtol: floa
     here, places = evidence.differences.arrays, some_places(evidence)
     for moves in ((_stays,), (_added, _scaled), (_scaled, _added)):
         for move in moves:
-            arrays = [move(array, random).astype(array.dtype) for array in here]
-            cotangent = random.standard_normal(evidence.y.shape).astype(evidence.cotangent.dtype)
+            arrays = [np.asarray(move(array, random), array.dtype) for array in here]
+            cotangent = np.asarray(random.standard_normal(evidence.y.shape), evidence.cotangent.dtype)
             if (there := _evidence_at(evidence, f, arrays, cotangent, places, atol, rtol)) is not None:
                 found.append(there)
                 break

@@ -11,6 +11,7 @@ takes twice the overlap.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,14 +51,20 @@ def tiles_of(model: Network, layers: Sequence[str], size: tuple[int, int], side:
     whole = {layer: (each.rows, each.columns) for layer, each in fields.items()}
     stride = max(_stride(spans) for each in whole.values() for spans in each)
     axes = [_cuts({layer: each[i] for layer, each in whole.items()}, size[i], side, stride) for i in (0, 1)]
+    fields_in = functools.cache(functools.partial(fields_of, model))  # most tiles have the same size
+
+    @functools.cache
+    def inside(layer: str, axis: int, low: int, start: int, stop: int, crop: tuple[int, int]) -> slice:
+        spans = fields_in(layer, crop)
+        return _same((spans.rows, spans.columns)[axis] + low, whole[layer][axis][start:stop])
+
     found = []
     for top, bottom, rows in axes[0]:
         for left, right, columns in axes[1]:
-            parts = {}
+            parts, crop = {}, (bottom - top, right - left)
             for layer in layers:
-                inside = fields_of(model, layer, (bottom - top, right - left))
-                here = _same(inside.rows + top, whole[layer][0][rows[layer]])
-                there = _same(inside.columns + left, whole[layer][1][columns[layer]])
+                here = inside(layer, 0, top, rows[layer].start, rows[layer].stop, crop)
+                there = inside(layer, 1, left, columns[layer].start, columns[layer].stop, crop)
                 parts[layer] = (here, there), (rows[layer], columns[layer])
             found.append(Tile((slice(top, bottom), slice(left, right)), parts))
     return found

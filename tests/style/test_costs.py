@@ -133,7 +133,7 @@ def test_gradients_agree_with_finite_differences(case, backend):
 def test_every_cost_has_a_row():
     others = {"Map", "StyleResult", "from_manifest", "presets", "transfer"}
     differentiable = set(style.__all__) - others
-    assert differentiable | {"variation", "overlap"} == {case.op for case in CASES}
+    assert differentiable | {"variation", "overlap", "enlarge"} == {case.op for case in CASES}
     assert {case.name for case in CASES if case.op == "variation"} == set(VARIATION_FORMS)
     assert {case.name for case in CASES if case.op == "content_cost"} >= set(CONTENT_FORMS) - {"mean"}  # as "course"
     assert {case.name for case in CASES if case.op == "layer_style_cost"} >= set(STYLE_FORMS) - {"gatys"}  # "" has it

