@@ -74,7 +74,7 @@ class Pictures(Sequence[np.ndarray]):
 
 
 class DrawnFaces(Sequence[np.ndarray]):
-    """The faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): `each` per person, `count` in all."""
+    """The faces that `datasets.synthetic_faces` draws, uint8 (size, size, 3): each per person, count in all."""
 
     def __init__(self, count: int, size: int, *, each: int = 2, seed: int = 0) -> None:
         from minicnn.datasets.synthetic_faces import Population
