@@ -220,9 +220,9 @@ def test_a_report_holds_neither_the_name_of_the_user_nor_their_folders(monkeypat
 
     monkeypatch.setattr(doctor.getpass, "getuser", lambda: "ada")
     monkeypatch.setattr(doctor.Path, "home", lambda: tmp_path / "ada")
-    monkeypatch.setattr(doctor.Path, "cwd", lambda: tmp_path / "ada" / "work")
+    monkeypatch.setattr(doctor.Path, "cwd", lambda: tmp_path / "ada" / "pictures")
     assert doctor._anonymous(f"weights {tmp_path}/ada/.cache/a.h5") == "weights ~/.cache/a.h5"
-    assert doctor._anonymous(f"looked in {tmp_path}/ada/work/weights") == "looked in ./weights"
+    assert doctor._anonymous(f"looked in {tmp_path}/ada/pictures/weights") == "looked in ./weights"
     assert doctor._anonymous("/data/ada/cuda, adam") == "/data/USER/cuda, adam"
 
     def nameless():
