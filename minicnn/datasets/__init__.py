@@ -8,14 +8,16 @@ from minicnn.datasets.minibatches import batches
 from minicnn.errors import nearest
 from minicnn.files import material
 
-__path__.append(str(material("tutorials") / "datasets"))  # those of single lessons lie with the lessons
+__path__.append(str(material("tutorials") / "datasets"))  # what is drawn for the lessons lies with them
 
 if TYPE_CHECKING:
-    from minicnn.datasets import alignment, cifar10, image_folders, lfw, paintings, pairs, synthetic_faces
+    from minicnn.datasets import alignment, cifar10, image_folders, lfw, pairs
 
     doodles: ModuleType
     heartbeats: ModuleType
+    paintings: ModuleType
     replays: ModuleType
+    synthetic_faces: ModuleType
     volumes: ModuleType
 
 __all__ = [
