@@ -175,7 +175,7 @@ def calibrate(
     share = float(np.mean(s))
 
     def threshold_of(times: np.ndarray) -> float:
-        """Return the threshold if each pair counts so many times."""
+        """Return the threshold if each pair counts as often as `times` says."""
         counts = [np.add.reduceat(times * kind, starts) for kind in (s, ~s)]
         there = counts[0] + counts[1] > 0
         return RULES[rule](Roc.of(levels[there], *(count[there] for count in counts)), share, target_far)

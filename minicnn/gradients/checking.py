@@ -1,6 +1,6 @@
 """Gradient checks against finite differences.
 
-For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, element by element, with
+For a random cotangent u, each element of the gradient of Σ u · f(x) is compared with
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
 

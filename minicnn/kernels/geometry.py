@@ -42,8 +42,8 @@ def slide(
     """Return the Window that slides over an input of sizes `spatial`. name: the op, for messages.
 
     size, stride, dilation: an int, or one per dimension.
-    padding: an int, one int per dimension, or one (before, after) pair per dimension. "valid" means none; "same" is
-    TensorFlow's rule: ceil(input / stride) outputs, with odd padding after the input.
+    padding: an int, one int per dimension, or one (before, after) pair per dimension. Or "valid", no padding; or
+    "same", TensorFlow's rule: ceil(input / stride) outputs, with odd padding after the input.
     Raise InputError for any other value, or if the window exceeds the padded input.
     """
     rank = len(spatial)

@@ -106,7 +106,7 @@ def _same(spans: np.ndarray, wanted: np.ndarray) -> slice:
         found = slice(start, start + len(wanted))
         if np.array_equal(spans[found], wanted):
             return found
-    raise InputError("transfer: this network does not see a part of a picture as it sees the whole; tile is no use")
+    raise InputError("transfer: this network has other features in a tile than in the whole picture; expected no tile")
 
 
 class TiledObjective(Objective):

@@ -18,7 +18,7 @@ from minicnn.fast.cpu.program.drafts import POOLS, Drafting
 from minicnn.fast.cpu.program.layout import Numbers, after, lay_out, step
 from minicnn.tensor import Tensor
 
-FEWEST = 8  # least convolutions of a program
+FEWEST = 8  # minimum number of convolutions of a program
 LITTLE = 1 << 27  # mean multiplications per convolution above which its overhead is negligible
 TOGETHER = 8  # pictures per run; more gain little, and take more memory
 OBJECTS = 1 << 12  # measured bytes of a program's Python objects
