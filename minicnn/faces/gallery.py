@@ -247,7 +247,7 @@ class Gallery:
     def identify(self, image: Any, *, matches: int = 5, faces: int | str = "largest") -> Any:
         """Identify a face, and return an Identification, or a list of them for several pictures.
 
-        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: which face of a photograph,
+        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: the face to use,
         as in `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also if the gallery is empty.
         """
         if not is_count(matches, least=2):

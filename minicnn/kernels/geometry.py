@@ -67,7 +67,7 @@ def slide(
 def likely_cause(shape: Sequence[int], ndim: int, channels: int | None = None) -> str:
     """Return a guess at why an input does not fit, such as "; is the batch axis missing? …", or "" without a guess.
 
-    shape: of the input. Expected are `ndim` dimensions (N, *spatial, C), with C = channels if that is given.
+    shape: the input's. Expected are `ndim` dimensions (N, *spatial, C), with C = channels if that is given.
     """
     if len(shape) == ndim - 1 and channels == 1 != shape[-1]:
         return "; is the channel axis missing? x[..., None] adds it"

@@ -1,6 +1,6 @@
 """The losses of neural style transfer. Features are Tensors (1, H, W, C); every cost is a scalar Tensor.
 
-Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N: number of channels. M: of positions.
+Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N channels, M positions.
 """
 
 from __future__ import annotations

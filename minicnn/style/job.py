@@ -126,7 +126,7 @@ def prepare(
 ) -> Job:
     """Read and check the arguments of `transfer`, and return the Job. Raises InputError.
 
-    memory: of earlier calls with the same model and styles, so that these are prepared only once; empty at first.
+    memory: shared by calls with the same model and styles, which are then prepared only once; empty at first.
     """
     seed = check_count("transfer: seed", seed, 0)
     tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)

@@ -141,7 +141,7 @@ class Look:
     """A record of everything that determines the layers' results, for a quick check that nothing has changed.
 
     first, last: range of the longest sequence of layers that steps may implement. settings: all values but arrays, as
-    text. dtype: that of all arrays, or None if they differ.
+    text. dtype: the dtype of all arrays, or None if they differ.
     """
 
     def __init__(self, layers: Sequence[nn.Module], kinds: Any) -> None:

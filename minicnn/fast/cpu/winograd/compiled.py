@@ -127,7 +127,7 @@ def fused_forward(x, w, b, before, output, relu, pool):
     """Return y and ReLU's marks.
 
     output: (height, width) before pooling. pool: y holds the means of 2×2 outputs.
-    marks: which outputs were positive, as bits (N, *output, C_out / 8); None without relu.
+    marks: the positive outputs, as bits (N, *output, C_out / 8); None without relu.
     """
     n, channels = len(x), w.shape[-1]
     shown = tuple(length // 2 for length in output) if pool else output
