@@ -156,7 +156,7 @@ def reading(taps: Taps) -> Iterator[None]:
 
 
 class Kinds(NamedTuple):
-    """The block types that a fused program for a whole network understands, and `run` for everything else."""
+    """The block types that a fused program for a whole network supports, and `run` for everything else."""
 
     chain: type
     branches: type
