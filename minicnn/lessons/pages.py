@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import minicnn
-from minicnn.lessons import ENGINE, LECTURES, manual
+from minicnn.lessons import ENGINE, LECTURES, cells, manual
 from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
 from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons
@@ -83,8 +83,13 @@ def _exporter() -> Any:
 def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -> str:
     """Return the page of a lesson. row: the lessons that have pages, including this one."""
     at = row.index(lesson)
+    above = ""
     for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
         cell.metadata["figures"] = SAVED.findall(cell.source)
+        cell.metadata["question"], above = cells.key(above), cell.source
+        if "hole" in tags:
+            cell.metadata["solution"], cell.source = cell.source, cells.with_holes(cell.source)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     body = _linked(exporter.from_notebook_node(notebook)[0], {other.name for other in row})
     return exporter.environment.get_template("lesson.html.j2").render(
