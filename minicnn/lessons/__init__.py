@@ -6,9 +6,10 @@ course, depends on what a lesson teaches.
 
 from minicnn.files import program
 from minicnn.lessons.copying import copy
-from minicnn.lessons.shelf import Lesson, Row, find, folder, lessons
+from minicnn.lessons.shelf import Lesson, Row, Stage, Way, find, folder, lessons
 
 LECTURES: tuple[Row, ...] = program("course.py").LECTURES
 ENGINE: tuple[Row, ...] = program("course.py").ENGINE
+PATHS: tuple[Way, ...] = program("course.py").PATHS
 
-__all__ = ["ENGINE", "LECTURES", "Lesson", "Row", "copy", "find", "folder", "lessons"]
+__all__ = ["ENGINE", "LECTURES", "PATHS", "Lesson", "Row", "Stage", "Way", "copy", "find", "folder", "lessons"]

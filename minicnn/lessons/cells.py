@@ -1,7 +1,7 @@
 """The cells of a lesson: text, code, answers to predict, and holes to fill.
 
-    # %% tags=["hole"] minutes=5      code that the reader writes: the body of every function with a docstring is cut out
-    # %% tags=["check"]               what says whether it is right; it follows the hole
+    # %% tags=["hole"] minutes=5   code that the reader writes: the body of each function with a docstring is cut out
+    # %% tags=["check"]            what says whether it is right; it follows the hole
 
 minutes is an estimate. notebooks.py describes the tags of answers.
 """
@@ -18,6 +18,7 @@ from minicnn.learn.engine import with_holes
 
 MARKER = re.compile(r'^# %%( \[markdown\])?(?: tags=\["(\w+)"\])?(?: minutes=(\d+))?.*\n', re.MULTILINE)
 FOLDED = ("predict", "answer")
+SAVED = re.compile(r"""["'/]([\w-]+)\.png["']""")  # the figures that a cell saves
 
 
 @dataclass(frozen=True)

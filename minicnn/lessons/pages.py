@@ -21,7 +21,6 @@ from minicnn.lessons.shelf import lessons as all_lessons
 TEMPLATES = Path(__file__).parent / "templates"
 HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
 NAMED = re.compile(r"<code>(?:tutorials/)?(\w+)\.py</code>")
-SAVED = re.compile(r"""["'/]([\w-]+)\.png["']""")
 
 
 def build(
@@ -86,7 +85,7 @@ def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -
     above = ""
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        cell.metadata["figures"] = SAVED.findall(cell.source)
+        cell.metadata["figures"] = cells.SAVED.findall(cell.source)
         cell.metadata["question"], above = cells.key(above), cell.source
         if "hole" in tags:
             cell.metadata["solution"], cell.source = cell.source, cells.with_holes(cell.source)

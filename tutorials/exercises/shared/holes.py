@@ -49,4 +49,6 @@ def _told(answer, expected):
     at = tuple(map(int, np.unravel_index(np.nan_to_num(apart, nan=np.inf).argmax(), apart.shape)))
     wrong = np.count_nonzero(~(apart <= 1e-5 * np.abs(expected).max(initial=0)))
     place = ", ".join(map(str, at))
-    return f"differs in {wrong} of {apart.size} numbers; at [{place}] it is {answer[at]:.6g}, expected {expected[at]:.6g}"
+    return (
+        f"differs in {wrong} of {apart.size} numbers; at [{place}] it is {answer[at]:.6g}, expected {expected[at]:.6g}"
+    )
