@@ -119,11 +119,15 @@ def show_paths(arguments: argparse.Namespace) -> None:
         print(f"{path.name.upper()}: about {_hours(sum(stage.minutes for stage in path.stages))}")
         print("\n".join(wrapped(path.about)))
         for lesson, what, minutes in path.stages:
-            where = f"{find(lesson).number} {find(lesson).title}: " if lesson else ""
+            where = f"{_label(find(lesson))}: " if lesson else ""
             first, *others = wrapped(where + what, 72)
             print("\n".join([f"  {minutes:4}  {first}", *(f"        {line}" for line in others)]))
         print()
     print("Minutes are estimates. Read a lesson in the terminal with: minicnn tutorial play NUMBER.")
+
+
+def _label(lesson: Lesson) -> str:
+    return lesson.title if lesson.number is None else f"{lesson.number} {lesson.title}"
 
 
 def _hours(minutes: int) -> str:

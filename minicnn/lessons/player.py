@@ -139,7 +139,7 @@ class Player:
             self.journal.keep(at=0)
             self.say("This is the end of the lesson.")
         except EOFError:
-            self.say(f"\nYou left at stop {self.journal.at + 1} of {len(self.stops)}. To go on there:")
+            self.say(f"You left at stop {self.journal.at + 1} of {len(self.stops)}. To go on there:")
             self.say(
                 f"  minicnn tutorial play {self.lesson.number if self.lesson.number is not None else self.lesson.name}"
             )
@@ -153,7 +153,7 @@ class Player:
         """Show a stop and follow commands until one leads away. Return the number of the next stop."""
         self.say()
         for cell in stop.texts:
-            self.say("\n".join(prose.lines(cell.text, self.width)))
+            self.say("\n".join(prose.lines(cell.text, self.width)).rstrip())
         if stop.kind == "answer":
             self._run(stop)
         elif stop.code:
@@ -184,7 +184,7 @@ class Player:
             return False
         if stop.kind == "predict" and (said := self.journal.predictions.get(stop.question)):
             self.say()
-            self.say("\n".join(wrapped(f"You predicted: {said}", self.width, hanging="  ")))
+            self.say("\n".join(wrapped(f"You predicted: {said}", self.width, indent="  ", hanging="  ")))
         return True
 
     def _ask(self, stop: Stop) -> str:
@@ -198,7 +198,9 @@ class Player:
                     return input(prompt).strip()
                 self.stdout.write(prompt)
                 self.stdout.flush()
-                if not (line := (self.stdin or sys.stdin).readline()):
+                line = (self.stdin or sys.stdin).readline()
+                self.say()
+                if not line:
                     raise EOFError
                 return line.strip()
             except KeyboardInterrupt:
@@ -210,8 +212,8 @@ class Player:
         if stop.kind != "hole":
             return self.say("\n".join(prose.code(cell.source, self.width, whole=whole)))
         self.say("\n".join(prose.code(cell.stub, self.width)))
-        minutes = f"; an estimate: {cell.minutes} minutes" if cell.minutes else ""
-        self.say(f"\nYours to write{minutes}. `edit`, `type`, or open this file in your editor:\n  {self._file(stop)}")
+        self.say(f"\nYours to write (an estimate: {cell.minutes} minutes), in your editor, by `edit` or by `type`:")
+        self.say(f"  {self._file(stop)}\nStuck? `solution` prints one, `skip` goes on with it.")
         return None
 
     # -- commands -------------------------------------------------------------------------------------------
@@ -326,7 +328,7 @@ class Player:
             for cell in stop.code:
                 if cell.is_text:
                     print("\n".join(prose.lines(cell.text, self.width)))
-                elif cell.tag == "hole" and code is not None:
+                elif cell.tag == "hole" and code not in (None, cell.source):
                     self._execute(code, str(self._file(stop)), 0)
                 else:
                     self._execute(cell.source, str(self.lesson.path), cell.line - 1)

@@ -26,7 +26,7 @@ found, names = cells.cells(source), {"__name__": "__main__"}
 last = max(at for at, cell in enumerate(found) if cell.tag == "check")
 
 
-def run(code, names, file="attempt.py"):
+def run(code, names, file):
     with contextlib.redirect_stdout(None):
         exec(compile(code, file, "exec"), names)
 
@@ -34,10 +34,11 @@ def run(code, names, file="attempt.py"):
 def attempt(code, checks):
     state = names["random"].bit_generator.state if "random" in names else None
     try:
-        own = dict(names)
-        run(code, own)
+        own, file = dict(names), Path(f"attempt_{len(list(Path().iterdir()))}.py")
+        file.write_text(code, "utf-8")  # where Numba's simulator looks for the source
+        run(code, own, str(file))
         for check in checks:
-            run(check.source, own)
+            run(check.source, own, "check.py")
     except Exception as problem:
         return f"{type(problem).__name__}: {problem}"
     finally:
@@ -59,7 +60,7 @@ for at, cell in enumerate(found[: last + 1]):
                     solution = solution.replace(old, new)
                 code = solution
             told[cell.names[0]].append(attempt(code, checks))
-    run(cell.source, names, sys.argv[0])
+    run("\\n" * (cell.line - 1) + cell.source, names, sys.argv[0])
 print("TOLD", json.dumps(told))
 """
 
@@ -88,7 +89,10 @@ def test_a_hole_has_minutes_and_a_check_and_a_lesson_says_that_you_write_it(less
 
 def test_where_a_lesson_says_that_you_write_there_is_a_hole():
     for path in LESSONS:
-        says = re.search(r"(?<!lets )\byou write\b(?! here\b| it\b)|\*\*You write\*\*", " ".join(path.read_text("utf-8").split()))
+        says = re.search(
+            r"(?<!lets )(?<!if )\byou write\b(?! here\b| it\b)|\*\*You write\*\*",
+            " ".join(path.read_text("utf-8").split()),
+        )
         if says and path.stem != "00_an_engine_from_nothing":
             assert path.stem in WITH_HOLES, path.stem
 
