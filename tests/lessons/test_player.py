@@ -223,14 +223,14 @@ def test_ctrl_c_stops_a_cell_and_not_the_player(school):
 def test_prose_is_wrapped_and_code_is_not_joined():
     text = "# Title\n\nOne **bold** word and *another*, 2 * 3 * 4.\n\n"
     text += "1. first\n   goes on\n2. second\n\n    kept = as it is\n"
-    assert [*prose.lines(text, 30)] == [
+    assert [*prose.text_lines(text, 30)] == [
         *("Title", "═════", "", "One bold word and another, 2 *", "3 * 4.", "", "1. first goes on", "2. second", ""),
         *("    kept = as it is", ""),
     ]
-    assert [*prose.lines("```\na   b\n\nc\n```\n| x | y |\n", 30)] == ["a   b", "", "c", "| x | y |", ""]
+    assert [*prose.text_lines("```\na   b\n\nc\n```\n| x | y |\n", 30)] == ["a   b", "", "c", "| x | y |", ""]
     long = "\n".join(f"line_{i} = {i}" for i in range(40))
-    assert [*prose.code(long, 80, whole=False)][-1] == "  │ … 24 more lines: code prints them"
-    assert len([*prose.code(long, 80)]) == 40
-    assert [*prose.code("value = function(first_argument, second)", 30)] == [
+    assert [*prose.code_lines(long, 80, whole=False)][-1] == "  │ … 24 more lines: code prints them"
+    assert len([*prose.code_lines(long, 80)]) == 40
+    assert [*prose.code_lines("value = function(first_argument, second)", 30)] == [
         *("  │ value =", "  │         function(first_argument,", "  │         second)"),
     ]

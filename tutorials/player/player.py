@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from minicnn.errors import InputError
-from minicnn.lessons import prose
 from minicnn.lessons.cells import SAVED, Cell, cells, key
 from minicnn.lessons.journal import Journal, journal
+from minicnn.lessons.prose import code_lines, text_lines
 from minicnn.lessons.shelf import Lesson
 from minicnn.text import one_line, wrapped
 
@@ -153,7 +153,7 @@ class Player:
         """Show a stop and follow commands until one leads away. Return the number of the next stop."""
         self.say()
         for cell in stop.texts:
-            self.say("\n".join(prose.lines(cell.text, self.width)).rstrip())
+            self.say("\n".join(text_lines(cell.text, self.width)).rstrip())
         if stop.kind == "answer":
             self._run(stop)
         elif stop.code:
@@ -210,8 +210,8 @@ class Player:
         cell = stop.code[0]
         self.say()
         if stop.kind != "hole":
-            return self.say("\n".join(prose.code(cell.source, self.width, whole=whole)))
-        self.say("\n".join(prose.code(cell.stub, self.width)))
+            return self.say("\n".join(code_lines(cell.source, self.width, whole=whole)))
+        self.say("\n".join(code_lines(cell.stub, self.width)))
         self.say(f"\nYours to write (an estimate: {cell.minutes} minutes), in your editor, by `edit` or by `type`:")
         self.say(f"  {self._file(stop)}\nStuck? `solution` prints one, `skip` goes on with it.")
         return None
@@ -243,7 +243,7 @@ class Player:
     def do_code(self, stop: Stop, rest: str) -> None:
         for cell in stop.code:
             if not cell.is_text:
-                self.say("\n".join(prose.code(cell.stub if cell.tag == "hole" else cell.source, self.width)))
+                self.say("\n".join(code_lines(cell.stub if cell.tag == "hole" else cell.source, self.width)))
 
     def do_figure(self, stop: Stop, rest: str) -> None:
         if self.figure is None:
@@ -272,7 +272,7 @@ class Player:
 
     def do_solution(self, stop: Stop, rest: str) -> None:
         self._file(stop)
-        self.say("\n".join(prose.code(stop.code[0].source, self.width)))
+        self.say("\n".join(code_lines(stop.code[0].source, self.width)))
 
     def do_skip(self, stop: Stop, rest: str) -> int | None:
         self._file(stop)
@@ -327,7 +327,7 @@ class Player:
             warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
             for cell in stop.code:
                 if cell.is_text:
-                    print("\n".join(prose.lines(cell.text, self.width)))
+                    print("\n".join(text_lines(cell.text, self.width)))
                 elif cell.tag == "hole" and code not in (None, cell.source):
                     self._execute(code, str(self._file(stop)), 0)
                 else:

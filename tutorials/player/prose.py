@@ -14,7 +14,7 @@ EMPHASIS = re.compile(r"(?<![\w*`])(\*{1,2})(?=[^\s*])(.+?)(?<=[^\s*])\1(?![\w*]
 BAR, LONGEST, FIRST = "  │ ", 26, 16
 
 
-def lines(markdown: str, width: int) -> Iterator[str]:
+def text_lines(markdown: str, width: int) -> Iterator[str]:
     """Yield the lines of a text: paragraphs and lists wrapped, headings underlined, code and tables as they are."""
     block: list[str] = []
     fenced = False
@@ -40,7 +40,7 @@ def _paragraph(text: str, width: int) -> list[str]:
     return wrapped(text, width, hanging=" " * len(item[0]) if item else "")
 
 
-def code(source: str, width: int, *, whole: bool = True) -> Iterator[str]:
+def code_lines(source: str, width: int, *, whole: bool = True) -> Iterator[str]:
     """Yield the lines of code, behind a bar; long lines go on below. whole: False leaves out the end of a long cell."""
     found = source.strip("\n").splitlines()
     cut = FIRST if len(found) > LONGEST and not whole else len(found)
