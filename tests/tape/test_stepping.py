@@ -104,7 +104,8 @@ def test_looking(tape):
     [
         ("fly", "'fly' is not a command"),
         ("goto 99", "operation is '99'; expected 1 … 4"),
-        ("next far", "N is 'far'"),
+        ("next far", "next: tensor is 'far'; the tape knows x"),
+        ("next -1", "N is '-1'"),
         ("break conv", "'conv' is not on this tape; it has add, mul, relu, sum"),
         ("watch v.grad", "tensor is 'v'; the tape knows x, w"),
         ("print w[9]", "reaches outside of w (4,)"),
