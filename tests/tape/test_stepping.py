@@ -211,7 +211,7 @@ def test_a_long_tape_is_listed_by_the_page():
             x = x * 1.01
     _, first, second, last, wrong = answers(tape, "show", "show 41", "show 81", "show 101")[:5]
     assert first.rstrip().endswith("… 60 more: show 41") and len(first.splitlines()) == 43
-    assert second.rstrip().endswith("… 20 more: show 81") and " 41 " in second.splitlines()[2]
+    assert second.rstrip().endswith("… 20 more: show 81") and second.splitlines()[2].startswith("41 ")
     assert "more" not in last and len(last.splitlines()) == 22
     assert "operation is '101'; expected 1 … 100" in wrong
     assert len(str(tape).splitlines()) == 102  # tape.show() prints them all
