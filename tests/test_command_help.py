@@ -121,7 +121,8 @@ def template(tmp_path_factory):
     for name in ("photo.jpg", "party.jpg", "visitor.jpg"):
         shutil.copy(root / name, root / "album" / name)
     hdf5.save(models.tiny_vgg(), root / "net.h5")
-    (root / "script.py").write_text("import minicnn\nminicnn.Tensor([1.0]) * 2\n", encoding="utf-8")
+    for name in ("script.py", "changed.py"):
+        (root / name).write_text("import minicnn\nminicnn.Tensor([1.0]) * 2\n", encoding="utf-8")
     assert main(["face", "enroll", str(root / "gallery.h5"), str(root / "people"), "--drawn", "--any-quality"]) == 0
     return root
 

@@ -595,6 +595,8 @@ POSITIONALS = {
     "step": "script arguments...",
     "gradcheck": "ops*",
     "tutorial list": "",
+    "tutorial paths": "",
+    "tutorial play": "name",
     "tutorial open": "name",
     "tutorial notebook": "names*",
     "tutorial html": "names*",

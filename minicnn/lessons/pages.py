@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import minicnn
-from minicnn.lessons import ENGINE, LECTURES, manual
+from minicnn.lessons import ENGINE, LECTURES, cells, manual
 from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
 from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons
@@ -21,7 +21,6 @@ from minicnn.lessons.shelf import lessons as all_lessons
 TEMPLATES = Path(__file__).parent / "templates"
 HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
 NAMED = re.compile(r"<code>(?:tutorials/)?(\w+)\.py</code>")
-SAVED = re.compile(r"""["'/]([\w-]+)\.png["']""")
 
 
 def build(
@@ -83,8 +82,13 @@ def _exporter() -> Any:
 def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -> str:
     """Return the page of a lesson. row: the lessons that have pages, including this one."""
     at = row.index(lesson)
+    above = ""
     for cell in notebook.cells:
-        cell.metadata["figures"] = SAVED.findall(cell.source)
+        tags = cell.metadata.get("tags", [])
+        cell.metadata["figures"] = cells.SAVED.findall(cell.source)
+        cell.metadata["question"], above = cells.key(above), cell.source
+        if "hole" in tags:
+            cell.metadata["solution"], cell.source = cell.source, cells.with_holes(cell.source)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     body = _linked(exporter.from_notebook_node(notebook)[0], {other.name for other in row})
     return exporter.environment.get_template("lesson.html.j2").render(
