@@ -19,7 +19,7 @@ def said(capsys, *arguments, status=0):
 
 def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert "0 of 20 solved" in said(capsys, "list")
+    assert "0 of 29 solved" in said(capsys, "list")
     assert "minicnn learn check total_cost" in said(capsys, "start", "total_cost")
     file = tmp_path / "total_cost.py"
     task = file.read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     last = said(capsys, "check", "total_cost")
     assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start triplet_loss" in last
     text = said(capsys, "list")
-    assert "1 of 20 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
+    assert "1 of 29 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
 
 
 def test_start_writes_over_nothing(tmp_path, capsys):
@@ -69,7 +69,7 @@ def test_bad_input_is_one_line(capsys):
 
 def test_all_exercises_show_as_a_table():
     table = learn.exercises()
-    assert len(table) == 20 and (len(catalogue.COURSE), len(catalogue.OWN)) == (9, 11)
+    assert len(table) == 29 and (len(catalogue.COURSE), len(catalogue.OWN)) == (9, 20)
     assert str(table) == repr(table) and max(map(len, str(table).splitlines())) < 80
 
 
