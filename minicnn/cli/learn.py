@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from minicnn.cli import learn_use
 from minicnn.cli.outcome import STATUSES
 from minicnn.text import wrapped
 
@@ -35,6 +36,8 @@ def add(commands: Any) -> None:
     action.add_argument("--tier", type=int, metavar="N", help="hint 1, 2 or 3 (default: the next one)")
 
     _action(actions, "solution", "show a solution", solution, takes_name=True)
+
+    learn_use.add(_action(actions, "use", "run a command with your own functions", learn_use.run))
 
 
 def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
