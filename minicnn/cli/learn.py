@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
 
     action = _action(actions, "check", "check your file", check)
     action.add_argument("name", metavar="NAME", help="exercise, its file, or engine")
-    action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py)")
+    action.add_argument("file", metavar="FILE", nargs="?", help="your file or notebook (default: NAME.py)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
     action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong, {STATUSES}."
 
@@ -75,7 +75,9 @@ def check(arguments: argparse.Namespace) -> int:
         name, file = Path(name).stem, name
     verdict = learn.check_file(name, file, seconds=arguments.seconds)
     print(verdict)
-    rest = [row.name for row in learn.exercises() if row.state != "solved"]
+    rows = learn.exercises()
+    here = [row.name for row in rows].index(verdict.name) + 1 if verdict.name in {row.name for row in rows} else 0
+    rest = [row.name for row in (*rows[here:], *rows[:here]) if row.state != "solved"]
     if verdict.name.startswith("engine_"):
         name, (solved, steps) = "engine", learn.steps()
         rest = ["engine"] * (solved < steps)
@@ -91,7 +93,8 @@ def check(arguments: argparse.Namespace) -> int:
 def hint(arguments: argparse.Namespace) -> None:
     from minicnn import learn
 
-    print("\n".join(wrapped(learn.hint(arguments.name, arguments.tier))))
+    for paragraph in learn.hint(arguments.name, arguments.tier).split("\n"):
+        print("\n".join(wrapped(paragraph)))
 
 
 def solution(arguments: argparse.Namespace) -> None:

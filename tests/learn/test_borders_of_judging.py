@@ -534,7 +534,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     wrong = said("check", "verify", "--seconds", "2.5", status=1)
     assert wrong.splitlines()[-2:] == ["", "Get a hint with: minicnn learn hint verify"]
     right = said("check", "verify", "--seconds", "2.5")
-    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start triplet_loss"]
+    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start who_is_it"]
     said("check", "verify.py")
     said("check", "verify", "mine.py")
     assert asked == [

@@ -30,10 +30,13 @@ def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     assert "1 try" in said(capsys, "list")
     hints = [said(capsys, "hint", "total_cost") for _ in range(4)]
     assert [hint[:11] for hint in hints] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert all("On to a solution: minicnn learn solution total_cost" in hint for hint in hints[2:])
+    assert all("Back to the first: minicnn learn hint total_cost --tier 1\n" in hint for hint in hints[2:])
+    assert not any("solution" in hint for hint in hints[:2])
     solution = "return alpha * J_content + beta * J_style"
     file.write_text(task.replace("raise NotImplementedError", solution), encoding="utf-8")
     last = said(capsys, "check", "total_cost")
-    assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start triplet_loss" in last
+    assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start train_step" in last
     text = said(capsys, "list")
     assert "1 of 29 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
 
