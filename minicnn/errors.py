@@ -82,8 +82,8 @@ def nearest(name: Any, known: Collection[str]) -> str:
 
     A name of another library is followed by what it is here: "; did you mean 'sum'? tf.reduce_sum is ops.sum here".
     """
-    lowered = {other.lower(): other for other in known}
-    library, ours = aliases().get(typed := str(name).lower(), ("", typed))
+    typed, lowered = str(name).lower(), {other.lower(): other for other in known}
+    library, ours = ("", typed) if typed in lowered else aliases().get(typed, ("", typed))
     said = ours if " is " in ours else f"{library}.{name} is {ours} here" if library not in ("", "names") else ""
     near = [ours] if ours.startswith("minicnn.") else difflib.get_close_matches(ours.rpartition(".")[2], lowered, 1)
     words = [f"did you mean {lowered.get(other, other)!r}?" for other in near] + [said] * bool(said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import textwrap
@@ -51,15 +50,9 @@ def source_of(function: Callable[..., Any]) -> str:
 
 def _translations(source: str, numpy_as_well: bool) -> Iterator[str]:
     """Yield "tf.reduce_sum is ops.sum here" for every name of another library in a file."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return
-    roots = {*FOREIGN, *(OURS_TOO if numpy_as_well else ())}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Attribute) or not re.fullmatch(r"\w+(\.\w+)+", chain := ast.unparse(node)):
-            continue
-        name = node.attr.lower()
+    roots = "|".join((*FOREIGN, *(OURS_TOO if numpy_as_well else ())))
+    for chain in re.findall(rf"(?<![\w.])(?:{roots})(?:\.\w+)+", source):
+        name = chain.rpartition(".")[2].lower()
         _, ours = aliases().get(name, ("", f"ops.{name}" if name in ops.__all__ else ""))
-        if chain.partition(".")[0] in roots and ours and " is " not in ours:
+        if ours and " is " not in ours:
             yield f"{chain} is {ours} here"
