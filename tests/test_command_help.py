@@ -70,6 +70,7 @@ def test_help_fits_a_terminal_and_ends_with_two_examples(words, found, monkeypat
 ELSEWHERE = {  # what runs long, with the tests that run it
     ("demo",): "test_cli.py",
     ("doctor",): "test_doctor.py",
+    ("learn", "use"): "learn/test_own_engine.py",
     ("bench",): "benchmarks/test_bench.py",
     ("train",): "test_training.py",
     ("face", "train"): "faces/test_face_training.py",

@@ -581,8 +581,9 @@ plt.show()
 # 4. Run `gradcheck(ops.abs, np.array([1e-7, 1.0]))`. Nobody made a mistake, and yet it does not pass. Why?
 # 5. Fit the spirals with 8 hidden units instead of 32, or with `ops.tanh` instead of `softsign`.
 #
-# `minicnn learn list` shows exercises that check themselves. The one for this lesson, `minicnn learn start
-# conv_gradient`, is a backward to write; it is easier after lesson 2.
+# `minicnn learn list` shows exercises that check themselves. Those for this lesson are parts of an engine:
+# `minicnn learn start walk_back`, then `sum_to`, `linear` and `adam`. `conv_gradient` is easier after lesson 2. With
+# `minicnn learn use . style` yours paint a picture.
 #
 # **Where to look in the source**
 #

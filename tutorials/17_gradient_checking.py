@@ -366,6 +366,8 @@ except GradcheckError as found:
 #    that such a slip gives, as a function of the true one. `minicnn/gradients/slips.py` is where to write it.
 # 6. `minicnn learn start conv_gradient`: the same with channels and many filters. `minicnn learn check` tells whether
 #    it is right, and has a hint if not.
+# 7. `minicnn learn start numeric_gradient`, then `gradient_check`: write the check yourself. Twelve bugs are let loose
+#    on it, and those that survive are shown; so are healthy operations that it calls wrong.
 #
 # **Where to look in the source**
 #
