@@ -253,7 +253,7 @@ class Gallery:
         if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")
         check_choice(faces, "all")
-        if not len(self):
+        if not len(self._records):
             raise InputError("identify: nobody is in the gallery; expected people to be enrolled first")
         if faces == "all" and not is_one(image):
             return [self.identify(one, matches=matches, faces="all") for one in image]

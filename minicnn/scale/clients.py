@@ -1,0 +1,49 @@
+"""Connections to Dask: new processes of this machine, or a cluster. The extra `cluster` brings Dask."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from minicnn.errors import InputError, check_count
+from minicnn.machine import available_cores
+from minicnn.text import one_line
+
+INSTALL = "pip install '.[cluster]'"
+PATIENCE = 10  # seconds to wait for a scheduler
+
+
+@contextmanager
+def connected(address: str | None = None, *, workers: int | None = None) -> Iterator[Any]:
+    """Yield a client of the cluster at an address, or of so many new processes of this machine.
+
+    These processes share the cores of this machine, and end with the block. A cluster's peers can run any code on each
+    other, so it belongs in a network of trusted machines. Raises InputError if Dask is missing or does not answer.
+    """
+    try:
+        import distributed
+    except ImportError as problem:
+        raise InputError(f"workers are processes of Dask ({one_line(problem)}); {INSTALL} brings it") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a line of our own
+    if address is None:
+        count = check_count("connected: workers", workers)
+        options = {"threads_per_worker": max(1, available_cores() // count), "dashboard_address": None}
+        with (
+            distributed.LocalCluster(n_workers=count, memory_limit=None, **options) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = distributed.Client(address, timeout=PATIENCE)
+    except (OSError, ValueError, TypeError) as problem:
+        raise InputError(
+            f"cluster {address!r} does not answer ({one_line(problem, 120)}); expected the address of a Dask "
+            "scheduler, such as tcp://host:8786"
+        ) from problem
+    with client:
+        if not client.nthreads():
+            raise InputError(f"cluster {address!r} has no workers; expected one or more: dask worker {address}")
+        yield client
