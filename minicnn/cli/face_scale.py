@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ from minicnn.text import counted, plain
 
 if TYPE_CHECKING:
     from minicnn.scale import Summary
-
-FEW = 3  # broken pictures that get a note each
 
 
 def add(actions: Any) -> None:
@@ -38,7 +35,7 @@ def add(actions: Any) -> None:
     parser.add_argument("source", metavar="FOLDER|LIST", help="folder of pictures, or a text file with a path per line")
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="folder of the shards")
     parser.add_argument("--per-shard", type=int, default=1000, metavar="N", help="pictures per shard (default: 1000)")
-    group = parser.add_argument_group("Resources")
+    group = parser.add_argument_group("Resources").add_mutually_exclusive_group()
     group.add_argument("--workers", type=int, metavar="N", help="number of processes on this machine")
     _add_cluster(group)
     inputs.add_weights(parser)
@@ -63,27 +60,18 @@ def add(actions: Any) -> None:
     inputs.add_face(parser)
     inputs.add_drawn(parser)
     paths.declare(parser, reads="encodings images weights")
+    parser.set_defaults(any_quality=True)
 
 
 def _add_cluster(group: Any) -> None:
     group.add_argument("--cluster", metavar="ADDRESS", help="address of a Dask scheduler, such as tcp://host:8786")
 
 
-@contextmanager
-def _client(arguments: argparse.Namespace) -> Iterator[Any]:
-    """Yield the client of the workers that the options ask for; None for this process."""
+def _client(address: str | None, workers: int | None = None) -> AbstractContextManager[Any]:
+    """Return a context with the client that the options ask for; None for this process."""
     from minicnn import scale
 
-    workers = getattr(arguments, "workers", None)
-    if workers is not None and arguments.cluster:
-        raise InputError("encode: --workers and --cluster are both given; expected one of them")
-    if workers is None and not arguments.cluster:
-        yield None
-        return
-    if workers is not None:
-        check_count("encode: --workers", workers)
-    with scale.connected(arguments.cluster, workers=workers) as client:
-        yield client
+    return nullcontext() if address is None and workers is None else scale.connected(address, workers=workers)
 
 
 def encode(arguments: argparse.Namespace) -> int:
@@ -92,33 +80,19 @@ def encode(arguments: argparse.Namespace) -> int:
     from minicnn import scale
     from minicnn.faces.detection import the_detector
 
-    pictures = _listed(arguments.source)
-    encoder = inputs.encoder_for(arguments)
-    detector = None if arguments.drawn else the_detector()
-    bars: list[Any] = []
+    names, encoder = _listed(arguments.source), inputs.encoder_for(arguments)
+    # disable=None hides the bar outside a terminal.
+    bar = tqdm(total=len(names), unit=" pictures", leave=False, disable=arguments.json or None)
 
     def show(state: Summary) -> None:
-        if (
-            not bars
-        ):  # disable=None hides the bar outside a terminal; its estimate counts the pictures of this run alone
-            options = {"unit": " pictures", "leave": False, "disable": arguments.json or None}
-            bars.append(tqdm(total=len(pictures), initial=state.pictures, **options))
-        bars[0].update(state.pictures - bars[0].n)
+        if not state.shards or not bar.n:
+            bar.initial = state.pictures  # the estimate is for the pictures of this run
+        bar.n = state.pictures
+        bar.refresh()
 
-    with _client(arguments) as client:
-        try:
-            done = scale.encode_all(
-                pictures,
-                arguments.out,
-                encoder.network,
-                detector=detector,
-                per_shard=arguments.per_shard,
-                client=client,
-                on_shard=show,
-            )
-        finally:
-            for bar in bars:
-                bar.close()
+    with bar, _client(arguments.cluster, arguments.workers) as client:
+        options = {"detector": None if arguments.drawn else the_detector(), "client": client, "on_shard": show}
+        done = scale.encode_all(names, arguments.out, encoder.network, per_shard=arguments.per_shard, **options)
     if done.broken:
         outcome.note(f"{counted(done.broken, 'picture')} could not be read; the manifests of the shards say why")
     if arguments.json:
@@ -135,67 +109,61 @@ def _listed(source: str) -> list[str]:
 
     if os.path.isdir(source):
         return pictures_in([source], "encode")
+    expected = "expected a folder of pictures, or a list of their paths, one per line"
     if why := unreadable(source):
-        raise MissingFileError(f"encode: {source!r} {why}; expected a folder of pictures, or a list of their paths")
-    if Path(source).suffix.lower() in SUFFIXES:
-        raise InputError(f"encode: {source!r} is a picture; expected a folder of pictures, or a list of their paths")
-    found = [line for line in read_text("encode: list", Path(source)).splitlines() if line.strip()]
-    if not found:
-        raise InputError(f"encode: the list {source!r} is empty; expected a path per line")
-    return found
+        raise MissingFileError(f"encode: {source!r} {why}; {expected}")
+    picture = Path(source).suffix.lower() in SUFFIXES
+    found = [] if picture else read_text("encode: list", Path(source)).splitlines()
+    if not any(map(str.strip, found)):
+        raise InputError(f"encode: {source!r} is {'a picture' if picture else 'empty'}; {expected}")
+    return [line for line in found if line.strip()]
 
 
 def search(arguments: argparse.Namespace) -> int:
     from minicnn import faces, scale
+    from minicnn.faces.encoding import identity
 
     check_count("search: --matches", arguments.matches)
     threshold = inputs.checked_threshold(arguments.threshold)
     told, status = [], outcome.DONE
-    with _client(arguments) as client:
+    with _client(arguments.cluster) as client:
         collection = scale.Collection(arguments.encodings, client=client)
         if collection.missing:
-            outcome.note(
-                f"{counted(collection.missing, 'shard is', 'shards are')} missing: minicnn face encode resumes"
-            )
+            shards = counted(collection.missing, "shard is", "shards are")
+            outcome.note(f"{shards} missing; minicnn face encode resumes a stopped run")
         encoder = inputs.encoder_for(arguments, collection.facts)
-        collection.check_encoder(faces.encoding.identity(encoder.network))
+        collection.check_encoder(identity(encoder.network))
         look = Looker(arguments, encoder.card, len(arguments.images))
-        look.any_quality = True
         for path, shown, bad in outcome.each(arguments.images, look, bar=inputs.bar(arguments, "searching")):
-            if bad:
-                told.append(bad)
-                continue
-            encodings = faces.encode(encoder.network, [one.crop for one in shown])
-            found = collection.nearest(encodings, arguments.matches)
-            for number, (distances, places) in enumerate(zip(*found, strict=True), start=1):
-                hits = [
-                    {"distance": distance, **_row(collection.hit(place))}
-                    for distance, place in zip(distances.tolist(), places.tolist(), strict=True)
-                    if threshold is None or faces.is_same(distance, threshold)
-                ]
+            encodings = faces.encode(encoder.network, [one.crop for one in shown or ()])
+            told += [bad] if bad else []
+            for number, nearest in enumerate(zip(*collection.nearest(encodings, arguments.matches), strict=True), 1):
+                hits = [_described(collection.hit(place), distance) for distance, place in zip(*nearest, strict=True)]
+                hits = [hit for hit in hits if threshold is None or faces.is_same(hit["distance"], threshold)]
                 status = status if hits else outcome.NO
                 told.append({"picture": str(path), "face": number, "hits": hits})
                 if not arguments.json:
-                    _print(told[-1], len(shown))
+                    _print(told[-1])
+    look.conclude()
     if arguments.json:
         outcome.print_json(told)
-    look.conclude()
     return status
 
 
-def _row(hit: Any) -> dict[str, Any]:
+def _described(hit: Any, distance: Any) -> dict[str, Any]:
     """Return a hit for JSON."""
+    box = hit.box and [round(side, 2) for side in hit.box]
     quality = hit.quality and {name: round(value, 4) for name, value in hit.quality._asdict().items()}
     problem = hit.quality.problem if hit.quality else ""
-    box = hit.box and [round(side, 2) for side in hit.box]
-    return {"picture": hit.picture, "face": hit.face, "box": box, "quality": quality, "problem": problem}
+    found = {"picture": hit.picture, "face": hit.face, "box": box, "quality": quality, "problem": problem}
+    return {"distance": float(distance), **found}
 
 
-def _print(found: dict[str, Any], among: int) -> None:
-    print(plain(found["picture"]) + (f", face {found['face']}" if among > 1 else ""))
+def _print(found: dict[str, Any]) -> None:
+    outcome.say(f"{plain(found['picture'])}, face {found['face']}")
     for hit in found["hits"]:
         where = f", face {hit['face']} at {hit['box'][0]:.0f},{hit['box'][1]:.0f}" if hit["box"] else ""
         problem = f" ({hit['problem']})" if hit["problem"] else ""
-        print(f"  {hit['distance']:.4f}  {plain(hit['picture'])}{where}{problem}")
+        outcome.say(f"  {hit['distance']:.4f}  {plain(hit['picture'])}{where}{problem}")
     if not found["hits"]:
-        print("  nobody within the threshold")
+        outcome.say("  nobody within the threshold")

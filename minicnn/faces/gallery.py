@@ -63,6 +63,7 @@ class Gallery:
         self._records = Records.empty(dimensions)
         self._journal = Journal()
         self._ready: Lookup | None = None
+        self._index: Any = None  # what searches the records, if no Index is to be made of them
 
     # Enrolment
 
@@ -305,7 +306,7 @@ class Gallery:
     @property
     def _lookup(self) -> Lookup:
         if self._ready is None:
-            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]))
+            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]), self._index)
         return self._ready
 
     def distances(self) -> tuple[np.ndarray, np.ndarray]:

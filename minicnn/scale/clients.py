@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from minicnn.errors import InputError, check_count
 from minicnn.machine import available_cores
 from minicnn.text import one_line
 
-INSTALL = "pip install '.[cluster]'"
 PATIENCE = 10  # seconds to wait for a scheduler
 
 
@@ -25,25 +24,19 @@ def connected(address: str | None = None, *, workers: int | None = None) -> Iter
     try:
         import distributed
     except ImportError as problem:
-        raise InputError(f"workers are processes of Dask ({one_line(problem)}); {INSTALL} brings it") from None
+        raise InputError(f"Dask is missing ({one_line(problem)}); pip install '.[cluster]' brings it") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a line of our own
+    options: dict[str, Any] = {"memory_limit": None, "dashboard_address": None}
     if address is None:
-        count = check_count("connected: workers", workers)
-        options = {"threads_per_worker": max(1, available_cores() // count), "dashboard_address": None}
-        with (
-            distributed.LocalCluster(n_workers=count, memory_limit=None, **options) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            yield client
-        return
-    try:
-        client = distributed.Client(address, timeout=PATIENCE)
-    except (OSError, ValueError, TypeError) as problem:
-        raise InputError(
-            f"cluster {address!r} does not answer ({one_line(problem, 120)}); expected the address of a Dask "
-            "scheduler, such as tcp://host:8786"
-        ) from problem
-    with client:
+        options["n_workers"] = check_count("connected: workers", workers)
+        options["threads_per_worker"] = max(1, available_cores() // options["n_workers"])
+    with ExitStack() as stack:
+        cluster = address or stack.enter_context(distributed.LocalCluster(**options))
+        try:
+            client = stack.enter_context(distributed.Client(cluster, timeout=PATIENCE))
+        except (OSError, ValueError, TypeError) as problem:
+            said = f"cluster {address!r} does not answer ({one_line(problem, 120)})"
+            raise InputError(f"{said}; expected the address of a scheduler, such as tcp://host:8786") from problem
         if not client.nthreads():
             raise InputError(f"cluster {address!r} has no workers; expected one or more: dask worker {address}")
         yield client

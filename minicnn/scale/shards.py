@@ -14,7 +14,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.errors import InputError, LoadError, MissingFileError
+from minicnn.errors import InputError, LoadError
 from minicnn.faces.quality import Quality
-from minicnn.files import MISSING, replacing, unreadable
+from minicnn.files import replacing, unreadable
 from minicnn.text import one_line
 
 FORMAT = "minicnn-encodings-1"
@@ -47,57 +47,44 @@ class Shard:
         return int(self.header["arrays"]["encodings"][1][0])
 
     @property
-    def sha256(self) -> str:
-        """The checksum in the header, of everything else in the file."""
-        return str(self.header["sha256"])
-
-    @property
     def encodings(self) -> np.ndarray:
         """The encodings (faces, D) float32, memory-mapped."""
-        return _mapped(self.path, self.sha256, "encodings", *_place(self.header, "encodings"))
+        return self._array("encodings")
 
     @property
     def faces(self) -> np.ndarray:
         """The manifest of the faces, (faces, columns) float32, memory-mapped."""
-        return _mapped(self.path, self.sha256, "faces", *_place(self.header, "faces"))
+        return self._array("faces")
 
     @property
     def pictures(self) -> list[dict[str, Any]]:
         """The manifest of the pictures, a row each."""
-        return _rows(self.path, self.sha256, *_place(self.header, "pictures"))
+        return json.loads(self._array("pictures").tobytes())
 
-    def check(self) -> None:
-        """Raise LoadError unless every byte is as it was written. Reads the whole file."""
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(HEADER)
-                found = _digest(self.header, iter(lambda: file.read(BLOCK), b""))
-        except OSError as problem:
-            raise LoadError(f"shard {str(self.path)!r} cannot be read ({one_line(problem)}); {AGAIN}") from problem
-        if found != self.sha256:
-            raise LoadError(f"shard {str(self.path)!r} is damaged: its checksum is another than it says; {AGAIN}")
+    def _array(self, name: str) -> np.ndarray:
+        offset, shape = self.header["arrays"][name]
+        return _mapped(self.path, str(self.header["sha256"]), DTYPES[name], offset, tuple(shape))
 
+    def check(self, sha256: str = "") -> None:
+        """Raise LoadError unless every byte is as it was written. Reads the whole file.
 
-def _place(header: Mapping[str, Any], name: str) -> tuple[int, tuple[int, ...]]:
-    offset, shape = header["arrays"][name]
-    return int(offset), tuple(shape)
+        sha256: the checksum that is expected; default is that in the header.
+        """
+        with open(self.path, "rb") as file:
+            file.seek(HEADER)
+            found = _digest(self.header, iter(lambda: file.read(BLOCK), b""))
+        if found != (sha256 or self.header["sha256"]):
+            raise LoadError(f"shard {str(self.path)!r} is damaged: its checksum is not {found[:12]}…; {AGAIN}")
 
 
 @lru_cache(maxsize=MAPS)
-def _mapped(path: Path, sha256: str, name: str, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+def _mapped(path: Path, sha256: str, dtype: str, offset: int, shape: tuple[int, ...]) -> np.ndarray:
     if not math.prod(shape):
-        return np.empty(shape, DTYPES[name])
-    return np.memmap(path, DTYPES[name], "r", offset, shape).view(np.ndarray)
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape).view(np.ndarray)
 
 
-@lru_cache(maxsize=64)
-def _rows(path: Path, sha256: str, offset: int, shape: tuple[int, ...]) -> list[dict[str, Any]]:
-    with open(path, "rb") as file:
-        file.seek(offset)
-        return json.loads(file.read(*shape))
-
-
-def _digest(header: Mapping[str, Any], blocks: Iterator[bytes]) -> str:
+def _digest(header: Mapping[str, Any], blocks: Iterable[bytes | memoryview]) -> str:
     facts = {key: value for key, value in header.items() if key != "sha256"}
     total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for block in blocks:
@@ -106,27 +93,25 @@ def _digest(header: Mapping[str, Any], blocks: Iterator[bytes]) -> str:
 
 
 def opened(path: Path) -> Shard:
-    """Return the Shard at a path, after reading its header alone. Raises MissingFileError or LoadError."""
-    label = f"shard {str(path)!r}"
-    if why := unreadable(path):
-        raise (MissingFileError if why == MISSING else LoadError)(f"{label} {why}; {AGAIN}")
+    """Return the Shard at a path, after reading its header alone. Raises LoadError."""
     try:
+        if why := unreadable(path):
+            raise ValueError(f"it {why}")
         with open(path, "rb") as file:
             header = json.loads(file.read(HEADER).rstrip(b"\0"))
             size = file.seek(0, os.SEEK_END)
         if header["format"] != FORMAT:
-            raise LoadError(f"{label} has the format {one_line(header['format'], 40)}; expected {FORMAT}")
+            raise ValueError(f"its format is {header['format']}")
+        header["sha256"] = str(header["sha256"])
         for name, dtype in DTYPES.items():
             offset, shape = header["arrays"][name]
             if not all(type(n) is int and n >= 0 for n in (offset, *shape)) or len(shape) != 1 + (dtype == "<f4"):
                 raise ValueError(f"{name} lies at {offset}, {shape}")
             if offset + math.prod(shape) * np.dtype(dtype).itemsize > size:
                 raise ValueError("it is truncated")
-        return Shard(path, {**header, "sha256": str(header["sha256"])})
-    except LoadError:
-        raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise LoadError(f"{label} is damaged, or none ({one_line(problem, 80)}); {AGAIN}") from problem
+        raise LoadError(f"shard {str(path)!r} is damaged, or none ({one_line(problem, 80)}); {AGAIN}") from problem
+    return Shard(path, header)
 
 
 def packed(
@@ -136,30 +121,26 @@ def packed(
     import h5py
 
     rows = np.frombuffer(json.dumps(pictures).encode(), np.uint8)
-    given = {"encodings": encodings, "faces": faces, "pictures": rows}
     places, file = {}, io.BytesIO()
     with h5py.File(file, "w", userblock_size=HEADER) as made:
         made.attrs.update({**facts, "columns": ",".join(COLUMNS)})
-        for name, dtype in DTYPES.items():
-            dataset = made.create_dataset(name, data=given[name].astype(dtype, copy=False))
-            places[name] = [dataset.id.get_offset() if given[name].size else 0, given[name].shape]
+        for (name, dtype), array in zip(DTYPES.items(), (encodings, faces, rows), strict=True):
+            dataset = made.create_dataset(name, data=array.astype(dtype, copy=False))
+            places[name] = [dataset.id.get_offset() if array.size else 0, array.shape]
     content = file.getbuffer()
     header: dict[str, Any] = {"format": FORMAT, **facts, "arrays": places}
-    header["sha256"] = _digest(header, iter([content[HEADER:]]))
-    text = json.dumps(header).encode()
+    text = json.dumps({**header, "sha256": _digest(header, [content[HEADER:]])}).encode()
     if len(text) > HEADER:
-        raise InputError(f"encode: the encoder's card takes {len(text):,} bytes; expected at most {HEADER:,}")
+        raise InputError(f"encode: the facts of the encoder take {len(text):,} bytes; expected at most {HEADER:,}")
     content[: len(text)] = text
     return bytes(content)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all. Raises InputError, for example if the disk is full."""
+    """Write a shard, whole or not at all. Raises InputError, for example if the disk is full."""
     try:
         with replacing(path, name=f".{path.name}.part") as beside:
             beside.write_bytes(content)
     except OSError as problem:
-        raise InputError(
-            f"encode: {str(path)!r} cannot be written ({problem.strerror or problem}); finished shards are kept, and "
-            "the same command resumes"
-        ) from problem
+        said = f"encode: {str(path)!r} cannot be written ({problem.strerror or problem})"
+        raise InputError(f"{said}; finished shards are kept, and the same command resumes") from problem

@@ -1,180 +1,144 @@
-"""Workers of Dask: the processes of this machine, or of a cluster. Needs the extra `cluster`.
+"""Work on Dask's workers, through a client from `connected`.
 
-The model travels to a worker once, as a plugin, and later workers get it too. A worker computes one shard at a time, and
-its kernels run on as many threads as the worker has. Dask gives the shards of a lost worker to another.
+The model travels to a worker once, as a plugin, and later workers get it too. A worker does one thing at a time, and
+its kernels run on as many threads as the worker has. Dask gives the work of a lost worker to another.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import distributed
 import threadpoolctl
+from distributed.comm import CommClosedError
 
 import minicnn
 from minicnn.errors import InputError
+from minicnn.scale.collection import Portion, search
 from minicnn.scale.jobs import Model, Task
-from minicnn.text import counted, one_line
+from minicnn.text import one_line
 
-PATIENCE = 10  # seconds between looks for workers
-ABSENCE = 60  # seconds to wait for a worker after the last one is gone
+PATIENCE = 30  # seconds without a result until the workers are counted
 AHEAD = 2  # shards per worker that are handed out
+RESUMES = "finished shards are kept, and the same command resumes"
+ABSENT = "has no model"
 
 _alone = threading.Lock()  # a worker's threads belong to one computation
 
 
 class Carrier(distributed.WorkerPlugin):
-    """A model on a worker. facts: those of the model that was sent."""
+    """A model that travels to workers. found: the facts about what has arrived."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self.facts = model, model.facts
-        self.name = f"minicnn-{self.facts['weights_sha256']}-{self.facts['detector']}"
+        self.model, self.name = model, f"minicnn-{model.facts['weights_sha256']}-{model.facts['detector']}"
 
     def setup(self, worker: Any) -> None:
-        """Note what arrived, which `problem_of` compares."""
+        """Note the facts of the model as it has arrived."""
         self.found = self.model.facts
 
-    def problem_of(self, address: str) -> str:
-        """Return why this worker cannot make the shards of the model, in a line; empty if it can."""
-        return _problem(address, self.facts, self.found)
+
+def run_on(client: Any, model: Model, tasks: Mapping[Path, Task]) -> Iterator[tuple[Path, bytes]]:
+    """Yield each path with its shard, made by the workers of a client, in any order. Raises InputError."""
+    carrier, facts, remaining = Carrier(model), model.facts, iter(tasks.items())
+    waiting: dict[Any, Path] = {}
+    with _explained():
+        _send(client, carrier, facts, next(iter(tasks.values())).witness)
+        while True:
+            workers = max(1, len(client.nthreads()))
+            for path, task in islice(remaining, max(0, AHEAD * workers - len(waiting))):
+                waiting[client.submit(_shard, carrier.name, facts, task, key=f"shard-{task.key}")] = path
+            if not waiting:
+                return
+            try:
+                done = distributed.wait([*waiting], timeout=PATIENCE, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                if not client.nthreads():
+                    raise InputError(f"cluster: no worker is left; start one, as {RESUMES}") from None
+                continue
+            for future in done:
+                yield waiting.pop(future), future.result()
 
 
-def _problem(address: str, expected: Any, found: Any) -> str:
-    if expected["minicnn"] != found["minicnn"]:
-        return (
-            f"worker {address} has minicnn {found['minicnn']}; expected {expected['minicnn']}: install the same version "
-            "on all workers"
-        )
-    if expected.get("weights_sha256") != found.get("weights_sha256"):
-        theirs, ours = (one_line(facts["weights_sha256"], 13) for facts in (found, expected))
-        return f"worker {address} has weights of SHA-256 {theirs}; expected {ours}: start it again"
-    return ""
+def search_on(client: Any, everything: Portion, queries: Any, k: int, metric: str) -> list[Any]:
+    """Return the Nearest of every worker in its portion. Another worker takes over the portion of a lost one."""
+    addresses = sorted(client.nthreads())
+    options: dict[str, Any] = {"allow_other_workers": True, "pure": False}
+    with _explained():
+        futures = [
+            client.submit(_search, minicnn.__version__, portion, queries, k, metric, workers=[address], **options)
+            for number, address in enumerate(addresses)
+            if (portion := everything[number :: len(addresses)])
+        ]
+        return [future.result() for future in futures]
 
 
-def run_on(client: Any, model: Model, tasks: Sequence[Task]) -> Iterator[tuple[Task, bytes]]:
-    """Yield each task with its shard, made by the workers of a client, in any order. Raises InputError."""
-    carrier, remaining = Carrier(model), iter(tasks)
-    _send(client, carrier, tasks[0].witness)
-    waiting: dict[Any, Task] = {}
-    while True:
-        workers = max(1, len(client.nthreads()))
-        for task in islice(remaining, max(0, AHEAD * workers - len(waiting))):
-            waiting[client.submit(_shard_there, carrier.name, carrier.facts, task, key=f"shard-{task.key}")] = task
-        if not waiting:
-            return
-        for future in _done(client, waiting):
-            yield waiting.pop(future), result_of(future)
-
-
-def _done(client: Any, waiting: dict[Any, Task]) -> list[Any]:
-    """Return the futures that are done, at least one. Raises InputError if no worker is left."""
-    for _ in range(ABSENCE // PATIENCE):
-        try:
-            return list(distributed.wait([*waiting], timeout=PATIENCE, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            if client.nthreads():
-                return []
-        except CancelledError as problem:
-            raise _gone() from problem
-    raise InputError(f"cluster: no worker has been there for {ABSENCE} s; start one, and the same command resumes")
-
-
-def _gone() -> InputError:
-    return InputError("cluster: the scheduler has gone; finished shards are kept, and the same command resumes")
-
-
-def result_of(future: Any) -> Any:
-    """Return the result of a future. Raises what the worker raised, or InputError if workers died of it."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raise InputError for what Dask raises of its own."""
     try:
-        return future.result()
+        yield
     except distributed.KilledWorker as problem:
-        raise InputError(
-            f"cluster: {one_line(problem.task, 40)} ended {counted(problem.allowed_failures + 1, 'worker')}, perhaps "
-            "for want of memory; start workers with more, or make shards of fewer pictures"
-        ) from problem
-    except CancelledError as problem:
-        raise _gone() from problem
+        said = (
+            f"cluster: {one_line(problem.task, 40)} ended {problem.allowed_failures + 1} workers, perhaps for want of"
+        )
+        raise InputError(f"{said} memory; give them more, or encode fewer pictures per shard; {RESUMES}") from problem
+    except (CancelledError, CommClosedError) as problem:
+        raise InputError(f"cluster: the scheduler has gone ({one_line(problem, 80)}); {RESUMES}") from problem
 
 
-def _send(client: Any, carrier: Carrier, witness: str) -> None:
-    """Send the model to the workers that lack it. Raises InputError if one cannot do the work."""
+def _send(client: Any, carrier: Carrier, facts: Mapping[str, Any], witness: str) -> None:
+    """Send the model to the workers if one lacks it. Raises InputError if one cannot do the work."""
     for sent in (False, True):
-        states = client.run(_state, carrier.name, witness, on_error="return")
-        for address, state in sorted(states.items()):
-            if isinstance(state, BaseException):
-                said = (
-                    f"worker {address} cannot run minicnn {minicnn.__version__} ({one_line(state, 120)}); expected the "
-                )
-                raise InputError(said + "same version on all workers")
-            found, sees = state
-            if problem := found and _problem(address, carrier.facts, {**carrier.facts, **found}):
-                raise InputError(problem)
-            if not sees:
-                raise InputError(f"worker {address} does not see {witness!r}; expected the same paths on all workers")
-        if not sent and not all("weights_sha256" in found for found, _ in states.values()):
+        said = client.run(_problem, carrier.name, facts, witness, on_error="return")
+        for address, problem in sorted(said.items()):
+            if isinstance(problem, BaseException):
+                problem = f"cannot run minicnn {minicnn.__version__} ({one_line(problem, 120)}); expected that version"
+            if problem and (sent or problem != ABSENT):
+                raise InputError(f"worker {address} {problem}")
+        if not sent and ABSENT in said.values():
             client.register_plugin(carrier, name=carrier.name)
 
 
 # On the workers
 
 
-def _state(name: str, witness: str, dask_worker: Any) -> tuple[dict[str, Any], bool]:
-    """Return the facts about this worker's model, or its version alone, and whether it sees a picture."""
-    import os
-
-    carrier = dask_worker.plugins.get(name)
-    found = carrier.found if carrier else {"minicnn": minicnn.__version__}
-    return dict(found), os.path.exists(witness)
-
-
-def _shard_there(name: str, facts: Any, task: Task) -> bytes:
-    worker = distributed.get_worker()
-    carrier = worker.plugins.get(name)
-    found = carrier.model.facts if carrier else {"minicnn": minicnn.__version__, "weights_sha256": "none"}
-    if problem := _problem(worker.address, facts, found):
-        raise InputError(problem)
-    with held_threads(worker):
-        return carrier.model.shard(task)
+def _problem(name: str, facts: Mapping[str, Any], witness: str, dask_worker: Any) -> str:
+    """Return why this worker cannot make shards of these facts; empty if it can. witness: a picture it must see."""
+    if facts["minicnn"] != minicnn.__version__:
+        return f"has minicnn {minicnn.__version__}; expected {facts['minicnn']}, the same on all machines"
+    if name and name not in dask_worker.plugins:
+        return ABSENT
+    if name and facts != (found := dask_worker.plugins[name].found):
+        theirs, ours = (one_line(said["weights_sha256"], 13) for said in (found, facts))
+        return f"has weights of SHA-256 {theirs}; expected {ours}: start the worker again"
+    if witness and not os.path.exists(witness):
+        return f"does not see {witness!r}; expected the same paths on all machines"
+    return ""
 
 
 @contextmanager
-def held_threads(worker: Any) -> Iterator[None]:
-    """Give all threads of this worker, and no more, to the kernels and BLAS inside the block."""
-    with _alone:
-        minicnn.set_threads(worker.state.nthreads)
-        with threadpoolctl.threadpool_limits(worker.state.nthreads, "blas"):
-            yield
-
-
-def search_on(client: Any, portions: dict[str, Any], queries: Any, k: int, metric: str) -> dict[str, Any]:
-    """Return {address: Nearest} of the portions, each searched on its worker, or on another if that is lost."""
-    futures = {
-        address: client.submit(
-            _search_there,
-            minicnn.__version__,
-            portion,
-            queries,
-            k,
-            metric,
-            workers=[address],
-            allow_other_workers=True,
-            pure=False,
-        )
-        for address, portion in portions.items()
-    }
-    return {address: result_of(future) for address, future in futures.items()}
-
-
-def _search_there(version: str, portion: Any, queries: Any, k: int, metric: str) -> Any:
-    from minicnn.scale.collection import search
-
+def _prepared(*needs: Any) -> Iterator[Any]:
+    """Yield this worker, with all of its threads and no more for kernels and BLAS. Raises InputError if it is unfit."""
     worker = distributed.get_worker()
-    if problem := _problem(worker.address, {"minicnn": version}, {"minicnn": minicnn.__version__}):
-        raise InputError(problem)
-    with held_threads(worker):
+    if problem := _problem(*needs, worker):
+        raise InputError(f"worker {worker.address} {problem}")
+    with _alone, threadpoolctl.threadpool_limits(worker.state.nthreads, "blas"):
+        minicnn.set_threads(worker.state.nthreads)
+        yield worker
+
+
+def _shard(name: str, facts: Mapping[str, Any], task: Task) -> bytes:
+    with _prepared(name, facts, task.witness) as worker:
+        return worker.plugins[name].model.shard(task)
+
+
+def _search(version: str, portion: Portion, queries: Any, k: int, metric: str) -> Any:
+    with _prepared("", {"minicnn": version}, ""):
         return search(portion, queries, k, metric)
