@@ -152,7 +152,7 @@ class Collection:
 
     def hit(self, place: int) -> Hit:
         """Return the face of this number. Raises InputError if there is none."""
-        check_count("hit: place", place, 0, len(self) - 1)
+        place = check_count("hit: place", place, 0, len(self) - 1)
         owner = int(self.rows.owners(place))
         row, faces = place - int(self.rows.starts[owner]), self.shards[owner].faces
         picture, *values = faces[row].tolist()
