@@ -26,7 +26,7 @@ def connected(address: str | None = None, *, workers: int | None = None) -> Iter
     except ImportError as problem:
         raise InputError(f"Dask is missing ({one_line(problem)}); pip install '.[cluster]' brings it") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a line of our own
-    options: dict[str, Any] = {"memory_limit": None, "dashboard_address": None}
+    options: dict[str, Any] = {"memory_limit": None, "dashboard_address": "127.0.0.1:0"}
     if address is None:
         options["n_workers"] = check_count("connected: workers", workers)
         options["threads_per_worker"] = max(1, available_cores() // options["n_workers"])

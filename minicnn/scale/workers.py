@@ -17,7 +17,6 @@ from typing import Any
 
 import distributed
 import threadpoolctl
-from distributed.comm import CommClosedError
 
 import minicnn
 from minicnn.errors import InputError
@@ -89,8 +88,13 @@ def _explained() -> Iterator[None]:
             f"cluster: {one_line(problem.task, 40)} ended {problem.allowed_failures + 1} workers, perhaps for want of"
         )
         raise InputError(f"{said} memory; give them more, or encode fewer pictures per shard; {RESUMES}") from problem
-    except (CancelledError, CommClosedError) as problem:
-        raise InputError(f"cluster: the scheduler has gone ({one_line(problem, 80)}); {RESUMES}") from problem
+    except InputError:
+        raise
+    except (CancelledError, OSError, RuntimeError) as problem:  # the last if it cannot load what it is sent
+        why = f"has gone ({one_line(problem, 80)})"
+        if isinstance(problem, RuntimeError):
+            why = f"does not have minicnn {minicnn.__version__}, which all machines need ({one_line(problem, 80)})"
+        raise InputError(f"cluster: the scheduler {why}; {RESUMES}") from problem
 
 
 def _send(client: Any, carrier: Carrier, facts: Mapping[str, Any], witness: str) -> None:
