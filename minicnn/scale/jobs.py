@@ -30,7 +30,6 @@ from minicnn.files import check_folder
 from minicnn.scale import shards
 from minicnn.text import one_line
 
-PER_SHARD = 1000  # pictures: a minute's work with a detector, and half a megabyte
 LONGEST = 300  # letters of the reason why a picture is broken
 
 
@@ -119,14 +118,15 @@ def encode_all(
     encoder: Any,
     *,
     detector: Any = None,
-    per_shard: int = PER_SHARD,
+    per_shard: int = 1000,
     client: Any = None,
     on_shard: Callable[[Summary], object] = lambda state: None,
 ) -> Summary:
     """Encode every face in the pictures into shards in the folder `out`, and return a Summary of them.
 
     pictures: paths; their order decides which shard holds them. encoder: a network with a card. detector: one such as
-    `models.mtcnn()`; None crops the centre, as suits drawn faces. per_shard: pictures per shard. client: from
+    `models.mtcnn()`; None crops the centre, as suits drawn faces. per_shard: pictures per shard; a
+    thousand are a minute's work with a detector, and half a megabyte. client: from
     `connected`, whose workers do the work; None for this process. on_shard: called with the state so far, at the
     beginning and after every shard. Shards that are there are kept. Raises InputError, or LoadError if one is damaged
     or of other pictures or weights.

@@ -91,9 +91,7 @@ def _explained() -> Iterator[None]:
     except InputError:
         raise
     except (CancelledError, OSError, RuntimeError) as problem:  # the last if it cannot load what it is sent
-        why = f"has gone ({one_line(problem, 80)})"
-        if isinstance(problem, RuntimeError):
-            why = f"does not have minicnn {minicnn.__version__}, which all machines need ({one_line(problem, 80)})"
+        why = f"has gone, or lacks minicnn {minicnn.__version__} ({one_line(problem, 80)})"
         raise InputError(f"cluster: the scheduler {why}; {RESUMES}") from problem
 
 

@@ -220,8 +220,7 @@ def test_workers_search_as_one_process_does(album, pair):
         damaged = bytearray(shards["000003.h5"])
         damaged[-1] ^= 1
         Path("ours/000003.h5").write_bytes(damaged)
-        for address in client.nthreads():  # what they keep is what they have checked
-            client.submit(forget, workers=[address], pure=False).result()
+        client.run(forget)  # what they keep is what they have checked
         with pytest.raises(LoadError, match=r"000003\.h5' is damaged"):
             found.nearest(queries, 3)
 
