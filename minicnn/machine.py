@@ -76,7 +76,7 @@ def load() -> float | None:
 
 
 def resident_memory(process: int | None = None) -> int | None:
-    """Return the resident memory of a process (default: this one) in bytes, or None if the system does not report it."""
+    """Return the resident memory of a process (default: this one) in bytes, or None if that is not reported."""
     try:
         pages = int(Path(f"/proc/{process or 'self'}/statm").read_text(encoding="utf-8").split()[1])  # Linux has it
         return pages * os.sysconf("SC_PAGE_SIZE")

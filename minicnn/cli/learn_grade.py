@@ -33,14 +33,14 @@ def add(actions: Any) -> None:
         help="exercise that every submission answers; may be repeated (default: those whose functions a file defines)",
     )  # fmt: skip
     group.add_argument("--single", action="store_true", help="FOLDER is the submission of one student")
-    group = parser.add_argument_group("Limits")
+    group = parser.add_argument_group("Resources")
     group.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
     group.add_argument("--memory", type=float, default=2, metavar="GIB", help="memory limit in GiB (default: 2)")
     group.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (default: one per core)")
     group.add_argument(
         "--isolated",
         action="store_true",
-        help="refuse to run anything if the system isolates neither files nor network",
+        help="refuse to run anything unless files and network are isolated",
     )
     parser.epilog = (
         "The exit status is 0 if every submission was graded, 3 if one holds no exercise or cannot be read, "

@@ -21,6 +21,7 @@ from minicnn.learn.exercise import Exercise
 from minicnn.learn.judging import Outcome, Trial, judge, prepare
 from minicnn.learn.messages import decode_answer
 from minicnn.learn.verdict import Verdict
+from minicnn.text import plain
 
 LONGEST = 400  # letters of a problem
 _prepared: dict[int, tuple[Exercise, list[Trial]]] = {}
@@ -42,10 +43,15 @@ def _outcome(answer: Any, trial: Trial) -> Outcome:
     if not isinstance(answer, dict) or type(problem := answer.get("problem")) is not str:
         raise ValueError("not an answer")
     if problem:
-        return Outcome(None, problem[:LONGEST])
+        return Outcome(None, clean(problem[:LONGEST]))
     if not isinstance(seen := answer.get("seen"), Mapping) or seen.keys() != trial.expected.keys():
         raise ValueError("another answer than was asked for")
     return Outcome({part: decode_answer(value) for part, value in seen.items()})
+
+
+def clean(text: str) -> str:
+    """Return text from a process that is not trusted, without the codes that a terminal obeys."""
+    return "\n".join(plain(line.expandtabs()) for line in text.splitlines())
 
 
 def environment(exercise: Exercise) -> dict[str, str]:

@@ -27,12 +27,11 @@ import minicnn
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import PACKAGE, material, read_text, unreadable
 from minicnn.learn import excerpts, fairness, isolation
-from minicnn.learn.assessment import assess, environment
+from minicnn.learn.assessment import assess, clean, environment
 from minicnn.learn.engine import Step
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.verdict import Verdict
 from minicnn.machine import interpreter, resident_memory
-from minicnn.text import plain
 
 KEPT = 2000  # characters of its output
 NEVER_ENDED, TOO_LARGE = 1000, 1001  # not valid exit statuses
@@ -147,7 +146,7 @@ def _read(said: Path) -> Any:
 def _line_of(stopped: Path, file: Path) -> str | None:
     """Return where the file was when the time limit was reached, or None if it was not reached."""
     try:
-        text = stopped.read_text(encoding="utf-8", errors="replace")[:100_000] if stopped.is_file() else ""
+        text = stopped.read_text(encoding="utf-8", errors="replace")[:100_000] if os.path.isfile(stopped) else ""
     except OSError:
         return None
     if "Timeout" not in text:
@@ -199,7 +198,16 @@ def held(memory: int = MEMORY) -> dict[str, bool]:
 @functools.cache
 def _readable() -> tuple[list[str], list[str]]:
     """Return (paths to read, folders to list) of Python, its libraries and minicnn, but for the solutions."""
-    system = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/random")
+    system: tuple[str, ...] = (
+        "/usr",
+        "/lib",
+        "/lib64",
+        "/bin",
+        "/etc/ld.so.cache",
+        "/etc/localtime",
+        "/dev/urandom",
+        "/dev/random",
+    )
     system += ("/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/System", "/Library")
     own = (PACKAGE, material("weights"), material("tutorials") / "datasets", material("tutorials") / "exercises")
     roots = [*map(Path, system), *own, Path(sys.base_prefix), Path(sys.prefix), Path(os.path.dirname(os.__file__))]
@@ -242,7 +250,7 @@ def _waited(process: subprocess.Popen[bytes], room: Room, begun: Path) -> int:
     while True:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(0.1)
-        if not running and begun.exists():
+        if not running and os.path.exists(begun):
             running, end = True, min(end, time.monotonic()) + 2 * room.seconds + 5
         if time.monotonic() > end or room.stop.is_set():
             return NEVER_ENDED
@@ -259,8 +267,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def clean(text: str) -> str:
-    """Return text from a process that is not trusted, without the codes that a terminal obeys."""
-    return "\n".join(plain(line.expandtabs()) for line in text.splitlines())

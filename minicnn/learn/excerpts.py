@@ -22,7 +22,7 @@ def plan(exercise: Exercise, *, show: bool = False) -> dict[str, Any]:
 
     show: True for what shows a right engine at work, in place of the inputs.
     """
-    known = {"name": exercise.name, "own": list(exercise.own), "kind": "exercise", "inputs": None}
+    known: dict[str, Any] = {"name": exercise.name, "own": list(exercise.own), "kind": "exercise", "inputs": None}
     if isinstance(exercise, Step):
         return {**known, "kind": "engine", "program": excerpt(_source(exercise), ["show" if show else "TRIALS"])}
     try:

@@ -29,7 +29,7 @@ NETWORK = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddri
 def sealed() -> tuple[Path, ...]:
     """Return the files and folders that hold solutions."""
     exercises = material("tutorials") / "exercises"
-    files = sorted(path for path in exercises.glob("*.py")) if exercises.is_dir() else []
+    files = sorted(path for path in exercises.glob("*.py")) if os.path.isdir(exercises) else []
     return (*files, exercises / "__pycache__", material("tutorials") / "engine")
 
 

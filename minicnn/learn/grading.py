@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.files import MARK, bears_mark
+from minicnn.files import MARK, bears_mark, unreadable
 from minicnn.learn import catalogue, examining, excerpts, fairness, hidden_cases
 from minicnn.learn.engine import Step
 from minicnn.learn.exercise import Exercise
@@ -34,7 +35,6 @@ KINDS = {  # what keeps an answer from being judged
     r"raises \w+": "raises an error",
     "leaves behind": "no answer",
 }
-NEEDED = 1 << 24  # bytes of files next to a submission that are copied with it
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def _print_of(exercise: Exercise, seconds: float) -> str:
 def _digest(files: Mapping[str, Path]) -> str:
     content = hashlib.sha256()
     for name, path in files.items():
-        content.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        with suppress(OSError):  # what cannot be read is told when it is its turn
+            content.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return content.hexdigest()[:32]
 
 
@@ -153,11 +154,13 @@ def grade(
 
 
 def _answers(plan: dict[str, Any], task: Task, room: examining.Room) -> tuple[Any, str, str]:
+    if why := unreadable(task.file):
+        return None, f"{task.file.name} {why}", ""
     if task.file.stat().st_size > LARGEST:
         return None, f"{task.file.name} has more than {LARGEST >> 20} MiB; expected a program", ""
     with tempfile.TemporaryDirectory(prefix="minicnn-grade-", ignore_cleanup_errors=True) as folder:
         for name, path in _neighbours(task.submission, task.file).items():
-            if path.stat().st_size <= NEEDED:
+            if not unreadable(path) and path.stat().st_size <= LARGEST:
                 shutil.copyfile(path, Path(folder) / name)
         return examining.answers(plan, task.exercise, Path(folder) / task.file.name, room)
 
@@ -165,7 +168,7 @@ def _answers(plan: dict[str, Any], task: Task, room: examining.Room) -> tuple[An
 def _remembered(record: Path | None) -> dict[str, Any]:
     """Return {key: verdict} of a grading that was stopped. Its last line may be half of one."""
     found: dict[str, Any] = {}
-    if record and record.is_file() and bears_mark(record):
+    if record and os.path.isfile(record) and bears_mark(record):
         for line in record.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
             with suppress(ValueError):
                 found.update([json.loads(line)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,13 +58,13 @@ def cells(path: Path) -> Iterator[tuple[str, str]]:
 
 def exercises_in(path: Path) -> list[str]:
     """Return the exercises whose functions a file defines, or imports."""
-    if path.stat().st_size > LARGEST:
-        return []
     found: set[str] = set()
     try:
+        if path.stat().st_size > LARGEST:
+            return []
         for _, text in cells(path):
             found |= {*_defined(text)}
-    except InputError:
+    except (InputError, OSError):
         return []
     named = {name for name in catalogue.NAMES if name in path.stem} if not found & {*catalogue.NAMES} else set()
     return [name for name in catalogue.NAMES if name in found | named]
@@ -90,24 +91,24 @@ def found_in(folder: Path, *, single: bool = False) -> list[Submission]:
 
     One file or one folder a student, with names as Moodle, Canvas and Gradescope make them, or as students do.
     """
-    if folder.is_file() or single:
-        files = [folder] if folder.is_file() else _files(folder)
+    if os.path.isfile(folder) or single:
+        files = [folder] if os.path.isfile(folder) else _files(folder)
         return [Submission(plain(folder.stem), "", tuple(files))] if files else []
     names = _metadata(folder / "submission_metadata.yml")
     gathered: dict[tuple[str, str], list[Path]] = {}
     for entry in sorted(folder.iterdir(), key=_natural):
-        if entry.is_symlink() or entry.name.startswith((".", "__")) or not (files := _files(entry)):
+        if os.path.islink(entry) or entry.name.startswith((".", "__")) or not (files := _files(entry)):
             continue
         gathered.setdefault(_student(entry, names), []).extend(files)
     return [Submission(student, number, tuple(files)) for (student, number), files in gathered.items()]
 
 
 def _student(entry: Path, names: dict[str, str]) -> tuple[str, str]:
-    stem = entry.name if entry.is_dir() else entry.stem
+    stem = entry.name if os.path.isdir(entry) else entry.stem
     for platform in (MOODLE, CANVAS, GRADESCOPE):
         if match := platform.fullmatch(stem):
             return plain(names.get(entry.name, match["name"])), match["id"]
-    for name in sorted(catalogue.NAMES, key=len, reverse=True) if entry.is_file() else ():
+    for name in sorted(catalogue.NAMES, key=len, reverse=True) if os.path.isfile(entry) else ():
         if stem.endswith(f"_{name}"):
             return plain(stem.removesuffix(f"_{name}")), ""
     return plain(stem), ""
@@ -115,11 +116,11 @@ def _student(entry: Path, names: dict[str, str]) -> tuple[str, str]:
 
 def _files(entry: Path) -> list[Path]:
     """Return the programs and notebooks of an entry, in natural order."""
-    if entry.is_file():
+    if os.path.isfile(entry):
         return [entry] if entry.suffix in SUFFIXES else []
     parts = (path.relative_to(entry).parts for path in entry.rglob("*") if path.suffix in SUFFIXES)
     shown = (entry.joinpath(*path) for path in parts if not any(part.startswith((".", "__")) for part in path))
-    return sorted((path for path in shown if path.is_file() and not path.is_symlink()), key=_natural)
+    return sorted((path for path in shown if os.path.isfile(path) and not os.path.islink(path)), key=_natural)
 
 
 def _natural(path: Path) -> list[Any]:
@@ -130,7 +131,7 @@ def _metadata(path: Path) -> dict[str, str]:
     """Return {folder: names} of Gradescope's list of submissions, if it is there."""
     found: dict[str, list[str]] = {}
     folder = ""
-    for line in read_text("learn grade:", path).splitlines() if path.is_file() else ():
+    for line in read_text("learn grade:", path).splitlines() if os.path.isfile(path) else ():
         if match := re.match(r"(submission_\d+):", line):
             folder = match[1]
         elif folder and (match := re.match(r"\s+(?:- )?:name: (.+)", line)):
@@ -142,4 +143,4 @@ def chosen(files: Sequence[Path], name: str) -> Path | None:
     """Return the file that answers an exercise: the last one that bears its name, or that defines it."""
     defining = [path for path in files if name in exercises_in(path)]
     bearing = [path for path in defining if name in path.stem]
-    return (bearing or defining or [None])[-1]
+    return ([None, *defining, *bearing])[-1]
