@@ -88,7 +88,13 @@ def as_data(
     mark = {MARK: minicnn.__version__, "isolated": dict(held)}
     possible = sum(len(own[0].rows) for _, own in by_exercise(grades))
     students = [
-        {"student": student, "identifier": identifier, "possible": possible, **_results(own)}
+        {
+            "student": student,
+            "identifier": identifier,
+            "possible": possible,
+            "exercises": _summary(own),
+            **_results(own),
+        }
         for student, identifier, own in _students(grades, without)
     ]
     if single:
@@ -98,6 +104,19 @@ def as_data(
         if grade.slip:
             slips[grade.exercise][grade.slip] += 1
     return {**mark, "slips": slips, "students": students}
+
+
+def _summary(grades: Sequence[Grade]) -> list[dict[str, Any]]:
+    return [
+        {
+            "exercise": grade.exercise,
+            "file": grade.file,
+            "points": grade.points,
+            "slip": grade.slip,
+            "hint": hint(grade),
+        }
+        for grade in grades
+    ]
 
 
 def _results(grades: Sequence[Grade]) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def test_an_object_that_agrees_with_everything_is_compared_as_numbers(base, answ
 CONVS = {
     "ops": "from minicnn import ops as o\n",
     "getattr": "import minicnn\no = type('o', (), {'conv': staticmethod(getattr(minicnn.ops, 'co' + 'nv'))})\n",
-    "fused": "from minicnn import ops\no = type('o', (), {'conv': lambda *a, **k: ops.conv(*a, **{'activation': 'relu'}, **k)})\n",
+    "fused": "from minicnn import ops\n"
+    "o = type('o', (), {'conv': lambda *a, **k: ops.conv(*a, activation='relu', **k)})\n",
 }
 BODY = (
     "def conv_forward(x, w, b, stride=1, padding=0):\n    return o.conv(x, w, b, stride=stride, padding=padding).data\n"
