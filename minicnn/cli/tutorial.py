@@ -1,4 +1,4 @@
-"""minicnn tutorial: the lessons as a list, as files, as notebooks or as a site."""
+"""minicnn tutorial: the lessons as a list, as files, as notebooks or as a site, and sheets for the teacher."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ def add(commands: Any) -> None:
     action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="folder (default: minicnn-lessons)")
     action.add_argument("--run", action="store_true", dest="execute", help="run the notebooks, to show their output")
+
+    action = _action(actions, "teach", "print plans for the teacher, or the sheets of lessons", teach)
+    action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: plans, and the list of sheets)")
 
     action = _action(actions, "html", "run lessons and build a site that works offline", html)
     action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not, {STATUSES}."
@@ -107,6 +110,16 @@ def open_lesson(arguments: argparse.Namespace) -> None:
     print(f"  python -m pdb {path}")
 
 
+# teach
+
+
+def teach(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import find, teaching
+
+    paths = [teaching.sheet(find(name)) for name in dict.fromkeys(arguments.names)] or [teaching.plans()]
+    print("\n".join(path.read_text(encoding="utf-8") for path in paths), end="")
+
+
 # notebook, html
 
 
@@ -125,7 +138,7 @@ def notebook(arguments: argparse.Namespace) -> None:
 def html(arguments: argparse.Namespace) -> int:
     from minicnn.lessons import notebooks, pages, shelf
 
-    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel")
+    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel", "latex2mathml")
     names = [name for name in arguments.names if name != "manual"]
     lessons = shelf.chosen(names) if names or not arguments.names else []
     with _progress(lessons) as step:

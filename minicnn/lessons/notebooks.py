@@ -39,7 +39,7 @@ def need(what: str, *libraries: str) -> None:
         try:
             importlib.import_module(library)
         except ImportError:
-            raise InputError(f"{what} needs {library}: pip install jupytext nbconvert jupyterlab") from None
+            raise InputError(f"{what} needs {library}: pip install jupytext nbconvert jupyterlab latex2mathml") from None
 
 
 def notebook_of(lesson: Lesson) -> Any:
