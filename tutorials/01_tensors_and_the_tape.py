@@ -27,7 +27,7 @@ minicnn.use_backend("numpy")  # the readable kernels, so that a debugger never l
 #
 # Take a function of two numbers:
 #
-#     f(x, y) = x² · y + y          f(3, 2) = 20
+# $$f(x, y) = x^2 \cdot y + y \qquad f(3, 2) = 20$$
 #
 # Nudge x by a hair and watch f. The quotient "how much f moved, over how much x moved" settles at a number: the
 # derivative of f with respect to x. The gradient is the list of these numbers, one for each input.
@@ -53,9 +53,7 @@ assert math.isclose(slope_x, 12, rel_tol=1e-4) and math.isclose(slope_y, 10, rel
 #
 # Cut f into its smallest steps and give each result a name:
 #
-#     a = x · x          9
-#     b = a · y         18
-#     f = b + y         20
+# $$\begin{align*} a &= x \cdot x & 9 \\ b &= a \cdot y & 18 \\ f &= b + y & 20 \end{align*}$$
 #
 # Now walk from the last step to the first and ask at each: how much does f change if this value changes? We write
 # `da` for "the derivative of f with respect to a".
@@ -185,7 +183,7 @@ except InputError as refusal:
 #
 # Write one: softsign, a gentle S from −1 to 1.
 #
-#     y = x / (1 + |x|)          its slope: 1 / (1 + |x|)²
+# $$y = \frac{x}{1 + |x|} \qquad \text{its slope:} \quad \frac{1}{(1 + |x|)^2}$$
 
 
 # %%
