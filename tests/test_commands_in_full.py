@@ -596,6 +596,7 @@ POSITIONALS = {
     "gradcheck": "ops*",
     "tutorial list": "",
     "tutorial open": "name",
+    "tutorial teach": "names*",
     "tutorial notebook": "names*",
     "tutorial html": "names*",
     "learn list": "",

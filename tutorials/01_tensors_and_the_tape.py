@@ -21,6 +21,8 @@ from minicnn import GradcheckError, InputError, Tensor, gradcheck, no_grad, op, 
 from minicnn.graph import Node
 
 minicnn.use_backend("numpy")  # the readable kernels, so that a debugger never lands in compiled code
+INK, BLUE, RED, GREEN, SAND = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6"
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
 
 # %% [markdown]
 # ## What a gradient is
@@ -127,8 +129,6 @@ assert (x.grad, y.grad, a.grad, b.grad) == (dx, dy, da, db)
 # box, its gradient is the sum of both parts.
 
 # %%
-INK, BLUE, RED, GREEN, SAND = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6"
-plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
 
 places = {"x": (0, 1), "y": (1.25, 0), "a = x·x": (1.25, 1), "b = a·y": (2.5, 1), "f = b + y": (3.75, 0.5)}
 values = {"x": x, "y": y, "a = x·x": a, "b = a·y": b, "f = b + y": result}

@@ -114,9 +114,10 @@ def open_lesson(arguments: argparse.Namespace) -> None:
 
 
 def teach(arguments: argparse.Namespace) -> None:
-    from minicnn.lessons import find, teaching
+    from minicnn.lessons import shelf, teaching
 
-    paths = [teaching.sheet(find(name)) for name in dict.fromkeys(arguments.names)] or [teaching.plans()]
+    chosen = shelf.chosen(arguments.names) if arguments.names else []
+    paths = [teaching.sheet(lesson) for lesson in chosen] or [teaching.plans()]
     print("\n".join(path.read_text(encoding="utf-8") for path in paths), end="")
 
 

@@ -71,4 +71,5 @@ def parts(code: str) -> tuple[str, str, str]:
             starts.append(end)  # with the comments and decorators above it
             ends.append(node.end_lineno or end)
         end = node.end_lineno or end
-    return tuple("".join(lines[slice(*part)]).strip() for part in ((0, starts[0]), (starts[0], ends[-1]), (ends[-1], None)))
+    first, last = starts[0], ends[-1]
+    return "".join(lines[:first]).strip(), "".join(lines[first:last]).strip(), "".join(lines[last:]).strip()

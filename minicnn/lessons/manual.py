@@ -18,7 +18,7 @@ ANCHOR = re.compile(r' id="[^"]*"|href="#[^"]*"')  # nbconvert keeps capitals in
 
 
 class Page(NamedTuple):
-    """A page of Markdown. file: its name in the site. source: its text. name: of the file it is made of, or the exercise."""
+    """A page of Markdown. file: its name in the site. source: its text. name: path of what it is made of."""
 
     file: str
     title: str

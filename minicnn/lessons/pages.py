@@ -9,7 +9,6 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,8 @@ def build(
     finally:  # also on Ctrl-C; pages link to their neighbours, so all must be known first
         row = [lesson for lesson in all_lessons() if lesson in done or _made(lesson, to)]
         made, pages = {lesson.name for lesson in row}, [tasks.pages(), manual.pages(), teaching.pages()]
-        site = dict(zip(("exercises", "manual", "teaching"), ([page.file for page in group] for group in pages), strict=True))
+        files = [[page.file for page in group] for group in pages]
+        site: dict[str, Any] = dict(zip(("exercises", "manual", "teaching"), files, strict=True))
         site["reference"] = _reference(to / "api", made, bool(site["manual"]), say)
         exporter.environment.globals["site"] = site
         for lesson, notebook in done.items():
@@ -88,9 +88,9 @@ def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -
     """Return the page of a lesson. row: the lessons that have pages, including this one."""
     at, seen = row.index(lesson), figures.descriptions(lesson.name)
     for cell in notebook.cells:
-        names = [name for name in SAVED.findall(cell.source) if cell.cell_type == "code"]
+        names = SAVED.findall(cell.source)
         shown = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
-        for output, name in zip_longest(shown, names[: len(shown)], fillvalue=""):
+        for output, name in zip(shown, [*names, *[""] * len(shown)], strict=False):
             alt = seen.get(name) or name.replace("_", " ") or "a figure"
             output.metadata["figure"] = {"id": name, "alt": alt, "src": figures.smaller(output.data["image/png"])}
         cell.metadata["parts"] = figures.parts(cell.source) if shown else (cell.source, "", "")
@@ -125,7 +125,9 @@ def _linked(body: str, pages: set[str], exercises: Sequence[str]) -> str:
     def link(found: re.Match[str]) -> str:
         if found["lesson"] in pages:
             return f'<a href="{found["lesson"]}.html">{found[0]}</a>'
-        return f'<a href="exercise_{found["exercise"]}.html">{found[0]}</a>' if found["exercise"] in exercises else found[0]
+        if found["exercise"] in exercises:
+            return f'<a href="{tasks.file_name(found["exercise"])}">{found[0]}</a>'
+        return found[0]
 
     return NAMED.sub(link, body)
 
@@ -135,19 +137,17 @@ def _made(lesson: Lesson, to: Path) -> bool:
 
 
 def _index(exporter: Any, to: Path) -> str:
-    lessons = all_lessons()
-    pages = {lesson.name: (to / f"{lesson.name}.html").read_text(encoding="utf-8") for lesson in lessons if _made(lesson, to)}
+    lessons, cards = all_lessons(), {}
     figure_of = {row.lessons[0]: row.figure for row in reversed((*LECTURES, *ENGINE))}
+    for lesson in lessons:
+        if _made(lesson, to):
+            page = (to / f"{lesson.name}.html").read_text(encoding="utf-8")
+            cards[lesson.name] = figures.card(page, figure_of.get(lesson.topic, ""))
     return exporter.environment.get_template("contents.html.j2").render(
         title="Lessons",
         lessons=lessons,
         names={name: lesson for lesson in lessons for name in (lesson.name, lesson.topic)},
-        pages=pages,
-        cards={
-            lesson.name: figures.card(pages[lesson.name], figure_of.get(lesson.topic, ""))
-            for lesson in lessons
-            if lesson.name in pages
-        },
+        cards=cards,
         lectures=LECTURES,
         engine=ENGINE,
         version=minicnn.__version__,

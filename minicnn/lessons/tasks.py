@@ -25,7 +25,7 @@ def names(lesson: Lesson) -> list[str]:
 
 
 def pages() -> list[Page]:
-    """Return a page for each exercise, and one for the steps of the engine; none if there are no exercises."""
+    """Return the list of exercises, the steps of the engine, and a page for each exercise; none without exercises."""
     if not _exist():
         return []
     leading: dict[str, list[Lesson]] = {}
@@ -33,10 +33,15 @@ def pages() -> list[Page]:
         for name in names(lesson):
             leading.setdefault(name, []).append(lesson)
     texts = {"engine": _engine(), **{name: _exercise(name) for name in catalogue.NAMES}}
-    return [
-        Page(file_name(name), name, text + _lessons(leading.get(name, [])), f"tutorials/exercises/{name}.py")
-        for name, text in texts.items()
-    ]
+    contents = "# Exercises\n\nEach is a function to write, with a check that says what is wrong and where to look.\n\n"
+    for name, text in texts.items():
+        about = text.partition("\n")[0].removeprefix(f"# {name}: ")
+        contents += f"- [`{name}`]({name}.py): {about}{_lessons(leading.get(name, []), '. To read: ', '')}\n"
+    pages = [Page("exercises.html", "Exercises", contents, "tutorials/exercises/README.md")]
+    for name, text in texts.items():
+        text += _lessons(leading.get(name, []), "\n**To read before**: ", "\n")
+        pages.append(Page(file_name(name), name, text, f"tutorials/exercises/{name}.py"))
+    return pages
 
 
 def file_name(name: str) -> str:
@@ -78,10 +83,11 @@ def _engine() -> str:
     for step in map(engine.step, engine.names()):
         heading, _, code = engine.task(step).partition("\n\n\n")
         prose = (step.script.__doc__ or "").strip()
-        text += f"\n## {heading.partition(chr(10))[0].removeprefix('# ')}\n\n{prose}\n\n```python\n{code.rstrip()}\n```\n"
+        title = heading.partition("\n")[0].removeprefix("# ")
+        text += f"\n## {title}\n\n{prose}\n\n```python\n{code.rstrip()}\n```\n"
     return text
 
 
-def _lessons(found: list[Lesson]) -> str:
-    links = [f"[{lesson.number} {lesson.title}](../{lesson.name}.py)" for lesson in found]
-    return f"\n**Lessons that lead here**: {', '.join(links)}\n" if links else ""
+def _lessons(found: list[Lesson], before: str, after: str) -> str:
+    links = [f"[lesson {lesson.number}, {lesson.title}](../{lesson.name}.py)" for lesson in found]
+    return before + "; ".join(links) + after if links else ""

@@ -39,12 +39,12 @@ document.querySelectorAll("pre, .html, .formula, table").forEach((box) => {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 });
 
-// A sheet for the teacher becomes one for the class.
+// A sheet for the teacher becomes one for the class: its questions, without the answers.
 const handout = document.getElementById("handout");
-document.querySelectorAll("main.manual li strong").forEach((word) => {
-  if (["Answer", "Why", "Listen for"].includes(word.textContent)) word.closest("p").className = "answer";
-});
 handout?.addEventListener("click", () => {
+  const parts = [...document.querySelector("main").children], questions = document.getElementById("questions");
+  parts.slice(2, parts.indexOf(questions)).forEach((part) => part.classList.add("answer"));
+  document.querySelectorAll("#questions + ol strong").forEach((word) => word.closest("p").classList.add("answer"));
   const without = document.body.classList.toggle("handout");
   handout.textContent = without ? "With the answers" : "Without the answers";
 });
