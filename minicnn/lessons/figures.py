@@ -11,7 +11,7 @@ import tomllib
 
 from minicnn.files import material
 
-FIGURE = re.compile(r'<figure id="([\w-]+)"[^>]*><img src="data:image/\w+;base64,([^"]+)"')
+FIGURE = re.compile(r'<figure id="([\w-]+)"><img (?:[\w-]+="[^"]*" )*?src="data:image/\w+;base64,([^"]+)"')
 PLOT = re.compile(r"\b(plt|fig|figure)\.|\bax\b")
 CARD = 480, 240  # pixels
 

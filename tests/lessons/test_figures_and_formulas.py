@@ -74,7 +74,7 @@ def test_a_card_takes_the_figure_that_is_wanted_or_the_first():
     def figure(name, colour):
         Image.new("RGB", (1200, 300), colour).save(file := io.BytesIO(), "PNG")
         data = base64.b64encode(file.getvalue()).decode()
-        return f'<figure id="{name}"><img src="data:image/png;base64,{data}" alt=""></figure>'
+        return f'<figure id="{name}"><img alt="a > b" src="data:image/png;base64,{data}"/></figure>'
 
     page = figure("one", (255, 0, 0)) + figure("two", (0, 0, 255))
     for wanted, colour in (("two", 2), ("", 0), ("three", 0)):
