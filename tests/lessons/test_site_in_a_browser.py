@@ -1,20 +1,16 @@
-"""The site in a browser: figures zoom, Back goes back, a sheet becomes a handout, and axe-core finds nothing serious.
-
-MINICNN_AXE names axe.min.js: npm install axe-core, in a folder of its own.
-"""
+"""The site in a browser: figures zoom, Back goes back, a sheet becomes a handout, and axe-core finds nothing serious."""
 
 import base64
 import io
-import json
-import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
-for library in ("nbconvert", "nbclient", "ipykernel", "latex2mathml"):
-    pytest.importorskip(library, reason=f"needs {library}, of the extra teach")
+pytest.importorskip("nbconvert", reason="needs nbconvert, of the extra teach")
+pytest.importorskip("nbclient", reason="needs nbclient, of the extra teach")
+pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
+pytest.importorskip("latex2mathml", reason="needs latex2mathml, of the extra teach")
 
 from PIL import Image
 
@@ -44,17 +40,6 @@ print(len(dots))
 # Two.
 """
 ZOOMED = "document.querySelector('dialog').open"
-RUN = "axe.run({resultTypes: ['violations']}).then((r) => JSON.stringify(r.violations))"
-
-
-def serious(browser):
-    """The findings of axe-core on the open page that are serious or critical; a skip without axe-core."""
-    named = os.environ.get("MINICNN_AXE")
-    if not named:
-        pytest.skip("needs axe-core (npm install axe-core; MINICNN_AXE names its axe.min.js)")
-    browser.run(Path(named).read_text(encoding="utf-8") + ";0")
-    found = json.loads(browser.run(RUN))
-    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
 
 
 @pytest.fixture
@@ -153,17 +138,17 @@ def test_a_sheet_for_the_teacher_becomes_a_handout(browser, site):
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
-def test_axe_finds_nothing_serious_in_a_lesson(browser, lesson, width, dark):
+def test_axe_finds_nothing_serious_in_a_lesson(browser, axe, lesson, width, dark):
     browser.open(lesson, width, 900, dark=dark)
     browser.run("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
-    assert serious(browser) == []
+    assert axe() == []
 
 
 @pytest.mark.thorough
 @pytest.mark.timeout(900)
-def test_axe_finds_nothing_serious_on_the_other_pages(browser, site):
+def test_axe_finds_nothing_serious_on_the_other_pages(browser, axe, site):
     for page in sorted(site.glob("*.html")):
         for width, dark in ((1280, False), (390, True)):
             browser.open(page, width, 900, dark=dark)
-            assert serious(browser) == [], page.name
+            assert axe() == [], page.name
             assert browser.run("document.documentElement.scrollWidth") <= width, page.name

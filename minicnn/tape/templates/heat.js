@@ -2,7 +2,7 @@
 "use strict";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const GAP = 5, MOST_TILES = 72, FONT = "10.5px system-ui, sans-serif", AROUND = 10;
+const GAP = 5, MOST_TILES = 72, FONT = "10.5px system-ui, sans-serif", AROUND = 8;
 const ruler = document.createElement("canvas").getContext("2d");
 
 function colour(share) {  // of the largest magnitude, −1 … 1

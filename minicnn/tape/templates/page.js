@@ -29,6 +29,7 @@ function go(moment, told = false) {
   const code = byId("code");
   code.hidden = step.source === null;
   code.querySelector("summary").textContent = `the source of ${step.op}, forward and backward`;
+  code.querySelector("pre").tabIndex = 0;
   code.querySelector("pre").textContent = step.source === null ? "" : tape.sources[step.source];
   showGraph(now);
   document.querySelector("article").scrollTop = 0;
@@ -168,7 +169,7 @@ function showWhy(step, back) {
     const { name, why } = tape.values[id];
     if (why) {
       node("h3", `The largest of ${name}.grad, and why`, section);
-      node("pre", why, section);
+      node("pre", why, section).tabIndex = 0;  // it scrolls
     }
   }
 }
