@@ -67,8 +67,8 @@ def occlusion(
 ) -> np.ndarray:
     """Return the drop in a unit's activation when a patch covers a pixel: the mean over all patches that cover it.
 
-    size: of the patch, pixels or (height, width); None for a quarter of the shorter side. stride: between patches; None
-    for half a patch. colour: of the patch; None for the one that the network preprocesses to zero. The unit's position
+    size: pixels per side of the patch, or (height, width); None for a quarter of the shorter side. stride: pixels from
+    patch to patch; None for half a patch. colour: None for the one that is preprocessed to zero. The unit's position
     stays that of the uncovered picture. Source: Zeiler & Fergus 2014, section 4.2. Other arguments: see saliency.
     """
 

@@ -1,4 +1,4 @@
-"""The site in a browser: figures zoom, Back goes back, a sheet becomes a handout, and axe-core finds nothing serious."""
+"""The site in a browser: figures zoom, Back goes back, a sheet becomes a handout, and axe-core is content."""
 
 import base64
 import io
