@@ -600,6 +600,7 @@ POSITIONALS = {
     "tutorial paths": "",
     "tutorial play": "name",
     "tutorial open": "name",
+    "tutorial teach": "names*",
     "tutorial notebook": "names*",
     "tutorial html": "names*",
     "learn list": "",
