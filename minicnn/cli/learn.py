@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     action.add_argument("name", metavar="NAME", help="exercise, its file, or engine")
     action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
-    action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong, {STATUSES}."
+    action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong. {STATUSES}."
 
     action = _action(actions, "hint", "show the next of three hints", hint, takes_name=True)
     action.add_argument("--tier", type=int, metavar="N", help="hint 1, 2 or 3 (default: the next one)")

@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
     action.add_argument("--run", action="store_true", dest="execute", help="run the notebooks, to show their output")
 
     action = _action(actions, "html", "run lessons and build a site that works offline", html)
-    action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not, {STATUSES}."
+    action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not. {STATUSES}."
     help = f"{which}; manual for the manual and the API reference alone (default: all)"
     action.add_argument("names", nargs="*", metavar="NAME", help=help)
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="folder (default: minicnn-lessons)")

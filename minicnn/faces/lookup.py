@@ -14,7 +14,7 @@ from minicnn.faces.settings import Settings
 
 
 class Lookup:
-    """Records prepared for queries. metric: that of the card, for settings without a head."""
+    """Records prepared for queries. metric: the card's, for settings without a head."""
 
     def __init__(self, records: Records, settings: Settings, metric: str) -> None:
         self.records, self.settings = records, settings

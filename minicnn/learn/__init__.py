@@ -64,7 +64,7 @@ def exercises() -> Table:
 
 
 def steps() -> tuple[int, int]:
-    """Return how many steps of the engine are solved, and how many there are."""
+    """Return the numbers of solved steps and of all steps of the engine."""
     return len(engine.names()) - len(progress.unsolved_steps()), len(engine.names())
 
 

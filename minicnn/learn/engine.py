@@ -1,4 +1,4 @@
-"""The engine that a learner writes: steps, a file each in tutorials/engine, that grow into one engine.py."""
+"""The engine that a learner writes: one file per step in tutorials/engine, which add up to one engine.py."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ HOLE = '# Your code, in place of the next line.\n{indent}raise NotImplementedErr
 class Step(Exercise):
     """A step of the engine, with its number. Its function is the whole solved engine, as a module.
 
-    script: the module of its file, which holds the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS, show(engine),
-    which returns a demonstration of the step as text, and material(), the arrays of engine.npz, if any.
+    script: the module of its file, with the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS. Its show(engine)
+    returns a demonstration of the step as text. Its material(), if any, returns the arrays of engine.npz.
     """
 
     script: Any = None

@@ -79,7 +79,7 @@ def check_callable(name: str, function: Any) -> None:
 
 
 def _line_of(stopped: Path, file: Path) -> str | None:
-    """Return where the file was when the time limit was reached, or None if it was not reached."""
+    """Return the place in the file when the time limit was reached, or None if it was not."""
     text = stopped.read_text(encoding="utf-8", errors="replace") if os.path.isfile(stopped) else ""
     if "Timeout" not in text:
         return None

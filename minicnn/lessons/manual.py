@@ -35,7 +35,7 @@ def title(source: Path) -> str:
 
 
 def write(environment: Any, to: Path, lessons: set[str]) -> None:
-    """Write the pages into a folder. environment: of the templates. lessons: the names of those that have pages."""
+    """Write the pages into a folder. environment: for the templates. lessons: names of the lessons with pages."""
     pages = sources()
     targets = {page.name: file_name(page) for page in pages}
     targets |= {f"../{name}.py": f"{name}.html" for name in lessons} | {"../README.md": "index.html"}

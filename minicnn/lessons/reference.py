@@ -6,6 +6,7 @@ import ast
 import html
 import importlib
 import inspect
+import json
 import os
 import re
 import warnings
@@ -72,6 +73,19 @@ def described(docstring: str) -> str:
     return "".join(parts)
 
 
+def entries(documented: Mapping[str, Any]) -> str:
+    """Return the entries of the search, as JSON for a script element: name, link, summary and text of each."""
+    found = []
+    for name, module in documented.items():
+        members = [m for m in module.flattened_own_members if m.kind != "module"]
+        members += [part for m in members if m.kind == "class" for part in m.own_members if part.kind != "class"]
+        for member in (module, *(m for m in members if not re.search(r"(^|\.)_", m.qualname))):
+            summary, _, text = (" ".join(part.split()) for part in member.docstring.partition("\n\n"))
+            link = f"{name.replace('.', '/')}.html" + f"#{member.qualname}" * bool(member.qualname)
+            found.append({"name": member.fullname, "href": link, "summary": summary, "text": text})
+    return json.dumps(found, ensure_ascii=False).replace("</", "<\\/")
+
+
 def write(to: Path, made: set[str], *, manual: bool, modules: list[str] = MODULES) -> None:
     """Write the reference into a folder. made: names of the lessons that have pages. manual: link to the manual."""
     from pdoc import doc, render, render_helpers
@@ -102,4 +116,5 @@ def write(to: Path, made: set[str], *, manual: bool, modules: list[str] = MODULE
             make_folder(page.parent)
             render.env.globals["signatures"] = signatures(module.obj)
             put(page, render.html_module(module, documented))
+        render.env.globals["entries"] = entries(documented)
         put(to / "index.html", render.html_index(documented))

@@ -112,7 +112,7 @@ class Run:
         return TiledObjective(self.model, self.recipe, content, styles, regions, self.targets, side=self.tile)
 
     def _height(self, step: int) -> float:
-        """Return the height of the rate's curve after so many steps: it falls from 2 to 0 along half a cosine."""
+        """Return the factor of the rate after a number of steps: it falls from 2 to 0 along half a cosine."""
         return 1 + math.cos(math.pi * step / sum(self.steps))
 
     def _enlarge(self) -> None:

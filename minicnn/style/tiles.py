@@ -46,7 +46,7 @@ class Tile(NamedTuple):
 
 
 def tiles_of(model: Network, layers: Sequence[str], size: tuple[int, int], side: int) -> list[Tile]:
-    """Return the tiles of a picture of size (height, width). side: that of each in pixels, without overlap."""
+    """Return the tiles of a picture of size (height, width). side: pixels per side, without overlap."""
     fields = {layer: fields_of(model, layer, size) for layer in layers}
     whole = {layer: (each.rows, each.columns) for layer, each in fields.items()}
     stride = max(_stride(spans) for each in whole.values() for spans in each)
@@ -106,13 +106,13 @@ def _same(spans: np.ndarray, wanted: np.ndarray) -> slice:
         found = slice(start, start + len(wanted))
         if np.array_equal(spans[found], wanted):
             return found
-    raise InputError("transfer: this network does not see a part of a picture as it sees the whole; tile is no use")
+    raise InputError("transfer: this network has other features in a tile than in the whole picture; expected no tile")
 
 
 class TiledObjective(Objective):
     """The Objective of a picture, computed tile by tile: the same cost and gradient in less memory.
 
-    side: that of a tile in pixels, without overlap. The other arguments are those of Objective.
+    side: pixels per side of a tile, without overlap. The other arguments are those of Objective.
     """
 
     def __init__(

@@ -67,9 +67,9 @@ def occlusion(
 ) -> np.ndarray:
     """Return the drop in a unit's activation when a patch covers a pixel: the mean over all patches that cover it.
 
-    size: of the patch, pixels or (height, width); None for a quarter of the shorter side. stride: between patches, at
-    most a patch's shorter side, so that every pixel is covered; None for half of it. colour: of the patch; None for the
-    one that the network preprocesses to zero. The unit's position stays that of the uncovered picture.
+    size: pixels per side of the patch, or (height, width); None for a quarter of the shorter side. stride: pixels from
+    patch to patch, at most the shorter side of one, so that all are covered; None for half of it. colour: None for
+    the one that is preprocessed to zero. The unit's position stays that of the uncovered picture.
     Source: Zeiler & Fergus 2014, section 4.2. Other arguments: see saliency.
     """
 
