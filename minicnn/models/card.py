@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,9 +34,7 @@ class Preprocessing:
             x = x[..., ::-1]
         if self.whitened:
             return _whiten(x * self.scale)
-        # One array per row of pixels: broadcasting over only three numbers takes NumPy eight times as long.
-        numbers = (np.asarray(n, x.dtype) / np.asarray(self.deviation, x.dtype) for n in (self.scale, self.mean))
-        scale, mean = (np.tile(n, (x.shape[-2], 1)) for n in numbers)
+        scale, mean = (_row(n, self.deviation, x.shape[-2], x.dtype) for n in ((self.scale,) * 3, self.mean))
         if x.requires_grad or watching.get() or type(x.data) is not np.ndarray:
             return x * scale - mean
         prepared = np.empty_like(x.data, order="C")
@@ -64,6 +63,17 @@ class Preprocessing:
         if self.deviation != (1.0, 1.0, 1.0):
             what = f"({what}) / {_triple(self.deviation)}"
         return what
+
+
+@functools.lru_cache(maxsize=32)
+def _row(numbers: tuple[float, ...], deviation: tuple[float, ...], width: int, dtype: np.dtype) -> np.ndarray:
+    """Return numbers / deviation for every pixel of a row, (width, 3).
+
+    Broadcasting over only three numbers takes NumPy eight times as long.
+    """
+    row = np.tile(np.asarray(numbers, dtype) / np.asarray(deviation, dtype), (width, 1))
+    row.flags.writeable = False
+    return row
 
 
 def _triple(numbers: tuple[float, ...]) -> str:

@@ -230,7 +230,7 @@ def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | N
     if anchor:
         x, done = _run_program(layers[first : look.last], x, anchor, kinds)
         first += done
-    return kinds.run(layers[first:], x)
+    return kinds.run(layers[first:], x, first)
 
 
 def _frozen(layers: Sequence[nn.Module]) -> bool:
