@@ -132,6 +132,13 @@ def test_one_number_that_is_no_weight_is_refused(tmp_path, monkeypatch, array):
         packages.read(tmp_path / "mine.dat", verify=False)
 
 
+@pytest.mark.parametrize("number", [2000, -np.inf, np.nan])
+def test_a_number_that_is_no_weight_is_refused_while_it_is_read(number):
+    assert_array_equal(dlib_file._File(tensor(np.ones(3))).tensor(3), np.ones(3))
+    with pytest.raises(ValueError, match="or a number beyond 1000 where weights were expected"):
+        dlib_file._File(tensor(np.array([0, number, 1]))).tensor(3)
+
+
 def test_a_number_of_any_length_is_read(written):
     file = dlib_file._File(integer(1) + integer(4736) + integer(-24) + integer(0) + number(0.6))
     assert [file.integer() for _ in range(4)] == [1, 4736, -24, 0]
