@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -187,6 +188,14 @@ def test_what_is_compressed_cannot_be_mapped(path, mapping):
         del file["encodings"]
         file.create_dataset("encodings", data=encodings, compression="gzip")
     assert_equal(Gallery.load(path, encoder()), enrolled())
+
+
+def test_encodings_that_go_on_behind_the_end_of_the_file_are_refused(path, mapping, monkeypatch):
+    size = path.stat().st_size
+    behind = SimpleNamespace(dtype="float32", shape=(3, 4), nbytes=48, offset=size - 40, stored="<f4")
+    monkeypatch.setattr(gallery_file, "_entry", lambda *arguments: behind)
+    with pytest.raises(LoadError, match="its encodings go on behind its end"):
+        gallery_file._encodings(None, path, {"embedding": 4}, size)
 
 
 def test_what_is_mapped_may_be_replaced(path, mapping):
