@@ -87,5 +87,6 @@ ENGINE = (
     Row("Trained weights", ("vgg_and_weights_from_hdf5", "transfer_learning"), "vgg19", "weights inspect"),
     Row("Finding faces", ("finding_faces",), "cascade", "face detect"),
     Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
+    Row("Averaged gradients", ("averaged_gradients",), "averaged", "face encode"),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
 )
