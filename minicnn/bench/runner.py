@@ -33,6 +33,7 @@ SECTIONS = {
     "search": "gallery_search",
     "faces": "face_detection",
     "clusters": "people_clusters",
+    "collections": "face_collections",
     "start": "cold_start",
     "micro": "micro",
 }

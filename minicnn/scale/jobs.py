@@ -31,7 +31,6 @@ from minicnn.scale import shards
 from minicnn.text import one_line
 
 
-
 class Summary(NamedTuple):
     """The state of a collection: its shards, pictures and faces, and how many pictures could not be read."""
 

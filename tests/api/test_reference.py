@@ -52,12 +52,13 @@ WITHOUT = {
     "minicnn.learn": "steps",
     "minicnn.models": "deepface dlib_face inception_resnet_v1 mtcnn vgg16 vgg19",
     "minicnn.nn": "Seed",
+    "minicnn.scale": "Hit Shard Summary connected",
     "minicnn.style": "Map from_manifest",
     "minicnn.training": "Step take_steps",
     "minicnn.visualize": "Fields Patches Synthesis embedding_map evidence patch_grid story",
     "minicnn.zoo": "packages",
 }
-SLOW = ("datasets", "faces", "models", "style", "visualize")  # they draw, or run networks
+SLOW = ("datasets", "faces", "models", "scale", "style", "visualize")  # they draw, or run networks
 EXAMPLES = {name: code for name, code in reference.examples().items() if name not in reference.MODULES}
 RUNS = [
     pytest.param(name, id=name, marks=pytest.mark.thorough if name.split(".")[1] in SLOW else ()) for name in EXAMPLES
