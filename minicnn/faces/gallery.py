@@ -248,7 +248,7 @@ class Gallery:
     def identify(self, image: Any, *, matches: int = 5, faces: int | str = "largest") -> Any:
         """Identify a face, and return an Identification, or a list of them for several pictures.
 
-        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: which face of a photograph,
+        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: the face to use,
         as in `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also if the gallery is empty.
         """
         if not is_count(matches, least=2):
@@ -270,8 +270,8 @@ class Gallery:
     def judge(self, shown: Candidate, encodings: np.ndarray, *, matches: int = 5) -> Identification:
         """Identify one face that was encoded several times, (N, D), by the mean distance to everybody.
 
-        So the threshold stays that of one comparison. The mean of the encodings would be nearer to everybody, strangers
-        included. shown: what is known of the face where it is seen best, whose encoding is the first.
+        The threshold therefore stays that of one comparison. The mean encoding would be nearer to everybody, strangers
+        included. shown: the best view of the face, which has the first encoding.
         """
         nearest = self._lookup.nearest(encodings, matches)
         names = dict.fromkeys(match.name for row in nearest for match in row)

@@ -15,7 +15,7 @@ from minicnn.faces.settings import Settings
 
 
 class Lookup:
-    """Records prepared for queries. metric: that of the card, for settings without a head.
+    """Records prepared for queries. metric: the card's, for settings without a head.
 
     index: searches the encodings of the records as an Index does; None for an Index that is made when it is needed.
     """
