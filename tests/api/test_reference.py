@@ -95,6 +95,8 @@ def test_an_example_gives_what_it_shows(name, tmp_path, monkeypatch):
     monkeypatch.setattr(access, "_readers", dict(access._readers))
     if name in {f"minicnn.faces.{one}" for one in DETECTOR} and zoo.here(zoo.find("mtcnn")) is None:
         pytest.skip("needs a face detector, which pip install '.[faces]' adds")
+    if name == "minicnn.scale.connected":
+        pytest.importorskip("distributed", reason="needs Dask, of the extra cluster")
     first, namespace = reference.examples()[name.rpartition(".")[0]], {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()), minicnn.use_backend("numpy"):
         exec(compile(first, name, "exec"), namespace)
