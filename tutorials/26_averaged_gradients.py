@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minicnn
-from minicnn import faces, nn, optim, ops
+from minicnn import faces, nn, ops
 from minicnn.datasets import doodles
 
 minicnn.use_backend("numpy")
@@ -93,7 +93,9 @@ def receive(stream):
     (size,) = np.frombuffer(stream.read(8), np.int64)
     return np.frombuffer(stream.read(8 * int(size)), np.float64)
 '''
-exec(PROGRAM)
+program = {}
+exec(PROGRAM, program)
+encoder, gradient, step, send, receive = (program[name] for name in ("encoder", "gradient", "step", "send", "receive"))
 
 network = encoder(seed=0)
 whole = gradient(network, pictures, who)
@@ -115,7 +117,7 @@ assert np.allclose((first + second) / 2, whole, rtol=0, atol=1e-12)
 # %% tags=["predict"]
 WORKER = (
     PROGRAM
-    + f'''
+    + f"""
 import sys
 given, told = sys.stdin.buffer, sys.stdout.buffer
 network = encoder(seed=0)
@@ -125,7 +127,7 @@ for _ in range({STEPS}):
     send(told, gradient(network, pictures, who))
     step(network, receive(given), {RATE})
 send(told, np.concatenate([parameter.data.ravel() for parameter in network.parameters()]))
-'''
+"""
 )
 
 
@@ -180,7 +182,9 @@ for _ in range(STEPS):
     step(alone, gradient(alone, pictures, who), RATE)
 one = np.concatenate([parameter.data.ravel() for parameter in alone.parameters()])
 print(f"the loss of the whole batch fell from {losses[0]:.3f} to {losses[-1]:.3f}")
-print(f"the processes differ by {np.abs(left - right).max():.1e}, and from one process by {np.abs(left - one).max():.1e}")
+print(
+    f"the processes differ by {np.abs(left - right).max():.1e}, and from one process by {np.abs(left - one).max():.1e}"
+)
 assert np.array_equal(left, right)
 assert np.abs(left - one).max() < 1e-5 and losses[-1] < losses[0]
 
@@ -203,7 +207,9 @@ naive, _ = train_on_two(uneven, [0.5, 0.5])
 weighted, _ = train_on_two(uneven, [8 / 32, 24 / 32])
 
 # %% tags=["answer"]
-print(f"averaged: off by {np.abs(naive[0] - one).max():.1e}; weighted by pictures: {np.abs(weighted[0] - one).max():.1e}")
+print(
+    f"averaged: off by {np.abs(naive[0] - one).max():.1e}; weighted by pictures: {np.abs(weighted[0] - one).max():.1e}"
+)
 assert np.abs(naive[0] - one).max() > 1e-3 and np.abs(weighted[0] - one).max() < 1e-5
 
 # %% [markdown] tags=["answer"]
@@ -217,8 +223,8 @@ assert np.abs(naive[0] - one).max() > 1e-3 and np.abs(weighted[0] - one).max() <
 # there are. A machine that adds for all receives p gradients. When each adds a p-th of them (a *ring*), everyone sends
 # and receives 2(p − 1)/p of a gradient, which is less than two for any p.
 #
-# So larger batches cost no more to carry. But a large network may take longer to carry than to compute. Compare, for one
-# step of 32 pictures on a network cable of 1 Gbit/s, in float32:
+# So larger batches cost no more to carry. But a large network may take longer to carry than to compute. Compare, for
+# one step of 32 pictures on a network cable of 1 Gbit/s, in float32:
 
 # %%
 expected = 2 * STEPS * whole.size * 8
@@ -232,7 +238,7 @@ figure, ax = plt.subplots(figsize=(7.2, 3), layout="constrained")
 ax.barh([*seconds], [*seconds.values()], color=BLUE, height=0.55)
 ax.axvline(batch, color=RED, lw=1.5)
 ax.annotate("the 32 pictures themselves", (batch * 1.15, -0.45), color=RED, fontsize=10)
-for row, (name, value) in enumerate(seconds.items()):
+for row, value in enumerate(seconds.values()):
     ax.annotate(f"{value:.2g} s", (value * 1.1, row), va="center", color=INK)
 ax.set(xscale="log", xlabel="seconds per step at 1 Gbit/s", xlim=(1e-4, 60))
 ax.invert_yaxis()
@@ -243,8 +249,8 @@ plt.show()
 # %% [markdown]
 # DeepFace's 120 million parameters are mostly in layers whose filters are not shared (lesson 9). They are cheap to
 # compute and dear to carry. Networks of shared filters are the other way round, which is why they train well on many
-# machines. Remedies, in the order in which to try them: more pictures per step, gradients in half precision, and sending
-# those of the last layers while the first are still computed.
+# machines. Remedies, in the order in which to try them: more pictures per step, gradients in half precision, and
+# sending those of the last layers while the first are still computed.
 
 # %% [markdown]
 # ## What needs the whole batch: statistics
