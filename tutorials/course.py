@@ -107,6 +107,7 @@ ENGINE = (
         "gradcheck",
         ("numeric_gradient", "gradient_check", "conv_gradient"),
     ),
+    Row("Averaged gradients", ("averaged_gradients",), "averaged", "face encode"),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
 )
 

@@ -30,8 +30,6 @@ from minicnn.files import check_folder
 from minicnn.scale import shards
 from minicnn.text import one_line
 
-LONGEST = 300  # letters of the reason why a picture is broken
-
 
 class Summary(NamedTuple):
     """The state of a collection: its shards, pictures and faces, and how many pictures could not be read."""
@@ -89,7 +87,7 @@ class Model:
                 try:
                     found = self._faces(path)
                 except Exception as problem:  # whatever it is, the other pictures are worth their encodings
-                    error = one_line(str(problem).replace(path, name) or type(problem).__name__, LONGEST)
+                    error = one_line(str(problem).replace(path, name) or type(problem).__name__, 300)
                     rows.append({"picture": name, "error": error})
                     continue
                 rows.append({"picture": name, "faces": len(found)})
@@ -125,11 +123,10 @@ def encode_all(
     """Encode every face in the pictures into shards in the folder `out`, and return a Summary of them.
 
     pictures: paths; their order decides which shard holds them. encoder: a network with a card. detector: one such as
-    `models.mtcnn()`; None crops the centre, as suits drawn faces. per_shard: pictures per shard; a
-    thousand are a minute's work with a detector, and half a megabyte. client: from
-    `connected`, whose workers do the work; None for this process. on_shard: called with the state so far, at the
-    beginning and after every shard. Shards that are there are kept. Raises InputError, or LoadError if one is damaged
-    or of other pictures or weights.
+    `models.mtcnn()`; None crops the centre, as suits drawn faces. per_shard: pictures per shard; a thousand are a
+    minute's work with a detector, and half a megabyte. client: from `connected`, whose workers do the work; None for
+    this process. on_shard: called with the state so far, at the beginning and after every shard. Shards that are there
+    are kept. Raises InputError, or LoadError if one is damaged or of other pictures or weights.
     """
     check_count("encode: per_shard", per_shard)
     folder, model, names = Path(out), Model(encoder, detector), list(dict.fromkeys(map(os.fspath, pictures)))
