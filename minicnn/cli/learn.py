@@ -72,7 +72,7 @@ def check(arguments: argparse.Namespace) -> int:
     from minicnn import learn
 
     name, file = arguments.name, arguments.file
-    if file is None and name.endswith(".py"):  # a file alone is named after its exercise
+    if file is None and name.endswith((".py", ".ipynb")):  # a file alone is named after its exercise
         name, file = Path(name).stem, name
     verdict = learn.check_file(name, file, seconds=arguments.seconds)
     if arguments.json:
