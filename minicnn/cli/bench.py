@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         type=Path,
         metavar="CHECKOUT",
         help="compare with another checkout of minicnn instead of PyTorch; print the median, smallest and largest "
-        "ratio of the rounds, above 1 if this checkout is faster",
+        "ratio, above 1 if this one is faster",
     )
     parser.add_argument("--device", default="cpu", metavar="D", help="device to measure: cpu or cuda (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="use small sizes and few rounds, for about a minute")

@@ -17,7 +17,7 @@ from typing import Any
 
 from minicnn.errors import InputError, suggest_names
 from minicnn.files import material
-from minicnn.learn import catalogue, engine, examining, fairness, files, progress
+from minicnn.learn import aliases, catalogue, engine, examining, fairness, files, notebooks, progress
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.judging import collect, judge, prepare
 from minicnn.learn.table import Table
@@ -40,7 +40,7 @@ def check(name: str, function: Callable[..., Any]) -> Verdict:
     else:
         if not isinstance(exercise, engine.Step):
             examining.check_callable(name, function)
-        verdict = _judged(exercise, function)
+        verdict = aliases.translated(_judged(exercise, function), aliases.source_of(function))
     progress.note_try(exercise.name, verdict.right)
     return verdict
 
@@ -60,7 +60,10 @@ def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds
     """
     exercise = catalogue.find(name)
     own = engine.FILE if isinstance(exercise, engine.Step) else f"{name}.py"
-    verdict = examining.examine(exercise, Path(path or own), seconds)
+    with notebooks.as_program(Path(path or own)) as (file, places):
+        verdict = examining.examine(exercise, file, seconds)
+        source = file.read_text(encoding="utf-8-sig") if verdict.advice or verdict.rows else ""
+    verdict = notebooks.placed(aliases.translated(verdict, source), places)
     progress.note_try(exercise.name, verdict.right)
     return verdict
 
@@ -71,7 +74,7 @@ def exercises() -> Table:
 
 
 def steps() -> tuple[int, int]:
-    """Return how many steps of the engine are solved, and how many there are."""
+    """Return the numbers of solved steps and of all steps of the engine."""
     return len(engine.names()) - len(progress.unsolved_steps()), len(engine.names())
 
 

@@ -157,7 +157,7 @@ def _read(said: Path) -> Any:
 
 
 def _line_of(stopped: Path, file: Path) -> str | None:
-    """Return where the file was when the time limit was reached, or None if it was not reached."""
+    """Return the place in the file when the time limit was reached, or None if it was not."""
     try:
         text = stopped.read_text(encoding="utf-8", errors="replace")[:100_000] if os.path.isfile(stopped) else ""
     except OSError:

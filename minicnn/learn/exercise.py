@@ -73,5 +73,5 @@ class Exercise:
         return self.function.__name__
 
     def show(self, answer: Any) -> Sequence[str]:
-        """Return what a right answer is good for, in its own numbers: nothing for most."""
+        """Return a demonstration of a right answer, with its own numbers; empty for most exercises."""
         return ()

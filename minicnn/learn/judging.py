@@ -50,14 +50,14 @@ EVERYWHERE = (
     ),
     Slip(
         "a product that does not chain",
-        "A matrix product (…, M, K) @ (…, K, N) wants the same K twice. Print both shapes: which of the two shall be "
+        "A matrix product (…, M, K) @ (…, K, N) needs the same K twice. Print both shapes: which of the two should be "
         "turned over, or come first?",
         raises="do not chain",
     ),
     Slip(
         "NumPy's product that does not chain",
-        "A matrix product wants rows of the left one that are as long as the columns of the right one. Print both "
-        "shapes: which shall come first, or be turned over?",
+        "A matrix product needs rows of the left one that are as long as the columns of the right one. Print both "
+        "shapes: which should come first, or be transposed?",
         raises="mismatch in its core dimension",
     ),
 )
