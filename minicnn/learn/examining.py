@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import json
 import linecache
@@ -64,6 +65,7 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
     if interpreter() is None:
         raise InputError(f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")
     read_text("learn check:", file)
+    check_simulator(exercise)
     room = Room(seconds)
     verdict = verdict_on(exercise, *answers(excerpts.plan(exercise), exercise, file, room), file=file, room=room)
     if verdict and isinstance(exercise, Step):
@@ -109,6 +111,17 @@ def verdict_on(exercise: Exercise, found: Any, why: str, printed: str, *, file: 
         except ValueError:
             why = f"what {file.name} leaves behind is no answer: does it write to files that are not its own?"
     return Verdict(exercise.name, False, (), why.split("\0"), printed)
+
+
+def check_simulator(exercise: Exercise) -> None:
+    """Raise InputError if the exercise runs on the simulated GPU, and Numba, which simulates it, is missing."""
+    if exercise.simulated:
+        try:
+            importlib.import_module("numba.cuda")
+        except ImportError:
+            raise InputError(
+                f"learn: {exercise.name} runs on the GPU that Numba simulates; pip install numba"
+            ) from None
 
 
 def examine_source(exercise: Exercise, function: Callable[..., Any], seconds: float = 10) -> Verdict:

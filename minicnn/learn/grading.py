@@ -88,6 +88,7 @@ def tasks(
                 exercise = catalogue.find(name)
                 if isinstance(exercise, Step):
                     raise InputError(f"learn grade: {name} is a step of the engine; expected an exercise of a function")
+                examining.check_simulator(exercise)
                 extended = hidden_cases.extended(exercise, more)
                 known[name] = extended, len(extended.cases) - len(exercise.cases), _print_of(extended, seconds)
             exercise, count, printed = known[name]

@@ -48,14 +48,15 @@ def extended(exercise: Exercise, hidden: Path | Mapping[str, Sequence[Case]] | N
 
 def _check(what: str, exercise: Exercise, case: Case) -> None:
     try:
-        for value in case.arguments():
-            encode(value)
+        inputs = list(case.arguments())
         (trial,) = prepare(dataclasses.replace(exercise, cases=(dataclasses.replace(case, expected={}),)))
         (given,) = prepare(dataclasses.replace(exercise, cases=(case,)))
-    except TypeError as problem:
-        raise InputError(f"{what}: an input is {problem}; expected arrays, Tensors, numbers, text or lists") from None
     except Exception as problem:
         raise InputError(f"{what}: the solution raises {type(problem).__name__}: {one_line(problem)}") from None
+    try:
+        encode(inputs)
+    except TypeError as problem:
+        raise InputError(f"{what}: an input is {problem}; expected arrays, Tensors, numbers, text or lists") from None
     if unknown := case.expected.keys() - trial.expected.keys():
         raise InputError(f"{what}: expected has {sorted(unknown)}; known are {sorted(trial.expected)}")
     for part in case.expected:
