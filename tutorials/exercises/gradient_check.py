@@ -143,7 +143,7 @@ def _case(name, operation, healthy):
 # Checks that let something through
 
 
-_differences = {}
+_differences: dict = {}
 
 
 def _cos(y):
