@@ -56,7 +56,7 @@ def check_count(what: str, value: Any, least: int = 1, most: int | None = None) 
     return int(value)
 
 
-Activation = Literal["relu"] | None  # of a convolution, norm or layer: what it applies to its result
+Activation = Literal["relu"] | None  # applied by a convolution, norm or layer to its result
 
 
 def check_activation(name: str, activation: Any) -> None:
@@ -132,7 +132,7 @@ class ChecksKeywords(SuggestsNames):
 def explain(problem: Exception, op: Callable, arrays: Sequence[Any], options: Mapping[str, Any]) -> None:
     """Raise one line in place of Python's or NumPy's error if a call of an op has an unknown keyword or misfit shapes.
 
-    problem: what the call raised. Return if it is something else.
+    problem: the exception of the call. Return if it is another one.
     """
     if type(problem) is TypeError:
         check_keywords(op.__name__, op, options)

@@ -372,6 +372,28 @@ def test_what_does_not_fit_runs_as_it_did(runs):
     assert len(runs) == len(strange)
 
 
+def test_a_convolution_of_vectors_in_a_block_is_the_error_that_it_was(runs):
+    random = np.random.default_rng(0)
+    layers = Chain(nn.Flatten(), nn.Linear(4, 4, seed=random), nn.Conv2d(4, 4, 1, seed=random))
+    model = Network(CARD, [*conv(random, 3, 4, 3), nn.MaxPool2d((11, 9)), Residual(layers)]).eval()
+    said = []
+    with nn.frozen(model), no_grad():
+        for call in (lambda x: layer_by_layer(model, x), model):
+            with pytest.raises(minicnn.InputError) as caught:
+                call(pictures(2))
+            said.append(str(caught.value))
+    assert said[0] == said[1] and said[0].startswith("layer 3 (Residual): layer 2 (Conv2d): Conv2d: x has shape (2, 4)")
+
+
+def test_a_linear_layer_of_pictures_is_the_error_that_it_was(runs):
+    random = np.random.default_rng(0)
+    model = Network(CARD, [*conv(random, 3, 4, 3), nn.MaxPool2d((11, 9)), nn.Linear(4, 2, seed=random)]).eval()
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, pictures(2))
+        assert model(pictures(2)).shape == expected.shape
+        np.testing.assert_allclose(model(pictures(2)).data, expected, atol=1e-5)
+
+
 def test_two_pools_that_ask_for_different_borders(runs):
     """Zeros for a convolution and −∞ for a maximum of what may be negative cannot stand in one place."""
     random = np.random.default_rng(0)
@@ -410,10 +432,11 @@ def bytes_of_arrays():
     return sum(trace.size for trace in traces.traces)
 
 
-def test_programs_for_500_sizes_stay_within_the_budget(runs, built, monkeypatch):
+@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.thorough)])
+def test_programs_for_many_sizes_stay_within_the_budget(count, runs, built, monkeypatch):
     model, budget = network(), 1 << 20
     numbers = np.random.default_rng(0).normal(0, 1, (1, 40, 32, 3)).astype(np.float32)
-    sizes = [(height, width) for height in range(16, 41) for width in range(13, 33)]
+    sizes = [(height, width) for height in range(16, 41) for width in range(13, 33)][-count:]
     results = {}
     minicnn.clear_cache()
     monkeypatch.setattr(memory.cache, "budget", budget)
@@ -425,7 +448,7 @@ def test_programs_for_500_sizes_stay_within_the_budget(runs, built, monkeypatch)
             of_one = minicnn.cache_info().nbytes
             for i, (height, width) in enumerate(sizes):
                 y = model(numbers[:, :height, :width]).data
-                if i % 50 == 0 or i >= 495:
+                if i % 50 == 0 or i >= count - 5:
                     results[height, width] = y.copy()
                     gc.collect()
                     info = minicnn.cache_info()
@@ -435,7 +458,7 @@ def test_programs_for_500_sizes_stay_within_the_budget(runs, built, monkeypatch)
                     assert tracemalloc.get_traced_memory()[0] < budget + 200_000  # all of Python
         finally:
             tracemalloc.stop()
-        assert len(sizes) == len(runs) - 1 == 500 and len(built) == 1
+        assert len(sizes) == len(runs) - 1 == count and len(built) == 1
         assert info.nbytes > budget / 2 and 4 < info.entries < 60
         misses = info.misses
         for (height, width), found in results.items():  # most were evicted

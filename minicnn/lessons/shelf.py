@@ -17,8 +17,8 @@ TITLE = re.compile(r"(?:Lesson \d+: *)?(.*)")
 class Row(NamedTuple):
     """A row of the map.
 
-    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: the one that
-    the first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
+    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: drawn by the
+    first of them, without .png. command: a command of minicnn. exercises: names in minicnn learn list.
     """
 
     lecture: str
@@ -26,6 +26,25 @@ class Row(NamedTuple):
     figure: str
     command: str
     exercises: tuple[str, ...] = ()
+
+
+class Stage(NamedTuple):
+    """A stage of a way: what to do, in a lesson or elsewhere, and the minutes that it takes by estimate.
+
+    lesson: its file name without number and .py; empty where it is not a lesson.
+    """
+
+    lesson: str
+    what: str
+    minutes: int
+
+
+class Way(NamedTuple):
+    """A way through the lessons. about: for whom it is, and where it leads."""
+
+    name: str
+    about: str
+    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True)

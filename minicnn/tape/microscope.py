@@ -36,7 +36,7 @@ class Tape(Recorder):
     def why(self, tensor: Tensor | str, index: Any) -> Any:
         """Return an Explanation of one element of a gradient: the products whose sum it is, largest first.
 
-        tensor: a Tensor that an operation on this tape took or gave, or its name. index: of one element.
+        tensor: a Tensor that an operation on this tape took or gave, or its name. index: index of one element.
         """
         from minicnn.tape.explanation import explain
 
@@ -50,6 +50,16 @@ class Tape(Recorder):
         from minicnn.tape.pixels import pixel_of
 
         return pixel_of(self, tensor, index)
+
+    def compare(self, other: Any, *, names: tuple[str, str] = ("mine", "theirs"), tolerance: float = 1e-5) -> Any:
+        """Return a Comparison with another program: the first operation at which they part, and how far.
+
+        other: a Tape, or the last result of another engine: an object with data, parents and grad. names: of the two
+        programs, for the text. tolerance: of an element, relative to the largest of its array.
+        """
+        from minicnn.tape.divergence import compare
+
+        return compare(self, other, names=names, tolerance=tolerance)
 
     def html(self) -> str:
         """Return the page: one HTML file that needs no other file and no network."""
@@ -72,7 +82,7 @@ class Tape(Recorder):
 def record(*, backend: str | None = "numpy", most: int = MOST) -> Tape:
     """Return a Tape, which records inside `with minicnn.record() as tape:` and also a backward after it.
 
-    backend: whose kernels run inside; "numpy" is the one to read and to step into, None the one in use.
+    backend: its kernels run inside; "numpy" is the one to read and to step into, None the one in use.
     Convolutions are not fused there: products, ReLU and pooling run one after the other.
     most: maximum number of operations; one more raises InputError.
     """

@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from minicnn.datasets.replays import Replay
 
 from minicnn import InputError
 from minicnn.datasets import alignment, doodles, heartbeats, image_folders, lfw, replays, volumes
 from minicnn.datasets.minibatches import batches
 from minicnn.datasets.pairs import draw_pairs
+from minicnn.datasets.replays import Replay
 
 PICTURE = np.random.default_rng(0).uniform(0.2, 0.7, (20, 24, 3)).astype(np.float32)
 

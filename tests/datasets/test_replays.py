@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from minicnn.datasets.replays import Replay
 
 from minicnn import InputError
 from minicnn.datasets import replays
+from minicnn.datasets.replays import Replay
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.uniform(0.2, 0.7, (20, 24, 3)).astype(np.float32)

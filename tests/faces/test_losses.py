@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from minicnn.learn.tensorflow_random import tensorflow_normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import Tensor, faces, gradcheck, nn, ops, use_backend
@@ -10,6 +9,7 @@ from minicnn.errors import GradcheckError, InputError
 from minicnn.faces import centres, distances, heads, losses
 from minicnn.faces.gradient_rows import CASES, TRIPLETS
 from minicnn.hdf5 import load, save
+from minicnn.learn.tensorflow_random import tensorflow_normal
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_backend = pytest.mark.parametrize("backend", ["numpy", "numba"])

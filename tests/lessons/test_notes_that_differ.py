@@ -30,6 +30,7 @@ def run(page, fresh_python):
     return said, json.loads(ledger)
 
 
+@pytest.mark.tutorials
 def test_it_runs_and_its_ledger_is_whole(run, page):
     said, ledger = run
     for number in ("677.4602", "7.056877", "14.01781", "175.7533", "63.19326", "528.1427"):

@@ -168,7 +168,8 @@ def test_what_is_not_installed_is_said_in_one_line(action, here, monkeypatch, ca
     monkeypatch.setitem(sys.modules, "jupytext", None)
     assert main(["tutorial", action, "1"]) == 2
     said = capsys.readouterr().err
-    assert said == f"minicnn: tutorial {action} needs jupytext: pip install jupytext nbconvert jupyterlab\n"
+    install = "pip install jupytext nbconvert jupyterlab latex2mathml"
+    assert said == f"minicnn: tutorial {action} needs jupytext: {install}\n"
     assert not list(here.iterdir())
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from minicnn.learn.tensorflow_random import course_draws
 
 from minicnn import Tensor, gradcheck, style
 from minicnn.errors import InputError
+from minicnn.learn.tensorflow_random import course_draws
 from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS
 from minicnn.style.gradient_rows import CASES
 from minicnn.style.variation import VARIATION_FORMS, variation

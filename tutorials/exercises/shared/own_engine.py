@@ -182,8 +182,9 @@ class OwnEngine:
             late = any(part.clock.spent >= self.limit for part in used)
             why = f"after {self.limit:g} s of yours" if late else "as they ask for more than the exercise does"
             yield f"Calls that minicnn computed, {why}: {', '.join(left)}."
+        idle = [part.name for part in self.parts.values() if not part.calls + part.others]
         for title, names in (
-            ("Yours, not needed by this command", [part.name for part in self.parts.values() if not part.calls + part.others]),
+            ("Yours, not needed by this command", idle),
             ("Not right yet, and so not used", [name for name in self.files if name not in self.right]),
             ("Not yours yet", [name for name in NAMES if name not in self.files]),
         ):
