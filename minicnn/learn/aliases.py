@@ -53,6 +53,6 @@ def _translations(source: str, numpy_as_well: bool) -> Iterator[str]:
     roots = "|".join((*FOREIGN, *(OURS_TOO if numpy_as_well else ())))
     for chain in re.findall(rf"(?<![\w.])(?:{roots})(?:\.\w+)+", source):
         name = chain.rpartition(".")[2].lower()
-        _, ours = aliases().get(name, ("", f"ops.{name}" if name in ops.__all__ else ""))
+        _, ours = aliases().get(name, ("", f"ops.{name}" if name in dir(ops) else ""))
         if ours and " is " not in ours:
             yield f"{chain} is {ours} here"
