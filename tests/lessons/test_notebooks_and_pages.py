@@ -1,6 +1,7 @@
 """Notebooks and the site: cells and tags arrive, answers are folded, and a browser finds nothing wrong."""
 
 import base64
+import contextlib
 import html.parser
 import io
 import json
@@ -47,6 +48,18 @@ plt.savefig("two_dots.png")
 plt.show()
 
 # %% [markdown]
+# **You write** it.
+
+# %% tags=["hole"] minutes=1
+def double(x):
+    "Return twice x."
+    return 2 * x
+
+# %% tags=["check"]
+assert double(2) == 4, "double gives another number"
+print("double is right")
+
+# %% [markdown]
 # ## Next
 #
 # | a | b |
@@ -86,12 +99,22 @@ def test_a_notebook_has_the_cells_and_hides_the_answers(school, capsys):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4 and notebook["metadata"]["kernelspec"]["name"] == "python3"
     cells = notebook["cells"]
-    assert [c["cell_type"][0] for c in cells] == list("mcmcmcmccm")
-    assert [c["metadata"].get("jupyter") for c in cells[2:6]] == [
-        None,
-        {"outputs_hidden": True},
+    assert [c["cell_type"][0] for c in cells] == list("mcmccmccmcmcmccm")
+    assert [c["metadata"].get("jupyter") for c in cells[2:8]] == [
+        *(None, None, {"outputs_hidden": True}),
         *[{"source_hidden": True, "outputs_hidden": True}] * 2,
+        None,
     ]
+    before, after = ("".join(cells[at]["source"]) for at in (3, 7))
+    assert before.startswith('my_prediction = ""  # what do you expect?')  # it stays in the reader's own notebook
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(after, {"my_prediction": "three"})
+        exec(after, {"my_prediction": ""})
+    assert printed.getvalue() == "You predicted: three\n"
+    hole, solution, check = ("".join(cell["source"]) for cell in cells[9:12])
+    assert "double is yet to be written" in hole and "return 2 * x" not in hole and check.startswith("assert double")
+    assert solution.startswith("<details><summary>A solution") and "    return 2 * x\n```" in solution
     assert not any(c.get("outputs") for c in cells)
     before = path.read_bytes()
     assert main(["tutorial", "notebook", "dots", "--to", str(school / "made")]) == 2  # it may hold somebody's work
@@ -216,6 +239,8 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert page.depth == 0
     assert page.depth_of("counting\n2 dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
     assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]") == 0
+    assert page.depth_of("is yet to be written") == 0 and page.depth_of("double is right\n") == 0
+    assert page.depth_of("another number") == 1 and text.index("A solution. Write yours") < text.index(">The check<")
     assert ("three", 0) in page.seen and page.depth_of("Markdown") == 1  # a table, and what made it
     ((picture, depth),) = page.pictures
     assert depth == 1 and picture["alt"] == "two dots"
