@@ -1,7 +1,7 @@
-"""Colour profiles: from that of a picture file to sRGB, in which everything here is computed, and back.
+"""Colour profiles: conversion of pictures to sRGB, in which minicnn computes, and back.
 
-Pictures of 8 bits are converted by LittleCMS, which Pillow brings and which knows profiles of every kind. It knows no
-colours of 16 bits, nor floats. For these the common kind of profile is read here: a curve per channel, and a matrix.
+LittleCMS, which comes with Pillow, converts pictures of 8 bits from profiles of every kind, but not 16 bits or floats.
+For these, this module reads the most common kind of profile: a curve per channel, and a matrix.
 Source: ICC.1:2022, sections 7 and 10.
 """
 
@@ -64,9 +64,9 @@ def _broken(label: str, error: object) -> InputError:
 
 @dataclass(frozen=True, eq=False)
 class Shaper:
-    """A profile of curves and a matrix. curves: of each channel, the light that 0 … 65535 stand for, (65536,).
+    """A profile of curves and a matrix. curves: per channel, the linear light of the values 0 … 65535, (65536,).
 
-    matrix: that light to the light of sRGB's channels.
+    matrix: from that light to the linear light of sRGB's channels.
     """
 
     curves: tuple[np.ndarray, ...]
@@ -85,7 +85,7 @@ class Shaper:
 
 
 def shaper(profile: bytes, label: str, *, grey: bool = True) -> Shaper:
-    """Return what a profile of curves says: one for RGB, which has a matrix, or, unless told otherwise, for grey.
+    """Return the Shaper of a profile for RGB. grey: also accept a profile for grey, which has no matrix.
 
     label: opens error messages. Raises InputError.
     """
@@ -137,5 +137,5 @@ def _curve(kind: int, numbers: Sequence[float]) -> np.ndarray:
 
 
 def _encoded(light: np.ndarray) -> np.ndarray:
-    """Return light as sRGB's values."""
+    """Return linear light as values in sRGB."""
     return np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)

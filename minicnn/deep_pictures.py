@@ -1,4 +1,4 @@
-"""Pictures of 16 bits per channel. Pillow reads only the higher eight of them in colour, and writes none."""
+"""Pictures of 16 bits per channel, of which Pillow reads only the higher eight in colour, and writes none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOWER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 def order_of(picture: ImageFile) -> str | None:
-    """Return how the values of 16 bits of a picture in colour are stored, as "RGB;16B"; None if it has no such values.
+    """Return the storage order of a colour picture's 16-bit values, such as "RGB;16B"; None if it has none.
 
     The picture is open and not loaded yet.
     """
@@ -35,8 +35,8 @@ def order_of(picture: ImageFile) -> str | None:
 def values_of(picture: ImageFile, again: ImageFile, order: str, file: IO[bytes]) -> np.ndarray | None:
     """Return the values of a picture in colour, (H, W, channels) from 0 to 65535; None for a kind that is not read.
 
-    picture is loaded; again is the same, opened again. order: from `order_of`. Pillow's decoders unpack either byte of
-    a value into 8 bits, so they are asked for both: they know the filters, the interlacing and the compression.
+    picture: loaded. again: the same, opened again. order: from `order_of`. Pillow decodes one byte of every value at a
+    time, so it decodes the file twice. It handles the filters, the interlacing and the compression.
     """
     channels, _, first = order.partition(";16")
     if channels.endswith(";ppm"):
@@ -64,7 +64,7 @@ def _load(picture: ImageFile, order: str) -> None:
 
 
 def png(values: np.ndarray, chunks: Mapping[bytes, bytes]) -> bytes:
-    """Return the PNG file of uint16 values, (H, W) or (H, W, 3). chunks: what comes before the pixels, by type."""
+    """Return the PNG file of uint16 values, (H, W) or (H, W, 3). chunks: {type: content} before the pixels."""
     height, width = values.shape[:2]
     rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
     # Filter 2: each byte less the one above it, which is packed much better than the byte itself.

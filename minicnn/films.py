@@ -1,4 +1,4 @@
-"""Films, read frame by frame by PyAV, which pip install '.[film]' brings. Nothing is ever written.
+"""Films, read frame by frame by PyAV, which pip install '.[film]' installs. Nothing is written to disk.
 
 >>> from minicnn import films
 >>> for time, picture in films.Film("party.mp4", every=5):  # "0:01.20", float32 (H, W, 3) in [0, 1]
@@ -26,9 +26,9 @@ EXPECTED = "expected a film, such as MP4, MKV or WebM"
 class Film:
     """The frames of a film: pairs of a time and a picture, upright, (height, width, 3) float32 in [0, 1].
 
-    One frame is in memory at a time. every: take one frame of so many. `len` is how many frames the file says that it
-    has, taken so, and 0 if it does not say. Raises MissingFileError, or InputError for what is no film, also while the
-    frames are read, where it is damaged.
+    One frame is in memory at a time. every: n, to use every n-th frame. `len` is the number of these frames by the
+    file, or 0 if the file does not state it. Raises MissingFileError, or InputError for a file that is not a film.
+    Reading the frames raises InputError where the film is damaged.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
@@ -65,7 +65,7 @@ class Film:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
-        """Open the file and its first stream of pictures. A film may name other files and addresses: none is opened."""
+        """Open the file and its first stream of pictures, but no other file or address that a film may name."""
         try:
             import av
         except ImportError as problem:
@@ -73,10 +73,10 @@ class Film:
         with open(self.path, "rb") as file:
             try:
                 container = av.open(file, container_options={"protocol_whitelist": ""})
-            except Exception as problem:  # as for pictures, what is fed damaged bytes can fail in any way at all
+            except Exception as problem:  # as for pictures, a decoder can fail in any way on damaged bytes
                 raise InputError(f"{self.label} cannot be read ({_said(problem)}); {EXPECTED}") from problem
             with container:
-                # Text is read as if a terminal showed it.
+                # FFmpeg also decodes text, as a terminal would show it.
                 if not container.streams.video or container.format.name == "tty":
                     raise InputError(f"{self.label} holds no moving pictures; {EXPECTED}")
                 stream = container.streams.video[0]
@@ -95,7 +95,7 @@ class Film:
 
 
 def clock(seconds: float) -> str:
-    """75.25 -> "1:15.25"."""
+    """Return seconds as text: 75.25 as "1:15.25"."""
     minutes, rest = divmod(round(max(seconds, 0.0), 2), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"

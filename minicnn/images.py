@@ -64,7 +64,7 @@ LARGE = 2**25  # pixels above which a picture is reduced before conversion to fl
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a picture made from another takes over from its file. fields: {EXIF tag: text}. profile: of its colours."""
+    """The metadata that a result keeps of the original picture. fields: {EXIF tag: text}. profile: colour profile."""
 
     fields: Mapping[int, str] = field(default_factory=dict)
     profile: bytes | None = None
@@ -299,7 +299,7 @@ def _decoded(picture: "ImageFile", file: IO[bytes], stored: int, size: Size | No
 
 
 def check_pixels(width: int, height: int, needed: int, label: str) -> None:
-    """Raise InputError for more pixels than any picture has, or if so many bytes are needed and not free."""
+    """Raise InputError for more pixels than any picture has, or if the needed bytes are not free."""
     if width * height > MOST_PIXELS:
         raise InputError(f"{label} is too large: {width} × {height} pixels; expected at most {MOST_PIXELS:,}")
     free = available_memory() if needed > 10 * LARGE else None

@@ -1,7 +1,7 @@
-"""What Python and NumPy ask of a Tensor: float, format, comparison, np.asarray, and the functions of NumPy.
+"""The protocols of Python and NumPy for a Tensor: float, format, comparison, np.asarray, and NumPy's functions.
 
 `array + tensor` is an operation and stays differentiable. Other functions of NumPy return values, which carry no
-gradient. They refuse Tensors that require one, and name the operation to use.
+gradient. For a Tensor that requires one, they raise an error that names the operation to use.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Tensor(Methods, Interchange):
     name: shown in messages and files.
     Raise InputError if data is not numeric, is ragged, or cannot carry the requested gradient.
 
-    Comparison is elementwise and returns an array of bool; see Interchange for what Python and NumPy ask of a Tensor.
+    Comparison is elementwise and returns an array of bool; see Interchange for the other protocols of Python and NumPy.
     """
 
     __slots__ = ("__weakref__", "_node", "data", "grad", "name", "requires_grad")

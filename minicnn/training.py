@@ -1,7 +1,7 @@
 """Training: steps, schedule, augmentation, checkpoints, and a classifier.
 
-Every random number is a function of seed and step, so a resumed run ends with the same weights, bit for bit, as an
-uninterrupted one.
+Every random number is a function of seed and step. A resumed run therefore ends with the same weights, bit for bit, as
+an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def _load_checkpoint(path: Path, model: nn.Module, optimizer: optim.Optimizer, p
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, Any] = dict(file)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise InputError(f"resume: {str(path)!r} is no checkpoint ({problem})") from None
+        raise InputError(f"resume: {str(path)!r} is not a checkpoint ({problem})") from None
     found, wanted = arrays.pop("plan", np.zeros(0, np.uint8)).tobytes(), _fingerprint(plan)
     if found != wanted:
         was = found.decode(errors="replace")

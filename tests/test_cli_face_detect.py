@@ -213,6 +213,9 @@ def test_the_label_is_below_the_box_or_over_its_edge_where_there_is_no_room(bott
     assert (across.min(), np.nonzero(changed)[0].min()) == (49, 29)  # the box, in its shadow
     assert not changed[:, 105:].any() and not changed[:, :40].any()
     strip = (np.rint(255 * drawn[label]) == COLOUR).all(axis=2)
+    middle = strip[strip.sum(axis=1) > 20]
+    first, last = np.nonzero(middle.any(axis=0))[0][[0, -1]]
+    assert not middle[:, first:last].all()  # letters on the colour
     assert (np.rint(255 * drawn[30, 70]) == COLOUR).all() and strip.sum(axis=1).max() > 30  # letters are on it
     assert not changed[107:].any() or bottom == 148
     assert not marked(np.ones((9, 9, 3)), []).min() < 1

@@ -156,7 +156,7 @@ def test_everybody_in_a_picture_is_sorted(here, capsys, monkeypatch):
         (["album", "-o", "full"], "'full' is there already"),
         (["album", "-o", "album/groups"], "in the folder to read"),
         (["album", "-o", "album"], "is there already"),
-        (["nowhere"], "'nowhere' is no folder"),
+        (["nowhere"], "'nowhere' is not a folder"),
         (["album", "-o", "no/where"], "in a folder that does not exist"),
         (["album", "--threshold", "nan"], "expected a finite number"),
     ],

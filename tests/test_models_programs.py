@@ -372,6 +372,28 @@ def test_what_does_not_fit_runs_as_it_did(runs):
     assert len(runs) == len(strange)
 
 
+def test_a_convolution_of_vectors_in_a_block_is_the_error_that_it_was(runs):
+    random = np.random.default_rng(0)
+    layers = Chain(nn.Flatten(), nn.Linear(4, 4, seed=random), nn.Conv2d(4, 4, 1, seed=random))
+    model = Network(CARD, [*conv(random, 3, 4, 3), nn.MaxPool2d((11, 9)), Residual(layers)]).eval()
+    said = []
+    with nn.frozen(model), no_grad():
+        for call in (lambda x: layer_by_layer(model, x), model):
+            with pytest.raises(minicnn.InputError) as caught:
+                call(pictures(2))
+            said.append(str(caught.value))
+    assert said[0] == said[1] and said[0].startswith("layer 3 (Residual): layer 2 (Conv2d): Conv2d: x has shape (2, 4)")
+
+
+def test_a_linear_layer_of_pictures_is_the_error_that_it_was(runs):
+    random = np.random.default_rng(0)
+    model = Network(CARD, [*conv(random, 3, 4, 3), nn.MaxPool2d((11, 9)), nn.Linear(4, 2, seed=random)]).eval()
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, pictures(2))
+        assert model(pictures(2)).shape == expected.shape
+        np.testing.assert_allclose(model(pictures(2)).data, expected, atol=1e-5)
+
+
 def test_two_pools_that_ask_for_different_borders(runs):
     """Zeros for a convolution and −∞ for a maximum of what may be negative cannot stand in one place."""
     random = np.random.default_rng(0)

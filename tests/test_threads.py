@@ -345,3 +345,42 @@ def test_a_fork_while_another_thread_holds_blas_leaves_the_child_free():
             done.set()
         holding.result()
     assert code == 0
+
+
+def test_assistance_is_not_waited_for(thread_count):
+    thread_count(3)
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def assist(number):
+        begun.set()
+        go_on.wait(60)
+        ended.set()
+
+    with threads.assistance(assist, [(1,)]) as check:
+        assert begun.wait(60)
+        check()
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(60)
+
+
+def test_assistance_that_has_not_begun_is_called_off(thread_count):
+    thread_count(3)
+    go_on, called = threading.Event(), []
+    with threads.assistance(go_on.wait, [(60,), (60,)]), threads.assistance(called.append, [(1,), (2,)]):
+        pass
+    go_on.set()
+    threads.parallel(lambda piece: None, [(i,) for i in range(5)])  # behind what was called off
+    assert not called
+
+
+def test_an_error_of_assistance_is_raised_by_the_check(thread_count):
+    thread_count(3)
+
+    def fail():
+        raise RuntimeError("no more memory")
+
+    with threads.assistance(fail, [()]) as check, pytest.raises(RuntimeError, match="no more memory"):
+        for _ in range(60_000):
+            check()
+            threading.Event().wait(0.001)

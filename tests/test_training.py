@@ -181,7 +181,7 @@ def test_a_checkpoint_of_another_plan_or_network_is_refused(small, tmp_path):
     with pytest.raises(InputError, match="another network"):
         train_classifier(linear, images, labels, PLAN, checkpoint=checkpoint, resume=True, progress=False)
     checkpoint.write_bytes(b"not a checkpoint")
-    with pytest.raises(InputError, match="is no checkpoint"):
+    with pytest.raises(InputError, match="is not a checkpoint"):
         train_classifier(small(), images, labels, PLAN, checkpoint=checkpoint, resume=True, progress=False)
 
 

@@ -333,16 +333,16 @@ def test_a_file_without_end(server, row, folder, content, monkeypatch):
 
 @pytest.mark.parametrize("link", ["http://example.com/w.h5", "ftp://127.0.0.1/w.h5", "file:///etc/passwd"])
 def test_links_that_are_not_https(row, folder, link):
-    with pytest.raises(LoadError, match="is no HTTPS"):
+    with pytest.raises(LoadError, match="is not HTTPS"):
         downloads.check(link)
     if link.startswith("http"):
         row(link)
-        refused(LoadError, "is no HTTPS")
+        refused(LoadError, "is not HTTPS")
 
 
 def test_a_redirection_away_from_https(server, row, folder):
     row(server.give(b"", "/moved", status=301, headers={"Location": "http://login.example.com/"}))
-    refused(LoadError, "http://login.example.com/ is no HTTPS")
+    refused(LoadError, "http://login.example.com/ is not HTTPS")
 
 
 def test_redirections_in_a_circle(server, row, folder):

@@ -159,7 +159,7 @@ def test_everything_else_gets_one_line(content):
 @pytest.mark.parametrize(
     ("opcodes", "message"),
     [
-        (b"}U\x01aa", "is damaged (what is appended to is no list); expected arrays"),
+        (b"}U\x01aa", "is damaged (what is appended to is not a list); expected arrays"),
         (b"}K\x01K\x02s", "is damaged (a dictionary's keys are strings); expected arrays"),
         (b"(K\x01K\x02d", "is damaged (a dictionary's keys are strings); expected arrays"),
     ],

@@ -278,7 +278,8 @@ for x_shape, w_shape, options, groups in cases:
 #
 # A filter with `size` taps and `dilation` d (holes between the taps) spans (size − 1)·d + 1 pixels. It can stop at
 #
-#     output = ⌊(input + before + after − span) / stride⌋ + 1
+# $$\text{output} = \left\lfloor \frac{\text{input} + \text{before} + \text{after} - \text{span}}{\text{stride}}
+# \right\rfloor + 1$$
 #
 # places. That is the whole arithmetic, for each dimension by itself. **You write** it down.
 

@@ -93,7 +93,7 @@ print(f"the first features of the course's exercise: {one[0, 0, 0]}, {one.dtype}
 # The network looks at the photograph, and at our picture. If at every place every channel responds alike, both show
 # the same. So the content cost is the squared difference, summed, over 4·H·W·C:
 #
-#     J_content = Σ (a_content − a_generated)² / (4 · H · W · C)
+# $$J_\text{content} = \frac{1}{4 \, H W C} \sum (a_\text{content} - a_\text{generated})^2$$
 #
 # **You write** it with `ops`, on Tensors: that puts it on the tape, and its gradient comes for free.
 
@@ -188,7 +188,7 @@ assert np.allclose(before, after, rtol=1e-5) and content_cost(Tensor(one), Tenso
 # Of one layer: the squared difference of the two Gram matrices. It is divided by 4·C²·(H·W)², because G has C²
 # entries and each is a sum over H·W places.
 #
-#     J_layer = Σ (G_style − G_generated)² / (4 · C² · (H·W)²)
+# $$J_\text{layer} = \frac{1}{4 \, C^2 (H W)^2} \sum (G_\text{style} - G_\text{generated})^2$$
 #
 # **You write** it, from the two functions above.
 

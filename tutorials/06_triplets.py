@@ -102,11 +102,11 @@ plt.show()
 # Schroff, Kalenichenko and Philbin wrote down in 2015 (FaceNet) what we want. The anchor shall be nearer to the
 # positive than to the negative, and not only by a hair: by a margin α.
 #
-#     ‖A − P‖² + α ≤ ‖A − N‖²
+# $$\lVert A - P \rVert^2 + \alpha \le \lVert A - N \rVert^2$$
 #
 # What is missing to that is the loss, and where nothing is missing it is zero:
 #
-#     L = Σ max(‖A − P‖² − ‖A − N‖² + α, 0)
+# $$L = \sum \max(\lVert A - P \rVert^2 - \lVert A - N \rVert^2 + \alpha, \, 0)$$
 #
 # **You write** it, with `ops`.
 
@@ -157,9 +157,12 @@ for A, P, N, margin, expected in (
 # Take one triplet whose loss is not zero; it is called *active*. Then L = ‖A − P‖² − ‖A − N‖² + α, without a maximum.
 # The slope of ‖x − y‖² in x is 2(x − y). N stands in one term, P in one, A in both:
 #
-#     ∂L/∂N = −2(N − A)              = 2(A − N)
-#     ∂L/∂P =  2(P − A)
-#     ∂L/∂A =  2(A − P) − 2(A − N)   = 2(N − P)         A itself has dropped out!
+# $$\begin{align*} \frac{\partial L}{\partial N} &= -2(N - A) = 2(A - N) \\
+# \frac{\partial L}{\partial P} &= 2(P - A) \\
+# \frac{\partial L}{\partial A} &= 2(A - P) - 2(A - N) = 2(N - P) \end{align*}$$
+#
+# A itself has dropped out of its own gradient!
+#
 #
 # Add up the three: zero. A triplet cannot push the whole cloud of encodings anywhere, it only moves them against each
 # other. For a triplet that is not active all three are zero, of course.

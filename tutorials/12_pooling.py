@@ -520,7 +520,8 @@ plt.show()
 #    that lost? DeepFace (lesson 9) pools once. Was that what it wanted to keep?
 # 6. Send a gradient through overlapping windows in which one cell wins twice. What does it get?
 # 7. `gradcheck` called the tie inconclusive. Move one of the four fives up by 1e-3, by 1e-6. When does it decide?
-# 8. `minicnn learn start max_pool_gradient`: windows of any size, which may overlap. `minicnn learn check` tells.
+# 8. `minicnn learn start pool_forward`, then `max_pool_gradient`: windows of any size, which may overlap. The
+#    check, `minicnn learn check`, tells.
 #
 # **Where to look in the source**
 #

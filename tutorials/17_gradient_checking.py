@@ -29,11 +29,11 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 # One picture, one channel, no padding. The kernel slides over x, and each output is a sum of products:
 #
-#     y[o] = Σ_k x[o + k] · w[k]
+# $$y_o = \sum_k x_{o + k} \, w_k$$
 #
-# Backwards, x[i] was seen by output o = i − k, with the weight w[k]. So dx[i] = Σ_k dy[i − k] · w[k]: a sum over the
-# same products, read from the other end. "That is a convolution of dy with w", says the book, and off we go: put enough
-# zeros around dy, slide w over it.
+# Backwards, x[i] was seen by output o = i − k, with the weight w[k]. So $dx_i = \sum_k dy_{i - k} \, w_k$: a sum over
+# the same products, read from the other end. "That is a convolution of dy with w", says the book, and off we go: put
+# enough zeros around dy, slide w over it.
 
 
 # %%
@@ -160,9 +160,9 @@ plt.show()
 # means: the right *kind* of numbers in the wrong combination.
 
 # %% [markdown]
-# For a convolution there is a usual suspect. Look at the formula once more: dx[i] = Σ_k dy[i − k] · w[k] has a *minus*
-# where y[o] = Σ_k x[o + k] · w[k] has a plus. As k goes up, dy is read backwards. So if dy is read forwards, as `slide`
-# does, it is w that has to be turned around.
+# For a convolution there is a usual suspect. Look at the formula once more: $dx_i = \sum_k dy_{i - k} \, w_k$ has a
+# *minus* where $y_o = \sum_k x_{o + k} \, w_k$ has a plus. As k goes up, dy is read backwards. So if dy is read
+# forwards, as `slide` does, it is w that has to be turned around.
 #
 # `gradcheck` knows this suspect, and many others. It has the true gradient, by differences, so it can form what each
 # slip would make of it: *what would the gradient be, if w were reversed?* If that is what backward says, here and at
@@ -364,6 +364,8 @@ except GradcheckError as found:
 #    that such a slip gives, as a function of the true one. `minicnn/gradients/slips.py` is where to write it.
 # 6. `minicnn learn start conv_gradient`: the same with channels and many filters. `minicnn learn check` tells whether
 #    it is right, and has a hint if not.
+# 7. `minicnn learn start numeric_gradient`, then `gradient_check`: write the check yourself. Twelve bugs are let loose
+#    on it, and those that survive are shown; so are healthy operations that it calls wrong.
 #
 # **Where to look in the source**
 #

@@ -78,16 +78,35 @@ LECTURES = (
 
 ENGINE = (
     Row("An engine from nothing", ("an_engine_from_nothing",), "painted_from_nothing", "learn start"),
-    Row("Automatic differentiation", ("tensors_and_the_tape",), "tape", "step", ("conv_gradient",)),
+    Row(
+        "Automatic differentiation",
+        ("tensors_and_the_tape",),
+        "tape",
+        "step",
+        ("walk_back", "sum_to", "linear", "conv_gradient"),
+    ),
+    Row(
+        "Learning",
+        ("transfer_learning", "tensors_and_the_tape"),
+        "frozen_or_fresh",
+        "train",
+        ("softmax_cross_entropy", "batch_norm", "adam"),
+    ),
     Row("Convolution", ("convolution_four_ways",), "im2col", "bench", ("conv_forward", "im2col")),
-    Row("Pooling", ("pooling",), "tolerance", "gradcheck max_pool", ("max_pool_gradient",)),
+    Row("Pooling", ("pooling",), "tolerance", "gradcheck max_pool", ("pool_forward", "max_pool_gradient")),
     Row("Convolution of volumes", ("convnets_on_volumes",), "slices", "gradcheck conv-3d"),
     Row("Fast convolution", ("winograd",), "one_tile", "bench"),
     Row("The innermost loop", ("registers",), "register_map", "bench --only micro"),
     Row("Kernels for a GPU", ("a_cuda_kernel_step_by_step",), "threads", "doctor", ("content_kernel",)),
     Row("Trained weights", ("vgg_and_weights_from_hdf5", "transfer_learning"), "vgg19", "weights inspect"),
     Row("Finding faces", ("finding_faces",), "cascade", "face detect"),
-    Row("Checking gradients", ("gradient_checking",), "faces_of_bugs", "gradcheck", ("conv_gradient",)),
+    Row(
+        "Checking gradients",
+        ("gradient_checking",),
+        "faces_of_bugs",
+        "gradcheck",
+        ("numeric_gradient", "gradient_check", "conv_gradient"),
+    ),
     Row("Explaining a gradient", ("the_tape_microscope",), "who_wants_it", "step"),
 )
 

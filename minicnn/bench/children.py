@@ -1,4 +1,4 @@
-"""Measurements in a separate process: of its memory, its start, or the step of a program that holds nothing else."""
+"""Measurements in a separate process: its memory, its start, or a step of a program that holds nothing else."""
 
 from __future__ import annotations
 

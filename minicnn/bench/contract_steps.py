@@ -17,7 +17,7 @@ import numpy as np
 
 import minicnn
 
-Turn = Callable[[int], list[float]]  # the seconds of each of so many runs, after one that is not timed
+Turn = Callable[[int], list[float]]  # runs -> the seconds of each, after one that is not timed
 
 RULE: dict[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}
 MARGIN = 0.2

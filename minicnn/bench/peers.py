@@ -84,7 +84,7 @@ def in_process(network: str, batch: int, peer: str, threads: int, rounds: int, t
 
 
 def _missing(peer: Peer) -> str:
-    """Return what a peer lacks here; "" if it can be tried."""
+    """Return the missing requirement of a peer; "" if it can run here."""
     absent = [library for library in peer.libraries if importlib.util.find_spec(library) is None]
     if absent:
         return f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"

@@ -1,7 +1,7 @@
-"""Sorting many encodings of unknown people, and how right the groups are.
+"""Clustering of many encodings of unknown people: its time, its memory and its accuracy.
 
-In a process of its own, whose peak memory is what the clusters took. The encodings are drawn: people as far apart, and
-their pictures as spread, as the encodings that dlib's network makes of ten people of LFW.
+It runs in a separate process, so that the peak memory is that of the clustering. The encodings are random, with the
+mean distances that dlib's network gives within and between ten people of LFW.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ THRESHOLD = 0.36  # dlib's 0.6, squared
 
 
 def section(plan: Plan) -> Section:
-    """Seconds, once: it takes too long for turns."""
+    """Return the row in seconds, measured once, because a run takes too long for turns."""
     people = 250 if plan.quick else 5000
     name = f"{people:,} people"
     return Section(f"Clusters, {EACH * people:,} × {DIMENSIONS}", [(name, partial(measure, name, people))], rival="")
 
 
 def measure(name: str, people: int) -> Row:
-    """Seconds, with precision, recall and MiB in the row's details and its name."""
+    """Measure the seconds. The row's details also hold precision, recall and MiB."""
     found = children.ask("people_clusters", "in_process", people=people, threads=resources.threads())
     told = f"{name}: precision {found['precision']:.1%}, recall {found['recall']:.1%}"
     return Row(told, "s", found.pop("seconds"), details=found)
@@ -51,7 +51,7 @@ def in_process(people: int, threads: int) -> dict[str, Any]:
 
 
 def drawn(people: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return encodings (EACH · people, DIMENSIONS) float32, and whose each is."""
+    """Return encodings (EACH · people, DIMENSIONS) float32, and the person of each."""
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(people), EACH)
     centres = (BETWEEN / DIMENSIONS) ** 0.5 * random.standard_normal((people, DIMENSIONS), np.float32)

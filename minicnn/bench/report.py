@@ -17,7 +17,7 @@ FORMAT = "minicnn-bench-1"
 class Row:
     """One measurement. minicnn, pytorch: medians, in `unit`; None if it could not be measured.
 
-    ratio: the median over the rounds; for speed, how many times as fast as PyTorch, for memory, how many times as much.
+    ratio: the median over the rounds; for speed, times as fast as PyTorch, for memory, times as much.
     details: further values. `minicnn_raw` and `pytorch_raw` are the values of each round, and `of_limit` the share of
     this machine's limit.
     """
@@ -36,7 +36,7 @@ class Table:
 
     compared: the meaning of `ratio`. limit: the reference of `of_limit`, or ""; "spread" if the last column shows the
     smallest and the largest ratio instead.
-    rival: what minicnn is compared with, if not PyTorch; its figures are in the same fields of a Row.
+    rival: the competitor, if not PyTorch; its figures are in the same fields of a Row.
     """
 
     title: str
@@ -48,7 +48,7 @@ class Table:
 
 @dataclass
 class Report:
-    """The results of one run. conditions: how it was measured; complete: whether it ran to its end."""
+    """The results of one run. conditions: settings and machine. complete: True if it ran to its end."""
 
     date: str
     machine: dict[str, Any]

@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="sections to run: style, memory, layers, encoders, peers, training, triplets, shapes, pools, search, "
-        "faces, clusters, start, micro; with --device cuda: check, layers, pools, steps; with --against: style, "
+        "faces, clusters, class, start, micro; with --device cuda: check, layers, pools, steps; with --against: style, "
         "encoders, triplets, training (default: all)",
     )
     parser.add_argument(
@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         type=Path,
         metavar="CHECKOUT",
         help="compare with another checkout of minicnn instead of PyTorch; print the median, smallest and largest "
-        "ratio of the rounds, above 1 if this checkout is faster",
+        "ratio, above 1 if this one is faster",
     )
     parser.add_argument("--device", default="cpu", metavar="D", help="device to measure: cpu or cuda (default: cpu)")
     parser.add_argument("--quick", action="store_true", help="use small sizes and few rounds, for about a minute")

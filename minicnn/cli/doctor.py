@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "doctor",
         help="check the installation",
         description="Try every backend and report versions, BLAS, GPUs, caches and weights.",
-        epilog=f"The exit status is 0 if the default backend works, 1 if it does not, {outcome.STATUSES}.",
+        epilog=f"The exit status is 0 if the default backend works, 1 if it does not. {outcome.STATUSES}.",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")

@@ -60,7 +60,7 @@ def cluster(arguments: argparse.Namespace) -> int:
     if threshold is None:
         raise InputError(f"cluster: no threshold is known for {encoder.name}; expected --threshold T")
     if not os.path.isdir(arguments.folder):
-        raise InputError(f"cluster: {arguments.folder!r} is no folder; expected a folder of pictures")
+        raise InputError(f"cluster: {arguments.folder!r} is not a folder; expected a folder of pictures")
     pictures = pictures_in([arguments.folder], "cluster")
     look = Looker(arguments, encoder.card, len(pictures), strict=False)
     everybody = look.which == "all"

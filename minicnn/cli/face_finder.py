@@ -25,7 +25,7 @@ CENTRED = (
     "pip install '.[faces]' adds one"
 )
 TURNED = "found a face after rotating the picture by {}°"
-FEW = 3  # up to so many pictures get a note each; more get a summary
+FEW = 3  # number of pictures up to which each gets a note; more get a summary
 
 
 class Place(NamedTuple):

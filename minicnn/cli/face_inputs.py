@@ -40,7 +40,7 @@ def action(
         help=what,
         description=f"{what[0].upper()}{what[1:]}. {more}".strip(),
         usage=words,
-        epilog=f"The exit status is {status}, {outcome.STATUSES}." if status else None,
+        epilog=f"The exit status is {status}. {outcome.STATUSES}." if status else None,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -71,8 +71,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         action="append",
         nargs="+",
         metavar="X,Y",
-        help="landmarks in pixels, instead of --box: the viewer's left eye, right eye, tip of the nose, corners of the "
-        "mouth; at least two points, after the pictures; give it once, or once per picture in order",
+        help="landmarks in pixels, after the pictures, instead of --box: left and right eye as seen, nose, mouth "
+        "corners; two or more, once or per picture",
     )
     add_face(group)
 
@@ -82,8 +82,8 @@ def add_face(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--face",
         metavar="N|largest|centre|all|none",
-        help="face to use: its number in minicnn face detect, the largest, the most central, or all; none skips "
-        "detection and crops the centre (detection needs pip install '.[faces]')",
+        help="face to use: its number in minicnn face detect, largest, centre, or all; none crops the centre without "
+        "detection, which needs pip install '.[faces]'",
     )
 
 
@@ -128,7 +128,7 @@ def head_of(path: str | None, dimensions: int) -> PairHead | None:
         return None
     kind = hdf5.summary(path).attributes.get("kind")
     if kind not in KINDS:
-        raise LoadError(f"head {str(path)!r} is no head of pairs; expected the .head.h5 that face train has written")
+        raise LoadError(f"head {str(path)!r} is not a head of pairs; expected the .head.h5 that face train has written")
     head = PairHead(str(kind), dimensions)
     hdf5.load(head, path)
     return head
@@ -151,7 +151,7 @@ def encoder_for(arguments: argparse.Namespace, gallery: Mapping[str, Any] | None
     drawn = encoders.DRAWN if arguments.drawn and gallery is None else None
     encoder = encoders.choose(arguments.weights or drawn, gallery=gallery)
     if encoder.drawn and not arguments.drawn:
-        raise InputError(f"face: {encoder.name} is no encoder of photographs; {encoders.BRINGS}")
+        raise InputError(f"face: {encoder.name} is not an encoder of photographs; {encoders.BRINGS}")
     return encoder
 
 

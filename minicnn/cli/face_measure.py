@@ -72,7 +72,7 @@ def add(actions: Any) -> None:
         "measure the accuracy of an encoder",
         evaluate,
         more="DIR is a folder of people (DIR/PERSON/*.jpg). With --lfw or --pairs, follow the protocol of Labeled "
-        "Faces in the Wild: accuracy per fold, with the threshold that is best on the other folds.",
+        "Faces in the Wild: accuracy per fold, by the best threshold on the other folds.",
     )
     parser.add_argument("source", nargs="?", metavar="DIR", help="folder of people")
     parser.add_argument("--lfw", metavar="DIR", help="folder of LFW; pairs.txt in it, next to it, or from --pairs")
@@ -307,7 +307,7 @@ def _pairs_of(root: Path) -> Path:
         if os.path.isfile(path):
             return path
     raise MissingFileError(
-        f"evaluate: no pairs.txt in {str(root)!r} nor beside it; name it with --pairs, or evaluate any folder of "
+        f"evaluate: no pairs.txt in {str(root)!r} nor next to it; name it with --pairs, or evaluate any folder of "
         "people without --lfw"
     )
 

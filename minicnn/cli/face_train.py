@@ -69,7 +69,7 @@ def add(commands: Any) -> None:
 
 def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     if arguments.loss == "pair":
-        yield "the head beside --out,", Path(arguments.out).with_suffix(".head.h5")
+        yield "the head next to --out,", Path(arguments.out).with_suffix(".head.h5")
 
 
 def run(arguments: argparse.Namespace) -> None:

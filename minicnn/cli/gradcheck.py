@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="random inputs per row (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
-    parser.epilog = f"The exit status is 0 if every gradient is right, 1 if one is wrong, {STATUSES}."
+    parser.epilog = f"The exit status is 0 if every gradient is right, 1 if one is wrong. {STATUSES}."
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from minicnn.text import elided_inside, one_line, plain
 
 DONE, NO, REFUSED, NO_VERDICT, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 70, 130
 SERIOUS = (INTERRUPTED, INTERNAL, REFUSED, NO_VERDICT, NO, DONE)  # the most serious first
-STATUSES = "2 for invalid input or a system error, 70 after an error of minicnn's own, 130 if interrupted"
+STATUSES = "It is 2 for invalid input or a system error, 70 after an error of minicnn's own, 130 if interrupted"
 LONGEST = 400  # longest error line in letters
 # Replacements on streams that cannot encode a sign.
 SPELT = {"≤": "<=", "×": "x", "→": "->", "…": "...", "–": "-", "−": "-", "·": "*", "±": "+-", "²": "^2", "�": "?"}
@@ -78,7 +78,7 @@ def each(
 
 
 def go_on(problem: Exception) -> int:
-    """Print the line of a problem that the command goes on without. Return the status that it will end with at best."""
+    """Print a problem in one line. Return the status of a command that continues without further problems."""
     _troubles.append(_told(problem, False))
     return _troubles[-1]
 

@@ -158,8 +158,8 @@ def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     for target, *_ in style_series.works(arguments):
         if folder:
             yield "--out", target
-        yield "the manifest beside --out,", target.with_suffix(".json")
-        yield "the checkpoint beside --out,", target.with_suffix(".checkpoint")
+        yield "the manifest next to --out,", target.with_suffix(".json")
+        yield "the checkpoint next to --out,", target.with_suffix(".checkpoint")
     if arguments.sweep:
         yield "--out", Path(arguments.out, style_series.SHEET)
     if frames and os.path.isdir(frames):
@@ -186,7 +186,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def begin(notes: Sequence[str]) -> None:
-    """Print what is to be known before a run, while there is time to think again."""
+    """Print the notes on a run before it begins."""
     from minicnn.resources import compiled_before
 
     if not compiled_before():
@@ -196,7 +196,7 @@ def begin(notes: Sequence[str]) -> None:
 
 
 def affordable(arguments: argparse.Namespace, job: Job, more: str = "") -> int | None:
-    """Print what a run will take. Return the side of tiles, if it needs them; raise InputError if nothing helps."""
+    """Print the estimated time and memory. Return the side of tiles, or None; raise InputError if none is enough."""
     from minicnn.style.estimate import estimate, refuse
 
     expected = estimate(job.model, job.recipe, job.content, job.styles, job.settings["tile"])
@@ -212,9 +212,9 @@ def affordable(arguments: argparse.Namespace, job: Job, more: str = "") -> int |
 def paint(
     arguments: argparse.Namespace, job: Job, out: Path, film: Any = None, frames: Any = None, *, skip: bool = False
 ) -> bool:
-    """Run a job and write what came of it. Return whether Ctrl-C ended it.
+    """Run a job and write its files. Return True if Ctrl-C ended it.
 
-    skip: of several pictures, pass over one that is there from the run to resume, and begin one that is not.
+    skip: with several pictures and --resume, skip those that are complete, and begin those without a checkpoint.
     """
     from minicnn import images
     from minicnn.style import evolution, manifests
@@ -239,7 +239,7 @@ def paint(
 
 
 def _kept(arguments: argparse.Namespace, content: str | None) -> Metadata:
-    """Return what OUT takes over from the file of CONTENT. Raise InputError for a profile that cannot be kept."""
+    """Return the metadata that OUT keeps of CONTENT. Raise InputError for a profile that cannot be kept."""
     from minicnn import colour_profiles, images
 
     found = images.metadata(content) if content else images.Metadata()
@@ -264,7 +264,7 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
         given["masks"] = Map(arguments.map, arguments.map_colours)
     if arguments.manifest:
         if arguments.content or arguments.weights:
-            raise InputError("style: --from brings its own pictures and weights; expected neither beside it")
+            raise InputError("style: --from brings its own pictures and weights; expected neither with it")
         return from_manifest(arguments.manifest) | given
     if not arguments.style:
         raise InputError("style: STYLE is missing; expected CONTENT and STYLE, two pictures, or --from a manifest")

@@ -1,4 +1,4 @@
-"""minicnn style, for many: every picture of a folder, or every combination of values, in one series."""
+"""minicnn style for several pictures: those of a folder, or one per combination of values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_ONE = ("gif", "frames", "plot", "masks", "map", "manifest")
 
 
 class Work(NamedTuple):
-    """A picture to make: target is its file, changes are to what `transfer` is asked, and name says how it differs."""
+    """A picture to paint. target: its file. changes: to the arguments of `transfer`. name: these changes, as text."""
 
     target: Path
     changes: dict[str, Any]
@@ -99,7 +99,7 @@ def run(
     affordable: Callable[..., int | None],
     paint: Callable[..., bool],
 ) -> int:
-    """Make all pictures of a series, and of a sweep a contact sheet. begin, affordable, paint: those of cli.style."""
+    """Paint all pictures of a series, and the contact sheet of a sweep. begin, affordable, paint: from cli.style."""
     import numpy as np
 
     from minicnn.style.job import prepare
@@ -109,7 +109,7 @@ def run(
         folder = Path(arguments.content)
         read = {work.changes["content"] for work in series}
         outcome.note_passed_over(folder, counted(path for path in _inside(folder) if str(path) not in read))
-        # What is wrong with the request is said once, and not for each picture; none needs more memory than a square.
+        # Errors in the request are reported once, not per picture. A square needs the most memory.
         series_of = [{"content": np.full((asked["size"], asked["size"], 3), 0.5, np.float32)}]
     else:
         series_of = [work.changes for work in series]
@@ -119,7 +119,7 @@ def run(
     tile = affordable(arguments, largest, f", for each of {len(series)} pictures")
 
     def make(work: Work) -> bool:
-        """Make a picture, unless it is there from a run to resume. Return whether Ctrl-C ended it."""
+        """Paint a picture, unless it is complete from a run to resume. Return True if Ctrl-C ended it."""
         try:
             job = prepare(**{**asked, **work.changes}, memory=memory)
             job.settings["tile"] = tile

@@ -1,4 +1,4 @@
-"""minicnn tutorial: the lessons as a list, in the terminal, as files, as notebooks or as a site."""
+"""minicnn tutorial: the lessons as a list, in the terminal, as files, notebooks or a site, and the teacher's sheets."""
 
 from __future__ import annotations
 
@@ -51,8 +51,11 @@ def add(commands: Any) -> None:
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="folder (default: minicnn-lessons)")
     action.add_argument("--run", action="store_true", dest="execute", help="run the notebooks, to show their output")
 
+    action = _action(actions, "teach", "print plans for the teacher, or the sheets of lessons", teach)
+    action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: plans, and the list of sheets)")
+
     action = _action(actions, "html", "run lessons and build a site that works offline", html)
-    action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not, {STATUSES}."
+    action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not. {STATUSES}."
     help = f"{which}; manual for the manual and the API reference alone (default: all)"
     action.add_argument("names", nargs="*", metavar="NAME", help=help)
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="folder (default: minicnn-lessons)")
@@ -153,6 +156,17 @@ def open_lesson(arguments: argparse.Namespace) -> None:
     print(f"  python -m pdb {path}")
 
 
+# teach
+
+
+def teach(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import shelf, teaching
+
+    chosen = shelf.chosen(arguments.names) if arguments.names else []
+    paths = [teaching.sheet(lesson) for lesson in chosen] or [teaching.plans()]
+    print("\n".join(path.read_text(encoding="utf-8") for path in paths), end="")
+
+
 # notebook, html
 
 
@@ -171,7 +185,7 @@ def notebook(arguments: argparse.Namespace) -> None:
 def html(arguments: argparse.Namespace) -> int:
     from minicnn.lessons import notebooks, pages, shelf
 
-    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel")
+    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel", "latex2mathml")
     names = [name for name in arguments.names if name != "manual"]
     lessons = shelf.chosen(names) if names or not arguments.names else []
     with _progress(lessons) as step:

@@ -22,8 +22,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 class ImageFolder:
     """A folder's people and pictures.
 
-    people: names in their one spelling, sorted. paths: of every picture, person by person. labels: (pictures,) int64,
-    numbers into people. passed_over: the files that are not pictures minicnn reads, counted.
+    people: names in their one spelling, sorted. paths: every picture, person by person. labels: (pictures,) int64,
+    numbers into people. passed_over: numbers of skipped files, as text.
     """
 
     root: Path
@@ -87,6 +87,6 @@ def read(root: str | Path) -> ImageFolder:
 
 
 def counted(passed: Iterable[Path]) -> str:
-    """Return how many files and folders there are of each kind, as in "3 .heic, 1 folder"; nothing for none."""
+    """Return the numbers of files and folders of each kind as text: "3 .heic, 1 folder"; "" for none."""
     kinds = Counter("folder" if os.path.isdir(path) else path.suffix.lower() or "without a suffix" for path in passed)
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())

@@ -28,8 +28,8 @@ SIZE = 160  # pixels per side for display; the encoder takes fewer
 class Visitor(NamedTuple):
     """A visitor at the door.
 
-    who: number of an enrolled person, or of a stranger after them. number: of the picture. claim: the name given, if
-    any.
+    who: number of an enrolled person, or of a stranger after them. number: the picture's number. claim: the name
+    given, if any.
     """
 
     who: int

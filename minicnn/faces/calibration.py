@@ -87,7 +87,7 @@ class Calibration:
         return self._wrong_pairs(comparisons) >= 1
 
     def _wrong_pairs(self, comparisons: int) -> int:
-        """Return how many of the pairs of different people may pass for a gallery."""
+        """Return the number of pairs of different people that may pass for a gallery."""
         return int(rate_per_comparison(self.acceptable, comparisons) * self.different + 1e-9)
 
     def probability(self, distance: npt.ArrayLike, *, prior: float = 0.5) -> Any:
@@ -175,7 +175,7 @@ def calibrate(
     share = float(np.mean(s))
 
     def threshold_of(times: np.ndarray) -> float:
-        """Return the threshold if each pair counts so many times."""
+        """Return the threshold if each pair counts as often as `times` says."""
         counts = [np.add.reduceat(times * kind, starts) for kind in (s, ~s)]
         there = counts[0] + counts[1] > 0
         return RULES[rule](Roc.of(levels[there], *(count[there] for count in counts)), share, target_far)
@@ -210,7 +210,7 @@ def calibrate(
 
 
 def _resample(same: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return how often each pair is drawn, Poisson with mean 1, until pairs of both kinds are drawn."""
+    """Return the counts of each pair in a draw, Poisson with mean 1, repeated until both kinds are drawn."""
     times = random.poisson(1.0, len(same))
     while not (times[same].any() and times[~same].any()):  # can happen with very few pairs
         times = random.poisson(1.0, len(same))

@@ -42,8 +42,8 @@ class CentreLoss(nn.Module):
     loss = centre_loss(features, labels); loss.backward(); centre_loss.update(features, labels)
 
     people, dimensions: shape of the centres, which start at zero.
-    rule: "facenet", c ← c − rate · (c − x) for every picture x of the person, rate 0.05 (facenet.py's 1 − alfa);
-    or "wen", c ← c − rate · Σ (c − x) / (1 + n) over the person's n pictures in the batch, rate 0.5. With "wen", c
+    rule: "facenet", c ← c − rate · (c − x) for every picture x of the person, rate 0.05 (facenet.py's 1 − alfa).
+    Or "wen", c ← c − rate · Σ (c − x) / (1 + n) over the person's n pictures in the batch, rate 0.5. With "wen", c
     never overshoots; with "facenet" it does with more than 1 / rate pictures of a person.
     rate: overrides the rule's. Raises InputError. Source: Wen et al. 2016, equation 4; facenet.py, center_loss.
     """

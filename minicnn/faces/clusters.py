@@ -27,7 +27,7 @@ def cluster(encodings: Any, *, threshold: float, metric: str = "squared_l2", lea
     """Return the number of each encoding's group, (N,) int64: 0 is the largest group, −1 means no group.
 
     The nearest groups are merged as long as the mean distance between their members is at most `threshold`, the
-    threshold for one comparison. encodings: (N, D). metric: that of the encoder's card; "l2" averages squared
+    threshold for one comparison. encodings: (N, D). metric: the one on the encoder's card; "l2" averages squared
     distances, "cosine" uses unit vectors. least: minimum size of a group. Takes time N² and memory N.
     Raises InputError.
     """

@@ -29,7 +29,7 @@ class CollapseWarning(UserWarning):
 class CollapseMonitor:
     """Monitors training with triplets, and warns once, with advice, when the encoder has collapsed.
 
-    margin: that of the loss, a number or "soft". patience: number of consecutive suspicious steps before a warning.
+    margin: the loss's, a number or "soft". patience: number of consecutive suspicious steps before a warning.
 
     A step is suspicious in either of two cases. The typical distance between two encodings of a batch is less than a
     hundredth of their length. Or nearly all triplets are active, with the mean loss of u = v: the margin, or ln 2 if

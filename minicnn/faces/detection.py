@@ -185,8 +185,8 @@ def crops(picture: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 def suppress(windows: Windows, most: float, *, of_smaller: bool = False) -> np.ndarray:
     """Return the indices of the windows that remain after non-maximum suppression, by descending score.
 
-    A window is suppressed by a better one if they overlap by more than `most`: intersection over union, or with
-    of_smaller, intersection over the smaller area.
+    A window is suppressed by a better one if they overlap by more than `most`. The overlap is the intersection over
+    the union, or with of_smaller, over the smaller area.
     """
     left, top, right, bottom = windows.boxes.T
     area = (right - left) * (bottom - top)

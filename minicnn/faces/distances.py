@@ -19,7 +19,7 @@ def distance(f: Any, g: Any, *, metric: str = "squared_l2") -> Any:
     """Return the distance between encodings f and g: (…, D) and (…, D) -> (…), broadcasting all axes but the last.
 
     metric: "squared_l2", ‖f − g‖², as in FaceNet; "l2", its root; or "cosine", 1 − f·g / (‖f‖ ‖g‖), where a zero vector
-    has distance 1 from everything. For unit vectors, squared_l2 is twice the cosine distance, and all three rank alike.
+    has distance 1 from everything. For unit vectors, squared_l2 is twice the cosine distance, and all give one ranking.
     Arrays give an array. Tensors give a Tensor, with gradients, which are 0 at kinks: if "l2" is 0, and for zero
     vectors with "cosine". Raises InputError.
     """

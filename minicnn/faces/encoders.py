@@ -32,7 +32,7 @@ PUBLISHED = {
 class FaceEncoder:
     """A network that encodes faces, and facts about its weights.
 
-    name: that in the catalogue, or of the file. drawn: True if it was trained on drawn faces only. Its distances
+    name: a catalogue name, or a file name. drawn: True if it was trained on drawn faces only. Its distances
     between photographs are then not reliable. threshold: one to start with, or None; origin: its source.
     """
 

@@ -110,7 +110,7 @@ def evaluating(encoder: nn.Module) -> Iterator[None]:
 
 
 def identity(encoder: Any) -> dict[str, str | int]:
-    """Return what encoders must share for comparable encodings: facts on the card, and the SHA-256 of all weights."""
+    """Return facts on the card and the SHA-256 of all weights, which must agree for comparable encodings."""
     card = card_of(encoder)
     total = Checksum()
     for name, array in sorted(arrays_of(encoder).items()):

@@ -1,7 +1,7 @@
-"""Who is seen when: faces of neighbouring frames are linked to tracks, each with one verdict from its best frames.
+"""Tracking of faces: those of neighbouring frames are linked to tracks, each with one verdict from its best frames.
 
-The verdict is by the mean distance of these frames. Of a hundred photographs of ten people, each spoilt in ten ways,
-against five pictures of everybody at dlib's threshold of 0.36:
+The verdict uses the mean distance of these frames. The rates are for a hundred photographs of ten people, each degraded
+in ten ways. They are compared with five pictures per person, at dlib's threshold of 0.36.
 
     judged by                              not recognized    for another person
     the best copy                               2 %                2.1 %
@@ -38,18 +38,18 @@ from minicnn.films import Film
 from minicnn.models.cascade import MTCNN
 
 BEST = 5  # frames of a track that are judged
-GAP = 5  # frames in which a face may be hidden and still go on
-OVERLAP = 0.3  # of two boxes, from which on a face that is seen too badly to tell goes on where it was
-SIDE = 128  # pixels of the picture that is kept of a track
+GAP = 5  # frames in which a face may be hidden before its track ends
+OVERLAP = 0.3  # minimum overlap of two boxes for a face of poor quality to continue a track
+SIDE = 128  # side in pixels of the picture kept per track
 
 
 @dataclass(frozen=True)
 class Track:
-    """Somebody who is seen in frames that follow each other.
+    """A face that was tracked through consecutive frames.
 
-    first, last: names of frames, of files without their suffix, or times of a film. frames: in how many the face was
-    found. best: where it is seen best; box: (left, top, right, bottom) there; picture: the face there, uint8. judged:
-    how many frames the verdict is from, at most BEST. verdict: no name, and not judged, where no frame is good enough.
+    first, last: names of frames, file names without suffix, or times of a film. frames: number of frames with the face.
+    best: the frame with the best view; box: (left, top, right, bottom) there; picture: the face there, uint8.
+    judged: number of frames behind the verdict, at most BEST. verdict: without a name if no frame is good enough.
     """
 
     first: str
@@ -63,7 +63,7 @@ class Track:
 
 
 class _Sight(NamedTuple):
-    """A face in a frame. poor: seen too badly to tell."""
+    """A face in a frame. poor: True if its quality is too low for a verdict."""
 
     frame: str
     box: np.ndarray
@@ -77,7 +77,7 @@ class _Sight(NamedTuple):
 
 
 class _Trail:
-    """A track that may go on: its last sight, the best ones, and a picture of the very best."""
+    """A track that may continue: its last sight, its best ones, and a picture of the best."""
 
     def __init__(self, first: str) -> None:
         self.first, self.frames = first, 0
@@ -90,9 +90,9 @@ class _Trail:
             self.picture = images.as_bytes(picture(), "face")
 
     def distance(self, sight: _Sight, apart: Callable[..., Any], limit: float) -> float | None:
-        """Return how far a sight is, less the more the boxes overlap; None if it is of somebody else.
+        """Return the distance of a sight, reduced by the overlap of the boxes; None for somebody else.
 
-        Whom one can tell is told by the encoding, so that people may cross. Anybody else is where they were.
+        A face of good quality is matched by its encoding, so that people may cross. Others are matched by position.
         """
         overlap = _overlap(self.last.box, sight.box)
         known = [one.encoding for one in (*self.best, self.last) if not one.poor]
@@ -110,11 +110,11 @@ def follow(
     min_size: float = SMALLEST,
     detector: MTCNN | None = None,
 ) -> list[Track]:
-    """Follow upright faces from frame to frame, and say who they are: tracks in the order in which they begin.
+    """Track upright faces from frame to frame, and return the tracks in the order in which they begin.
 
-    frames: a film, a folder of pictures, or any iterable of pictures, or of pairs of a name and a picture. One frame is
-    in memory at a time. every: look at one frame of so many. gap: so many of these a face may be hidden for. min_size
-    and detector: as of `detect`. Raises InputError.
+    frames: a film, a folder of pictures, or an iterable of pictures or of (name, picture). One frame is in memory at a
+    time. every: n, to use every n-th frame. gap: maximum number of these frames in which a face may be hidden.
+    min_size, detector: as for `detect`. Raises InputError.
     """
     check_count("follow: every", every)
     check_count("follow: gap", gap, 0)
@@ -124,7 +124,7 @@ def follow(
     apart = scoring.by_head(gallery.head) if gallery.head else scoring.by_metric(str(card.metric))
     detector = detector or the_detector()
     trails: list[_Trail] = []
-    near: list[_Trail] = []  # those that may go on
+    near: list[_Trail] = []  # those that may continue
     with nn.frozen(gallery.encoder), nn.frozen(detector):
         for number, (name, picture) in enumerate(_named(frames, every)):
             image = as_picture(picture)
@@ -173,7 +173,7 @@ def _pair(number: int, frame: Any) -> tuple[str, Any]:
 def _links(
     trails: Sequence[_Trail], sights: Sequence[_Sight], apart: Callable[..., Any], limit: float
 ) -> dict[int, _Trail]:
-    """Return {number of a sight: the trail that it goes on}, the nearest pairs first."""
+    """Return {number of a sight: the trail that it continues}, the nearest pairs first."""
     pairs = [
         (far, i, j)
         for i, sight in enumerate(sights)
@@ -188,7 +188,7 @@ def _links(
 
 
 def _overlap(box: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union."""
+    """Return the intersection over union of two boxes."""
     sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
     shared = float(np.prod(np.maximum(sides, 0)))
     return shared / float(np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared)

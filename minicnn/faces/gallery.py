@@ -63,6 +63,7 @@ class Gallery:
         self._records = Records.empty(dimensions)
         self._journal = Journal()
         self._ready: Lookup | None = None
+        self._index: Any = None  # what searches the records, if no Index is to be made of them
 
     # Enrolment
 
@@ -247,13 +248,13 @@ class Gallery:
     def identify(self, image: Any, *, matches: int = 5, faces: int | str = "largest") -> Any:
         """Identify a face, and return an Identification, or a list of them for several pictures.
 
-        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: which face of a photograph,
+        image: as in `enroll`. matches: number of nearest people to list, at least 2. faces: the face to use,
         as in `snapshots.choose`; "all" gives a list for every picture. Raises InputError, also if the gallery is empty.
         """
         if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")
         check_choice(faces, "all")
-        if not len(self):
+        if not len(self._records):
             raise InputError("identify: nobody is in the gallery; expected people to be enrolled first")
         if faces == "all" and not is_one(image):
             return [self.identify(one, matches=matches, faces="all") for one in image]
@@ -269,8 +270,8 @@ class Gallery:
     def judge(self, shown: Candidate, encodings: np.ndarray, *, matches: int = 5) -> Identification:
         """Identify one face that was encoded several times, (N, D), by the mean distance to everybody.
 
-        So the threshold stays that of one comparison. The mean of the encodings would be nearer to everybody, strangers
-        included. shown: what is known of the face where it is seen best, whose encoding is the first.
+        The threshold therefore stays that of one comparison. The mean encoding would be nearer to everybody, strangers
+        included. shown: the best view of the face, which has the first encoding.
         """
         nearest = self._lookup.nearest(encodings, matches)
         names = dict.fromkeys(match.name for row in nearest for match in row)
@@ -305,7 +306,7 @@ class Gallery:
     @property
     def _lookup(self) -> Lookup:
         if self._ready is None:
-            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]))
+            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]), self._index)
         return self._ready
 
     def distances(self) -> tuple[np.ndarray, np.ndarray]:

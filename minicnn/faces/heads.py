@@ -33,7 +33,7 @@ def chi_square(f, g):
         if (array < 0).any():
             raise InputError(
                 f"chi2: {name} holds {array.min():.4g}; expected numbers of 0 or more, as behind a ReLU: among signed "
-                "ones f + g vanishes or turns negative, and (f − g)² / (f + g) is no distance; use l1 or l2 for them"
+                "ones f + g vanishes or turns negative, and (f − g)² / (f + g) is not a distance; use l1 or l2 for them"
             )
     difference, total = f - g, f + g
 

@@ -44,7 +44,7 @@ def triplet_loss(anchor, positive, negative, *, margin=0.2, reduction="sum", squ
     if len(set(shapes)) > 1 or not shapes[0] or not shapes[0][-1]:
         raise InputError(
             f"triplet_loss: anchor has shape {shapes[0]}, positive {shapes[1]}, negative {shapes[2]}; "
-            "expected three alike, (T, D)"
+            "expected three of one shape, (T, D)"
         )
     anchor, positive, negative = (as_floats(array) for array in (anchor, positive, negative))
     to_positive, to_negative = anchor - positive, anchor - negative
@@ -67,7 +67,7 @@ def batch_triplet_loss(embeddings, triplets, *, margin=0.2, reduction="sum", squ
     """Return triplet_loss(e[a], e[p], e[n]) for all rows (a, p, n) of `triplets`, with the same options.
 
     embeddings e: (N, D). triplets: int (T, 3), as from mine_triplets; without any, the loss is 0.
-    Encodings are not copied per triplet. The loss is a function of the (N, N) distances d of the batch, and
+    Encodings are not copied per triplet. The loss is a function of the (N, N) distances d of the batch. Its gradient is
     ∂L/∂eᵢ = Σⱼ (∂L/∂dᵢⱼ + ∂L/∂dⱼᵢ) · 2(eᵢ − eⱼ), or (eᵢ − eⱼ) / dᵢⱼ for plain distances. Raises InputError.
     """
     triplets = devices.beside(as_array(triplets), embeddings)

@@ -1,4 +1,4 @@
-"""Quality of a face, and whether it suffices for a verdict: blur and noise bring faces near to the wrong people.
+"""Quality of a face, and limits for a verdict: blur and noise bring faces near to the wrong people.
 
 The limits are set on five people of LFW, with ten photographs each. They are far from the values of these photographs,
 and just below what causes errors. The figures are of five other people, and of all ten in brackets. Each photograph is
@@ -52,11 +52,11 @@ LIMITS = (
 class Quality(NamedTuple):
     """The quality of a face. sharpness: variance of the Laplacian of the aligned chip, scaled up if dark.
 
-    Lengths in units of the distance between the eyes: yaw, the horizontal offset of the tip of the nose, ±0.5 below an
-    eye; length, from the eyes to the mouth, which is long in profile views. pitch: vertical position of the tip of the
-    nose on the way from eyes to mouth. eyes: pixels between the eyes. contrast: deviation of grey levels. glare: share
-    of white. noise, blocks: noise, and steps at JPEG's block borders, in grey levels. grid: steps that repeat, as those
-    of blocks of any size do, in grey levels and more the larger the face.
+    yaw, length: in units of the distance between the eyes. yaw is the horizontal offset of the tip of the nose, ±0.5
+    below an eye. length is from the eyes to the mouth, and large in profile views. pitch: vertical position of the tip
+    of the nose between eyes and mouth. eyes: pixels between the eyes. contrast: deviation of grey levels. glare: share
+    of white. noise, blocks: noise, and steps at JPEG's block borders, in grey levels. grid: periodic steps, such as
+    those of blocks of any size, in grey levels scaled up for large faces.
     """
 
     sharpness: float
@@ -84,14 +84,14 @@ class Quality(NamedTuple):
     def worth(self) -> float:
         """The merit of the worst measure, to rank frames: 0 at its limit, at most 1, below 0 where there is no verdict.
 
-        Of ten spoilt copies of each of a hundred photographs, the best with a verdict is not recognized in 2 %, the
-        worst in 11 %.
+        Of ten degraded copies per photograph, the best one is not recognized in 2 % of cases, and the worst one with a
+        verdict in 11 %.
         """
         return min(_inside(getattr(self, name), least, most) for name, least, most, _ in LIMITS)
 
 
 def _inside(value: float, least: float, most: float) -> float:
-    """Return how far inside its limits a value is: 1 in the middle, or far from the only limit."""
+    """Return the position of a value within its limits: 0 at a limit, 1 in the middle or far from the only limit."""
     if math.isinf(most):
         return 1 - least / max(value, 1e-9)
     middle = (least + most) / 2 if least else 0.0

@@ -51,7 +51,7 @@ def people_distances(
     """Return distances to people, (queries, people), from distances to pictures, (queries, N).
 
     labels: (N,), the person on each picture. score: "min", the smallest distance of a person; "mean", over all
-    pictures; "nearest", the mean of the `neighbours` smallest, or of all if there are fewer.
+    pictures; or "nearest", the mean of the `neighbours` smallest.
     """
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(people))

@@ -1,4 +1,4 @@
-"""Settings of a gallery: how distances are scored and judged, and their form in files."""
+"""Settings of a gallery for scoring and judging distances, and their form in files."""
 
 from __future__ import annotations
 

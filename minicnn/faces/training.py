@@ -104,7 +104,7 @@ class Trainee(nn.Module):
         dimensions = encoder.card.embedding
         if dimensions is None:
             raise InputError(
-                f"face train: {encoder.card.name} is no encoder of faces; expected one such as tiny_facenet"
+                f"face train: {encoder.card.name} is not an encoder of faces; expected one such as tiny_facenet"
             )
         if plan.loss == "pair" and plan.head == "chi2" and isinstance(encoder.layers[-1], nn.L2Normalize):
             raise InputError(

@@ -1,6 +1,6 @@
 """Gradient checks against finite differences.
 
-For a random cotangent u, the analytic gradient of Σ u · f(x) is compared, element by element, with
+For a random cotangent u, each element of the gradient of Σ u · f(x) is compared with
 (Σ u · f(x + h) − Σ u · f(x − h)) / 2h. A cotangent of ones would let wrong gradients pass: that of softmax, whose
 outputs always sum to one, would be zero.
 
@@ -132,7 +132,7 @@ def _several(inputs: Any) -> Sequence[Any]:
 
 
 def _names(f: Callable[..., Tensor], inputs: Any, count: int) -> list[str]:
-    """Return what the report calls each input: the Tensor's own name, or else f's parameter."""
+    """Return the name of each input in the report: the Tensor's own, or else f's parameter."""
     try:
         parameters = inspect.signature(f).parameters.values()
         called = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -23,7 +23,7 @@ class Corner:
     """A corner of an op.
 
     op: the function's name in minicnn.ops. where: the corner in a few words. inputs: the differentiable inputs.
-    result: the expected result. gradients: of the sum of all results, one per input.
+    result: the expected result. gradients: the expected ones of the sum of all results, per input.
     arguments, options: passed after the inputs.
     peer: False if PyTorch refuses the inputs or gives NaN for a limit that exists.
     """

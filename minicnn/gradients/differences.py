@@ -127,7 +127,7 @@ def _coarse(
 ) -> bool:
     """Return True if slopes by small steps scatter, and those of a thousand times the step give the gradient.
 
-    So it is where f rounds more coarsely than its result's dtype does, and not at a kink.
+    This happens if f rounds more coarsely than the dtype of its result, but not at a kink.
     """
     small = [found, *(differences.slopes(number, index, differences.eps * part) for part in (2, 0.5, 0.3))]
     slopes = [slope for pair in small for slope in (pair.left, pair.right)]

@@ -21,7 +21,7 @@ from minicnn.tensor import Tensor
 
 ASKED = 96  # entries of an input whose row of the Jacobian is used
 NUMBERS = 4_000_000  # maximum size of these rows
-BOUND = 6  # a bound on x other than 0 needs so many entries on either side
+BOUND = 6  # minimum number of entries on either side of a bound on x other than 0
 FILTERS = ("w", "weight", "weights", "kernel", "filters")
 PICTURES = ("x", "image", "images", "picture", "pictures")
 OF_FILTERS = {3: ("k",), 4: ("kh", "kw"), 5: ("kd", "kh", "kw")}
@@ -34,7 +34,7 @@ class Evidence:
 
     analytic: the whole gradient. places: flat indices of the checked entries. numeric, allowed, wrong: for each of
     these, the difference, the tolerance, and whether it was exceeded. y: the function's result. cotangent: its weights.
-    others: the other inputs by name. differences, number: of the function at this point, and which input it is.
+    others: the other inputs by name. differences: those of the function at this point. number: that of the input.
     gradients: the analytic gradients of all inputs.
     """
 
@@ -77,14 +77,14 @@ class Evidence:
         return tuple(map(int, np.unravel_index(flat, self.x.shape)))
 
     def fewer(self) -> Evidence:
-        """Return the same with so few entries that the rows of the Jacobian can be asked for."""
+        """Return the same with few enough entries to compute their rows of the Jacobian."""
         chosen = np.flatnonzero(np.isin(self.places, some_places(self)))
         parts = {name: getattr(self, name)[chosen] for name in ("places", "numeric", "allowed", "wrong")}
         return self if len(chosen) == len(self.places) else replace(self, **parts)
 
 
 def some_places(evidence: Evidence) -> np.ndarray:
-    """Return all checked places, or as many as can be asked for: half of them wrong ones."""
+    """Return the checked places, reduced to an affordable number, half of them wrong ones."""
     count = max(8, min(ASKED, NUMBERS // max(evidence.y.size, 1)))
     if len(evidence.places) <= count:
         return evidence.places
@@ -129,7 +129,7 @@ def _evidence_at(
     atol: float,
     rtol: float,
 ) -> Evidence | None:
-    """Return the evidence at a point, or None where f has no finite result of the same shape or refuses the point."""
+    """Return the evidence at a point, or None where f has no finite result of the same shape or rejects the point."""
     number = evidence.number
     tensors = [Tensor(array.copy(), requires_grad=True) for array in arrays]
     with np.errstate(all="ignore"):
@@ -139,7 +139,7 @@ def _evidence_at(
                 return None
             y.backward(cotangent.copy())
             differences = Differences(f, arrays, cotangent, evidence.differences.eps)
-        except Exception:  # the inputs are not the caller's: f may have any reason to refuse them
+        except Exception:  # the inputs are not the caller's: f may reject them for any reason
             return None
         gradients = [gradient_of(tensor) for tensor in tensors]
         analytic = gradients[number]
@@ -166,9 +166,9 @@ def names_of_axes(name: str, shape: tuple[int, ...]) -> list[str]:
 
 
 def where(evidence: Evidence, *elsewhere: Evidence) -> str:
-    """Return what the wrong entries have in common and the right ones lack, such as "kw = 0"; "" if nothing.
+    """Return a property of all wrong entries and of no right one, such as "kw = 0"; "" if none is found.
 
-    It is said only if it holds at the other points as well, as far as entries are wrong there.
+    It must also hold at the other points, as far as entries are wrong there.
     """
     others = [there for there in elsewhere if there.wrong.any()]
     said = _by_index(evidence)
@@ -204,7 +204,7 @@ def _by_index(evidence: Evidence) -> str:
 
 
 def _by_value(points: list[Evidence]) -> str:
-    """Return a bound on the values of x that parts the wrong entries from the right ones at all points."""
+    """Return a bound on the values of x that separates the wrong entries from the right ones at all points."""
     if sum(len(point.at) for point in points) < 2:
         return ""
     here = np.concatenate([point.x.ravel()[point.at] for point in points])
@@ -274,10 +274,10 @@ def near(value: float, wanted: float) -> bool:
 
 
 class Slip(NamedTuple):
-    """A slip, and the gradient that it gives at the checked entries of a point: None where it cannot be formed.
+    """A slip, with a function that predicts the gradient of a point's checked entries; None if that is impossible.
 
-    text: a sentence, or, with `entry`, what follows "every wrong entry". mends: `predict` gives the true gradient as
-    formed from the wrong one, NaN where unknown. asks: it needs rows of the Jacobian, which few entries have.
+    text: a sentence, or, with `entry`, the end of one that begins "every wrong entry". mends: `predict` derives the
+    true gradient from the wrong one, NaN where unknown. asks: it needs rows of the Jacobian, computed for few entries.
     """
 
     kind: str

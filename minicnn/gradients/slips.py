@@ -1,9 +1,9 @@
 """A grammar of slips: for each, the gradient that it would give, formed from the true one; and the slip that fits.
 
-A slip is a factor or a sign, an axis that is flipped, shifted or permuted, a sum that is missing or over another axis,
-one value where another is due, a term that is lost, a mask. The true gradient is known by differences: each checked
-entry, and its row of the Jacobian. A slip is named if it gives the wrong gradient at all points of the evidence.
-Where two kinds of slips fit, both are named; where none does, the report says so.
+A slip is a wrong factor, sign, value or mask, a lost term, or a missing sum. It can also be a sum over another axis, or
+a flipped, shifted or permuted axis. Differences give the true gradient: each checked entry, and its row of the
+Jacobian. A slip is reported if it gives the wrong gradient at all points of the evidence. If two kinds of slips fit,
+both are reported; if none does, the report says so.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _fit(slip: Slip, points: list[Evidence]) -> str:
 
 
 def _hits(slip: Slip, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """Return masks of the entries that the slip gives, and of those of which it says anything."""
+    """Return two masks: the entries that the slip gives, and those that it predicts."""
     formed = slip.predict(evidence)
     if formed is None:
         return np.zeros(len(evidence.places), bool), np.zeros(len(evidence.places), bool)
@@ -133,7 +133,7 @@ def constants(points: list[Evidence], f: Any) -> Iterator[Slip]:
 
 
 def masks(points: list[Evidence], f: Any) -> Iterator[Slip]:
-    """Yield slips of what is passed on, or not: at a zero slope, and at the slopes that are not zero."""
+    """Yield slips in a mask: a gradient passes where the slope is zero, or also stops where it is not zero."""
 
     def stops(p: Evidence) -> np.ndarray:
         return np.abs(p.numeric) <= p.allowed / 100
@@ -200,7 +200,7 @@ def uses(points: list[Evidence], f: Callable[..., Any]) -> Iterator[Slip]:
 
 
 def _numbers(evidence: Evidence) -> dict[str, int]:
-    """Return the numbers of the other inputs by name."""
+    """Return {name: number} of the other inputs."""
     numbers = (i for i in range(len(evidence.differences.arrays)) if i != evidence.number)
     return dict(zip(evidence.others, numbers, strict=True))
 
@@ -251,7 +251,7 @@ class _Catcher:
 
 
 def order(points: list[Evidence], f: Callable[..., Any]) -> Iterator[Slip]:
-    """Yield gradients with the right numbers in the wrong places, or from a cotangent or an input so misread."""
+    """Yield gradients with the right numbers in the wrong order, or from a cotangent or input in the wrong order."""
     first = points[0]
     shape, rank, names = first.x.shape, first.x.ndim, names_of_axes(first.name, first.x.shape)
     for permutation in itertools.permutations(range(rank)) if 2 <= rank <= 5 else ():
@@ -305,7 +305,7 @@ def _at_mirrored(p: Evidence, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def _shifted(p: Evidence, axis: int, by: int) -> np.ndarray:
-    """Return the gradient moved back. What would come from outside is not known."""
+    """Return the gradient shifted back, NaN for elements from outside."""
     moved = np.roll(p.analytic, -by, axis).ravel()[p.places]
     along = np.unravel_index(p.places, p.x.shape)[axis] + by
     return np.where((along >= 0) & (along < p.x.shape[axis]), moved, np.nan)
@@ -340,9 +340,9 @@ def _with_another_input(first: Evidence, f: Callable[..., Any]) -> Iterator[Slip
 def at_inputs(
     f: Callable[..., Any], number: int, change: Callable[..., np.ndarray]
 ) -> Callable[[Evidence], np.ndarray | None]:
-    """Return a slip's `predict`: the true gradient where one input is changed, as far as it gives the wrong one.
+    """Return a slip's `predict`: the true gradient of f with one input changed, if it gives the wrong gradient.
 
-    It is None where an entry differs, and where there is a kink.
+    It is None if an entry differs, or at a kink.
     """
 
     def predict(p: Evidence) -> np.ndarray | None:

@@ -1,8 +1,8 @@
-"""Slips within a slope: a factor, a power or a term lost, one value where another is due.
+"""Slips within a slope: a lost factor, power or term, or one value in place of another.
 
-The slope of each element of the result by each entry of an input is compared with products of simple expressions in
-x, y and the other inputs. From the product that it is, those that slips would leave are formed, and the wrong gradient
-is compared with each.
+A slope is that of one element of the result by one entry of an input. It is compared with products of simple
+expressions in x, y and the other inputs. The products that slips would make of the matching one are then compared
+with the wrong gradient.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIMPLE: dict[str, tuple[Callable[[Any], Any], float]] = {  # expressions in one 
     "cos({})": (np.cos, 1.0),
 }
 POWERS = {1: "{}", 2: "{}²", 3: "{}³", 0.5: "√{}", -1: "/{}", -2: "/{}²", -0.5: "/√{}"}
-FEW, MANY = 6, 4000  # entries of a point with which the search begins; slopes beyond which there is none
+FEW, MANY = 6, 4000  # entries per point at the start of the search; maximum number of slopes for it
 
 
 class Unit(NamedTuple):
@@ -57,7 +57,7 @@ Rule = tuple[Unit, ...]
 
 
 class Change(NamedTuple):
-    """A rule that a slip leaves. slope: it multiplies the slope. lost: it is the term that is missing."""
+    """A rule changed by a slip. slope: it multiplies the slope. lost: it is the missing term."""
 
     cost: float
     rule: Rule
@@ -75,7 +75,7 @@ def told(rule: Rule, *first: str) -> str:
 
 
 class Slopes:
-    """The slopes of one point that are not zero everywhere, some entries', and the values beside them."""
+    """The nonzero slopes of some entries at one point, and the values that belong to each."""
 
     def __init__(self, p: Evidence, there: np.ndarray, few: np.ndarray) -> None:
         self.p, self.few = p, few
@@ -90,13 +90,13 @@ class Slopes:
         return np.array([*(known[unit[:2]] ** float(unit.power) for unit in units), np.ones(len(self.dy))])
 
     def formed(self, products: np.ndarray, slope: bool) -> np.ndarray:
-        """Return Σ dy · product at each entry, times the slope if so."""
+        """Return Σ dy · product at each entry. slope: multiply by the slope, too."""
         weights = np.eye(len(self.few))[self.entry]
         return (products * self.dy * (self.slope if slope else 1)) @ weights
 
 
 def _values(p: Evidence, entries: np.ndarray, results: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the values beside each slope by name: of the input, the result, and what broadcasts with either."""
+    """Return the values at each slope by name: the input, the result, and arrays that broadcast with either."""
     x, y = p.x.ravel()[entries], p.y.ravel()[entries if p.y.shape == p.x.shape else results]
     found = {p.name: x, "y" if p.name != "y" and "y" not in p.others else "the result": y}
     for name, array in p.others.items():
@@ -155,7 +155,7 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
 
 
 def _identified(slope: np.ndarray, columns: np.ndarray, units: list[Unit]) -> dict[Rule, float]:
-    """Return the simplest products that the slope is, each with its constant."""
+    """Return the simplest products that equal the slope, each with its constant."""
     logs, due = np.log(np.abs(columns[:-1])), np.log(np.abs(slope))
     fine = _spread(np.flatnonzero(np.isfinite(due)), 24) if np.isfinite(due).sum() > 3 else np.zeros(0, int)
     sound = [i for i in range(len(logs)) if len(fine) and np.isfinite(logs[i][fine]).mean() > 0.7]
@@ -179,7 +179,7 @@ def _identified(slope: np.ndarray, columns: np.ndarray, units: list[Unit]) -> di
 
 
 def _changes(units: list[Unit], slopes: dict[Rule, float]) -> Iterator[Change]:
-    """Yield what slips would leave of the slope, or instead of it."""
+    """Yield the rules that slips would leave of the slope, or put in its place."""
     known = {unit for rule in slopes for unit in rule}
     for unit in units:
         half = any(u[:2] == unit[:2] and u.power == -2 * unit.power for u in known)

@@ -1,6 +1,6 @@
 """Slips within a gradient that sums over a group of entries, as those of softmax and of normalizations do.
 
-There, each slope beside the diagonal is β · a: β of the input's entry, a of the element of the result, such as 1 or y.
+Off the diagonal, each slope is β · a: β depends on the input's entry, a on the result's element, such as 1 or y.
 The gradient is δ · dy + β · Σ a · dy, and slips leave out a part, a factor or the sum, or sum over another axis.
 """
 
@@ -16,7 +16,7 @@ from minicnn.gradients.evidence import Evidence, Slip, axes_of, subsets
 
 
 def _vectors(p: Evidence) -> dict[str, np.ndarray]:
-    """Return what may be summed with dy, or multiply the sum: by name, in the shape of x and y."""
+    """Return the arrays that may be summed with dy or multiply the sum, by name, in the shape of x and y."""
     found = {"1": np.ones_like(p.y), "y": p.y, "x": p.x, "exp(y)": np.exp(p.y)}
     for name, array in p.others.items():
         if array.shape == p.y.shape[-array.ndim :] and array.size > 1:
@@ -85,7 +85,7 @@ def _slips_of(
         return b * whole(p, v * p.cotangent)
 
     def predicting(part: Callable[..., np.ndarray], number: int | None) -> Callable[[Evidence], np.ndarray]:
-        """Return a slip's `predict`, in which `part` of (p, β, a) gives one part of the sum, or each."""
+        """Return a slip's `predict`, where part(p, β, a) replaces one part of the sum, or each part."""
 
         def predict(p: Evidence) -> np.ndarray:
             (delta, betas), vectors = parts[id(p)], _vectors(p)

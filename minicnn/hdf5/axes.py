@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 class Order:
     """An axis order.
 
-    shape: that of the array in the file. view: return our array as a view with its elements in the order of the file.
+    shape: shape of the array in the file. view: return our array as a view with its elements in the order of the file.
     The view may have more axes than the array in the file.
     """
 

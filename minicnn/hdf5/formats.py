@@ -1,4 +1,4 @@
-"""Layouts of weights files: where each stores the names of layers and arrays. No array is read here."""
+"""Layouts of weights files, and the places of the names of layers and arrays in each. No array is read here."""
 
 from __future__ import annotations
 

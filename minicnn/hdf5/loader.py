@@ -39,7 +39,7 @@ class Summary:
     """A description of a file. layout: "unknown" for HDF5 that does not hold weights in a known layout.
 
     rows: layer/variable, shape and dtype of every array of weights, in the order of the file. parameters: number of
-    elements, running statistics included. size: in bytes. sha256: that of the whole file. attributes: those of the file
+    elements, running statistics included. size: in bytes. sha256: checksum of the file. attributes: those of the file
     that are text or numbers, such as model, licence, keras_version. notes: remarks for the user.
     """
 

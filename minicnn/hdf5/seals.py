@@ -1,4 +1,4 @@
-"""Seals, which tell this user's own files from untrusted ones.
+"""Seals, which distinguish this user's own files from untrusted ones.
 
 A seal is the HMAC-SHA-256 of a file's bytes, stored in front of them in the HDF5 user block. Its key is 32 random bytes
 in this user's cache, in a file that nobody else may read or write. A file from elsewhere therefore has no valid seal,

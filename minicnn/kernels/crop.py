@@ -7,8 +7,8 @@ is more. R[i, r] is the fraction of this interval in picture row r; C does the s
 averages over areas, without aliasing. Upscaling interpolates linearly between pixel centres. x is zero outside its
 bounds.
 
-Shapes: x (H, W, C); windows (N, 4) float64: left, top, right, bottom in pixels, where pixel 0 spans 0 to 1;
-y (N, height, width, C).
+Shapes: x (H, W, C), y (N, height, width, C), windows (N, 4) float64. A window is left, top, right, bottom in pixels,
+where pixel 0 spans 0 to 1.
 
 The definition: two matrix products per window.
 """

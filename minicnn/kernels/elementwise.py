@@ -53,7 +53,7 @@ def add(x, y, out):
 def residual(x, change, scale, relu):
     """Return x + scale · change, followed by ReLU if relu is true: the end of a residual block.
 
-    x, change: of the same shape and dtype. Behind the ReLU, the gradients are dy for x and scale · dy for change.
+    x, change: arrays of one shape and dtype. Behind the ReLU, the gradients are dy for x and scale · dy for change.
     Source: He et al. 2016, equation 1; the scale: Szegedy et al. 2017, section 3.3.
     """
     y = x + x.dtype.type(scale) * change
@@ -67,7 +67,7 @@ def residual(x, change, scale, relu):
 def sgd_step(p, gradient, v, rate, momentum, decay, nesterov):
     """Update p and the velocity v in place by a step of gradient descent with momentum.
 
-    p, gradient, v: of the same shape; v is None without momentum. rate, momentum, decay: numbers. nesterov: bool.
+    p, gradient, v: arrays of one shape; v is None without momentum. rate, momentum, decay: numbers. nesterov: bool.
 
     g = gradient + decay · p,   v = momentum · v + g,   p −= rate · v   or, nesterov,  p −= rate · (g + momentum · v)
     Source: Sutskever et al. 2013.
@@ -85,7 +85,7 @@ def sgd_step(p, gradient, v, rate, momentum, decay, nesterov):
 def adam_step(p, g, mean, square, rate, eps, beta1, beta2, low, high):
     """Update p, mean and square in place by a step of Adam, and clip p to [low, high].
 
-    p, g (the gradient), mean, square: of the same shape. The others are numbers.
+    p, g (the gradient), mean, square: arrays of the same shape. The others are numbers.
 
     mean += (1 − beta1) (g − mean),   square += (1 − beta2) (g² − square),   p −= rate · mean / (√square + eps).
     rate and eps include Adam's bias corrections. Source: Kingma & Ba 2015, section 2.

@@ -42,8 +42,8 @@ def slide(
     """Return the Window that slides over an input of sizes `spatial`. name: the op, for messages.
 
     size, stride, dilation: an int, or one per dimension.
-    padding: an int, one int per dimension, or one (before, after) pair per dimension. "valid" means none; "same" is
-    TensorFlow's rule: ceil(input / stride) outputs, with odd padding after the input.
+    padding: an int, one int per dimension, or one (before, after) pair per dimension. Or "valid", no padding; or
+    "same", TensorFlow's rule: ceil(input / stride) outputs, with odd padding after the input.
     Raise InputError for any other value, or if the window exceeds the padded input.
     """
     rank = len(spatial)
@@ -67,7 +67,7 @@ def slide(
 def likely_cause(shape: Sequence[int], ndim: int, channels: int | None = None) -> str:
     """Return a guess at why an input does not fit, such as "; is the batch axis missing? …", or "" without a guess.
 
-    shape: of the input. Expected are `ndim` dimensions (N, *spatial, C), with C = channels if that is given.
+    shape: the input's. Expected are `ndim` dimensions (N, *spatial, C), with C = channels if that is given.
     """
     if len(shape) == ndim - 1 and channels == 1 != shape[-1]:
         return "; is the channel axis missing? x[..., None] adds it"

@@ -1,7 +1,7 @@
 """Convolution as loops: the ground truth on tiny shapes, to be read and stepped through.
 
 One loop nest serves all three functions: it visits every product x · w of the convolution. The functions differ only in
-where they add a product of two arrays: to y, to the gradient of x, or to the gradient of w.
+the array to which they add a product: y, the gradient of x, or the gradient of w.
 """
 
 import numpy as np

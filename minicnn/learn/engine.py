@@ -1,4 +1,4 @@
-"""The engine that a learner writes: steps, a file each in tutorials/engine, that grow into one engine.py."""
+"""The engine that a learner writes: one file per step in tutorials/engine, which add up to one engine.py."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ HOLE = '# Your code, in place of the next line.\n{indent}raise NotImplementedErr
 class Step(Exercise):
     """A step of the engine, with its number. Its function is the whole solved engine, as a module.
 
-    script: the module of its file, which holds the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS, show(engine),
-    which returns a demonstration of the step as text, and material(), the arrays of engine.npz, if any.
+    script: the module of its file, with the prose, MINUTES (an estimate), TRIALS, SLIPS and HINTS. Its show(engine)
+    returns a demonstration of the step as text. Its material(), if any, returns the arrays of engine.npz.
     """
 
     script: Any = None
@@ -89,7 +89,7 @@ def step(name: str) -> Step:
         cases=[Case(title, functools.partial(list, [probe]), tolerance=1e-7) for title, probe in script.TRIALS],
         slips=slips,
         hints=script.HINTS,
-        observe=_observe,
+        observe=observe,
         script=script,
         number=number,
     )
@@ -163,7 +163,8 @@ def _engine(number: int, *edits: str) -> Any:
     return module
 
 
-def _observe(engine: Any, arguments: Sequence[Any]) -> Seen:
+def observe(engine: Any, arguments: Sequence[Any]) -> Seen:
+    """Return what the probe in `arguments` finds of a learner's engine, a module."""
     engine = Engine(engine)
     found = arguments[0](engine)
     if found is None:

@@ -44,7 +44,8 @@ def need(what: str, *libraries: str) -> None:
         try:
             importlib.import_module(library)
         except ImportError:
-            raise InputError(f"{what} needs {library}: pip install jupytext nbconvert jupyterlab") from None
+            install = "pip install jupytext nbconvert jupyterlab latex2mathml"
+            raise InputError(f"{what} needs {library}: {install}") from None
 
 
 def notebook_of(lesson: Lesson) -> Any:

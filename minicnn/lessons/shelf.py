@@ -17,8 +17,8 @@ TITLE = re.compile(r"(?:Lesson \d+: *)?(.*)")
 class Row(NamedTuple):
     """A row of the map.
 
-    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: the one that
-    the first of them draws for it, without .png. command: of minicnn. exercises: of minicnn learn.
+    lecture: its title, or a part of the engine. lessons: their file names without number and .py. figure: drawn by the
+    first of them, without .png. command: a command of minicnn. exercises: names in minicnn learn list.
     """
 
     lecture: str

@@ -156,7 +156,7 @@ def reading(taps: Taps) -> Iterator[None]:
 
 
 class Kinds(NamedTuple):
-    """The block types that a fused program for a whole network understands, and `run` for everything else."""
+    """The block types that a fused program for a whole network supports, and `run` for everything else."""
 
     chain: type
     branches: type
@@ -176,11 +176,14 @@ def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
     return run(layers, x) if result is None else result
 
 
-def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """Return x after all layers. Some pairs are fused, unless the output between them is requested."""
+def run(layers: Sequence[nn.Module], x: Tensor, first: int = 0) -> Tensor:
+    """Return x after all layers. Some pairs are fused, unless the output between them is requested.
+
+    first: index of the first layer in its network, for errors.
+    """
     taps = _taps.get()
     done = None  # the layer that was fused with the one before it
-    for index, (layer, following) in enumerate(zip(layers, [*layers[1:], None], strict=False)):
+    for index, (layer, following) in enumerate(zip(layers, [*layers[1:], None], strict=False), first):
         try:
             if f"{layer.name}.linear" in taps.wanted:
                 x = layer.linear(x)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,9 +34,7 @@ class Preprocessing:
             x = x[..., ::-1]
         if self.whitened:
             return _whiten(x * self.scale)
-        # One array per row of pixels: broadcasting over only three numbers takes NumPy eight times as long.
-        numbers = (np.asarray(n, x.dtype) / np.asarray(self.deviation, x.dtype) for n in (self.scale, self.mean))
-        scale, mean = (np.tile(n, (x.shape[-2], 1)) for n in numbers)
+        scale, mean = (_row(n, self.deviation, x.shape[-2], x.dtype) for n in ((self.scale,) * 3, self.mean))
         if x.requires_grad or watching.get() or type(x.data) is not np.ndarray:
             return x * scale - mean
         prepared = np.empty_like(x.data, order="C")
@@ -64,6 +63,17 @@ class Preprocessing:
         if self.deviation != (1.0, 1.0, 1.0):
             what = f"({what}) / {_triple(self.deviation)}"
         return what
+
+
+@functools.lru_cache(maxsize=32)
+def _row(numbers: tuple[float, ...], deviation: tuple[float, ...], width: int, dtype: np.dtype) -> np.ndarray:
+    """Return numbers / deviation for every pixel of a row, (width, 3).
+
+    Broadcasting over only three numbers takes NumPy eight times as long.
+    """
+    row = np.tile(np.asarray(numbers, dtype) / np.asarray(deviation, dtype), (width, 1))
+    row.flags.writeable = False
+    return row
 
 
 def _triple(numbers: tuple[float, ...]) -> str:
@@ -113,17 +123,19 @@ class StyleRecipe:
 
     content_layers, style_layers: {layer: weight}; NAME.linear is a layer before its ReLU.
     The loss is J = alpha · Σ_content + beta · Σ_style + total_variation · TV. The forms of its terms: content_form, a
-    key of style.costs.CONTENT_FORMS; style_form, of STYLE_FORMS; variation_form, of style.variation.VARIATION_FORMS.
+    key of style.costs.CONTENT_FORMS; style_form, one of STYLE_FORMS; variation_form, one of variation.VARIATION_FORMS.
     TV is computed on the picture as scaled by preprocessing: up to 1, 255 or 256.
     pooling: "max" or "avg". stride: that of the first convolution. preprocessing: a key of PREPROCESSING. None keeps
-    what the network has.
+    the network's own.
     start: a name of style.starts.STARTS. learning_rate: for pixels in [0, 1].
     clamp: "step" clips the picture to [0, 1] after every step; "end", only at the end.
     levels: number of picture sizes, from coarse to fine, each twice the one before and with the same number of steps.
-    0 starts with a long side of 128 to 255 pixels, so that strokes grow with the picture.
-    schedule: of the rate over all steps: "constant", or "cosine", which lets it fall to zero.
+    With 0, the first long side has at least `coarsest` pixels and less than twice that, so that strokes grow with the
+    picture.
+    schedule: the rate over all steps: "constant", or "cosine", which falls to zero.
     scales: weights of the cost of the picture, its half, its quarter, and so on; J is their weighted mean.
-    parametrization: what Adam moves: "pixels", or a "pyramid" of them (see style.parametrization).
+    Those with a short side below smallest_scale, in pixels, are left out.
+    parametrization: the variables of Adam: "pixels", or a "pyramid" of them (see style.parametrization).
     """
 
     summary: str
@@ -144,8 +156,10 @@ class StyleRecipe:
     steps: int = 200
     clamp: str = "step"
     levels: int = 1
+    coarsest: int = 128
     schedule: str = "constant"
     scales: Sequence[float] = (1.0,)
+    smallest_scale: int = 32
     parametrization: str = "pixels"
 
 
@@ -159,10 +173,10 @@ class ModelCard:
     For style transfer: recipe, the defaults for these weights; style_layers, content_layer: replacements for layers of
     a preset that the network does not have.
 
-    For face encoders, which accept only input_size: embedding, the length of an encoding; metric, "squared_l2" or
-    "chi2", which is Σ (f − g)² / (f + g); landmarks, {name: (x, y)} in fractions of the picture's width and height,
-    left and right as seen by the viewer; margin, pixels around a detector's box, for faces that were cropped but not
-    aligned; drawn, True if trained on drawn faces only and not fit for photographs; threshold, a published one.
+    For face encoders, which accept only input_size. embedding: the length of an encoding. metric: "squared_l2" or
+    "chi2", which is Σ (f − g)² / (f + g). landmarks: {name: (x, y)} in fractions of the picture's width and height,
+    left and right as seen by the viewer. margin: pixels around a detector's box, for faces that were cropped but not
+    aligned. drawn: True if trained on drawn faces only and not fit for photographs. threshold: a published one.
     """
 
     name: str

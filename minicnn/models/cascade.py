@@ -30,8 +30,8 @@ class Judgement(NamedTuple):
     """The output of a stage for windows, in the leading axes.
 
     scores (…,): probability that the window holds a face. shifts (…, 4): offsets of left, top, right and bottom, in
-    fractions of the window's width and height. landmarks (…, 5, 2): (x, y) of the left eye, the right eye, the tip of
-    the nose and the corners of the mouth, in the same fractions; None except from O-Net.
+    fractions of the window's width and height. landmarks (…, 5, 2): (x, y) of both eyes, the tip of the nose and
+    the corners of the mouth, in the same fractions. Only O-Net gives landmarks.
     """
 
     scores: np.ndarray

@@ -24,8 +24,8 @@ WHOLE = (nn.Flatten, nn.Linear, GlobalAverage)
 class Fields:
     """The receptive fields of all outputs of a layer.
 
-    rows (H', 2), columns (W', 2): the first pixel that outputs in that row or column depend on, and one past the last,
-    clipped to the picture. whole: True if outputs have no position and all depend on the whole picture.
+    rows (H', 2), columns (W', 2): the first pixel that outputs in that row or column depend on, and one past the last.
+    They are clipped to the picture. whole: True if outputs have no position and all depend on the whole picture.
     """
 
     rows: np.ndarray

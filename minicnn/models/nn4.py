@@ -22,7 +22,7 @@ from minicnn.models.pretrained import WeightsLike, load_weights
 class Variant(NamedTuple):
     """A way to use the weights. lrn: window and alpha of the local response normalizations, None for none.
 
-    pool: that of blocks 3b, 4a and 5a. accuracy: as published.
+    pool: the kind in blocks 3b, 4a and 5a. accuracy: as published.
     """
 
     lrn: tuple[int, float] | None

@@ -55,7 +55,7 @@ def relu(x):
 def residual(x, change, *, scale=1.0, activation=None, needs):
     """Return x + scale · change, followed by ReLU if activation="relu": the end of a residual block, in one pass.
 
-    x, change: of the same shape and dtype. scale: a number. activation: None or "relu".
+    x, change: arrays of the same shape and dtype. scale: a number. activation: None or "relu".
     Raise InputError if shapes or dtypes differ, or for another activation.
     Source: He et al. 2016; the scale: Szegedy et al. 2017.
     """

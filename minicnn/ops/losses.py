@@ -69,7 +69,7 @@ def binary_cross_entropy(logits, labels):
 
 @op(fresh=True)
 def mean_squared_error(x, y):
-    """Return the mean of (x − y)², a scalar. x, y: of shapes that broadcast."""
+    """Return the mean of (x − y)², a scalar. The shapes of x and y must broadcast."""
     difference = np.subtract(x, y)
 
     def backward(dz):

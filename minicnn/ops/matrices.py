@@ -64,7 +64,7 @@ def linear(x, w, b=None, *, needs):
 
 
 def product(x, y):
-    """Return the matrix product of arrays: of two plain matrices by the chosen kernels."""
+    """Return the matrix product of arrays, by the chosen kernels for two plain matrices."""
     plain = np.ndim(x) == np.ndim(y) == 2 and x.dtype == y.dtype
     return kernels_for(x).product(x, y) if plain else np.matmul(x, y)
 

@@ -37,8 +37,8 @@ class LBFGS(Optimizer):
     The cost and gradient at the current point are cached. Nothing else may change the parameters or the cost function
     between steps, unless `reset` is called.
 
-    Bounds are enforced by projection. A number at a bound is held if the gradient pushes it out of the box: its
-    component is zero before and after the curvature is applied. A positive definite matrix is so in every subspace, so
+    Bounds are enforced by projection. A number at a bound is fixed if descent would leave the box: its component is
+    zero before and after the curvature is applied. A positive definite matrix is so in every subspace, so
     the rest is still a descent direction. If only the curvature pushes a number out, its component opposes descent, and
     removing it makes the descent steeper.
     Trials are clipped, and their slope counts only the numbers that still move. On such a path, which has kinks, there

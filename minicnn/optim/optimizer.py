@@ -123,7 +123,7 @@ class Optimizer(ChecksKeywords):
 
 
 def carried(array: np.ndarray, old: Tensor, new: Tensor, resize: Resize, power: int) -> np.ndarray:
-    """Return a memory of parameter `old`, resized and rescaled for `new`. power: that of the gradient it holds."""
+    """Return a memory of parameter `old`, resized and rescaled for `new`. power: its power of the gradient."""
     result = resize(array.reshape(old.shape)).astype(new.dtype, order="C")
     if result.shape != new.shape:
         raise InputError(f"resized: resize gives shape {result.shape}; expected {new.shape}, as the parameter")

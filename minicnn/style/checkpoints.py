@@ -52,7 +52,7 @@ class Checkpoint:
             written = json.loads(arrays.pop("text").tobytes())
             settings, facts = written["settings"], written["facts"]
         except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
-            raise InputError(f"resume: {str(self.path)!r} is no checkpoint of a style transfer ({problem})") from None
+            raise InputError(f"resume: {str(self.path)!r} is not a style checkpoint ({problem})") from None
         check_same(self.path, settings, self.settings)
         return facts, arrays
 

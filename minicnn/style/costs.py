@@ -1,6 +1,6 @@
 """The losses of neural style transfer. Features are Tensors (1, H, W, C); every cost is a scalar Tensor.
 
-Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N: number of channels. M: of positions.
+Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N channels, M positions.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def content_cost(content: Any, generated: Any, *, form: str = "course") -> Tenso
     """Return the content cost, which compares features at each position. Source: Gatys et al. 2015, equation 1.
 
     content, generated: (1, H, W, C) of the same shape. form: a key of CONTENT_FORMS, such as "course",
-    Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; or "relative", Σ (ΔF)² / Σ F², which does not depend on the size of the
+    Σ (ΔF)² / (4 N M); "gatys", ½ Σ (ΔF)²; or "relative", Σ (ΔF)² / Σ F². The last does not depend on the size of the
     features. Returns a scalar Tensor. Raises InputError for other shapes, dtypes or forms.
     """
     content, generated = _features("content_cost", content, generated)
@@ -123,8 +123,8 @@ def layer_style_cost(
     """Return the style cost of one layer, which compares Gram matrices. Source: Gatys et al. 2015, equation 4.
 
     style, generated: (1, H, W, C); only C must be the same. form: a key of STYLE_FORMS, such as "gatys",
-    Σ (G/M − S/M)² / (4 N²), which for pictures of the same size is their 1 / (4 N² M²); or "relative",
-    Σ (G/M − S/M)² / Σ (S/M)², which makes layers of all sizes comparable.
+    Σ (G/M − S/M)² / (4 N²), or "relative", Σ (G/M − S/M)² / Σ (S/M)². For pictures of the same size, the first is
+    Gatys's 1 / (4 N² M²). The second makes layers of all sizes comparable.
     image_size: (height, width) of the generated picture, needed only by "keras".
     Returns a scalar Tensor. Raises InputError for other shapes, dtypes or forms.
     """

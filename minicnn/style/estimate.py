@@ -170,7 +170,7 @@ def _seconds_at(model: Network, recipe: StyleRecipe, content: np.ndarray, style:
 
 
 def _small(shape: tuple[int, ...], side: int) -> tuple[int, int]:
-    """Return the size with a long side of so many pixels, and a short side that is still long enough for a network."""
+    """Return the size scaled to this long side, with a short side that is still long enough for a network."""
     return _scaled(shape, min(1.0, max(side / max(shape[:2]), SHORT / min(shape[:2]))))
 
 

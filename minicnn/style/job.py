@@ -35,7 +35,7 @@ from minicnn.style.request import (
     style_pictures,
 )
 from minicnn.style.run import Run
-from minicnn.style.scales import Styles
+from minicnn.style.scales import Styles, halves
 from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
@@ -91,13 +91,13 @@ def transfer(
     masks: one grey picture per style, of the content's size, as a path or floats (H, W) in [0, 1]; or a style.Map.
     White pixels get the style, grey ones a share of it. Pixels in no mask keep their look. style_masks: the part of
     each style picture to use, or None. Weights of styles then apply per region.
-    tile: compute cost and gradient of larger pictures in tiles of so many pixels squared. The result is exact; it takes
+    tile: compute cost and gradient of larger pictures in tiles of this side in pixels. The result is exact; it takes
     less memory and more time.
     checkpoint: a file to save the run to, every ten seconds and when interrupted. resume: continue from it.
     progress: show a progress bar with the costs; None: on a terminal only.
-    others: style_scale, the long side of a style divided by the content's: larger values give larger strokes;
-    keep_colours of the content, "luminance", "histogram" or "affine" (see style.colour); and any other field of
-    StyleRecipe, such as alpha, learning_rate, total_variation, levels or style_layers={name: weight}.
+    style_scale: the long side of a style divided by the content's; larger values give larger strokes.
+    keep_colours: "luminance", "histogram" or "affine" keeps the content's colours (see style.colour).
+    others: any other field of StyleRecipe, such as alpha, learning_rate, levels or style_layers={name: weight}.
     Ctrl-C finishes the step and ends the run with the best picture so far. So does a cost that becomes NaN.
     Raises InputError.
     """
@@ -126,7 +126,7 @@ def prepare(
 ) -> Job:
     """Read and check the arguments of `transfer`, and return the Job. Raises InputError.
 
-    memory: of earlier calls with the same model and styles, so that these are prepared only once; empty at first.
+    memory: shared by calls with the same model and styles, which are then prepared only once; empty at first.
     """
     seed = check_count("transfer: seed", seed, 0)
     tile = None if tile is None else check_count("transfer: tile", tile, SMALLEST)
@@ -137,7 +137,8 @@ def prepare(
     recipe, more = fit_parametrization(changed(recipe, **changes))
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
-    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
+    height, width, _ = picture.shape
+    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(height, width, recipe.coarsest))
     known = {} if memory is None else memory
     looked_at = (size, style_scale, max(picture.shape[:2]) if style_scale else None)
     if looked_at not in known:
@@ -167,7 +168,8 @@ def prepare(
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
     notes += more + differences(recipe, model)
-    shared = not (keeper or regions or len(recipe.scales) > 1)  # else the styles differ from picture to picture
+    halved = len(halves(recipe, (height, width))) > 1
+    shared = not (keeper or regions or halved)  # else the styles differ from picture to picture
     return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 

@@ -84,12 +84,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         manifest = json.loads(text)
     except (ValueError, RecursionError) as problem:
-        raise InputError(f"manifest {os.fspath(path)!r} is no JSON file ({problem})") from None
+        raise InputError(f"manifest {os.fspath(path)!r} is not a JSON file ({problem})") from None
     return manifest
 
 
 def complete(path: Path, settings: dict[str, Any]) -> bool:
-    """Return True if a manifest is there, of a run that came to its end. Raise InputError if its settings differ."""
+    """Return True if there is a manifest of a completed run. Raise InputError if its settings differ."""
     if unreadable(path):
         return False
     found = read(path)
@@ -117,7 +117,8 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     manifest = read(path)
     try:
-        recipe = {k: v for k, v in manifest["recipe"].items() if k != "summary"}
+        whole = dataclasses.asdict(StyleRecipe(**manifest["recipe"]))  # with defaults for what there was not yet
+        recipe = {k: v for k, v in whole.items() if k != "summary"}
         asked = {name: manifest[name] for name in ("preset", "init", "seed", "size", "style_scale", "keep_colours")}
         wanted = manifest["model"]
         if isinstance(asked["init"], dict):

@@ -1,6 +1,6 @@
-"""Parametrizations of a picture: what an optimizer moves when it moves the pixels.
+"""Parametrizations of a picture: the variables that an optimizer changes, pixels or a pyramid of them.
 
-As a pyramid, a picture is the sum of levels, x = start + Σ_k E_k p_k: each p_k is half as large as the one before, and
+As a pyramid, a picture is the sum of levels, x = start + Σ_k E_k p_k. Each p_k is half as large as the one before, and
 E_k enlarges it bilinearly. Every picture can still be reached, so the minimum is the same. But Adam moves every number
 by about its rate, however small its gradient. One number of a coarse level moves a whole patch of pixels.
 """
@@ -33,7 +33,7 @@ def enlarge(x, size):
 
 
 def gather(y: Any) -> Any:
-    """Return the adjoint of `enlarge`, applied to y (N, H, W, C): every pixel goes to those that it came from."""
+    """Return the adjoint of `enlarge`, applied to y (N, H, W, C): every pixel is added to those that it came from."""
     return _gathered(_gathered(y, 1), 2)
 
 
@@ -64,7 +64,7 @@ def _gathered(y: Any, axis: int) -> Any:
 
 
 class PyramidAdam(Adam):
-    """Adam on the levels of one picture (1, H, W, C), of which each has its own means.
+    """Adam on the levels of one picture (1, H, W, C), with separate means per level.
 
     The rate of each is the given one over √(number of levels). The levels themselves are never stored: their changes
     are enlarged and added to the picture, then it is clipped. Arguments are those of Adam.
@@ -96,7 +96,7 @@ class PyramidAdam(Adam):
         step(parameter.data, gradient, self.mean[0], self.square[0], *rule, *self.bounds)
 
     def resized(self, parameters: Iterable[Tensor], resize: Resize) -> Self:
-        """Return a copy for a picture of twice the size. Its levels but the finest are those that there were."""
+        """Return a copy for a picture of twice the size. The finest level is new; the others are kept."""
         twin = copy.copy(self)
         twin._take(parameters, self.parameters)
         old, new = self.parameters[0], twin.parameters[0]

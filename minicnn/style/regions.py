@@ -113,7 +113,7 @@ def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def seen(model: Network, layer: str, mask: np.ndarray) -> np.ndarray | None:
-    """Return how much each position of a layer belongs to a region, (1, h, w, 1); None if all do completely.
+    """Return the weight of each position of a layer in a region, (1, h, w, 1); None if all are 1.
 
     The weight of a position is the minimum of the mask over its receptive field. The style then depends only on pixels
     in the region, and changes no others. If a region is too small for any such position, only the middle half of each

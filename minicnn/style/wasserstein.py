@@ -40,7 +40,7 @@ def covariance(of: Any) -> Tensor:
 def overlap(a, b, *, needs):
     """Return tr (a^½ b a^½)^½ of two covariances (C, C) with EPSILON on the diagonal. Computed in double precision.
 
-    With a = L Lᵀ, Lᵀ b L has the same eigenvalues as a^½ b a^½. The gradient is ½ T for b and ½ T⁻¹ for a, where
+    With a = L Lᵀ, Lᵀ b L has the same eigenvalues as a^½ b a^½. The gradient is ½ T for b and ½ T⁻¹ for a. Here
     T = L (Lᵀ b L)^−½ Lᵀ is the linear map that transports b's distribution to a's.
     Raises InputError for other shapes.
     """

@@ -27,7 +27,7 @@ class Explanation:
     """One element of a gradient: its value, the products whose sum it is (largest first), and the remainder.
 
     began: the gradient with which backward began here. now: what tensor.grad holds now, where that differs.
-    zeros: how many products are zero, because no gradient reached their outputs.
+    zeros: number of products that are zero, because no gradient reached their outputs.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Explanation:
 
 
 def explain(tape: Recorder, tensor: Tensor | str, index: Any) -> Explanation:
-    """Return what Tape.why describes."""
+    """Return the Explanation that Tape.why describes."""
     value = tape.find(tensor, asked_by="why")
     index = element("why", value, index)
     gradient = value.gradient

@@ -36,7 +36,7 @@ class Tape(Recorder):
     def why(self, tensor: Tensor | str, index: Any) -> Any:
         """Return an Explanation of one element of a gradient: the products whose sum it is, largest first.
 
-        tensor: a Tensor that an operation on this tape took or gave, or its name. index: of one element.
+        tensor: a Tensor that an operation on this tape took or gave, or its name. index: index of one element.
         """
         from minicnn.tape.explanation import explain
 
@@ -82,7 +82,7 @@ class Tape(Recorder):
 def record(*, backend: str | None = "numpy", most: int = MOST) -> Tape:
     """Return a Tape, which records inside `with minicnn.record() as tape:` and also a backward after it.
 
-    backend: whose kernels run inside; "numpy" is the one to read and to step into, None the one in use.
+    backend: its kernels run inside; "numpy" is the one to read and to step into, None the one in use.
     Convolutions are not fused there: products, ReLU and pooling run one after the other.
     most: maximum number of operations; one more raises InputError.
     """

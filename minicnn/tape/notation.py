@@ -8,12 +8,12 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Return a number with so many significant digits and a true minus sign."""
+    """Return a number with this many significant digits and a true minus sign."""
     return f"{float(value):.{digits}g}".replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 9) -> str:
-    """Return a term of a sum, always with its sign, to so many digits."""
+    """Return a term of a sum, always with its sign, to this many digits."""
     return f"{float(value):+.{digits}f}".replace("-", MINUS) if 1e-4 <= abs(value) < 1e6 else _scientific(value, digits)
 
 

@@ -130,7 +130,7 @@ class Pixel:
 
 
 def pixel_of(tape: Recorder, tensor: Tensor | str, index: Any) -> Pixel:
-    """Return what Tape.pixel describes."""
+    """Return the Pixel that Tape.pixel describes."""
     value = tape.find(tensor, asked_by="pixel")
     step = value.made_by
     if step is None or step.name != "conv":

@@ -56,7 +56,7 @@ class Value:
         return self.gradient_until(None)
 
     def gradient_until(self, moment: int | None) -> np.ndarray | None:
-        """Return the gradient after so many moments of the tape; None means all of them."""
+        """Return the gradient after a number of moments of the tape; None means all of them."""
         if self.made_by is not None:
             return self.made_by.cotangent if _happened(self.made_by, moment) else None
         total = None

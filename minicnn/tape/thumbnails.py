@@ -86,7 +86,7 @@ def _cells(array: np.ndarray, plane: tuple[int, int], scale: float, room: int) -
 
 
 def edges_of(length: int, parts: int) -> np.ndarray:
-    """Return the start of each of so many parts."""
+    """Return the start of each of `parts` equal parts."""
     return np.arange(parts) * length // parts
 
 

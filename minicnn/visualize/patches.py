@@ -193,7 +193,7 @@ class _Search:
             self._save()
 
     def _problem(self, k: int) -> dict[str, Any]:
-        """Return what must match in a saved state."""
+        """Return the facts that a saved state must match."""
         total = Checksum()
         for name, array in sorted(arrays_of(self.model).items()):
             total.begin(name, array.dtype, array.shape)

@@ -63,7 +63,7 @@ class Pictures(Sequence[np.ndarray]):
         return np.stack(pictures)
 
     def fingerprint(self) -> str:
-        """Return a digest of these pictures: of their paths, or of samples from all over an array."""
+        """Return a digest of the paths of these pictures, or of samples from all over an array."""
         total = hashlib.sha256(f"{len(self)} {self.size}".encode())
         if isinstance(self.items, np.ndarray):
             total.update(np.ascontiguousarray(self.items[:: max(1, len(self) // 64)]).tobytes())

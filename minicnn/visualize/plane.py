@@ -21,8 +21,8 @@ INCHES = 9.0
 def embedding_map(model: Network, images: Any, *, layer: str | None = None, side: float = 0.055) -> Figure:
     """Return a figure of pictures at their encodings along the first two principal components.
 
-    images: as in top_patches. layer: the one whose outputs are the encodings; None for the last. side: of a picture, as
-    a share of the figure. A picture that would overlap an earlier one is replaced by a dot.
+    images: as in top_patches. layer: its outputs are the encodings; None for the last. side: side of a picture, as a
+    share of the figure. A picture that would overlap an earlier one is replaced by a dot.
     """
     from matplotlib.figure import Figure
 

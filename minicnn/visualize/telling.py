@@ -52,7 +52,7 @@ def story(
     """Return the figure: one row per unit, layer by layer.
 
     units: numbers, for all layers. None chooses `count` per layer: units whose own nine patches are similar, and that
-    differ from each other. steps: of maximize; 0 leaves its pictures out.
+    differ from each other. steps: passed to maximize; 0 leaves its pictures out.
     how: passed to top_patches, such as resume= or progress=. Raise InputError for a bad argument.
     """
     return story_figure(model, chapters(model, layers, images, units, count=count, steps=steps, seed=seed, **how))

@@ -41,7 +41,7 @@ def outputs_of(model: Network, layer: str, pictures: np.ndarray) -> np.ndarray:
 def unit_numbers(model: Network, layer: str, units: Any, width: int, count: int | None = None) -> np.ndarray:
     """Return the numbers (count,) of units given by number or name of a class; one alone applies to all pictures.
 
-    width: how many units the layer has. Raise InputError with the valid units if one does not exist.
+    width: number of units of the layer. Raise InputError with the valid units if one does not exist.
     """
     several = isinstance(units, Sequence | np.ndarray) and not isinstance(units, str)
     given = list(units) if several else [units]

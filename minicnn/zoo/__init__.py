@@ -1,4 +1,4 @@
-"""The catalogue of weights: which exist, where they come from, and where to find them on this machine.
+"""The catalogue of weights: their names, their sources, and their places on this machine.
 
 Only `fetch` uses the network, and only when called. Local files always come first.
 """

@@ -1,4 +1,4 @@
-"""The catalogue of weights: origin, purpose, and what the publisher says about them."""
+"""The catalogue of weights: origin, purpose, and the publisher's statements about them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Weights:
 
     file: its name on this machine; the same as at the source, so that a copy downloaded by a browser is found, too.
     source: the link to it, or how it was made. model, options: the function in minicnn.models that loads it, and its
-    keywords; None if minicnn has no such network. preprocessing: what that function does with pictures.
+    keywords; None if minicnn has no such network. preprocessing: how that function prepares pictures.
     size: in bytes, or nearly. sha256, md5: checksums of the download, as published; None if not published.
     parts: {name: (link, SHA-256)} of the files that `file` is assembled from, if any; source is then their page.
     packages: {package: its first file}, for packages installable by pip that hold the same numbers.
     packaged: {file: SHA-256} of all files there. year: when the weights were published.
-    loaded: what the tests have loaded of it, a key of LOADED. accuracy: as published, or
+    loaded: how far the tests have loaded it, a key of LOADED. accuracy: as published, or
     as measured here for shipped weights.
     """
 

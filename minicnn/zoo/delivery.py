@@ -27,7 +27,7 @@ WEEK = 7 * 24 * 3600  # seconds that an interrupted download is kept, so that it
 
 @dataclass(frozen=True)
 class Fetched:
-    """The result of a fetch. how: "downloaded", "copied" or "here already". checked: how it was verified."""
+    """The result of a fetch. how: "downloaded", "copied" or "here already". checked: the way it was verified."""
 
     name: str
     path: Path

@@ -74,7 +74,7 @@ def check(link: str) -> None:
     """Raise LoadError for a link without HTTPS, which others could tamper with. Localhost is allowed, for tests."""
     parts = urlsplit(link)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise LoadError(f"{link} is no HTTPS; a network that asks to log in first answers like this")
+        raise LoadError(f"{link} is not HTTPS; a network that asks to log in first answers like this")
 
 
 class _Transfer:

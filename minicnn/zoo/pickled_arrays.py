@@ -175,7 +175,7 @@ def _put(stack: list[Any], name: str, items: list[Any]) -> None:
         stack.append(items)
     elif name in ("APPEND", "APPENDS"):
         if not isinstance(stack[-1], list):
-            raise ValueError("what is appended to is no list")
+            raise ValueError("what is appended to is not a list")
         stack[-1].extend(items)
     else:
         if name == "DICT":
@@ -204,7 +204,7 @@ def _reduced(function: Any, arguments: Any) -> Any:
 def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
     """Return an array or dtype with its state. The numbers of a joblib array follow in the stream."""
     if not isinstance(target, Described):
-        raise ValueError("a state for what is no array")
+        raise ValueError("a state for something other than an array")
     if target.role == "dtype":
         order = _text(state[1])
         if order == ">":
@@ -222,7 +222,7 @@ def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
     if not isinstance(dtype, Described) or dtype.role != "dtype":
         raise ValueError("an array without a dtype")
     if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
-        raise ValueError("an array's shape is no tuple of lengths")
+        raise ValueError("an array's shape is not a tuple of lengths")
     if dtype.code in ("O", "O4", "O8"):  # the object array that wraps the file's content
         if shape != () or not isinstance(numbers, list) or len(numbers) != 1:
             raise ValueError("an array of objects")
@@ -234,7 +234,7 @@ def _built(target: Any, state: Any, pickle: io.BytesIO) -> Any:
 
 def _array(code: str, shape: tuple[int, ...], columns_first: bool, numbers: Any) -> np.ndarray:
     if not FLOATS.fullmatch(code):
-        raise ValueError(f"an array of {code[:20]!r}, which are no floats")
+        raise ValueError(f"an array of {code[:20]!r}, which are not floats")
     dtype = np.dtype(code).newbyteorder("<")
     if isinstance(numbers, io.BytesIO):
         numbers = numbers.read(math.prod(shape) * dtype.itemsize)

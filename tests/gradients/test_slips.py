@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from slips_planted import AFTER, BUGS, HARD, OPERATIONS, made
 
+import minicnn
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients.checking import gradcheck
@@ -64,6 +65,22 @@ def test_no_healthy_operation_is_called_wrong_where_inputs_are_hard():
     with use_backend("numpy"):
         verdicts = [gradcheck(made(name), inputs).verdict for name, inputs in HARD]
     assert len(verdicts) >= 18 and {*verdicts} == {"passed", "inconclusive"}
+
+
+def test_a_gradient_is_not_reversed_along_an_axis_of_one_entry():
+    """Here dy is, along both axes, and the gradient along the other: two slips at once, which have no name."""
+    weights = np.array([[0.3], [-1.1], [2.0]])
+
+    @minicnn.op
+    def running(x):
+        def backward(dy):
+            return np.cumsum((weights[::-1] * dy).sum(axis=0, keepdims=True), axis=1)
+
+        return weights * np.cumsum(np.broadcast_to(x, (3, 4)), axis=1), backward
+
+    with use_backend("numpy"), pytest.raises(GradcheckError) as caught:
+        gradcheck(running, [np.random.default_rng(0).normal(size=(1, 4))])
+    assert [found.kind for found in caught.value.report.inputs[0].findings] == ["unknown"]
 
 
 def table():

@@ -185,7 +185,7 @@ def test_a_thread_alone_takes_the_shares_of_all(number):
     on_numba.run(chained(bias), numbers, expected)
     steps = threads.constant(chained(bias))
     begun, done = np.zeros(3 * len(steps), np.int64), np.zeros(len(steps), np.int64)
-    assert on_numba._run_from(0, number, steps, threads.constant(numbers), arena, begun, done) == len(steps)
+    assert on_numba._run_from(0, number, steps, threads.constant(numbers), arena, begun, done) == len(steps) + 1
     assert (arena == expected).all() and (done == steps["rows"] * steps["parts"]).all()
 
 
@@ -206,6 +206,31 @@ def test_whoever_waits_long_leaves_and_comes_back():
     waiting.join(10)
     assert not waiting.is_alive()
     assert (done == steps["rows"] * steps["parts"]).all()
+
+
+def test_nobody_returns_before_the_last_pieces_are_done():
+    """Somebody has taken a piece of the last step."""
+    arena, numbers, _, bias = arena_and_numbers(on_numba, np.float32)
+    steps = chained(bias)
+    begun, done = np.zeros((1, len(steps)), np.int64), np.zeros(len(steps), np.int64)
+    begun[0, -1] = 1
+    fixed = threads.constant(steps), threads.constant(numbers), arena, begun.reshape(-1), done
+    assert on_numba._run_from(0, 0, *fixed) == len(steps)
+    done[-1] += 1
+    assert on_numba._run_from(len(steps), 0, *fixed) == len(steps) + 1
+
+
+def test_what_another_thread_raises_ends_the_wait():
+    arena, numbers, _, bias = arena_and_numbers(on_numba, np.float32)
+    steps = chained(bias)
+    begun, done = np.zeros((1, len(steps)), np.int64), np.zeros(len(steps), np.int64)
+    begun[0, 0] = 1  # by the one that fails
+
+    def check():
+        raise MemoryError("of the other thread")
+
+    with pytest.raises(MemoryError, match="other thread"):
+        on_numba._join(0, threads.constant(steps), threads.constant(numbers), arena, begun.reshape(-1), done, check)
 
 
 def test_filters_are_packed_in_panels_that_hang_over():

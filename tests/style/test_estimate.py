@@ -191,6 +191,11 @@ def test_a_size_fits_for_the_styles_too(network, monkeypatch):
     assert estimate(network, network.card.recipe, large, [(large, 1.0)]).fitting == 0
 
 
+def test_the_first_layer_reads_a_picture_of_three_colours(network):
+    first = works(network, [network.body[0].name], (40, 30))
+    assert [work.source for work in first] == [4 * 40 * 30 * 3]
+
+
 def test_a_long_narrow_picture_is_measured_at_a_size_that_can_be_seen():
     assert estimates._small((60, 6000, 3), 256) == (48, 4800)
     assert estimates._small((600, 800, 3), 256) == (192, 256)

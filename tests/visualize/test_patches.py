@@ -252,6 +252,11 @@ def test_folders_that_are_not_there_or_empty(tmp_path):
         top_patches(plain(), "conv1", tmp_path)
 
 
+def test_no_layer_is_refused():
+    with pytest.raises(InputError, match="top_patches: layer is empty"):
+        top_patches(plain(), [], pictures(1))
+
+
 def test_names_that_do_not_exist_are_answered_with_those_that_do():
     model = plain()
     with pytest.raises(

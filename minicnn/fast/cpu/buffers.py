@@ -1,8 +1,8 @@
 """A pool of memory for large arrays.
 
-A new array costs a page fault every four kilobytes at its first use, which for the features of a large picture takes
-longer than computing them. Freed buffers are merged with idle neighbours and split for the next request, so that the
-pool needs little more than the arrays alive at a time.
+A new array costs a page fault every four kilobytes at its first use. For the features of a large picture, this takes
+longer than computing them. Freed buffers are merged with idle neighbours, and split for the next request. The pool
+therefore needs little more than the arrays alive at a time.
 
 A buffer returns to the pool when the last array that refers to it dies, views included. So an array that a caller
 keeps never changes.
@@ -23,7 +23,7 @@ import numpy as np
 SMALLEST = 1 << 18  # bytes; smaller blocks are left to the allocator
 ARENA = 1 << 30  # bytes per arena, at least four times its first request; the system backs only pages written to
 LINE = 64  # bytes per cache line; a store across two lines takes twice as long
-PAGE = 4096  # sizes are rounded up to so many bytes
+PAGE = 4096  # bytes; sizes are rounded up to whole pages
 
 
 class _Arena:

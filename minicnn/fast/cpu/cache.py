@@ -16,9 +16,9 @@ import numpy as np
 
 # Bytes; the two largest uses fit together, with 757 MB. Inception-ResNet-v1 takes 436 MB, used in every way: panels,
 # turned panels, folded layers, numbers, and 113 MB of arenas for 1, 2, 4 and 8 pictures. The transformed filters of
-# VGG-19 take 320 MB at 256², and 207 MB up to the last layer that style transfer looks at.
+# VGG-19 take 320 MB at 256², and 207 MB up to the last layer that style transfer uses.
 BUDGET = 768 << 20
-PATIENCE = 4  # an entry is idle after so many uses of the cache per entry without a use of its own
+PATIENCE = 4  # an entry is idle after this many uses of the cache per entry without a use of its own
 
 
 class CacheInfo(NamedTuple):
@@ -51,8 +51,8 @@ class _Entry:
 class Cache:
     """A cache of results computed from read-only arrays, by array identity and kind of result. Thread-safe.
 
-    A result is dropped when it is evicted as the least recently used, when one of its arrays dies, or by `forget`,
-    which nn.frozen calls before arrays become writeable again. A result in use stays valid after its eviction.
+    A result is dropped when it is evicted as the least recently used, when one of its arrays dies, or by `forget`.
+    nn.frozen calls `forget` before arrays become writeable. A result in use stays valid after its eviction.
     budget: limit in bytes; a change takes effect at the next result.
     """
 

@@ -17,7 +17,7 @@ from minicnn.errors import InputError
 
 
 class MendingCache(FunctionCache):
-    """Numba's disk cache of a function, which replaces damaged files, where Numba's own fails in every process."""
+    """Numba's disk cache of a function, which replaces damaged files. Numba's own would fail in every process."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

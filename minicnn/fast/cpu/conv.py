@@ -18,13 +18,13 @@ from minicnn.fast.cpu.cache import keeps, remember
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS, columns, gathered_product, gathered_sum
 from minicnn.fast.cpu.processor import cache_bytes
 
-MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
+MICRO_KERNEL = "b744937c9180"  # its digest, so that an edit of it changes this file, too
 TAPS = FEW  # taps per product in the gradient to the filters
 
 BLOCK = 32 * ROWS  # outputs per panel before the next one is fetched,
 BLOCK_BYTES = cache_bytes(2) // 2  # or fewer, so that their inputs and the panels fit into the L2 cache
-WORK = 1 << 22  # least multiplications per thread: waking one takes about as long
-LEAST = 4 * ROWS  # least outputs per piece of work
+WORK = 1 << 22  # minimum number of multiplications per thread: waking one takes about as long
+LEAST = 4 * ROWS  # minimum number of outputs per piece of work
 SUMMED = 256  # outputs whose cotangents are packed at a time, for the gradient to the filters
 
 PANEL = columns(1)  # bytes per row of a panel
@@ -182,7 +182,7 @@ def _convolve(x, reading, w, turned, bias, groups, relu, y):
         filters = numbers, where.taps, turned
         windows = pictures[where.inside], *where.starts, where.runs, where.depth, channels
         results = flat, *where.results, bias, relu
-        worth = WORK // (max(depth, 1) * width)  # least outputs per piece and panel
+        worth = WORK // (max(depth, 1) * width)  # minimum number of outputs per piece and panel
         pieces = threads.split(where.count, least=max(LEAST, worth // (groups * count)), most=16)
         if len(pieces) >= 4 or taps in packed:
             ranges += [(*piece, 0, count, panels, windows, results) for piece in pieces]
@@ -241,7 +241,7 @@ def _numbered(groups, count):
 
 
 def _panels(outputs, width):
-    """Return the number of panels for so many filters; the last one may be partly empty."""
+    """Return the number of panels for `outputs` filters; the last one may be partly empty."""
     return -(-outputs // width)
 
 

@@ -7,7 +7,7 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-LEAST = 1 << 14  # least pixels read per thread
+LEAST = 1 << 14  # minimum number of pixels read per thread
 
 
 def crop(x, windows, height, width):

@@ -6,7 +6,7 @@ from numba import njit
 from minicnn.fast.cpu import buffers, threads
 from minicnn.kernels import elementwise as definition
 
-LEAST = 1 << 15  # least elements per thread
+LEAST = 1 << 15  # minimum number of elements per thread
 LEAST_IN_BLOCK = 1 << 17  # for the end of a residual block, which is limited by memory
 LEAST_ADDED = 1 << 18  # for sums: smaller arrays are added faster than a thread starts
 

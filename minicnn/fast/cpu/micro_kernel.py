@@ -1,7 +1,7 @@
-"""The innermost loops, with explicit registers: the product of a few rows with a panel of columns, with every sum in
-a register; linear transforms, one cache line at a time; and the transposition of squares as wide as a line.
+"""The innermost loops, with explicit registers. One multiplies a few rows by a panel of columns, with every sum in a
+register. Others apply linear transforms, one cache line at a time, or transpose squares as wide as a line.
 
-A matrix product is fast only if its sums stay in registers, which neither NumPy nor Numba can express: a loop over one
+A matrix product is fast only if its sums stay in registers, which neither NumPy nor Numba can express. A loop over one
 array stores its sums at each iteration, and a loop over twelve arrays may not vectorize because they might overlap. So
 these few instructions are emitted directly as LLVM IR; LLVM then allocates the registers of the processor. A general
 BLAS first packs both factors. Here they are packed from the start, so this is faster than BLAS for such blocks.
@@ -39,9 +39,9 @@ def columns(itemsize):
 def row_product(rows):
     """Return multiply(a, (first, row, step), b, (first, step), c, (first, row), depth, add).
 
-    It computes c[i, j] = Σ_k a[i, k] b[k, j], or adds it if `add`, for `rows` rows i, the columns j of a panel, and k
-    in range(depth). Arrays are flat: a[i, k] is a[first + i · row + k · step], b[k, j] is b[first + k · step + j], and
-    c[i, j] is c[first + i · row + j]. Indices are not checked.
+    It computes c[i, j] = Σ_k a[i, k] b[k, j], or adds it if `add`. Here i runs over `rows` rows, j over the columns of
+    a panel, and k over range(depth). Arrays are flat: a[i, k] is a[first + i · row + k · step], and b[k, j] is
+    b[first + k · step + j]. Likewise, c[i, j] is c[first + i · row + j]. Indices are not checked.
     """
 
     @intrinsic
@@ -74,10 +74,10 @@ def gathered_product(rows):
     """Return multiply(a, (first, at), starts, runs, depth, b, (first, ahead, pace), bias, first, c, (first, to), …).
 
     The last arguments are places and relu. It computes c[i, j] = bias[j] + Σ_r Σ_k a[i, r, k] b[r · depth + k, j],
-    clamped at zero if `relu`, for `rows` rows i, the columns j of a panel, every run r, and k in range(depth). Arrays
-    are flat: a[i, r, k] is a[first + starts[at + i] + runs[r] + k], c[i, j] is c[first + places[to + i] + j], and b and
-    bias begin at `first`. Indices are not checked. Each row of b also prefetches `pace` numbers, `ahead` numbers
-    further on; no address is invalid.
+    clamped at zero if `relu`. The index i runs over `rows` rows, j over the columns of a panel, r over the runs, and k
+    over range(depth). Arrays are flat: a[i, r, k] is a[first + starts[at + i] + runs[r] + k], and c[i, j] is
+    c[first + places[to + i] + j]. Both b and bias begin at `first`. Indices are not checked. Each row of b also
+    prefetches `pace` numbers, `ahead` numbers further on; no address is invalid.
     """
 
     @intrinsic
@@ -161,9 +161,9 @@ def _emit_gathered_product(rows, context, builder, signature, arguments):
 def gathered_sum(rows):
     """Return multiply(a, (first, at), starts, b, (first, step), c, (first, row), depth, add).
 
-    It computes c[i, j] = Σ_k a[k, i] b[k, j], or adds it if `add`, for `rows` rows i, the columns j of a panel, and k
-    in range(depth). Arrays are flat: a[k, i] is a[first + starts[at + k] + i], b[k, j] is b[first + k · step + j], and
-    c[i, j] is c[first + i · row + j]. Indices are not checked.
+    It computes c[i, j] = Σ_k a[k, i] b[k, j], or adds it if `add`. Here i runs over `rows` rows, j over the columns of
+    a panel, and k over range(depth). Arrays are flat: a[k, i] is a[first + starts[at + k] + i], and b[k, j] is
+    b[first + k · step + j]. Likewise, c[i, j] is c[first + i · row + j]. Indices are not checked.
     """
 
     @intrinsic

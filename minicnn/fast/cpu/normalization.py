@@ -15,12 +15,12 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-LEAST = 1 << 15  # least elements per thread
-LENGTH = 512  # least elements of a row, so that the start of a loop does not count
+LEAST = 1 << 15  # minimum number of elements per thread
+LENGTH = 512  # minimum number of elements of a row, so that the start of a loop does not count
 # Rows summed in the array's own precision, which is fast, before conversion to float64: few enough for a relative error
 # of about 1e-7, enough to make the conversions negligible.
 BLOCK = 32
-LEAST_ROWS = 64  # least positions per thread of local response normalization
+LEAST_ROWS = 64  # minimum number of positions per thread of local response normalization
 
 
 def batch_statistics(x):

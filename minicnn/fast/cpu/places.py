@@ -20,8 +20,8 @@ from numba import njit
 
 from minicnn.fast.cpu import buffers, threads
 
-LEAST = 1 << 17  # least numbers copied per thread
-LARGE = 1 << 20  # least numbers of a picture of which only the border is copied
+LEAST = 1 << 17  # minimum count of numbers copied per thread
+LARGE = 1 << 20  # minimum size, in numbers, of a picture of which only the border is copied
 SLACK = 16  # numbers allocated after a copy, because vectors may read past its end
 
 

@@ -9,7 +9,7 @@ from numba import njit
 from minicnn.fast.cpu import buffers, threads
 from minicnn.kernels.pool import switch_dtype
 
-LEAST_ROWS = 256  # least pixels per thread; below this, scheduling takes longer than the work
+LEAST_ROWS = 256  # minimum number of pixels per thread; below this, scheduling takes longer than the work
 
 
 def max_pool(x, window):

@@ -7,8 +7,8 @@ from numba import njit
 
 from minicnn.fast.cpu import blas, buffers, threads
 
-WORK = 1 << 21  # least multiplications per thread
-LEAST = 1 << 15  # least numbers added per thread
+WORK = 1 << 21  # minimum number of multiplications per thread
+LEAST = 1 << 15  # minimum count of numbers added per thread
 TOGETHER = 32  # rows added in their own precision before conversion to float64
 
 

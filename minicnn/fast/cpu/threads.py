@@ -6,8 +6,9 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,7 @@ class _Threads:
                     return
                 call(piece)
 
-        with self.lock:  # submit under the lock, so that a resize never closes a pool during it
-            if self.pool is None:
-                self.pool = ThreadPoolExecutor(max(1, self.count - 1), thread_name_prefix="minicnn")
-            helpers = [self.pool.submit(work) for _ in range(min(self.count, len(pieces)) - 1)]
+        helpers = self.submit([(work,)] * (min(self.count, len(pieces)) - 1))
         try:
             work()
         finally:  # wait for all threads before the caller continues, even after an error
@@ -62,6 +60,13 @@ class _Threads:
             errors = [error for helper in begun if (error := helper.exception())]
         if errors:
             raise errors[0]
+
+    def submit(self, calls: Sequence[tuple]) -> list[Future]:
+        """Submit calls (function, *arguments) to the pool."""
+        with self.lock:  # a resize never closes a pool during it
+            if self.pool is None:
+                self.pool = ThreadPoolExecutor(max(1, self.count - 1), thread_name_prefix="minicnn")
+            return [self.pool.submit(*call) for call in calls]
 
 
 _threads = _Threads()
@@ -94,6 +99,27 @@ def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None
             kernel(*piece, *arguments)
     else:
         _threads.map(lambda piece: kernel(*piece, *arguments), pieces)
+
+
+@contextmanager
+def assistance(call: Callable, others: Sequence[tuple]) -> Iterator[Callable[[], None]]:
+    """Let idle threads call call(*arguments) for each of `others` during the block, which does not wait for them.
+
+    So the block must be complete without them, and a call that begins late must find nothing to do. Yield a function
+    that raises what one of the calls raised.
+    """
+    helpers = _threads.submit([(call, *arguments) for arguments in others]) if others else []
+
+    def check() -> None:
+        for helper in helpers:
+            if helper.done() and (error := helper.exception()):
+                raise error
+
+    try:
+        yield check
+    finally:
+        for helper in helpers:
+            helper.cancel()
 
 
 def constant(array: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from numba import njit
 from minicnn.fast.cpu import threads
 from minicnn.fast.cpu.product import product
 
-LEAST = 1 << 16  # least comparisons per thread
+LEAST = 1 << 16  # minimum number of comparisons per thread
 
 
 def distances(x, squared):

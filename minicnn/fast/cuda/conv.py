@@ -24,10 +24,10 @@ from minicnn.fast.cuda import gpu
 from minicnn.fast.cuda.volumes import filters, steps, volumes
 
 SIDE = 4 if gpu.simulated() else 16  # side of a tile; the simulator runs a Python thread per element
-# The gradient to the filters has few results and a long depth. So the positions are split into at most so many runs,
-# each summed into its own slot, and slots are added in order, so that the result is deterministic.
+# The gradient to the filters has few results and a long depth. So the positions are split into at most this many
+# runs, each summed into its own slot, and slots are added in order, so that the result is deterministic.
 MOST_SLOTS = 3 if gpu.simulated() else 64
-LEAST_DEPTH = 8 if gpu.simulated() else 1024  # least positions per slot
+LEAST_DEPTH = 8 if gpu.simulated() else 1024  # minimum number of positions per slot
 
 
 def conv(x, w, b, window, groups, relu=False):

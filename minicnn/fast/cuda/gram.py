@@ -11,7 +11,7 @@ from minicnn.fast.cuda import gpu
 
 SIDE = 4 if gpu.simulated() else 16  # side of a tile
 MOST_SLOTS = 3 if gpu.simulated() else 64
-LEAST_POSITIONS = 5 if gpu.simulated() else 1024  # least positions per slot
+LEAST_POSITIONS = 5 if gpu.simulated() else 1024  # minimum number of positions per slot
 
 
 def gram(features):

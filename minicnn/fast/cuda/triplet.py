@@ -1,4 +1,4 @@
-"""Triplet mining within a batch on a GPU. Distances are computed by tiles, as explained in conv.py; a block of threads
+"""Triplet mining within a batch on a GPU. Distances are computed by tiles, as explained in conv.py. A block of threads
 finds the hardest example of each anchor by a reduction in shared memory.
 """
 

@@ -1,4 +1,4 @@
-// The graph: a row for each operation, in the order in which they ran, and beside it what flows from which to which.
+// The graph: a row for each operation, in the order in which they ran, with lines from each value to its uses.
 "use strict";
 
 const ROW = 30, LANE = 9, MOST_LANES = 11;

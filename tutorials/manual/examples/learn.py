@@ -25,3 +25,7 @@ learn.hint("gram_matrix", tier=1)[:13]  # → 'Hint 1 of 3. '
 
 # %% start
 learn.start("gram_matrix").name  # → 'gram_matrix.py'
+
+# %% steps
+solved, count = learn.steps()
+solved, count > 10  # → (0, True)

@@ -97,6 +97,15 @@ nn.PReLU(3)(rows).tolist()  # → [[-0.25, 0.0, 2.0]]
 # %% ReLU
 nn.ReLU()(rows).tolist()  # → [[0.0, 0.0, 2.0]]
 
+
+# %% Seed
+def noise(seed: nn.Seed = None):
+    """Return a random number. seed: an int, a NumPy Generator, or None."""
+    return np.random.default_rng(seed).random()
+
+
+noise(0) == noise(0)  # → True
+
 # %% Sequential
 model = nn.Sequential(nn.Conv2d(1, 4, 3, activation="relu"), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10))
 model(pictures).shape  # → (2, 10)

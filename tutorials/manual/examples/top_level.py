@@ -22,6 +22,9 @@ try:
 except minicnn.InputError as wrong:
     str(wrong)  # → 'concat: shapes [(2, 3), (3, 3)] do not join along axis 1'
 
+# %% __version__
+minicnn.__version__.count(".")  # → 2
+
 # %% cache_info
 minicnn.clear_cache()
 minicnn.cache_info()[0]  # → 805306368

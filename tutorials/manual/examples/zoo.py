@@ -27,6 +27,9 @@ zoo.identify(zoo.path("tiny_vgg"), row.sha256).name  # → 'tiny_vgg'
 # %% locate
 zoo.locate("tiny_vgg").name  # → 'tiny_vgg.h5'
 
+# %% packages
+zoo.packages.find(zoo.find("tiny_vgg")) is None  # it is shipped, in no other package  # → True
+
 # %% path
 zoo.path("tiny_facenet").name  # → 'tiny_facenet.h5'
 

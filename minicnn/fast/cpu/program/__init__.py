@@ -17,13 +17,13 @@ computes the maximum, the mean, or the root of the sum of squares over the runs,
 Winograd's minimal filtering (fast/cpu/winograd) takes three steps. INTO_TILES computes V = Bᵀ d B of the 6×6 pixels of
 each tile (n, i, j), from source(n, i, j) on. A step CONVOLVE of 36 images computes M[ξ] = V[ξ] U[ξ], each with its own
 panels. OUT_OF_TILES computes the 4×4 outputs Aᵀ M A + bias, plus the numbers from added(n, i, j) on unless that is
-negative, clamped at zero if `relu`. It writes those within `down` by `across` from target(n, i, j) on.
+negative. It clamps them at zero if `relu`, and writes those within `down` by `across` from target(n, i, j) on.
 
 Source, target and added have the fields (first, image, line, column) for the position first + n · image + i · line +
-j · column. Runs, and the pixels of a tile, are `down_step` and `across_step` apart, and the 36 planes of V, M and U
-`plane`; in CONVOLVE that is zero if all images share the panels. Work is split into `rows` parts of the outputs (of
-each image if it has its own panels) times `parts` of the panels. A step begins when the first `after` steps are done;
-the ones in between may run at the same time.
+j · column. Runs, and the pixels of a tile, are `down_step` and `across_step` apart. The 36 planes of V, M and U are
+`plane` apart; in CONVOLVE that is zero if all images share the panels. Work is split into `rows` parts of the outputs
+(of each image if it has its own panels) times `parts` of the panels. A step begins when the first `after` steps are
+done; the ones in between may run at the same time.
 
     run(steps, numbers, arena)      steps: (S,) of STEP; arena is written to
     width(dtype)                    columns of a panel

@@ -1,7 +1,8 @@
 """Compiled programs. Each available thread joins in and takes pieces of the current step, then of the next.
 
 A thread that waits for others spins: they finish within microseconds, and sleeping and waking takes longer than most
-steps. No thread depends on others to join: a single thread can run the whole program.
+steps. No thread depends on others to join: a single thread can run the whole program, and those that come late find
+nothing left to do.
 """
 
 import platform
@@ -28,7 +29,7 @@ from minicnn.fast.cpu.micro_kernel import (
 from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T
 
-MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
+MICRO_KERNEL = "b744937c9180"  # its digest, so that an edit of it changes this file, too
 # Repeated here, because Numba's cache does not notice edits of other files.
 CONVOLVE, LARGEST, MEAN, LENGTH, INTO_TILES, OUT_OF_TILES = 0, 1, 2, 3, 4, 5
 assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
@@ -63,15 +64,16 @@ def run(steps, numbers, arena):
     count = threads.threads()
     begun, done = np.zeros(count * len(steps), np.int64), np.zeros(len(steps), np.int64)
     common = threads.constant(steps), threads.constant(numbers), arena, begun, done
-    threads.parallel(_join, [(number,) for number in range(count)], *common)
+    with threads.assistance(_join, [(number, *common) for number in range(1, count)]) as check:
+        _join(0, *common, check)
 
 
-def _join(number, steps, numbers, arena, begun, done):
+def _join(number, steps, numbers, arena, begun, done, check=None):
+    """Run pieces until all are done. check: a function that raises what another thread raised."""
     at = 0
-    while True:
-        at = _run_from(at, number, steps, numbers, arena, begun, done)
-        if at == len(steps):
-            return
+    while (at := _run_from(at, number, steps, numbers, arena, begun, done)) <= len(steps):
+        if check:
+            check()
         time.sleep(1e-5)
 
 
@@ -106,23 +108,26 @@ _take, _look = _atomic(_add_one), _atomic(_load)
 
 @njit(nogil=True, cache=True)
 def _run_from(first, number, steps, numbers, arena, begun, done):
-    """Run pieces from step `first` on. Return the step that could not begin after some waiting, or the number of steps.
+    """Run pieces from step `first` on. Return the step that could not begin after some waiting.
 
-    Of each step a thread first takes the pieces of its own share, whose inputs it has written, and then the others.
+    That is len(steps) while other threads are not done with the last ones, and one more at the end. Of each step a
+    thread first takes the pieces of its own share, whose inputs it has written, and then the others.
     number: index of the thread. begun: counts of pieces taken, per share and step.
     """
     shares = begun.size // len(steps)
     ready = 0  # number of steps known to be done
-    for k in range(first, len(steps)):
-        step = steps[k]
-        looks = 0
-        while ready < step.after:
+    for k in range(first, len(steps) + 1):
+        looks, awaited = 0, steps[k].after if k < len(steps) else k
+        while ready < awaited:
             if _look(done, ready) == steps[ready].rows * steps[ready].parts:
                 ready += 1
                 continue
             looks += 1
             if looks == PATIENCE:
                 return k
+        if k == len(steps):
+            break
+        step = steps[k]
         pieces = step.rows * step.parts
         for turn in range(shares):
             share = (number + turn) % shares
@@ -143,7 +148,7 @@ def _run_from(first, number, steps, numbers, arena, begun, done):
                     _pool(step, piece, arena)
                 _take(done, k)
                 piece = first_piece + _take(begun, counter)
-    return len(steps)
+    return len(steps) + 1
 
 
 @njit(nogil=True, cache=True)

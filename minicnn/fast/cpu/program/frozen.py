@@ -18,7 +18,7 @@ from minicnn.fast.cpu.program.drafts import POOLS, Drafting
 from minicnn.fast.cpu.program.layout import Numbers, after, lay_out, step
 from minicnn.tensor import Tensor
 
-FEWEST = 8  # least convolutions of a program
+FEWEST = 8  # minimum number of convolutions of a program
 LITTLE = 1 << 27  # mean multiplications per convolution above which its overhead is negligible
 TOGETHER = 8  # pictures per run; more gain little, and take more memory
 OBJECTS = 1 << 12  # measured bytes of a program's Python objects
@@ -141,7 +141,7 @@ class Look:
     """A record of everything that determines the layers' results, for a quick check that nothing has changed.
 
     first, last: range of the longest sequence of layers that steps may implement. settings: all values but arrays, as
-    text. dtype: that of all arrays, or None if they differ.
+    text. dtype: the dtype of all arrays, or None if they differ.
     """
 
     def __init__(self, layers: Sequence[nn.Module], kinds: Any) -> None:
@@ -230,7 +230,7 @@ def run_frozen(layers: Sequence[nn.Module], x: Tensor, kinds: Any) -> Tensor | N
     if anchor:
         x, done = _run_program(layers[first : look.last], x, anchor, kinds)
         first += done
-    return kinds.run(layers[first:], x)
+    return kinds.run(layers[first:], x, first)
 
 
 def _frozen(layers: Sequence[nn.Module]) -> bool:

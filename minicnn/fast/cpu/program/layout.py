@@ -1,6 +1,6 @@
 """The layout of a program: positions of all arrays in the arena, and the steps.
 
-Arrays reuse memory that earlier ones no longer need. An array has a border as wide as windows reach outside it; only
+Arrays reuse memory that earlier ones no longer need. An array has a border as wide as windows reach outside it. Only
 arrays of the same shape and border reuse such memory, so that borders are never overwritten.
 """
 
@@ -18,7 +18,7 @@ from minicnn.fast.cpu.program.drafts import Draft, Room, View
 from minicnn.fast.cpu.winograd import OUTPUT, tiles_along
 from minicnn.fast.cpu.winograd.filters import transform
 
-PIECE = 1 << 18  # least multiplications per piece
+PIECE = 1 << 18  # minimum number of multiplications per piece
 MOST_PIECES = 16  # most pieces per step
 
 

@@ -19,7 +19,7 @@ from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T, G, tiles_along
 from minicnn.fast.cpu.winograd.filters import keeps_transform, transform_back, transformed
 
-MICRO_KERNEL = "050676bfe7d9"  # its digest, so that an edit of it changes this file, too
+MICRO_KERNEL = "b744937c9180"  # its digest, so that an edit of it changes this file, too
 _input_transform, _output_transform, _cotangent_transform = (line_transform(m) for m in (B_T, A_T, A_T.T))
 REST = ROWS // 3  # rows per product if fewer than ROWS are left
 _multiply, _multiply_rest, _weigh = row_product(ROWS), row_product(REST), weighted_sum(3)
@@ -127,7 +127,7 @@ def fused_forward(x, w, b, before, output, relu, pool):
     """Return y and ReLU's marks.
 
     output: (height, width) before pooling. pool: y holds the means of 2×2 outputs.
-    marks: which outputs were positive, as bits (N, *output, C_out / 8); None without relu.
+    marks: the positive outputs, as bits (N, *output, C_out / 8); None without relu.
     """
     n, channels = len(x), w.shape[-1]
     shown = tuple(length // 2 for length in output) if pool else output
@@ -159,8 +159,8 @@ def _convolve(source, w, target):
     """Process blocks of tiles from source to target.
 
     If all of U fits into the cache next to a block, each block is processed by one thread. Otherwise all threads share
-    a block, in three steps. U is then computed on the fly, a few panels at a time, or taken from the cache of results
-    if the filters are frozen and tiles are few.
+    a block, in three steps. U is then computed on the fly, a few panels at a time. If the filters are frozen and
+    tiles are few, it comes from the cache of results.
     """
     x, turned = source.x, source.mirrored
     channels, outputs, width = x.shape[-1], target.y.shape[-1], columns(x.itemsize)
@@ -296,7 +296,7 @@ def _known_range(start, stop, U, turned, products):
 def _panels_range(i, number, filters, weights, products):
     """Compute M[ξ] for the six ξ of row i and a few panels from `number` on. weights: G.
 
-    Their U = G g Gᵀ is temporary: first the three taps of G g for row i, then its product with Gᵀ for one ξ at a time.
+    Their U = G g Gᵀ is temporary. First the three taps of G g for row i, then their product with Gᵀ, one ξ at a time.
     """
     p = Products(*products)
     depth, width = p.depth, p.width

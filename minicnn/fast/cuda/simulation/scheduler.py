@@ -1,7 +1,7 @@
 """The scheduler of a simulated block, which runs threads one at a time, from barrier to barrier.
 
 Numba's simulator starts a Python thread for each, which is slow and not reproducible. Here a kernel becomes a generator
-that yields at each barrier: all threads of a block run to their first barrier in sequence, then to the next. Shared
+that yields at each barrier. All threads of a block run to their first barrier in sequence, then to the next. Shared
 memory is initialized to NaN in every block.
 """
 
