@@ -89,6 +89,8 @@ def school(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
     monkeypatch.setattr(pages, "LECTURES", (lessons.Row("Dots", ("dots",), "two_dots", "demo", ("count",)),))
     monkeypatch.setattr(pages, "ENGINE", ())
+    way = lessons.Way("For dots", "You like dots.", (lessons.Stage("dots", "count", 5), lessons.Stage("", "rest", 4)))
+    monkeypatch.setattr(pages, "PATHS", (way,))
     return tmp_path
 
 
@@ -253,6 +255,27 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert broken_links(site) == [] and "01_dots.html#two_dots" in Reader(index).links
     assert page.links.count("01_dots.html") == 1 and "02_broken.html" not in page.links  # the page that there is
     assert not list(school.glob("**/two_dots.png"))  # what lessons write goes with them
+
+
+@pytest.mark.thorough  # starts a kernel
+@pytest.mark.timeout(300)
+def test_a_prediction_stays_in_the_browser_beside_the_answer(school, browser, capsys):
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
+    assert main(["tutorial", "html", "dots", "--to", str(school / "site")]) == 0, capsys.readouterr().err
+    page, field = school / "site" / "01_dots.html", "document.querySelector('.prediction textarea')"
+    browser.open(page)
+    assert browser.run("document.querySelectorAll('.prediction:not([hidden])').length") == 1  # one fold, one prediction
+    assert browser.text(".prediction span") == "Your prediction" and not browser.run(f"{field}.readOnly")
+    browser.run(f"{field}.value = 'three'; {field}.dispatchEvent(new Event('input'))")
+    browser.open(page)  # another time
+    assert browser.run(f"{field}.value") == "three"
+    browser.click("#answers")
+    browser.run("new Promise(requestAnimationFrame)")
+    assert browser.run(f"{field}.readOnly") and browser.text(".prediction span") == "You predicted"
+    assert browser.run("document.querySelectorAll('.solution[open]').length") == 0  # answers are not solutions
+    browser.open(school / "site" / "index.html")
+    assert "For dots: 9 minutes" in browser.text("main")
+    assert browser.complaints() == []
 
 
 @pytest.mark.thorough
