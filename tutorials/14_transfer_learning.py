@@ -639,6 +639,8 @@ assert after < 0.35 < 0.5 < before and moved > 0.5 * sizes
 # 5. Draw a seventh thing. Does the frozen network know it from five pictures, and what does it cost the other six?
 # 6. Let `models.tiny_facenet()` paint, which has learned drawn faces only (its `features` take 64×64 pixels). Whose
 #    strokes are better?
+# 7. `minicnn learn start softmax_cross_entropy` and `minicnn learn start batch_norm`: what the fresh network learned
+#    with, there and back.
 #
 # **Where to look in the source**
 #

@@ -17,7 +17,7 @@ from typing import Any
 
 from minicnn.errors import suggest_names
 from minicnn.files import material
-from minicnn.learn import catalogue, engine, examining, files, progress
+from minicnn.learn import aliases, catalogue, engine, examining, files, notebooks, progress
 from minicnn.learn.judging import collect, judge, prepare
 from minicnn.learn.table import Table
 from minicnn.learn.verdict import Verdict
@@ -41,6 +41,7 @@ def check(name: str, function: Callable[..., Any]) -> Verdict:
             examining.check_callable(name, function)
         trials = prepare(exercise)
         verdict = judge(exercise, trials, collect(exercise, trials, function))
+        verdict = aliases.translated(verdict, aliases.source_of(function))
     progress.note_try(exercise.name, verdict.right)
     return verdict
 
@@ -53,7 +54,10 @@ def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds
     """
     exercise = catalogue.find(name)
     own = engine.FILE if isinstance(exercise, engine.Step) else f"{name}.py"
-    verdict = examining.examine(exercise, Path(path or own), seconds)
+    with notebooks.as_program(Path(path or own)) as (file, places):
+        verdict = examining.examine(exercise, file, seconds)
+        source = file.read_text(encoding="utf-8-sig") if verdict.advice or verdict.rows else ""
+    verdict = notebooks.placed(aliases.translated(verdict, source), places)
     progress.note_try(exercise.name, verdict.right)
     return verdict
 

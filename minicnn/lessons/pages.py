@@ -14,7 +14,7 @@ from typing import Any
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.lessons import ENGINE, LECTURES, figures, formulas, manual, tasks, teaching
+from minicnn.lessons import ENGINE, LECTURES, cells, figures, formulas, manual, tasks, teaching
 from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
 from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons
@@ -22,7 +22,6 @@ from minicnn.lessons.shelf import lessons as all_lessons
 TEMPLATES = Path(__file__).parent / "templates"
 HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
 NAMED = re.compile(r"<code>(?:(?:tutorials/)?(?P<lesson>\w+)\.py|minicnn learn start\s+(?P<exercise>\w+))</code>")
-SAVED = re.compile(r"""["'/]([\w-]+)\.png["']""")
 
 
 def build(
@@ -86,9 +85,12 @@ def _exporter() -> Any:
 
 def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -> str:
     """Return the page of a lesson. row: the lessons that have pages, including this one."""
-    at, seen = row.index(lesson), figures.descriptions(lesson.name)
+    at, above, seen = row.index(lesson), "", figures.descriptions(lesson.name)
     for cell in notebook.cells:
-        names = SAVED.findall(cell.source)
+        cell.metadata["question"], above = cells.key(above), cell.source
+        if "hole" in cell.metadata.get("tags", []):
+            cell.metadata["solution"], cell.source = cell.source, cells.with_holes(cell.source)
+        names = cells.SAVED.findall(cell.source)
         shown = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
         for output, name in zip(shown, [*names, *[""] * len(shown)], strict=False):
             alt = seen.get(name) or name.replace("_", " ") or "a figure"

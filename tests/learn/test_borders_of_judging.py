@@ -37,6 +37,8 @@ def arrays(*values):
         ([8.0, 1.0], [8.0, 0.4], "at [1] expected 1, got 0.4; 1 of 2 numbers is wrong"),
         ([[1.0, 2.0]], [[1.0, 20.0]], "at [0, 1] expected 2, got 20; 1 of 2 numbers is wrong"),
         ([NAN, 1.0], [NAN, 1.0], None),
+        ([INF, -INF], [INF, -INF], None),
+        ([INF, 1.0], [-INF, 1.0], "at [0] expected inf, got -inf; 1 of 2 numbers is wrong"),
         ([1.0, 1.0], [NAN, 1.0], "at [0] expected 1, got nan; 1 of 2 numbers is wrong"),
         ([NAN, 1.0], [1.0, 1.0], "at [0] expected nan, got 1; 1 of 2 numbers is wrong"),
         (3, 4, "expected 3, got 4"),
@@ -513,7 +515,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     _, steps = learn.steps()
     assert said("list").endswith(
-        "0 of 20 solved\n\nStart one with: minicnn learn start triplet_loss\n\n"
+        "0 of 29 solved\n\nStart one with: minicnn learn start triplet_loss\n\n"
         f"An engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
     )
     assert said("start", "verify") == (
@@ -532,7 +534,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     wrong = said("check", "verify", "--seconds", "2.5", status=1)
     assert wrong.splitlines()[-2:] == ["", "Get a hint with: minicnn learn hint verify"]
     right = said("check", "verify", "--seconds", "2.5")
-    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start triplet_loss"]
+    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start who_is_it"]
     said("check", "verify.py")
     said("check", "verify", "mine.py")
     assert asked == [
@@ -544,7 +546,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         progress.note(name, solved=True)
     assert said("check", "verify").endswith("\n\nAll exercises are solved.\n")
     assert said("list").endswith(
-        f"\n20 of 20 solved\n\nAn engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
+        f"\n29 of 29 solved\n\nAn engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
     )
 
 

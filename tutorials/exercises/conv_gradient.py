@@ -114,6 +114,11 @@ EXERCISE = Exercise(
             _but(lambda dx, dw, db, dy, x, w: (conv_gradient(np.ones_like(dy), x, w)[0], dw, db)),
         ),
         Slip(
+            "dw without dy",
+            "Your dw adds up windows, whatever arrives from above. How much does each number of y matter to the loss?",
+            _but(lambda dx, dw, db, dy, x, w: (dx, conv_gradient(np.ones_like(dy), x, w)[1], db)),
+        ),
+        Slip(
             "db once for each filter",
             "With one filter your db is right, with three it is three times too large: in which loop does it stand?",
             _but(lambda dx, dw, db, dy, x, w: (dx, dw, db * len(db))),

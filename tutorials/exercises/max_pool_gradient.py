@@ -158,6 +158,11 @@ EXERCISE = Exercise(
             lambda dy, x, size, stride: _placed(dy, x, size, stride, lambda i, j, p, q: (p, q)),
         ),
         Slip(
+            "places without stride",
+            "The right pixel wins, but its gradient lands elsewhere: window i begins at row i·stride, not i.",
+            lambda dy, x, size, stride: _placed(dy, x, size, stride, lambda i, j, p, q: (i + p, j + q)),
+        ),
+        Slip(
             "windows without stride",
             "Your windows are neighbours, whatever the stride: where does window i begin?",
             lambda dy, x, size, stride: max_pool_gradient(dy, x, size, 1),
