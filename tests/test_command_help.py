@@ -127,6 +127,11 @@ def template(tmp_path_factory):
     hdf5.save(models.tiny_vgg(), root / "net.h5")
     for name in ("script.py", "changed.py"):
         (root / name).write_text("import minicnn\nminicnn.Tensor([1.0]) * 2\n", encoding="utf-8")
+    (root / "submissions").mkdir()
+    (root / "submissions" / "ada.py").write_text("def gram_matrix(A):\n    return A @ A.T\n", encoding="utf-8")
+    hidden = 'CASES = {"gram_matrix": [Case("ones", lambda: [Tensor(np.ones((2, 2)), requires_grad=True)])]}\n'
+    imports = "import numpy as np\nfrom minicnn import Tensor\nfrom minicnn.learn.exercise import Case\n"
+    (root / "cases.py").write_text(imports + hidden, encoding="utf-8")
     assert main(["face", "enroll", str(root / "gallery.h5"), str(root / "people"), "--drawn", "--any-quality"]) == 0
     return root
 

@@ -36,6 +36,7 @@ RECIPE = {  # J = alpha · content + beta · style + total_variation · roughnes
     "total_variation": 1.5,
     "variation_form": "mean-squared",
     "learning_rate": 0.03,
+    "schedule": "constant",
 }
 
 

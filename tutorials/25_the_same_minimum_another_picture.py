@@ -159,7 +159,7 @@ assert left["pixels"] < 0.3 < left["pyramid"]
 # %% tags=["predict"]
 HOW = {"model": network, "steps": 40, "levels": 1, "scales": (1.0,), "schedule": "constant"}
 painted = {name: style.transfer(photograph, sky, parametrization=name, **HOW) for name in WAYS}
-halved = style.transfer(photograph, sky, **HOW | {"scales": (1.0, 0.5, 0.25)})
+halved = style.transfer(photograph, sky, **HOW | {"scales": (1.0, 0.5, 0.25), "smallest_scale": 24})
 captions = {f"{name}\nJ {result.history[-1]['total']:.4f}": result.image for name, result in painted.items()}
 show({"photograph\n": photograph, **captions, "pixels, and the cost\nof halves too": halved.image},
      "in_paint.png", "The same cost twice, and another cost")  # fmt: skip

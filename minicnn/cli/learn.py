@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minicnn.cli import learn_use
-from minicnn.cli.outcome import STATUSES
+from minicnn.cli import learn_grade, learn_use
+from minicnn.cli.outcome import STATUSES, print_json
 from minicnn.text import wrapped
 
 
@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
     action.add_argument("name", metavar="NAME", help="exercise, its file, or engine")
     action.add_argument("file", metavar="FILE", nargs="?", help="your file or notebook (default: NAME.py)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
+    action.add_argument("--json", action="store_true", help="print the verdict as JSON")
     action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong. {STATUSES}."
 
     action = _action(actions, "hint", "show the next of three hints", hint, takes_name=True)
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
     _action(actions, "solution", "show a solution", solution, takes_name=True)
 
     learn_use.add(_action(actions, "use", "run a command with your own functions", learn_use.run))
+    learn_grade.add(actions)
 
 
 def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
@@ -74,6 +76,9 @@ def check(arguments: argparse.Namespace) -> int:
     if file is None and name.endswith((".py", ".ipynb")):  # a file alone is named after its exercise
         name, file = Path(name).stem, name
     verdict = learn.check_file(name, file, seconds=arguments.seconds)
+    if arguments.json:
+        print_json(verdict.as_data())
+        return 0 if verdict else 1
     print(verdict)
     rows = learn.exercises()
     here = [row.name for row in rows].index(verdict.name) + 1 if verdict.name in {row.name for row in rows} else 0

@@ -1,4 +1,4 @@
-"""minicnn tutorial: lessons in the terminal, as files, notebooks or a site, and sheets for the teacher."""
+"""minicnn tutorial: the lessons as a list, in the terminal, as files, notebooks or a site, and the teacher's sheets."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def step(name: str) -> Step:
         cases=[Case(title, functools.partial(list, [probe]), tolerance=1e-7) for title, probe in script.TRIALS],
         slips=slips,
         hints=script.HINTS,
-        observe=_observe,
+        observe=observe,
         script=script,
         number=number,
     )
@@ -163,7 +163,8 @@ def _engine(number: int, *edits: str) -> Any:
     return module
 
 
-def _observe(engine: Any, arguments: Sequence[Any]) -> Seen:
+def observe(engine: Any, arguments: Sequence[Any]) -> Seen:
+    """Return what the probe in `arguments` finds of a learner's engine, a module."""
     engine = Engine(engine)
     found = arguments[0](engine)
     if found is None:

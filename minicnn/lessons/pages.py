@@ -85,16 +85,16 @@ def _exporter() -> Any:
 
 def _page(exporter: Any, lesson: Lesson, notebook: Any, row: Sequence[Lesson]) -> str:
     """Return the page of a lesson. row: the lessons that have pages, including this one."""
-    at, above, seen = row.index(lesson), "", figures.descriptions(lesson.name)
+    at, seen, above = row.index(lesson), figures.descriptions(lesson.name), ""
     for cell in notebook.cells:
-        cell.metadata["question"], above = cells.key(above), cell.source
-        if "hole" in cell.metadata.get("tags", []):
-            cell.metadata["solution"], cell.source = cell.source, cells.with_holes(cell.source)
         names = cells.SAVED.findall(cell.source)
         shown = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
         for output, name in zip(shown, [*names, *[""] * len(shown)], strict=False):
             alt = seen.get(name) or name.replace("_", " ") or "a figure"
             output.metadata["figure"] = {"id": name, "alt": alt, "src": figures.smaller(output.data["image/png"])}
+        cell.metadata["question"], above = cells.key(above), cell.source
+        if "hole" in cell.metadata.get("tags", []):
+            cell.metadata["solution"], cell.source = cell.source, cells.with_holes(cell.source)
         cell.metadata["parts"] = figures.parts(cell.source) if shown else (cell.source, "", "")
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     exercises = tasks.names(lesson)

@@ -80,7 +80,7 @@ def entries(documented: Mapping[str, Any]) -> str:
     for name, module in documented.items():
         members = [m for m in module.flattened_own_members if m.kind != "module"]
         members += [part for m in members if m.kind == "class" for part in m.own_members if part.kind != "class"]
-        for member in (module, *(m for m in members if not re.search(r"(^|\.)_", m.qualname))):
+        for member in (module, *(m for m in members if not re.search(r"(^|\.)_(?!_version)", m.qualname))):
             summary, _, text = (" ".join(part.split()) for part in member.docstring.partition("\n\n"))
             link = f"{name.replace('.', '/')}.html" + f"#{member.qualname}" * bool(member.qualname)
             found.append({"name": member.fullname, "href": link, "summary": summary, "text": text})

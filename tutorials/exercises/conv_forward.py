@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn.learn.drawing import normal, then
 from minicnn.learn.exercise import Case, Exercise, Slip
+from minicnn.learn.observing import answer
 
 
 def conv_forward(x, w, b, stride=1, padding=0):
@@ -76,6 +77,8 @@ EXERCISE = Exercise(
     lecture="One layer of a ConvNet (week 1)",
     read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
+    observe=answer(arrays=True),
+    own=("conv",),
     cases=(
         Case(
             "one window, one filter of ones: a sum",

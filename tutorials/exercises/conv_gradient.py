@@ -62,7 +62,7 @@ EXERCISE = Exercise(
     lecture="Backpropagation (week 1, optional)",
     read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
-    observe=answer("dx", "dw", "db"),
+    observe=answer("dx", "dw", "db", arrays=True),
     apart=True,
     cases=(
         Case("one window: a dot product", _drawn(1, 2, 2, 2, 1, 1, 0)),

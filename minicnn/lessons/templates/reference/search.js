@@ -18,7 +18,9 @@ function distance(entry, word) {
 function hits(words) {
   const rows = ENTRIES.map((entry) => [Math.max(...words.map((word) => distance(entry, word))), entry]);
   const near = rows.filter(([far]) => far < Infinity);
-  return near.sort((a, b) => a[0] - b[0] || a[1].name.length - b[1].name.length).map(([, entry]) => entry);
+  const order = ([far, entry]) => [far, entry.summary ? 0 : 1, entry.name.length];
+  const before = (a, b) => order(a).map((part, i) => part - order(b)[i]).find((part) => part) || 0;
+  return near.sort(before).map(([, entry]) => entry);
 }
 
 function element(name, text, parent) {
