@@ -56,6 +56,8 @@ def desk(tmp_path, monkeypatch):
     images.save("sky.png", half)
     images.save("small.png", half[:20])
     images.save("regions.png", np.stack([half, 0 * half, 1 - half], axis=-1))
+    Path("photographs").mkdir()
+    images.save("photographs/one.png", picture)
     Path("notes.txt").write_text("no picture", encoding="utf-8")
     Path("other.json").write_text("{}", encoding="utf-8")
     with backend.use_backend("numpy"):
