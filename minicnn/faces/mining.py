@@ -99,7 +99,7 @@ def _checked(embeddings: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
             "expected floats (N, D)"
         )
     if labels.shape != embeddings.shape[:1]:
-        raise InputError(f"mine_triplets: labels have shape {labels.shape}; expected {embeddings.shape[:1]}, one a row")
+        raise InputError(f"mine_triplets: labels have shape {labels.shape}; expected {embeddings.shape[:1]}")
     finite = np.isfinite(embeddings).all(axis=1)
     if not finite.all():
         raise InputError(
