@@ -244,6 +244,11 @@ def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
     assert (found["same"], found["different"]) == (12, 54)
     assert [row["comparisons"] for row in found["galleries"]] == [1, 10, 100, 1000]
 
+    face("calibrate", "people", "--far", "0.05")
+    out = capsys.readouterr().out
+    assert [row["resolved"] for row in found["galleries"]] == [True, False, False, False]
+    assert sum(line.endswith(" *") for line in out.splitlines()) == 3 and "* below the nearest impostor pair" in out
+
     face("enroll", "g.h5", "people")
     capsys.readouterr()
     assert face("calibrate", "g.h5", "--eer", "--into", "g.h5", "--picture", "c.png") == 0

@@ -44,8 +44,9 @@ def show(pictures, file, title, columns=None):
 # and add them all up: x = start + p₀ + E₁p₁ + E₂p₂ + …. This is a *parametrization* of the picture x: the pyramid.
 #
 # Enlarging is linear. In one dimension it is a matrix with the numbers ¾ and ¼, twice as high as it is wide. The way
-# back for gradients is its transpose, whatever it is: each number of a small picture collects what the pixels say
-# that it went to. A test for any pair of such functions: ⟨Ex, y⟩ = ⟨x, Eᵀy⟩ for random x and y.
+# back for gradients is its transpose, whatever it is: each number of a small picture collects what the pixels say that
+# it went to. A test for any pair of such functions: $\langle E x, y \rangle = \langle x, E^T y \rangle$ for random x
+# and y.
 
 # %%
 matrix = np.stack([enlarge(one.reshape(1, 4, 1, 1), (8, 1)).data.ravel() for one in np.eye(4)], axis=1)
@@ -158,7 +159,7 @@ assert left["pixels"] < 0.3 < left["pyramid"]
 # %% tags=["predict"]
 HOW = {"model": network, "steps": 40, "levels": 1, "scales": (1.0,), "schedule": "constant"}
 painted = {name: style.transfer(photograph, sky, parametrization=name, **HOW) for name in WAYS}
-halved = style.transfer(photograph, sky, **HOW | {"scales": (1.0, 0.5, 0.25)})
+halved = style.transfer(photograph, sky, **HOW | {"scales": (1.0, 0.5, 0.25), "smallest_scale": 24})
 captions = {f"{name}\nJ {result.history[-1]['total']:.4f}": result.image for name, result in painted.items()}
 show({"photograph\n": photograph, **captions, "pixels, and the cost\nof halves too": halved.image},
      "in_paint.png", "The same cost twice, and another cost")  # fmt: skip

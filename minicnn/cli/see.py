@@ -129,7 +129,7 @@ def _add_method(actions: Any, name: str, what: str) -> None:
         parser.add_argument("--at", metavar="L", help="layer of the map (default: the last convolution)")
     if name == "occlusion":
         parser.add_argument("--size", type=int, metavar="N", help="side of a patch in pixels (default: a quarter)")
-        parser.add_argument("--stride", type=int, metavar="N", help="step in pixels (default: half a patch)")
+        parser.add_argument("--stride", type=int, metavar="N", help="step in pixels, at most a side (default: half)")
     parser.set_defaults(method=name)
 
 

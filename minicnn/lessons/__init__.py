@@ -4,11 +4,14 @@ A lesson is one Python file in tutorials/, in cells (`# %%`). Only tutorials/cou
 course, depends on what a lesson teaches.
 """
 
-from minicnn.files import program
+from minicnn.files import material, program
 from minicnn.lessons.copying import copy
-from minicnn.lessons.shelf import Lesson, Row, find, folder, lessons
+from minicnn.lessons.shelf import Lesson, Row, Stage, Way, find, folder, lessons
+
+__path__.append(str(material("tutorials") / "player"))  # what plays a lesson in the terminal lies with the lessons
 
 LECTURES: tuple[Row, ...] = program("course.py").LECTURES
 ENGINE: tuple[Row, ...] = program("course.py").ENGINE
+PATHS: tuple[Way, ...] = program("course.py").PATHS
 
-__all__ = ["ENGINE", "LECTURES", "Lesson", "Row", "copy", "find", "folder", "lessons"]
+__all__ = ["ENGINE", "LECTURES", "PATHS", "Lesson", "Row", "Stage", "Way", "copy", "find", "folder", "lessons"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from minicnn.files import material
 from minicnn.lessons.notebooks import put
@@ -13,6 +15,15 @@ from minicnn.lessons.notebooks import put
 PAGE = re.compile(r"\]\((\w+\.md)\)")
 LINK = re.compile(r'<a href="(?![a-z]+:|#)([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 ANCHOR = re.compile(r' id="[^"]*"|href="#[^"]*"')  # nbconvert keeps capitals in them, and GitHub does not
+
+
+class Page(NamedTuple):
+    """A page of Markdown. file: its name in the site. source: its text. name: path of what it is made of."""
+
+    file: str
+    title: str
+    source: str
+    name: str
 
 
 def sources() -> list[Path]:
@@ -34,28 +45,39 @@ def title(source: Path) -> str:
     return source.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
-def write(environment: Any, to: Path, lessons: set[str]) -> None:
-    """Write the pages into a folder. environment: for the templates. lessons: names of the lessons with pages."""
-    pages = sources()
-    targets = {page.name: file_name(page) for page in pages}
-    targets |= {f"../{name}.py": f"{name}.html" for name in lessons} | {"../README.md": "index.html"}
+def pages() -> list[Page]:
+    """Return the pages of the manual, the contents first."""
+    return [
+        Page(file_name(path), title(path), path.read_text(encoding="utf-8"), f"tutorials/manual/{path.name}")
+        for path in sources()
+    ]
+
+
+def write(environment: Any, to: Path, groups: Sequence[Sequence[Page]], lessons: Iterable[str]) -> None:
+    """Write groups of pages into a folder, each page with links to its neighbours. Links to sources lead to pages.
+
+    environment: of the templates. lessons: the names of those that have pages.
+    """
+    targets = {page.name: page.file for pages in groups for page in pages} | {"tutorials/README.md": "index.html"}
+    targets |= {f"tutorials/{name}.py": f"{name}.html" for name in lessons}
+    template = environment.get_template("manual.html.j2")
+    for pages in groups:
+        for at, page in enumerate(pages):
+            after = pages[at + 1] if at + 1 < len(pages) else None
+            text = template.render(page=page, title=page.title, previous=pages[at - 1] if at else None, next=after)
+            body, main, rest = text.partition("<main")
+            rest = ANCHOR.sub(lambda found: found[0].lower(), rest)
+            put(to / page.file, body + main + _linked(rest, posixpath.dirname(page.name), targets))
+
+
+def _linked(text: str, folder: str, targets: Mapping[str, str]) -> str:
+    """Return HTML with links to sources as links to their pages, or as plain text if they have none."""
 
     def link(found: re.Match[str]) -> str:
         path, _, anchor = found[1].partition("#")
+        target = targets.get(posixpath.normpath(posixpath.join(folder, path)))
         if path in targets.values():
             return found[0]
-        return f'<a href="{targets[path]}{anchor and "#"}{anchor}">{found[2]}</a>' if path in targets else found[2]
+        return f'<a href="{target}{anchor and "#"}{anchor}">{found[2]}</a>' if target else found[2]
 
-    template = environment.get_template("manual.html.j2")
-    for at, page in enumerate(pages):
-        near = [(file_name(other), title(other)) for other in pages[max(at - 1, 0) : at] + pages[at + 1 : at + 2]]
-        text = template.render(
-            title=title(page),
-            source=page.read_text(encoding="utf-8"),
-            name=f"tutorials/manual/{page.name}",
-            previous=near[0] if at else None,
-            next=near[-1] if at + 1 < len(pages) else None,
-        )
-        body, main, rest = text.partition("<main")
-        rest = ANCHOR.sub(lambda found: found[0].lower(), rest)
-        put(to / file_name(page), body + main + LINK.sub(link, rest))
+    return LINK.sub(link, text)

@@ -23,6 +23,7 @@ from minicnn.lessons.shelf import lessons as all_lessons
 TEMPLATES = Path(__file__).parent / "templates"
 ROOMS = [name for name in dir(minicnn) if inspect.ismodule(getattr(minicnn, name))]
 MODULES = ["minicnn", *(f"minicnn.{room}" for room in ROOMS)]
+NUMBER = re.compile(r'<a href="#-?\d*"><span class="linenos">.*?</span></a>')  # links to nowhere, which nobody sees
 ARGUMENT = re.compile(r"\n(?=[\w*., ]{1,40}: )")
 
 
@@ -115,6 +116,6 @@ def write(to: Path, made: set[str], *, manual: bool, modules: list[str] = MODULE
             page = to / f"{name.replace('.', '/')}.html"
             make_folder(page.parent)
             render.env.globals["signatures"] = signatures(module.obj)
-            put(page, render.html_module(module, documented))
+            put(page, NUMBER.sub("", render.html_module(module, documented)))
         render.env.globals["entries"] = entries(documented)
         put(to / "index.html", render.html_index(documented))

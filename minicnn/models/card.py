@@ -130,9 +130,11 @@ class StyleRecipe:
     start: a name of style.starts.STARTS. learning_rate: for pixels in [0, 1].
     clamp: "step" clips the picture to [0, 1] after every step; "end", only at the end.
     levels: number of picture sizes, from coarse to fine, each twice the one before and with the same number of steps.
-    With 0, the first long side has 128 to 255 pixels, so that strokes grow with the picture.
+    With 0, the first long side has at least `coarsest` pixels and less than twice that, so that strokes grow with the
+    picture.
     schedule: the rate over all steps: "constant", or "cosine", which falls to zero.
     scales: weights of the cost of the picture, its half, its quarter, and so on; J is their weighted mean.
+    Those with a short side below smallest_scale, in pixels, are left out.
     parametrization: the variables of Adam: "pixels", or a "pyramid" of them (see style.parametrization).
     """
 
@@ -154,8 +156,10 @@ class StyleRecipe:
     steps: int = 200
     clamp: str = "step"
     levels: int = 1
+    coarsest: int = 128
     schedule: str = "constant"
     scales: Sequence[float] = (1.0,)
+    smallest_scale: int = 32
     parametrization: str = "pixels"
 
 

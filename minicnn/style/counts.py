@@ -169,7 +169,7 @@ def _branches(layer: Branches, shape: Shape, wanted: set[str]) -> tuple[Work, Sh
 
 def products(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
     """Return the multiply-adds of a step: forward and backward of each layer, and the Gram matrices. size: (H, W)."""
-    counted = [work for each in halves(size, recipe.scales) for work in works(model, _layers(recipe), each)]
+    counted = [work for each in halves(recipe, size) for work in works(model, _layers(recipe), each)]
     convolutions = 2 * sum(work.products for work in counted)
     return convolutions + sum(2 * (work.result // FLOAT) * work.channels for work in counted if _taps(work, recipe)[1])
 
@@ -208,7 +208,7 @@ def run_bytes(
     """
     counted = works(model, _layers(recipe), size)
     picture = FLOAT * 3 * math.prod(size)
-    scales = halves(size, recipe.scales)
+    scales = halves(recipe, size)
     area = sum(map(math.prod, scales)) / math.prod(size)
     targets = int(area * sum(work.result for work in counted if _taps(work, recipe)[0]))
     grams = len(scales) * sum(FLOAT * 4 * work.channels**2 for work in counted if _taps(work, recipe)[1])
@@ -245,7 +245,7 @@ def _forward_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -
 
 def touched_bytes(model: Network, recipe: StyleRecipe, size: tuple[int, int]) -> int:
     """Return the bytes that a small step leaves in the buffer pool for reuse."""
-    return sum(step_bytes(model, recipe, each) for each in halves(size, recipe.scales)) + _scratch()
+    return sum(step_bytes(model, recipe, each) for each in halves(recipe, size)) + _scratch()
 
 
 def _scratch() -> int:

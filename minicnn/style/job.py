@@ -35,7 +35,7 @@ from minicnn.style.request import (
     style_pictures,
 )
 from minicnn.style.run import Run
-from minicnn.style.scales import Styles
+from minicnn.style.scales import Styles, halves
 from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
@@ -137,7 +137,8 @@ def prepare(
     recipe, more = fit_parametrization(changed(recipe, **changes))
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
-    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(*picture.shape[:2]))
+    height, width, _ = picture.shape
+    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(height, width, recipe.coarsest))
     known = {} if memory is None else memory
     looked_at = (size, style_scale, max(picture.shape[:2]) if style_scale else None)
     if looked_at not in known:
@@ -167,7 +168,8 @@ def prepare(
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
     notes += more + differences(recipe, model)
-    shared = not (keeper or regions or len(recipe.scales) > 1)  # else the styles differ from picture to picture
+    halved = len(halves(recipe, (height, width))) > 1
+    shared = not (keeper or regions or halved)  # else the styles differ from picture to picture
     return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 

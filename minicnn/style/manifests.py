@@ -117,7 +117,8 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     manifest = read(path)
     try:
-        recipe = {k: v for k, v in manifest["recipe"].items() if k != "summary"}
+        whole = dataclasses.asdict(StyleRecipe(**manifest["recipe"]))  # with defaults for what there was not yet
+        recipe = {k: v for k, v in whole.items() if k != "summary"}
         asked = {name: manifest[name] for name in ("preset", "init", "seed", "size", "style_scale", "keep_colours")}
         wanted = manifest["model"]
         if isinstance(asked["init"], dict):

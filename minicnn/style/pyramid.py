@@ -14,12 +14,11 @@ Size = tuple[int, int]
 
 
 SMALLEST = 16  # pixels of the short side; networks see little in smaller pictures
-COARSEST = 128  # pixels of the long side; a composition still fits in it
 
 
-def levels(height: int, width: int) -> int:
-    """Return the number of sizes, of which the smallest has a long side from COARSEST to less than twice that."""
-    return max(1, (max(height, width) // COARSEST).bit_length())
+def levels(height: int, width: int, coarsest: int) -> int:
+    """Return the number of sizes, of which the smallest has a long side from `coarsest` to less than twice that."""
+    return max(1, (max(height, width) // coarsest).bit_length())
 
 
 def sizes(height: int, width: int, levels: int) -> list[Size]:

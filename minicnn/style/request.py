@@ -71,6 +71,8 @@ def changed(recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
         recipe,
         steps=check_count("transfer: steps", recipe.steps),
         levels=check_count("transfer: levels", recipe.levels, 0),
+        coarsest=check_count("transfer: coarsest", recipe.coarsest),
+        smallest_scale=check_count("transfer: smallest_scale", recipe.smallest_scale),
     )
     for name in ("alpha", "beta", "total_variation", "learning_rate"):
         if not _is_weight(getattr(recipe, name)):

@@ -17,7 +17,7 @@ from minicnn.style.objective import Objective
 from minicnn.style.parametrization import PyramidAdam
 from minicnn.style.regions import Regions
 from minicnn.style.request import OPTIMIZERS
-from minicnn.style.scales import Scales, Styles
+from minicnn.style.scales import Scales, Styles, halves
 from minicnn.style.tiles import TiledObjective
 from minicnn.style.trace import Trace
 from minicnn.tensor import Tensor
@@ -100,9 +100,9 @@ class Run:
         factor = max(size) / max(self.sizes[-1])
         content = np.clip(pyramid.resampled(self.content[None], size)[0], 0, 1)
         styles = [(pyramid.scaled(picture, factor), weight) for picture, weight in self.styles]
-        if len(self.recipe.scales) == 1:
+        if len(halves(self.recipe, size)) == 1:
             return self._objective_of(content, styles)
-        return Scales(self.recipe.scales, self._objective_of, content, styles)
+        return Scales(self.recipe, self._objective_of, content, styles)
 
     def _objective_of(self, content: np.ndarray, styles: Styles) -> Objective:
         size = content.shape[0], content.shape[1]

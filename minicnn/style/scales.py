@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minicnn import ops
+from minicnn.models.card import StyleRecipe
 from minicnn.operation import no_grad
 from minicnn.style.costs import add_up
 from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
-SMALLEST = 32  # pixels of the short side, below which nothing is halved
 Styles = Sequence[tuple[np.ndarray, float]]
 Make = Callable[[np.ndarray, Styles], Objective]  # from content and styles, halved equally often
 
@@ -24,15 +24,15 @@ Make = Callable[[np.ndarray, Styles], Objective]  # from content and styles, hal
 class Scales:
     """J(image): the weighted mean of an objective's cost over the picture, its half, its quarter, and so on.
 
-    weights: one per scale. make(content, styles): returns the objective of a scale. Scales whose pictures would be too
-    small are left out.
+    recipe: its `scales` are the weights. make(content, styles): returns the objective of a scale. Scales whose pictures
+    would be too small for the recipe are left out.
     """
 
-    def __init__(self, weights: Sequence[float], make: Make, content: np.ndarray, styles: Styles) -> None:
+    def __init__(self, recipe: StyleRecipe, make: Make, content: np.ndarray, styles: Styles) -> None:
         made: list[tuple[Objective, float]] = []
         pictures = [content, *(picture for picture, _ in styles)]
-        count = min(len(halves(each.shape[:2], weights)) for each in pictures)
-        for weight in weights[:count]:
+        count = min(len(halves(recipe, each.shape[:2])) for each in pictures)
+        for weight in recipe.scales[:count]:
             if made:
                 content, styles = _half(content), [(_half(picture), share) for picture, share in styles]
             made.append((make(content, styles), weight))
@@ -52,10 +52,10 @@ class Scales:
         return total, {**told, "total": total.item()}
 
 
-def halves(size: tuple[int, int], weights: Sequence[float]) -> list[tuple[int, int]]:
+def halves(recipe: StyleRecipe, size: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the sizes (height, width) of a picture and of those halves that have a weight and are large enough."""
     found = [size]
-    while len(found) < len(weights) and min(found[-1]) >= 2 * SMALLEST:
+    while len(found) < len(recipe.scales) and min(found[-1]) >= 2 * recipe.smallest_scale:
         found.append((found[-1][0] // 2, found[-1][1] // 2))
     return found
 

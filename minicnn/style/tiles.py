@@ -133,8 +133,8 @@ class TiledObjective(Objective):
         """Return (J, its parts by name) for an image (1, H, W, 3)."""
         recipe, pixels, size = self.recipe, image.data, (image.shape[1], image.shape[2])
         with no_grad():
-            found = self._sums(pixels, [part.weights for part in self.parts])
-            content = recipe.alpha * self._content_cost(pixels)
+            found, apart = self._sums(pixels, [part.weights for part in self.parts], self.content_layers)
+            content = recipe.alpha * apart
         with remembering():  # the moments are leaves; their gradients are passed on to the tiles
             leaves = {
                 key: Moments(*(Tensor(each.data, requires_grad=True) for each in of)) for key, (of, _) in found.items()
@@ -192,15 +192,24 @@ class TiledObjective(Objective):
 
     def _moments(self, picture: np.ndarray, mask: np.ndarray | None) -> dict[str, Moments]:
         weights = dict.fromkeys(self.style_layers) if mask is None else self._weights(mask)
-        return {name: found for (_, name), (found, _) in self._sums(picture[None], [weights]).items()}
+        return {name: found for (_, name), (found, _) in self._sums(picture[None], [weights])[0].items()}
 
-    def _sums(self, picture: Any, parts: Sequence[Mapping[str, np.ndarray | None]]) -> dict[Key, tuple[Moments, float]]:
-        """Return {(number of a part, layer): (its Moments, the number of positions that they average)}."""
+    def _sums(
+        self, picture: Any, parts: Sequence[Mapping[str, np.ndarray | None]], compared: Iterable[str] = ()
+    ) -> tuple[dict[Key, tuple[Moments, float]], float]:
+        """Return {(number of a part, layer): (its Moments, the number of positions that they average)}, and a cost.
+
+        compared: layers whose features are compared with those of the content; the cost is the sum over them.
+        """
         sums: dict[Key, list[Any]] = {}
-        for tile, crop in self._tiles(picture, self.style_layers):
-            for name, features in self._features(tile, crop, self.style_layers).items():
+        cost = 0.0
+        layers = [*self.style_layers, *(name for name in compared if name not in self.style_layers)]
+        for tile, crop in self._tiles(picture, layers):
+            seen = self._features(tile, crop, layers)
+            cost += sum(self._content_cost(tile, name, seen[name].data) for name in compared if name in seen)
+            for name in filter(seen.__contains__, self.style_layers):
                 for number, part in enumerate(parts):
-                    second, first, count = summed(features, _of(part[name], tile, name))
+                    second, first, count = summed(seen[name], _of(part[name], tile, name))
                     assert first is not None
                     new = second.data.astype(np.float64), first.data.astype(np.float64), count
                     old = sums.setdefault((number, name), [0.0, 0.0, 0.0])
@@ -209,16 +218,12 @@ class TiledObjective(Objective):
         for key, (second, first, count) in sums.items():
             means = (Tensor((each / count).astype(picture.dtype)) for each in (second, first))
             found[key] = Moments(*means), count
-        return found
+        return found, cost
 
-    def _content_cost(self, picture: Any) -> float:
-        total = 0.0
-        for tile, crop in self._tiles(picture, self.content_layers):
-            for name, features in self._features(tile, crop, self.content_layers).items():
-                total += self._content_factor(name) * float(
-                    np.sum(np.square(features.data - self._target(tile, name)), dtype=np.float64)
-                )
-        return total
+    def _content_cost(self, tile: Tile, name: str, features: Any) -> float:
+        """Return the weighted content cost of a layer over a tile."""
+        apart = np.square(features - self._target(tile, name))
+        return self._content_factor(name) * float(np.sum(apart, dtype=np.float64))
 
     def _content_factor(self, name: str) -> float:
         target = self.content[name]
@@ -260,7 +265,9 @@ def computed(image, value, gradient):
     """Return `value` as a scalar function of an image whose gradient is gradient(), an array like the image."""
 
     def backward(dy):
-        return gradient() * dy
+        pulled = gradient()
+        pulled *= dy  # in place: a copy of a large picture is many bytes
+        return pulled
 
     return np.asarray(value, image.dtype), backward
 

@@ -68,14 +68,16 @@ def occlusion(
     """Return the drop in a unit's activation when a patch covers a pixel: the mean over all patches that cover it.
 
     size: pixels per side of the patch, or (height, width); None for a quarter of the shorter side. stride: pixels from
-    patch to patch; None for half a patch. colour: None for the one that is preprocessed to zero. The unit's position
-    stays that of the uncovered picture. Source: Zeiler & Fergus 2014, section 4.2. Other arguments: see saliency.
+    patch to patch, at most the shorter side of one, so that all are covered; None for half of it. colour: None for
+    the one that is preprocessed to zero. The unit's position stays that of the uncovered picture.
+    Source: Zeiler & Fergus 2014, section 4.2. Other arguments: see saliency.
     """
 
     def cover(pictures: np.ndarray, cotangent: np.ndarray, first: int) -> np.ndarray:
         height, width = pictures.shape[1:3]
         tall, wide = _piece(size, height, width)
-        step = max(1, min(tall, wide) // 2) if stride is None else check_count("occlusion: stride", stride)
+        short = min(tall, wide)
+        step = max(1, short // 2) if stride is None else check_count("occlusion: stride", stride, 1, short)
         paint = model.preprocessing.neutral() if colour is None else scaled(np.asarray(colour))
         before = _said(model, layer, pictures, cotangent)
         total, count = np.zeros(pictures.shape[:3], np.float32), np.zeros((height, width), np.float32)

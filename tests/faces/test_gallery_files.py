@@ -177,6 +177,18 @@ def test_many_encodings_stay_in_the_file(path, mapping):
     assert gallery.verify("Ann", picture(0))
 
 
+def test_few_encodings_are_copied(path):
+    assert not isinstance(Gallery.load(path, encoder())._records.encodings, np.memmap)
+
+
+def test_what_is_compressed_cannot_be_mapped(path, mapping):
+    with h5py.File(path, "r+") as file:
+        encodings = file["encodings"][:]
+        del file["encodings"]
+        file.create_dataset("encodings", data=encodings, compression="gzip")
+    assert_equal(Gallery.load(path, encoder()), enrolled())
+
+
 def test_what_is_mapped_may_be_replaced(path, mapping):
     gallery, other = Gallery.load(path, encoder()), Gallery.load(path, encoder())
     other.remove("Ann")

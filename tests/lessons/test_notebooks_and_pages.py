@@ -17,7 +17,7 @@ pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
 
 from minicnn import files, lessons
 from minicnn.cli import main
-from minicnn.lessons import manual, pages
+from minicnn.lessons import manual, pages, tasks, teaching
 
 LESSON = """# %% [markdown]
 # # Lesson 1: dots
@@ -154,7 +154,8 @@ def test_the_manual_is_made_without_lessons_and_names_what_is_missing(tmp_path, 
     told = capsys.readouterr()
     assert told.err == "minicnn: tutorial html: no API reference without pdoc: pip install pdoc\n"
     assert told.out.endswith(f"open {site / 'manual.html'}\n")
-    assert {path.name for path in site.iterdir()} == {"index.html", *map(manual.file_name, manual.sources())}
+    files = [page.file for group in (manual.pages(), tasks.pages(), teaching.pages()) for page in group]
+    assert {path.name for path in site.iterdir()} == {"index.html", *files} and len(files) > 60
     assert broken_links(site) == []
     page = Reader((site / "manual_style.html").read_text(encoding="utf-8"))
     assert {"manual.html", "index.html", "manual_faces.html"} <= {*page.links} and "api/index.html" not in page.links
@@ -238,7 +239,11 @@ def test_the_whole_site_without_a_network_in_a_browser(tmp_path, browser, capsys
     assert main(["tutorial", "html", "--to", str(site)]) == 0, capsys.readouterr().err
     assert broken_links(site) == []
     pages = sorted(site.rglob("*.html"))
-    assert len([*site.glob("*.html")]) == len(lessons.lessons()) + 1 + len(manual.sources())
+    others = len(manual.pages()) + len(tasks.pages()) + len(teaching.pages())
+    assert len([*site.glob("*.html")]) == len(lessons.lessons()) + 1 + others
+    assert max(page.stat().st_size for page in pages) < 3_000_000
+    index = Reader((site / "index.html").read_text(encoding="utf-8"))
+    assert len(index.pictures) == len(lessons.lessons())  # one on every card
     for page in pages:
         for width, dark in ((1280, False), (390, False), (1280, True)):
             browser.open(page, width, 900, dark=dark)

@@ -7,7 +7,7 @@ import signal
 
 import numpy as np
 import pytest
-from toy_network import toy
+from toy_network import RECIPE, toy
 
 from minicnn import Tensor, gradcheck, images, optim, style
 from minicnn.cli import main
@@ -115,14 +115,14 @@ def test_a_picture_of_twice_the_size_keeps_the_levels_that_there_were():
 
 def scales(kind, weights, content, painting, dtype=np.float64, regions=None, **options):
     model = toy()
-    recipe = dataclasses.replace(model.card.recipe, total_variation=0.7)
+    recipe = dataclasses.replace(model.card.recipe, total_variation=0.7, scales=weights)
     pictures = [each.astype(dtype) for each in (content, painting)]
 
     def make(content, styles):
         there = regions and regions.scaled(content.shape[:2], styles)
         return kind(model, recipe, content, styles, there, **options)
 
-    return Scales(weights, make, pictures[0], [(pictures[1], 1.0)])
+    return Scales(recipe, make, pictures[0], [(pictures[1], 1.0)])
 
 
 def costs_of(objective, image):
@@ -133,9 +133,12 @@ def costs_of(objective, image):
 
 
 def test_halves_end_where_there_is_little_to_see():
-    assert halves((130, 300), (1, 1, 1, 1)) == [(130, 300), (65, 150), (32, 75)]
-    assert halves((130, 300), (1, 1)) == [(130, 300), (65, 150)]
-    assert halves((20, 20), (1, 1)) == [(20, 20)]
+    recipe = dataclasses.replace(RECIPE, scales=(1, 1, 1, 1))
+    assert halves(recipe, (130, 300)) == [(130, 300), (65, 150), (32, 75)]
+    assert halves(dataclasses.replace(recipe, scales=(1, 1)), (130, 300)) == [(130, 300), (65, 150)]
+    assert halves(dataclasses.replace(recipe, smallest_scale=65), (130, 300)) == [(130, 300), (65, 150)]
+    assert halves(dataclasses.replace(recipe, smallest_scale=66), (130, 300)) == [(130, 300)]
+    assert halves(recipe, (20, 20)) == [(20, 20)]
 
 
 def test_the_cost_is_the_weighted_mean_over_halves():
@@ -222,6 +225,8 @@ def test_other_optimizers_move_pixels_and_say_so(pictures, optimizer):
         ({"scales": (1, 0)}, r"transfer: scales is \(1, 0\); expected weights above 0"),
         ({"scales": 2}, "transfer: scales is 2; expected weights above 0"),
         ({"parametrization": "waves"}, "transfer: parametrization is 'waves'; expected one of pixels, pyramid"),
+        ({"coarsest": 0}, "transfer: coarsest is 0; expected an integer of at least 1"),
+        ({"smallest_scale": 0.5}, "transfer: smallest_scale is 0.5; expected an integer of at least 1"),
         ({"schedule": "steep"}, "transfer: schedule is 'steep'; expected one of constant, cosine"),
     ],
 )

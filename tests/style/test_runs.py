@@ -48,14 +48,16 @@ def test_sizes_are_halves_of_the_picture():
     assert pyramid.sizes(100, 80, 9) == [(25, 20), (50, 40), (100, 80)]
 
 
-def test_levels_of_zero_begin_at_128_pixels_or_a_little_more(model, pictures):
-    assert [pyramid.levels(3, side) for side in (20, 128, 255, 256, 511, 512, 1024, 2047)] == [1, 1, 1, 2, 2, 3, 4, 4]
-    for long in (256, 300, 1000):
-        assert 128 <= pyramid.sizes(long, long, pyramid.levels(long, 20))[0][0] < 256
+def test_levels_of_zero_begin_where_the_recipe_says_or_a_little_above(model, pictures):
+    sides = (20, 128, 255, 256, 511, 512, 1024, 2047)
+    assert [pyramid.levels(3, side, 128) for side in sides] == [1, 1, 1, 2, 2, 3, 4, 4]
+    for long, least in ((256, 128), (300, 128), (1000, 128), (1000, 192), (1024, 192)):
+        assert least <= pyramid.sizes(long, long, pyramid.levels(long, 20, least))[0][0] < 2 * least
     wide = [images.resize(picture, 34, 256) for picture in pictures]
     result = style.transfer(*wide, model=model, levels=0, steps=2)
     assert result.manifest["sizes"] == [[17, 128], [34, 256]]
     assert result.manifest["recipe"]["levels"] == 2  # as it was run, whatever later versions take 0 for
+    assert style.transfer(*wide, model=model, levels=0, coarsest=129, steps=1).manifest["sizes"] == [[34, 256]]
 
 
 @pytest.mark.parametrize("network", [models.tiny_vgg, models.squeezenet])
@@ -318,6 +320,14 @@ def test_a_manifest_makes_the_same_picture_again(made):
     np.testing.assert_array_equal(again.image, made.image)
     assert again.history == made.history
     assert json.loads(Path("made.json").read_text(encoding="utf-8")) == json.loads(json.dumps(made.manifest))
+
+
+def test_a_manifest_of_before_a_setting_was_there_has_its_default_and_not_the_cards(made):
+    manifest = json.loads(json.dumps(made.manifest))
+    wanted = {name: manifest["recipe"].pop(name) for name in ("schedule", "scales", "coarsest", "smallest_scale")}
+    manifests.write(Path("made.json"), manifest)
+    found = style.from_manifest("made.json")
+    assert {name: found[name] for name in wanted} == wanted | {"scales": (1.0,)}
 
 
 def test_a_manifest_finds_its_pictures_beside_it(made, tmp_path, monkeypatch):

@@ -168,6 +168,7 @@ def test_one_picture_or_many_and_the_model_is_left_as_it_was(method):
         ("smoothgrad", {"noise": -1}, "noise is -1"),
         ("occlusion", {"size": 13}, r"size is 13; expected pixels, at most \(12, 12\)"),
         ("occlusion", {"stride": 0}, "stride is 0"),
+        ("occlusion", {"size": (6, 4), "stride": 5}, "stride is 5; expected an integer from 1 to 4"),  # gaps
         ("grad_cam", {"at": "predictions"}, "expected a layer with places"),
         ("grad_cam", {"layer": "conv1"}, "no convolution comes before conv1"),
         ("grad_cam", {"layer": "conv1", "at": "conv2"}, "expected a layer that comes before conv1"),
