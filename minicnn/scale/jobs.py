@@ -1,8 +1,8 @@
 """Encoding of many pictures into shards, by this process or by workers.
 
-The list of pictures is cut in order, a shard for so many pictures. The key of a shard is a hash of its pictures' names,
-the weights and the version, so a stopped run continues with the shards that are missing. The bytes of a shard do not
-depend on who makes it.
+The list of pictures is cut in order into shards of equal size. The key of a shard is a hash of its pictures' names, the
+weights and the version. A stopped run therefore continues with the missing shards. The bytes of a shard do not depend
+on the worker that makes it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONGEST = 300  # letters of the reason why a picture is broken
 
 
 class Summary(NamedTuple):
-    """The state of a collection: its shards, pictures and faces, and how many pictures could not be read."""
+    """The state of a collection: its shards, pictures and faces, and the number of unreadable pictures."""
 
     shards: int
     pictures: int
