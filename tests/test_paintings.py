@@ -4,8 +4,8 @@ import inspect
 
 import numpy as np
 import pytest
-from minicnn.datasets.paintings import PAINTINGS
 
+from minicnn.datasets.paintings import PAINTINGS
 from minicnn.errors import InputError
 
 SIZE = 128

@@ -6,6 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
+
+from minicnn.datasets import synthetic_faces
+from minicnn.datasets.pairs import draw_pairs
 from minicnn.datasets.synthetic_faces import (
     BEARDS,
     GLASSES,
@@ -26,9 +29,6 @@ from minicnn.datasets.synthetic_faces import (
 )
 from minicnn.datasets.synthetic_faces.hair import STYLES
 from minicnn.datasets.synthetic_faces.person import Person
-
-from minicnn.datasets import synthetic_faces
-from minicnn.datasets.pairs import draw_pairs
 from minicnn.errors import InputError
 from minicnn.fast.cpu import raster as compiled_raster
 

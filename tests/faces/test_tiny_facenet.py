@@ -4,9 +4,9 @@ weights/README.md; a few people bound them here.
 
 import numpy as np
 import pytest
-from minicnn.datasets.synthetic_faces import Population, baselines
 
 from minicnn import hdf5, models, zoo
+from minicnn.datasets.synthetic_faces import Population, baselines
 from minicnn.faces import Gallery, distance, encode, evaluate_pairs
 from minicnn.faces.encoders import choose
 from minicnn.faces.measurement import evaluation_pairs

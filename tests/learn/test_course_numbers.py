@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from minicnn.datasets.synthetic_faces import Population
 
 from minicnn import faces
+from minicnn.datasets.synthetic_faces import Population
 from minicnn.learn import catalogue, people
 from minicnn.learn.judging import collect, prepare
 
