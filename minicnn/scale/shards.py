@@ -58,7 +58,7 @@ class Shard:
 
     @property
     def pictures(self) -> list[dict[str, Any]]:
-        """The manifest of the pictures, a row each."""
+        """The manifest of the pictures, one row each."""
         return json.loads(self._array("pictures").tobytes())
 
     def _array(self, name: str) -> np.ndarray:
