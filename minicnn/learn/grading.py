@@ -108,7 +108,7 @@ def _print_of(exercise: Exercise, seconds: float) -> str:
 def _digest(files: Mapping[str, Path]) -> str:
     content = hashlib.sha256()
     for name, path in files.items():
-        with suppress(OSError):  # what cannot be read is told when it is its turn
+        with suppress(OSError):  # an unreadable file is reported when it is graded
             content.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return content.hexdigest()[:32]
 

@@ -54,7 +54,7 @@ def _limit(memory: int) -> None:
 
     limits = {"RLIMIT_DATA": memory, "RLIMIT_AS": 2 * memory, "RLIMIT_FSIZE": LARGEST_FILE, "RLIMIT_CORE": 0}
     for name, value in limits.items():
-        with contextlib.suppress(ValueError, OSError, AttributeError):  # macOS knows some of them, and keeps none
+        with contextlib.suppress(ValueError, OSError, AttributeError):  # macOS defines some of them, and enforces none
             resource.setrlimit(getattr(resource, name), (value, value))
 
 

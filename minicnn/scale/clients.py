@@ -25,7 +25,7 @@ def connected(address: str | None = None, *, workers: int | None = None) -> Iter
         import distributed
     except ImportError as problem:
         raise InputError(f"Dask is missing ({one_line(problem)}); pip install '.[cluster]' installs it") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a line of our own
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # minicnn reports problems in a line of its own
     options: dict[str, Any] = {"memory_limit": None, "dashboard_address": "127.0.0.1:0"}
     if address is None:
         options["n_workers"] = check_count("connected: workers", workers)

@@ -49,7 +49,7 @@ class Summary(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers see.
+    """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers can read.
 
     facts: those of the model, with the number of the shard and of all shards.
     """
@@ -67,7 +67,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Model:
-    """An encoder as it travels to workers. detector: None crops the centre of pictures, as suits drawn faces."""
+    """An encoder in the form that is sent to workers. detector: None crops the centre of pictures, as suits drawn faces."""
 
     network: Any
     detector: Any

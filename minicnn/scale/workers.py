@@ -112,7 +112,7 @@ def _send(client: Any, carrier: Carrier, facts: Mapping[str, Any], witness: str)
 
 
 def _problem(name: str, facts: Mapping[str, Any], witness: str, dask_worker: Any) -> str:
-    """Return the reason why this worker cannot make such shards; empty if it can. witness: a picture it must see."""
+    """Return the reason why this worker cannot make such shards; empty if it can. witness: a picture it must read."""
     if facts["minicnn"] != minicnn.__version__:
         return f"has minicnn {minicnn.__version__}; expected {facts['minicnn']}, the same on all machines"
     if name and name not in dask_worker.plugins:

@@ -48,7 +48,7 @@ class Operation:
 class Comparison:
     """The result of compare: true if both programs agree, and printed as text.
 
-    mine, theirs: the operations at which they part; None where one has no more. backward: it is their gradients that
+    mine, theirs: the operations at which they part; None where one has ended. backward: True if their gradients
     part. what: the name of the array. found, expected: its two contents, if they have one shape.
     """
 
