@@ -67,7 +67,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Model:
-    """An encoder in the form that is sent to workers. detector: None crops the centre of pictures, as suits drawn faces."""
+    """An encoder in the form that is sent to workers. detector: None crops the centre, as suits drawn faces."""
 
     network: Any
     detector: Any
