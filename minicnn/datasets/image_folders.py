@@ -23,7 +23,7 @@ class ImageFolder:
     """A folder's people and pictures.
 
     people: names in their one spelling, sorted. paths: every picture, person by person. labels: (pictures,) int64,
-    numbers into people. passed_over: numbers of skipped files, as text.
+    indices into people. passed_over: numbers of skipped files, as text.
     """
 
     root: Path

@@ -51,7 +51,7 @@ class Summary(NamedTuple):
 class Task:
     """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers can read.
 
-    facts: those of the model, with the number of the shard and of all shards.
+    facts: the model's, with the number of this shard and the count of all.
     """
 
     pictures: tuple[str, ...]
