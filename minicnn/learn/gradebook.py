@@ -84,7 +84,7 @@ def _harmless(cell: Any) -> Any:
 def as_data(
     grades: Sequence[Grade], without: Sequence[Submission], held: Mapping[str, bool], *, single: bool
 ) -> dict[str, Any]:
-    """Return the results as data for JSON. single: of one submission, as Gradescope reads them."""
+    """Return the results as data for JSON. single: results of one submission, as Gradescope reads them."""
     mark = {MARK: minicnn.__version__, "isolated": dict(held)}
     possible = sum(len(own[0].rows) for _, own in by_exercise(grades))
     students = [

@@ -78,7 +78,8 @@ def compare(
     """Return a Comparison of two programs.
 
     mine, theirs: a tape, or the last result of another engine: an object with `data`, `parents` and `grad`, as lesson
-    0's Value. tolerance: of an element, relative to the largest of its array. Raise InputError if one has nothing.
+    0's Value. tolerance: largest difference of an element, relative to the largest of its array.
+    Raise InputError if one has nothing.
     """
     both = list(_operations(mine, names[0])), list(_operations(theirs, names[1]))
     pairs = _matched(*both, tolerance)
