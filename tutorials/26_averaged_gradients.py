@@ -193,8 +193,8 @@ assert np.abs(left - one).max() < 1e-5 and losses[-1] < losses[0]
 # adds the same numbers in another order. In float32 that is a difference in the seventh digit which grows with the
 # steps; nobody can tell the two networks by what they do.
 #
-# What if each of them added the two gradients itself, in an order of its own? a + b is b + a, also in floats. With three
-# machines (a + b) + c need not be a + (b + c). Then one must add for all, or all in one order.
+# What if each of them added the two gradients itself, in an order of its own? a + b is b + a, also in floats. With
+# three machines (a + b) + c need not be a + (b + c). Then one must add for all, or all in one order.
 
 # %% [markdown]
 # ## Halves that are no halves
