@@ -25,8 +25,7 @@ def add(actions: Any) -> None:
         encode,
         more="Detect, align and encode all faces, poor ones too, into HDF5 files in OUT, each with a manifest: model, "
         "weights, source picture, box and quality. A stopped run resumes with the same command. A picture that cannot "
-        "be read is a row of the manifest. --workers and --cluster use Dask, which pip install '.[cluster]' adds; the "
-        "shards are the same.",
+        "be read is a row of the manifest. --workers and --cluster need Dask, which pip install '.[cluster]' adds.",
         status="0 when done, 3 if no face was found",
     )
     parser.add_argument("source", metavar="FOLDER|LIST", help="folder of pictures, or a text file with a path per line")

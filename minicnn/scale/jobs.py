@@ -1,8 +1,8 @@
 """Encoding of many pictures into shards, by this process or by workers.
 
-The list of pictures is cut in order, a shard for so many pictures. The key of a shard is a hash of its pictures' names,
-the weights and the version, so a stopped run continues with the shards that are missing. The bytes of a shard do not
-depend on who makes it.
+The list of pictures is cut in order into shards of equal size. The key of a shard is a hash of its pictures' names, the
+weights and the version. A stopped run therefore continues with the missing shards. The bytes of a shard do not depend
+on the worker that makes it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from minicnn.text import one_line
 
 
 class Summary(NamedTuple):
-    """The state of a collection: its shards, pictures and faces, and how many pictures could not be read."""
+    """The state of a collection: its shards, pictures and faces, and the number of unreadable pictures."""
 
     shards: int
     pictures: int
@@ -47,9 +47,9 @@ class Summary(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers see.
+    """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers can read.
 
-    facts: those of the model, with the number of the shard and of all shards.
+    facts: the model's, with the number of this shard and the count of all.
     """
 
     pictures: tuple[str, ...]
@@ -65,7 +65,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Model:
-    """An encoder as it travels to workers. detector: None crops the centre of pictures, as suits drawn faces."""
+    """An encoder in the form that is sent to workers. detector: None crops the centre, as suits drawn faces."""
 
     network: Any
     detector: Any
