@@ -5,7 +5,6 @@ In a process of its own, which writes the shards to search into a temporary fold
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import statistics
 import tempfile
@@ -25,7 +24,7 @@ from minicnn.scale import shards
 
 WORKERS, QUERIES, NEAREST = (1, 2, 4), 16, 5
 PER_SHARD = 100_000  # encodings
-FACTS = {"model": "random", "weights_sha256": "0", "metric": "squared_l2", "embedding": DIMENSIONS, "minicnn": "0"}
+FACTS: dict[str, str | int] = {"weights_sha256": "0", "metric": "squared_l2", "embedding": DIMENSIONS}
 
 
 def section(plan: Plan) -> Section:
@@ -39,9 +38,8 @@ def section(plan: Plan) -> Section:
 
 def measure(plan: Plan, name: str, kind: str, workers: int, sizes: dict[str, int]) -> Row:
     """Return one row. Memory in MiB and the one-time seconds of opening are in its details."""
-    if importlib.util.find_spec("distributed") is None:
-        raise children.ChildFailed("Dask is missing; pip install '.[cluster]' brings it")
-    found = plan.once(kind, lambda: children.ask("face_collections", kind, rounds=plan.rounds, **sizes))
+    options: dict[str, Any] = {**sizes, "rounds": plan.rounds}
+    found = plan.once(kind, lambda: children.ask("face_collections", kind, **options))
     ours, one = found[str(workers)], found["1"]
     return Row(name, "s", ours["seconds"], one["seconds"], one["seconds"] / ours["seconds"], {"of_all": found})
 
@@ -49,12 +47,12 @@ def measure(plan: Plan, name: str, kind: str, workers: int, sizes: dict[str, int
 def search(count: int, pictures: int, rounds: int) -> dict[str, Any]:
     """Return {workers: seconds of a search, of opening, and the largest anonymous memory of a worker in MiB}."""
     random, found = np.random.default_rng(0), {}
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as place:
+    with tempfile.TemporaryDirectory() as place:
         for number in range(-(-count // PER_SHARD)):
             part = _unit_vectors(random, min(PER_SHARD, count - number * PER_SHARD))
             table = np.zeros((len(part), len(shards.COLUMNS)), np.float32)
-            facts = {**FACTS, "shards": -(-count // PER_SHARD)}
-            shards.write(Path(place, f"{number:06d}.h5"), shards.packed(facts, part, table, [{"picture": "drawn"}]))
+            content = shards.packed({**FACTS, "shards": 1}, part, table, [{"picture": "drawn"}])
+            shards.write(Path(place, f"{number:06d}.h5"), content)
         queries = _unit_vectors(random, QUERIES)
         for workers in WORKERS:
             with scale.connected(workers=workers, threads=1) as client:

@@ -39,8 +39,8 @@ class Summary(NamedTuple):
     faces: int
     broken: int
 
-    def plus(self, shard: shards.Shard) -> Summary:
-        """Return the state with one more shard."""
+    def plus(self, shard: Any) -> Summary:
+        """Return the state with one more Shard."""
         more = 1, int(shard.header["pictures"]), len(shard), int(shard.header["broken"])
         return Summary(*(a + b for a, b in zip(self, more, strict=True)))
 

@@ -126,10 +126,10 @@ def _problem(name: str, facts: Mapping[str, Any], witness: str, dask_worker: Any
 
 
 @contextmanager
-def _prepared(*needs: Any) -> Iterator[Any]:
+def _prepared(name: str, facts: Mapping[str, Any], witness: str) -> Iterator[Any]:
     """Yield this worker, with all of its threads and no more for kernels and BLAS. Raises InputError if it is unfit."""
     worker = distributed.get_worker()
-    if problem := _problem(*needs, worker):
+    if problem := _problem(name, facts, witness, worker):
         raise InputError(f"worker {worker.address} {problem}")
     with _alone, threadpoolctl.threadpool_limits(worker.state.nthreads, "blas"):
         minicnn.set_threads(worker.state.nthreads)
