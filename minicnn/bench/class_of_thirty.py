@@ -41,13 +41,13 @@ SECONDS = 10  # limit of each
 
 
 def section(plan: Plan) -> Section:
-    """Seconds, once: from the start of the command to its table."""
+    """Return the row in seconds, measured once: from the start of the command to its table."""
     name = f"{8 if plan.quick else 30} submissions"
     return Section("Grading a class", [(name, partial(measure, name, plan.quick))], rival="")
 
 
 def measure(name: str, quick: bool) -> Row:
-    """Seconds for the whole class. Raise ChildFailed if a verdict is not the one that belongs to its submission."""
+    """Measure the seconds for the whole class. Raise ChildFailed if a verdict is not that of its submission."""
     with tempfile.TemporaryDirectory(prefix="minicnn-bench-", ignore_cleanup_errors=True) as folder:
         expected = write(Path(folder), quick=quick)
         start = time.perf_counter()

@@ -18,7 +18,7 @@ from minicnn.text import one_line
 
 
 def load(path: Path) -> dict[str, Sequence[Case]]:
-    """Run the teacher's program and return its cases by exercise. Raise InputError for what is wrong with them."""
+    """Run the teacher's program and return its cases by exercise. Raise InputError for invalid ones."""
     if why := unreadable(path):
         raise MissingFileError(f"learn grade: --hidden {str(path)!r} {why}")
     what = f"learn grade: --hidden {str(path)!r}"
@@ -40,7 +40,7 @@ def load(path: Path) -> dict[str, Sequence[Case]]:
 
 
 def extended(exercise: Exercise, hidden: Path | Mapping[str, Sequence[Case]] | None) -> Exercise:
-    """Return the exercise with its hidden cases behind its own."""
+    """Return the exercise with its hidden cases after its own."""
     cases = load(hidden) if isinstance(hidden, Path) else hidden or {}
     more = cases.get(exercise.name, ())
     return dataclasses.replace(exercise, cases=(*exercise.cases, *more)) if more else exercise
@@ -48,14 +48,15 @@ def extended(exercise: Exercise, hidden: Path | Mapping[str, Sequence[Case]] | N
 
 def _check(what: str, exercise: Exercise, case: Case) -> None:
     try:
-        for value in case.arguments():
-            encode(value)
+        inputs = list(case.arguments())
         (trial,) = prepare(dataclasses.replace(exercise, cases=(dataclasses.replace(case, expected={}),)))
         (given,) = prepare(dataclasses.replace(exercise, cases=(case,)))
-    except TypeError as problem:
-        raise InputError(f"{what}: an input is {problem}; expected arrays, Tensors, numbers, text or lists") from None
     except Exception as problem:
         raise InputError(f"{what}: the solution raises {type(problem).__name__}: {one_line(problem)}") from None
+    try:
+        encode(inputs)
+    except TypeError as problem:
+        raise InputError(f"{what}: an input is {problem}; expected arrays, Tensors, numbers, text or lists") from None
     if unknown := case.expected.keys() - trial.expected.keys():
         raise InputError(f"{what}: expected has {sorted(unknown)}; known are {sorted(trial.expected)}")
     for part in case.expected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def as_program(path: Path) -> Iterator[tuple[Path, Places | None]]:
     except (ValueError, KeyError, TypeError) as problem:
         what = f"{type(problem).__name__}: {problem}"
         raise InputError(f"learn check: {str(path)!r} is not a notebook ({what}); expected one of Jupyter") from None
-    first = f"import sys; sys.path.append({str(path.resolve().parent)!r})"
+    first = f"import sys; sys.path.append({str(os.path.dirname(os.path.realpath(path)))!r})"
     rows: list[tuple[str, int, int]] = [(first, 0, 0)]
     for number, source in enumerate(sources, 1):
         lines = [] if source.lstrip().startswith("%%") else source.splitlines()

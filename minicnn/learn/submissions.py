@@ -38,9 +38,9 @@ class Submission:
 
 
 def cells(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (name, code) of every cell of a notebook, or (path, code) of a file. Lines that are no Python are dropped.
+    """Yield (name, code) of every cell of a notebook, or (path, code) of a file. Lines that are not Python are dropped.
 
-    Raise InputError if it is not text in UTF-8, or no notebook.
+    Raise InputError if it is not text in UTF-8, or not a notebook.
     """
     text = read_text("learn:", path)
     if path.suffix != ".ipynb":
@@ -89,7 +89,7 @@ def _defined(text: str) -> Iterator[str]:
 def found_in(folder: Path, *, single: bool = False) -> list[Submission]:
     """Return the submissions in a folder, in the order of their names. single: all files are one student's.
 
-    One file or one folder a student, with names as Moodle, Canvas and Gradescope make them, or as students do.
+    One file or one folder per student, named by Moodle, Canvas or Gradescope, or by students.
     """
     if os.path.isfile(folder) or single:
         files = [folder] if os.path.isfile(folder) else _files(folder)

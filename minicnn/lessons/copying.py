@@ -13,7 +13,7 @@ from minicnn.lessons.shelf import find
 def copy(name: str, to: str | os.PathLike[str] | None = None, *, solved: bool = False) -> Path:
     """Write a copy of a lesson and return its path. to: the current folder by default; a folder; or a file.
 
-    solved: with the solutions of its holes. Raise InputError if there is a file already, which may hold somebody's
+    solved: fill its holes with the solutions. Raise InputError if there is a file already, which may hold somebody's
     work, or if it cannot be written.
     """
     lesson = find(name)

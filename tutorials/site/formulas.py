@@ -68,7 +68,7 @@ def typeset(markdown: str) -> str:
 def mathml(latex: str, *, display: bool = False) -> str:
     """Return a formula as MathML. display: on a line of its own.
 
-    Raise InputError for what latex2mathml passes on as it stands: an unknown command, or an alignment.
+    Raise InputError for an unknown command or an alignment, which latex2mathml leaves unchanged.
     """
     from latex2mathml.converter import convert
 
