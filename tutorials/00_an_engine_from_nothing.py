@@ -293,7 +293,7 @@ class SideBySide:
             f'<div style="{frame}"><b>{name}</b><pre style="{code}">{escape(source)}</pre></div>'
             for name, source in self.sources
         )
-        return f'<h4>{self.title}</h4><div style="display:flex;flex-wrap:wrap;gap:1em">{halves}</div>'
+        return f'<h3>{self.title}</h3><div style="display:flex;flex-wrap:wrap;gap:1em">{halves}</div>'
 
     def __repr__(self):
         return f"{self.title}: {', '.join(f'{name}, {source.count(chr(10))} lines' for name, source in self.sources)}"

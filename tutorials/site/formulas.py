@@ -11,6 +11,7 @@ from minicnn.errors import InputError
 FORMULA = re.compile(r"(?P<code>```.*?```|`[^`]*`|^ {4}[^\n]*$)|(\${1,2})(?P<latex>[^$]+)\2", re.DOTALL | re.MULTILINE)
 TAG = re.compile(r"<[^>]*>")
 ALIGNMENT = re.compile(r'columnalign="(\w+)"')  # Chromium ignores the attribute, and not the style
+BRACKETED = re.compile(r"<mo>&#x0005B;</mo><mtable>(.*?)</mtable><mo>&#x0005D;</mo>")  # few fonts have high ones
 GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 FRACTION, TEXT = re.compile(rf"\\frac{GROUP}{GROUP}"), re.compile(rf"\\text{GROUP}")
 ROOT, INDEX, POWER = re.compile(rf"\\sqrt{GROUP}"), re.compile(rf"_{GROUP}"), re.compile(rf"\^{GROUP}")
@@ -78,6 +79,7 @@ def mathml(latex: str, *, display: bool = False) -> str:
     if left := set("\\&") & {*html.unescape(TAG.sub(" ", made))}:
         raise InputError(f"the formula {latex!r} cannot be typeset: a {min(left)} is left over")
     made = ALIGNMENT.sub(r'style="text-align: \1"', made)
+    made = BRACKETED.sub(r'<mtable class="bracketed">\1</mtable>', made)
     return f'<span class="formula">{made}</span>' if display else made
 
 
