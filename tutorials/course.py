@@ -148,7 +148,7 @@ PATHS = (
     ),
     Way(
         "Ninety minutes in class",
-        "You teach: one idea, from a nudge to a painting. minicnn tutorial teach has this plan with its times, another, "
+        "You teach: one idea, from a nudge to a painting. minicnn tutorial teach has this plan with times, another, "
         "and a sheet for each lesson. Project minicnn tutorial play, and let everybody write down what they predict.",
         (
             Stage("", "a photograph, a painting, and what came out: which numbers learn here?", 5),

@@ -60,10 +60,8 @@ def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds
     """
     exercise = catalogue.find(name)
     own = engine.FILE if isinstance(exercise, engine.Step) else f"{name}.py"
-    with notebooks.as_program(Path(path or own)) as (file, places):
-        verdict = examining.examine(exercise, file, seconds)
-        source = file.read_text(encoding="utf-8-sig") if verdict.advice or verdict.rows else ""
-    verdict = notebooks.placed(aliases.translated(verdict, source), places)
+    file = Path(path or own)
+    verdict = aliases.translated(examining.examine(exercise, file, seconds), notebooks.code(file))
     progress.note_try(exercise.name, verdict.right)
     return verdict
 

@@ -1,69 +1,37 @@
-"""Code cells of a learner's notebook as a program, and places in it by cell and line."""
+"""The code of a learner's file or notebook, cell by cell."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from minicnn.errors import InputError
-from minicnn.files import read_text, unreadable
-from minicnn.learn.verdict import Verdict
+from minicnn.files import read_text
 
 
-class Places(NamedTuple):
-    """The cell and line of each line of a program. name: the notebook's. program: the program's file."""
+def cells(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (name, code) of every cell with code of a notebook, or (path, text) of a program.
 
-    name: str
-    program: str
-    lines: Sequence[tuple[int, int]]
-
-
-@contextmanager
-def as_program(path: Path) -> Iterator[tuple[Path, Places | None]]:
-    """Yield a learner's file as (a program, None), or a notebook as (a temporary program, the places of its lines).
-
-    Lines that begin with % or ! are left out, and so are cells of another language, which begin with %%.
-    Raise InputError if the notebook is not one.
+    Lines that begin with %, ! or ? do nothing, and cells of another language, which begin with %%, are left out.
+    Raise InputError if the file is not in UTF-8, or not a notebook.
     """
-    if path.suffix != ".ipynb" or unreadable(path):
-        yield path, None
+    text = read_text("learn:", path)
+    if path.suffix != ".ipynb":
+        yield str(path), text
         return
     try:
-        cells = json.loads(read_text("learn check:", path))["cells"]
-        sources = [("".join(cell["source"]) if cell["cell_type"] == "code" else "") for cell in cells]
-    except (ValueError, KeyError, TypeError) as problem:
+        found = json.loads(text)["cells"]
+        sources = [("".join(cell["source"]) if cell["cell_type"] == "code" else "") for cell in found]
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         what = f"{type(problem).__name__}: {problem}"
-        raise InputError(f"learn check: {str(path)!r} is not a notebook ({what}); expected one of Jupyter") from None
-    first = f"import sys; sys.path.append({str(os.path.dirname(os.path.realpath(path)))!r})"
-    rows: list[tuple[str, int, int]] = [(first, 0, 0)]
+        raise InputError(f"learn: {str(path)!r} is not a notebook ({what}); expected one of Jupyter") from None
     for number, source in enumerate(sources, 1):
-        lines = [] if source.lstrip().startswith("%%") else source.splitlines()
-        rows += [(re.sub(r"^(\s*)[%!].*", r"\1pass", line), number, i) for i, line in enumerate(lines, 1)]
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        program = Path(folder) / f"{path.stem}.py"
-        program.write_text("\n".join(line for line, _, _ in rows) + "\n", encoding="utf-8")
-        yield program, Places(path.name, program.name, [(cell, line) for _, cell, line in rows])
+        if source and not source.lstrip().startswith("%%"):
+            yield f"cell {number} of {path.name}", re.sub(r"^(\s*)[%!?].*", r"\1pass", source, flags=re.MULTILINE)
 
 
-def placed(verdict: Verdict, places: Places | None) -> Verdict:
-    """Return the verdict with "line 2 of cell 3 of NAME.ipynb" for each line of the program."""
-    if places is None:
-        return verdict
-
-    def place(found: re.Match[str]) -> str:
-        cell, line = places.lines[min(int(found[1]), len(places.lines)) - 1]
-        return f"line {line} of cell {cell} of {places.name}"
-
-    def named(text: str) -> str:
-        text = re.sub(rf"line (\d+) of {re.escape(places.program)}", place, text)
-        return re.sub(rf"\b{re.escape(places.program)}\b", places.name, text)
-
-    rows = [replace(row, text=named(row.text)) for row in verdict.rows]
-    return replace(verdict, advice=[named(text) for text in verdict.advice], rows=rows)
+def code(path: Path) -> str:
+    """Return the code of all cells. Raise InputError as cells() does."""
+    return "\n".join(text for _, text in cells(path))
