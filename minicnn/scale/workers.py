@@ -22,7 +22,7 @@ import minicnn
 from minicnn.errors import InputError
 from minicnn.scale.collection import Portion, search
 from minicnn.scale.jobs import Model, Task
-from minicnn.text import one_line
+from minicnn.text import counted, one_line
 
 PATIENCE = 30  # seconds without a result until the workers are counted
 AHEAD = 2  # shards per worker that are handed out
@@ -84,10 +84,8 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except distributed.KilledWorker as problem:
-        said = (
-            f"cluster: {one_line(problem.task, 40)} ended {problem.allowed_failures + 1} workers, perhaps for want of"
-        )
-        raise InputError(f"{said} memory; give them more, or encode fewer pictures per shard; {RESUMES}") from problem
+        said = f"cluster: {one_line(problem.task, 40)} ended {counted(problem.allowed_failures + 1, 'worker')}"
+        raise InputError(f"{said}, perhaps for want of memory; make smaller shards in another folder") from problem
     except InputError:
         raise
     except (CancelledError, OSError, RuntimeError) as problem:  # the last if it cannot load what it is sent

@@ -357,3 +357,25 @@ def test_processes_of_this_machine_need_no_cluster(album, capsys):
     assert {p.name: p.read_bytes() for p in Path("one").glob("*.h5")} == {
         p.name: p.read_bytes() for p in Path("two").glob("*.h5")
     }
+
+
+DEADLY = """
+import os
+from minicnn import images
+
+load = images.load
+images.load = lambda path, *rest, **options: os._exit(9) if "30.png" in str(path) else load(path, *rest, **options)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ends as Unix does")
+def test_a_picture_that_ends_workers_is_told_and_the_other_shards_are_kept(album, tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    (tmp_path / "deadly.py").write_text(DEADLY, encoding="utf-8")
+    with cluster_in(tmp_path) as cluster:
+        cluster.work("--preload", "deadly.py")
+        with (
+            scale.connected(cluster.address) as client,
+            pytest.raises(InputError, match="ended 1 worker, perhaps for"),
+        ):
+            encoded(album, "out", small_encoder(), per_shard=15, client=client)
