@@ -144,3 +144,69 @@ def write(path: Path, content: bytes) -> None:
     except OSError as problem:
         said = f"encode: {str(path)!r} cannot be written ({problem.strerror or problem})"
         raise InputError(f"{said}; finished shards are kept, and the same command resumes") from problem
+
+
+# Several shards as one array, of which blocks are read on demand: memory holds one float per face.
+
+# The shards of one process: path, checksum, and number of the first face.
+Portion = tuple[tuple[str, str, int], ...]
+
+
+class Rows:
+    """The encodings of several shards as one array (N, D) float32, of which slices and rows are read on demand."""
+
+    ndim, dtype = 2, np.dtype(np.float32)
+
+    def __init__(self, found: Sequence[Shard]) -> None:
+        self.shards = found
+        self.starts = np.cumsum([0, *map(len, found)])
+        self.shape = int(self.starts[-1]), int(found[0].header["embedding"])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key, slice):
+            low, high = key.start or 0, min(key.stop, len(self))
+            owners = range(int(self.owners(low)), int(self.owners(high - 1)) + 1)
+            starts = self.starts.tolist()
+            parts = [self.shards[i].encodings[max(low - starts[i], 0) : high - starts[i]] for i in owners]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        key = np.flatnonzero(key) if key.dtype == bool else key
+        rows = np.empty((len(key), self.shape[1]), np.float32)
+        owners = self.owners(key)
+        for owner in np.unique(owners):
+            rows[owners == owner] = self.shards[owner].encodings[key[owners == owner] - self.starts[owner]]
+        return rows
+
+    def owners(self, places: Any) -> Any:
+        """Return the number of the shard that holds each face."""
+        return self.starts.searchsorted(places, "right") - 1
+
+
+@lru_cache(maxsize=2)
+def _searchable(portion: Portion, metric: str) -> tuple[Rows, Index | None]:
+    """Return shards, and an Index of them if there is one for the metric. Every shard is checked. Raises LoadError."""
+    found = [opened(Path(path)) for path, _, _ in portion]
+    parallel(Shard.check, [(shard, sha256) for shard, (_, sha256, _) in zip(found, portion, strict=True)])
+    rows: Any = Rows(found)
+    return rows, Index(rows) if metric == "squared_l2" and len(rows) else None
+
+
+def search(portion: Portion, queries: np.ndarray, k: int, metric: str) -> Nearest:
+    """Return the k nearest faces in these shards to each query, or all if there are fewer. They stay open."""
+    rows, index = _searchable(portion, metric)
+    if index is not None:
+        best = index.nearest(queries, min(k, len(rows)))
+    else:
+        distances = scoring.all_distances(scoring.by_metric(metric), queries, rows)  # type: ignore[arg-type]
+        best = merged([Nearest(distances, np.broadcast_to(np.arange(len(rows)), distances.shape))], k)
+    before = np.array([first for _, _, first in portion]) - rows.starts[:-1]
+    return Nearest(best.distances, best.places + before[rows.owners(best.places)])
+
+
+def merged(found: Sequence[Nearest], k: int) -> Nearest:
+    """Return the k nearest of several results. Ties ascend by place."""
+    distances, places = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
+    order = np.lexsort((places, distances), axis=1)[:, :k]
+    return Nearest(np.take_along_axis(distances, order, 1), np.take_along_axis(places, order, 1))

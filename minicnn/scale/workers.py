@@ -20,8 +20,8 @@ import threadpoolctl
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.scale.collection import Portion, search
 from minicnn.scale.jobs import Model, Task
+from minicnn.scale.shards import Portion, search
 from minicnn.text import counted, one_line
 
 PATIENCE = 30  # seconds without a result until the workers are counted

@@ -227,9 +227,9 @@ def test_workers_search_as_one_process_does(album, pair):
 
 
 def forget():
-    from minicnn.scale import collection
+    from minicnn.scale import shards
 
-    collection._searchable.cache_clear()
+    shards._searchable.cache_clear()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
