@@ -33,7 +33,7 @@ SECTIONS = {
     "search": "gallery_search",
     "faces": "face_detection",
     "clusters": "people_clusters",
-    "class": "class_of_thirty",
+    "class": "class_grading",
     "start": "cold_start",
     "micro": "micro",
 }
