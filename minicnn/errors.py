@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -73,8 +74,8 @@ def aliases() -> dict[str, tuple[str, str]]:
     """Return {name in other libraries, in lower case: (the library, what it is here)}, from aliases.toml."""
     import tomllib
 
-    with open(__file__.replace("errors.py", "aliases.toml"), "rb") as file:
-        return {name: (library, ours) for library, rows in tomllib.load(file).items() for name, ours in rows.items()}
+    tables = tomllib.loads(Path(__file__).with_name("aliases.toml").read_text(encoding="utf-8"))
+    return {name: (library, ours) for library, rows in tables.items() for name, ours in rows.items()}
 
 
 def nearest(name: Any, known: Collection[str]) -> str:

@@ -54,6 +54,8 @@ DEFAULTS = {
     "face calibrate": {"far": 0.001},
     "face blur": {"min_size": 20.0},
     "face cluster": {"least": 2},
+    "face encode": {"per_shard": 1000},
+    "face search": {"matches": 5},
     "face follow": {"every": 1, "min_size": 40.0},
     "face train": {
         "out": "tiny_facenet.h5",
@@ -569,6 +571,8 @@ POSITIONALS = {
     "style": "content? style*",
     "face blur": "images+",
     "face cluster": "folder",
+    "face encode": "source",
+    "face search": "encodings images+",
     "face follow": "gallery frames",
     "face why": "images2",
     "face enroll": "gallery who+",

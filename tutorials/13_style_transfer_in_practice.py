@@ -188,7 +188,7 @@ plt.show()
 #
 # | statistic | of the features | what it leaves out |
 # |---|---|---|
-# | Gram | $\frac{1}{M} F^T F$ | |
+# | Gram | $F^T F / M$ | |
 # | covariance | the same of $F - \mu$ | each channel without its mean |
 # | correlation | the same of $(F - \mu) / \sigma$ | each channel with deviation 1 |
 #

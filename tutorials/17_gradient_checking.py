@@ -205,29 +205,27 @@ def my_conv_mended(x, w):
 
 
 # %% tags=["check"]
-picture, kernel = (Tensor(tensor.data, requires_grad=True) for tensor in (x, w))
+picture, kernel = (Tensor(array, requires_grad=True) for array in (x, w))
 y = my_conv_mended(picture, kernel)
 check(
     "my_conv_mended",
     y,
-    slide(x.data, w.data),
-    {"The forward was right: nothing is turned there.": slide(x.data, w.data[::-1, ::-1])},
+    slide(x, w),
+    {"The forward was right: nothing is turned there.": slide(x, w[::-1, ::-1])},
 )
 dy = np.cos(np.arange(y.size)).reshape(y.shape)
 y.backward(dy)
 padded = np.pad(dy, [(side - 1, side - 1) for side in w.shape])
 slips = {
-    "It is still the kernel as it was: x[i] was seen by output i − k, so the kernel runs backward.": slide(
-        padded, w.data
-    ),
-    "It is turned along one axis only; turn both.": slide(padded, w.data[::-1]),
-    "It is mirrored left to right only; turn both axes.": slide(padded, w.data[:, ::-1]),
-    "It is transposed. Turning by 180° reverses both axes.": slide(padded, w.data.T),
-    "dy is turned as well as the kernel; turn one of them.": slide(padded[::-1, ::-1], w.data[::-1, ::-1]),
+    "It is still the kernel as it was: x[i] was seen by output i − k, so the kernel runs backward.": slide(padded, w),
+    "It is turned along one axis only; turn both.": slide(padded, w[::-1]),
+    "It is mirrored left to right only; turn both axes.": slide(padded, w[:, ::-1]),
+    "It is transposed. Turning by 180° reverses both axes.": slide(padded, w.T),
+    "dy is turned as well as the kernel; turn one of them.": slide(padded[::-1, ::-1], w[::-1, ::-1]),
 }
-check("the gradient to x", picture.grad, slide(padded, w.data[::-1, ::-1]), slips)
-slips = {"The gradient to w was right: nothing is turned there.": slide(x.data, dy)[::-1, ::-1]}
-check("the gradient to w", kernel.grad, slide(x.data, dy), slips)
+check("the gradient to x", picture.grad, slide(padded, w[::-1, ::-1]), slips)
+slips = {"The gradient to w was right: nothing is turned there.": slide(x, dy)[::-1, ::-1]}
+check("the gradient to w", kernel.grad, slide(x, dy), slips)
 
 # %%
 print(gradcheck(my_conv_mended, [x, w]))

@@ -201,4 +201,4 @@ assert max(totals) < 0.2 * painted["pixels"].history[0]["total"]
 # - `minicnn/style/parametrization.py`: `enlarge`, its adjoint, and an Adam that never stores the levels.
 # - `minicnn/style/scales.py`: the cost over halves. `minicnn/style/run.py`: where both come in.
 #
-# This was the last lesson. `notes_that_differ.py` holds other people's notes to them.
+# Next: `26_averaged_gradients.py`, where two processes train one network.

@@ -33,6 +33,7 @@ SECTIONS = {
     "search": "gallery_search",
     "faces": "face_detection",
     "clusters": "people_clusters",
+    "collections": "face_collections",
     "class": "class_grading",
     "start": "cold_start",
     "micro": "micro",

@@ -17,7 +17,7 @@ from minicnn.bench.style_step import processes, sizes
 from minicnn.style.recipes import preset
 from minicnn.style.tiles import TiledObjective
 
-TILE = 1024  # pixels
+TILE = 768  # pixels
 STYLE = 512
 
 

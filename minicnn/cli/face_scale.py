@@ -6,7 +6,7 @@ import argparse
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minicnn.cli import face_inputs as inputs
 from minicnn.cli import outcome, paths
@@ -14,9 +14,6 @@ from minicnn.cli.face_finder import Looker, pictures_in
 from minicnn.errors import InputError, MissingFileError, check_count
 from minicnn.files import read_text, unreadable
 from minicnn.text import counted, plain
-
-if TYPE_CHECKING:
-    from minicnn.scale import Summary
 
 
 def add(actions: Any) -> None:
@@ -28,8 +25,7 @@ def add(actions: Any) -> None:
         encode,
         more="Detect, align and encode all faces, poor ones too, into HDF5 files in OUT, each with a manifest: model, "
         "weights, source picture, box and quality. A stopped run resumes with the same command. A picture that cannot "
-        "be read is a row of the manifest. --workers and --cluster use Dask, which pip install '.[cluster]' adds; the "
-        "shards are the same.",
+        "be read is a row of the manifest. --workers and --cluster need Dask, which pip install '.[cluster]' adds.",
         status="0 when done, 3 if no face was found",
     )
     parser.add_argument("source", metavar="FOLDER|LIST", help="folder of pictures, or a text file with a path per line")
@@ -84,7 +80,7 @@ def encode(arguments: argparse.Namespace) -> int:
     # disable=None hides the bar outside a terminal.
     bar = tqdm(total=len(names), unit=" pictures", leave=False, disable=arguments.json or None)
 
-    def show(state: Summary) -> None:
+    def show(state: Any) -> None:
         if not state.shards or not bar.n:
             bar.initial = state.pictures  # the estimate is for the pictures of this run
         bar.n = state.pictures
@@ -98,8 +94,8 @@ def encode(arguments: argparse.Namespace) -> int:
     if arguments.json:
         outcome.print_json({"out": arguments.out, "encoder": encoder.name, **done._asdict()})
     else:
-        found = f"{counted(done.faces, 'face')} in {counted(done.pictures, 'picture')}"
-        print(f"{plain(arguments.out)}: {found}, {counted(done.shards, 'shard')}")
+        told = counted(done.faces, "face"), counted(done.pictures, "picture"), counted(done.shards, "shard")
+        print("{}: {} in {}, {}".format(plain(arguments.out), *told))
     return outcome.DONE if done.faces else outcome.NO_VERDICT
 
 

@@ -20,8 +20,8 @@ def add(actions: Any) -> None:
         "grade",
         help="grade a folder of submissions",
         description="Grade a folder of submissions: files (.py) or notebooks (.ipynb), one file or one folder per "
-        "student, with names as Moodle, Canvas or Gradescope make them. Each runs in a process of its own. A grading "
-        "that was stopped resumes with the same command.",
+        "student, named as in Moodle, Canvas or Gradescope. Each runs in a separate process. A stopped grading resumes "
+        "with the same command.",
     )
     parser.add_argument("folder", metavar="FOLDER", help="folder of submissions, or one file")
     group = parser.add_argument_group("Input and output")
@@ -43,7 +43,7 @@ def add(actions: Any) -> None:
         help="refuse to run anything unless files and network are isolated",
     )
     parser.epilog = (
-        "The exit status is 0 if every submission was graded, 3 if one holds no exercise or cannot be read, "
+        "The exit status is 0 if every submission was graded, 3 if one holds no exercise or cannot be read. "
         f"{outcome.STATUSES}."
     )
     parser.set_defaults(run=grade)

@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int | None:
         if words[0] == "demo":
             from minicnn.demonstration import styles
 
-            stack.enter_context(mock.patch.multiple(styles, **DEMO))
+            for name, value in DEMO.items():
+                stack.enter_context(mock.patch.object(styles, name, value))
         status = cli.run(chosen)
     say(f"\n{engine.report()}", sys.stderr if getattr(chosen, "json", False) else sys.stdout)
     return status

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--page", metavar="PATH", help="write an HTML page instead of reading commands")
     parser.set_defaults(run=run)
-    parser.epilog = f"With --compare, the exit status is 0 if both programs agree, 1 if they part, {outcome.STATUSES}."
+    parser.epilog = f"With --compare, the exit status is 0 if both programs agree, 1 if they part. {outcome.STATUSES}."
     paths.declare(parser, reads="script compare", sides="page")
 
 

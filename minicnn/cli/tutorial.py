@@ -126,7 +126,7 @@ def show_paths(arguments: argparse.Namespace) -> None:
             first, *others = wrapped(where + what, 72)
             print("\n".join([f"  {minutes:4}  {first}", *(f"        {line}" for line in others)]))
         print()
-    print("Minutes are estimates. Read a lesson in the terminal with: minicnn tutorial play NUMBER.")
+    print("Minutes are estimates. Read a lesson with: minicnn tutorial play NUMBER.")
 
 
 def _label(lesson: Lesson) -> str:

@@ -101,7 +101,7 @@ class Gallery:
         name = proper_name(name, "enroll")
         shown, encodings = self._encoded("enroll", images, "largest")
         if not len(encodings):
-            raise InputError(f"enroll: images of {name!r} are none; expected one or more")
+            raise InputError(f"enroll: images of {name!r} are an empty list; expected one or more")
         before = self._records.of(name)
         sound = [i for i, one in enumerate(shown) if not one.problem]
         new = [sound[i] for i in _new_among(encodings[sound], before)]

@@ -1,4 +1,4 @@
-"""Translation of other libraries' names in a learner's file: "tf.reduce_sum is ops.sum here"."""
+"""Translation of other libraries' names in a learner's file, such as "tf.reduce_sum is ops.sum here"."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def translated(verdict: Verdict, source: str) -> Verdict:
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """Return the source of a function, or "" if there is none that stands alone."""
+    """Return the source of a function, or "" if its source is not complete on its own."""
     try:
         return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
@@ -53,6 +53,6 @@ def _translations(source: str, numpy_as_well: bool) -> Iterator[str]:
     roots = "|".join((*FOREIGN, *(OURS_TOO if numpy_as_well else ())))
     for chain in re.findall(rf"(?<![\w.])(?:{roots})(?:\.\w+)+", source):
         name = chain.rpartition(".")[2].lower()
-        _, ours = aliases().get(name, ("", f"ops.{name}" if name in ops.__all__ else ""))
+        _, ours = aliases().get(name, ("", f"ops.{name}" if name in dir(ops) else ""))
         if ours and " is " not in ours:
             yield f"{chain} is {ours} here"

@@ -1,6 +1,6 @@
 """The process that runs a learner's file: python -m minicnn.learn.candidate PLAN FILE ANSWERS SECONDS.
 
-It holds the inputs of the cases and no answers: PLAN is what minicnn.learn.excerpts gives. ANSWERS are compared by the
+It holds the inputs of the cases and no answers: PLAN is made by minicnn.learn.excerpts. ANSWERS are compared by the
 process that started this one.
 """
 
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 def main(plan: str, file: str, answers: str, seconds: str) -> None:
-    """Call the learner's function with the inputs of every case and write what it gives, as JSON."""
+    """Call the learner's function with the inputs of every case and write the results, as JSON."""
     asked = json.loads(Path(plan).read_text(encoding="utf-8"))
     warnings.formatwarning = _in_a_line
     program: dict[str, Any] = {"__name__": "exercise"}
@@ -83,7 +83,7 @@ def _data(outcome: Outcome) -> dict[str, Any]:
 
 
 def _later(name: str, *_: Any, **__: Any) -> Verdict:
-    """Take the place of learn.check, which a notebook may call."""
+    """Do nothing, in place of learn.check, which a notebook may call."""
     return Verdict(name, False, (), ["the answer is judged when the whole file has run"])
 
 

@@ -164,7 +164,7 @@ def _engine(number: int, *edits: str) -> Any:
 
 
 def observe(engine: Any, arguments: Sequence[Any]) -> Seen:
-    """Return what the probe in `arguments` finds of a learner's engine, a module."""
+    """Return the findings of the probe in `arguments` on a learner's engine, a module."""
     engine = Engine(engine)
     found = arguments[0](engine)
     if found is None:

@@ -45,7 +45,7 @@ LARGEST_ANSWER = 1 << 27  # bytes
 
 @dataclass(frozen=True)
 class Room:
-    """What a learner's process may use. hold: parts of isolation.HELD without which nothing is run.
+    """The limits of a learner's process. hold: parts of isolation.HELD without which nothing is run.
 
     isolated: True to keep it from files and a network where the system can. memory: bytes. stop: set to end it.
     """
@@ -77,7 +77,7 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
 
 
 def answers(plan: dict[str, Any], exercise: Exercise, file: Path, room: Room) -> tuple[Any, str, str]:
-    """Run a file as minicnn.learn.candidate does. Return (its answers or None, why there are none, what it printed)."""
+    """Run a file as minicnn.learn.candidate does. Return (its answers or None, the reason for None, its output)."""
     with tempfile.TemporaryDirectory(prefix="minicnn-learn-", ignore_cleanup_errors=True) as name:
         folder = Path(os.path.realpath(name))
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
@@ -105,7 +105,7 @@ def answers(plan: dict[str, Any], exercise: Exercise, file: Path, room: Room) ->
 
 
 def verdict_on(exercise: Exercise, found: Any, why: str, printed: str, *, file: Path, room: Room) -> Verdict:
-    """Return the verdict on what `answers` gave."""
+    """Return the verdict on the result of `answers`."""
     if found is not None:
         try:
             return replace(assess(exercise, found), printed=printed)
@@ -174,7 +174,7 @@ def _line_of(stopped: Path, file: Path) -> str | None:
 
 
 def _bare(surroundings: dict[str, str], folder: Path) -> dict[str, str]:
-    """Return an environment without what is the teacher's own, such as keys and folders."""
+    """Return an environment without the teacher's own variables, such as keys and folders."""
     known = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "NUMBA_ENABLE_CUDASIM")
     kept = {name: value for name, value in surroundings.items() if name.upper() in known}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -273,7 +273,7 @@ def _waited(process: subprocess.Popen[bytes], room: Room, begun: Path) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and those that it has started."""
+    """End a process, and the processes that it has started."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(1)

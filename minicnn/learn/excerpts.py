@@ -1,4 +1,4 @@
-"""Excerpts of exercises: how to call a learner's function and with what, without the answers.
+"""Excerpts of exercises: the calls of a learner's function and their inputs, without the answers.
 
 The process that runs a learner's code gets such an excerpt in place of the exercise. Code that only the solution, the
 known mistakes or the expected values need is not in it.
@@ -18,9 +18,9 @@ from minicnn.learn.messages import encode
 
 
 def plan(exercise: Exercise, *, show: bool = False) -> dict[str, Any]:
-    """Return what a process needs in order to call a learner's function, as data for JSON.
+    """Return the data for JSON with which a process can call a learner's function.
 
-    show: True for what shows a right engine at work, in place of the inputs.
+    show: True for a demonstration of a right engine, in place of the inputs.
     """
     known: dict[str, Any] = {"name": exercise.name, "own": list(exercise.own), "kind": "exercise", "inputs": None}
     if isinstance(exercise, Step):
@@ -55,7 +55,7 @@ def excerpt(source: str, names: Sequence[str]) -> str:
 
 
 class _Stripped(ast.NodeTransformer):
-    """Takes the expected values out of cases, docstrings out of functions, and these parts out of an Exercise."""
+    """Removal of the expected values of cases, the docstrings of functions, and these parts of an Exercise."""
 
     def __init__(self, parts: Sequence[str]) -> None:
         self.parts = parts
@@ -101,7 +101,7 @@ def _drop_unused(function: ast.FunctionDef) -> bool:
 
 
 def _read(node: ast.AST) -> Iterator[str]:
-    """Yield the names that are read, but for those that an inner function assigns itself."""
+    """Yield the names that are read, except those that an inner function assigns itself."""
     for part in ast.iter_child_nodes(node):
         if isinstance(part, ast.FunctionDef):
             own = {name for statement in part.body for name in _defined(statement)}

@@ -1,4 +1,4 @@
-"""What an answer may not do: read a solution, call the very function that is to be written, start programs."""
+"""Rules for answers: they may not read a solution, call the function that is the task, or start programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sealed() -> tuple[Path, ...]:
 def guard() -> None:
     """Make this process refuse to open solutions, to start programs, and to use a network.
 
-    Python code that means no harm is told; code that does is held by minicnn.learn.isolation, where the system can.
+    This only informs honest code. minicnn.learn.isolation stops hostile code, on systems that support it.
     """
     closed = [(os.path.realpath(path), os.path.realpath(path) + os.sep) for path in sealed()]
 

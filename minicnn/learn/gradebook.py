@@ -22,7 +22,7 @@ MEANS = {
 
 
 def isolation_table(held: Mapping[str, bool]) -> str:
-    """Return what the submissions could not reach, as it was tried on this machine."""
+    """Return a table of the resources that submissions cannot reach, as tried on this machine."""
     lines = ["A submission can reach, as tried on this machine:"]
     lines += [
         f"  {no if held[part] else some:<24}{'' if held[part] else 'not isolated'}".rstrip()
@@ -32,7 +32,7 @@ def isolation_table(held: Mapping[str, bool]) -> str:
 
 
 def class_table(grades: Sequence[Grade]) -> str:
-    """Return who slipped where: per exercise the slips, the most frequent first, with the students."""
+    """Return a table of slips per exercise, the most frequent first, with the students who made them."""
     lines: list[str] = []
     for name, own in by_exercise(grades):
         right = sum(grade.verdict.right for grade in own)
@@ -77,14 +77,14 @@ def as_csv(grades: Sequence[Grade], without: Sequence[Submission]) -> str:
 
 
 def _harmless(cell: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that spreadsheets do not interpret as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def as_data(
     grades: Sequence[Grade], without: Sequence[Submission], held: Mapping[str, bool], *, single: bool
 ) -> dict[str, Any]:
-    """Return the results as data for JSON. single: of one submission, as Gradescope reads them."""
+    """Return the results as data for JSON. single: results of one submission, as Gradescope reads them."""
     mark = {MARK: minicnn.__version__, "isolated": dict(held)}
     possible = sum(len(own[0].rows) for _, own in by_exercise(grades))
     students = [

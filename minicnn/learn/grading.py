@@ -42,7 +42,7 @@ KINDS = {  # what keeps an answer from being judged
 class Grade:
     """The verdict on one exercise of a student. rows: one per case, of which the last `hidden` are hidden.
 
-    slip: names of the mistakes, or what kept it from being judged. A case is worth a point.
+    slip: names of the mistakes, or the reason for no judgement. A case is worth a point.
     """
 
     student: str
@@ -74,7 +74,7 @@ class Task:
 def tasks(
     submissions: Sequence[Submission], forced: Sequence[str], hidden: Path | None, seconds: float
 ) -> tuple[list[Task], list[Submission]]:
-    """Return what is to be judged, and the submissions in which there is no exercise.
+    """Return the tasks to judge, and the submissions without an exercise.
 
     forced: names of the exercises; otherwise those whose functions a file defines. Raise InputError.
     """
@@ -100,7 +100,7 @@ def tasks(
 
 
 def _print_of(exercise: Exercise, seconds: float) -> str:
-    """Return a fingerprint of what a verdict depends on, but for the file."""
+    """Return a fingerprint of everything that a verdict depends on, except the file."""
     source = Path(exercise.function.__code__.co_filename).read_text(encoding="utf-8")
     titles = [case.title for case in exercise.cases]
     parts = [source, json.dumps([excerpts.plan(exercise), titles, seconds, minicnn.__version__])]
@@ -110,7 +110,7 @@ def _print_of(exercise: Exercise, seconds: float) -> str:
 def _digest(files: Mapping[str, Path]) -> str:
     content = hashlib.sha256()
     for name, path in files.items():
-        with suppress(OSError):  # what cannot be read is told when it is its turn
+        with suppress(OSError):  # an unreadable file is reported when it is graded
             content.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return content.hexdigest()[:32]
 

@@ -18,7 +18,7 @@ from minicnn.text import one_line
 
 
 def load(path: Path) -> dict[str, Sequence[Case]]:
-    """Run the teacher's program and return its cases by exercise. Raise InputError for what is wrong with them."""
+    """Run the teacher's program and return its cases by exercise. Raise InputError for invalid ones."""
     if why := unreadable(path):
         raise MissingFileError(f"learn grade: --hidden {str(path)!r} {why}")
     what = f"learn grade: --hidden {str(path)!r}"
@@ -40,7 +40,7 @@ def load(path: Path) -> dict[str, Sequence[Case]]:
 
 
 def extended(exercise: Exercise, hidden: Path | Mapping[str, Sequence[Case]] | None) -> Exercise:
-    """Return the exercise with its hidden cases behind its own."""
+    """Return the exercise with its hidden cases after its own."""
     cases = load(hidden) if isinstance(hidden, Path) else hidden or {}
     more = cases.get(exercise.name, ())
     return dataclasses.replace(exercise, cases=(*exercise.cases, *more)) if more else exercise

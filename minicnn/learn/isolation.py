@@ -1,8 +1,9 @@
-"""Limits for the process of a learner's code, and what it cannot reach: memory, other files, programs, a network.
+"""Limits for the process of a learner's code: on memory, other files, other programs and the network.
 
 As a program, this file sets the limits and then runs a command in its own place: isolation.py SETTINGS COMMAND…
-SETTINGS is a JSON file: memory in bytes, read, listed and write (paths), and hold: names of HELD that must be reached.
-It imports nothing but the standard library, because a new user namespace wants a process with a single thread.
+
+SETTINGS is a JSON file: memory in bytes, read, listed and write (paths), and hold, the parts of HELD that are required.
+It imports only the standard library, because a new user namespace requires a process with a single thread.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ OF_FILES = EXECUTE | WRITE | READ | TRUNCATE | DEVICE
 
 
 class NotHeld(OSError):
-    """Something that the system does not offer."""
+    """A limit that the system does not support."""
 
 
 def main(settings: str, *command: str) -> None:
@@ -53,7 +54,7 @@ def _limit(memory: int) -> None:
 
     limits = {"RLIMIT_DATA": memory, "RLIMIT_AS": 2 * memory, "RLIMIT_FSIZE": LARGEST_FILE, "RLIMIT_CORE": 0}
     for name, value in limits.items():
-        with contextlib.suppress(ValueError, OSError, AttributeError):  # macOS knows some of them, and keeps none
+        with contextlib.suppress(ValueError, OSError, AttributeError):  # macOS defines some of them, and enforces none
             resource.setrlimit(getattr(resource, name), (value, value))
 
 

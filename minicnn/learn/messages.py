@@ -1,6 +1,6 @@
 """Inputs and answers as JSON, between the process that judges and the one that runs a learner's code.
 
-Nothing is unpickled: what a learner's process writes can only become arrays of numbers, text, True, False and None.
+Nothing is unpickled: the output of a learner's process can only become arrays of numbers, text, True, False and None.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PLAIN = (type(None), bool, str)
 
 
 def encode(value: Any) -> Any:
-    """Return JSON data for a value. Raise TypeError for what cannot be sent.
+    """Return JSON data for a value. Raise TypeError for any other value.
 
     value: None, bool, int, float, str, array, Tensor, a model of minicnn.models with its own weights, or a list, tuple
     or dict of these.

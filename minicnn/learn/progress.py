@@ -89,7 +89,7 @@ def note_try(name: str, right: bool) -> None:
 def next_hint(exercise: Exercise, tier: int | None = None) -> str:
     """Return the hint of a tier, 1 to 3; by default the first unread one, or the last if all were read.
 
-    After the last one stands how to go on, and how to come back to the first.
+    The last one is followed by the commands to continue, and to see the first again.
     """
     known = read().get(exercise.name, Progress())
     if tier is None:

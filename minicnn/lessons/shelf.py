@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A stage of a way: what to do, in a lesson or elsewhere, and the minutes that it takes by estimate.
+    """A stage of a way: a task, in a lesson or elsewhere, and its estimated minutes.
 
     lesson: its file name without number and .py; empty where it is not a lesson.
     """
@@ -40,7 +40,7 @@ class Stage(NamedTuple):
 
 
 class Way(NamedTuple):
-    """A way through the lessons. about: for whom it is, and where it leads."""
+    """A way through the lessons. about: its readers, and its goal."""
 
     name: str
     about: str

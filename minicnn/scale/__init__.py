@@ -1,6 +1,6 @@
 """Collections of faces that outgrow one machine: encoding into shards, and exact search in them.
 
-Work is done by this process, or by workers of Dask, which the extra `cluster` brings: see `connected`.
+Work is done by this process, or by workers of Dask, which the extra `cluster` adds: see `connected`.
 """
 
 from minicnn.errors import suggest_names

@@ -1,7 +1,7 @@
 """Exact search in all shards below a folder, by this process or by workers that keep theirs.
 
-The shards of a process are one array, of which blocks are read on demand. So memory holds one float per face, and the
-results are those of sorting all distances: a tie is for the earlier shard, and in it for the earlier face.
+The shards of a process are one array, of which blocks are read on demand. So memory holds one float per face. The
+results are those of sorting all distances; ties go to the earlier shard, and within it to the earlier face.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Encoding of many pictures into shards, by this process or by workers.
 
-The list of pictures is cut in order, a shard for so many pictures. The key of a shard is a hash of its pictures' names,
-the weights and the version, so a stopped run continues with the shards that are missing. The bytes of a shard do not
-depend on who makes it.
+The list of pictures is cut in order into shards of equal size. The key of a shard is a hash of its pictures' names, the
+weights and the version. A stopped run therefore continues with the missing shards. The bytes of a shard do not depend
+on the worker that makes it.
 """
 
 from __future__ import annotations
@@ -30,28 +30,26 @@ from minicnn.files import check_folder
 from minicnn.scale import shards
 from minicnn.text import one_line
 
-LONGEST = 300  # letters of the reason why a picture is broken
-
 
 class Summary(NamedTuple):
-    """The state of a collection: its shards, pictures and faces, and how many pictures could not be read."""
+    """The state of a collection: its shards, pictures and faces, and the number of unreadable pictures."""
 
     shards: int
     pictures: int
     faces: int
     broken: int
 
-    def plus(self, shard: shards.Shard) -> Summary:
-        """Return the state with one more shard."""
+    def plus(self, shard: Any) -> Summary:
+        """Return the state with one more Shard."""
         more = 1, int(shard.header["pictures"]), len(shard), int(shard.header["broken"])
         return Summary(*(a + b for a, b in zip(self, more, strict=True)))
 
 
 @dataclass(frozen=True)
 class Task:
-    """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers see.
+    """A shard to make. pictures: names, relative to the folder `base`. witness: a picture that all workers can read.
 
-    facts: those of the model, with the number of the shard and of all shards.
+    facts: the model's, with the number of this shard and the count of all.
     """
 
     pictures: tuple[str, ...]
@@ -67,7 +65,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Model:
-    """An encoder as it travels to workers. detector: None crops the centre of pictures, as suits drawn faces."""
+    """An encoder in the form that is sent to workers. detector: None crops the centre, as suits drawn faces."""
 
     network: Any
     detector: Any
@@ -89,7 +87,7 @@ class Model:
                 try:
                     found = self._faces(path)
                 except Exception as problem:  # whatever it is, the other pictures are worth their encodings
-                    error = one_line(str(problem).replace(path, name) or type(problem).__name__, LONGEST)
+                    error = one_line(str(problem).replace(path, name) or type(problem).__name__, 300)
                     rows.append({"picture": name, "error": error})
                     continue
                 rows.append({"picture": name, "faces": len(found)})
@@ -125,11 +123,10 @@ def encode_all(
     """Encode every face in the pictures into shards in the folder `out`, and return a Summary of them.
 
     pictures: paths; their order decides which shard holds them. encoder: a network with a card. detector: one such as
-    `models.mtcnn()`; None crops the centre, as suits drawn faces. per_shard: pictures per shard; a
-    thousand are a minute's work with a detector, and half a megabyte. client: from
-    `connected`, whose workers do the work; None for this process. on_shard: called with the state so far, at the
-    beginning and after every shard. Shards that are there are kept. Raises InputError, or LoadError if one is damaged
-    or of other pictures or weights.
+    `models.mtcnn()`; None crops the centre, as suits drawn faces. per_shard: pictures per shard; a thousand are a
+    minute's work with a detector, and half a megabyte. client: from `connected`, whose workers do the work; None for
+    this process. on_shard: called with the state so far, at the beginning and after every shard. Shards that are there
+    are kept. Raises InputError, or LoadError if one is damaged or of other pictures or weights.
     """
     check_count("encode: per_shard", per_shard)
     folder, model, names = Path(out), Model(encoder, detector), list(dict.fromkeys(map(os.fspath, pictures)))

@@ -22,9 +22,9 @@ def folder_of(picture: str) -> str:
 
 
 class ShardGallery(Gallery):
-    """A gallery of everybody in a collection. Shards are searched where they lie, and nobody can be enrolled.
+    """A gallery of everybody in a collection. Shards are searched in place, and nobody can be enrolled.
 
-    collection: of the encoder. person: returns the name of the person on a picture, from its path. settings: those of
+    collection: made by the encoder. person: returns the person on a picture, from its path. settings: those of
     Gallery, such as its threshold. With a head, or another score than "min", all distances are computed.
     Raises LoadError for a collection of another encoder.
     """

@@ -1,4 +1,4 @@
-"""Shards: files of encodings with a manifest of their pictures and faces. A shard is whole, or it is not there.
+"""Shards: files of encodings with a manifest of their pictures and faces. A shard is complete, or it does not exist.
 
 A shard is HDF5, so any tool reads its arrays. Its header, JSON in the user block in front, has the facts about the
 encoder, the place of each array, and a checksum. So it is checked and memory-mapped without the HDF5 library.
@@ -58,7 +58,7 @@ class Shard:
 
     @property
     def pictures(self) -> list[dict[str, Any]]:
-        """The manifest of the pictures, a row each."""
+        """The manifest of the pictures, one row each."""
         return json.loads(self._array("pictures").tobytes())
 
     def _array(self, name: str) -> np.ndarray:
@@ -137,7 +137,7 @@ def packed(
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a shard, whole or not at all. Raises InputError, for example if the disk is full."""
+    """Write a shard, completely or not at all. Raises InputError, for example if the disk is full."""
     try:
         with replacing(path, name=f".{path.name}.part") as beside:
             beside.write_bytes(content)

@@ -33,13 +33,13 @@ _alone = threading.Lock()  # a worker's threads belong to one computation
 
 
 class Carrier(distributed.WorkerPlugin):
-    """A model that travels to workers. found: the facts about what has arrived."""
+    """A model that is sent to workers. found: the facts about the model that arrived."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.name = model, f"minicnn-{model.facts['weights_sha256']}-{model.facts['detector']}"
 
     def setup(self, worker: Any) -> None:
-        """Note the facts of the model as it has arrived."""
+        """Record the facts of the model that arrived."""
         self.found = self.model.facts
 
 
@@ -80,7 +80,7 @@ def search_on(client: Any, everything: Portion, queries: Any, k: int, metric: st
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Raise InputError for what Dask raises of its own."""
+    """Raise InputError in place of Dask's own errors."""
     try:
         yield
     except distributed.KilledWorker as problem:
@@ -112,7 +112,7 @@ def _send(client: Any, carrier: Carrier, facts: Mapping[str, Any], witness: str)
 
 
 def _problem(name: str, facts: Mapping[str, Any], witness: str, dask_worker: Any) -> str:
-    """Return why this worker cannot make shards of these facts; empty if it can. witness: a picture it must see."""
+    """Return the reason why this worker cannot make such shards; empty if it can. witness: a picture it must read."""
     if facts["minicnn"] != minicnn.__version__:
         return f"has minicnn {minicnn.__version__}; expected {facts['minicnn']}, the same on all machines"
     if name and name not in dask_worker.plugins:
@@ -126,10 +126,10 @@ def _problem(name: str, facts: Mapping[str, Any], witness: str, dask_worker: Any
 
 
 @contextmanager
-def _prepared(*needs: Any) -> Iterator[Any]:
+def _prepared(name: str, facts: Mapping[str, Any], witness: str) -> Iterator[Any]:
     """Yield this worker, with all of its threads and no more for kernels and BLAS. Raises InputError if it is unfit."""
     worker = distributed.get_worker()
-    if problem := _problem(*needs, worker):
+    if problem := _problem(name, facts, witness, worker):
         raise InputError(f"worker {worker.address} {problem}")
     with _alone, threadpoolctl.threadpool_limits(worker.state.nthreads, "blas"):
         minicnn.set_threads(worker.state.nthreads)

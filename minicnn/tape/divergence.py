@@ -1,8 +1,8 @@
 """The first operation at which two programs, engines or backends part.
 
-Results are matched by what they hold, not by the names of operations: one program may compute in one operation what
-another computes in three. The first result without a counterpart, from which no way leads back to one that has a
-counterpart, is where they part. If all results agree, the gradients are compared, in the order of the backward pass.
+Results are matched by their values, not by the names of operations, since one program may take three operations for
+what is one in another. The programs part at the first result without a counterpart that leads to no result with one.
+If all results agree, the gradients are compared, in the order of the backward pass.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compare found: true if both programs agree, and printed as text.
+    """The result of compare: true if both programs agree, and printed as text.
 
-    mine, theirs: the operations at which they part; None where one has no more. backward: it is their gradients that
+    mine, theirs: the operations at which they part; None where one has ended. backward: True if their gradients
     part. what: the name of the array. found, expected: its two contents, if they have one shape.
     """
 
@@ -78,7 +78,8 @@ def compare(
     """Return a Comparison of two programs.
 
     mine, theirs: a tape, or the last result of another engine: an object with `data`, `parents` and `grad`, as lesson
-    0's Value. tolerance: of an element, relative to the largest of its array. Raise InputError if one has nothing.
+    0's Value. tolerance: largest difference of an element, relative to the largest of its array.
+    Raise InputError if one has nothing.
     """
     both = list(_operations(mine, names[0])), list(_operations(theirs, names[1]))
     pairs = _matched(*both, tolerance)
@@ -143,7 +144,7 @@ def _near(found: np.ndarray, expected: np.ndarray | None, tolerance: float) -> b
 
 
 def _apart(found: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return which elements differ. NaN equals NaN."""
+    """Return a mask of the elements that differ. NaN equals NaN."""
     finite = np.abs(expected[np.isfinite(expected)])
     with np.errstate(invalid="ignore"):
         far = ~(np.abs(found - expected) <= tolerance * finite.max(initial=0))
@@ -215,7 +216,7 @@ def _lines(found: Comparison) -> Iterator[str]:
 
 
 def _what_goes_in(found: Comparison) -> Iterator[str]:
-    """Yield what of the inputs and arguments differs."""
+    """Yield the differences of the inputs and arguments."""
     same = True
     for value, other in zip(found.mine.inputs, found.theirs.inputs, strict=False):
         if not _near(value.array, other.array, found.tolerance):
@@ -230,7 +231,7 @@ def _what_goes_in(found: Comparison) -> Iterator[str]:
 
 
 def _elements(found: np.ndarray | None, expected: np.ndarray | None, tolerance: float) -> Iterator[str]:
-    """Yield how many elements differ, and the furthest ones."""
+    """Yield the number of elements that differ, and the furthest ones."""
     if found is None or expected is None:
         yield "none came back " + ("in the first" if found is None else "in the second")
     elif found.shape != expected.shape:

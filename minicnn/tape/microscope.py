@@ -54,8 +54,8 @@ class Tape(Recorder):
     def compare(self, other: Any, *, names: tuple[str, str] = ("mine", "theirs"), tolerance: float = 1e-5) -> Any:
         """Return a Comparison with another program: the first operation at which they part, and how far.
 
-        other: a Tape, or the last result of another engine: an object with data, parents and grad. names: of the two
-        programs, for the text. tolerance: of an element, relative to the largest of its array.
+        other: a Tape, or the last result of another engine: an object with data, parents and grad. names: names of
+        the programs for the text. tolerance: maximum difference of an element, relative to the largest of its array.
         """
         from minicnn.tape.divergence import compare
 

@@ -44,7 +44,7 @@ CONTRACT = [
     for module, names in re.findall(r"(minicnn[\w.]*): ([^:]+)(?=\n|$)", DESIGN)
     for name in names.split()
 ]
-SLOW = ("datasets", "faces", "models", "style", "visualize")  # they draw, or run networks
+SLOW = ("datasets", "faces", "models", "scale", "style", "visualize")  # they draw, or run networks
 DETECTOR = ("Detection", "Face", "Quality", "Track", "detect", "everybody", "find", "follow", "hide")
 EXAMPLES = {name: code for name, code in reference.examples().items() if name not in reference.MODULES}
 RUNS = [
@@ -95,6 +95,8 @@ def test_an_example_gives_what_it_shows(name, tmp_path, monkeypatch):
     monkeypatch.setattr(access, "_readers", dict(access._readers))
     if name in {f"minicnn.faces.{one}" for one in DETECTOR} and zoo.here(zoo.find("mtcnn")) is None:
         pytest.skip("needs a face detector, which pip install '.[faces]' adds")
+    if name == "minicnn.scale.connected":
+        pytest.importorskip("distributed", reason="needs Dask, of the extra cluster")
     first, namespace = reference.examples()[name.rpartition(".")[0]], {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()), minicnn.use_backend("numpy"):
         exec(compile(first, name, "exec"), namespace)

@@ -274,7 +274,7 @@ def test_a_tiled_step_is_compared_per_pixel_with_one_that_is_not(monkeypatch):
     monkeypatch.setattr(children, "ask", lambda *names, **options: found if options["side"] == 4896 else None)
     ((name, measure),) = style_tiles.section(Plan()).measurements
     row = measure()
-    assert (name, row.unit, row.details) == ("4896²", "s/MP", {"peak": 4000.0, "tile": 1024})
+    assert (name, row.unit, row.details) == ("4896²", "s/MP", {"peak": 4000.0, "tile": 768})
     assert row.ratio == pytest.approx((3 / 1.024**2) / (144 / 4.896**2)) and row.minicnn > row.pytorch
     monkeypatch.setattr(models, "vgg19", models.tiny_vgg)
     monkeypatch.setattr(style_tiles, "STYLE", 64)

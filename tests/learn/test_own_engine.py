@@ -293,3 +293,32 @@ def test_options_that_are_given_stay():
     assert learn_use._small(["style", "a", "b", "--size", "32", "--steps=9"]) == ["--levels", "1"]
     assert learn_use._small(["face", "identify", "g", "a.png"]) == learn_use._small(["demo"]) == []
     assert "--batch" in learn_use._small(["face", "train", "--people", "9"])
+
+
+@pytest.mark.thorough
+def test_the_files_of_a_folder_are_checked_before_they_are_used(tmp_path, pictures, capsys):
+    for name in ("gram_matrix", "pool_forward"):
+        (tmp_path / f"{name}.py").write_text(learn.solution(name), encoding="utf-8")
+    broken(tmp_path, "pool_forward", "window.max(", "window.min(")
+    words = ["style", "photo.png", "painting.png", "-o", "out.png", "--size", "32", "--steps", "1"]
+    assert main(["learn", "use", ".", *words]) == 0
+    said = capsys.readouterr().out
+    assert "\n  gram_matrix " in said and "Not right yet, and so not used: pool_forward." in said
+
+
+@pytest.mark.thorough
+def test_the_demonstration_is_made_by_a_learners_functions(folder, tmp_path, capsys):
+    assert main(["learn", "use", "--seconds", "5", str(folder), "demo", "--out", str(tmp_path / "demo")]) == 0
+    said = capsys.readouterr().out
+    assert "starry night: 5 steps" in said and "\n  conv_forward " in said and "\n  linear " in said
+    assert images.load(tmp_path / "demo" / "result-woodcut_wave.png").shape[0] == 64
+
+
+@pytest.mark.thorough
+def test_an_encoder_is_trained_by_a_learners_functions(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ["--people", "6", "--pictures", "2", "--test-people", "4", "--batch", "3", "2"]
+    assert main(["learn", "use", "--seconds", "5", str(folder), "face", "train", "-o", "faces.h5", *small]) == 0
+    said = capsys.readouterr().out
+    for name in ("batch_norm", "softmax_cross_entropy", "max_pool_gradient", "triplet_loss", "batch_hard"):
+        assert f"\n  {name} " in said

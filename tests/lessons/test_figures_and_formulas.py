@@ -44,6 +44,30 @@ def test_a_formula_that_cannot_be_typeset_is_refused(latex):
         formulas.mathml(latex)
 
 
+@each_lesson
+def test_formulas_of_lessons_can_be_read_in_a_terminal(lesson):
+    _, *cells = re.split(r"^# %%", lesson.source, flags=re.MULTILINE)
+    for cell in cells:
+        for found in formulas.FORMULA.finditer(re.sub(r"^# ?", "", cell, flags=re.MULTILINE)):
+            if not found["code"] and cell.startswith(" [markdown]"):
+                assert not re.search(r"[\\${}&]", formulas.plain(found["latex"])), found["latex"]
+
+
+@pytest.mark.parametrize(
+    "latex, text",
+    [
+        (r"y = \frac{x}{1 + |x|} \qquad \hat y = x^{-z}", "y = x / (1 + |x|)    ŷ = x^(−z)"),
+        (r"\frac{\partial L}{\partial w_{k, c}} = \sum_k x_0^2", "∂L / (∂w[k, c]) = Σ_k x₀²"),
+        (r"\begin{align*} a &= b & 1 \\ c &= \sqrt{\sigma^2} & 2 \end{align*}", "a = b    1\nc = √(σ²)    2"),
+        (r"\begin{bmatrix} a & 0 \\ b & \text{no d} \end{bmatrix}", "[a 0 ; b no d]"),
+    ],
+)
+def test_a_formula_as_plain_text(latex, text):
+    assert formulas.plain(latex) == text
+    assert formulas.readable(f"So $${latex}$$") == "So     " + text.replace("\n", "\n    ")
+    assert formulas.readable(f"So ${latex}$, `$x$`.") == f"So {text}, `$x$`."
+
+
 def test_formulas_stand_in_the_text_and_code_is_left_alone():
     pytest.importorskip("latex2mathml", reason="needs latex2mathml, of the extra teach")
     text = "Take $x^2$ and `$HOME`.\n\n    $ minicnn demo\n\n$$\\begin{align*} a &= b \\end{align*}$$\n"

@@ -364,7 +364,7 @@ def test_a_list_of_paths_is_encoded_in_its_order(drawn, capsys):
         ("face encode empty.txt -o out --drawn", "'empty.txt' is empty; expected a folder"),
         ("face encode album -o out --drawn --per-shard 0", "per_shard is 0"),
         ("face encode album -o out --drawn --workers 2", "Dask is missing"),
-        ("face encode album -o out --drawn --cluster tcp://here:1", "pip install '.[cluster]' brings it"),
+        ("face encode album -o out --drawn --cluster tcp://here:1", "pip install '.[cluster]' installs it"),
         ("face search nowhere album/Ada/1.png --drawn", "collection 'nowhere' does not exist"),
         ("face search album album/Ada/1.png --drawn", "collection 'album' holds no shards"),
         ("face search out album/Ada/1.png --drawn --matches 0", "--matches is 0"),

@@ -146,6 +146,7 @@ def test_the_work_of_a_killed_worker_is_done_again(album, cluster):
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
 def test_ten_thousand_drawn_faces_survive_a_killed_worker(cluster, tmp_path, monkeypatch):
     from minicnn.datasets.synthetic_faces import Population

@@ -117,7 +117,7 @@ BUGS = {
 
 def _observe(function, arguments):
     """What the check says of an operation, in a word."""
-    f, backward, x, healthy = arguments
+    f, backward, x, healthy, name = arguments
     before = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002  (a check may draw its dy)
     try:
@@ -128,14 +128,14 @@ def _observe(function, arguments):
     if not isinstance(found, bool | np.bool_ | int) or found not in (0, 1):
         raise Unfit(f"expected True or False, got {told(found)}")
     if healthy:
-        return {"": "called right" if found else "called wrong"}
-    return {"": "survives" if found else "caught"}
+        return {"": "called right" if found else f"{name} is called wrong"}
+    return {"": f"{name} survives" if found else "caught"}
 
 
 def _case(name, operation, healthy):
     return Case(
         f"healthy: {name}" if healthy else f"bug: {name}",
-        lambda: [*operation[:2], operation[2].copy(), healthy],
+        lambda: [*operation[:2], operation[2].copy(), healthy, name],
         {"": "called right" if healthy else "caught"},
     )
 
@@ -143,7 +143,7 @@ def _case(name, operation, healthy):
 # Checks that let something through
 
 
-_differences = {}
+_differences: dict = {}
 
 
 def _cos(y):

@@ -212,7 +212,8 @@ def _preorder(result):
 
 def _queue(result, gradient):
     """Each part is passed on as it comes: by all paths."""
-    leaves, waiting = {}, [(result, gradient)]
+    leaves: dict = {}
+    waiting = [(result, gradient)]
     while waiting:
         node, d = waiting.pop()
         if not node.inputs:

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from minicnn.lessons.formulas import readable
 from minicnn.text import wrapped
 
 FENCE, INDENTED = re.compile(r"```"), re.compile(r" {4}")
@@ -15,10 +16,12 @@ BAR, LONGEST, FIRST = "  │ ", 26, 16
 
 
 def text_lines(markdown: str, width: int) -> Iterator[str]:
-    """Yield the lines of a text: paragraphs and lists wrapped, headings underlined, code and tables as they are."""
+    """Yield the lines of a text: paragraphs and lists wrapped, headings underlined, formulas as plain text,
+    code and tables as they are.
+    """
     block: list[str] = []
     fenced = False
-    for line in [*markdown.strip().splitlines(), ""]:
+    for line in [*readable(markdown.strip()).splitlines(), ""]:
         starts = HEADING.match(line) or ITEM.match(line) or ROW.match(line)
         code = fenced or FENCE.match(line) or (INDENTED.match(line) and not block)
         if block and (not line or starts or code):

@@ -1,4 +1,4 @@
-"""The figures of the site: descriptions of what is seen, smaller files, and pictures for the cards of the index."""
+"""The figures of the site: descriptions in words, smaller files, and pictures for the cards of the index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CARD = 480, 240  # pixels
 
 
 def descriptions(lesson: str) -> dict[str, str]:
-    """Return {figure: what is seen in it} of a lesson, from tutorials/figures.toml."""
+    """Return {figure: description} of a lesson, from tutorials/figures.toml."""
     path = material("tutorials") / "figures.toml"
     if not os.path.isfile(path):
         return {}
@@ -57,9 +57,9 @@ def card(page: str, wanted: str) -> str:
 
 
 def parts(code: str) -> tuple[str, str, str]:
-    """Return a cell's code in three parts: what comes before a figure is drawn, the drawing, and what follows.
+    """Return a cell's code in three parts: before a figure is drawn, the drawing, and after it.
 
-    The drawing begins with the first statement that speaks of a figure and ends with the last; it is empty in a cell
+    The drawing begins with the first statement that mentions a figure and ends with the last. It is empty in a cell
     that shows none.
     """
     if "plt.show()" not in code:

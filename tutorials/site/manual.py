@@ -18,7 +18,7 @@ ANCHOR = re.compile(r' id="[^"]*"|href="#[^"]*"')  # nbconvert keeps capitals in
 
 
 class Page(NamedTuple):
-    """A page of Markdown. file: its name in the site. source: its text. name: path of what it is made of."""
+    """A page of Markdown. file: its name in the site. source: its text. name: path of its source."""
 
     file: str
     title: str
@@ -56,7 +56,7 @@ def pages() -> list[Page]:
 def write(environment: Any, to: Path, groups: Sequence[Sequence[Page]], lessons: Iterable[str]) -> None:
     """Write groups of pages into a folder, each page with links to its neighbours. Links to sources lead to pages.
 
-    environment: of the templates. lessons: the names of those that have pages.
+    environment: for the templates. lessons: names of the lessons with pages.
     """
     targets = {page.name: page.file for pages in groups for page in pages} | {"tutorials/README.md": "index.html"}
     targets |= {f"tutorials/{name}.py": f"{name}.html" for name in lessons}

@@ -14,7 +14,7 @@ from typing import Any
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.lessons import ENGINE, LECTURES, cells, figures, formulas, manual, tasks, teaching
+from minicnn.lessons import ENGINE, LECTURES, PATHS, cells, figures, formulas, manual, tasks, teaching
 from minicnn.lessons.notebooks import LessonError, make_folder, notebook_of, put, run
 from minicnn.lessons.shelf import Lesson
 from minicnn.lessons.shelf import lessons as all_lessons
@@ -152,5 +152,6 @@ def _index(exporter: Any, to: Path) -> str:
         cards=cards,
         lectures=LECTURES,
         engine=ENGINE,
+        paths=PATHS,
         version=minicnn.__version__,
     )

@@ -61,8 +61,8 @@ def conv_by_im2col(mine: Callable) -> dict[str, Callable]:
             return NotImplemented
         parts = zip(by_group(_padded(x, window), groups), by_group(w, groups), strict=True)
         size, stride = window.size[0], window.stride[0]
-        y = [mine(part, size, stride) @ filters.reshape(-1, filters.shape[-1]) for part, filters in parts]
-        y = np.concatenate(y, axis=-1).reshape(len(x), *window.output, w.shape[-1])
+        products = [mine(part, size, stride) @ filters.reshape(-1, filters.shape[-1]) for part, filters in parts]
+        y = np.concatenate(products, axis=-1).reshape(len(x), *window.output, w.shape[-1])
         return y if b is None else y + b
 
     return {"conv": conv}
@@ -232,7 +232,8 @@ class _View:
     """A node of the engine's graph as the exercise describes it."""
 
     def __init__(self, node: graph.Node, aside: Callable) -> None:
-        self.node, self.inputs, self.aside = node, (), aside
+        self.node, self.aside = node, aside
+        self.inputs: tuple[Any, ...] = ()
 
     def backward(self, gradient: np.ndarray) -> tuple[np.ndarray, ...]:
         with self.aside():
@@ -242,6 +243,7 @@ class _View:
         if node.retained is not None and (tensor := node.retained()) is not None:
             graph.deposit(tensor, gradient, owned=False)
         closure, sources, node.backward, node.inputs = node.backward, node.inputs, None, ()
+        assert closure is not None
         found = []
         for number, part in enumerate(graph._run(closure, gradient, node, len(sources))):
             if sources[number] is not None:
@@ -257,7 +259,7 @@ def walks(mine: Callable, aside: Callable = nullcontext) -> Callable:
     def walk_back(root, gradient):
         if root.backward is None:
             raise InputError(f"backward: the graph of {root.name} was freed by an earlier backward; run forward again")
-        views = {id(root): _View(root, aside)}
+        views: dict[int, Any] = {id(root): _View(root, aside)}
         for view in (waiting := [views[id(root)]]):
             sources = [source for source in view.node.inputs if source is not None]
             for source in sources:

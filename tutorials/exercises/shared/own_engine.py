@@ -17,7 +17,7 @@ import minicnn.faces.training
 import minicnn.graph
 import minicnn.tensor
 from minicnn import backend, ops
-from minicnn.learn import adapters, catalogue, examining
+from minicnn.learn import adapters, catalogue, examining  # type: ignore[attr-defined]
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 from minicnn.text import wrapped
@@ -34,6 +34,7 @@ KERNELS = {
 GRAPH = ("walk_back", "sum_to")
 OPERATIONS = ("linear", "batch_norm", "softmax_cross_entropy")
 FACES = ("triplet_loss", "batch_hard")
+SHARE = 0.02  # of the time of all, which each function has for itself
 NAMES = (*KERNELS, *GRAPH, *OPERATIONS, *FACES)
 
 
@@ -51,7 +52,8 @@ class Part:
 
     def call(self, mine: Callable, usual: Callable, arguments: Sequence[Any], compare: bool = True) -> Any:
         """Return mine(*arguments), or usual(*arguments) if mine cannot. compare: whether usual may run as well."""
-        if self.problem or self.clock.spent >= self.clock.limit:
+        used_up = self.clock.spent >= self.clock.limit and self.seconds >= self.clock.limit * SHARE
+        if self.problem or used_up:
             self.others += 1
             return usual(*arguments)
         began = time.perf_counter()
@@ -90,7 +92,8 @@ class Clock:
     """The seconds that a learner's functions have taken, and may take. inner: what the calls inside a call took."""
 
     def __init__(self, limit: float) -> None:
-        self.limit, self.spent, self.inner = limit, 0.0, []
+        self.limit, self.spent = limit, 0.0
+        self.inner: list[float] = []
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -179,8 +182,9 @@ class OwnEngine:
             late = any(part.clock.spent >= self.limit for part in used)
             why = f"after {self.limit:g} s of yours" if late else "as they ask for more than the exercise does"
             yield f"Calls that minicnn computed, {why}: {', '.join(left)}."
+        idle = [part.name for part in self.parts.values() if not part.calls + part.others]
         for title, names in (
-            ("Yours, not needed by this command", [name for name, part in self.parts.items() if not part.calls]),
+            ("Yours, not needed by this command", idle),
             ("Not right yet, and so not used", [name for name in self.files if name not in self.right]),
             ("Not yours yet", [name for name in NAMES if name not in self.files]),
         ):
@@ -198,7 +202,7 @@ HEAD = "Yours in this run             calls    seconds  minicnn's  times slower"
 
 
 def _row(part: Part) -> str:
-    usual = f"{part.usual_seconds:10.3f} {_times(part.seconds, part.usual_seconds):>13}" if part.compared else ""
+    usual = f"{part.usual_seconds:10.4f} {_times(part.seconds, part.usual_seconds):>13}" if part.compared else ""
     return f"  {part.name:<24} {part.calls:8} {part.seconds:10.3f} {usual}".rstrip()
 
 
@@ -209,6 +213,7 @@ def _times(seconds: float, usual: float) -> str:
 def _loaded(name: str, file: Path) -> Callable:
     """Run a learner's file, which was found to be right, and return the function of this name."""
     specification = importlib.util.spec_from_file_location(f"learner_{name}", file)
+    assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return getattr(module, name)
@@ -300,13 +305,19 @@ def _operation(part: Part, mine: Callable, usual: Callable, inputs: int) -> Call
     return both_ways
 
 
+def _on_arrays(operation: Any) -> Callable:
+    """Return the function on arrays that an operation was made of."""
+    function: Callable = operation.__wrapped__
+    return function
+
+
 def _first(parts: Any, inputs: int) -> Any:
     return tuple(parts[:inputs]) if isinstance(parts, tuple) else parts
 
 
 def _linear(part: Part, mine: Callable, usual: Callable) -> Callable:
     def on_arrays(x, w, b):
-        return usual.__wrapped__(x, w, b, needs=(True, True, True))
+        return _on_arrays(usual)(x, w, b, needs=(True, True, True))
 
     inner = _operation(part, mine, on_arrays, 3)
     operation = op(lambda x, w, b: inner(x, w, b))
@@ -326,7 +337,7 @@ def _batch_norm(part: Part, mine: Callable, usual: Callable) -> Callable:
 
         def on_arrays(rows, scale, shift):
             needs = (True, True, True, False, False)
-            return usual.__wrapped__(rows, scale, shift, mean, variance, eps=eps, training=True, needs=needs)
+            return _on_arrays(usual)(rows, scale, shift, mean, variance, eps=eps, training=True, needs=needs)
 
         inner = _operation(part, lambda *arguments: mine(*arguments, eps), on_arrays, 3)
         channels = x.shape[-1]
@@ -343,7 +354,7 @@ def _cross_entropy(part: Part, mine: Callable, usual: Callable) -> Callable:
         if smoothing:
             return usual(logits, labels, smoothing=smoothing)
         labels = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
-        inner = _operation(part, lambda x: mine(x, labels), lambda x: usual.__wrapped__(x, labels), 1)
+        inner = _operation(part, lambda x: mine(x, labels), lambda x: _on_arrays(usual)(x, labels), 1)
         return op(lambda x: inner(x))(logits)
 
     return cross_entropy

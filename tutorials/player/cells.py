@@ -1,7 +1,7 @@
 """The cells of a lesson: text, code, answers to predict, and holes to fill.
 
     # %% tags=["hole"] minutes=5   code that the reader writes: the body of each function with a docstring is cut out
-    # %% tags=["check"]            what says whether it is right; it follows the hole
+    # %% tags=["check"]            a check of the answer; it follows the hole
 
 minutes is an estimate. notebooks.py describes the tags of answers.
 """
