@@ -34,7 +34,7 @@ SECTIONS = {
     "faces": "face_detection",
     "clusters": "people_clusters",
     "collections": "face_collections",
-    "class": "class_of_thirty",
+    "class": "class_grading",
     "start": "cold_start",
     "micro": "micro",
 }

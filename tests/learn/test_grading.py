@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from minicnn import learn
-from minicnn.bench import class_of_thirty
+from minicnn.bench import class_grading
 from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import MARK
 from minicnn.learn import (
     catalogue,
+    class_of_thirty,
     examining,
     excerpts,
     fairness,
@@ -57,6 +58,16 @@ def test_a_small_class_is_graded_as_it_deserves(tmp_path):
         expected.pop("odd3", None)
     found = class_of_thirty.graded(tmp_path, "--seconds", "3")
     assert {student: found[student] for student in expected} == expected and len(expected) == 8
+
+
+def test_the_bench_refuses_a_grade_that_is_not_deserved(monkeypatch):
+    expected = {"ada": "", "bo": "flipped"}
+    monkeypatch.setattr(class_grading, "write", lambda folder, quick: expected)
+    monkeypatch.setattr(class_grading, "graded", lambda folder: expected)
+    assert class_grading.measure("2 submissions", True).unit == "s"
+    monkeypatch.setattr(class_grading, "graded", lambda folder: {"ada": ""})
+    with pytest.raises(class_grading.ChildFailed, match=r"graded otherwise than expected: \{'bo': None\}"):
+        class_grading.measure("2 submissions", True)
 
 
 @pytest.mark.thorough

@@ -1,18 +1,13 @@
-"""Thirty submissions of three exercises, graded by the command, as a teacher would."""
+"""Thirty submissions of three exercises, and the grades that they deserve."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import tempfile
-import time
-from functools import partial
 from pathlib import Path
 
-from minicnn.bench.children import ChildFailed
-from minicnn.bench.plan import Plan, Section
-from minicnn.bench.report import Row
+from minicnn.errors import InputError
 from minicnn.learn import assessment, catalogue, files
 
 RIGHT = ("gram_matrix", "triplet_loss", "conv_forward")
@@ -37,37 +32,16 @@ ODD = (  # (text before the solution of gram_matrix, slip)
     ("import os\nopen('verdict.json', 'w').write('{\"right\": true}')\nos._exit(0)\n", "ends the process"),
     ("from minicnn.files import program\nprogram('exercises/gram_matrix.py').gram_matrix\n", "solution"),
 )
-SECONDS = 10  # limit of each
-
-
-def section(plan: Plan) -> Section:
-    """Return the row in seconds, measured once: from the start of the command to its table."""
-    name = f"{8 if plan.quick else 30} submissions"
-    return Section("Grading a class", [(name, partial(measure, name, plan.quick))], rival="")
-
-
-def measure(name: str, quick: bool) -> Row:
-    """Measure the seconds for the whole class. Raise ChildFailed if a verdict is not that of its submission."""
-    with tempfile.TemporaryDirectory(prefix="minicnn-bench-", ignore_cleanup_errors=True) as folder:
-        expected = write(Path(folder), quick=quick)
-        start = time.perf_counter()
-        found = graded(Path(folder))
-        seconds = time.perf_counter() - start
-    if wrong := {
-        student: (slip, found.get(student)) for student, slip in expected.items() if found.get(student) != slip
-    }:
-        raise ChildFailed(f"graded otherwise than expected: {wrong}")
-    return Row(name, "s", seconds)
 
 
 def graded(folder: Path, *options: str) -> dict[str, str]:
-    """Return {student: slip} as the command finds them."""
+    """Return {student: slip} as the command finds them. Raise InputError if it fails."""
     out = folder / "results.json"
     command = [sys.executable, "-m", "minicnn", "learn", "grade", str(folder), "--json", str(out), *options]
     environment = assessment.environment(catalogue.find(RIGHT[0]))
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
-        raise ChildFailed(done.stderr[-400:])
+        raise InputError(done.stderr[-400:])
     students = json.loads(out.read_text(encoding="utf-8"))["students"]
     return {each["student"]: "".join(one["slip"] for one in each["exercises"]) for each in students}
 
