@@ -16,6 +16,7 @@ __path__.extend(str(material("tutorials") / part) for part in ("player", "site")
 figures: ModuleType
 formulas: ModuleType
 manual: ModuleType
+notebooks: ModuleType
 pages: ModuleType
 reference: ModuleType
 tasks: ModuleType
