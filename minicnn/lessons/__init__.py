@@ -17,6 +17,7 @@ cells: ModuleType
 figures: ModuleType
 formulas: ModuleType
 manual: ModuleType
+notebooks: ModuleType
 pages: ModuleType
 reference: ModuleType
 tasks: ModuleType
