@@ -38,7 +38,7 @@ def as_program(path: Path) -> Iterator[tuple[Path, Places | None]]:
     try:
         cells = json.loads(read_text("learn check:", path))["cells"]
         sources = [("".join(cell["source"]) if cell["cell_type"] == "code" else "") for cell in cells]
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         what = f"{type(problem).__name__}: {problem}"
         raise InputError(f"learn check: {str(path)!r} is not a notebook ({what}); expected one of Jupyter") from None
     first = f"import sys; sys.path.append({str(os.path.dirname(os.path.realpath(path)))!r})"
