@@ -151,7 +151,7 @@ for rows, columns in ((1, 1), (2, 2), (8, 2), (4, 4), (8, 8)):
 # it loads one number for each of R rows, and *broadcasts* it: one register, the same number all over. When its L
 # products are done, the register is free for the next.
 #
-# | count | | of |
+# | count | how many | of |
 # |---|---|---|
 # | registers | $R \cdot L + L + 1$ | sums, vectors of b, a number of a |
 # | loads | $R + L$ | for $R \cdot L$ fused multiply-adds |

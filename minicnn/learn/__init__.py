@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import InputError, suggest_names
-from minicnn.files import material, program
-from minicnn.learn import catalogue, engine, examining, fairness, files, progress
+from minicnn.files import material
+from minicnn.learn import aliases, catalogue, engine, examining, fairness, files, notebooks, progress
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.judging import collect, judge, prepare
 from minicnn.learn.table import Table
@@ -40,7 +40,6 @@ def check(name: str, function: Callable[..., Any]) -> Verdict:
     else:
         if not isinstance(exercise, engine.Step):
             examining.check_callable(name, function)
-        aliases = program("exercises/shared/aliases.py")
         verdict = aliases.translated(_judged(exercise, function), aliases.source_of(function))
     progress.note_try(exercise.name, verdict.right)
     return verdict
@@ -61,11 +60,8 @@ def check_file(name: str, path: str | os.PathLike[str] | None = None, *, seconds
     """
     exercise = catalogue.find(name)
     own = engine.FILE if isinstance(exercise, engine.Step) else f"{name}.py"
-    aliases, notebooks = program("exercises/shared/aliases.py"), program("exercises/shared/notebooks.py")
-    with notebooks.as_program(Path(path or own)) as (file, places):
-        found = examining.examine(exercise, file, seconds)
-        source = file.read_text(encoding="utf-8-sig") if found.advice or found.rows else ""
-    verdict: Verdict = notebooks.placed(aliases.translated(found, source), places)
+    file = Path(path or own)
+    verdict = aliases.translated(examining.examine(exercise, file, seconds), notebooks.code(file))
     progress.note_try(exercise.name, verdict.right)
     return verdict
 

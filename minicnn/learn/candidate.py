@@ -21,13 +21,14 @@ from typing import Any
 
 import minicnn.learn
 from minicnn.backend import use_backend
+from minicnn.errors import InputError
 from minicnn.files import replace_file
 from minicnn.learn import engine, fairness
 from minicnn.learn.exercise import Case, Exercise
 from minicnn.learn.judging import Outcome, attempt, where
 from minicnn.learn.messages import decode, encode
+from minicnn.learn.notebooks import cells
 from minicnn.learn.observing import answer
-from minicnn.learn.submissions import cells
 from minicnn.learn.verdict import Verdict
 
 
@@ -100,7 +101,11 @@ def load(name: str, file: str) -> Callable[..., Any]:
     module, trouble = ModuleType("learner"), ""
     module.__file__ = file
     sys.modules["learner"] = module
-    for cell, text in cells(Path(file)):
+    try:
+        found = [*cells(Path(file))]
+    except InputError as problem:
+        raise Refused(str(problem)) from None
+    for cell, text in found:
         linecache.cache[cell] = (len(text), None, text.splitlines(keepends=True), cell)
         try:
             exec(compile(ast.parse(text, cell), cell, "exec"), vars(module))

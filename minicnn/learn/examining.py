@@ -26,11 +26,12 @@ from typing import Any
 
 import minicnn
 from minicnn.errors import InputError, MissingFileError
-from minicnn.files import PACKAGE, material, read_text, unreadable
+from minicnn.files import PACKAGE, material, unreadable
 from minicnn.learn import excerpts, fairness, isolation
 from minicnn.learn.assessment import assess, clean, environment
 from minicnn.learn.engine import Step
 from minicnn.learn.exercise import Exercise
+from minicnn.learn.notebooks import code
 from minicnn.learn.verdict import Verdict
 from minicnn.machine import interpreter, resident_memory
 
@@ -64,7 +65,7 @@ def examine(exercise: Exercise, file: Path, seconds: float) -> Verdict:
         raise MissingFileError(f"learn check: {file} {why}; to begin one: minicnn learn start {exercise.name}")
     if interpreter() is None:
         raise InputError(f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")
-    read_text("learn check:", file)
+    code(file)  # raises for what is not a program
     check_simulator(exercise)
     room = Room(seconds)
     verdict = verdict_on(exercise, *answers(excerpts.plan(exercise), exercise, file, room), file=file, room=room)

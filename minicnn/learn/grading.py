@@ -18,10 +18,11 @@ from typing import Any
 import minicnn
 from minicnn.errors import InputError
 from minicnn.files import MARK, bears_mark, unreadable
-from minicnn.learn import catalogue, examining, excerpts, fairness, hidden_cases
+from minicnn.learn import aliases, catalogue, examining, excerpts, fairness, hidden_cases
 from minicnn.learn.engine import Step
 from minicnn.learn.exercise import Exercise
 from minicnn.learn.judging import EVERYWHERE
+from minicnn.learn.notebooks import code
 from minicnn.learn.submissions import LARGEST, Submission, chosen, exercises_in
 from minicnn.learn.verdict import Row, Verdict
 
@@ -142,6 +143,8 @@ def grade(
             for future in as_completed(futures):
                 task = waiting[futures[future]]
                 verdict = examining.verdict_on(task.exercise, *future.result(), file=task.file, room=room)
+                with suppress(InputError):  # what is no text has no names of other libraries
+                    verdict = aliases.translated(verdict, code(task.file))
                 grades[futures[future]] = _grade(task, verdict)
                 _remember(record, task.key, verdict)
                 done()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from minicnn.errors import InputError
 from minicnn.files import read_text
 from minicnn.learn import catalogue
+from minicnn.learn.notebooks import cells
 from minicnn.text import plain
 
 SUFFIXES = (".py", ".ipynb")
@@ -35,25 +35,6 @@ class Submission:
     def key(self) -> str:
         """The student and the identifier in one."""
         return f"{self.student} ({self.identifier})" if self.identifier else self.student
-
-
-def cells(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (name, code) of every cell of a notebook, or (path, code) of a file. Lines that are not Python are dropped.
-
-    Raise InputError if it is not text in UTF-8, or not a notebook.
-    """
-    text = read_text("learn:", path)
-    if path.suffix != ".ipynb":
-        yield str(path), text
-        return
-    try:
-        found = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-        sources = [source if isinstance(source := cell["source"], str) else "".join(source) for cell in found]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise InputError(f"learn: {str(path)!r} is no notebook; expected the cells of one, in JSON") from None
-    for number, source in enumerate(sources, 1):
-        if not source.startswith("%%"):
-            yield f"cell {number} of {path.name}", re.sub(r"^(\s*)[%!?].*$", r"\1pass", source, flags=re.MULTILINE)
 
 
 def exercises_in(path: Path) -> list[str]:
@@ -89,7 +70,7 @@ def _defined(text: str) -> Iterator[str]:
 def found_in(folder: Path, *, single: bool = False) -> list[Submission]:
     """Return the submissions in a folder, in the order of their names. single: all files are one student's.
 
-    One file or one folder per student, named by Moodle, Canvas or Gradescope, or by students.
+    One file or one folder a student, with names as Moodle, Canvas and Gradescope make them, or as students do.
     """
     if os.path.isfile(folder) or single:
         files = [folder] if os.path.isfile(folder) else _files(folder)

@@ -13,6 +13,7 @@ from minicnn.lessons.shelf import Lesson, Row, Stage, Way, find, folder, lessons
 # What plays a lesson in the terminal, and what makes the site, lies with the lessons.
 __path__.extend(str(material("tutorials") / part) for part in ("player", "site"))
 
+cells: ModuleType
 figures: ModuleType
 formulas: ModuleType
 manual: ModuleType

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from minicnn.files import hand_out
-from minicnn.lessons.cells import hollow
 from minicnn.lessons.shelf import find
 
 
@@ -16,6 +15,8 @@ def copy(name: str, to: str | os.PathLike[str] | None = None, *, solved: bool = 
     solved: fill its holes with the solutions. Raise InputError if there is a file already, which may hold somebody's
     work, or if it cannot be written.
     """
+    from minicnn.lessons.cells import hollow  # of the tutorials, which the package finds once it is loaded
+
     lesson = find(name)
     text = lesson.source if solved else hollow(lesson.source)
     return hand_out(text, lesson.path.name, to, command="tutorial open")

@@ -34,7 +34,8 @@ class Preprocessing:
             x = x[..., ::-1]
         if self.whitened:
             return _whiten(x * self.scale)
-        scale, mean = (_row(n, self.deviation, x.shape[-2], x.dtype) for n in ((self.scale,) * 3, self.mean))
+        deviation, width = tuple(self.deviation), x.shape[-2]  # of a manifest, these are lists
+        scale, mean = (_row(tuple(n), deviation, width, x.dtype) for n in ((self.scale,) * 3, self.mean))
         if x.requires_grad or watching.get() or type(x.data) is not np.ndarray:
             return x * scale - mean
         prepared = np.empty_like(x.data, order="C")

@@ -24,6 +24,7 @@ from minicnn.learn import (
     grading,
     hidden_cases,
     isolation,
+    notebooks,
     progress,
     submissions,
 )
@@ -161,13 +162,13 @@ def test_a_notebook_is_its_cells_without_what_is_no_python(tmp_path):
         write(tmp_path, {"a.ipynb": notebook(["%pip install x\n", "x = 1\n"], "%%bash\nls", "  !ls\nif x:\n    ?x")})
         / "a.ipynb"
     )
-    assert [*submissions.cells(path)] == [
-        ("cell 1 of a.ipynb", "pass\nx = 1\n"),
-        ("cell 3 of a.ipynb", "  pass\nif x:\n    pass"),
+    assert [*notebooks.cells(path)] == [
+        ("cell 2 of a.ipynb", "pass\nx = 1\n"),
+        ("cell 4 of a.ipynb", "  pass\nif x:\n    pass"),
     ]
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match="is no notebook; expected the cells of one, in JSON"):
-        [*submissions.cells(path)]
+    with pytest.raises(InputError, match=r"is not a notebook .*; expected one of Jupyter"):
+        [*notebooks.cells(path)]
 
 
 def test_a_notebook_is_checked_although_other_cells_fail(tmp_path):
@@ -176,10 +177,10 @@ def test_a_notebook_is_checked_although_other_cells_fail(tmp_path):
     assert learn.check_file("gram_matrix", path) and main(["learn", "check", str(path)]) == 0
     path.write_text(notebook("1 / 0", "x = 1"), encoding="utf-8")
     (said,) = learn.check_file("gram_matrix", path).advice
-    assert said == "line 1 of cell 1 of gram_matrix.ipynb raises ZeroDivisionError: division by zero\n    1 / 0"
+    assert said == "line 1 of cell 2 of gram_matrix.ipynb raises ZeroDivisionError: division by zero\n    1 / 0"
     path.write_text(notebook("x = 2", RIGHT.replace("return", "while True: pass\n    return")), encoding="utf-8")
     said = learn.check_file("gram_matrix", path, seconds=0.5).advice[0]
-    assert said == "it is still running after 0.5 s, in line 2 of cell 2 of gram_matrix.ipynb"
+    assert said == "it is still running after 0.5 s, in line 2 of cell 3 of gram_matrix.ipynb"
 
 
 # The command

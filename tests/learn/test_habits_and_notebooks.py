@@ -10,7 +10,6 @@ from minicnn import InputError, Tensor, learn, ops
 from minicnn.cli import main
 from minicnn.errors import aliases
 from minicnn.learn.aliases import translated
-from minicnn.learn.notebooks import Places, as_program, placed
 from minicnn.learn.verdict import Row, Verdict
 
 # Names of other libraries
@@ -115,22 +114,6 @@ def test_a_notebook_is_judged_by_its_code(tmp_path, monkeypatch, capsys):
     (tmp_path / "total_cost.ipynb").write_text(notebook(*cells), encoding="utf-8")
     assert main(["learn", "check", "total_cost.ipynb"]) == 1  # the exercise of its name
     assert "line 3 of cell 4 of total_cost.ipynb raises ZeroDivisionError" in capsys.readouterr().out
-
-
-def test_lines_of_a_program_are_lines_of_cells(tmp_path):
-    path = tmp_path / "mine.ipynb"
-    path.write_text(notebook(("code", "a = 1\n  %time b"), ("markdown", "c"), ("code", "d\n")), encoding="utf-8")
-    with as_program(path) as (program, places):
-        lines = program.read_text(encoding="utf-8").splitlines()
-    assert lines == [f"import sys; sys.path.append({str(tmp_path)!r})", "a = 1", "  pass", "d"]
-    assert places == Places("mine.ipynb", "mine.py", [(0, 0), (1, 1), (1, 2), (3, 1)])
-    verdict = Verdict("x", False, [Row("one", False, "line 3 of mine.py raises")], ["line 4 of mine.py", "mine.py"])
-    found = placed(verdict, places)
-    assert found.rows[0].text == "line 2 of cell 1 of mine.ipynb raises"
-    assert found.advice == ["line 1 of cell 3 of mine.ipynb", "mine.ipynb"]
-    assert placed(verdict, None) is verdict
-    with as_program(tmp_path / "mine.py") as (same, none):
-        assert same == tmp_path / "mine.py" and none is None
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[]", '{"cells": 3}', '{"cells": [{"source": 3}]}', '{"cells": [1]}'])

@@ -18,6 +18,7 @@ import pytest
 import minicnn
 from minicnn import backend, images
 from minicnn.cli import main, parser
+from minicnn.files import material
 from minicnn.lessons import manual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,8 +158,8 @@ def parts_of_messages():
 
 
 def test_every_message_with_a_remedy_is_in_the_program():
-    package = Path(minicnn.__file__).parent
-    sources = (path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    places = Path(minicnn.__file__).parent, material("tutorials") / "site", material("tutorials") / "player"
+    sources = (path.read_text(encoding="utf-8") for place in places for path in place.rglob("*.py"))
     said = re.sub(r'"\s*f?"', "", "\n".join(sources))  # texts that go on in the next line
     parts = parts_of_messages()
     assert len(parts) > 50

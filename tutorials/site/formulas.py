@@ -49,6 +49,8 @@ SYMBOLS = {
     r"\varepsilon": "ε",
     r"\varphi": "φ",
     r"\xi": "ξ",
+    r"\nabla": "∇",
+    r"\ell": "ℓ",
     "^2": "²",
     "^3": "³",
     "^T": "ᵀ",
@@ -94,6 +96,7 @@ def readable(markdown: str) -> str:
 def plain(latex: str) -> str:
     """Return a formula in Unicode: x₀² for x_0^2, (a + b) / c for a fraction, a line for each line of an alignment."""
     text = re.sub(r"\\(?:begin|end)\{align\*\}", "", " ".join(latex.split()))
+    text = re.sub(r"\\frac(\w)(\w)", r"\\frac{\1}{\2}", text)
     text = MATRIX.sub(lambda found: f"[{found[1].strip().replace(' & ', ' ').replace(chr(92) * 2, ';')}]", text)
     text = text.replace("\\\\", "\n").replace(" &=", " =").replace(" & ", f" {WIDE} ")
     for name in sorted(SYMBOLS, key=len, reverse=True):
@@ -103,8 +106,11 @@ def plain(latex: str) -> str:
     text = re.sub(r"_(\d)", lambda found: found[1].translate(SMALL), text)
     text = ROOT.sub(r"√(\1)", text)
     while found := FRACTION.search(text):
-        above, below = (part if re.fullmatch(r"\S+|√?\([^()]*\)²?", part) else f"({part})" for part in found.groups())
-        text = f"{text[: found.start()]}{above} / {below}{text[found.end() :]}"
+        above, below = (
+            part if re.fullmatch(r"∂?[^\W\d_]+²?|\d+|√?\([^()]*\)²?", part) else f"({part})" for part in found.groups()
+        )
+        text = f"{text[: found.start()]}{above} / {below} {text[found.end() :]}"
     text = POWER.sub(lambda found: f"^{found[1]}" if found[1].startswith("(") else f"^({found[1]})", text)
     lines = re.sub(r" *\n *", "\n", INDEX.sub(r"[\1]", text).strip())
+    lines = re.sub(r" +(?=[),]|$)", "", lines, flags=re.MULTILINE)
     return re.sub(r" +", " ", lines).replace(f" {WIDE} ", "    ").replace(WIDE, "    ")
