@@ -183,7 +183,7 @@ def test_the_manual_is_made_without_lessons_and_names_what_is_missing(tmp_path, 
     assert {path.name for path in site.iterdir()} == {"index.html", *files} and len(files) > 60
     assert broken_links(site) == []
     page = Reader((site / "manual_style.html").read_text(encoding="utf-8"))
-    assert {"manual.html", "index.html", "manual_faces.html"} <= {*page.links} and "api/index.html" not in page.links
+    assert {"manual.html", "index.html", "manual_pictures.html"} <= {*page.links} and "api/index.html" not in page.links
     assert any("Recipes" in text for text, _ in page.seen) and "recipes" in {name.lower() for name in page.ids}
 
 
