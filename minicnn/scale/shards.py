@@ -23,8 +23,11 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError, LoadError
+from minicnn.faces import scoring
 from minicnn.faces.quality import Quality
+from minicnn.faces.search import Index, Nearest
 from minicnn.files import replacing, unreadable
+from minicnn.resources import parallel
 from minicnn.text import one_line
 
 FORMAT = "minicnn-encodings-1"
