@@ -44,7 +44,7 @@ _LATER = {
 _CORE_ROOMS = ("ops", "nn", "optim")
 _ROOMS = (
     *("datasets", "faces", "hdf5", "images", "learn", "models", "nn"),
-    *("ops", "optim", "style", "tape", "training", "visualize", "zoo"),
+    *("ops", "optim", "scale", "style", "tape", "training", "visualize", "zoo"),
 )
 
 __all__ = [

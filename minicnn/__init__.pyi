@@ -14,6 +14,7 @@ from minicnn import models as models
 from minicnn import nn as nn
 from minicnn import ops as ops
 from minicnn import optim as optim
+from minicnn import scale as scale
 from minicnn import style as style
 from minicnn import tape as tape
 from minicnn import training as training

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-
-# {name in other libraries: ours}, in lower case. Misspelt and merely similar names need no row.
-OTHERWISE = {"adaptiveavgpool2d": "globalavgpool", "batchnormalization": "batchnorm", "bias": "b", "dense": "linear"}
-OTHERWISE |= {"crossentropyloss": "minicnn.ops.cross_entropy", "dim": "axis", "dot": "matmul", "mm": "matmul"}
-OTHERWISE |= {"filters": "out_channels", "get_weights": "state_dict", "mse_loss": "mean_squared_error", "p": "rate"}
-OTHERWISE |= {"multiply": "mul", "permute": "transpose", "pool_size": "kernel_size", "pow": "power", "view": "reshape"}
-OTHERWISE |= {"set_weights": "load_state_dict", "subtract": "sub", "units": "out_features", "weight": "w"}
-OTHERWISE |= {"betas": "beta1", "clone": "copy", "unsqueeze": "expand_dims"}
 
 
 class InputError(ValueError):
@@ -75,13 +69,26 @@ def check_activation(name: str, activation: Any) -> None:
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
+def aliases() -> dict[str, tuple[str, str]]:
+    """Return {name in other libraries, in lower case: (the library, what it is here)}, from aliases.toml."""
+    import tomllib
+
+    tables = tomllib.loads(Path(__file__).with_name("aliases.toml").read_text(encoding="utf-8"))
+    return {name: (library, ours) for library, rows in tables.items() for name, ours in rows.items()}
+
+
 def nearest(name: Any, known: Collection[str]) -> str:
-    """Return "; did you mean 'conv'?" with the most similar of the known names, or "" if none is similar."""
-    lowered = {other.lower(): other for other in known}
-    typed = str(name).lower().removeprefix("reduce_")  # TensorFlow's reductions
-    ours = OTHERWISE.get(typed, typed)
-    near = [ours] if ours.startswith("minicnn.") else difflib.get_close_matches(ours, lowered, 1)
-    return f"; did you mean {lowered.get(near[0], near[0])!r}?" if near else ""
+    """Return "; did you mean 'conv'?" with the most similar of the known names, or "" if none is similar.
+
+    A name of another library is followed by what it is here: "; did you mean 'sum'? tf.reduce_sum is ops.sum here".
+    """
+    typed, lowered = str(name).lower(), {other.lower(): other for other in known}
+    library, ours = ("", typed) if typed in lowered else aliases().get(typed, ("", typed))
+    said = ours if " is " in ours else f"{library}.{name} is {ours} here" if library not in ("", "names") else ""
+    near = [ours] if ours.startswith("minicnn.") else difflib.get_close_matches(ours.rpartition(".")[2], lowered, 1)
+    words = [f"did you mean {lowered.get(other, other)!r}?" for other in near] + [said] * bool(said)
+    return f"; {' '.join(words)}" if words else ""
 
 
 def suggest_names(module: str, names: Collection[str]) -> None:
@@ -111,10 +118,8 @@ class SuggestsNames:
     if not TYPE_CHECKING:  # to type checkers it would be every attribute
 
         def __getattr__(self, name: str) -> Any:
-            near = ""
-            if not name.startswith("_"):
-                near = nearest(name, [other for other in dir(self) if other != name and not other.startswith("_")])
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near}")
+            known = [] if name.startswith("_") else [n for n in dir(self) if n != name and not n.startswith("_")]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{nearest(name, known)}")
 
 
 class ChecksKeywords(SuggestsNames):

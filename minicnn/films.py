@@ -69,7 +69,7 @@ class Film:
         try:
             import av
         except ImportError as problem:
-            raise InputError(f"{self.label} is read by PyAV ({one_line(problem)}); {INSTALL} brings it") from None
+            raise InputError(f"{self.label} is read by PyAV ({one_line(problem)}); {INSTALL} installs it") from None
         with open(self.path, "rb") as file:
             try:
                 container = av.open(file, container_options={"protocol_whitelist": ""})

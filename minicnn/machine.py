@@ -75,13 +75,13 @@ def load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def resident_memory() -> int | None:
-    """Return the resident memory of this process in bytes, or None if the system does not report it."""
+def resident_memory(process: int | None = None) -> int | None:
+    """Return the resident memory of a process (default: this one) in bytes, or None if that is not reported."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])  # Linux has it
+        pages = int(Path(f"/proc/{process or 'self'}/statm").read_text(encoding="utf-8").split()[1])  # Linux has it
         return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):
-        said = _said_by("ps", "-o", "rss=", "-p", str(os.getpid()))  # macOS, in KiB
+        said = _said_by("ps", "-o", "rss=", "-p", str(process or os.getpid()))  # macOS, in KiB
         return int(said) * 1024 if said.isdigit() else None
 
 

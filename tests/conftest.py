@@ -113,3 +113,22 @@ def browser(tmp_path_factory):
     browser = Browser(executable, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(browser):
+    """A function that returns what axe-core finds serious or critical on the open page, as (rule, first element).
+
+    MINICNN_AXE names axe.min.js (npm install axe-core, in a folder of its own).
+    """
+    named = os.environ.get("MINICNN_AXE")
+    if not named:
+        pytest.skip("needs axe-core (npm install axe-core; MINICNN_AXE names its axe.min.js)")
+    script = Path(named).read_text(encoding="utf-8")
+
+    def found():
+        browser.run(f"{script};0")
+        rows = browser.run("axe.run().then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes[0].html]))")
+        return [tuple(row) for impact, *row in rows if impact in ("serious", "critical")]
+
+    return found

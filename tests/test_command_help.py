@@ -70,6 +70,7 @@ def test_help_fits_a_terminal_and_ends_with_two_examples(words, found, monkeypat
 ELSEWHERE = {  # what runs long, with the tests that run it
     ("demo",): "test_cli.py",
     ("doctor",): "test_doctor.py",
+    ("learn", "use"): "learn/test_own_engine.py",
     ("bench",): "benchmarks/test_bench.py",
     ("train",): "test_training.py",
     ("face", "train"): "faces/test_face_training.py",
@@ -91,6 +92,7 @@ SMALL = {  # what makes the others quick: of an option that is given twice, the 
 SLOW = {("face", "why"), ("see",), ("gradcheck",)}  # whose second examples are left to .ci/run
 NEED_A_DETECTOR = {("face", "detect"), ("face", "blur"), ("face", "follow")}
 DRAWN = {"enroll", "verify", "identify", "calibrate", "evaluate", "cluster", "follow", "why", "blur"}
+DRAWN |= {"encode", "search"}
 
 
 def examples():
@@ -120,8 +122,16 @@ def template(tmp_path_factory):
     (root / "album").mkdir()
     for name in ("photo.jpg", "party.jpg", "visitor.jpg"):
         shutil.copy(root / name, root / "album" / name)
+    (root / "pictures.txt").write_text("photo.jpg\nbo1.jpg\n", encoding="utf-8")
+    assert main(["face", "encode", str(root / "album"), "-o", str(root / "collection"), "--drawn"]) == 0
     hdf5.save(models.tiny_vgg(), root / "net.h5")
-    (root / "script.py").write_text("import minicnn\nminicnn.Tensor([1.0]) * 2\n", encoding="utf-8")
+    for name in ("script.py", "changed.py"):
+        (root / name).write_text("import minicnn\nminicnn.Tensor([1.0]) * 2\n", encoding="utf-8")
+    (root / "submissions").mkdir()
+    (root / "submissions" / "ada.py").write_text("def gram_matrix(A):\n    return A @ A.T\n", encoding="utf-8")
+    hidden = 'CASES = {"gram_matrix": [Case("ones", lambda: [Tensor(np.ones((2, 2)), requires_grad=True)])]}\n'
+    imports = "import numpy as np\nfrom minicnn import Tensor\nfrom minicnn.learn.exercise import Case\n"
+    (root / "cases.py").write_text(imports + hidden, encoding="utf-8")
     assert main(["face", "enroll", str(root / "gallery.h5"), str(root / "people"), "--drawn", "--any-quality"]) == 0
     return root
 

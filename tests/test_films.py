@@ -107,7 +107,7 @@ def test_paths_that_are_no_files(tmp_path):
 def test_without_the_extra_a_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "a.mp4").touch()
-    with pytest.raises(InputError, match=r"film '.*a.mp4' is read by PyAV \(.*\); pip install '.\[film\]' brings it"):
+    with pytest.raises(InputError, match=r"film '.*a.mp4' is read by PyAV \(.*\); pip install '.\[film\]' installs it"):
         films.Film(tmp_path / "a.mp4")
 
 

@@ -205,3 +205,9 @@ def test_the_installed_version_and_command():
     assert distribution.version == minicnn.__version__
     (command,) = (e for e in distribution.entry_points if e.group == "console_scripts")
     assert command.name == "minicnn" and callable(command.load())
+
+
+def test_what_draws_loads_matplotlib_when_it_draws(fresh_python):
+    rooms = "minicnn.visualize.plots, minicnn.drawings, minicnn.style, minicnn.faces"
+    said = fresh_python(f"import sys, {rooms}\nprint(sorted(name for name in sys.modules if name == 'matplotlib'))")
+    assert said.strip() == "[]"

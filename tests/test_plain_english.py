@@ -8,6 +8,7 @@ import minicnn
 
 PACKAGE = Path(minicnn.__file__).parent
 NO_VERB = re.compile(r"(What|How|Whether|Where|Who|Whom|Whose|Which|When|Why|The|An?)\b")
+NO_VALUE = re.compile(r"(Return|Yield) (what|how|whether|where|whom?|whose|which|when|why)\b")
 
 
 def _is_property(function):
@@ -16,10 +17,10 @@ def _is_property(function):
 
 
 def functions_without_verb(source):
-    """Return (name, first line of the docstring) of every function whose docstring does not begin with a verb."""
+    """Return (name, first line of the docstring) of every function without a verb and a value at its beginning."""
     functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     said = [(f.name, (ast.get_docstring(f) or "").partition("\n")[0]) for f in functions if not _is_property(f)]
-    return [(name, line) for name, line in said if NO_VERB.match(line)]
+    return [(name, line) for name, line in said if NO_VERB.match(line) or NO_VALUE.match(line)]
 
 
 def test_docstrings_of_functions_begin_with_a_verb():
@@ -57,7 +58,10 @@ class Layer:
 def right():
     """Return the loss."""
 
+def vague():
+    """Return how large the loss is."""
+
 def silent():
     return 0
 ''')
-    assert found == [("depth", "How deep it is."), ("inner", "A number.")]
+    assert found == [("vague", "Return how large the loss is."), ("depth", "How deep it is."), ("inner", "A number.")]

@@ -187,7 +187,8 @@ def actions(found, words=()):
 FILES = {"FILE", "OUT", "IMAGE", "PICTURE", "DIR", "TAR", "JSON", "GALLERY", "FOLDER", "SOURCE", "NAME|FILE"}
 FILES |= {"CONTENT", "STYLE", "PATH", "SCRIPT.py", "DIR|TAR", "INPUT", "FILE|NAME", "CHECKOUT"}
 # Files of the learner and lessons, which hand_out never writes over, and folders for what is downloaded or built.
-ELSEWHERE = {"learn start", "learn check", "tutorial open", "tutorial notebook", "tutorial html", "weights fetch"}
+ELSEWHERE = {"learn start", "learn check", "learn use", "tutorial open", "tutorial notebook", "tutorial html"}
+ELSEWHERE |= {"weights fetch"}
 # Folders that get files of known names, a gallery that is read and written, and what writes nothing.
 BY_DESIGN = {("demo", "out"), ("style", "frames"), ("face", "calibrate", "into"), ("weights", "inspect", "weights")}
 

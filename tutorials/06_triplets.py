@@ -24,6 +24,7 @@ import numpy as np
 import minicnn
 from minicnn import GradcheckError, Tensor, faces, gradcheck, nn, no_grad, op, ops, optim
 from minicnn.datasets import doodles
+from minicnn.learn.holes import check
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)
@@ -101,21 +102,41 @@ plt.show()
 # Schroff, Kalenichenko and Philbin wrote down in 2015 (FaceNet) what we want. The anchor shall be nearer to the
 # positive than to the negative, and not only by a hair: by a margin α.
 #
-#     ‖A − P‖² + α ≤ ‖A − N‖²
+# $$\lVert A - P \rVert^2 + \alpha \le \lVert A - N \rVert^2$$
 #
 # What is missing to that is the loss, and where nothing is missing it is zero:
 #
-#     L = Σ max(‖A − P‖² − ‖A − N‖² + α, 0)
+# $$L = \sum \max(\lVert A - P \rVert^2 - \lVert A - N \rVert^2 + \alpha, \, 0)$$
+#
+# **You write** it, with `ops`.
 
 
-# %%
+# %% tags=["hole"] minutes=8
 def triplet_loss(anchor, positive, negative, margin=0.2):
-    """Each (T, D); the sum over the T triplets."""
+    """Return the loss of T triplets, a Tensor with one number. anchor, positive, negative: Tensors (T, D)."""
     near = ops.sum(ops.square(anchor - positive), axis=1)
     far = ops.sum(ops.square(anchor - negative), axis=1)
     return ops.sum(ops.maximum(near - far + margin, 0.0))
 
 
+# %% tags=["check"]
+A, P, N = (Tensor(np.random.default_rng(seed).normal(0, 1, (4, 3))) for seed in (1, 2, 6))
+near, far = (np.square(A.data - other.data).sum(axis=1) for other in (P, N))
+hinge = np.maximum(near - far + 0.2, 0)
+slips = {
+    "That is the mean over the triplets; their sum is asked for.": hinge.mean(),
+    "The maximum belongs inside the sum: one happy triplet pays for another's misery.": max(
+        (near - far + 0.2).sum(), 0
+    ),
+    "The margin is missing.": np.maximum(near - far, 0).sum(),
+    "Positive and negative are swapped.": np.maximum(far - near + 0.2, 0).sum(),
+    "The distances are not squared: a root has crept in.": np.maximum(np.sqrt(near) - np.sqrt(far) + 0.2, 0).sum(),
+    "Nothing is cut off at zero: a triplet that is content has no negative loss.": (near - far + 0.2).sum(),
+    "There is one number for each triplet; add them up.": hinge,
+}
+check("triplet_loss", triplet_loss(A, P, N), hinge.sum(), slips)
+
+# %%
 for A, P, N, margin, expected in (
     ([[1, 1]], [[1, 1]], [[1, 1]], 5, 5),  # all three the same: only the margin is left
     ([[1, 1]], [[1, 1]], [[0, 0]], 3, 1),
@@ -136,9 +157,12 @@ for A, P, N, margin, expected in (
 # Take one triplet whose loss is not zero; it is called *active*. Then L = ‖A − P‖² − ‖A − N‖² + α, without a maximum.
 # The slope of ‖x − y‖² in x is 2(x − y). N stands in one term, P in one, A in both:
 #
-#     ∂L/∂N = −2(N − A)              = 2(A − N)
-#     ∂L/∂P =  2(P − A)
-#     ∂L/∂A =  2(A − P) − 2(A − N)   = 2(N − P)         A itself has dropped out!
+# $$\begin{align*} \frac{\partial L}{\partial N} &= -2(N - A) = 2(A - N) \\
+# \frac{\partial L}{\partial P} &= 2(P - A) \\
+# \frac{\partial L}{\partial A} &= 2(A - P) - 2(A - N) = 2(N - P) \end{align*}$$
+#
+# A itself has dropped out of its own gradient!
+#
 #
 # Add up the three: zero. A triplet cannot push the whole cloud of encodings anywhere, it only moves them against each
 # other. For a triplet that is not active all three are zero, of course.
@@ -155,11 +179,14 @@ assert np.allclose(A.grad + P.grad + N.grad, 0)
 # %% [markdown]
 # Now write it as an operation of its own, forward and backward side by side (lesson 1 told how), and let finite
 # differences be the judge. Eight triplets of encodings of five numbers, some active, some not.
+#
+# **You write** it: A, P and N are arrays here. Return the loss, and a function that returns the three gradients.
 
 
-# %%
+# %% tags=["hole"] minutes=12
 @op
 def my_triplet_loss(A, P, N, *, margin=0.2):
+    """Return (loss, backward). A, P, N: arrays (T, D). backward(dy) returns the gradients to A, P and N."""
     terms = np.square(A - P).sum(axis=1) - np.square(A - N).sum(axis=1) + margin
     active = (terms > 0)[:, None]
 
@@ -169,6 +196,30 @@ def my_triplet_loss(A, P, N, *, margin=0.2):
     return np.maximum(terms, 0).sum(), backward
 
 
+# %% tags=["check"]
+points = [Tensor(random.normal(0, 1, (8, 5)), name=name, requires_grad=True) for name in ("A", "P", "N")]
+loss = my_triplet_loss(*points)
+check("my_triplet_loss", loss, faces.triplet_loss(*points))
+loss.backward(3.0)
+A, P, N = (point.data for point in points)
+active = 3.0 * (faces.triplet_loss(*points, reduction="none").data > 0)[:, None]
+both = {
+    "dy is left out: the chain rule multiplies by it.": 1 / 3,
+    "The slope of a square has a 2.": 1 / 2,
+    "The sign is wrong.": -1,
+}
+for name, point, by_hand, without in (
+    ("A", points[0], 2 * (N - P), "A stands in both terms: the part of ‖A − N‖² is missing."),
+    ("P", points[1], 2 * (P - A), ""),
+    ("N", points[2], 2 * (A - N), ""),
+):
+    slips = {words: factor * active * by_hand for words, factor in both.items()}
+    slips |= {"Triplets that are not active pull as well: their loss is zero, and so is its slope.": 3.0 * by_hand}
+    slips |= {without: active * 2 * (A - P)} if without else {}
+    check(f"the gradient to {name}", point.grad, active * by_hand, slips)
+
+
+# %%
 @op
 def forgetful_triplet_loss(A, P, N):
     terms = np.square(A - P).sum(axis=1) - np.square(A - N).sum(axis=1) + 0.2
@@ -180,7 +231,6 @@ def forgetful_triplet_loss(A, P, N):
     return np.maximum(terms, 0).sum(), backward
 
 
-points = [Tensor(random.normal(0, 1, (8, 5)), name=name) for name in ("A", "P", "N")]
 report = gradcheck(my_triplet_loss, points)
 print(report)
 assert report.ok

@@ -37,15 +37,17 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 # Compare number by number, weigh what comes out, add up, and press the sum between 0 and 1 (by a *sigmoid*):
 #
-#     z = Σₖ wₖ · φ(fₖ, gₖ) + b        ŷ = 1 / (1 + e⁻ᶻ)
+# $$z = \sum_k w_k \, \varphi(f_k, g_k) + b \qquad \hat y = \frac{1}{1 + e^{-z}}$$
 #
-# φ is |f − g|, or (f − g)², or χ² = (f − g)² / (f + g). (Without weights the first adds up to the Manhattan distance,
-# the second to the square of Euclid's.) The weights are negative: the larger the difference, the less
-# likely it is one person. The cost is the cross-entropy, and its gradient is as simple as can be: ∂L/∂z = ŷ − y.
+# φ is |f − g|, or (f − g)², or $\chi^2 = \frac{(f - g)^2}{f + g}$. (Without weights the first adds up to the Manhattan
+# distance, the second to the square of Euclid's.) The weights are negative: the larger the difference, the less likely
+# it is one person. The cost is the cross-entropy, and its gradient is as simple as can be: $\frac{\partial L}{\partial
+# z} = \hat y - y$.
 #
 # From there the chain rule goes on into the encodings. Take χ² apart by the quotient rule:
 #
-#     ∂χ²/∂f = (f − g)(f + 3g) / (f + g)²        ∂χ²/∂g = −(f − g)(3f + g) / (f + g)²
+# $$\frac{\partial \chi^2}{\partial f} = \frac{(f - g)(f + 3g)}{(f + g)^2} \qquad
+# \frac{\partial \chi^2}{\partial g} = -\frac{(f - g)(3f + g)}{(f + g)^2}$$
 
 # %%
 f, g = (Tensor(random.uniform(0.1, 2, (1, 4)), requires_grad=True) for _ in range(2))

@@ -7,7 +7,9 @@
 # The plain way is to cut out every window of 12×12 pixels and to ask a small network about each. That is what the
 # course calls sliding windows, and it is slow, for neighbours share most of their pixels. Then it shows the trick: let
 # the network slide by itself. You write both here, see that they say the same, and build the detector on it: MTCNN,
-# networks that look closer and closer (Zhang et al. 2016). You teach the first yourself, on drawn people.
+# networks that look closer and closer (Zhang et al. 2016). You teach the first yourself, on drawn people. Where you
+# write, there is a hole and a check: `minicnn tutorial play 8` stops there, and `minicnn tutorial open 8` gives you a
+# file with holes.
 #
 # Open `minicnn/models/cascade.py` and `minicnn/faces/detection.py` beside this lesson.
 
@@ -25,6 +27,7 @@ from minicnn.datasets.synthetic_faces import Population
 from minicnn.faces import distance, encode
 from minicnn.faces.detection import Windows, crops, detect, pyramid, shifted, squares, suppress, windows_of_map
 from minicnn.faces.evaluation import area_under_roc
+from minicnn.learn.holes import check
 from minicnn.models.cascade import CELL, STRIDE
 
 random = np.random.default_rng(0)
@@ -51,26 +54,63 @@ assert one.scores.shape == (1, 1, 1)
 # ## Every window, twice
 #
 # First as the words say it: cut, and ask. Then give the whole picture to the same network. Nothing in it knows how
-# large a picture is, so it answers with a map. Its pool has stride 2, so one step in the map is 2 pixels. **Predict**:
-# how far will the two answers be apart?
+# large a picture is, so it answers with a map. Its pool has stride 2, so one step in the map is 2 pixels.
+#
+# **You write** both. `detector.judge` takes pictures in a batch, (N, H, W, 3), and answers with scores and shifts.
+
+
+# %% tags=["hole"] minutes=8
+def cut_out(picture):
+    """Return all windows of 12×12 pixels in steps of 2, row by row. picture: (H, W, 3) -> (windows, 12, 12, 3)."""
+    rows, columns = ((side - CELL) // STRIDE + 1 for side in picture.shape[:2])
+    corners = [(STRIDE * i, STRIDE * j) for i in range(rows) for j in range(columns)]
+    return np.stack([picture[y : y + CELL, x : x + CELL] for y, x in corners])
+
+
+def asked_one_by_one(picture):
+    """Return the network's answers for every window of a picture."""
+    return detector.judge(cut_out(picture))
+
+
+def slid_over(picture):
+    """Return the network's answers for a whole picture (H, W, 3), with scores (1, rows, columns)."""
+    return detector.judge(picture[None])
+
+
+# %% tags=["check"]
+part = picture[:18, :22]
+every = np.lib.stride_tricks.sliding_window_view(part, (CELL, CELL), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+slips = {
+    "The windows are in the order of columns; take a row of them after the other.": (
+        every[::2, ::2].transpose(1, 0, 2, 3, 4).reshape(-1, 12, 12, 3)
+    ),
+    "The windows follow each other in steps of 1; the network's pool makes steps of 2.": every.reshape(-1, 12, 12, 3),
+    "The last row and column of windows are missing: (H − 12) / 2 + 1 of them fit.": (
+        every[:-1:2, :-1:2].reshape(-1, 12, 12, 3)
+    ),
+    "The windows do not overlap; their steps are 2 pixels, not 12.": every[::12, ::12].reshape(-1, 12, 12, 3),
+}
+check("cut_out", cut_out(part), every[::2, ::2].reshape(-1, 12, 12, 3), slips)
+check("asked_one_by_one", asked_one_by_one(part).scores.shape, (24, 1, 1))
+check("slid_over", slid_over(part).scores.shape, (1, 4, 6))
+
+# %% [markdown]
+# **Predict**: how far will the two answers be apart?
 
 # %% tags=["predict"]
 small = images.resize(picture, 2 * (height // 12), 2 * (width // 12))  # every side even: no window hangs over the edge
-rows, columns = ((side - CELL) // STRIDE + 1 for side in small.shape[:2])
-corners = [(STRIDE * i, STRIDE * j) for i in range(rows) for j in range(columns)]
-
 start = time.perf_counter()
-windows = np.stack([small[y : y + CELL, x : x + CELL] for y, x in corners])
-one_by_one = detector.judge(windows)
+one_by_one = asked_one_by_one(small)
 cutting = time.perf_counter() - start
 
 start = time.perf_counter()
-whole = detector.judge(small[None])
+whole = slid_over(small)
 sliding = time.perf_counter() - start
 
 difference = np.abs(whole.scores.ravel() - one_by_one.scores.ravel()).max()
-pixels = windows[..., 0].size / small[..., 0].size
-print(f"{len(corners)} windows; largest difference of a score {difference:.1e}")
+count, rows, columns = len(one_by_one.scores), *whole.scores.shape[1:]
+pixels = count * CELL**2 / small[..., 0].size
+print(f"{count} windows; largest difference of a score {difference:.1e}")
 print(f"cut out one by one {1e3 * cutting:.0f} ms, slid over {1e3 * sliding:.0f} ms")
 print(f"every pixel lies in {pixels:.0f} windows")
 
@@ -90,6 +130,31 @@ assert 15 < pixels < 36
 # Sixteen drawn people, three pictures each, and we know where their faces are. Windows that share more than 60% with a
 # face's square (of the area that both cover) are faces; those that share less than 30% are none; what is between,
 # nobody should have to judge. The shifts are learned from the faces only.
+#
+# **You write** how much two boxes share. A box is (left, top, right, bottom).
+
+
+# %% tags=["hole"] minutes=8
+def overlap(a, b):
+    """Return the area that boxes share, over the area that they cover together. a, b: (…, 4), broadcast -> (…)."""
+    across = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    down = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    area_a, area_b = ((box[..., 2] - box[..., 0]) * (box[..., 3] - box[..., 1]) for box in (a, b))
+    return shared / (area_a + area_b - shared)
+
+
+# %% tags=["check"]
+box = np.array([0.0, 0, 4, 4])
+others = np.array([[0.0, 0, 4, 4], [2, 2, 6, 6], [1, 1, 3, 3], [6, 7, 8, 9], [5, 0, 9, 4]])
+slips = {
+    "Boxes that do not touch share nothing: a width or height below zero is zero.": [1, 1 / 7, 1 / 4, 6 / 14, -4 / 36],
+    "What both share is counted twice in the area that they cover.": [1 / 2, 1 / 8, 1 / 5, 0, 0],
+    "That is the shared area alone, in pixels.": [16, 4, 4, 0, 0],
+    "That is in parts of the first box; both count.": [1, 1 / 4, 1 / 4, 0, 0],
+    "That is in parts of the smaller box; both count.": [1, 1 / 4, 1, 0, 0],
+}
+check("overlap", overlap(box, others), [1, 1 / 7, 1 / 4, 0, 0], slips)
 
 # %%
 PEOPLE = range(1000, 1016)
@@ -108,15 +173,6 @@ def as_floats(image):
 
 def square_of(one):
     return squares(np.array([one.box], float))[0]
-
-
-def overlap(a, b):
-    """Of boxes (…, 4): the area that two share, in parts of the area that they cover together."""
-    across = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
-    down = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
-    shared = np.maximum(across, 0) * np.maximum(down, 0)
-    area_a, area_b = ((box[..., 2] - box[..., 0]) * (box[..., 3] - box[..., 1]) for box in (a, b))
-    return shared / (area_a + area_b - shared)
 
 
 def around(truth, count=30):

@@ -409,9 +409,11 @@ assert classes == sorted(classes, reverse=True) and classes[0] > 4.5 and classes
 #
 # Let x be what came into the ReLU, and g the gradient that comes back to it:
 #
-#     gradient     g · [x > 0]             blocked where the ReLU was off
-#     deconvnet    max(g, 0)               a ReLU on the way back, too; where it was on does not matter
-#     guided       max(g, 0) · [x > 0]     both
+# | rule | what passes | where |
+# |---|---|---|
+# | gradient | $g \cdot [x > 0]$ | blocked where the ReLU was off |
+# | deconvnet | $\max(g, 0)$ | a ReLU on the way back, too; where it was on does not matter |
+# | guided | $\max(g, 0) \cdot [x > 0]$ | both |
 #
 # All four combinations of signs, by hand:
 

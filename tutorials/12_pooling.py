@@ -17,6 +17,7 @@ import numpy as np
 import minicnn
 from minicnn import GradcheckError, Tensor, gradcheck, op, ops
 from minicnn.datasets import doodles
+from minicnn.learn.holes import check
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)
@@ -27,14 +28,30 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 # ## In a row of eight
 #
 # A window of two goes along in steps of two and keeps the larger number. In one dimension and without padding that is a
-# reshape. Then shift the row, by two places and by one.
+# reshape. **You write** it.
 
 
-# %%
+# %% tags=["hole"] minutes=3
 def pool_row(row):
+    """Return the larger number of each pair of neighbours. row: (N,), N even -> (N / 2,)."""
     return row.reshape(-1, 2).max(axis=1)
 
 
+# %% tags=["check"]
+row = np.array([3.0, 1, 0, 2, 5, 5, -4, -2])
+slips = {
+    "The windows overlap: go along in steps of two.": [3, 1, 2, 5, 5, 5, -2],
+    "Those are every second number, not the larger of two.": [3, 0, 5, -4],
+    "That is the mean of each pair.": [2, 1, 5, -3],
+    "The pairs are no neighbours: reshape to (N / 2, 2), not to (2, N / 2).": [5, 5, 0, 2],
+    "That is the largest of each column: the maximum is to be taken along the pair, axis 1.": [5, 5],
+}
+check("pool_row", pool_row(row), [3, 2, 5, -2], slips)
+
+# %% [markdown]
+# Now shift a row, by two places and by one.
+
+# %%
 row = np.array([0.0, 0, 0, 7, 0, 0, 4, 0])
 by_two, by_one = np.roll(row, 2), np.roll(row, 1)
 for name, values in (("as it was", row), ("shifted by 2", by_two), ("shifted by 1", by_one)):
@@ -291,13 +308,16 @@ assert all(common[side][0] < common[side][1] for side in (4, 8, 16))
 # ## Who gets the gradient
 #
 # The mean depends on every cell of its window, with 1/4 each. The maximum depends on the winner alone, so that one
-# takes all. Write it, forward and backward side by side.
+# takes all.
+#
+# **You write** it, forward and backward side by side. x is an array here. Return y, and a function that returns the
+# gradient to x.
 
 
-# %%
+# %% tags=["hole"] minutes=15
 @op
 def my_max_pool(x):
-    """x: (N, H, W, C), H and W even; windows of 2×2."""
+    """Return (y, backward): the maximum of each 2×2 window. x: (N, H, W, C), H and W even. backward(dy): like x."""
     N, H, W, C = x.shape
     windows = x.reshape(N, H // 2, 2, W // 2, 2, C).transpose(0, 1, 3, 5, 2, 4).reshape(N, H // 2, W // 2, C, 4)
     winner = windows.argmax(axis=-1)[..., None]
@@ -310,6 +330,25 @@ def my_max_pool(x):
     return np.take_along_axis(windows, winner, axis=-1)[..., 0], backward
 
 
+# %% tags=["check"]
+x = Tensor(random.standard_normal((2, 4, 6, 3)), name="x", requires_grad=True)
+pooled = ops.max_pool(x, 2)
+check("my_max_pool", my_max_pool(x), pooled, {"That is the mean of each window.": ops.avg_pool(x, 2)})
+dy = np.cos(np.arange(pooled.size)).reshape(pooled.shape)
+pooled.backward(dy)
+spread = np.repeat(np.repeat(dy, 2, axis=1), 2, axis=2)
+expected, x.grad = x.grad, None
+slips = {
+    "Each pixel of a window gets all of dy; the winner alone was seen.": spread,
+    "A quarter goes to each pixel, as with the mean; the winner takes all.": spread / 4,
+    "dy is left out: the winner gets its dy, not a 1.": (expected != 0) * 1.0,
+    "That is dy times the pixel; the winner gets dy as it is.": expected * x.data,
+}
+my_max_pool(x).backward(dy)
+check("the gradient to x", x.grad, expected, slips)
+
+
+# %%
 @op
 def generous_max_pool(x):
     """The maximum, and the gradient of the mean."""
@@ -320,11 +359,9 @@ def generous_max_pool(x):
     return ops.max_pool(x, 2).data, backward
 
 
-x = random.standard_normal((2, 4, 6, 3))
-assert np.array_equal(my_max_pool(x).data, ops.max_pool(x, 2).data)
-print(gradcheck(my_max_pool, [Tensor(x, name="x")]))
+print(gradcheck(my_max_pool, [x]))
 try:
-    gradcheck(generous_max_pool, [Tensor(x, name="x")])
+    gradcheck(generous_max_pool, [x])
     raise AssertionError("the bug slipped through")
 except GradcheckError as found:
     print(found)
@@ -483,7 +520,8 @@ plt.show()
 #    that lost? DeepFace (lesson 9) pools once. Was that what it wanted to keep?
 # 6. Send a gradient through overlapping windows in which one cell wins twice. What does it get?
 # 7. `gradcheck` called the tie inconclusive. Move one of the four fives up by 1e-3, by 1e-6. When does it decide?
-# 8. `minicnn learn start max_pool_gradient`: windows of any size, which may overlap. `minicnn learn check` tells.
+# 8. `minicnn learn start pool_forward`, then `max_pool_gradient`: windows of any size, which may overlap. The
+#    check, `minicnn learn check`, tells.
 #
 # **Where to look in the source**
 #

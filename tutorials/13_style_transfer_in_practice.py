@@ -67,8 +67,8 @@ show({"photograph": photograph, "sky": sky, "window": window}, "pictures.png", "
 # Start from noise. Make the content cost small, and nothing else: no style, no smoothness. What comes out is *a*
 # picture that the layer cannot tell from the photograph. Whatever is wrong in it, the layer has forgotten.
 #
-# The cost is taken in its *relative* form, Σ (F − F_C)² / Σ F_C² with F the features, so that all layers are measured
-# by one yardstick. L-BFGS is an optimizer that needs few steps; the last but one section tells how.
+# The cost is taken in its *relative* form, $\sum (F - F_C)^2 / \sum F_C^2$ with F the features, so that all layers are
+# measured by one yardstick. L-BFGS is an optimizer that needs few steps; the last but one section tells how.
 #
 # **Predict**: from block 1 to block 5, how does the error of the pixels grow? Is there a block from which she cannot
 # be recognised? And the cost that we minimise, does that grow, too?
@@ -186,9 +186,11 @@ plt.show()
 # The Gram matrix asks which channels respond *together*. Statistics has two relatives of it. With F the features, one
 # row a place:
 #
-#     Gram           FᵀF / M
-#     covariance     the same of F − μ, each channel without its mean
-#     correlation    the same of (F − μ) / σ, each channel with deviation 1
+# | statistic | of the features | what it leaves out |
+# |---|---|---|
+# | Gram | $F^T F / M$ | |
+# | covariance | the same of $F - \mu$ | each channel without its mean |
+# | correlation | the same of $(F - \mu) / \sigma$ | each channel with deviation 1 |
 #
 # So each is a Gram matrix, of features that were robbed of something. Three functions say of what:
 

@@ -207,8 +207,9 @@ plt.show()
 # %% [markdown]
 # Why? A Gram matrix of C channels could hold C different things. But a random filter answers to a bit of everything in
 # its window, so all answer to much the same. Count how many channels there are *in effect*: with λ the eigenvalues of
-# the Gram matrix G, (Σλ)² / Σλ² is C if all are equally strong, and 1 if all channels say one thing. (No eigenvalue
-# need be computed: Σλ is the sum of G's diagonal, and Σλ² the sum of the squares of all its entries.)
+# the Gram matrix G, $(\sum \lambda)^2 / \sum \lambda^2$ is C if all are equally strong, and 1 if all channels say one
+# thing. (No eigenvalue need be computed: Σλ is the sum of G's diagonal, and Σλ² the sum of the squares of all its
+# entries.)
 #
 # **Predict**: in the second block, with its 96 channels, how many are there?
 
@@ -638,6 +639,8 @@ assert after < 0.35 < 0.5 < before and moved > 0.5 * sizes
 # 5. Draw a seventh thing. Does the frozen network know it from five pictures, and what does it cost the other six?
 # 6. Let `models.tiny_facenet()` paint, which has learned drawn faces only (its `features` take 64×64 pixels). Whose
 #    strokes are better?
+# 7. `minicnn learn start softmax_cross_entropy` and `minicnn learn start batch_norm`: what the fresh network learned
+#    with, there and back.
 #
 # **Where to look in the source**
 #

@@ -15,6 +15,7 @@ import numpy as np
 
 from minicnn import Tensor, nn, no_grad, ops, optim
 from minicnn.datasets import batches, volumes
+from minicnn.learn.holes import check
 
 random = np.random.default_rng(0)
 INK, BLUE, RED, GREEN, SAND, GREY = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#f4efe6", "#777777"
@@ -32,24 +33,53 @@ scans, labels = volumes.lungs(600, seed=random)
 layer = nn.Conv3d(1, 16, 5, seed=0)
 x = scans[:1]
 y = layer(x).data
-
-w, b = layer.w.data.astype(float), layer.b.data.astype(float)
-windows = np.lib.stride_tricks.sliding_window_view(x[0, ..., 0].astype(float), (5, 5, 5))  # (10, 10, 10, 5, 5, 5)
-by_hand = np.einsum("dhwijk,ijkc->dhwc", windows, w[:, :, :, 0]) + b
 weights = sum(parameter.size for parameter in layer.parameters())
-print(f"{x.shape[1:]} with filters {w.shape} -> {y.shape[1:]}")
+print(f"{x.shape[1:]} with filters {layer.w.shape} -> {y.shape[1:]}")
 print(f"{weights:,} weights, {y[0].size * 5**3:,} products; one slice: {16 * 5 * 5 + 16} and {10 * 10 * 16 * 5**2:,}")
 
 # %% tags=["answer"]
 assert y.shape == (1, 10, 10, 10, 16) and weights == 16 * 5**3 + 16
-assert np.allclose(by_hand, ops.conv(x.astype(float), w, b).data[0], rtol=0, atol=1e-12)
-assert np.allclose(by_hand, y[0], atol=1e-4)
 
 # %% [markdown] tags=["answer"]
 # 10×10×10×16: each dimension by itself, 14 − 5 + 1. The price is in the last line. The box costs fifty times as many
 # products as the slice, ten for the places and five for the filter.
 #
 # That is why films and scans are fed to networks in small boxes.
+
+# %% [markdown]
+# **You write** it: one loop more than for a picture (lesson 2). A thousand places are few enough for loops over depth,
+# height and width; the product of a box with all filters can be one call of NumPy.
+
+
+# %% tags=["hole"] minutes=10
+def through_the_box(x, w, b):
+    """Return the convolution of one volume without padding: x (D, H, W), w (d, h, w, C), b (C,) -> (…, …, …, C)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[:3])  # places, then what lies in the window
+    return np.einsum("dhwijk,ijkc->dhwc", windows, w) + b
+
+
+# %% tags=["check"]
+volume, w = np.sin(np.arange(210.0)).reshape(6, 7, 5), np.cos(np.arange(48.0)).reshape(3, 2, 2, 4)
+b = np.array([1.0, 2, 3, 4])
+expected = ops.conv(volume[None, ..., None], w[:, :, :, None], b).data[0]
+slips = {
+    "The bias is missing.": expected - b,
+    "The filter is turned around: voxel (d + i, …) meets weight (i, …).": (
+        ops.conv(volume[None, ..., None], w[::-1, ::-1, ::-1, None], b).data[0]
+    ),
+    "The last place of each dimension is missing: D − d + 1 fit.": expected[:-1, :-1, :-1],
+    "The filters are added up; each has a channel of its own.": expected.sum(axis=-1),
+    "The sum over the depth of the filter is missing: that is its first slice alone.": (
+        ops.conv(volume[None, :4, :, :, None], w[:1, :, :, None], b).data[0]
+    ),
+}
+check("through_the_box", through_the_box(volume, w, b), expected, slips)
+
+# %%
+w, b = layer.w.data.astype(float), layer.b.data.astype(float)
+by_hand = through_the_box(x[0, ..., 0].astype(float), w[:, :, :, 0], b)
+assert np.allclose(by_hand, ops.conv(x.astype(float), w, b).data[0], rtol=0, atol=1e-12)
+assert np.allclose(by_hand, y[0], atol=1e-4)
 
 # %% [markdown]
 # ## Nodule or vessel?

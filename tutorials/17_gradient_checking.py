@@ -17,6 +17,7 @@ import numpy as np
 
 import minicnn
 from minicnn import GradcheckError, Tensor, gradcheck, op, ops
+from minicnn.learn.holes import check
 
 minicnn.use_backend("numpy")
 random = np.random.default_rng(0)
@@ -28,11 +29,11 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 # One picture, one channel, no padding. The kernel slides over x, and each output is a sum of products:
 #
-#     y[o] = Σ_k x[o + k] · w[k]
+# $$y_o = \sum_k x_{o + k} \, w_k$$
 #
-# Backwards, x[i] was seen by output o = i − k, with the weight w[k]. So dx[i] = Σ_k dy[i − k] · w[k]: a sum over the
-# same products, read from the other end. "That is a convolution of dy with w", says the book, and off we go: put enough
-# zeros around dy, slide w over it.
+# Backwards, x[i] was seen by output o = i − k, with the weight w[k]. So $dx_i = \sum_k dy_{i - k} \, w_k$: a sum over
+# the same products, read from the other end. "That is a convolution of dy with w", says the book, and off we go: put
+# enough zeros around dy, slide w over it.
 
 
 # %%
@@ -159,9 +160,9 @@ plt.show()
 # means: the right *kind* of numbers in the wrong combination.
 
 # %% [markdown]
-# For a convolution there is a usual suspect. Look at the formula once more: dx[i] = Σ_k dy[i − k] · w[k] has a *minus*
-# where y[o] = Σ_k x[o + k] · w[k] has a plus. As k goes up, dy is read backwards. So if dy is read forwards, as `slide`
-# does, it is w that has to be turned around.
+# For a convolution there is a usual suspect. Look at the formula once more: $dx_i = \sum_k dy_{i - k} \, w_k$ has a
+# *minus* where $y_o = \sum_k x_{o + k} \, w_k$ has a plus. As k goes up, dy is read backwards. So if dy is read
+# forwards, as `slide` does, it is w that has to be turned around.
 #
 # `gradcheck` knows this suspect, and many others. It has the true gradient, by differences, so it can form what each
 # slip would make of it: *what would the gradient be, if w were reversed?* If that is what backward says, here and at
@@ -187,12 +188,14 @@ assert report.inputs[1].ok  # the gradient to w was right all along
 # - *not a kink*: differences of other steps say the same, so it is not they that are wrong.
 # - *first bad backend*: even the readable one is wrong. So it is the formula, and no slip in a fast kernel.
 #
-# Turn the kernel:
+# **You write** it again, with that mended. `slide` is there already.
 
 
-# %%
+# %% tags=["hole"] minutes=5
 @op
 def my_conv_mended(x, w):
+    """Return (y, backward): x (H, W) with w (kh, kw), and a function of dy that returns the gradients to x and w."""
+
     def backward(dy):
         kh, kw = w.shape
         dx = slide(np.pad(dy, ((kh - 1, kh - 1), (kw - 1, kw - 1))), w[::-1, ::-1])
@@ -201,6 +204,30 @@ def my_conv_mended(x, w):
     return slide(x, w), backward
 
 
+# %% tags=["check"]
+picture, kernel = (Tensor(array, requires_grad=True) for array in (x, w))
+y = my_conv_mended(picture, kernel)
+check(
+    "my_conv_mended",
+    y,
+    slide(x, w),
+    {"The forward was right: nothing is turned there.": slide(x, w[::-1, ::-1])},
+)
+dy = np.cos(np.arange(y.size)).reshape(y.shape)
+y.backward(dy)
+padded = np.pad(dy, [(side - 1, side - 1) for side in w.shape])
+slips = {
+    "It is still the kernel as it was: x[i] was seen by output i − k, so the kernel runs backward.": slide(padded, w),
+    "It is turned along one axis only; turn both.": slide(padded, w[::-1]),
+    "It is mirrored left to right only; turn both axes.": slide(padded, w[:, ::-1]),
+    "It is transposed. Turning by 180° reverses both axes.": slide(padded, w.T),
+    "dy is turned as well as the kernel; turn one of them.": slide(padded[::-1, ::-1], w[::-1, ::-1]),
+}
+check("the gradient to x", picture.grad, slide(padded, w[::-1, ::-1]), slips)
+slips = {"The gradient to w was right: nothing is turned there.": slide(x, dy)[::-1, ::-1]}
+check("the gradient to w", kernel.grad, slide(x, dy), slips)
+
+# %%
 print(gradcheck(my_conv_mended, [x, w]))
 mended = train(my_conv_mended)
 print(f"loss with the bug {with_my_conv[-1]:.1f}, without {mended[-1]:.1f}")
@@ -337,6 +364,8 @@ except GradcheckError as found:
 #    that such a slip gives, as a function of the true one. `minicnn/gradients/slips.py` is where to write it.
 # 6. `minicnn learn start conv_gradient`: the same with channels and many filters. `minicnn learn check` tells whether
 #    it is right, and has a hint if not.
+# 7. `minicnn learn start numeric_gradient`, then `gradient_check`: write the check yourself. Twelve bugs are let loose
+#    on it, and those that survive are shown; so are healthy operations that it calls wrong.
 #
 # **Where to look in the source**
 #

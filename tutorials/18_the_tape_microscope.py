@@ -72,7 +72,8 @@ assert stepper.tape.moments[stepper.at] == (tape.steps[0], True)
 #
 # Now the number itself. By the chain rule
 #
-#     ∂L/∂w[k, c, j] = Σ over pictures n and places o of  ∂L/∂y[n, o, j] · x[n, o + k, c]
+# $$\frac{\partial L}{\partial w_{k, c, j}} = \sum_{n, o} \frac{\partial L}{\partial y_{n, o, j}} \, x_{n, o + k, c}
+# \qquad \text{over pictures n and places o,}$$
 #
 # a sum of 8 · 6 · 6 = 288 products. `tape.why` lists them, the largest first. (w[k, c, j]: k the place in the filter, a
 # row and a column; c the input's channel, j the output's.) Let us ask for the largest of all.

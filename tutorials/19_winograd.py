@@ -44,8 +44,7 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 #
 # Three taps slide over four numbers and stop at two places. Two outputs, three multiplications each:
 #
-#     y0 = d0·g0 + d1·g1 + d2·g2
-#     y1 = d1·g0 + d2·g1 + d3·g2
+# $$\begin{align*} y_0 &= d_0 g_0 + d_1 g_1 + d_2 g_2 \\ y_1 &= d_1 g_0 + d_2 g_1 + d_3 g_2 \end{align*}$$
 
 # %%
 d0, d1, d2, d3 = 2, 5, 3, 4
@@ -124,7 +123,7 @@ plt.show()
 # %% [markdown]
 # So F(2, 3) is three matrices, and ⊙ means "element by element":
 #
-#     y = Aᵀ [ (G g) ⊙ (Bᵀ d) ]
+# $$y = A^T [ (G g) \odot (B^T d) ]$$
 #
 # Is it right for *all* numbers? We need not try them all. Both sides are linear in d and linear in g, so it is enough
 # that they agree when one sample is 1 and one tap is 1 and everything else is 0: twelve cases. Sample s and tap k meet
@@ -150,7 +149,7 @@ assert not is_filtering(A_T, G, np.abs(B_T))  # one wrong sign, and it notices
 #
 # Who finds such sums? Nobody needs to. Multiply two polynomials by hand and watch the coefficients of the result:
 #
-#     (u0 + u1·z) · (g0 + g1·z + g2·z²)  =  u0·g0  +  (u0·g1 + u1·g0)·z  +  (u0·g2 + u1·g1)·z²  +  u1·g2·z³
+# $$(u_0 + u_1 z)(g_0 + g_1 z + g_2 z^2) = u_0 g_0 + (u_0 g_1 + u_1 g_0) z + (u_0 g_2 + u_1 g_1) z^2 + u_1 g_2 z^3$$
 #
 # Each coefficient is a sum of u_i · g_j with i + j fixed: a convolution. Six multiplications.
 #
@@ -203,16 +202,14 @@ plt.show()
 # That is not our filter yet: the product turns 2 numbers into 4, and the filter turns 4 into 2. Write the product with
 # a fixed g as a matrix T. The filter is the same matrix, *transposed*:
 #
-#         g0   0
-#     T = g1  g0    maps u to u·g        Tᵀ = g0 g1 g2  0    maps d to y
-#         g2  g1                               0 g0 g1 g2
-#          0  g2
+# $$T = \begin{bmatrix} g_0 & 0 \\ g_1 & g_0 \\ g_2 & g_1 \\ 0 & g_2 \end{bmatrix} \text{ maps u to u·g,} \qquad
+# T^T = \begin{bmatrix} g_0 & g_1 & g_2 & 0 \\ 0 & g_0 & g_1 & g_2 \end{bmatrix} \text{ maps d to y.}$$
 #
 # And a transpose comes for free, because the recipe is a product of matrices. Let E_n evaluate a polynomial with n
 # coefficients (at all points), and let C find the coefficients from the values. Then
 #
-#     T  = C · diag(E₃ g) · E₂          evaluate, multiply, interpolate
-#     Tᵀ = E₂ᵀ · diag(E₃ g) · Cᵀ        the same, read from right to left
+# $$\begin{align*} T &= C \, \text{diag}(E_3 \, g) \, E_2 & \text{evaluate, multiply, interpolate} \\
+# T^T &= E_2^T \, \text{diag}(E_3 \, g) \, C^T & \text{the same, read from right to left} \end{align*}$$
 #
 # That is the *transposition principle*: who multiplies cheaply, filters cheaply. Compare with y = Aᵀ[(G g) ⊙ (Bᵀ d)],
 # and here are our three matrices: Aᵀ = E₂ᵀ, G = E₃, Bᵀ = Cᵀ.
@@ -299,7 +296,7 @@ for derived, shipped in zip(large, (winograd.A_T, winograd.G, winograd.B_T), str
 # "multiplication" of two rows is then a filtering itself, and for that we use F(m, 3) *horizontally*. So the
 # multiplications multiply, and the matrices act from both sides:
 #
-#     Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A
+# $$Y = A^T [ (G g G^T) \odot (B^T d B) ] A$$
 #
 # F(2×2, 3×3) takes 4·4 = 16 multiplications for four outputs, instead of 36. F(4×4, 3×3) takes 6·6 = 36 for sixteen,
 # instead of 144.
@@ -401,7 +398,7 @@ plt.show()
 # What is left between the transforms: take one of the 36 elements of the tile, call it ξ. For each tile t and output
 # channel j it wants the sum over input channels c
 #
-#     M[ξ, t, j] = Σ_c V[ξ, t, c] · U[ξ, c, j]
+# $$M_{\xi, t, j} = \sum_c V_{\xi, t, c} \, U_{\xi, c, j}$$
 #
 # and that is a matrix product, (tiles × C_in) @ (C_in × C_out), one for each ξ. Computers are good at those.
 
@@ -463,10 +460,11 @@ assert is_filtering(A_T[::-1], G[:, ::-1], B_T[:, ::-1])  # (reversed columns of
 # **To the filters.** Walk backward through the steps, as in lesson 1. Each is linear in what it gets, so its backward
 # is the transposed matrix:
 #
-#     forward                   backward
-#     U = G g Gᵀ                dM = A dY Aᵀ
-#     M[ξ] = V[ξ] U[ξ]          dU[ξ] = V[ξ]ᵀ dM[ξ]
-#     Y = Aᵀ M A                dg = Gᵀ dU G
+# | forward | backward |
+# |---|---|
+# | $U = G g G^T$ | $dM = A \, dY A^T$ |
+# | $M_\xi = V_\xi U_\xi$ | $dU_\xi = V_\xi^T dM_\xi$ |
+# | $Y = A^T M A$ | $dg = G^T dU \, G$ |
 #
 # So both gradients save as much as the forward does. Here is the operation; finite differences are its judge.
 

@@ -951,13 +951,13 @@ plt.show()
 # One thing was in the training that is not in the file. After each convolution stood a batch normalization. For every
 # channel it takes off the mean, divides by the deviation, and then multiplies by γ and adds β, both learned:
 #
-#     y = γ · (x ∗ w − μ) / √(σ² + ε) + β
+# $$y = \gamma \, \frac{x * w - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta$$
 #
 # While it trains, μ and σ² are those of the batch. Afterwards they are constants, averaged over the training. Then all
 # of this is a factor s and a shift for each channel; and what multiplies a channel may as well multiply the kernel that
 # makes it:
 #
-#     s = γ / √(σ² + ε)        y = x ∗ (s · w) + (β − s · μ)
+# $$s = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}} \qquad y = x * (s \, w) + (\beta - s \, \mu)$$
 #
 # Kernels are HWIO, O is last, so broadcasting finds the right axis by itself.
 

@@ -6,8 +6,9 @@
 # Nothing in the source shows why. The reason has a name, and there are only 32 of them: registers.
 #
 # In this lesson you count what a matrix product reads, and how few numbers it has to read when the sums stay where
-# they are formed. You work out how many rows a processor has room for. Then you write the kernel in LLVM's language,
-# compile it for a processor that you need not have, and read the assembly. It tells who is right, without a clock.
+# they are formed. You work out how many rows a processor has room for. Then a function prints the kernel in LLVM's
+# language, you compile it for a processor that you need not have, and read the assembly. It tells who is right, without
+# a clock.
 #
 # Open `minicnn/fast/cpu/micro_kernel.py` beside this lesson, and `minicnn/fast/cpu/assembly.py`.
 
@@ -25,6 +26,7 @@ from matplotlib.patches import Patch
 
 from minicnn.fast.cpu import assembly as reader
 from minicnn.fast.cpu.micro_kernel import LINES, ROWS
+from minicnn.learn.holes import check
 
 random = np.random.default_rng(0)
 INK, BLUE, RED, GREEN, SAND, GREY = "#222222", "#2f6690", "#c8553d", "#8a9a5b", "#e9dfc9", "#777777"
@@ -149,21 +151,52 @@ for rows, columns in ((1, 1), (2, 2), (8, 2), (4, 4), (8, 8)):
 # it loads one number for each of R rows, and *broadcasts* it: one register, the same number all over. When its L
 # products are done, the register is free for the next.
 #
-#     registers    R · L + L + 1        sums, vectors of b, a number of a
-#     loads        R + L                for R · L fused multiply-adds
+# | count | how many | of |
+# |---|---|---|
+# | registers | $R \cdot L + L + 1$ | sums, vectors of b, a number of a |
+# | loads | $R + L$ | for $R \cdot L$ fused multiply-adds |
+#
+# **You write** the three functions.
 
 
-# %%
+# %% tags=["hole"] minutes=5
 def needed(rows, lines):
+    """Return how many registers a block of R rows and L lines needs."""
     return rows * lines + lines + 1
 
 
 def products_per_load(rows, lines):
+    """Return the number of fused multiply-adds for each load."""
     return rows * lines / (rows + lines)
 
 
 def most_rows(registers, lines):
+    """Return the largest number of rows that needs no more than so many registers."""
     return max(rows for rows in range(registers) if needed(rows, lines) <= registers)
+
+
+# %% tags=["check"]
+check(
+    "needed",
+    [needed(12, 2), needed(6, 4), needed(1, 1)],
+    [27, 29, 3],
+    {
+        "The number of a needs a register as well.": [26, 28, 2],
+        "The vectors of b need registers as well.": [25, 25, 2],
+        "A number of a is there only until its products are done: one register, not one for each row.": [38, 34, 3],
+    },
+)
+slips = {
+    "That is loads per product; turn it over.": [7 / 12, 10 / 24],
+    "Both are loaded: R numbers of a and L vectors of b.": [2, 4],
+}
+check("products_per_load", [products_per_load(12, 2), products_per_load(6, 4)], [12 / 7, 2.4], slips)
+slips = {
+    "One more fits: as many registers as there are may be used.": [13, 5, 5],
+    "That is one row too many.": [15, 7, 7],
+    "That is the number of registers that are used.": [31, 15, 29],
+}
+check("most_rows", [most_rows(*both) for both in ((31, 2), (15, 2), (29, 4))], [14, 6, 6], slips)
 
 
 # %% [markdown]

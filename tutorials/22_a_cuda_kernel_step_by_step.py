@@ -26,6 +26,7 @@ from minicnn.fast.cuda.conv import conv
 from minicnn.fast.cuda.naive_conv import naive_conv
 from minicnn.kernels import conv as definitions
 from minicnn.kernels.geometry import slide
+from minicnn.learn.holes import check
 
 use_backend("numpy")
 random = np.random.default_rng(0)
@@ -130,20 +131,7 @@ plt.show()
 # y[i] = x[i] · w[0] + x[i − 1] · w[1] + x[i − 2] · w[2]: each output looks back at three numbers of a signal. No thread
 # writes where another does, so they may run in any order. `simulation.shuffled` draws one, and another at every call.
 
-
 # %%
-@cuda.jit
-def look_back(x, w, y):
-    i = cuda.grid(1)
-    if i >= y.size:
-        return
-    total = 0.0
-    for k in range(w.size):
-        if i - k >= 0:
-            total += x[i - k] * w[k]
-    y[i] = total
-
-
 signal, taps = random.standard_normal(22), np.array([0.5, 0.3, 0.2])
 wanted = np.convolve(signal, taps)[: signal.size]
 BLOCK = 8
@@ -162,7 +150,42 @@ def run(kernel, seed=None):
     return devices.to_host(y)
 
 
-assert np.allclose(run(look_back), wanted)
+# %% [markdown]
+# **You write** what one thread does. `cuda.grid(1)` is its number; there may be more threads than outputs. Before the
+# signal begins there is nothing to see.
+
+
+# %% tags=["hole"] minutes=8
+@cuda.jit
+def look_back(x, w, y):
+    """Write one element of y: the sum of x[i − k] · w[k] over the taps k that see the signal. x, y: (N,), w: (K,)."""
+    i = cuda.grid(1)
+    if i >= y.size:
+        return
+    total = 0.0
+    for k in range(w.size):
+        if i - k >= 0:
+            total += x[i - k] * w[k]
+    y[i] = total
+
+
+# %% tags=["check"]
+backwards = np.convolve(np.pad(signal, (0, 2)), taps[::-1])[2 : 2 + signal.size]
+slips = {
+    "It looks forward, x[i + k]; it is to look back.": backwards,
+    "The end of the signal is seen by its beginning: x[−1] is the last number. Skip i − k < 0.": (
+        sum(weight * np.roll(signal, k) for k, weight in enumerate(taps))
+    ),
+    "Only the last tap counts: add up over all, in a variable of the thread's own.": (
+        np.concatenate([[0, 0], signal[:-2]]) * taps[2]
+    ),
+    "The first outputs are left out: they see fewer numbers, and still what there is.": (
+        np.where(np.arange(signal.size) < 2, 0, wanted)
+    ),
+}
+check("look_back", run(look_back), wanted, slips)
+
+# %%
 assert all(np.allclose(run(look_back, seed), wanted) for seed in range(5))
 
 # %% [markdown]

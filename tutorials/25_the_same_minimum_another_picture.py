@@ -44,8 +44,9 @@ def show(pictures, file, title, columns=None):
 # and add them all up: x = start + p₀ + E₁p₁ + E₂p₂ + …. This is a *parametrization* of the picture x: the pyramid.
 #
 # Enlarging is linear. In one dimension it is a matrix with the numbers ¾ and ¼, twice as high as it is wide. The way
-# back for gradients is its transpose, whatever it is: each number of a small picture collects what the pixels say
-# that it went to. A test for any pair of such functions: ⟨Ex, y⟩ = ⟨x, Eᵀy⟩ for random x and y.
+# back for gradients is its transpose, whatever it is: each number of a small picture collects what the pixels say that
+# it went to. A test for any pair of such functions: $\langle E x, y \rangle = \langle x, E^T y \rangle$ for random x
+# and y.
 
 # %%
 matrix = np.stack([enlarge(one.reshape(1, 4, 1, 1), (8, 1)).data.ravel() for one in np.eye(4)], axis=1)
@@ -200,4 +201,4 @@ assert max(totals) < 0.2 * painted["pixels"].history[0]["total"]
 # - `minicnn/style/parametrization.py`: `enlarge`, its adjoint, and an Adam that never stores the levels.
 # - `minicnn/style/scales.py`: the cost over halves. `minicnn/style/run.py`: where both come in.
 #
-# This was the last lesson. `notes_that_differ.py` holds other people's notes to them.
+# Next: `26_averaged_gradients.py`, where two processes train one network.

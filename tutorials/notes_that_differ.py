@@ -150,7 +150,7 @@ assert same > 1 and style.layer_style_cost(S, S).item() == 0
 #
 # The head that compares two encodings is a logistic regression on |f_k − g_k|:
 #
-#     ŷ = σ(Σ_k w_k · |f(x⁽ⁱ⁾)_k − f(x⁽ʲ⁾)_k| + b)
+# $$\hat y = \sigma \left( \sum_k w_k \, |f(x^{(i)})_k - f(x^{(j)})_k| + b \right)$$
 #
 # Notes have been seen with the σ inside: ŷ = Σ_k w_k · σ(|f_k − g_k|) + b. Both give a number. Why can the second not
 # be what is meant?
@@ -295,9 +295,7 @@ except InputError as problem:
 # The slide writes ‖f(A) − f(P)‖² with a *brace* under it, and under the brace "d(A, P)": this is what we call d. Copied
 # out, the brace became a fraction bar:
 #
-#     ‖f(A) − f(P)‖²       ‖f(A) − f(N)‖²
-#     ────────────── + α ≤ ──────────────
-#        d(A, P)              d(A, N)
+# $$\frac{\lVert f(A) - f(P) \rVert^2}{d(A, P)} + \alpha \le \frac{\lVert f(A) - f(N) \rVert^2}{d(A, N)}$$
 #
 # Twice more it happened. Where f = 0 is tried, a brace says that the norm is then 0, and the copy divides by it. And
 # next to "choose triplets that are hard", d(A, P) ≈ d(A, N) became (d(A, P) + α) / d(A, P) ≤ d(A, N) / d(A, N).

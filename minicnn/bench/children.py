@@ -26,7 +26,7 @@ class ChildFailed(Exception):
 
 
 def ask(module: str, function: str, *, environment: Mapping[str, str] | None = None, **arguments: Any) -> Any:
-    """Return the result of minicnn.bench.MODULE.FUNCTION(**arguments) in a new process. Both travel as JSON."""
+    """Return the result of minicnn.bench.MODULE.FUNCTION(**arguments) in a new process. Both are passed as JSON."""
     return _start(ASK, module, function, json.dumps(arguments), environment=environment)
 
 

@@ -42,7 +42,7 @@ def imports(plan: Plan) -> Row:
 
 
 def first_step(plan: Plan, size: int, cache: str) -> Row:
-    """Measure the first style step of a process: with an empty cache, which compiles, or with the resulting cache."""
+    """Measure the first style step of a process: with an empty cache, so that it compiles, or with the full one."""
     measured = plan.once(("first steps", size), lambda: _first_steps(plan, size))
     return row_of(NAMES[cache], "s", measured[cache], measured["pytorch"])
 

@@ -33,7 +33,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Section:
-    """A table to be filled: the name of each row with the function that measures it. The rest: as in Table."""
+    """A table to be filled: the name of each row with the function that measures it. Other fields: as in Table."""
 
     title: str
     measurements: Sequence[tuple[str, Callable[[], Row]]]

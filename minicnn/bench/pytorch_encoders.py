@@ -46,7 +46,7 @@ class Translation:
     """A translation of minicnn's layers to functions of PyTorch.
 
     training: batch norm takes the batch's statistics, and all weights are leaves that require a gradient, in
-    `parameters`. dtype: that of filters and activations.
+    `parameters`. dtype: dtype of filters and activations.
     """
 
     def __init__(self, torch: Any, *, training: bool = False, dtype: Any = None) -> None:

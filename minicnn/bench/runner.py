@@ -33,6 +33,8 @@ SECTIONS = {
     "search": "gallery_search",
     "faces": "face_detection",
     "clusters": "people_clusters",
+    "collections": "face_collections",
+    "class": "class_of_thirty",
     "start": "cold_start",
     "micro": "micro",
 }

@@ -92,7 +92,11 @@ def _run(given: Sequence[str]) -> int | None:
     if not given:
         parser().print_help(sys.stdout)
         return outcome.DONE
-    chosen = parser().parse_args(given)
+    return run(parser().parse_args(given))
+
+
+def run(chosen: argparse.Namespace) -> int | None:
+    """Run a parsed command and return its exit status, or None for success. Raise what the command raises."""
     if getattr(chosen, "json", False):  # the output is read by a program
         backend.quiet()
     if not hasattr(chosen, "script"):  # draw to files, even when run from a notebook

@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="sections to run: style, memory, layers, encoders, peers, training, triplets, shapes, pools, search, "
-        "faces, clusters, start, micro; with --device cuda: check, layers, pools, steps; with --against: style, "
+        "faces, clusters, class, start, micro; with --device cuda: check, layers, pools, steps; with --against: style, "
         "encoders, triplets, training (default: all)",
     )
     parser.add_argument(

@@ -6,13 +6,13 @@ import importlib
 from typing import Any
 
 PARTS: tuple[str, ...] = ("face_gallery", "face_verify", "face_detect", "face_measure", "face_train")
-PARTS += ("face_cluster", "face_follow", "face_why", "face_blur")
+PARTS += ("face_cluster", "face_follow", "face_why", "face_blur", "face_scale")
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "face",
-        help="detect, enrol, verify, identify, cluster and blur faces",
+        help="detect, enrol, verify, identify, search, cluster and blur faces",
         description="Enrol people in a gallery, verify a claimed identity, identify visitors, and measure the "
         "accuracy. An encoder maps each face to a vector; a small distance means the same person. A distance is not a "
         "liveness check: a photograph held before the camera passes.",

@@ -161,7 +161,7 @@ def _made(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Galle
 def _opened(arguments: argparse.Namespace, path: Path) -> tuple[FaceEncoder, Gallery]:
     for name in ("score", "head"):
         if getattr(arguments, name) is not None:
-            raise InputError(f"enroll: {name} is said when a gallery is made, and {str(path)!r} is there already")
+            raise InputError(f"enroll: {name} is set when a gallery is made, and {str(path)!r} is there already")
     encoder, gallery = opened(path, arguments)
     if arguments.threshold is not None:
         gallery.threshold = arguments.threshold

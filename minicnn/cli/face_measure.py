@@ -127,7 +127,7 @@ def _of_lfw(arguments: argparse.Namespace, root: str, pairs: str, encoder: FaceE
         outcome.note(f"{counted(len(found.missing), 'picture')} missing; their pairs are skipped")
     encodings, kept, missed = _encoded(arguments, encoder, found.paths)
     if len(kept) + missed < len(found.paths):
-        raise InputError("evaluate: LFW's protocol wants all pictures; expected good ones, or pairs without them")
+        raise InputError("evaluate: LFW's protocol needs all pictures; expected good ones, or pairs without them")
     places = np.full(len(found.paths), -1)
     places[kept] = np.arange(len(kept))
     first, second = places[found.pairs.first], places[found.pairs.second]
@@ -200,7 +200,7 @@ def _for_calibration(arguments: argparse.Namespace) -> tuple[Distances, Gallery 
     if gallery is None:
         encoder = inputs.encoder_for(arguments)
     elif arguments.head:
-        raise InputError("calibrate: head is said when a gallery is made; with --into leave --head out")
+        raise InputError("calibrate: head is set when a gallery is made; with --into leave --head out")
     head = gallery.head if gallery else inputs.head_of(arguments.head, encoder.card.embedding or 0)
     apart = inputs.score_by(encoder, head)
     if arguments.pairs:

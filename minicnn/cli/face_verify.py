@@ -149,7 +149,7 @@ def _against_gallery(arguments: argparse.Namespace) -> dict[str, Any]:
     path, name, picture = arguments.what
     encoder, gallery = opened(path, arguments)
     if arguments.head:
-        raise InputError("verify: head is said when a gallery is made; leave --head out")
+        raise InputError("verify: head is set when a gallery is made; leave --head out")
     _set_up(gallery, arguments)
     # With several faces, take the nearest unless --face chooses one.
     look = Looker(arguments, encoder.card, 1, usual="all")

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minicnn.cli.outcome import STATUSES
+from minicnn.cli import learn_grade, learn_use
+from minicnn.cli.outcome import STATUSES, print_json
 from minicnn.text import wrapped
 
 
@@ -27,14 +28,18 @@ def add(commands: Any) -> None:
 
     action = _action(actions, "check", "check your file", check)
     action.add_argument("name", metavar="NAME", help="exercise, its file, or engine")
-    action.add_argument("file", metavar="FILE", nargs="?", help="your file (default: NAME.py)")
+    action.add_argument("file", metavar="FILE", nargs="?", help="your file or notebook (default: NAME.py)")
     action.add_argument("--seconds", type=float, default=10, metavar="S", help="time limit in seconds (default: 10)")
+    action.add_argument("--json", action="store_true", help="print the verdict as JSON")
     action.epilog = f"The exit status is 0 if everything is right, 1 if something is wrong. {STATUSES}."
 
     action = _action(actions, "hint", "show the next of three hints", hint, takes_name=True)
     action.add_argument("--tier", type=int, metavar="N", help="hint 1, 2 or 3 (default: the next one)")
 
     _action(actions, "solution", "show a solution", solution, takes_name=True)
+
+    learn_use.add(_action(actions, "use", "run a command with your own functions", learn_use.run))
+    learn_grade.add(actions)
 
 
 def _action(actions: Any, name: str, what: str, run: Any, *, takes_name: bool = False) -> argparse.ArgumentParser:
@@ -68,11 +73,16 @@ def check(arguments: argparse.Namespace) -> int:
     from minicnn import learn
 
     name, file = arguments.name, arguments.file
-    if file is None and name.endswith(".py"):  # a file alone is named after its exercise
+    if file is None and name.endswith((".py", ".ipynb")):  # a file alone is named after its exercise
         name, file = Path(name).stem, name
     verdict = learn.check_file(name, file, seconds=arguments.seconds)
+    if arguments.json:
+        print_json(verdict.as_data())
+        return 0 if verdict else 1
     print(verdict)
-    rest = [row.name for row in learn.exercises() if row.state != "solved"]
+    rows = learn.exercises()
+    here = [row.name for row in rows].index(verdict.name) + 1 if verdict.name in {row.name for row in rows} else 0
+    rest = [row.name for row in (*rows[here:], *rows[:here]) if row.state != "solved"]
     if verdict.name.startswith("engine_"):
         name, (solved, steps) = "engine", learn.steps()
         rest = ["engine"] * (solved < steps)
@@ -88,7 +98,8 @@ def check(arguments: argparse.Namespace) -> int:
 def hint(arguments: argparse.Namespace) -> None:
     from minicnn import learn
 
-    print("\n".join(wrapped(learn.hint(arguments.name, arguments.tier))))
+    for paragraph in learn.hint(arguments.name, arguments.tier).split("\n"):
+        print("\n".join(wrapped(paragraph)))
 
 
 def solution(arguments: argparse.Namespace) -> None:

@@ -14,7 +14,12 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.files import bears_mark, check_folder, unreadable
 
 Beside = Callable[[argparse.Namespace], Iterator[tuple[str, Path]]]
-READ = {"script": "the program itself", "weights": "the file of weights to read", "gallery": "the gallery to read"}
+READ = {
+    "script": "the program itself",
+    "compare": "the other program",
+    "weights": "the file of weights to read",
+    "gallery": "the gallery to read",
+}
 READ |= dict.fromkeys(("content", "style", "image", "images", "who", "what"), "one of the pictures to read")
 
 

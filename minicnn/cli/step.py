@@ -26,17 +26,24 @@ def add(commands: Any) -> None:
     given.required = False  # else argparse reports two missing arguments for a missing SCRIPT.py
     parser.add_argument("--backend", default="numpy", metavar="B", help="backend: numpy (default) or numba")
     parser.add_argument("--most", type=int, default=5000, metavar="N", help="stop after N operations (default: 5000)")
+    parser.add_argument(
+        "--compare", metavar="PROGRAM", help="find the first operation where PROGRAM and SCRIPT.py part"
+    )
+    parser.add_argument(
+        "--other-backend", metavar="B", help="backend of SCRIPT.py in a comparison (default: --backend)"
+    )
     parser.add_argument("--page", metavar="PATH", help="write an HTML page instead of reading commands")
     parser.set_defaults(run=run)
-    paths.declare(parser, reads="script", sides="page")
+    parser.epilog = f"With --compare, the exit status is 0 if both programs agree, 1 if they part. {outcome.STATUSES}."
+    paths.declare(parser, reads="script compare", sides="page")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from minicnn.tape import record
 
-    script = Path(arguments.script)
-    if why := unreadable(script):
-        raise MissingFileError(f"step: SCRIPT.py is {script}; {'there is no such file' if why == MISSING else why}")
+    if arguments.compare:
+        return _compared(arguments)
+    script = _program(arguments.script, "SCRIPT.py")
     tape = record(backend=arguments.backend, most=arguments.most)
     variables, status = _run_recorded(script, arguments.arguments, tape)
     tape.name_by(variables)
@@ -46,6 +53,41 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         tape.step()
     return status
+
+
+def _program(given: str, name: str) -> Path:
+    """Return the path of a program. Raise MissingFileError if it cannot be read."""
+    if why := unreadable(given):
+        raise MissingFileError(f"step: {name} is {given}; {'there is no such file' if why == MISSING else why}")
+    return Path(given)
+
+
+def _compared(arguments: argparse.Namespace) -> int:
+    """Run two programs, print where they part, and return the status."""
+    from minicnn.tape import record
+    from minicnn.tape.divergence import compare
+
+    if arguments.page:
+        raise InputError("step: --page writes one program; expected --page or --compare")
+    backends = arguments.backend, arguments.other_backend or arguments.backend
+    scripts = _program(arguments.compare, "--compare"), _program(arguments.script, "SCRIPT.py")
+    found: list[Any] = []
+    for script, backend in zip(scripts, backends, strict=True):
+        tape = record(backend=backend, most=arguments.most)
+        variables, status = _run_recorded(script, arguments.arguments, tape)
+        if status:
+            return status
+        tape.name_by(variables)
+        engine = [value for value in variables.values() if getattr(value, "parents", None) and hasattr(value, "data")]
+        found.append(engine[-1] if engine and not tape.steps else tape)
+    names = [script.name for script in scripts]
+    if names[0] == names[1]:
+        names = [str(script) for script in scripts]
+    if names[0] == names[1]:
+        names = [f"{name} on {backend}" for name, backend in zip(names, backends, strict=True)]
+    comparison = compare(*found, names=(names[0], names[1]))
+    print(comparison)
+    return outcome.DONE if comparison else 1
 
 
 def _run_recorded(script: Path, given: list[str], tape: Any) -> tuple[dict[str, Any], int]:

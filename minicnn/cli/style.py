@@ -264,7 +264,7 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
         given["masks"] = Map(arguments.map, arguments.map_colours)
     if arguments.manifest:
         if arguments.content or arguments.weights:
-            raise InputError("style: --from brings its own pictures and weights; expected neither with it")
+            raise InputError("style: --from states its own pictures and weights; expected neither with it")
         return from_manifest(arguments.manifest) | given
     if not arguments.style:
         raise InputError("style: STYLE is missing; expected CONTENT and STYLE, two pictures, or --from a manifest")

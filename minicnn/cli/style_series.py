@@ -39,7 +39,7 @@ def works(arguments: argparse.Namespace) -> list[Work]:
         name = Path(content or arguments.manifest or "picture").stem
         return [Work(out / f"{name}.png" if os.path.isdir(out) else out, {})]
     if not os.path.isdir(out):
-        raise InputError(f"style: --out {str(out)!r} is for several pictures; expected a folder, there or to be made")
+        raise InputError(f"style: --out {str(out)!r} is for several pictures; expected a folder, existing or new")
     if given := [name for name in OF_ONE if getattr(arguments, name) is not None]:
         option = given[0].replace("manifest", "from")
         raise InputError(f"style: --{option} is for one picture; expected none with a folder or --sweep")

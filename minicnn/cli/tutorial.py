@@ -1,8 +1,9 @@
-"""minicnn tutorial: the lessons as a list, as files, as notebooks or as a site."""
+"""minicnn tutorial: the lessons as a list, in the terminal, as files, notebooks or a site, and the teacher's sheets."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minicnn.cli.outcome import STATUSES, print_json
-from minicnn.text import wrapped
+from minicnn.text import WIDTH, wrapped
 
 if TYPE_CHECKING:
     from minicnn.lessons import Lesson, Row
@@ -22,7 +23,7 @@ WIDTHS = (20, 18, 14, 16, 24)  # widths of the columns of the list: 100 with the
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "tutorial",
-        help="read the lessons as files, notebooks or a site",
+        help="read the lessons in the terminal, as files, notebooks or a site",
         description="Lessons: Python files in cells, which explain, run and check their own claims.",
     )
     actions = parser.add_subparsers(title="Actions", metavar="ACTION", required=True)
@@ -31,14 +32,27 @@ def add(commands: Any) -> None:
     action = _action(actions, "list", "list the lesson, figure, command and exercise of each lecture", show)
     action.add_argument("--json", action="store_true", help="print JSON")
 
+    action = _action(actions, "paths", "list ways through the lessons, with estimated minutes", show_paths)
+    action.add_argument("--json", action="store_true", help="print JSON")
+
+    action = _action(actions, "play", "read a lesson in the terminal: predict, write, run, compare", play)
+    action.add_argument("name", metavar="NAME", help=which)
+    action.epilog = (
+        "Your place, predictions and code stay in your home folder, or in the folder that MINICNN_LEARN names."
+    )
+
     action = _action(actions, "open", "copy a lesson into the current folder", open_lesson)
     action.add_argument("name", metavar="NAME", help=which)
     action.add_argument("--to", metavar="FILE", help="file or folder to write (default: the current folder)")
+    action.add_argument("--solved", action="store_true", help="fill the holes that you would write yourself")
 
     action = _action(actions, "notebook", "convert lessons to notebooks", notebook)
     action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: all)")
     action.add_argument("--to", default="minicnn-lessons", metavar="DIR", help="folder (default: minicnn-lessons)")
     action.add_argument("--run", action="store_true", dest="execute", help="run the notebooks, to show their output")
+
+    action = _action(actions, "teach", "print plans for the teacher, or the sheets of lessons", teach)
+    action.add_argument("names", nargs="*", metavar="NAME", help=f"{which} (default: plans, and the list of sheets)")
 
     action = _action(actions, "html", "run lessons and build a site that works offline", html)
     action.epilog = f"The exit status is 0 if every lesson runs without error, 1 if one does not. {STATUSES}."
@@ -95,16 +109,62 @@ def _lines(lecture: str, lessons: Iterable[str], figure: str, command: str, exer
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 
 
+# paths, play
+
+
+def show_paths(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import PATHS, find
+
+    if arguments.json:
+        print_json([{**path._asdict(), "stages": [stage._asdict() for stage in path.stages]} for path in PATHS])
+        return
+    for path in PATHS:
+        print(f"{path.name.upper()}: about {_hours(sum(stage.minutes for stage in path.stages))}")
+        print("\n".join(wrapped(path.about)))
+        for lesson, what, minutes in path.stages:
+            where = f"{_label(find(lesson))}: " if lesson else ""
+            first, *others = wrapped(where + what, 72)
+            print("\n".join([f"  {minutes:4}  {first}", *(f"        {line}" for line in others)]))
+        print()
+    print("Minutes are estimates. Read a lesson with: minicnn tutorial play NUMBER.")
+
+
+def _label(lesson: Lesson) -> str:
+    return lesson.title if lesson.number is None else f"{lesson.number} {lesson.title}"
+
+
+def _hours(minutes: int) -> str:
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+
+
+def play(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import find
+    from minicnn.lessons.player import Player
+
+    Player(find(arguments.name), width=min(shutil.get_terminal_size().columns, WIDTH)).play()
+
+
 # open
 
 
 def open_lesson(arguments: argparse.Namespace) -> None:
     from minicnn.lessons import copy
 
-    path = copy(arguments.name, arguments.to)
+    path = copy(arguments.name, arguments.to, solved=arguments.solved)
     print(f"wrote {path}. Open it in an editor that shows cells, run it, or step through it:")
     print(f"  python {path}")
     print(f"  python -m pdb {path}")
+
+
+# teach
+
+
+def teach(arguments: argparse.Namespace) -> None:
+    from minicnn.lessons import shelf, teaching
+
+    chosen = shelf.chosen(arguments.names) if arguments.names else []
+    paths = [teaching.sheet(lesson) for lesson in chosen] or [teaching.plans()]
+    print("\n".join(path.read_text(encoding="utf-8") for path in paths), end="")
 
 
 # notebook, html
@@ -125,7 +185,7 @@ def notebook(arguments: argparse.Namespace) -> None:
 def html(arguments: argparse.Namespace) -> int:
     from minicnn.lessons import notebooks, pages, shelf
 
-    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel")
+    notebooks.need("tutorial html", "jupytext", "nbconvert", "nbclient", "ipykernel", "latex2mathml")
     names = [name for name in arguments.names if name != "manual"]
     lessons = shelf.chosen(names) if names or not arguments.names else []
     with _progress(lessons) as step:

@@ -22,8 +22,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 class ImageFolder:
     """A folder's people and pictures.
 
-    people: names in their one spelling, sorted. paths: every picture, person by person. labels: (pictures,) int64,
-    numbers into people. passed_over: numbers of skipped files, as text.
+    people: normalized names, sorted. paths: every picture, person by person. labels: (pictures,) int64,
+    indices into people. passed_over: numbers of skipped files, as text.
     """
 
     root: Path

@@ -39,7 +39,7 @@ class NamedPair(NamedTuple):
 class Evaluation(NamedTuple):
     """The pictures and pairs of an evaluation.
 
-    paths: every picture of the pairs once. pairs: numbers into paths. missing: pictures that do not exist.
+    paths: every picture of the pairs once. pairs: indices into paths. missing: pictures that do not exist.
     """
 
     paths: tuple[Path, ...]

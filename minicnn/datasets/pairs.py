@@ -30,7 +30,7 @@ def draw_pairs(labels: npt.ArrayLike, *, folds: int = 10, pairs: int = 600, seed
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:
-        raise InputError(f"draw_pairs: labels have shape {labels.shape}; expected (N,), one a picture")
+        raise InputError(f"draw_pairs: labels have shape {labels.shape}; expected (N,), one per picture")
     check_count("draw_pairs: folds", folds)
     if not is_count(pairs, 2) or pairs % 2:
         raise InputError(f"draw_pairs: pairs is {pairs!r}; expected an even number of at least 2")

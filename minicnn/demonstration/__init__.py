@@ -15,7 +15,7 @@ from minicnn.resources import compiled_before
 
 
 def demonstrate(folder: Path, *, say: Callable[[str], None] = print) -> Path:
-    """Write the pictures of both, and a page that shows them; return the page's path. Raise InputError if it cannot."""
+    """Write the pictures and the page of the demonstration, and return the page's path. Raise InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

@@ -45,7 +45,7 @@ def cluster(encodings: Any, *, threshold: float, metric: str = "squared_l2", lea
 def agreement(groups: np.ndarray, people: np.ndarray) -> tuple[float, float]:
     """Return (precision, recall) of pairs that are grouped together.
 
-    Precision is the share of grouped pairs that are of one person; recall, of pairs of one person that are grouped.
+    Precision is the share of grouped pairs that show one person. Recall is the share of such pairs that are grouped.
     groups: as from `cluster`. people: (N,) int, the true person of each. A rate without pairs is 1.
     """
 

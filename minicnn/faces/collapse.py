@@ -27,7 +27,7 @@ class CollapseWarning(UserWarning):
 
 
 class CollapseMonitor:
-    """Monitors training with triplets, and warns once, with advice, when the encoder has collapsed.
+    """A monitor of training with triplets, which warns once, with advice, when the encoder has collapsed.
 
     margin: the loss's, a number or "soft". patience: number of consecutive suspicious steps before a warning.
 

@@ -17,7 +17,7 @@ from minicnn.models.pretrained import loaded_once
 from minicnn.zoo.packages import INSTALL
 
 DRAWN = "tiny_facenet"  # the shipped weights
-BRINGS = f"{INSTALL} or minicnn weights fetch faces brings one, and --drawn is for drawn faces"
+BRINGS = f"{INSTALL} or minicnn weights fetch faces adds one; --drawn is for drawn faces"
 
 # Sources of the published thresholds. They depend on the pictures, so they are only a starting point.
 PUBLISHED = {

@@ -136,7 +136,7 @@ class PairEvaluation:
     """The result of `evaluate_pairs`. Rates are fractions.
 
     accuracy: mean over the folds. deviation: over the folds (of the population, as facenet prints it). standard_error:
-    that of the mean, as in LFW's tables. fold_accuracies, fold_thresholds: per fold. auc, eer, eer_threshold: over all
+    the mean's, as in LFW's tables. fold_accuracies, fold_thresholds: per fold. auc, eer, eer_threshold: over all
     pairs. val, far: over all test folds, at thresholds from the other folds for FAR ≤ target_far. val_interval: the
     95 % confidence interval of val. same, different: numbers of pairs.
     """

@@ -63,6 +63,7 @@ class Gallery:
         self._records = Records.empty(dimensions)
         self._journal = Journal()
         self._ready: Lookup | None = None
+        self._index: Any = None  # what searches the records, if no Index is to be made of them
 
     # Enrolment
 
@@ -100,7 +101,7 @@ class Gallery:
         name = proper_name(name, "enroll")
         shown, encodings = self._encoded("enroll", images, "largest")
         if not len(encodings):
-            raise InputError(f"enroll: images of {name!r} are none; expected one or more")
+            raise InputError(f"enroll: images of {name!r} are an empty list; expected one or more")
         before = self._records.of(name)
         sound = [i for i, one in enumerate(shown) if not one.problem]
         new = [sound[i] for i in _new_among(encodings[sound], before)]
@@ -253,7 +254,7 @@ class Gallery:
         if not is_count(matches, least=2):
             raise InputError(f"identify: matches is {matches!r}; expected 2 or more, the nearest and the runner-up")
         check_choice(faces, "all")
-        if not len(self):
+        if not len(self._records):
             raise InputError("identify: nobody is in the gallery; expected people to be enrolled first")
         if faces == "all" and not is_one(image):
             return [self.identify(one, matches=matches, faces="all") for one in image]
@@ -305,7 +306,7 @@ class Gallery:
     @property
     def _lookup(self) -> Lookup:
         if self._ready is None:
-            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]))
+            self._ready = Lookup(self._records, self._settings, str(self._identity["metric"]), self._index)
         return self._ready
 
     def distances(self) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,16 @@ from minicnn.faces.settings import Settings
 
 
 class Lookup:
-    """Records prepared for queries. metric: the card's, for settings without a head."""
+    """Records prepared for queries. metric: the card's, for settings without a head.
 
-    def __init__(self, records: Records, settings: Settings, metric: str) -> None:
+    index: searches the encodings of the records as an Index does; None for an Index that is made when it is needed.
+    """
+
+    def __init__(self, records: Records, settings: Settings, metric: str, index: Any = None) -> None:
         self.records, self.settings = records, settings
         self._apart = scoring.by_head(settings.head) if settings.head else scoring.by_metric(metric)
         self._searchable = settings.head is None and settings.score == "min" and metric == "squared_l2"
-        self._index: Index | None = None
+        self._index = index
         self._most: np.ndarray | None = None
 
     def between(self, encodings: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -50,8 +54,9 @@ class Lookup:
 
     def _search(self, encodings: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (distances, places) of enough pictures to include `count` people."""
-        if self._index is None or self._most is None:
+        if self._index is None:
             self._index = Index(self.records.encodings)
+        if self._most is None:
             self._most = np.sort(np.bincount(self.records.labels))[::-1]
         # All pictures of the other people may come before the last of `count` people.
         return self._index.nearest(encodings, int(self._most[: count - 1].sum()) + 1)

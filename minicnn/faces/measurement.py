@@ -16,9 +16,9 @@ from minicnn.text import counted
 
 
 class Measured(NamedTuple):
-    """The result of `measure`. evaluation: that of the drawn pairs, in folds.
+    """The result of `measure`. evaluation: on the drawn pairs, in folds.
 
-    val, far, threshold: those of all pairs of all pictures, which are enough to measure a FAR of 0.001.
+    val, far, threshold: on all pairs of all pictures, which are enough to measure a FAR of 0.001.
     """
 
     evaluation: PairEvaluation

@@ -37,7 +37,7 @@ def mine_triplets(
     "random-active"  one per pair, up to M: a random negative among those with v < u + margin, if any.
                      The rule of facenet.py's select_triplets, which uses every pair once, with the earlier as anchor
 
-    margin: ≥ 0. squared: False for plain distances. Both should be those of the loss. Distances are in float64.
+    margin: ≥ 0. squared: False for plain distances. Both should match the loss. Distances are in float64.
     seed: for random strategies. In a loop, pass a generator, so that each step draws different triplets.
     Triplets are on the same device as the embeddings.
 
@@ -99,7 +99,7 @@ def _checked(embeddings: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
             "expected floats (N, D)"
         )
     if labels.shape != embeddings.shape[:1]:
-        raise InputError(f"mine_triplets: labels have shape {labels.shape}; expected {embeddings.shape[:1]}, one a row")
+        raise InputError(f"mine_triplets: labels have shape {labels.shape}; expected {embeddings.shape[:1]}")
     finite = np.isfinite(embeddings).all(axis=1)
     if not finite.all():
         raise InputError(

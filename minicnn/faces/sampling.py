@@ -27,7 +27,7 @@ class PeopleSampler:
     def __init__(self, labels: Any, *, people: int, pictures: int, seed: int = 0) -> None:
         labels = as_array(labels)
         if labels.ndim != 1:
-            raise InputError(f"PeopleSampler: labels have shape {labels.shape}; expected (N,), one a picture")
+            raise InputError(f"PeopleSampler: labels have shape {labels.shape}; expected (N,), one per picture")
         for name, value, why in (("people", people, "a negative"), ("pictures", pictures, "a positive")):
             if not is_count(value, least=2):
                 raise InputError(f"PeopleSampler: {name} is {value!r}; expected an int of 2 or more, for {why}")

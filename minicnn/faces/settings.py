@@ -81,7 +81,7 @@ class Settings:
             threshold = calibration or facts.get("threshold")
             return cls.checked(threshold, head, facts.get("score"), facts.get("neighbours"), dimensions)
         except (ValueError, RecursionError) as problem:
-            raise LoadError(f"what it says of nearness is not sound ({one_line(problem)})") from problem
+            raise LoadError(f"its facts about nearness are not valid ({one_line(problem)})") from problem
 
 
 def check_passable(calibration: Calibration | None) -> None:
@@ -104,6 +104,6 @@ def _head(content: Content, dimensions: int) -> PairHead:
     for name, parameter in head.named_parameters():
         array = content.arrays.get(f"head/{name}")
         if array is None or array.shape != parameter.shape or not np.isfinite(array).all():
-            raise LoadError(f"its head has no sound {name!r} of shape {parameter.shape}")
+            raise LoadError(f"its head has no valid {name!r} of shape {parameter.shape}")
         parameter.data = array.astype(np.float32)
     return head

@@ -48,7 +48,7 @@ def gradcheck(
     atol + rtol · |numeric|. Up to 2,000 elements per tensor are all checked; larger tensors by a stratified sample and
     a random direction.
 
-    A tape of minicnn.record() sees one forward and one backward, with the cotangent and the names of the report.
+    A tape of minicnn.record() records one forward and one backward, with the cotangent and the names of the report.
 
     Where f has a kink within the step, an entry is neither right nor wrong. A report with such entries and no wrong
     ones is returned; its verdict is "inconclusive", and in a condition it is false.

@@ -83,7 +83,7 @@ class Differences:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """An element at which differences decide nothing: its index, its value, and the slopes to both sides."""
+    """An element with inconclusive differences: its index, its value, and the slopes to both sides."""
 
     index: Index
     value: float

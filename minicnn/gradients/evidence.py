@@ -34,7 +34,7 @@ class Evidence:
 
     analytic: the whole gradient. places: flat indices of the checked entries. numeric, allowed, wrong: for each of
     these, the difference, the tolerance, and whether it was exceeded. y: the function's result. cotangent: its weights.
-    others: the other inputs by name. differences: those of the function at this point. number: that of the input.
+    others: the other inputs by name. differences: the function's at this point. number: the input's.
     gradients: the analytic gradients of all inputs.
     """
 

@@ -88,7 +88,7 @@ class InputReport:
 class GradcheckReport:
     """The outcome for every input.
 
-    verdict: "passed", "FAILED", or "inconclusive" if nothing is wrong but differences could not decide everywhere, as
+    verdict: "passed", "FAILED", or "inconclusive" if nothing is wrong but differences were inconclusive in places, as
     at a kink. True in a condition only when it passed.
     """
 

@@ -434,7 +434,7 @@ def _one_side(p: Evidence, axis: int, own: int) -> np.ndarray:
 
 
 def _along(p: Evidence, axes: tuple[int, ...]) -> np.ndarray:
-    """Return the terms of each entry, summed over all axes of the result but these."""
+    """Return the terms of each entry, summed over all other axes of the result."""
     terms = (p.rows * p.cotangent.ravel()).reshape(len(p.places), *p.y.shape)
     rest = tuple(axis + 1 for axis in range(p.y.ndim) if axis not in axes)
     return terms.sum(axis=rest).reshape(len(p.places), -1)

@@ -22,7 +22,7 @@ class Entry:
     """The metadata of one dataset. shape: None if it has no data. dtype: as h5py calls it.
 
     stored: the dtype of its elements, or None if they are neither floats nor bytes. brain_float: True if they are
-    bfloat16, the upper halves of float32, which HDF5 does not know. offset: position of the data in the file if it is
+    bfloat16, the upper halves of float32, a type that HDF5 lacks. offset: position of the data in the file if it is
     contiguous, or else None.
     """
 

@@ -39,7 +39,7 @@ class Stored:
 class Contents:
     """The contents of a file. named: False if it names no layers; they are then called conv2d, conv2d_1, dense, …
 
-    backend: the Keras backend that wrote it, if the file says so. checksum: that of its arrays, if the file has one.
+    backend: the Keras backend that wrote it, if known. checksum: checksum of its arrays, if the file has one.
     """
 
     layout: str

@@ -51,7 +51,7 @@ def listing(file: h5py.File) -> dict[str, Any]:
     """Return {"groups": {path: attributes}, "arrays": {path: shape, dtype, format, offset}}.
 
     Paths are a/b/c, "" for the file itself. format: how floats or bytes are stored, such as <f4, or bfloat16, which
-    HDF5 does not know; None for other types. offset: position of the data in the file, None if chunked or filtered.
+    HDF5 lacks; None for other types. offset: position of the data in the file, None if chunked or filtered.
     Iterative. Raises Refused for links, to other files or in circles.
     """
     groups: dict[str, Any] = {}

@@ -1,21 +1,34 @@
-"""The process that runs a learner's file: python -m minicnn.learn.candidate NAME FILE VERDICT SECONDS."""
+"""The process that runs a learner's file: python -m minicnn.learn.candidate PLAN FILE ANSWERS SECONDS.
+
+It holds the inputs of the cases and no answers: PLAN is made by minicnn.learn.excerpts. ANSWERS are compared by the
+process that started this one.
+"""
 
 from __future__ import annotations
 
+import ast
 import faulthandler
-import importlib.util
+import functools
 import json
+import linecache
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import minicnn.learn
+from minicnn.backend import use_backend
+from minicnn.errors import InputError
 from minicnn.files import replace_file
-from minicnn.learn import catalogue
-from minicnn.learn.judging import collect, judge, prepare, where
+from minicnn.learn import engine, fairness
+from minicnn.learn.exercise import Case, Exercise
+from minicnn.learn.judging import Outcome, attempt, where
+from minicnn.learn.messages import decode, encode
+from minicnn.learn.notebooks import cells
+from minicnn.learn.observing import answer
 from minicnn.learn.verdict import Verdict
 
 
@@ -23,24 +36,55 @@ class Refused(Exception):
     """A file that cannot be judged. The message says why."""
 
 
-def main(name: str, file: str, verdict: str, seconds: str) -> None:
-    """Judge a file and write the verdict, as JSON."""
-    exercise = catalogue.find(name)
+def main(plan: str, file: str, answers: str, seconds: str) -> None:
+    """Call the learner's function with the inputs of every case and write the results, as JSON."""
+    asked = json.loads(Path(plan).read_text(encoding="utf-8"))
     warnings.formatwarning = _in_a_line
-    target, stopped = Path(verdict), Path(verdict).with_name("stopped.txt")
-    try:
-        with limit(float(seconds), stopped):
-            function = load(name, file)
-        trials = prepare(exercise)
-        with limit(float(seconds), stopped):
-            outcomes = collect(exercise, trials, function)
-        found = judge(exercise, trials, outcomes)
-        if found:
+    program: dict[str, Any] = {"__name__": "exercise"}
+    exec(compile(asked["program"], "exercise", "exec"), program)
+    inputs = _inputs(asked, program)
+    observe = engine.observe if asked["kind"] == "engine" else program.get("observe", answer())
+    exercise = Exercise(len, asked["name"], "", "", "", (), (), ("", "", ""), observe, own=tuple(asked["own"]))
+    stopped = Path(answers).with_name("stopped.txt")
+    for name in ("check", "check_file", "start", "solution", "hint"):  # as at the end of a notebook
+        setattr(minicnn.learn, name, functools.partial(_later, asked["name"]))
+    fairness.guard()
+    with use_backend("numpy"):
+        try:
             with limit(float(seconds), stopped):
-                found = replace(found, advice=list(exercise.show(function)))
-    except Refused as problem:
-        found = Verdict(name, False, (), [str(problem)])
-    replace_file(target, json.dumps(found.as_data()))  # atomically: a killed process leaves no verdict
+                function = load(asked["name"], file)
+            with limit(float(seconds), stopped):
+                if "show" in program:
+                    found = [program["show"](engine.Engine(function))]
+                else:
+                    found = [_data(attempt(exercise, arguments, function)) for arguments in inputs]
+        except Refused as problem:
+            found = [{"problem": str(problem)}] * len(inputs)
+    replace_file(Path(answers), json.dumps(found))
+
+
+def _inputs(asked: dict[str, Any], program: dict[str, Any]) -> list[Sequence[Any]]:
+    """Return the arguments of every case."""
+    if asked["inputs"] is not None:
+        return [decode({"list": arguments}) for arguments in asked["inputs"]]
+    cases: Sequence[Case] = program.get("cases", ())
+    return [[probe] for _, probe in program.get("TRIALS", ())] or [case.arguments() for case in cases]
+
+
+def _data(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as data for JSON."""
+    try:
+        return {
+            "seen": {part: encode(value) for part, value in (outcome.seen or {}).items()},
+            "problem": outcome.problem,
+        }
+    except TypeError as problem:
+        return {"problem": f"the answer is {problem}"}
+
+
+def _later(name: str, *_: Any, **__: Any) -> Verdict:
+    """Do nothing, in place of learn.check, which a notebook may call."""
+    return Verdict(name, False, (), ["the answer is judged when the whole file has run"])
 
 
 def _in_a_line(
@@ -51,19 +95,28 @@ def _in_a_line(
 
 
 def load(name: str, file: str) -> Callable[..., Any]:
-    """Run a file and return the function of this name. Raise Refused if there is none."""
+    """Run a file or notebook and return the function of this name. Raise Refused if there is none."""
     sys.dont_write_bytecode = True
     sys.path.append(str(Path(file).parent))
-    specification = importlib.util.spec_from_file_location("learner", file)
-    if specification is None or specification.loader is None:
-        raise Refused(f"{Path(file).name} does not end in .py")
-    module = importlib.util.module_from_spec(specification)
+    module, trouble = ModuleType("learner"), ""
+    module.__file__ = file
+    sys.modules["learner"] = module
     try:
-        specification.loader.exec_module(module)
-    except (Exception, SystemExit) as problem:
-        raise Refused(where(problem, file)) from None
+        found = [*cells(Path(file))]
+    except InputError as problem:
+        raise Refused(str(problem)) from None
+    for cell, text in found:
+        linecache.cache[cell] = (len(text), None, text.splitlines(keepends=True), cell)
+        try:
+            exec(compile(ast.parse(text, cell), cell, "exec"), vars(module))
+        except (Exception, SystemExit) as problem:
+            trouble = trouble or where(problem, cell)
+            if cell == file:
+                raise Refused(trouble) from None
     function = module if name.startswith("engine_") else getattr(module, name, None)
     if not callable(function) and function is not module:
+        if trouble:  # a notebook's cell that failed, and may have been the one
+            raise Refused(trouble)
         others = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
         instead = f"; it defines {', '.join(others)}" if others else ""
         raise Refused(f"{Path(file).name} defines no function {name}{instead}")

@@ -33,6 +33,15 @@ OWN = (
     "chinese_whispers",
     "guided_gram",
     "content_kernel",
+    "walk_back",
+    "sum_to",
+    "linear",
+    "softmax_cross_entropy",
+    "batch_norm",
+    "adam",
+    "pool_forward",
+    "numeric_gradient",
+    "gradient_check",
 )
 NAMES = (*COURSE, *OWN)
 

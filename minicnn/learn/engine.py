@@ -89,7 +89,7 @@ def step(name: str) -> Step:
         cases=[Case(title, functools.partial(list, [probe]), tolerance=1e-7) for title, probe in script.TRIALS],
         slips=slips,
         hints=script.HINTS,
-        observe=_observe,
+        observe=observe,
         script=script,
         number=number,
     )
@@ -104,7 +104,7 @@ def task(step: Step) -> str:
     """Return the text that a learner gets: the prose as a comment, and the code with its holes."""
     heading, code = _sections()[step.number].split("\n", 1)
     prose = "".join(f"# {line}".rstrip() + "\n" for line in step.script.__doc__.strip().splitlines())
-    return f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{_with_holes(code.strip())}"
+    return f"{heading}    (an estimate: {step.script.MINUTES} minutes)\n#\n{prose}\n\n{with_holes(code.strip())}"
 
 
 def solution(step: Step) -> str:
@@ -163,7 +163,8 @@ def _engine(number: int, *edits: str) -> Any:
     return module
 
 
-def _observe(engine: Any, arguments: Sequence[Any]) -> Seen:
+def observe(engine: Any, arguments: Sequence[Any]) -> Seen:
+    """Return the findings of the probe in `arguments` on a learner's engine, a module."""
     engine = Engine(engine)
     found = arguments[0](engine)
     if found is None:
@@ -171,7 +172,7 @@ def _observe(engine: Any, arguments: Sequence[Any]) -> Seen:
     return {"": comparable(found.data if isinstance(found, engine.Value) else found, "what it gives")}
 
 
-def _with_holes(code: str) -> str:
+def with_holes(code: str) -> str:
     """Return the code with a hole for the body of every function that has a docstring."""
     lines = code.splitlines(keepends=True)
     functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]

@@ -49,7 +49,8 @@ class Exercise:
     title: one line. lecture: lecture of the course. read: file that teaches it, usually a lesson. imports: lines above
     the function. decorator: line directly above it. observe: calls the function and returns what is compared. hints:
     three, from a question to nearly the code. simulated: True to run on the simulated GPU. apart: True if the parts of
-    the answer are independent; otherwise a wrong part makes the later ones wrong.
+    the answer are independent; otherwise a wrong part makes the later ones wrong. own: ops that compute the answer by
+    themselves, which a learner's function may not call.
     """
 
     function: Callable[..., Any]
@@ -64,6 +65,7 @@ class Exercise:
     decorator: str = ""
     simulated: bool = False
     apart: bool = False
+    own: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.backend import use_backend
+from minicnn.learn import fairness
 from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.observing import Seen, Unfit
@@ -97,12 +98,14 @@ def prepare(exercise: Exercise) -> list[Trial]:
 def collect(exercise: Exercise, trials: Sequence[Trial], function: Callable[..., Any]) -> list[Outcome]:
     """Return the outcome of each case, even if the function raises or exits."""
     with use_backend("numpy"):
-        return [_outcome(exercise, trial.case, function) for trial in trials]
+        return [attempt(exercise, trial.case.arguments(), function) for trial in trials]
 
 
-def _outcome(exercise: Exercise, case: Case, function: Callable[..., Any]) -> Outcome:
+def attempt(exercise: Exercise, arguments: Sequence[Any], function: Callable[..., Any]) -> Outcome:
+    """Return the outcome of one call, in which the ops that are the exercise itself are refused."""
     try:
-        return Outcome(exercise.observe(function, case.arguments()))
+        with fairness.without(exercise.own):
+            return Outcome(exercise.observe(function, arguments))
     except Unfit as problem:
         return Outcome(None, str(problem))
     except (Exception, SystemExit) as problem:
@@ -142,6 +145,9 @@ def _differences(trial: Trial, outcome: Outcome) -> str:
 
 
 def _advice(exercise: Exercise, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    if unfair := [*_raised(fairness.SLIPS, outcomes)]:
+        yield from unfair
+        return
     own = [*_raised(exercise.slips, outcomes), *_recognized(exercise, trials, outcomes)]
     yield from own or _raised(EVERYWHERE, outcomes)
 

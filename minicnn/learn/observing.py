@@ -18,14 +18,17 @@ class Unfit(Exception):
     """An answer that cannot be compared. The message says what it is and what was expected."""
 
 
-def answer(*parts: str) -> Observe:
+def answer(*parts: str, arrays: bool = False) -> Observe:
     """Return an observer of the returned value, or of a tuple if there are several `parts`.
 
-    The function must not modify its inputs.
+    The function must not modify its inputs. arrays: True if it returns NumPy's arrays, and no Tensors.
     """
 
     def observe(function: Callable[..., Any], arguments: Sequence[Any]) -> Seen:
         returned = call(function, arguments)
+        for value in returned if arrays and isinstance(returned, tuple | list) else [returned]:
+            if arrays and isinstance(value, Tensor):
+                raise Unfit(f"what you return is {told(value)}, expected NumPy's array: a Tensor's is .data")
         if len(parts) < 2:
             if returned is None:
                 raise Unfit(f"expected a number or an array, got {told(None)}")

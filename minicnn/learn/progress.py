@@ -87,11 +87,21 @@ def note_try(name: str, right: bool) -> None:
 
 
 def next_hint(exercise: Exercise, tier: int | None = None) -> str:
-    """Return the hint of a tier, 1 to 3; by default the first unread one, or the last if all were read."""
+    """Return the hint of a tier, 1 to 3; by default the first unread one, or the last if all were read.
+
+    The last one is followed by the commands to continue, and to see the first again.
+    """
     known = read().get(exercise.name, Progress())
     if tier is None:
         tier = min(known.hints + 1, len(exercise.hints))
     if tier not in range(1, len(exercise.hints) + 1):
         raise InputError(f"learn hint: tier is {tier!r}; expected 1, 2 or 3")
     note(exercise.name, hints=max(known.hints, tier))
-    return f"Hint {tier} of {len(exercise.hints)}. {exercise.hints[tier - 1]}"
+    text = f"Hint {tier} of {len(exercise.hints)}. {exercise.hints[tier - 1]}"
+    name = "engine" if isinstance(exercise, engine.Step) else exercise.name
+    if tier < len(exercise.hints):
+        return text
+    return (
+        f"{text}\n\nThis is the last hint.\nBack to the first: minicnn learn hint {name} --tier 1\n"
+        f"On to a solution: minicnn learn solution {name}\nThe text to it: {exercise.read}"
+    )

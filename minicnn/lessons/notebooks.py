@@ -5,7 +5,8 @@ Two tags hide what a reader should predict first:
     # %% tags=["predict"]             a cell to predict: its code is shown, its output is folded
     # %% [markdown] tags=["answer"]   folded as a whole, text or code
 
-A page has a button for it, and JupyterLab a bar to click. An editor shows everything.
+A page has a button for it, and JupyterLab a bar to click. An editor shows everything. A notebook without outputs has
+the lesson's holes (cells.py), their solutions folded, and a cell for each prediction.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from typing import Any
 
 from minicnn.errors import InputError
 from minicnn.files import PACKAGE, replace_file
+from minicnn.lessons import cells
 from minicnn.lessons.shelf import Lesson
 
+PREDICTION = 'my_prediction = ""  # what do you expect? Write it between the quotes before you run the next cell'
+COMPARED = 'if my_prediction:\n    print("You predicted:", my_prediction)'
+SOLUTION = "<details><summary>A solution. Write yours first.</summary>\n\n```python\n{}\n```\n\n</details>"
 SECONDS = 600  # for one cell, and for starting a kernel: a whole lesson takes about ten on an idle machine
 # Figures have twice the resolution, for projectors. The log level silences the kernel's warning about its connections.
 KERNEL = ["--InlineBackend.figure_formats=retina", "--IPKernelApp.log_level=40"]
@@ -39,7 +44,8 @@ def need(what: str, *libraries: str) -> None:
         try:
             importlib.import_module(library)
         except ImportError:
-            raise InputError(f"{what} needs {library}: pip install jupytext nbconvert jupyterlab") from None
+            install = "pip install jupytext nbconvert jupyterlab latex2mathml"
+            raise InputError(f"{what} needs {library}: {install}") from None
 
 
 def notebook_of(lesson: Lesson) -> Any:
@@ -59,6 +65,29 @@ def notebook_of(lesson: Lesson) -> Any:
             cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
         elif "predict" in tags:
             cell.metadata["jupyter"] = {"outputs_hidden": True}
+    return notebook
+
+
+def for_reader(notebook: Any, *, holes: bool) -> Any:
+    """Return the notebook with a cell before and after each answer, for a prediction. holes: cut them out."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell
+
+    tags = [([*cell.metadata.get("tags", []), ""])[0] for cell in notebook.cells]
+    begin, end = (dict.fromkeys(ends) for ends in zip(*cells.folds(tags), strict=True)) if any(tags) else ({}, {})
+    found: list[Any] = []
+    for at, cell in enumerate([*notebook.cells, None]):
+        if at in end:
+            found.append(new_code_cell(COMPARED, id=f"compared-{at}"))
+        if at in begin:
+            found.append(new_code_cell(PREDICTION, id=f"prediction-{at + 1}"))
+        if cell is None:
+            break
+        if holes and tags[at] == "hole":
+            solution, cell.source = cell.source, cells.with_holes(cell.source)
+            found += [cell, new_markdown_cell(SOLUTION.format(solution), id=f"solution-{at + 1}")]
+        else:
+            found.append(cell)
+    notebook.cells = found
     return notebook
 
 
@@ -139,7 +168,7 @@ def write(
             raise InputError(f"tutorial notebook: {path} is there already, and may hold your work; --to names another")
     make_folder(to)
     for lesson, path in zip(lessons, paths, strict=True):
-        notebook = notebook_of(lesson)
+        notebook = for_reader(notebook_of(lesson), holes=not execute)
         if execute:
             run(lesson, notebook, step)
         put(path, jupytext.writes(notebook, fmt="ipynb") + "\n")

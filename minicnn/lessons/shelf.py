@@ -28,6 +28,25 @@ class Row(NamedTuple):
     exercises: tuple[str, ...] = ()
 
 
+class Stage(NamedTuple):
+    """A stage of a way: a task, in a lesson or elsewhere, and its estimated minutes.
+
+    lesson: its file name without number and .py; empty where it is not a lesson.
+    """
+
+    lesson: str
+    what: str
+    minutes: int
+
+
+class Way(NamedTuple):
+    """A way through the lessons. about: its readers, and its goal."""
+
+    name: str
+    about: str
+    stages: tuple[Stage, ...]
+
+
 @dataclass(frozen=True)
 class Lesson:
     """A file in tutorials/. Its first cell holds the title, as a heading, and a paragraph that summarizes it."""

@@ -34,7 +34,8 @@ class Preprocessing:
             x = x[..., ::-1]
         if self.whitened:
             return _whiten(x * self.scale)
-        scale, mean = (_row(n, self.deviation, x.shape[-2], x.dtype) for n in ((self.scale,) * 3, self.mean))
+        deviation, width = tuple(self.deviation), x.shape[-2]  # of a manifest, these are lists
+        scale, mean = (_row(tuple(n), deviation, width, x.dtype) for n in ((self.scale,) * 3, self.mean))
         if x.requires_grad or watching.get() or type(x.data) is not np.ndarray:
             return x * scale - mean
         prepared = np.empty_like(x.data, order="C")
@@ -125,7 +126,7 @@ class StyleRecipe:
     The loss is J = alpha · Σ_content + beta · Σ_style + total_variation · TV. The forms of its terms: content_form, a
     key of style.costs.CONTENT_FORMS; style_form, one of STYLE_FORMS; variation_form, one of variation.VARIATION_FORMS.
     TV is computed on the picture as scaled by preprocessing: up to 1, 255 or 256.
-    pooling: "max" or "avg". stride: that of the first convolution. preprocessing: a key of PREPROCESSING. None keeps
+    pooling: "max" or "avg". stride: the first convolution's. preprocessing: a key of PREPROCESSING. None keeps
     the network's own.
     start: a name of style.starts.STARTS. learning_rate: for pixels in [0, 1].
     clamp: "step" clips the picture to [0, 1] after every step; "end", only at the end.

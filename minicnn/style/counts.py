@@ -27,7 +27,7 @@ PICTURES = 10
 
 @dataclass(frozen=True)
 class Work:
-    """The work of a layer, in bytes. source, result: input and output. kept: for the backward pass.
+    """The work of a layer, in bytes. source, result: input and output. kept: arrays for the backward pass.
 
     forward, backward: scratch memory of each pass. filters: cached transformed filters. products: number of
     multiply-adds in the forward pass.

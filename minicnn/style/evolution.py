@@ -43,7 +43,7 @@ def together(*observers: Observer | None) -> Observer:
 
 
 class Frames:
-    """Writes every n-th picture to a folder: 00010.png, 00020.png, … The folder is created if needed."""
+    """An observer that writes every n-th picture to a folder: 00010.png, 00020.png, …, and creates the folder."""
 
     def __init__(self, folder: images.PathLike, *, every: int = 10, suffix: str = ".png") -> None:
         self.folder, self.every, self.suffix = Path(folder), check_count("frames: every", every), suffix
@@ -62,7 +62,7 @@ class Frames:
 
 
 class Preview:
-    """Keeps one file up to date for an image viewer. Each picture replaces the last one atomically.
+    """An observer that keeps one file up to date for an image viewer. Each picture replaces the last atomically.
 
     every: steps between two pictures; None: limited by time only. seconds: minimum time between two pictures, so that
     writing does not slow down a fast run.
@@ -83,7 +83,7 @@ class Preview:
 
 
 class Animation:
-    """Collects pictures for a GIF of at most `frames` frames; write() saves it.
+    """An observer that collects pictures for a GIF of at most `frames` frames; write() saves it.
 
     steps: number of steps of the run. side: long side in pixels. milliseconds: duration of a frame; the last one is
     held for two seconds. start: picture of the first frame, if any.

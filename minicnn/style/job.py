@@ -199,7 +199,7 @@ class Job:
         resume: bool = False,
         progress: bool | None = None,
     ) -> StyleResult:
-        """Run the transfer. Arguments and errors are those of `transfer`."""
+        """Run the transfer. Arguments and errors as in `transfer`."""
         kept = None if checkpoint is None else Checkpoint(Path(checkpoint), self.settings)
         began = time.monotonic()
         with frozen(self.model):

@@ -140,7 +140,7 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
         model.adapt(StyleRecipe(**manifest["recipe"] | {part: wanted[part] for part in ("pooling", "stride")}))
         model.preprocessing = Preprocessing(**wanted["preprocessing"])
     except (KeyError, TypeError, AttributeError) as problem:
-        raise InputError(f"manifest {os.fspath(path)!r} is none of a style transfer ({problem!r})") from None
+        raise InputError(f"manifest {os.fspath(path)!r} is not one of a style transfer ({problem!r})") from None
     return {"content": content, "style": styles, "model": model, **asked, **recipe}
 
 

@@ -67,7 +67,7 @@ class PyramidAdam(Adam):
     """Adam on the levels of one picture (1, H, W, C), with separate means per level.
 
     The rate of each is the given one over √(number of levels). The levels themselves are never stored: their changes
-    are enlarged and added to the picture, then it is clipped. Arguments are those of Adam.
+    are enlarged and added to the picture, then it is clipped. Arguments: as in Adam.
     """
 
     def __init__(

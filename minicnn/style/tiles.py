@@ -112,7 +112,7 @@ def _same(spans: np.ndarray, wanted: np.ndarray) -> slice:
 class TiledObjective(Objective):
     """The Objective of a picture, computed tile by tile: the same cost and gradient in less memory.
 
-    side: pixels per side of a tile, without overlap. The other arguments are those of Objective.
+    side: pixels per side of a tile, without overlap. Other arguments: as in Objective.
     """
 
     def __init__(

@@ -17,6 +17,8 @@ from minicnn.models.network import floating
 from minicnn.operation import op
 from minicnn.tensor import Tensor
 
+SPAN = 256  # parts of the long side, over which "mean-slope" measures differences
+
 
 @op(inputs=1, fresh=True)
 def total_variation(image, *, power=1):
@@ -70,6 +72,15 @@ def nine_point(image: Tensor) -> Tensor:
     return straight * (2 / 3) + slanted * (1 / 6)
 
 
+def mean_slope(image: Tensor) -> Tensor:
+    """Return the mean d² for differences d over 1/SPAN of the long side, at least a pixel. Scalar.
+
+    Enlarged, a picture has smaller differences between pixels; these stay, so a large picture is as smooth as a small.
+    """
+    pixels = max(1.0, max(image.shape[1:3]) / SPAN)
+    return total_variation(image, power=2) * (pixels**2 / image.size)
+
+
 class VariationForm(NamedTuple):
     """A form of total variation. formula: for display. of: return the scalar for an image (N, H, W, C)."""
 
@@ -81,6 +92,7 @@ VARIATION_FORMS: Mapping[str, VariationForm] = {
     "absolute": VariationForm("Σ|d|", total_variation),
     "mean-absolute": VariationForm("mean |d|", lambda image: total_variation(image) / image.size),
     "mean-squared": VariationForm("mean d²", lambda image: total_variation(image, power=2) / image.size),
+    "mean-slope": VariationForm("mean (d·max(1, side/256))²", mean_slope),
     "half-squared": VariationForm("½Σ(dx²+dy²)", lambda image: steepness(image).sum() * 0.5),
     "rounded": VariationForm("Σ(dx²+dy²)^1.25", lambda image: ops.power(steepness(image), 1.25).sum()),
     "means": VariationForm("(mean dx² + mean dy²)", mean_of_each),

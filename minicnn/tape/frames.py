@@ -20,7 +20,7 @@ DEEP = 40  # frames searched
 
 @dataclass(frozen=True)
 class Line:
-    """A place in a program. file: its path as Python knows it; text: the source line, if it can be read."""
+    """A place in a program. file: its path as reported by Python; text: the source line, if it can be read."""
 
     file: str
     number: int

@@ -51,6 +51,16 @@ class Tape(Recorder):
 
         return pixel_of(self, tensor, index)
 
+    def compare(self, other: Any, *, names: tuple[str, str] = ("mine", "theirs"), tolerance: float = 1e-5) -> Any:
+        """Return a Comparison with another program: the first operation at which they part, and how far.
+
+        other: a Tape, or the last result of another engine: an object with data, parents and grad. names: names of
+        the programs for the text. tolerance: maximum difference of an element, relative to the largest of its array.
+        """
+        from minicnn.tape.divergence import compare
+
+        return compare(self, other, names=names, tolerance=tolerance)
+
     def html(self) -> str:
         """Return the page: one HTML file that needs no other file and no network."""
         from minicnn.tape.page import page_of

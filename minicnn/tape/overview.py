@@ -16,11 +16,14 @@ NARROWEST, WIDEST = 80, 160
 SHORTEST = 22  # minimum width of an operation, in columns
 
 
-def table_of(tape: Recorder) -> str:
-    """Return the table, one row per operation, with columns as wide as their content needs and the screen allows."""
+def table_of(tape: Recorder, first: int = 1, most: int | None = None) -> str:
+    """Return the table, one row per operation, with columns as wide as their content needs and the screen allows.
+
+    first: number of the first operation. most: of rows (default: all).
+    """
     if not tape.steps:
         return "tape: nothing recorded; run operations inside `with minicnn.record() as tape:`"
-    rows = [HEAD, *(_row(step) for step in tape)]
+    rows = [HEAD, *(_row(step) for step in tape.steps[first - 1 :][:most])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD) - 1)]
     widths[1] = min(widths[1], 44)
     room = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST) - sum(widths) - 2 * len(widths)

@@ -36,6 +36,7 @@ class Value:
 
     name: the variable or parameter that held it, or one derived from the operation, such as conv_1.
     made_by: the Step that gave it; None if no operation on this tape did.
+    lent: the name is that of the Tensor itself, and may be a variable's of the program as well.
     uses: (step, input number) for every operation that took it.
     overwritten: the content of the same array when a later operation took it after a change in place, or None.
     """
@@ -45,6 +46,7 @@ class Value:
     made_by: Step | None = None
     wants_gradient: bool = False
     named: bool = False
+    lent: bool = False
     uses: list[tuple[Step, int]] = field(default_factory=list)
     overwritten: Value | None = None
 
@@ -265,6 +267,7 @@ class Recorder:
             return known
         name = source.name or frames.name_of(source, stack)
         value = Value(np.array(data), self._free(name or "tensor"), None, source.requires_grad, bool(name))
+        value.lent = bool(source.name)
         if known is not None and known.made_by is not None and known.made_by.made(source.data):
             known.overwritten = value
         self._of.add(source, value)
@@ -290,12 +293,16 @@ class Recorder:
         self.moments.append((step, True))
 
     def name_by(self, variables: dict[str, Any]) -> None:
-        """Name results after the variables that hold them."""
+        """Name results after the variables that hold them. A variable's name goes before that of another Tensor."""
         for name, tensor in variables.items():
             if isinstance(tensor, Tensor) and not name.startswith("_"):
-                for value in self._of.get(tensor):
+                values = self._of.get(tensor)
+                for value in values:
                     if not value.named:
                         self._rename(value, name)
+                taker = next((value for value in self.values if value.name == name), None)
+                if values and taker is not None and taker.lent and taker not in values:
+                    taker.name, values[0].name = values[0].name, name
 
     def _rename(self, value: Value, name: str) -> None:
         value.name, value.named = self._free(name), True

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from minicnn.tape.recorder import Recorder, Step, Value
 
 HELP = """\
-  next [N]         n     go to the next moment, or N ahead; an empty line repeats the last command
-  previous [N]     p     go back one moment, or N
+  next [N|NAME]    n     go to the next moment, N ahead, or the next one of a variable: next loss
+  previous [N|NAME] p    go back one moment, N, or to the one before of a variable
   backward         b     go to the backward of this operation
   forward          f     go to the forward of this operation
   continue         c     go to the next break, or to the next change of a watched gradient
-  goto N                 go to operation N of the list
+  goto N|NAME            go to operation N of the list, or to the one that gave a variable
   first, last            go to either end
   break OP               stop at an operation: by its kind (relu), its number, or its result (conv_1)
   watch NAME.grad        print a gradient or values at every stop, and stop when they change
@@ -38,11 +38,12 @@ HELP = """\
   why NAME[INDEX]        print the products whose sum is this element of NAME.grad: why w[1, 0, 2, 0]
   pixel NAME[INDEX]      print an output of a convolution, every way it is computed
   list             l     list the operations around this one
-  show                   list all operations
+  show [N]               list the operations, a page of them from number N
   source                 print the code of this operation, forward and backward
   page PATH              write the tape as an HTML page
   quit             q"""
 
+PAGE = 40  # operations that show lists at a time
 REFERENCE = re.compile(r"^\s*(?P<name>.+?)(?P<gradient>\.grad)?\s*(?:\[(?P<index>.*)\])?\s*$")
 SHORT = {"n": "next", "p": "previous", "b": "backward", "f": "forward", "c": "continue", "l": "list", "q": "quit"}
 SHORT |= {"h": "help", "?": "help", "s": "next"}
@@ -94,10 +95,10 @@ class Stepper(cmd.Cmd):
         return True
 
     def do_next(self, argument: str) -> None:
-        self.move(self.at + _count(argument, "next"))
+        self.move(self.named(argument, 1) if argument[:1].isalpha() else self.at + _count(argument, "next"))
 
     def do_previous(self, argument: str) -> None:
-        self.move(self.at - _count(argument, "previous"))
+        self.move(self.named(argument, -1) if argument[:1].isalpha() else self.at - _count(argument, "previous"))
 
     def do_first(self, argument: str) -> None:
         self.move(0)
@@ -106,7 +107,12 @@ class Stepper(cmd.Cmd):
         self.move(len(self.tape.moments) - 1)
 
     def do_goto(self, argument: str) -> None:
-        self.move(self.tape.moments.index((self.numbered(argument), False)))
+        if argument[:1].isalpha():
+            value = self.tape.find(argument.strip(), asked_by="goto")
+            step = value.made_by or next((user for user, _ in value.uses), self.here)
+        else:
+            step = self.numbered(argument)
+        self.move(self.tape.moments.index((step, False)))
 
     def do_forward(self, argument: str) -> None:
         self.move(self.tape.moments.index((self.here, False)))
@@ -178,7 +184,10 @@ class Stepper(cmd.Cmd):
             self.say(f" {mark}{step.number:>4}  {equation(step)}  {notation.shape(step.output.array)}")
 
     def do_show(self, argument: str) -> None:
-        self.say(table_of(self.tape))
+        first = self.numbered(argument).number if argument else 1
+        self.say(table_of(self.tape, first, PAGE))
+        if (after := first + PAGE) <= len(self.tape):
+            self.say(f"  … {len(self.tape) - after + 1} more: show {after}")
 
     def do_source(self, argument: str) -> None:
         self.say(source_of(self.here.op).rstrip() or f"  the source of {self.here.name} is not in a file")
@@ -209,6 +218,18 @@ class Stepper(cmd.Cmd):
         self.say("\n".join(_backward_lines(step, self.at) if back else _forward_lines(step)))
         for argument in self.watched:
             self.say(self.watch_line(argument))
+
+    def named(self, name: str, way: int) -> int:
+        """Return the next moment, or the one before (way -1), of an operation that takes or gives a variable."""
+        variable = re.compile(rf"{re.escape(name.strip())}(_\d+)?")
+        at = self.at + way
+        while 0 <= at < len(self.tape.moments):
+            step = self.tape.moments[at][0]
+            if any(variable.fullmatch(value.name) for value in (*step.inputs, step.output)):
+                return at
+            at += way
+        self.tape.find(name.strip(), asked_by="next" if way > 0 else "previous")
+        return at
 
     def numbered(self, argument: str) -> Step:
         """Return the operation of that number. Raise InputError if there is none."""

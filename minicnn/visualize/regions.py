@@ -100,7 +100,7 @@ def enlarged(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _interpolation(length: int, wanted: int) -> np.ndarray:
-    """Return (wanted, length): the weights of the two neighbours of each new pixel; beyond the last, the last."""
+    """Return (wanted, length): the weights of the two neighbours of each new pixel. The edge repeats the last pixel."""
     middles = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
     return np.maximum(0, 1 - np.abs(middles[:, None] - np.arange(length)))
 

@@ -56,7 +56,7 @@ def write_down(path: Path, sha256: str) -> None:
 
 
 def identify(path: Path, sha256: str) -> Weights | None:
-    """Return the row of the catalogue that matches a file by checksum, or None. sha256: that of the file."""
+    """Return the row of the catalogue that matches a file by checksum, or None. sha256: the file's."""
     for row in catalog():
         if sha256 in row.packaged.values():
             return row

@@ -58,9 +58,9 @@ def read(path: Path, *, verify: bool = True) -> dict[str, np.ndarray]:
             with open(part, "rb") as file:
                 content = file.read(pickled_arrays.LARGEST)
         except OSError as problem:
-            raise LoadError(f"{part} cannot be read ({problem.strerror}); {INSTALL} brings it") from problem
+            raise LoadError(f"{part} cannot be read ({problem.strerror}); {INSTALL} installs it") from problem
         if verify and (actual := hashlib.sha256(content).hexdigest()) != sha256:
-            raise LoadError(f"{part.name} has SHA-256 {actual}; expected {sha256}, as {INSTALL} brings it")
+            raise LoadError(f"{part.name} has SHA-256 {actual}; expected {sha256}, as in {INSTALL}")
         if of_mtcnn:
             arrays |= _stage(content, part.name)
             continue

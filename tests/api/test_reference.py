@@ -8,6 +8,7 @@ import ast
 import contextlib
 import importlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -43,7 +44,7 @@ CONTRACT = [
     for module, names in re.findall(r"(minicnn[\w.]*): ([^:]+)(?=\n|$)", DESIGN)
     for name in names.split()
 ]
-SLOW = ("datasets", "faces", "models", "style", "visualize")  # they draw, or run networks
+SLOW = ("datasets", "faces", "models", "scale", "style", "visualize")  # they draw, or run networks
 DETECTOR = ("Detection", "Face", "Quality", "Track", "detect", "everybody", "find", "follow", "hide")
 EXAMPLES = {name: code for name, code in reference.examples().items() if name not in reference.MODULES}
 RUNS = [
@@ -94,6 +95,8 @@ def test_an_example_gives_what_it_shows(name, tmp_path, monkeypatch):
     monkeypatch.setattr(access, "_readers", dict(access._readers))
     if name in {f"minicnn.faces.{one}" for one in DETECTOR} and zoo.here(zoo.find("mtcnn")) is None:
         pytest.skip("needs a face detector, which pip install '.[faces]' adds")
+    if name == "minicnn.scale.connected":
+        pytest.importorskip("distributed", reason="needs Dask, of the extra cluster")
     first, namespace = reference.examples()[name.rpartition(".")[0]], {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()), minicnn.use_backend("numpy"):
         exec(compile(first, name, "exec"), namespace)
@@ -125,11 +128,47 @@ def test_lessons_that_use_a_name_are_found():
     assert {lesson.number for lesson in found["minicnn.gradcheck"]} >= {1, 17}
 
 
+def test_the_search_has_every_name_with_its_link(tmp_path):
+    pytest.importorskip("pdoc", reason="needs pdoc, of the extra teach")
+    reference.write(tmp_path, set(), manual=False, modules=["minicnn.optim", "minicnn.tape"])
+    index, page = ((tmp_path / name).read_text(encoding="utf-8") for name in ("index.html", "minicnn/optim.html"))
+    rows = json.loads(re.search(r'id="entries">(.*?)</script>', index, re.DOTALL)[1])
+    named = {row["name"]: row for row in rows}
+    assert len(named) == len(rows) and {f"minicnn.optim.{name}" for name in public("minicnn.optim")} <= named.keys()
+    assert named["minicnn.optim.Adam"]["summary"].startswith("Adam: ")
+    for row in rows:
+        path, _, anchor = row["href"].partition("#")
+        there = (tmp_path / path).read_text(encoding="utf-8")
+        assert not anchor or f' id="{anchor}"' in there, row
+    assert '<form role="search" action="../index.html">' in page
+
+
+def test_the_search_finds_names_first(tmp_path, browser):
+    pytest.importorskip("pdoc", reason="needs pdoc, of the extra teach")
+    reference.write(tmp_path, set(), manual=False, modules=["minicnn.optim"])
+
+    def seek(words):
+        browser.run(f"box.value = {json.dumps(words)}; box.dispatchEvent(new Event('input'))")
+        return browser.run("[...found.querySelectorAll('a')].map((a) => a.textContent)")
+
+    browser.open(tmp_path / "index.html")
+    assert browser.run("document.querySelectorAll('.room')[0].checkVisibility()")
+    assert seek("adam")[0] == "minicnn.optim.Adam" and not browser.run("rooms[0].checkVisibility()")
+    assert seek("wolfe search") == ["minicnn.optim.LBFGS"] and browser.text("#count") == "1 name"
+    assert seek("nowhere to be found") == [] and seek("") == [] and browser.run("rooms[0].checkVisibility()")
+    browser.run("box.value = 'sgd'; search(); box.form.requestSubmit()")
+    browser.run("new Promise((done) => setTimeout(done, 100))")
+    assert browser.run("location.href").endswith("/minicnn/optim.html#SGD")
+    browser.call("Page.navigate", url=(tmp_path / "index.html").as_uri() + "?q=Nesterov")
+    browser.run("new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', done))")
+    assert browser.text("#found").startswith("minicnn.optim.SGD") and not browser.complaints()
+
+
 @pytest.mark.thorough
 def test_the_pages_hold_every_public_name(tmp_path):
     pytest.importorskip("pdoc", reason="needs pdoc, of the extra teach")
     reference.write(tmp_path / "api", set(), manual=False)
-    index = (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
+    index = (tmp_path / "api" / "index.html").read_text(encoding="utf-8").partition("<script")[0]
     for module in reference.MODULES:
         page = (tmp_path / "api" / f"{module.replace('.', '/')}.html").read_text(encoding="utf-8")
         ids = {*re.findall(r' id="([\w.]+)"', page)}

@@ -77,7 +77,7 @@ def test_what_is_not_installed_is_named(fresh):
         fresh.setattr(importlib.util, "find_spec", lambda name, gone=module: None if name == gone else found("numpy"))
         assert (
             line_of(devices.check_device, "cuda")
-            == f"cuda: {package} is not installed; pip install '.[cuda]' brings it"
+            == f"cuda: {package} is not installed; pip install '.[cuda]' installs it"
         )
 
 

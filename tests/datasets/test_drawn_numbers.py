@@ -126,7 +126,7 @@ def test_drawn_pairs_begin_with_one_person_and_use_all_that_there_are():
 @pytest.mark.parametrize(
     ("call", "line"),
     [
-        (lambda: draw_pairs([[1, 2]]), r"^draw_pairs: labels have shape \(1, 2\); expected \(N,\), one a picture$"),
+        (lambda: draw_pairs([[1, 2]]), r"^draw_pairs: labels have shape \(1, 2\); expected \(N,\), one per picture$"),
         (lambda: draw_pairs([1, 2], pairs=3), r"^draw_pairs: pairs is 3; expected an even number of at least 2$"),
         (lambda: draw_pairs([1, 2], pairs=0), r"^draw_pairs: pairs is 0; expected an even number of at least 2$"),
         (lambda: draw_pairs([1, 2], folds=0), r"^draw_pairs: folds is 0"),

@@ -411,7 +411,7 @@ def test_the_encoder_is_left_as_it_was():
         (np.zeros((4, 4, 3), int), "picture 1 has dtype int64; expected floats in"),
         (np.full((4, 4, 3), np.nan), "picture 1 holds NaN or infinity"),
         (np.full((4, 4, 3), 255.0), "x goes from 255 to 255; expected RGB in"),
-        (np.zeros((0, 4, 4, 3), np.float32), "images of 'Ann' are none; expected one or more"),
+        (np.zeros((0, 4, 4, 3), np.float32), "images of 'Ann' are an empty list; expected one or more"),
     ],
 )
 def test_other_pictures_are_refused_and_nothing_changes(gallery, images, message):

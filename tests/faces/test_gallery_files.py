@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -175,6 +176,26 @@ def test_many_encodings_stay_in_the_file(path, mapping):
     assert gallery.identify(picture(3)) == enrolled().identify(picture(3))
     assert isinstance(gallery._lookup._index.encodings, np.memmap)
     assert gallery.verify("Ann", picture(0))
+
+
+def test_few_encodings_are_copied(path):
+    assert not isinstance(Gallery.load(path, encoder())._records.encodings, np.memmap)
+
+
+def test_what_is_compressed_cannot_be_mapped(path, mapping):
+    with h5py.File(path, "r+") as file:
+        encodings = file["encodings"][:]
+        del file["encodings"]
+        file.create_dataset("encodings", data=encodings, compression="gzip")
+    assert_equal(Gallery.load(path, encoder()), enrolled())
+
+
+def test_encodings_that_go_on_behind_the_end_of_the_file_are_refused(path, mapping, monkeypatch):
+    size = path.stat().st_size
+    behind = SimpleNamespace(dtype="float32", shape=(3, 4), nbytes=48, offset=size - 40, stored="<f4")
+    monkeypatch.setattr(gallery_file, "_entry", lambda *arguments: behind)
+    with pytest.raises(LoadError, match="its encodings go on behind its end"):
+        gallery_file._encodings(None, path, {"embedding": 4}, size)
 
 
 def test_what_is_mapped_may_be_replaced(path, mapping):
@@ -352,14 +373,14 @@ def test_a_rewritten_file_is_otherwise_sound(path):
         (lambda f, a: a.update(people=text('[["\\u001b[2J", 2], ["Bob", 1]]')), "its people are not those"),
         (lambda f, a: a.update(people=text("[" * 100_000)), "its people are not those"),
         (lambda f, a: a.update(people=text("no JSON")), "its people are not those"),
-        (lambda f, a: f.pop("threshold"), "nearness is not sound .*threshold is None"),
-        (lambda f, a: f.update(threshold=np.inf), "nearness is not sound"),
-        (lambda f, a: f.update(score="best"), "nearness is not sound .*score is 'best'"),
-        (lambda f, a: f.update(neighbours=0), "nearness is not sound .*neighbours is 0"),
-        (lambda f, a: f.update(calibration="{}"), "nearness is not sound .*not those of a calibration"),
-        (lambda f, a: f.update(calibration="[" * 9999), "nearness is not sound"),
-        (lambda f, a: f.update(head="l1"), "its head has no sound 'w'"),
-        (lambda f, a: f.update(head="l7"), "nearness is not sound .*kind is 'l7'"),
+        (lambda f, a: f.pop("threshold"), "nearness are not valid .*threshold is None"),
+        (lambda f, a: f.update(threshold=np.inf), "nearness are not valid"),
+        (lambda f, a: f.update(score="best"), "nearness are not valid .*score is 'best'"),
+        (lambda f, a: f.update(neighbours=0), "nearness are not valid .*neighbours is 0"),
+        (lambda f, a: f.update(calibration="{}"), "nearness are not valid .*not those of a calibration"),
+        (lambda f, a: f.update(calibration="[" * 9999), "nearness are not valid"),
+        (lambda f, a: f.update(head="l1"), "its head has no valid 'w'"),
+        (lambda f, a: f.update(head="l7"), "nearness are not valid .*kind is 'l7'"),
     ],
 )
 def test_files_that_lie_are_refused(path, change, match):

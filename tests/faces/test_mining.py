@@ -140,7 +140,7 @@ def test_when_all_encodings_are_one_no_triplet_is_semi_hard_and_a_margin_of_zero
     [
         (np.ones((2, 3)), [0, 1], {}, "labels name 2 people with one picture each; expected two pictures of somebody"),
         (np.ones((2, 3)), ["ada", "ada"], {}, "labels name one person alone, ada; expected two or more"),
-        (np.ones((3, 3)), [0, 0], {}, "labels have shape (2,); expected (3,), one a row"),
+        (np.ones((3, 3)), [0, 0], {}, "labels have shape (2,); expected (3,)"),
         (np.ones(3), [0, 0, 1], {}, "embeddings have shape (3,) and dtype float64; expected floats (N, D)"),
         (np.ones((3, 3), int), [0, 0, 1], {}, "embeddings have shape (3, 3) and dtype int64; expected floats (N, D)"),
         (np.ones((0, 3)), [], {}, "embeddings have shape (0, 3) and dtype float64; expected floats (N, D)"),
@@ -215,7 +215,7 @@ def test_batches_are_a_matter_of_the_seed_and_their_number():
         ([0, 0, 0], {}, "labels name 1 people with two pictures or more; expected at least 2"),
         ([0, 0, 1, 2], {}, "labels name 1 people with two pictures or more and 2 with one; expected at least 2"),
         ([], {}, "labels name 0 people with two pictures or more; expected at least 2"),
-        ([[0, 0, 1, 1]], {}, "labels have shape (1, 4); expected (N,), one a picture"),
+        ([[0, 0, 1, 1]], {}, "labels have shape (1, 4); expected (N,), one per picture"),
         ([0, 0, 1, 1], {"seed": -1}, "seed is -1; expected an integer of at least 0"),
     ],
 )

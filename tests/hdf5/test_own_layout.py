@@ -1,5 +1,6 @@
 """Weights go to a file and come back."""
 
+import dataclasses
 import os
 
 import h5py
@@ -146,3 +147,9 @@ raise SystemExit("was not killed")
     model = network(seed=1)
     hdf5.load(model, saved)
     same(model, network())
+
+
+def test_a_report_stays_what_it_said(saved):
+    report = hdf5.load(network(), saved)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.loaded = ()

@@ -10,10 +10,10 @@ import platformdirs
 import pytest
 
 import minicnn
-from minicnn import Tensor, files, learn
+from minicnn import Tensor, files, learn, machine
 from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
-from minicnn.learn import catalogue, drawing, examining, observing, progress
+from minicnn.learn import catalogue, drawing, examining, isolation, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.judging import Outcome, collect, judge, prepare, where
@@ -37,6 +37,8 @@ def arrays(*values):
         ([8.0, 1.0], [8.0, 0.4], "at [1] expected 1, got 0.4; 1 of 2 numbers is wrong"),
         ([[1.0, 2.0]], [[1.0, 20.0]], "at [0, 1] expected 2, got 20; 1 of 2 numbers is wrong"),
         ([NAN, 1.0], [NAN, 1.0], None),
+        ([INF, -INF], [INF, -INF], None),
+        ([INF, 1.0], [-INF, 1.0], "at [0] expected inf, got -inf; 1 of 2 numbers is wrong"),
         ([1.0, 1.0], [NAN, 1.0], "at [0] expected 1, got nan; 1 of 2 numbers is wrong"),
         ([NAN, 1.0], [1.0, 1.0], "at [0] expected nan, got 1; 1 of 2 numbers is wrong"),
         (3, 4, "expected 3, got 4"),
@@ -367,16 +369,19 @@ def test_a_file_runs_for_ten_seconds_with_what_the_learner_imports(tmp_path, mon
     monkeypatch.setattr(examining, "_run", lambda *call: calls.append(call) or (3, "it printed"))
     monkeypatch.setenv("PYTHONPATH", "mine")
     monkeypatch.chdir(tmp_path)
-    for name in ("verify", "content_kernel"):
+    for name in ("total_cost", "content_kernel"):
         Path(f"{name}.py").write_text(learn.solution(name), encoding="utf-8")
         verdict = learn.check_file(name)
         assert (verdict.right, verdict.rows, verdict.printed) == (False, (), "it printed")
         assert verdict.advice == [
             f"the process ended, with status 3, before it was judged: does something in {name}.py exit?"
         ]
-    (command, environment, seconds), (_, simulated, _) = calls
-    assert command[1:6] == ["-P", "-m", "minicnn.learn.candidate", "verify", os.path.realpath("verify.py")]
-    assert command[7:] == ["10"] and seconds == 130
+    (command, environment, room, begun, folder), (_, simulated, *_) = calls
+    *launched, plan, file, answers, seconds = command
+    assert launched[-4:] == [machine.interpreter(), "-P", "-m", "minicnn.learn.candidate"]
+    assert launched[1:3] == (["-P", isolation.__file__] if sys.platform != "win32" else ["-P", "-m"])
+    assert file == os.path.realpath("total_cost.py") and (seconds, room.seconds, room.isolated) == ("10", 10, False)
+    assert Path(plan).name == "plan.json" and Path(answers).with_name("stopped.txt") == begun and folder is None
     assert environment["PYTHONPATH"] == os.pathsep.join([str(Path(minicnn.__file__).parents[1]), "mine"])
     assert environment["PYTHONIOENCODING"] == "utf-8" and environment["PYTHONUNBUFFERED"] == "1"
     assert simulated["NUMBA_ENABLE_CUDASIM"] == "1"
@@ -384,20 +389,20 @@ def test_a_file_runs_for_ten_seconds_with_what_the_learner_imports(tmp_path, mon
 
 
 def test_a_process_that_was_stopped_says_where_it_was(tmp_path, monkeypatch):
-    file = tmp_path / "verify.py"
-    file.write_text("def verify():\n    while True: pass\n", encoding="utf-8")
-    stack = f'File "{file}", line 2 in verify\n  File "{file}", line 9 in below\n'
+    file = tmp_path / "total_cost.py"
+    file.write_text("def total_cost():\n    while True: pass\n", encoding="utf-8")
+    stack = f'File "{file}", line 2 in total_cost\n  File "{file}", line 9 in below\n'
     written = iter([f"Timeout (0:00:02)!\n{stack}", "Timeout (0:00:02)!\n", stack])
 
-    def run(command, environment, seconds):
-        Path(command[6]).with_name("stopped.txt").write_text(next(written), encoding="utf-8")
+    def run(command, environment, room, begun, folder):
+        begun.write_text(next(written), encoding="utf-8")
         return examining.NEVER_ENDED, ""
 
     monkeypatch.setattr(examining, "_run", run)
-    found = [learn.check_file("verify", file, seconds=1.5).advice for _ in range(3)]
+    found = [learn.check_file("total_cost", file, seconds=1.5).advice for _ in range(3)]
     never = "Does a loop never end? --seconds N waits longer."
     assert found == [
-        ["it is still running after 1.5 s, in line 2 of verify.py\n    while True: pass", never],
+        ["it is still running after 1.5 s, in line 2 of total_cost.py\n    while True: pass", never],
         ["it is still running after 1.5 s", never],
         ["it could not be stopped from inside, and was ended."],
     ]
@@ -414,14 +419,16 @@ def test_a_process_that_was_stopped_says_where_it_was(tmp_path, monkeypatch):
     ],
 )
 def test_what_a_process_prints_is_kept(program, status, printed):
-    assert examining._run([sys.executable, "-c", program], dict(os.environ), 100) == (status, printed)
+    room = examining.Room(100)
+    found = examining._run([sys.executable, "-c", program], dict(os.environ), room, Path("never begun"))
+    assert found == (status, printed)
 
 
 def test_only_an_interpreter_runs_a_file(tmp_path, monkeypatch):
-    (tmp_path / "verify.py").touch()
+    (tmp_path / "total_cost.py").touch()
     monkeypatch.setattr(examining, "interpreter", lambda: None)
     with pytest.raises(InputError) as said:
-        learn.check_file("verify", tmp_path / "verify.py")
+        learn.check_file("total_cost", tmp_path / "total_cost.py")
     assert str(said.value) == (f"learn check: {sys.executable!r} is an application; expected an interpreter of Python")
 
 
@@ -513,7 +520,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     _, steps = learn.steps()
     assert said("list").endswith(
-        "0 of 20 solved\n\nStart one with: minicnn learn start triplet_loss\n\n"
+        "0 of 29 solved\n\nStart one with: minicnn learn start triplet_loss\n\n"
         f"An engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
     )
     assert said("start", "verify") == (
@@ -532,7 +539,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
     wrong = said("check", "verify", "--seconds", "2.5", status=1)
     assert wrong.splitlines()[-2:] == ["", "Get a hint with: minicnn learn hint verify"]
     right = said("check", "verify", "--seconds", "2.5")
-    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start triplet_loss"]
+    assert right.splitlines()[-2:] == ["", "Start the next one with: minicnn learn start who_is_it"]
     said("check", "verify.py")
     said("check", "verify", "mine.py")
     assert asked == [
@@ -544,7 +551,7 @@ def test_what_the_command_says_in_full(tmp_path, monkeypatch, capsys):
         progress.note(name, solved=True)
     assert said("check", "verify").endswith("\n\nAll exercises are solved.\n")
     assert said("list").endswith(
-        f"\n20 of 20 solved\n\nAn engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
+        f"\n29 of 29 solved\n\nAn engine from nothing, 0 of {steps} steps: minicnn learn start engine\n"
     )
 
 

@@ -19,7 +19,7 @@ def said(capsys, *arguments, status=0):
 
 def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert "0 of 20 solved" in said(capsys, "list")
+    assert "0 of 29 solved" in said(capsys, "list")
     assert "minicnn learn check total_cost" in said(capsys, "start", "total_cost")
     file = tmp_path / "total_cost.py"
     task = file.read_text(encoding="utf-8")
@@ -30,12 +30,15 @@ def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     assert "1 try" in said(capsys, "list")
     hints = [said(capsys, "hint", "total_cost") for _ in range(4)]
     assert [hint[:11] for hint in hints] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert all("On to a solution: minicnn learn solution total_cost" in hint for hint in hints[2:])
+    assert all("Back to the first: minicnn learn hint total_cost --tier 1\n" in hint for hint in hints[2:])
+    assert not any("solution" in hint for hint in hints[:2])
     solution = "return alpha * J_content + beta * J_style"
     file.write_text(task.replace("raise NotImplementedError", solution), encoding="utf-8")
     last = said(capsys, "check", "total_cost")
-    assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start triplet_loss" in last
+    assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start train_step" in last
     text = said(capsys, "list")
-    assert "1 of 20 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
+    assert "1 of 29 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
 
 
 def test_start_writes_over_nothing(tmp_path, capsys):
@@ -69,7 +72,7 @@ def test_bad_input_is_one_line(capsys):
 
 def test_all_exercises_show_as_a_table():
     table = learn.exercises()
-    assert len(table) == 20 and (len(catalogue.COURSE), len(catalogue.OWN)) == (9, 11)
+    assert len(table) == 29 and (len(catalogue.COURSE), len(catalogue.OWN)) == (9, 20)
     assert str(table) == repr(table) and max(map(len, str(table).splitlines())) < 80
 
 

@@ -4,6 +4,10 @@
 
 MUTANTS = {
     "triplet_loss": [
+        ("ops.maximum(", "ops.minimum(", "smaller of both"),
+        ("ops.maximum(near - far + alpha, 0.0)", "ops.abs(near - far + alpha)", "size for the hinge"),
+        ("ops.square(A - P), axis=1)", "ops.square(A - P), axis=1, keepdims=True)", "everybody with everybody"),
+        ("near = ops.sum(ops.square(A - P), axis=1)\n    far = ops.sum(", "near = ops.mean(ops.square(A - P), axis=1)\n    far = ops.mean(", "means of the squares"),
         ("near - far + alpha, 0.0))", "near - far, 0.0) + alpha)", "margin after the hinge"),
         ("return ops.sum(", "return ops.mean(", "mean"),
         (" + alpha", "", "no margin"),
@@ -24,6 +28,7 @@ MUTANTS = {
         ("return ops.sum(ops.maximum(near - far + alpha, 0.0))", "return ops.sum(near) - ops.sum(far) + alpha", "no hinge"),
     ],
     "gram_matrix": [
+        ("A @ A.T", "A @ A.T / A.shape[0]", "divided by channels"),
         ("A @ A.T", "A.detach() @ A.T", "half of the gradient"),
         ("A @ A.T", "A.T @ A", "places with places"),
         ("A @ A.T", "A * A", "elementwise"),
@@ -54,6 +59,9 @@ MUTANTS = {
         ("return ops.sum(ops.square(content_output - generated_output))", "return ops.sqrt(ops.sum(ops.square(content_output - generated_output)) + 1e-30)", "root"),
     ],
     "compute_layer_style_cost": [
+        ("features.reshape(H * W, C).T", "ops.transpose(features, (0, 3, 1, 2)).reshape(H * W, C).T", "transposed, and cut anew"),
+        ("4 * C**2 * (H * W) ** 2", "2 * C * H * W", "nothing squared below"),
+        ("return ops.sum(ops.square(gram(a_S) - gram(a_G))) / (4 * C**2 * (H * W) ** 2)", "return ops.mean(ops.square(gram(a_S) - gram(a_G)))", "a mean alone"),
         ("4 * C**2 * (H * W) ** 2", "4 * C * H * W**2", "one side squared"),
         ("ops.square(gram(a_S) - gram(a_G))", "gram(a_G) - gram(a_S)", "not squared"),
         ("features.reshape(H * W, C).T", "features.reshape(C, H * W)", "channels mixed"),
@@ -72,6 +80,8 @@ MUTANTS = {
         ("gram(a_S) - gram(a_G)", "gram_matrix(a_S) - gram_matrix(a_G)", "no gram_matrix here"),
     ],
     "conv_forward": [
+        ("np.tensordot(window, w, axes=3) + b", "np.tensordot(window, w, axes=3).sum(axis=0) + b", "pictures added up"),
+        ("for i in range(rows):\n        for j in range(columns):", "for i in range(rows - 1):\n        for j in range(columns - 1):", "last windows left at zero"),
         ("tensordot(window, w,", "tensordot(window, w[::-1, ::-1],", "flipped"),
         (" + b", "", "no bias"),
         ("i * stride : i * stride + K, j * stride : j * stride + K", "i : i + K, j : j + K", "places without stride"),
@@ -105,6 +115,7 @@ MUTANTS = {
         ("encode(model, image)[0] - database[identity])", "encode(model, image) - database[identity], axis=1)", "a batch of one"),
     ],
     "who_is_it": [
+        ("    return distances[nearest], nearest if", "    name = [*database][-1]\n    return distances[nearest], name if", "last of the loop"),
         (" if distances[nearest] <= THRESHOLD else None", "", "always a name"),
         ("    nearest = min(distances, key=lambda name: distances[name])", "    nearest = min(distances, key=distances.get)\n    nearest = next((n for n in distances if distances[n] <= THRESHOLD), nearest)", "first within the threshold"),
         ("np.linalg.norm(encoding - known)", "np.linalg.norm(encoding - known) ** 2", "squared"),
@@ -169,6 +180,7 @@ MUTANTS = {
         ("    generated_image.data = np.clip", "    generated_image = np.clip", "no clip"),
     ],
     "conv_gradient": [
+        ('dw += np.einsum("nf,npqc->pqcf", here, x', 'dw += np.einsum("nf,npqc->pqcf", np.ones_like(here), x', "dw without dy"),
         ("return dx, dw, dy.sum(axis=(0, 1, 2))", "return dw, dy.sum(axis=(0, 1, 2)), dx", "order"),
         ("return dx, dw, dy.sum(axis=(0, 1, 2))", "return dy.sum(axis=(0, 1, 2)), dw, dx", "order"),
         ("axis=(0, 1, 2)", "axis=(1, 2)", "only places added up"),
@@ -208,6 +220,7 @@ MUTANTS = {
         ("    return np.stack(windows, axis=1).reshape(len(x) * rows * columns, -1)", "    return np.array([p[i : i + size, j : j + size].ravel() for p in x for i in range(p.shape[0]) for j in range(p.shape[1])])", "beyond the edge"),
     ],
     "max_pool_gradient": [
+        ("i * stride + row, j * stride + column", "i + row, j + column", "places without stride"),
         ("window = x[n, i * stride : i * stride + size, j * stride : j * stride + size, c]", "window = np.maximum(x[n, i * stride : i * stride + size, j * stride : j * stride + size, c], 0)", "winner sought from 0 on"),
         ("column, c] += dy", "column, c] = dy", "overlaps lost"),
         ("np.unravel_index(window.argmax(), window.shape)", "np.argwhere(window == window.max())[-1]", "last of equals"),
@@ -228,6 +241,7 @@ MUTANTS = {
         ("    dx = np.zeros_like(x)", "    stride = size\n    dx = np.zeros_like(x)", "windows side by side"),
     ],
     "receptive_field": [
+        ("        field += (size - 1) * step", "        field = (field - 1) * stride + size", "from behind"),
         ("step *= stride", "step = 1", "strides forgotten"),
         ("        field += (size - 1) * step\n        step *= stride", "        step *= stride\n        field += (size - 1) * step", "own stride counted"),
         ("step *= stride", "step = stride", "one stride remembered"),
@@ -265,6 +279,7 @@ MUTANTS = {
         ("    if rule == \"deconvnet\":\n        return np.maximum(g, 0)\n    passed = np.where(x > 0, g, 0)\n    return np.maximum(passed, 0) if rule == \"guided\" else passed", '    return g * (x > 0) * (g > 0) if rule == "guided" else np.maximum(x, 0)', "forward again"),
     ],
     "pair_head": [
+        ("np.abs(f - g)", "((f - g) ** 2 / (f + g))", "chi-square"),
         ("np.abs(f - g)", "(f - g)", "sign kept"),
         ("np.abs(f - g)", "(f - g) ** 2", "squared"),
         ("1 / (1 + np.exp(-z))", "z", "no sigmoid"),

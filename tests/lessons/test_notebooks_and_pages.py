@@ -1,6 +1,7 @@
 """Notebooks and the site: cells and tags arrive, answers are folded, and a browser finds nothing wrong."""
 
 import base64
+import contextlib
 import html.parser
 import io
 import json
@@ -17,7 +18,7 @@ pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
 
 from minicnn import files, lessons
 from minicnn.cli import main
-from minicnn.lessons import manual, pages
+from minicnn.lessons import manual, pages, tasks, teaching
 
 LESSON = """# %% [markdown]
 # # Lesson 1: dots
@@ -45,6 +46,18 @@ print(len(dots), "dots & < more")
 plt.plot(dots)
 plt.savefig("two_dots.png")
 plt.show()
+
+# %% [markdown]
+# **You write** it.
+
+# %% tags=["hole"] minutes=1
+def double(x):
+    "Return twice x."
+    return 2 * x
+
+# %% tags=["check"]
+assert double(2) == 4, "double gives another number"
+print("double is right")
 
 # %% [markdown]
 # ## Next
@@ -76,6 +89,8 @@ def school(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
     monkeypatch.setattr(pages, "LECTURES", (lessons.Row("Dots", ("dots",), "two_dots", "demo", ("count",)),))
     monkeypatch.setattr(pages, "ENGINE", ())
+    way = lessons.Way("For dots", "You like dots.", (lessons.Stage("dots", "count", 5), lessons.Stage("", "rest", 4)))
+    monkeypatch.setattr(pages, "PATHS", (way,))
     return tmp_path
 
 
@@ -86,12 +101,22 @@ def test_a_notebook_has_the_cells_and_hides_the_answers(school, capsys):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4 and notebook["metadata"]["kernelspec"]["name"] == "python3"
     cells = notebook["cells"]
-    assert [c["cell_type"][0] for c in cells] == list("mcmcmcmccm")
-    assert [c["metadata"].get("jupyter") for c in cells[2:6]] == [
-        None,
-        {"outputs_hidden": True},
+    assert [c["cell_type"][0] for c in cells] == list("mcmccmccmcmcmccm")
+    assert [c["metadata"].get("jupyter") for c in cells[2:8]] == [
+        *(None, None, {"outputs_hidden": True}),
         *[{"source_hidden": True, "outputs_hidden": True}] * 2,
+        None,
     ]
+    before, after = ("".join(cells[at]["source"]) for at in (3, 7))
+    assert before.startswith('my_prediction = ""  # what do you expect?')  # it stays in the reader's own notebook
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(after, {"my_prediction": "three"})
+        exec(after, {"my_prediction": ""})
+    assert printed.getvalue() == "You predicted: three\n"
+    hole, solution, check = ("".join(cell["source"]) for cell in cells[9:12])
+    assert "double is yet to be written" in hole and "return 2 * x" not in hole and check.startswith("assert double")
+    assert solution.startswith("<details><summary>A solution") and "    return 2 * x\n```" in solution
     assert not any(c.get("outputs") for c in cells)
     before = path.read_bytes()
     assert main(["tutorial", "notebook", "dots", "--to", str(school / "made")]) == 2  # it may hold somebody's work
@@ -154,7 +179,8 @@ def test_the_manual_is_made_without_lessons_and_names_what_is_missing(tmp_path, 
     told = capsys.readouterr()
     assert told.err == "minicnn: tutorial html: no API reference without pdoc: pip install pdoc\n"
     assert told.out.endswith(f"open {site / 'manual.html'}\n")
-    assert {path.name for path in site.iterdir()} == {"index.html", *map(manual.file_name, manual.sources())}
+    files = [page.file for group in (manual.pages(), tasks.pages(), teaching.pages()) for page in group]
+    assert {path.name for path in site.iterdir()} == {"index.html", *files} and len(files) > 60
     assert broken_links(site) == []
     page = Reader((site / "manual_style.html").read_text(encoding="utf-8"))
     assert {"manual.html", "index.html", "manual_faces.html"} <= {*page.links} and "api/index.html" not in page.links
@@ -216,6 +242,8 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert page.depth == 0
     assert page.depth_of("counting\n2 dots & < more\n") == 1 and page.depth_of("Two.") == 1  # one fold for neighbours
     assert page.depth_of("Before you look") == 0 and page.depth_of("[1, 2]") == 0
+    assert page.depth_of("is yet to be written") == 0 and page.depth_of("double is right\n") == 0
+    assert page.depth_of("another number") == 1 and text.index("A solution. Write yours") < text.index(">The check<")
     assert ("three", 0) in page.seen and page.depth_of("Markdown") == 1  # a table, and what made it
     ((picture, depth),) = page.pictures
     assert depth == 1 and picture["alt"] == "two dots"
@@ -229,6 +257,27 @@ def test_a_site_is_made_and_what_fails_is_named(school, capsys):
     assert not list(school.glob("**/two_dots.png"))  # what lessons write goes with them
 
 
+@pytest.mark.thorough  # starts a kernel
+@pytest.mark.timeout(300)
+def test_a_prediction_stays_in_the_browser_beside_the_answer(school, browser, capsys):
+    pytest.importorskip("ipykernel", reason="needs ipykernel, of the extra teach")
+    assert main(["tutorial", "html", "dots", "--to", str(school / "site")]) == 0, capsys.readouterr().err
+    page, field = school / "site" / "01_dots.html", "document.querySelector('.prediction textarea')"
+    browser.open(page)
+    assert browser.run("document.querySelectorAll('.prediction:not([hidden])').length") == 1  # one fold, one prediction
+    assert browser.text(".prediction span") == "Your prediction" and not browser.run(f"{field}.readOnly")
+    browser.run(f"{field}.value = 'three'; {field}.dispatchEvent(new Event('input'))")
+    browser.open(page)  # another time
+    assert browser.run(f"{field}.value") == "three"
+    browser.click("#answers")
+    browser.run("new Promise(requestAnimationFrame)")
+    assert browser.run(f"{field}.readOnly") and browser.text(".prediction span") == "You predicted"
+    assert browser.run("document.querySelectorAll('.solution[open]').length") == 0  # answers are not solutions
+    browser.open(school / "site" / "index.html")
+    assert "For dots: 9 minutes" in browser.text("main")
+    assert browser.complaints() == []
+
+
 @pytest.mark.thorough
 @pytest.mark.timeout(1800)
 def test_the_whole_site_without_a_network_in_a_browser(tmp_path, browser, capsys):
@@ -238,7 +287,11 @@ def test_the_whole_site_without_a_network_in_a_browser(tmp_path, browser, capsys
     assert main(["tutorial", "html", "--to", str(site)]) == 0, capsys.readouterr().err
     assert broken_links(site) == []
     pages = sorted(site.rglob("*.html"))
-    assert len([*site.glob("*.html")]) == len(lessons.lessons()) + 1 + len(manual.sources())
+    others = len(manual.pages()) + len(tasks.pages()) + len(teaching.pages())
+    assert len([*site.glob("*.html")]) == len(lessons.lessons()) + 1 + others
+    assert max(page.stat().st_size for page in pages) < 3_000_000
+    index = Reader((site / "index.html").read_text(encoding="utf-8"))
+    assert len(index.pictures) == len(lessons.lessons())  # one on every card
     for page in pages:
         for width, dark in ((1280, False), (390, False), (1280, True)):
             browser.open(page, width, 900, dark=dark)

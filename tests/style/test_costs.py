@@ -94,6 +94,7 @@ def test_total_variation_in_every_form():
         "absolute": np.abs(dx).sum() + np.abs(dy).sum(),
         "mean-absolute": (np.abs(dx).sum() + np.abs(dy).sum()) / x.size,
         "mean-squared": (np.sum(dx**2) + np.sum(dy**2)) / x.size,
+        "mean-slope": (np.sum(dx**2) + np.sum(dy**2)) / x.size,  # as small pictures have it
         "half-squared": both.sum() / 2,
         "rounded": np.sum(both**1.25),
         "means": np.mean(dx**2) + np.mean(dy**2),
@@ -104,6 +105,18 @@ def test_total_variation_in_every_form():
     }
     assert {form: variation(x, form).item() for form in VARIATION_FORMS} == pytest.approx(expected, rel=1e-12)
     assert style.total_variation(x).item() == pytest.approx(expected["absolute"], rel=1e-12)
+
+
+def test_mean_slope_asks_as_much_of_a_large_picture_as_of_a_small():
+    waves = [
+        (0.5 + 0.4 * np.sin(np.linspace(0, 9, side)))[None, :, None, None] * np.ones((1, 1, side // 2, 3))
+        for side in (256, 512, 1024)
+    ]
+    slopes, squares = ([variation(wave, form).item() for wave in waves] for form in ("mean-slope", "mean-squared"))
+    assert slopes[0] == squares[0] and slopes == pytest.approx([slopes[0]] * 3, rel=0.02)
+    assert squares[2] < squares[1] / 3.8
+    dx = np.diff(waves[2], axis=1)
+    assert slopes[2] == pytest.approx(np.sum((4 * dx) ** 2) / waves[2].size, rel=1e-12)
 
 
 @pytest.mark.parametrize("form", VARIATION_FORMS)

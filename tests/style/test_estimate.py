@@ -196,6 +196,11 @@ def test_the_first_layer_reads_a_picture_of_three_colours(network):
     assert [work.source for work in first] == [4 * 40 * 30 * 3]
 
 
+@pytest.mark.parametrize(("fused", "forms"), [(True, 4), (False, 2)])
+def test_cached_forms_of_filters_are_counted(fused, forms):
+    assert backend.ask("conv_filter_bytes", 1000, fused) == forms * 1000
+
+
 def test_a_long_narrow_picture_is_measured_at_a_size_that_can_be_seen():
     assert estimates._small((60, 6000, 3), 256) == (48, 4800)
     assert estimates._small((600, 800, 3), 256) == (192, 256)

@@ -256,7 +256,7 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(model, pictu
     content = kept.read_bytes()
     for broken in (b"", b"no archive", content[: len(content) // 2], content[:-30]):
         kept.write_bytes(broken)
-        with pytest.raises(InputError, match="is not a checkpoint") as caught:
+        with pytest.raises(InputError, match="is not a style checkpoint") as caught:
             style.transfer(*pictures, model=model, steps=5, checkpoint=kept, resume=True)
         assert "\n" not in str(caught.value)
 

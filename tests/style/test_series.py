@@ -95,7 +95,7 @@ def test_the_styles_of_a_series_are_prepared_once(monkeypatch):
     assert len(read) == 5 and len(looked) == 7
 
 
-def test_a_sweep_has_a_picture_for_each_combination_and_a_sheet(monkeypatch):
+def test_a_sweep_has_a_picture_for_each_combination_and_a_sheet(monkeypatch, capsys):
     drawn = []
     from minicnn.faces import contact_sheets
 
@@ -104,6 +104,7 @@ def test_a_sweep_has_a_picture_for_each_combination_and_a_sheet(monkeypatch):
     found = sweep("beta=1e2,1e4", "style-scale=1,1.5,2")
     names = [f"beta={beta},style_scale={scale}" for beta in ("1e2", "1e4") for scale in ("1", "1.5", "2")]
     assert {*found} == {*(f"{name}.png" for name in names), "sheet.png"} and len({*found.values()}) == 7
+    assert capsys.readouterr().out.endswith("sheet.png: a contact sheet of 6 pictures\n")
     ((pictures, captions, title), how) = drawn[0]
     assert captions == [name.replace(",", ", ") for name in names] and how == {"columns": 3}
     assert title == "a in the style of painting"

@@ -140,6 +140,48 @@ def test_one_pixel_every_way(browser, net):
     assert not browser.run("document.getElementById('pixel').checkVisibility()")
 
 
+GAPS = """(() => { const found = [];
+  for (const map of maps) {
+    const tiles = tilesOf(map.picture), room = document.getElementById("cards").clientWidth;
+    const layout = layoutOf(tiles, room < 560 ? room - 28 : Math.min(room - 28, 500));
+    if (layout.roomy) for (const {rows, columns, value} of tiles)
+      for (let at = 0; at < rows * columns; at++)
+      {
+        const text = short(value(Math.floor(at / columns), at % columns), layout.digits);
+        found.push(layout.cell - ruler.measureText(text).width);
+      }
+  }
+  return [found.length, Math.min(...found)]; })()"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_numbers_of_neighbouring_cells_do_not_touch(browser, tmp_path, width):
+    values = [[-0.0123456, 98765.4321, -0.123456, 1234.5, -123.456, 0.00054321], [1, 0, -1, 12.5, np.nan, -54321.0]]
+    with minicnn.record() as tape:
+        ops.tanh(Tensor(np.array(values), name="x") * 1.0)
+    tape.save_html(tmp_path / "wide.html")
+    browser.open(tmp_path / "wide.html", width)
+    count, least = browser.run(GAPS)
+    assert count >= 12 and least >= 6, f"{count} numbers, of which two are {least} pixels apart"
+
+
+def test_back_returns_to_the_step_before_and_stays_on_the_page(browser, net):
+    browser.open(net[0])
+    pushed = (
+        "new Promise((done) => { const wait = () => location.hash === '{}' ? done(0) : setTimeout(wait, 20); wait(); })"
+    )
+    for key, address in (("ArrowRight", "#2"), ("End", "#12")):
+        browser.press(key)
+        browser.run(pushed.replace("{}", address))
+    back = "new Promise((done) => { addEventListener('popstate', () => done(0), {once: true}); history.back(); })"
+    browser.run(back)
+    assert browser.text("#where") == "2 of 12" and browser.text("#equation") == "hidden = relu(conv_1)"
+    browser.run(back)
+    assert browser.text("#where") == "1 of 12" and browser.run("location.protocol") == "file:"
+    browser.run(back.replace("history.back", "history.forward"))
+    assert browser.text("#where") == "2 of 12" and browser.complaints() == []
+
+
 def test_it_is_readable_on_a_phone_and_in_the_dark(browser, net):
     path, *_ = net
     browser.open(path, 390, 844)
@@ -159,6 +201,14 @@ def test_it_is_readable_on_a_phone_and_in_the_dark(browser, net):
     assert brightness(light) > 0.9 and brightness(dark) < 0.2
     assert brightness(browser.run("getComputedStyle(document.body).color")) > 0.8
     assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
+def test_axe_finds_nothing_serious(browser, axe, net, width, dark):
+    browser.open(net[0], width, 900, dark=dark)
+    assert axe() == []
+    browser.press("End")
+    assert axe() == []
 
 
 def test_two_hundred_operations_are_no_burden(browser, tmp_path):

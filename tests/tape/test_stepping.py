@@ -104,7 +104,8 @@ def test_looking(tape):
     [
         ("fly", "'fly' is not a command"),
         ("goto 99", "operation is '99'; expected 1 … 4"),
-        ("next far", "N is 'far'"),
+        ("next far", "next: tensor is 'far'; the tape knows x"),
+        ("next -1", "N is '-1'"),
         ("break conv", "'conv' is not on this tape; it has add, mul, relu, sum"),
         ("watch v.grad", "tensor is 'v'; the tape knows x, w"),
         ("print w[9]", "reaches outside of w (4,)"),
@@ -198,3 +199,41 @@ def test_a_long_program_is_stopped(tmp_path, monkeypatch, capsys):
     seen = capsys.readouterr()
     assert "endless.py was stopped after 20 operations; --most takes more" in seen.err
     assert "20 forward" in seen.out
+
+
+# Long recordings, and the reader's own names
+
+
+def test_a_long_tape_is_listed_by_the_page():
+    x = Tensor(1.0)
+    with minicnn.record() as tape:
+        for _ in range(100):
+            x = x * 1.01
+    _, first, second, last, wrong = answers(tape, "show", "show 41", "show 81", "show 101")[:5]
+    assert first.rstrip().endswith("… 60 more: show 41") and len(first.splitlines()) == 43
+    assert second.rstrip().endswith("… 20 more: show 81") and second.splitlines()[2].startswith("41 ")
+    assert "more" not in last and len(last.splitlines()) == 22
+    assert "operation is '101'; expected 1 … 100" in wrong
+    assert len(str(tape).splitlines()) == 102  # tape.show() prints them all
+
+
+def test_steps_go_by_the_names_of_variables(tape):
+    said = answers(tape, "next loss", "previous hidden", "next w", "next w", "goto hidden", "goto w", "next nothing")
+    assert said[1].startswith("4 forward  loss = sum(")
+    assert said[2].startswith("3 forward  add_1 = add(hidden, w)")
+    assert said[3].startswith("3 backward of") and said[4].startswith("1 backward of  mul_1 = mul(x, w)")
+    assert said[5].startswith("2 forward  hidden = relu(") and said[6].startswith("1 forward  mul_1 = mul(x, w)")
+    assert "next: tensor is 'nothing'; the tape knows" in said[7]
+    assert "that is the end" in answers(tape, "next loss", "next loss", "next loss")[3]
+
+
+def test_a_variable_of_the_program_keeps_its_name_where_a_tensor_bears_the_same():
+    def elsewhere():
+        ops.relu(Tensor([2.0, 3.0], name="b"))
+
+    with minicnn.record() as tape:
+        elsewhere()
+        b = Tensor([0.5, -1.0], requires_grad=True)
+        ops.sum(b * b).backward()
+    assert np.array_equal(tape.find("b").array, b.data) and np.array_equal(tape.find("b").gradient, [1.0, -2.0])
+    assert np.array_equal(tape.find("b_2").array, [2.0, 3.0])

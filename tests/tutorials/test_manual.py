@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn import backend, images
 from minicnn.cli import main, parser
+from minicnn.files import material
 from minicnn.lessons import manual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +58,8 @@ def desk(tmp_path, monkeypatch):
     images.save("sky.png", half)
     images.save("small.png", half[:20])
     images.save("regions.png", np.stack([half, 0 * half, 1 - half], axis=-1))
+    Path("photographs").mkdir()
+    images.save("photographs/one.png", picture)
     Path("notes.txt").write_text("no picture", encoding="utf-8")
     Path("other.json").write_text("{}", encoding="utf-8")
     with backend.use_backend("numpy"):
@@ -143,6 +147,23 @@ def test_its_console_says_what_is_shown(page, desk):
             assert words[0] == "minicnn"
             said = run(words[1:])
             assert matches(said, shown), f"{page.name}: {first} says\n{said}"
+
+
+def parts_of_messages():
+    """Return every part of a message in the tables of the page on messages."""
+    cells = re.findall(
+        r"^\| `([^`]+)` \|", manual.sources()[0].with_name("messages.md").read_text("utf-8"), re.MULTILINE
+    )
+    return [part.strip("; ") for cell in cells for part in cell.split("…") if len(part.strip("; (")) > 3]
+
+
+def test_every_message_with_a_remedy_is_in_the_program():
+    places = Path(minicnn.__file__).parent, material("tutorials") / "site", material("tutorials") / "player"
+    sources = (path.read_text(encoding="utf-8") for place in places for path in place.rglob("*.py"))
+    said = re.sub(r'"\s*f?"', "", "\n".join(sources))  # texts that go on in the next line
+    parts = parts_of_messages()
+    assert len(parts) > 50
+    assert [part for part in parts if part not in said] == []
 
 
 def test_what_is_left_out_matches_and_nothing_else():

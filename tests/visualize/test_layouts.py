@@ -63,6 +63,11 @@ def test_rows_and_columns_with_their_texts():
     assert [axes.images[0].get_clim() for axes in figure.axes] == [(0, 1)] * 3
 
 
+def test_one_title_makes_room_for_all():
+    without, one, both = (plots.figure_of([[WIDE, TALL]], titles=t).get_size_inches()[1] for t in ((), ["", "b"], "ab"))
+    assert one == both == pytest.approx(without + 0.26)
+
+
 def test_without_texts_there_is_no_room_for_them_and_a_long_title_widens_a_figure():
     figure = plots.figure_of([[WIDE]], inches=2.25)
     assert_allclose(inches(figure), [[0.1, 0.155, 4.5, 2.25]])

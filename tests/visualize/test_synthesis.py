@@ -154,3 +154,9 @@ def test_gradients_reach_the_numbers():
         return canvas.picture()
 
     assert gradcheck(picture, [Tensor(canvas.numbers.data).data]).ok
+
+
+@pytest.mark.parametrize("size", [1, 5000, (8,), (8, 8, 3), (8, 2.5), "large"])
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(InputError, match=r"maximize: size is .*; expected pixels from 2 to 4096, or"):
+        visualize.maximize(plain(), "conv1", 0, size=size, steps=1, progress=False)

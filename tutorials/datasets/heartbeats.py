@@ -96,7 +96,7 @@ def recording(kind: str, *, seconds: float = 4.0, seed: Seed = None) -> np.ndarr
 
 
 def recordings(count: int, *, seconds: float = 4.0, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return signals (count, samples, 1) and labels (count,), numbers into KINDS; the kinds take turns.
+    """Return signals (count, samples, 1) and labels (count,), indices into KINDS; the kinds take turns.
 
     seed: pass a generator to get other people each time. Raise InputError for a bad argument.
     """

@@ -26,7 +26,7 @@ DIRECTIONS = ("left", "right", "up", "down")
 
 
 def lungs(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return pieces of lung (count, 14, 14, 14, 1) and labels (count,), numbers into FINDINGS, which take turns.
+    """Return pieces of lung (count, 14, 14, 14, 1) and labels (count,), indices into FINDINGS, which take turns.
 
     The axes are depth, height, width. Values are float32, in thousands of Hounsfield units. The label is of the finding
     in the middle. Other vessels surround it, and sometimes a piece of the ellipsoid chest wall. Raise InputError for a
@@ -37,7 +37,7 @@ def lungs(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def films(count: int, *, seed: Seed = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return films (count, 14 frames, 14, 14, 1) of a moving ball, and numbers into DIRECTIONS, which take turns.
+    """Return films (count, 14 frames, 14, 14, 1) of a moving ball, and indices into DIRECTIONS, which take turns.
 
     Values are float32, from 0 to 1 plus noise. The ball's position in the middle frame is independent of its direction.
     Raise InputError for a bad count or seed.

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minicnn.learn.exercise import Case, Exercise, Slip
+from minicnn.learn.observing import answer
 
 
 def batch_hard(embeddings, labels):
@@ -111,6 +112,7 @@ EXERCISE = Exercise(
     lecture="Triplet loss",
     read="tutorials/06_triplets.py",
     imports="import numpy as np",
+    observe=answer(arrays=True),
     cases=(
         Case(
             "five points on a line, two people",

@@ -27,6 +27,10 @@ def compute_layer_style_cost(a_S, a_G):
     return ops.sum(ops.square(gram(a_S) - gram(a_G))) / (4 * C**2 * (H * W) ** 2)
 
 
+def _turned(a, places, C):
+    return ops.transpose(a, (0, 3, 1, 2)).reshape(places, C)
+
+
 def _cost(gram, divisor):
     """A style cost by another Gram matrix, or another divisor of H·W places and C channels."""
 
@@ -130,6 +134,28 @@ EXERCISE = Exercise(
             "mean of the squares",
             "You divide by the number of entries as well: is it a mean? Σᵢⱼ is a sum.",
             _cost(_right, lambda places, C: C**2 * _whole(places, C)),
+        ),
+        Slip(
+            "transposed, and cut anew",
+            "You bring the channels to the front, and then reshape to (H·W, C), which cuts the rows of the channels "
+            "anew. After the transpose the shape is (C, H·W).",
+            (
+                _cost(lambda a, places, C: _turned(a, places, C).T @ _turned(a, places, C), _whole),
+                _cost(lambda a, places, C: _turned(a, places, C) @ _turned(a, places, C).T, _whole),
+            ),
+        ),
+        Slip(
+            "nothing squared below",
+            "You divide by C·H·W as it is. Both C and H·W are squared in the formula.",
+            (
+                _cost(_right, lambda places, C: 2 * C * places),
+                _cost(_right, lambda places, C: 4 * C * places),
+            ),
+        ),
+        Slip(
+            "a mean alone",
+            "Your mean divides by C² only. The formula divides by (H·W)² as well, and by 4.",
+            _cost(_right, lambda places, C: C**2),
         ),
         Slip(
             "not squared",

@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn.learn.drawing import normal, then
 from minicnn.learn.exercise import Case, Exercise, Slip
+from minicnn.learn.observing import answer
 
 
 def conv_forward(x, w, b, stride=1, padding=0):
@@ -44,6 +45,17 @@ def _first_picture(x, w, b, stride=1, padding=0):
     return y
 
 
+def _batch_added_up(x, w, b, stride=1, padding=0):
+    y = conv_forward(x, w, 0 * b, stride, padding)
+    return np.broadcast_to(y.sum(axis=0), y.shape) + b
+
+
+def _last_left(x, w, b, stride=1, padding=0):
+    y = conv_forward(x, w, b, stride, padding)
+    y[:, -1] = y[:, :, -1] = 0
+    return y
+
+
 def _looped(as_wide_as_high=False, turned=False):
     """With slices, which grow narrow at the edge of the picture and then may still be multiplied, or not."""
 
@@ -65,6 +77,8 @@ EXERCISE = Exercise(
     lecture="One layer of a ConvNet (week 1)",
     read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
+    observe=answer(arrays=True),
+    own=("conv",),
     cases=(
         Case(
             "one window, one filter of ones: a sum",
@@ -148,6 +162,17 @@ EXERCISE = Exercise(
             "one channel",
             "With one channel you are right, with several not: where are the others?",
             lambda x, w, b, stride=1, padding=0: conv_forward(x[..., :1], w[:, :, :1], b, stride, padding),
+        ),
+        Slip(
+            "pictures added up",
+            "All pictures of the batch have the same output, the sum of all. A window has an axis of pictures as well: "
+            "which axes are summed over?",
+            _batch_added_up,
+        ),
+        Slip(
+            "last windows left at zero",
+            "The last row and column are zeros: your loops end one window early. range(n) ends at n − 1 already.",
+            _last_left,
         ),
         Slip(
             "one picture",

@@ -62,7 +62,7 @@ EXERCISE = Exercise(
     lecture="Backpropagation (week 1, optional)",
     read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
-    observe=answer("dx", "dw", "db"),
+    observe=answer("dx", "dw", "db", arrays=True),
     apart=True,
     cases=(
         Case("one window: a dot product", _drawn(1, 2, 2, 2, 1, 1, 0)),
@@ -112,6 +112,11 @@ EXERCISE = Exercise(
             "dx without dy",
             "Your dx adds up filters, whatever arrives from above. How much does each number of y matter to the loss?",
             _but(lambda dx, dw, db, dy, x, w: (conv_gradient(np.ones_like(dy), x, w)[0], dw, db)),
+        ),
+        Slip(
+            "dw without dy",
+            "Your dw adds up windows, whatever arrives from above. How much does each number of y matter to the loss?",
+            _but(lambda dx, dw, db, dy, x, w: (dx, conv_gradient(np.ones_like(dy), x, w)[1], db)),
         ),
         Slip(
             "db once for each filter",

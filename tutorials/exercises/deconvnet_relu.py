@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn.learn.drawing import normal
 from minicnn.learn.exercise import Case, Exercise, Slip
+from minicnn.learn.observing import answer
 
 
 def deconvnet_relu(g, x, rule):
@@ -40,6 +41,7 @@ EXERCISE = Exercise(
     lecture="What are deep ConvNets learning?",
     read="tutorials/11_what_convnets_learn.py",
     imports="import numpy as np",
+    observe=answer(arrays=True),
     cases=(
         _case("the gradient", "gradient", seed=0),
         _case("the deconvnet's rule", "deconvnet", seed=1),

@@ -66,6 +66,11 @@ EXERCISE = Exercise(
             lambda A: A @ A.T / A.shape[1],
         ),
         Slip(
+            "divided by channels",
+            "You divide by the number of channels. This formula has no division in it; the style cost divides later.",
+            (lambda A: A @ A.T / A.shape[0], lambda A: A @ A.T / (A.shape[0] * A.shape[1])),
+        ),
+        Slip(
             "centred",
             "You subtract each channel's mean first: that is the covariance. The Gram matrix takes channels as they "
             "are.",

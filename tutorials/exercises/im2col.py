@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn.learn.drawing import normal
 from minicnn.learn.exercise import Case, Exercise, Slip
+from minicnn.learn.observing import answer
 
 
 def im2col(x, size, stride=1):
@@ -58,6 +59,7 @@ EXERCISE = Exercise(
     lecture="Convolutions over volume (week 1)",
     read="tutorials/02_convolution_four_ways.py",
     imports="import numpy as np",
+    observe=answer(arrays=True),
     cases=(
         Case(
             "2×2 windows of the numbers 0 to 8",

@@ -4,6 +4,7 @@ import numpy as np
 
 from minicnn.learn.drawing import normal
 from minicnn.learn.exercise import Case, Exercise, Slip
+from minicnn.learn.observing import answer
 
 
 def max_pool_gradient(dy, x, size, stride):
@@ -95,6 +96,7 @@ EXERCISE = Exercise(
     lecture="Pooling layers (week 1)",
     read="tutorials/12_pooling.py",
     imports="import numpy as np",
+    observe=answer(arrays=True),
     cases=(
         Case("2×2 windows side by side", lambda: [*normal((1, 2, 2, 1), (1, 4, 4, 1)), 2, 2]),
         Case("two pictures, three channels", lambda: [*normal((2, 2, 3, 3), (2, 4, 6, 3), seed=1), 2, 2]),
@@ -156,6 +158,11 @@ EXERCISE = Exercise(
             "All gradients gather at the top left: `argmax` says where the winner is in its window. Where is the "
             "window?",
             lambda dy, x, size, stride: _placed(dy, x, size, stride, lambda i, j, p, q: (p, q)),
+        ),
+        Slip(
+            "places without stride",
+            "The right pixel wins, but its gradient lands elsewhere: window i begins at row i·stride, not i.",
+            lambda dy, x, size, stride: _placed(dy, x, size, stride, lambda i, j, p, q: (i + p, j + q)),
         ),
         Slip(
             "windows without stride",

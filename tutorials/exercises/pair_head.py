@@ -112,6 +112,11 @@ EXERCISE = Exercise(
             lambda f, g, w, b: _sigmoid((np.abs(f - g) * w).sum() + b),
         ),
         Slip(
+            "chi-square",
+            "You divide the squares by f + g: the χ² similarity, another head of the course. This one takes |f − g|.",
+            _head(lambda f, g: (f - g) ** 2 / (f + g)),
+        ),
+        Slip(
             "size of the sum",
             "You take |·| when all is added up. It stands inside the sum, around every single difference.",
             lambda f, g, w, b: _sigmoid(np.abs((f - g) @ w) + b),

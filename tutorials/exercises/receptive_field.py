@@ -86,8 +86,10 @@ EXERCISE = Exercise(
         ),
         Slip(
             "from behind",
-            "You go through the layers from the last to the first with a rule for the other direction.",
-            lambda layers: receptive_field(layers[::-1]),
+            "Your rule and your direction do not go together. field + (K − 1) · step begins at the picture, and goes "
+            "from the first layer to the last; (r − 1) · s + K begins at the unit, and goes from the last to the "
+            "first.",
+            lambda layers: receptive_field(layers[::-1]),  # either rule in the other's direction
         ),
         Slip(
             "field times stride",

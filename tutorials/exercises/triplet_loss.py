@@ -168,6 +168,36 @@ EXERCISE = Exercise(
             ),
         ),
         Slip(
+            "smaller of both",
+            "You take the smaller of 0 and what is too large, so that only satisfied triplets count, and below 0. "
+            "Which of the two does the formula keep?",
+            lambda _, y, alpha=0.2: ops.sum(ops.minimum(_near(y) - _far(y) + alpha, 0.0)),
+        ),
+        Slip(
+            "size for the hinge",
+            "You take the absolute value. A triplet that is far better than it must be then costs the most; it should "
+            "cost nothing.",
+            lambda _, y, alpha=0.2: ops.sum(ops.abs(_near(y) - _far(y) + alpha)),
+        ),
+        Slip(
+            "everybody with everybody",
+            "One of your distances is (T, 1) and the other (T,). NumPy stretches their difference to (T, T), so that "
+            "each positive meets every negative. Sum both with keepdims, or none.",
+            (
+                lambda _, y, alpha=0.2: ops.sum(ops.maximum(_near(y).reshape(-1, 1) - _far(y) + alpha, 0.0)),
+                lambda _, y, alpha=0.2: ops.sum(ops.maximum(_near(y) - _far(y).reshape(-1, 1) + alpha, 0.0)),
+            ),
+        ),
+        Slip(
+            "means of the squares",
+            "You take the mean over the D numbers of an encoding. ‖x‖² is a sum.",
+            lambda _, y, alpha=0.2: ops.sum(
+                ops.maximum(
+                    ops.mean(ops.square(y[0] - y[1]), axis=1) - ops.mean(ops.square(y[0] - y[2]), axis=1) + alpha, 0.0
+                )
+            ),
+        ),
+        Slip(
             "square of a sum",
             "Differences of opposite sign cancel before you square them. Which comes first?",
             lambda _, y, alpha=0.2: ops.sum(

@@ -134,6 +134,15 @@ EXERCISE = Exercise(
             tuple(_told_of_the_known(instead) for instead in (None, 0.0, THRESHOLD, *BEGINNINGS)),
         ),
         Slip(
+            "last of the loop",
+            "Your distances are right, and the name is always that of the last person in the database. The name "
+            "belongs to the least distance: keep both at the same place in the loop.",
+            (
+                _by(lambda known: (min(known.values()), [*known][-1])),
+                _by(lambda known: _judged(min(known.values()), [*known][-1])),
+            ),
+        ),
+        Slip(
             "least not kept",
             "Everybody is compared with the distance that you began with. What is the least one so far, after Ada?",
             tuple(_by(lambda known, begin=begin: (begin, None)) for begin in BEGINNINGS),

@@ -94,7 +94,7 @@ class BufferPool:
 
     @property
     def used_bytes(self) -> int:
-        """Return the bytes in use, rounded up to pages."""
+        """The bytes in use, rounded up to pages."""
         idle = [extent for arena in self._arenas for extent in arena.idle]
         free = sum(stop - start for start, stop in [*idle, *(extent for _, *extent in self._returned)])
         return sum(arena.size for arena in self._arenas) - free

@@ -43,7 +43,7 @@ class Places:
 
     @functools.cached_property
     def count(self):
-        """Return the number of outputs."""
+        """The number of outputs."""
         lines, columns = self.starts
         return len(lines) * len(columns)
 
@@ -167,7 +167,7 @@ class _Axis:
 
     @property
     def seen(self):
-        """Return the range that the windows read."""
+        """The range that the windows read."""
         if not len(self.offsets) or not len(self.first):
             return 0, 0
         return int(self.first[0] + self.offsets[0]), int(self.first[-1] + self.offsets[-1]) + 1

@@ -73,7 +73,7 @@ def _gpu() -> Gpu:
     """Check that CuPy and numba-cuda work, and return access to them."""
     for package, module in (("CuPy", "cupy"), ("numba-cuda", "numba_cuda")):
         if importlib.util.find_spec(module) is None:
-            raise InputError(f"cuda: {package} is not installed; {INSTALL} brings it")
+            raise InputError(f"cuda: {package} is not installed; {INSTALL} installs it")
     try:
         import cupy
 

@@ -2,7 +2,8 @@
 "use strict";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const GAP = 5, MOST_TILES = 72;
+const GAP = 5, MOST_TILES = 72, FONT = "10.5px system-ui, sans-serif", AROUND = 8;
+const ruler = document.createElement("canvas").getContext("2d");
 
 function colour(share) {  // of the largest magnitude, −1 … 1
   if (Number.isNaN(share)) return dark.matches ? "#b23ab2" : "#d54fd5";
@@ -15,18 +16,31 @@ function colour(share) {  // of the largest magnitude, −1 … 1
 // How tiles lie on a canvas that may be so wide: cells as large as fit, with numbers in them where there is room.
 function layoutOf(tiles, width) {
   const { rows, columns } = tiles[0], count = Math.min(tiles.length, MOST_TILES);
-  const roomy = count * rows * columns <= 160 && columns * 40 <= width && rows <= 16;
+  const few = count * rows * columns <= 160 && rows <= 16;
+  const digits = few && [3, 2].find((digits) => columns * widest(tiles, count, digits) <= width), roomy = Boolean(digits);
   const target = count === 1 ? 300 : count <= 4 ? 150 : count <= 12 ? 104 : 64;
-  let cell = roomy ? 40 : Math.max(1, Math.min(count > 24 ? 10 : 22, Math.floor(target / Math.max(rows, columns))));
+  let cell = roomy ? Math.max(40, widest(tiles, count, digits)) : Math.max(1, Math.min(count > 24 ? 10 : 22, Math.floor(target / Math.max(rows, columns))));
   const high = roomy ? 22 : cell;
   if (columns * cell > width) cell = width / columns;
   const along = Math.max(1, Math.min(count, Math.floor((width + GAP) / (columns * cell + GAP)), count <= 12 ? 4 : 99));
   const lines = Math.ceil(count / along);
   return {
-    cell, high, along, count, roomy,
+    cell, high, along, count, roomy, digits,
     width: Math.ceil(along * (columns * cell + GAP) - GAP), height: Math.ceil(lines * (rows * high + GAP) - GAP),
     corner: (t) => [(t % along) * (columns * cell + GAP), Math.floor(t / along) * (rows * high + GAP)],
   };
+}
+
+// The width of a cell that its number does not fill, whichever it is.
+function widest(tiles, count, digits) {
+  ruler.font = FONT;
+  let found = 0;
+  for (const { rows, columns, value } of tiles.slice(0, count)) {
+    for (let at = 0; at < rows * columns; at++) {
+      found = Math.max(found, ruler.measureText(short(value(Math.floor(at / columns), at % columns), digits)).width);
+    }
+  }
+  return Math.ceil(found) + AROUND;
 }
 
 // A heat map of a picture. chosen(tile, row, column) is called when a cell is clicked; marks(tile, row, column) gives a
@@ -45,7 +59,7 @@ function heatMap(picture, chosen) {
     canvas.height = layout.height * sharp;
     canvas.style.width = `${layout.width}px`;
     pen.scale(sharp, sharp);
-    pen.font = "10.5px system-ui, sans-serif";
+    pen.font = FONT;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     const largest = picture.scale || 1, ink = getComputedStyle(document.body).color;
@@ -59,7 +73,7 @@ function heatMap(picture, chosen) {
           if (layout.roomy) {
             const strong = Math.abs(value / largest) > .45;
             pen.fillStyle = strong ? (dark.matches ? "#111" : "#fff") : ink;
-            pen.fillText(short(value), x + layout.cell / 2, y + layout.high / 2 + .5);
+            pen.fillText(short(value, layout.digits), x + layout.cell / 2, y + layout.high / 2 + .5);
           }
         }
       }
@@ -113,11 +127,11 @@ function heatMap(picture, chosen) {
 }
 
 // A number in five letters or so.
-function short(value) {
+function short(value, digits = 3) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size === 0) return "0";
   if (size >= 1e5 || size < 1e-3) return value.toExponential(0).replace("-", "−").replace("e-", "e−").replace("e+", "e");
-  const text = String(Number(value.toPrecision(3)));
+  const text = String(Number(value.toPrecision(digits)));
   return (text.length > 6 ? String(Number(value.toPrecision(2))) : text).replace("-", "−").replace("0.", size < .1 ? "." : "0.");
 }

@@ -7,7 +7,8 @@ let now = 0, maps = [], noted = 0;
 
 const showGraph = drawGraph(byId("graph"), go);
 
-function go(moment) {
+// Show a moment. told: it comes from the browser's history, which has it already.
+function go(moment, told = false) {
   now = Math.min(Math.max(moment, 0), last);
   const [row, back] = tape.moments[now], step = tape.steps[row];
   byId("where").textContent = `${now + 1} of ${last + 1}`;
@@ -28,11 +29,15 @@ function go(moment) {
   const code = byId("code");
   code.hidden = step.source === null;
   code.querySelector("summary").textContent = `the source of ${step.op}, forward and backward`;
+  code.querySelector("pre").tabIndex = 0;
   code.querySelector("pre").textContent = step.source === null ? "" : tape.sources[step.source];
   showGraph(now);
   document.querySelector("article").scrollTop = 0;
   clearTimeout(noted);
-  if (location.protocol !== "about:") noted = setTimeout(() => history.replaceState(null, "", `#${now + 1}`), 300);
+  const address = `#${now + 1}`;
+  if (location.protocol !== "about:" && !told && location.hash !== address) {
+    noted = setTimeout(() => history.pushState(null, "", address), 300);  // many steps in a row are one
+  }
 }
 
 function showFacts(step, back) {
@@ -164,7 +169,7 @@ function showWhy(step, back) {
     const { name, why } = tape.values[id];
     if (why) {
       node("h3", `The largest of ${name}.grad, and why`, section);
-      node("pre", why, section);
+      node("pre", why, section).tabIndex = 0;  // it scrolls
     }
   }
 }
@@ -198,4 +203,6 @@ window.addEventListener("resize", () => {
   waiting = requestAnimationFrame(drawMaps);
 });
 dark.addEventListener("change", () => go(now));
-go(Number(location.hash.slice(1)) - 1 || 0);
+const fromAddress = () => go(Number(location.hash.slice(1)) - 1 || 0, true);
+window.addEventListener("popstate", fromAddress);
+fromAddress();

@@ -46,7 +46,7 @@ with no_grad():
 
 # %% vgg16
 network = models.vgg16(None, pooling="avg", seed=0)  # random weights
-network.layer_names[:2]  # → ('block1_conv1', 'block1_conv2')
+network.layer_names[:2]  # → ['block1_conv1', 'block1_conv2']
 
 # %% vgg19
 network = models.vgg19(None, seed=0)  # random weights; a catalogue name or a file loads trained ones

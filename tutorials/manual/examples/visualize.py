@@ -11,7 +11,7 @@ layer = "block2_conv1"
 visualize.DrawnFaces(4, 64)[0].shape  # → (64, 64, 3)
 
 # %% Fields
-visualize.fields_of(network, layer, (32, 32)).box(0, 0)  # top, bottom, left, right
+visualize.fields_of(network, layer, (32, 32)).box(0, 0)  # top, bottom, left, right  # → (0, 6, 0, 6)
 
 # %% Patches
 found = visualize.top_patches(network, layer, picture, units=[3, 5], k=1, progress=False)

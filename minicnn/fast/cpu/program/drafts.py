@@ -53,7 +53,7 @@ class Room:
         return n, height + 2 * self.border, width + 2 * self.border, channels
 
     def read(self, window: Window, beyond: float, more: int = 0) -> None:
-        """Widen the border for a window that reads outside the pictures. beyond: the value that it must find there."""
+        """Widen the border for a window that reads outside the pictures. beyond: the value required there."""
         reach = max(*window.before, *(after + more for after in window.after))
         if reach and self.beyond not in (None, beyond):
             raise Unfit

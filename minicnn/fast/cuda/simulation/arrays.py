@@ -1,4 +1,4 @@
-"""Arrays of the simulated GPU. They support and refuse the same operations as CuPy's arrays.
+"""Arrays of the simulated GPU. They support the same operations as CuPy's arrays, and no others.
 
 Like CuPy's, they are not NumPy arrays: np.asarray fails, as does arithmetic with an array on the host. Only to_host
 returns their values.

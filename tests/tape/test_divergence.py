@@ -1,0 +1,164 @@
+"""tape.compare and minicnn step --compare: the first operation at which programs, engines or backends part."""
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import InputError, Tensor, op, ops
+from minicnn.cli import main
+from minicnn.files import program
+
+PROGRAM = """
+import numpy as np
+from minicnn import Tensor, ops
+
+random = np.random.default_rng(0)
+x = Tensor(random.standard_normal((4, 6, 6, 2)))
+w = Tensor(random.standard_normal((3, 3, 2, 4)), requires_grad=True)
+y = ops.conv(x, w, stride=1)
+h = ops.relu(y)
+p = ops.max_pool(h, 2)
+loss = ops.mean(ops.square(p))
+loss.backward()
+"""
+
+
+@op
+def half_relu(x):
+    """A ReLU that lets half of the gradient through."""
+    return np.maximum(x, 0), lambda dy: dy * (x > 0) / 2
+
+
+def recorded(layer=ops.relu, last=lambda h: ops.sum(h * h), scale=1.0, back=True):
+    """A tape of a small program."""
+    random = np.random.default_rng(0)
+    x, w = Tensor(random.standard_normal((5, 3))), Tensor(scale * random.standard_normal((3, 4)), requires_grad=True)
+    with minicnn.record() as tape:
+        h = layer(ops.matmul(x, w))
+        loss = last(h)
+        if back:
+            loss.backward()
+    return tape
+
+
+def test_a_program_agrees_with_itself():
+    found = recorded().compare(recorded())
+    assert found and str(found) == "mine and theirs agree: 4 operations in common, none that differs"
+
+
+def test_another_operation():
+    found = recorded().compare(recorded(lambda h: ops.leaky_relu(h, 0.1)), names=("a.py", "b.py"))
+    assert not found and not found.backward and found.agreed == 1
+    assert (found.mine.name, found.theirs.name) == ("relu", "leaky_relu")
+    lines = str(found).splitlines()
+    assert lines[0] == "a.py and b.py agree in 1 operation, and part at"
+    assert lines[1].startswith("  a.py  2 h = relu(matmul_1)   test_divergence.py:")
+    assert lines[3] == "what goes in is the same" and " of 20 elements differ; the furthest:" in lines[4]
+    apart = np.abs(found.found - found.expected)
+    at = tuple(map(int, np.unravel_index(apart.argmax(), apart.shape)))
+    assert f"[{at[0]}, {at[1]}]" in lines[5] and f"apart {apart.max():.7g}" in lines[5]
+
+
+def test_an_input_that_differs_already():
+    found = recorded().compare(recorded(scale=1.001))
+    said = str(found)
+    assert found.mine.name == "matmul" and "its input w differs already: 12 of 12 elements differ" in said
+    assert recorded().compare(recorded(scale=1.001), tolerance=0.01)
+
+
+def test_an_argument_that_differs():
+    x, w = np.ones((1, 5, 5, 1)), np.ones((3, 3, 1, 1))
+    tapes = []
+    for padding in (0, 1):
+        with minicnn.record() as tape:
+            ops.conv(x, w, padding=padding)
+        tapes.append(tape)
+    said = str(tapes[0].compare(tapes[1]))
+    assert "padding is 0 and 1" in said and "the shapes are (1, 3, 3, 1) and (1, 5, 5, 1)" in said
+
+
+def test_a_result_in_more_operations_is_the_same_result():
+    in_one = recorded(last=lambda h: ops.mean(ops.square(h)))
+    in_three = recorded(last=lambda h: ops.sum(h * h * 1.0) / 20.0)
+    assert in_one.compare(in_three) and in_three.compare(in_one)
+
+
+def test_an_operation_that_only_one_has():
+    found = recorded().compare(recorded(last=lambda h: ops.exp(ops.sum(h * h) / 100)))
+    assert found.mine is None and found.theirs.name == "div"
+    assert "mine    nothing: it has no such operation" in str(found)
+
+
+def test_a_gradient_that_differs():
+    found = recorded().compare(recorded(half_relu))
+    assert found.backward and found.mine.name == "relu" and found.what == "the gradient to matmul_1"
+    assert np.array_equal(found.found, 2 * found.expected)
+    assert "  theirs  2 backward of h = half_relu(matmul_1)   test_divergence.py" in str(found)
+    found = recorded().compare(recorded(last=lambda h: ops.sum(h * h.detach())))
+    assert found.mine.name == "mul" and found.what == "the gradient to h"
+    found = recorded(back=False).compare(recorded())
+    assert found.what.startswith("the gradient to") and "none came back in the first" in str(found)
+
+
+def test_not_a_number_is_not_a_number_and_infinity_is_infinity():
+    with minicnn.record() as mine:
+        ops.add(np.array([np.nan, np.inf, 1.0]), np.zeros(3))
+    with minicnn.record() as theirs:
+        ops.add(np.array([np.nan, np.inf, 1.0]), np.zeros(3))
+    with minicnn.record() as others:
+        ops.add(np.array([np.nan, -np.inf, np.nan]), np.zeros(3))
+    assert mine.compare(theirs) and "2 of 3 elements differ" in str(mine.compare(others))
+
+
+def test_an_engine_of_ones_own():
+    """Lesson 0's engine against a tape: no names are shared, only results."""
+    engine = program("engine/solved.py")
+    random = np.random.default_rng(0)
+    x, w = random.standard_normal((5, 3)), engine.Value(random.standard_normal((3, 4)))
+    h = engine.relu(engine.matmul(x, w))
+    loss = engine.total(h * h)
+    engine.backward(loss)
+    assert recorded().compare(loss)
+    found = recorded(half_relu).compare(loss, names=("mine", "the engine"))
+    assert (
+        not found
+        and found.mine.name == "half_relu"
+        and "the engine  2 backward of relu_2 = relu(matmul_1)" in str(found)
+    )
+
+
+def test_what_cannot_be_compared():
+    with pytest.raises(InputError, match=r"compare: theirs is a int; expected a tape, or a result with parents"):
+        recorded().compare(3)
+    with pytest.raises(InputError, match=r"compare: theirs has no operations"):
+        recorded().compare(minicnn.record())
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(PROGRAM, encoding="utf-8")
+    (tmp_path / "theirs.py").write_text(PROGRAM.replace("ops.relu(y)", "ops.relu(-y)"), encoding="utf-8")
+    return tmp_path
+
+
+def test_the_command(here, capsys):
+    assert main(["step", "--compare", "mine.py", "theirs.py"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "mine.py and theirs.py agree in 1 operation, and part at\n  mine.py    2 h = relu(y)   mine.py:9"
+    )
+    assert main(["step", "--compare", "mine.py", "--other-backend", "numba", "mine.py"]) == 0
+    assert capsys.readouterr().out == (
+        "mine.py on numpy and mine.py on numba agree: 5 operations in common, none that differs\n"
+    )
+
+
+def test_the_command_and_what_it_cannot_use(here, capsys):
+    assert main(["step", "--compare", "nowhere.py", "mine.py"]) == 2
+    assert "--compare is nowhere.py; there is no such file" in capsys.readouterr().err
+    assert main(["step", "--compare", "mine.py", "--page", "page.html", "theirs.py"]) == 2
+    assert "expected --page or --compare" in capsys.readouterr().err
+    (here / "empty.py").write_text("x = 1\n", encoding="utf-8")
+    assert main(["step", "--compare", "mine.py", "empty.py"]) == 2
+    assert "compare: empty.py has no operations" in capsys.readouterr().err
