@@ -137,8 +137,8 @@ def prepare(
     recipe, more = fit_parametrization(changed(recipe, **changes))
     keeper = None if keep_colours is None else colour_keeper(keep_colours)
     picture = as_image(content, name="transfer: content", size=size)
-    height, width, _ = picture.shape
-    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(height, width, recipe.coarsest))
+    long = max(picture.shape[:2])
+    recipe = dataclasses.replace(recipe, levels=recipe.levels or pyramid.levels(long, recipe.coarsest))
     known = {} if memory is None else memory
     looked_at = (size, style_scale, max(picture.shape[:2]) if style_scale else None)
     if looked_at not in known:
@@ -168,8 +168,8 @@ def prepare(
         (keeper.before(each, picture) if keeper else each, weight) for each, weight in styles if weight or regions
     ]
     notes += more + differences(recipe, model)
-    halved = len(halves(recipe, (height, width))) > 1
-    shared = not (keeper or regions or halved)  # else the styles differ from picture to picture
+    # With any of these, the styles differ from picture to picture.
+    shared = not (keeper or regions or len(halves(recipe, picture.shape[:2])) > 1)
     return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 

@@ -117,8 +117,8 @@ def from_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     manifest = read(path)
     try:
-        whole = dataclasses.asdict(StyleRecipe(**manifest["recipe"]))  # with defaults for what there was not yet
-        recipe = {k: v for k, v in whole.items() if k != "summary"}
+        # Settings that an older manifest lacks had the default, whatever the card says now.
+        recipe = {k: v for k, v in dataclasses.asdict(StyleRecipe(**manifest["recipe"])).items() if k != "summary"}
         asked = {name: manifest[name] for name in ("preset", "init", "seed", "size", "style_scale", "keep_colours")}
         wanted = manifest["model"]
         if isinstance(asked["init"], dict):

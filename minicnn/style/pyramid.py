@@ -16,9 +16,12 @@ Size = tuple[int, int]
 SMALLEST = 16  # pixels of the short side; networks see little in smaller pictures
 
 
-def levels(height: int, width: int, coarsest: int) -> int:
-    """Return the number of sizes, of which the smallest has a long side from `coarsest` to less than twice that."""
-    return max(1, (max(height, width) // coarsest).bit_length())
+def levels(long: int, coarsest: int) -> int:
+    """Return the number of sizes, of which the smallest has a long side from `coarsest` to less than twice that.
+
+    long: the long side of the picture, pixels.
+    """
+    return max(1, (long // coarsest).bit_length())
 
 
 def sizes(height: int, width: int, levels: int) -> list[Size]:

@@ -266,8 +266,7 @@ def computed(image, value, gradient):
 
     def backward(dy):
         pulled = gradient()
-        pulled *= dy  # in place: a copy of a large picture is many bytes
-        return pulled
+        return np.multiply(pulled, dy, out=pulled)  # in place: a copy of a large picture is many bytes
 
     return np.asarray(value, image.dtype), backward
 
