@@ -157,10 +157,22 @@ def test_a_network_names_the_layer():
         (lambda: minicnn.Conv2d, "module 'minicnn' has no attribute 'Conv2d'; did you mean 'minicnn.nn.Conv2d'?"),
         (lambda: minicnn.softmax, "module 'minicnn' has no attribute 'softmax'; did you mean 'minicnn.ops.softmax'?"),
         (lambda: minicnn.qqq, "module 'minicnn' has no attribute 'qqq'"),
-        (lambda: ops.conv2d, "module 'minicnn.ops' has no attribute 'conv2d'; did you mean 'conv'?"),
-        (lambda: ops.reduce_mean, "module 'minicnn.ops' has no attribute 'reduce_mean'; did you mean 'mean'?"),
-        (lambda: ops.dot, "module 'minicnn.ops' has no attribute 'dot'; did you mean 'matmul'?"),
-        (lambda: nn.Dense, "module 'minicnn.nn' has no attribute 'Dense'; did you mean 'Linear'?"),
+        (
+            lambda: ops.conv2d,
+            "module 'minicnn.ops' has no attribute 'conv2d'; did you mean 'conv'? F.conv2d is ops.conv here",
+        ),
+        (
+            lambda: ops.reduce_mean,
+            "module 'minicnn.ops' has no attribute 'reduce_mean'; did you mean 'mean'? tf.reduce_mean is ops.mean here",
+        ),
+        (
+            lambda: ops.dot,
+            "module 'minicnn.ops' has no attribute 'dot'; did you mean 'matmul'? np.dot is ops.matmul here",
+        ),
+        (
+            lambda: nn.Dense,
+            "module 'minicnn.nn' has no attribute 'Dense'; did you mean 'Linear'? keras.Dense is nn.Linear here",
+        ),
         (lambda: nn.MaxPooling2D, "module 'minicnn.nn' has no attribute 'MaxPooling2D'; did you mean 'MaxPool2d'?"),
         (lambda: optim.adam_, "module 'minicnn.optim' has no attribute 'adam_'; did you mean 'Adam'?"),
         (lambda: style.trasnfer, "module 'minicnn.style' has no attribute 'trasnfer'; did you mean 'transfer'?"),

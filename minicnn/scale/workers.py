@@ -13,16 +13,18 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import distributed
 import threadpoolctl
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.scale.jobs import Model, Task
 from minicnn.scale.shards import Portion, search
 from minicnn.text import counted, one_line
+
+if TYPE_CHECKING:
+    from minicnn.scale.jobs import Model, Task
 
 PATIENCE = 30  # seconds without a result until the workers are counted
 AHEAD = 2  # shards per worker that are handed out

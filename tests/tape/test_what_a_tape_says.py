@@ -122,7 +122,7 @@ def test_long_arrays_are_shortened_and_small_numbers_written_out(monkeypatch):
         ("goto 0", "goto: operation is '0'; expected 1 … 4"),
         ("goto 5", "goto: operation is '5'; expected 1 … 4"),
         ("goto", "goto: operation is ''; expected 1 … 4"),
-        ("previous x", "previous: N is 'x'; expected a number of moments"),
+        ("previous 1.5", "previous: N is '1.5'; expected a number of moments"),
         ("next -1", "next: N is '-1'; expected a number of moments"),
         ("fly away", "'fly' is not a command; `help` lists them"),
         ("print", "a name is missing; expected NAME, NAME.grad or NAME.grad[0, :, 1]"),

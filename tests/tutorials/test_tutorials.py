@@ -39,7 +39,7 @@ def test_is_in_percent_format(lesson):
     (first, title), *_ = found = cells(lesson)
     assert first == " [markdown]" and title.startswith("# # "), "a lesson begins with its title"
     for kind, body in found:
-        marker = re.fullmatch(r'( \[markdown\])?( tags=\["(predict|answer)"\])?', kind)
+        marker = re.fullmatch(r'( \[markdown\])?( tags=\["(predict|answer|hole|check)"\]( minutes=\d+)?)?', kind)
         assert marker, "a cell begins `# %%` or `# %% [markdown]`; tutorials/README.md says which tags there are"
         if marker[1]:
             assert all(line.startswith("#") for line in body.splitlines() if line), f"not a comment: {body}"
