@@ -15,7 +15,7 @@ from minicnn import hdf5, images, models, nn, zoo
 from minicnn.cli import main
 from minicnn.datasets.image_folders import read
 from minicnn.errors import InputError
-from minicnn.faces import PairHead, distance, encode, encoders, evaluation, figures, gallery_file, protocols, scoring
+from minicnn.faces import Gallery, PairHead, distance, encode, encoders, evaluation, figures, gallery_file, protocols, scoring
 from minicnn.faces.cropping import crop
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.models import tiny_face
@@ -280,6 +280,9 @@ def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
     assert "1 of" in capsys.readouterr().err
     assert face("evaluate", "--lfw", "lfw", "--skip-missing", "--json") == 0
     assert said_json(capsys)["same"] == 3
+    (here / "lfw" / "Ada" / "Ada_0002.png").write_text("words")
+    assert face("evaluate", "--lfw", "lfw") == 2
+    assert "LFW's protocol needs all pictures" in capsys.readouterr().err
 
 
 def test_trials_of_a_gallery_agree_with_their_definition():
@@ -385,6 +388,39 @@ def test_a_damaged_gallery_or_bad_pictures_alone_change_nothing(here, chosen, ca
     assert (here / "g.h5").read_bytes() == damaged
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("minicnn: ")]
     assert len(errors) == 5 and all("g.h5" in line for line in errors[3:])
+
+
+def test_a_head_is_a_file_of_train_and_a_gallery_keeps_its_own(here, chosen, capsys):
+    face("enroll", "g.h5", "people")
+    before = (here / "g.h5").read_bytes()
+    for words, message in (
+        ("verify people/Ada/Ada0.png stranger0.png --head g.h5", "head 'g.h5' is not a head of pairs; expected the .head."),
+        ("verify g.h5 Ada stranger0.png --head g.h5", "verify: head is set when a gallery is made; leave --head out"),
+        ("calibrate people --into g.h5 --head g.h5", "head is set when a gallery is made; with --into leave --head out"),
+    ):
+        capsys.readouterr()
+        assert face(*words.split(), "--drawn") == 2
+        assert message in capsys.readouterr().err
+    assert (here / "g.h5").read_bytes() == before
+
+
+def test_a_sheet_of_people_has_room_for_one_to_three_thousand(here, chosen, capsys, monkeypatch):
+    gallery = Gallery(chosen.network, threshold=1.0)
+    gallery.save("g.h5")
+    assert face("list", "g.h5", "--picture", "p.png") == 2
+    assert "list: nobody is in the gallery; expected people" in capsys.readouterr().err
+    gallery.enroll("Bela", np.random.default_rng(0).random((3000, SIDE, SIDE, 3), np.float32))
+    gallery.enroll("Ada", np.zeros((SIDE, SIDE, 3), np.float32))
+    gallery.save("g.h5")
+    assert face("list", "g.h5", "--picture", "p.png") == 2
+    assert "list: 3,001 pictures are too many to draw; expected 3,000 or fewer" in capsys.readouterr().err
+    drawn = []
+    monkeypatch.setattr(figures, "people", lambda *found: drawn.append(len(found[0])))
+    monkeypatch.setattr(figures, "save", lambda *_: None)
+    monkeypatch.setattr(scoring, "all_distances", lambda *_: None)
+    assert face("remove", "g.h5", "Ada") == 0
+    assert face("list", "g.h5", "--picture", "p.png") == 0
+    assert drawn == [3000]
 
 
 def test_a_name_that_is_no_text_is_printed_all_the_same(here, chosen, capsys):

@@ -1,5 +1,6 @@
 """minicnn face cluster, blur and why: what is copied, hidden and drawn, and what stays as it was."""
 
+import errno
 import json
 
 import numpy as np
@@ -169,6 +170,25 @@ def test_what_cannot_be_sorted_gets_one_line(here, capsys, words, told):
     assert told in capsys.readouterr().err and everything(here) == before
 
 
+def test_without_a_threshold_nobody_is_sorted(here, capsys, monkeypatch):
+    encoder = FaceEncoder(network(), "mine.h5", drawn=False, threshold=None, origin="")
+    monkeypatch.setattr(encoders, "choose", lambda weights=None, gallery=None: encoder)
+    assert face("cluster", "album") == 2
+    assert "cluster: no threshold is known for mine.h5; expected --threshold T" in capsys.readouterr().err
+    assert face("cluster", "album", "--threshold", "0.1") == 0
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_the_groups(here, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = everything(here)
+    monkeypatch.setattr(images, "save", full)
+    assert face("cluster", "album", "-o", "groups") == 2
+    assert "cluster: --out 'groups' cannot be made (No space left on device)" in capsys.readouterr().err
+    assert everything(here) == before
+
+
 # blur
 
 
@@ -233,7 +253,7 @@ def test_inputs_are_never_written_over(two_faces, capsys):
 # why
 
 
-def test_why_draws_two_faces_and_a_stranger(here, capsys):
+def test_why_draws_two_faces_and_a_stranger(here, capsys, monkeypatch):
     words = ["album/one/red.png", "album/two/red.png"]
     assert face("why", *words, "-o", "why.png", "--stranger", "album/one/blue.png", "--json") == 0
     told = json.loads(capsys.readouterr().out)
@@ -243,6 +263,11 @@ def test_why_draws_two_faces_and_a_stranger(here, capsys):
     assert face("why", *words, "-o", "why.webp") == 0
     assert "of a stranger" in capsys.readouterr().out and (here / "why.webp").is_file()
     assert face("why", *words, "-o", words[0]) == 2
+    capsys.readouterr()
+    monkeypatch.setattr(zoo, "path", lambda name: here)
+    assert face("why", *words, "-o", "all.png", "--face", "all") == 2
+    assert "why: --face is 'all'; expected one face of each picture" in capsys.readouterr().err
+    assert not (here / "all.png").exists()
 
 
 @pytest.mark.parametrize(("name", "distance", "stays"), [("Ada", 0.2, True), ("Ada", 0.31, False), (None, 0.5, False)])
