@@ -18,6 +18,7 @@ from minicnn.errors import InputError
 from minicnn.faces import Gallery, PairHead, distance, encode, encoders, evaluation, figures, gallery_file, protocols, scoring
 from minicnn.faces.cropping import crop
 from minicnn.faces.encoders import FaceEncoder
+from minicnn.faces.records import Records
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -296,6 +297,8 @@ def test_trials_of_a_gallery_agree_with_their_definition():
     fpir, share = found.dir_at(0.5)
     assert 0 <= fpir <= 0.5 and 0.25 < share <= 1
     assert np.all(np.diff(found.dir) >= 0) and found.fpir[0] == 0
+    with pytest.raises(InputError, match=r"^identification: 3 people have two pictures or more; expected four people"):
+        protocols.identification(scoring.by_metric("squared_l2"), places[:7, None], labels[:7])
 
 
 def test_pairs_are_all_there_are_or_drawn_without_repeats(monkeypatch):
@@ -405,21 +408,22 @@ def test_a_head_is_a_file_of_train_and_a_gallery_keeps_its_own(here, chosen, cap
 
 
 def test_a_sheet_of_people_has_room_for_one_to_three_thousand(here, chosen, capsys, monkeypatch):
-    gallery = Gallery(chosen.network, threshold=1.0)
-    gallery.save("g.h5")
-    assert face("list", "g.h5", "--picture", "p.png") == 2
-    assert "list: nobody is in the gallery; expected people" in capsys.readouterr().err
-    gallery.enroll("Bela", np.random.default_rng(0).random((3000, SIDE, SIDE, 3), np.float32))
-    gallery.enroll("Ada", np.zeros((SIDE, SIDE, 3), np.float32))
-    gallery.save("g.h5")
-    assert face("list", "g.h5", "--picture", "p.png") == 2
-    assert "list: 3,001 pictures are too many to draw; expected 3,000 or fewer" in capsys.readouterr().err
-    drawn = []
+    gallery, drawn = Gallery(chosen.network, threshold=1.0), []
     monkeypatch.setattr(figures, "people", lambda *found: drawn.append(len(found[0])))
     monkeypatch.setattr(figures, "save", lambda *_: None)
     monkeypatch.setattr(scoring, "all_distances", lambda *_: None)
-    assert face("remove", "g.h5", "Ada") == 0
-    assert face("list", "g.h5", "--picture", "p.png") == 0
+    for count, status, message in (
+        (0, 2, "list: nobody is in the gallery; expected people"),
+        (3000, 0, ""),
+        (3001, 2, "list: 3,001 pictures are too many to draw; expected 3,000 or fewer"),
+    ):
+        encodings = np.random.default_rng(0).random((count, 3), np.float32)
+        gallery._records = Records(("Ada",)[:count], np.zeros(count, int), encodings)
+        gallery.save("g.h5")
+        capsys.readouterr()
+        assert face("list", "g.h5", "--picture", "p.png") == status
+        assert message in capsys.readouterr().err
+        (here / "g.h5").unlink()
     assert drawn == [3000]
 
 

@@ -253,7 +253,7 @@ def test_inputs_are_never_written_over(two_faces, capsys):
 # why
 
 
-def test_why_draws_two_faces_and_a_stranger(here, capsys, monkeypatch):
+def test_why_draws_two_faces_and_a_stranger(here, capsys):
     words = ["album/one/red.png", "album/two/red.png"]
     assert face("why", *words, "-o", "why.png", "--stranger", "album/one/blue.png", "--json") == 0
     told = json.loads(capsys.readouterr().out)
@@ -263,11 +263,13 @@ def test_why_draws_two_faces_and_a_stranger(here, capsys, monkeypatch):
     assert face("why", *words, "-o", "why.webp") == 0
     assert "of a stranger" in capsys.readouterr().out and (here / "why.webp").is_file()
     assert face("why", *words, "-o", words[0]) == 2
-    capsys.readouterr()
+
+
+def test_why_compares_one_face_of_each_picture(here, capsys, monkeypatch):
     monkeypatch.setattr(zoo, "path", lambda name: here)
-    assert face("why", *words, "-o", "all.png", "--face", "all") == 2
+    assert face("why", "album/one/red.png", "album/two/red.png", "-o", "why.png", "--face", "all") == 2
     assert "why: --face is 'all'; expected one face of each picture" in capsys.readouterr().err
-    assert not (here / "all.png").exists()
+    assert not (here / "why.png").exists()
 
 
 @pytest.mark.parametrize(("name", "distance", "stays"), [("Ada", 0.2, True), ("Ada", 0.31, False), (None, 0.5, False)])

@@ -12,7 +12,7 @@ from PIL import Image
 from minicnn import hdf5, models, nn
 from minicnn.cli import Parser, face_train
 from minicnn.errors import InputError
-from minicnn.faces import training
+from minicnn.faces import training, training_pictures
 from minicnn.faces.encoding import encode
 from minicnn.faces.measurement import evaluation_pairs, measure
 from minicnn.faces.training import CosineClassifier, FacePlan, named_layers, train_encoder
@@ -212,6 +212,11 @@ def test_tiny_facenet_is_small_enough_to_ship_and_folds():
         ({"pictures": 1}, "pictures of a batch is 1; expected 2"),
         ({"loss": "hinge"}, "loss is 'hinge'; expected one of triplet, pair"),
         ({"softmax": (3, 0.0)}, "softmax is 3 0.0; expected"),
+        ({"comparing": (-1, 0.1)}, "comparing is -1 0.1; expected EPOCHS of 0 or more"),
+        ({"margin": -0.1}, "margin is -0.1; expected a number of 0 or more"),
+        ({"margin": np.inf}, "margin is inf; expected a number of 0 or more"),
+        ({"hidden": 1.1}, "hidden is 1.1; expected a number from 0 to 1"),
+        ({"hidden": -0.1}, "hidden is -0.1; expected a number from 0 to 1"),
         ({"loss": "pair", "head": "chi2"}, "head is 'chi2', but small ends with signed"),
         ({"frozen": ("block7",)}, "freeze 'block7' is unknown"),
     ],
@@ -229,6 +234,25 @@ def test_bad_pictures(tmp_path):
         train_encoder(small(), images, np.full(len(images), 3), PLAN, checkpoint=checkpoint)
     with pytest.raises(InputError, match=r"images have shape \(36, 8, 16, 3\)"):
         train_encoder(small(), images[:, :8], people, PLAN, checkpoint=checkpoint)
+    other = Network(ModelCard("vgg", (SIZE, SIZE), "half"), [nn.Flatten(name="flatten")])
+    with pytest.raises(InputError, match="vgg is not an encoder of faces; expected one such as tiny_facenet"):
+        train_encoder(other, images, people, PLAN, checkpoint=checkpoint)
+
+
+def test_drawn_pictures_that_are_kept_must_be_those(tmp_path):
+    def drawn():
+        return training_pictures.drawn(0, 2, 1, 2, size=32, folder=tmp_path, progress=False)
+
+    images, *_ = drawn()
+    (kept,) = tmp_path.glob("faces-training-*.npy")
+    np.testing.assert_array_equal(drawn()[0], images)
+    for other in (images[:1], images.astype(np.float32)):
+        np.save(kept, other)
+        with pytest.raises(InputError, match=r"holds \(\d, 32, 32, 3\) \w+; expected \(2, 32, 32, 3\) uint8; delete it"):
+            drawn()
+    kept.write_bytes(b"words")
+    with pytest.raises(InputError, match=r"^face train: '.*faces-training-.*' holds no pictures \(.*\); delete it"):
+        drawn()
 
 
 def command(*options):

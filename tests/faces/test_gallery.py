@@ -430,6 +430,33 @@ def test_encodings_that_are_not_finite_are_refused(gallery):
     assert "Dan" not in gallery
 
 
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (None, "images is a NoneType; expected an array"),
+        ("ann.jpg", "images is 'ann.jpg'; expected an array"),
+        ({"ann": 1}, "images is a dict; expected an array"),
+        (np.zeros((4, 3)), r"images has shape \(4, 3\); expected \(H, W, 3\) or \(N, H, W, 3\)"),
+        (np.zeros((1, 1, 4, 4, 3)), r"images has shape \(1, 1, 4, 4, 3\)"),
+    ],
+)
+def test_what_is_no_picture_has_no_encoding(images, message):
+    with pytest.raises(InputError, match=f"^encode: {message}"):
+        encode(encoder(), images)
+
+
+def test_encodings_are_as_long_as_the_card_says():
+    liar = Network(ModelCard("liar", (SIZE, SIZE), "none", embedding=5, metric="l2"), [Corner()])
+    with pytest.raises(InputError, match=r"^encode: liar gives \(1, 3\); its card says \(N, 5\)"):
+        encode(liar, picture(0, 0, 0))
+    assert encode(liar, []).shape == (0, 5)
+
+
+def test_a_metric_of_no_name_scores_nothing():
+    with pytest.raises(InputError, match=r"^metric is 'l3'; expected one of squared_l2, l2, .*, chi2$"):
+        scoring.by_metric("l3")
+
+
 # Made with nonsense
 
 

@@ -5,6 +5,7 @@ import stat
 import sys
 from types import SimpleNamespace
 
+import filelock
 import h5py
 import numpy as np
 import pytest
@@ -240,6 +241,32 @@ def test_what_one_has_removed_the_other_does_not_bring_back(path):
     one.enroll("Dan", picture(5))
     one.save(path)
     assert Gallery.load(path, encoder()).people == {"Bob": 1, "Cleo": 1, "Dan": 1}
+
+
+def test_whoever_writes_for_too_long_is_told_of(path, monkeypatch):
+    monkeypatch.setattr(gallery_file, "PATIENCE", 0)
+    before, gallery = path.read_bytes(), enrolled(threshold=0.5)
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+        with pytest.raises(InputError, match=r"people\.h5': another process has been writing it for 0 s$"):
+            gallery.save(path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_locked_or_written_to_is_told_of(tmp_path, monkeypatch):
+    path = tmp_path / "people.h5"
+    lock = tmp_path / ".people.h5.lock"
+    lock.mkdir()
+    with pytest.raises(InputError, match=r"^gallery '.*people\.h5' cannot be written \("):
+        enrolled().save(path)
+    lock.rmdir()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gallery_file, "seal", full)
+    with pytest.raises(InputError, match=r"^gallery '.*people\.h5' cannot be written \(.*No space left on device"):
+        enrolled().save(path)
+    assert names_beside(path) == set() and not path.exists()
 
 
 def test_a_new_gallery_joins_the_one_that_is_there(path):

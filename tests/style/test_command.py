@@ -99,7 +99,7 @@ def test_control_c_and_resume_give_the_picture_of_one_run(monkeypatch, capsys):
     assert not os.path.exists("out.checkpoint")
 
 
-def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_asked_besides(tmp_path, monkeypatch):
+def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_asked_besides(tmp_path, capsys):
     picture, _ = paint(*FEW, "--seed", "3", "--init", "jitter")
     assert main(["style", "--from", "out.json", "-o", "again.png"]) == 0
     np.testing.assert_array_equal(looked_at("again.png")[0], picture)
@@ -108,8 +108,10 @@ def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_ask
         os.replace(name, tmp_path / "kept" / name)
     assert main(["style", "--from", "kept/out.json", "-o", "moved.png", "--size", "24"]) == 0
     assert looked_at("moved.png")[0].shape == (24, 24, 3)
-    for options, message in ([["photo.png"], "expected neither"], [["--weights", "tiny_vgg"], "expected neither"]):
-        assert main(["style", *options, "--from", "kept/out.json", "-o", "no.png"]) == 2, message
+    for options in (["photo.png"], ["--weights", "tiny_vgg"]):
+        capsys.readouterr()
+        assert main(["style", *options, "--from", "kept/out.json", "-o", "no.png"]) == 2
+        assert "style: --from states its own pictures and weights; expected neither with it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -121,6 +123,8 @@ def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_ask
             "style: STYLE is missing; expected CONTENT and STYLE, two pictures",
         ),
         (["-o", "out.png"], "style: STYLE is missing"),
+        (["photo.png", "painting.png", "-o", "out.png", "--map", "photo.png"], "--map and --map-colours belong together"),
+        (["photo.png", "painting.png", "-o", "out.png", "--map-colours", "red"], "expected both or neither"),
     ],
 )
 def test_what_is_missing_is_named(arguments, message, capsys):

@@ -9,6 +9,7 @@ from minicnn.learn.tensorflow_random import course_draws
 from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS
 from minicnn.style.gradient_rows import CASES
 from minicnn.style.variation import VARIATION_FORMS, variation
+from minicnn.style.wasserstein import overlap
 
 
 def test_content_cost_gives_the_courses_number():
@@ -171,6 +172,13 @@ def test_every_cost_has_a_row():
             "form is 'gram'; expected one of gatys",
         ),
         (lambda: style.layer_style_cost(*np.ones((2, 1, 2, 2, 3)), form="keras"), "image_size is missing"),
+        (lambda: style.total_variation(np.zeros((1, 4, 1, 3))), r"image has shape \(1, 4, 1, 3\)"),
+        (lambda: style.total_variation(np.zeros((4, 4, 3))), r"image has shape \(4, 4, 3\)"),
+        (lambda: style.total_variation(np.zeros((1, 4, 4, 3), int)), "image has dtype int64; expected floats"),
+        (lambda: style.total_variation(np.zeros((1, 4, 4, 3)), power=3), "power is 3; expected 1 or 2"),
+        (lambda: overlap(np.eye(2), np.eye(3)), r"overlap: a has shape \(2, 2\), b \(3, 3\); expected two square"),
+        (lambda: overlap(np.ones((2, 3)), np.ones((2, 3))), r"overlap: a has shape \(2, 3\)"),
+        (lambda: overlap(np.ones(2), np.ones(2)), r"overlap: a has shape \(2,\)"),
         (lambda: variation(np.zeros((1, 4, 4, 3)), "l1"), "variation_form is 'l1'; expected one of absolute"),
         (lambda: style.gram_matrix(np.zeros((3, 2))), "features have shape"),
     ],

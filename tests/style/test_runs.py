@@ -372,6 +372,17 @@ def test_a_model_of_no_file_cannot_be_made_again(model, pictures, tmp_path, monk
         style.from_manifest("made.json")
 
 
+@pytest.mark.parametrize(
+    ("init", "message"),
+    [("content", "a picture came from memory and no file"), ("array", "the run began with a picture of its own; pass it")],
+)
+def test_a_picture_of_no_file_cannot_be_read_again(model, pictures, tmp_path, init, message):
+    init = pictures[1] if init == "array" else init
+    manifests.write(tmp_path / "m.json", style.transfer(*pictures, model=model, steps=1, init=init).manifest)
+    with pytest.raises(InputError, match=rf"^manifest '.*m\.json': {message}"):
+        style.from_manifest(tmp_path / "m.json")
+
+
 def test_weights_are_known_by_what_they_are_and_not_by_their_file(tmp_path):
     model = models.tiny_vgg()
     hdf5.save(model, tmp_path / "copy.h5")

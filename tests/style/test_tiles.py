@@ -12,6 +12,7 @@ from minicnn.models.fields import fields_of
 from minicnn.style.objective import Objective
 from minicnn.style.regions import Regions
 from minicnn.style.tiles import TiledObjective, tiles_of
+from minicnn.style.tiles import _same as same_spans
 
 NETWORKS = {"tiny_vgg": models.tiny_vgg(), "squeezenet": models.squeezenet(None), "vgg19": models.vgg19(None)}
 SIZES = {"tiny_vgg": (150, 117), "squeezenet": (131, 101), "vgg19": (196, 130)}
@@ -92,6 +93,15 @@ def test_a_tiled_run_ends_where_the_whole_one_does(tmp_path):
     tiled = style.transfer(content, painting, steps=4, tile=64)
     assert tiled.manifest["tile"] == 64 and whole.manifest["tile"] is None
     assert np.abs(whole.image - tiled.image).max() <= 0.01  # Adam magnifies what differs by rounding
+
+
+def test_features_of_a_tile_are_found_among_those_of_the_picture_or_it_is_told():
+    spans = np.array([[0, 3], [1, 4], [1, 4], [2, 5]])
+    assert same_spans(spans, spans[2:]) == slice(2, 4)
+    assert same_spans(spans, spans[:0]) == slice(0, 0)
+    for others in (spans[2:] + 1, spans[[0, 2, 3]], spans[[3, 3]]):
+        with pytest.raises(InputError, match="other features in a tile than in the whole picture; expected no tile"):
+            same_spans(spans, others)
 
 
 @pytest.mark.parametrize(("tile", "found"), [(32, "32"), (True, "True"), ("64", "'64'")])

@@ -1,5 +1,6 @@
 """The loop: it goes down, it can be watched, reproduced and interrupted, and it leaves the model as it was."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -155,6 +156,13 @@ def test_bad_options_get_one_line(model, pictures, options, message):
     with pytest.raises(InputError, match=message) as caught:
         style.transfer(content, painting, model=model, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_without_a_recipe_wants_a_preset(model, pictures):
+    model.card = dataclasses.replace(model.card, recipe=None)
+    with pytest.raises(InputError, match="^transfer: toy has no recipe of its own; expected a preset$"):
+        style.transfer(*pictures, model=model, steps=1)
+    style.transfer(*pictures, model=model, steps=1, preset="course")
 
 
 @pytest.mark.parametrize(

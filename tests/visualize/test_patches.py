@@ -211,6 +211,28 @@ def test_a_state_of_another_search_is_refused(tmp_path):
         top_patches(model, "conv2", album, k=2, resume=state)
 
 
+def test_a_state_that_is_damaged_or_cannot_be_kept_is_told(tmp_path, monkeypatch):
+    model, album, state = plain(), pictures(3), tmp_path / "search.npz"
+    top_patches(model, "conv2", album, k=2, resume=state)
+    arrays = dict(np.load(state))
+    for name, other in (("0.values", arrays["0.values"][:1]), ("0.places", arrays["0.places"].astype(np.float32))):
+        np.savez(state, **arrays | {name: other})
+        with pytest.raises(LoadError, match=r"^top_patches: resume '.*search\.npz' is damaged; delete it$"):
+            top_patches(model, "conv2", album, k=2, resume=state)
+    np.savez(state, **{name: array for name, array in arrays.items() if name != "0.numbers"})
+    with pytest.raises(LoadError, match="is damaged; delete it"):
+        top_patches(model, "conv2", album, k=2, resume=state)
+    state.unlink()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError, match=r"^top_patches: resume '.*' cannot be written \(.*No space left on device\)$"):
+        top_patches(model, "conv2", album, k=2, resume=state)
+    assert list(tmp_path.iterdir()) == []
+
+
 # Pictures
 
 

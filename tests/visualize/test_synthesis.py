@@ -144,6 +144,11 @@ def test_nonsense_is_refused(method, options, message):
         getattr(visualize, method)(plain(), **arguments)
 
 
+def test_a_cost_that_is_no_number_ends_with_advice():
+    with pytest.raises(InputError, match=r"^invert conv2: the cost became (nan|inf); try a learning_rate below 0\.05$"):
+        visualize.invert(plain(), "conv2", pictures(1)[0], variation=np.inf, learning_rate=0.05, progress=False)
+
+
 def test_gradients_reach_the_numbers():
     canvas = Canvas(1, (4, 5))
     canvas.numbers.data = canvas.numbers.data.astype(np.float64)
