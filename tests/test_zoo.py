@@ -448,6 +448,25 @@ def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
     assert server.asked[0][1] == f"bytes={len(bytes_there)}-"
 
 
+def test_another_part_than_the_one_asked_for_is_not_appended(server, row, folder, content):
+    row(server.give(content, status=206, headers={"Content-Range": f"bytes 0-{len(content) - 1}"}), sha256=sha256(content))
+    (folder / ".fetch-net.part").write_bytes(content[:1000])
+    said = []
+    assert delivery.receive("net", say=said.append).path.read_bytes() == content
+    assert said == ["net: nothing came (it answered with another part of the file); trying again"]
+    assert [asked for _, asked in server.asked] == ["bytes=1000-", None]
+
+
+def test_fewer_bytes_than_announced_are_not_all(tmp_path):
+    with downloads._Transfer(tmp_path / "part", "net", verifiable=True, progress=False) as transfer:
+        transfer.check_length()  # nothing is known of it
+        transfer.total, transfer.have = 5, 5
+        transfer.check_length()
+        transfer.have = 4
+        with pytest.raises(downloads._Again, match="the answer ended early"):
+            transfer.check_length()
+
+
 def test_an_empty_beginning_is_none(server, row, folder, content):
     row(server.give(b"y" * len(content)), sha256=sha256(content))
     (folder / ".fetch-net.part").write_bytes(b"")
@@ -719,7 +738,52 @@ def test_folders_that_cannot_be_written_to(server, row, folder, content, tmp_pat
     monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path / "file" / "weights"))
     with pytest.raises(InputError, match="cannot be made"):
         zoo.fetch("net")
+    (folder / ".fetch.lock").mkdir()
+    with pytest.raises(InputError, match=r"^fetch: the folder '.*weights' cannot be written to \("):
+        zoo.fetch("net", to=folder)
+    with pytest.raises(InputError, match=r"nowhere cannot be written to \(No such file or directory\)"):
+        downloads.download(
+            server.link(), tmp_path / "nowhere" / "part", title="net", verifiable=True, progress=False, say=print
+        )
     assert server.asked == []
+
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_keeps_no_copy(server, row, folder, content, tmp_path, monkeypatch):
+    row(server.give(content))
+    zoo.fetch("net")
+    monkeypatch.setattr(delivery.shutil, "copyfile", full)
+    with pytest.raises(InputError, match=rf"^fetch: .*{FILE} cannot be written \(No space left on device\)$"):
+        zoo.fetch("net", to=tmp_path / "stick")
+    assert left(tmp_path / "stick") == []
+
+
+def test_a_disk_that_is_full_gets_no_name(server, row, folder, content, monkeypatch):
+    row(server.give(content))
+    monkeypatch.setattr(delivery.os, "fsync", full)
+    with pytest.raises(InputError, match=rf"fetch: .*{FILE} cannot be written \(No space left on device\)"):
+        zoo.fetch("net")
+    assert left(folder) == []
+
+
+def test_a_disk_that_is_full_unpacks_nothing(server, row, folder, content, monkeypatch):
+    row(server.give(archive((FILE, content)), "/net.h5.zip"))
+    monkeypatch.setattr(delivery.shutil, "copyfileobj", full)
+    with pytest.raises(InputError, match=r"fetch: .*weights cannot be written to \(.*No space left on device"):
+        zoo.fetch("net")
+    assert left(folder) == []
+
+
+def test_checksums_of_what_is_no_file(tmp_path):
+    with pytest.raises(LoadError, match=r"nowhere cannot be read \(No such file or directory\)$"):
+        checksums.digest(tmp_path / "nowhere")
+    (tmp_path / "net.h5.sha256").mkdir()
+    with pytest.raises(InputError, match=r"net\.h5\.sha256 cannot be written \("):
+        checksums.write_down(tmp_path / "net.h5", "0" * 64)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.h5.sha256"]
 
 
 # --- the command ---------------------------------------------------------------------------------------------------

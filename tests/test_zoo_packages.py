@@ -1,6 +1,7 @@
 """Weights in packages that pip has installed: found without importing, read without unpickling, refused if damaged."""
 
 import hashlib
+import pickle
 import sys
 
 import numpy as np
@@ -193,6 +194,13 @@ def test_what_is_no_lz4_gets_one_line(content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("pickled", [pickle.dumps({}, 2), pickle.dumps([], 2) + b"x"])
+def test_a_list_of_arrays_is_all_that_there_is(pickled):
+    assert pickled_arrays.read_list(frame((pickle.dumps([], 2), True)), "a.lz4") == []
+    with pytest.raises(LoadError, match=r"^a\.lz4 is damaged \(something else than one list\)"):
+        pickled_arrays.read_list(frame((pickled, True)), "a.lz4")
+
+
 # Where pip has put them
 
 
@@ -295,6 +303,26 @@ def test_a_layer_of_another_kind_is_noticed(kind, written):
         content[place] ^= 1
         with pytest.raises(ValueError):
             dlib_file.read(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"", b"", "bytes behind its end"),
+        (integer(2) * 107 + integer(1) * 22 + integer(3), integer(2) * 107 + integer(1) * 22 + integer(2), "versions of"),
+        (integer(2) * 107 + integer(1) * 22 + integer(3), integer(2) * 106 + integer(1) * 23 + integer(3), "versions of"),
+        (integer(2) * 107 + integer(1) * 22 + integer(3), integer(2) * 107 + integer(4) * 22 + integer(3), "versions of"),
+        (b"110", b"100", "flags that are not those of this network"),
+    ],
+)
+def test_what_differs_between_the_layers_is_told(written, old, new, message):
+    content = written.content.replace(old, new, 1) if old else written.content + b"\0"
+    with pytest.raises(ValueError, match=message):
+        dlib_file.read(content)
+
+
+def test_flags_of_one_more_kind_are_taken(written):
+    assert_array_equal(dlib_file.read(written.content.replace(b"110", b"111"))["conv1/biases"], written.arrays["conv1/biases"])
 
 
 def test_settings_behind_the_weights_are_held_to_the_network(written):

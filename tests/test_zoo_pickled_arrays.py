@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from minicnn import hdf5, models, zoo
-from minicnn.errors import LoadError
-from minicnn.zoo import catalogue, pickled_arrays
+from minicnn.errors import InputError, LoadError
+from minicnn.zoo import assembly, catalogue, pickled_arrays
 from minicnn.zoo.catalogue import Weights
 from minicnn.zoo.checksums import digest
 
@@ -170,6 +170,50 @@ def test_what_is_wrong_with_a_container_is_told(opcodes, message):
     assert message in str(caught.value)
 
 
+NAMED = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+KIND = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R"
+OBJECT = b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R"
+
+
+def state(shape, dtype, numbers):
+    """The opcodes of an array with this state."""
+    return NAMED + b"(K\x01" + shape + dtype + b"\x89" + numbers + b"tb"
+
+
+@pytest.mark.parametrize(
+    ("opcodes", "message"),
+    [
+        (state(b")", KIND, b"U\x08" + bytes(8)) + b"(K\x01)" + KIND + b"\x89U\x08" + bytes(8) + b"tb", "described twice"),
+        (state(b")", b"U\x02f8", b"U\x08" + bytes(8)), "an array without a dtype"),
+        (state(b")", NAMED, b"U\x08" + bytes(8)), "an array without a dtype"),
+        (state(b"K\x01", KIND, b"U\x08" + bytes(8)), "an array's shape is not a tuple of lengths"),
+        (state(b"J\xff\xff\xff\xff\x85", KIND, b"U\x00"), "an array's shape is not a tuple of lengths"),
+        (state(b"\x88\x85", KIND, b"U\x08" + bytes(8)), "an array's shape is not a tuple of lengths"),
+        (state(b")", KIND + b"(K\x03U\x01>tb", b"U\x08" + bytes(8)), "numbers with the highest byte first"),
+        (state(b"K\x01\x85", OBJECT, b"]}a"), "an array of objects"),
+        (state(b")", OBJECT, b"}"), "an array of objects"),
+        (state(b")", OBJECT, b"](}}e"), "an array of objects"),
+        (b"}Nb", "a state for something other than an array"),
+    ],
+)
+def test_what_is_wrong_with_an_array_is_told(opcodes, message):
+    with pytest.raises(LoadError) as caught:
+        pickled_arrays.read(crafted(opcodes), "a.npy")
+    assert message in str(caught.value)
+
+
+def test_an_array_without_a_dictionary_is_refused():
+    with pytest.raises(LoadError, match=r"^a\.npy holds a ndarray; expected a dictionary of arrays$"):
+        pickled_arrays.read(crafted(state(b")", KIND, b"U\x08" + bytes(8))), "a.npy")
+
+
+def test_of_npy_two_versions_are_read():
+    text, pickled = header()[10:], b"\x80\x02" + python_2(np.array(LAYERS, dtype=object)) + b"."
+    same(pickled_arrays.read(np.lib.format.magic(2, 0) + struct.pack("<I", len(text)) + text + pickled, "a.npy"), LAYERS)
+    with pytest.raises(LoadError, match=r"^a\.npy is of \.npy's version \(3, 0\); expected 1\.0 or 2\.0$"):
+        pickled_arrays.read(np.lib.format.magic(3, 0) + struct.pack("<I", len(text)) + text + pickled, "a.npy")
+
+
 def test_a_file_that_is_too_large_is_refused(monkeypatch):
     content = by_python_2(LAYERS)
     monkeypatch.setattr(pickled_arrays, "LARGEST", len(content))
@@ -242,6 +286,33 @@ def test_a_part_that_is_another_file_is_refused(parts):
     with pytest.raises(LoadError, match=r"'mtcnn' are refused: .*det2\.npy has SHA-256 .*; expected "):
         zoo.fetch("mtcnn")
     assert not (folder / "mtcnn.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({"conv1": np.float32([1])}, "det1.npy holds no arrays below 'conv1'; expected those of a layer"),
+        ({"a/b": LAYERS["conv1"]}, "det1.npy holds no arrays below 'a/b'"),
+        ({"conv1": {"w/b": np.float32([1])}}, "det1.npy has no array of finite numbers in conv1, 'w/b'"),
+        ({"conv1": {"weights": np.float32([1, np.inf])}}, "det1.npy has no array of finite numbers in conv1, 'weights'"),
+        ({"conv1": {"weights": {}}}, "det1.npy has no array of finite numbers in conv1, 'weights'"),
+    ],
+)
+def test_a_part_holds_finite_arrays_of_layers(parts, layers, message):
+    folder, _ = parts
+    (folder / "det1.npy").write_bytes(by_python_2(layers))
+    known = {"pnet": ("https://example.org/align/det1.npy", digest(folder / "det1.npy"))}
+    row = Weights("mtcnn", "mtcnn.h5", "https://example.org/align/", "MIT", "mtcnn", parts=known)
+    with pytest.raises(LoadError) as caught:
+        assembly.assemble(row, folder / "mtcnn.h5", progress=False, say=print)
+    assert str(caught.value).startswith(message) and not (folder / "mtcnn.h5").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(parts):
+    folder, _ = parts
+    row = Weights("mtcnn", "mtcnn.h5", "https://example.org/align/", "MIT", "mtcnn")
+    with pytest.raises(InputError, match=r"^fetch: .*nowhere cannot be written to \("):
+        assembly.assemble(row, folder / "nowhere" / "mtcnn.h5", progress=False, say=print)
 
 
 def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):

@@ -142,11 +142,9 @@ def _interpreted(pickle: io.BytesIO, label: str) -> Any:
             memory[len(memory) if name == "MEMOIZE" else argument] = stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             stack.append(memory[argument])
-        elif name == "STOP":
-            return stack.pop()
-        elif name not in ("PROTO", "FRAME"):
+        elif name not in ("PROTO", "FRAME", "STOP"):
             raise LoadError(f"{label} has the opcode {name} at byte {place}; {EXPECTED}, and nothing to be run")
-    raise LoadError(f"{label} ends early; {EXPECTED}")
+    return stack.pop()  # genops ends behind STOP, and raises if there is none
 
 
 def _itself(argument: Any) -> Any:
