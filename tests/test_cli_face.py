@@ -15,7 +15,18 @@ from minicnn import hdf5, images, models, nn, zoo
 from minicnn.cli import main
 from minicnn.datasets.image_folders import read
 from minicnn.errors import InputError
-from minicnn.faces import Gallery, PairHead, distance, encode, encoders, evaluation, figures, gallery_file, protocols, scoring
+from minicnn.faces import (
+    Gallery,
+    PairHead,
+    distance,
+    encode,
+    encoders,
+    evaluation,
+    figures,
+    gallery_file,
+    protocols,
+    scoring,
+)
 from minicnn.faces.cropping import crop
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.faces.records import Records
@@ -397,9 +408,15 @@ def test_a_head_is_a_file_of_train_and_a_gallery_keeps_its_own(here, chosen, cap
     face("enroll", "g.h5", "people")
     before = (here / "g.h5").read_bytes()
     for words, message in (
-        ("verify people/Ada/Ada0.png stranger0.png --head g.h5", "head 'g.h5' is not a head of pairs; expected the .head."),
+        (
+            "verify people/Ada/Ada0.png stranger0.png --head g.h5",
+            "head 'g.h5' is not a head of pairs; expected the .head.",
+        ),
         ("verify g.h5 Ada stranger0.png --head g.h5", "verify: head is set when a gallery is made; leave --head out"),
-        ("calibrate people --into g.h5 --head g.h5", "head is set when a gallery is made; with --into leave --head out"),
+        (
+            "calibrate people --into g.h5 --head g.h5",
+            "head is set when a gallery is made; with --into leave --head out",
+        ),
     ):
         capsys.readouterr()
         assert face(*words.split(), "--drawn") == 2

@@ -1,6 +1,7 @@
 """Pictures mean by their numbers what their colour profile says, have 16 bits where they have, and tell no place."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -47,6 +48,17 @@ def test_tiff_of_16_bits_is_read_to_the_last_bit(tmp_path, order, channels, pack
     values = some(channels)
     (tmp_path / "a.tif").write_bytes(tiff(values, order, packed=packed))
     assert_allclose(images.load(tmp_path / "a.tif"), meant(values), rtol=0, atol=0.02 / WHITE)
+
+
+def test_16_bits_of_ink_are_refused(tmp_path):
+    rgba = tiff(some(4), "<", packed=False)
+    for old, new in (((262, 2), (262, 5)), ((338, 2), (339, 1))):  # RGB is CMYK, and the fourth is no opacity
+        before, after = (struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in (old, new))
+        assert before in rgba
+        rgba = rgba.replace(before, after)
+    (tmp_path / "a.tif").write_bytes(rgba)
+    with pytest.raises(InputError, match=r"a\.tif' has 16 bits per channel in CMYK; expected RGB or grey, or 8 bits$"):
+        images.load(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("most", [65535, 1023])

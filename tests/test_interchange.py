@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import minicnn
-from minicnn import InputError, Tensor, gradcheck, no_grad, ops
+from minicnn import InputError, Tensor, devices, gradcheck, no_grad, ops
 
 
 def plain(*values):
@@ -25,6 +25,12 @@ def refused(message, function, *arguments, error=InputError, **options):
         function(*arguments, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class Elsewhere(np.ndarray):
+    """An array that says it is on a GPU, as CuPy's do."""
+
+    __cuda_array_interface__ = {}  # noqa: RUF012
 
 
 # Arrays
@@ -50,6 +56,20 @@ def test_an_array_of_what_requires_a_gradient_is_refused_with_the_way_out(give, 
     refused("requires a gradient, which arrays lack; use .detach() or .numpy()", take, t)
     assert_array_equal(np.asarray(t.detach()), t.numpy())
     refused("requires a gradient", ops.add, 1.0, [t, t])
+
+
+def test_what_lives_on_a_gpu_is_no_array_and_meets_none_of_the_host():
+    far = Tensor(np.ones(3).view(Elsewhere))
+    assert far.device == "cuda"
+    refused("np.asarray: the Tensor is on a GPU; use .numpy() to copy its values", np.asarray, far)
+    message = "lives on 'cuda', {} lives on 'cpu'; move one by .to(device), or a whole model by model.to(device)"
+    refused(f"add: x {message.format('y')}", ops.add, far, plain(1, 2, 3))
+    refused("[0] lives on 'cuda', ", ops.concat, [far, plain(1, 2, 3)])
+
+
+def test_without_minicnn_fast_there_is_no_gpu(monkeypatch):
+    monkeypatch.setattr(devices, "_open_gpu", devices._no_gpu)
+    refused("cuda: minicnn.fast, which computes on GPUs, is not installed", plain(1).to, "cuda")
 
 
 def test_results_under_no_grad_become_arrays():

@@ -13,6 +13,7 @@ from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.optim.lbfgs import dot
 from minicnn.optim.line_search import Trial, _between, _further
+from minicnn.optim.optimizer import Optimizer
 from minicnn.tensor import Tensor
 
 GRADIENTS = [1.0, -2.0, 0.5, 0.0, 3.0, 3.0, -1.0]
@@ -250,6 +251,17 @@ def test_a_learning_rate_must_be_a_positive_number(make, rate):
     with pytest.raises(InputError) as caught:
         make([Tensor(np.ones(2), requires_grad=True)], rate)
     assert str(caught.value) == f"optimizer: learning_rate is {rate!r}; expected a positive number"
+
+
+def test_an_optimizer_defines_how_it_moves():
+    class Still(Optimizer):
+        pass
+
+    x = Tensor(np.ones(2), requires_grad=True)
+    Still([x], 0.1, None).step()  # nothing is to be moved yet
+    (x * x).sum().backward()
+    with pytest.raises(TypeError, match=r"^Still defines no move$"):
+        Still([x], 0.1, None).step()
 
 
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam])

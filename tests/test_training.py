@@ -219,7 +219,15 @@ def test_reading_a_tar_sorts_and_checks_it(tmp_path):
     np.testing.assert_array_equal(read, np.concatenate([images[labels == 0], images[labels == 1]]))
     (tmp_path / "empty.tar").write_bytes(b"")
     write_tar(tmp_path / "wide.tar", [np.zeros((8, 9, 3), np.uint8)], [0])
-    for name, message in (("none.tar", "no file"), ("empty.tar", "cannot be read"), ("wide.tar", "expected 32×32")):
+    with tarfile.open(tmp_path / "other.tar", "w") as archive:
+        archive.add(tmp_path / "empty.tar", "./unicorn/0000.jpg")  # of no class
+        archive.add(tmp_path, "./cat", recursive=False)
+    for name, message in (
+        ("none.tar", "no file"),
+        ("empty.tar", "cannot be read"),
+        ("wide.tar", "is 9×8; expected 32×32"),
+        ("other.tar", r"other\.tar' holds no CLASS/NNNN\.jpg with a CIFAR-10 class \(airplane, "),
+    ):
         with pytest.raises(InputError, match=message):
             cifar10.read(tmp_path / name)
 

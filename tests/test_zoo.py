@@ -449,7 +449,10 @@ def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
 
 
 def test_another_part_than_the_one_asked_for_is_not_appended(server, row, folder, content):
-    row(server.give(content, status=206, headers={"Content-Range": f"bytes 0-{len(content) - 1}"}), sha256=sha256(content))
+    row(
+        server.give(content, status=206, headers={"Content-Range": f"bytes 0-{len(content) - 1}"}),
+        sha256=sha256(content),
+    )
     (folder / ".fetch-net.part").write_bytes(content[:1000])
     said = []
     assert delivery.receive("net", say=said.append).path.read_bytes() == content

@@ -309,9 +309,21 @@ def test_a_layer_of_another_kind_is_noticed(kind, written):
     ("old", "new", "message"),
     [
         (b"", b"", "bytes behind its end"),
-        (integer(2) * 107 + integer(1) * 22 + integer(3), integer(2) * 107 + integer(1) * 22 + integer(2), "versions of"),
-        (integer(2) * 107 + integer(1) * 22 + integer(3), integer(2) * 106 + integer(1) * 23 + integer(3), "versions of"),
-        (integer(2) * 107 + integer(1) * 22 + integer(3), integer(2) * 107 + integer(4) * 22 + integer(3), "versions of"),
+        (
+            integer(2) * 107 + integer(1) * 22 + integer(3),
+            integer(2) * 107 + integer(1) * 22 + integer(2),
+            "versions of",
+        ),
+        (
+            integer(2) * 107 + integer(1) * 22 + integer(3),
+            integer(2) * 106 + integer(1) * 23 + integer(3),
+            "versions of",
+        ),
+        (
+            integer(2) * 107 + integer(1) * 22 + integer(3),
+            integer(2) * 107 + integer(4) * 22 + integer(3),
+            "versions of",
+        ),
         (b"110", b"100", "flags that are not those of this network"),
     ],
 )
@@ -322,7 +334,9 @@ def test_what_differs_between_the_layers_is_told(written, old, new, message):
 
 
 def test_flags_of_one_more_kind_are_taken(written):
-    assert_array_equal(dlib_file.read(written.content.replace(b"110", b"111"))["conv1/biases"], written.arrays["conv1/biases"])
+    assert_array_equal(
+        dlib_file.read(written.content.replace(b"110", b"111"))["conv1/biases"], written.arrays["conv1/biases"]
+    )
 
 
 def test_settings_behind_the_weights_are_held_to_the_network(written):

@@ -183,7 +183,10 @@ def state(shape, dtype, numbers):
 @pytest.mark.parametrize(
     ("opcodes", "message"),
     [
-        (state(b")", KIND, b"U\x08" + bytes(8)) + b"(K\x01)" + KIND + b"\x89U\x08" + bytes(8) + b"tb", "described twice"),
+        (
+            state(b")", KIND, b"U\x08" + bytes(8)) + b"(K\x01)" + KIND + b"\x89U\x08" + bytes(8) + b"tb",
+            "described twice",
+        ),
         (state(b")", b"U\x02f8", b"U\x08" + bytes(8)), "an array without a dtype"),
         (state(b")", NAMED, b"U\x08" + bytes(8)), "an array without a dtype"),
         (state(b"K\x01", KIND, b"U\x08" + bytes(8)), "an array's shape is not a tuple of lengths"),
@@ -209,7 +212,9 @@ def test_an_array_without_a_dictionary_is_refused():
 
 def test_of_npy_two_versions_are_read():
     text, pickled = header()[10:], b"\x80\x02" + python_2(np.array(LAYERS, dtype=object)) + b"."
-    same(pickled_arrays.read(np.lib.format.magic(2, 0) + struct.pack("<I", len(text)) + text + pickled, "a.npy"), LAYERS)
+    same(
+        pickled_arrays.read(np.lib.format.magic(2, 0) + struct.pack("<I", len(text)) + text + pickled, "a.npy"), LAYERS
+    )
     with pytest.raises(LoadError, match=r"^a\.npy is of \.npy's version \(3, 0\); expected 1\.0 or 2\.0$"):
         pickled_arrays.read(np.lib.format.magic(3, 0) + struct.pack("<I", len(text)) + text + pickled, "a.npy")
 
@@ -294,7 +299,10 @@ def test_a_part_that_is_another_file_is_refused(parts):
         ({"conv1": np.float32([1])}, "det1.npy holds no arrays below 'conv1'; expected those of a layer"),
         ({"a/b": LAYERS["conv1"]}, "det1.npy holds no arrays below 'a/b'"),
         ({"conv1": {"w/b": np.float32([1])}}, "det1.npy has no array of finite numbers in conv1, 'w/b'"),
-        ({"conv1": {"weights": np.float32([1, np.inf])}}, "det1.npy has no array of finite numbers in conv1, 'weights'"),
+        (
+            {"conv1": {"weights": np.float32([1, np.inf])}},
+            "det1.npy has no array of finite numbers in conv1, 'weights'",
+        ),
         ({"conv1": {"weights": {}}}, "det1.npy has no array of finite numbers in conv1, 'weights'"),
     ],
 )

@@ -37,8 +37,6 @@ def read(path: str | Path, *, progress: bool = False) -> tuple[np.ndarray, np.nd
                     raise InputError(f"data: {member.name} is {pixels.shape[1]}×{pixels.shape[0]}; expected 32×32")
                 pictures[str(name)] = CLASSES.index(name.parent.name), pixels
     except (tarfile.TarError, UnidentifiedImageError, OSError) as problem:
-        if isinstance(problem, InputError):
-            raise
         raise InputError(f"data: {str(path)!r} cannot be read as a tar of pictures ({problem})") from None
     if not pictures:
         raise InputError(f"data: {str(path)!r} holds no CLASS/NNNN.jpg with a CIFAR-10 class ({', '.join(CLASSES)})")

@@ -67,6 +67,30 @@ def test_bad_folders_are_refused_in_one_line(folder, tmp_path):
         image_folders.read(folder)
 
 
+def test_a_name_that_is_spelled_in_two_ways_is_one_person(tmp_path):
+    for name in ("Zo\u00eb", "Zoe\u0308"):
+        write_picture(tmp_path / name / "1.png")
+    if len([*tmp_path.iterdir()]) < 2:
+        pytest.skip("this file system has one spelling of a name")
+    with pytest.raises(InputError, match=r"^data: two folders in '.*' have the name 'Zo\u00eb'; put all pictures into"):
+        image_folders.read(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder, monkeypatch):
+    listed = type(folder).iterdir
+
+    def closed(path):
+        if path.name == "adam":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(type(folder), "iterdir", closed)
+    with pytest.raises(
+        InputError, match=r"^data: '.*adam' cannot be read \(Permission denied\); expected a folder with"
+    ):
+        image_folders.read(folder)
+
+
 # pairs.txt
 
 LINES = """\

@@ -248,7 +248,9 @@ def test_drawn_pictures_that_are_kept_must_be_those(tmp_path):
     np.testing.assert_array_equal(drawn()[0], images)
     for other in (images[:1], images.astype(np.float32)):
         np.save(kept, other)
-        with pytest.raises(InputError, match=r"holds \(\d, 32, 32, 3\) \w+; expected \(2, 32, 32, 3\) uint8; delete it"):
+        with pytest.raises(
+            InputError, match=r"holds \(\d, 32, 32, 3\) \w+; expected \(2, 32, 32, 3\) uint8; delete it"
+        ):
             drawn()
     kept.write_bytes(b"words")
     with pytest.raises(InputError, match=r"^face train: '.*faces-training-.*' holds no pictures \(.*\); delete it"):

@@ -246,9 +246,9 @@ def test_what_one_has_removed_the_other_does_not_bring_back(path):
 def test_whoever_writes_for_too_long_is_told_of(path, monkeypatch):
     monkeypatch.setattr(gallery_file, "PATIENCE", 0)
     before, gallery = path.read_bytes(), enrolled(threshold=0.5)
-    with filelock.FileLock(path.with_name(f".{path.name}.lock")):
-        with pytest.raises(InputError, match=r"people\.h5': another process has been writing it for 0 s$"):
-            gallery.save(path)
+    told = pytest.raises(InputError, match=r"people\.h5': another process has been writing it for 0 s$")
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")), told:
+        gallery.save(path)
     assert path.read_bytes() == before
 
 

@@ -438,7 +438,10 @@ TWO = np.ones((2, 3))
         (lambda: faces.CentreLoss(2, 3)(TWO, [0, 2]), "centre_loss: labels lie in 0 … 2; expected 0 … 1"),
         (lambda: faces.CentreLoss(2, 3)(TWO, [0.0, 1.0]), "centre_loss: labels have shape (2,) and dtype float64"),
         (lambda: faces.CentreLoss(2, 4)(TWO, [0, 1]), "centre_loss: features have shape (2, 3), centres (2, 4)"),
-        (lambda: centres.centre_loss(TWO, [0, 1], TWO, rule="mean"), "centre_loss: rule is 'mean'; expected one of fac"),
+        (
+            lambda: centres.centre_loss(TWO, [0, 1], TWO, rule="mean"),
+            "centre_loss: rule is 'mean'; expected one of fac",
+        ),
         (lambda: faces.CentreLoss(2, 3)(TWO, [-1, 0]), "centre_loss: labels lie in -1 … 0; expected 0 … 1"),
         (lambda: faces.CentreLoss(2, 3, rate=1.5), "CentreLoss: rate is 1.5; expected a number above 0 and up to 1"),
         (lambda: faces.IdentityClassifier(3, 2).loss(TWO, [0, 2]), "cross_entropy: labels must be one or more"),

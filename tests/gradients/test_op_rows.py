@@ -294,6 +294,14 @@ ONES = np.ones((2, 3))
         (ops.concat, ([],), "tensors is empty; expected at least one"),
         (ops.concat, ([ONES, ONES.T],), "shapes [(2, 3), (3, 2)] do not join along axis -1"),
         (ops.concat, ([ONES], 2), "shapes [(2, 3)] do not join along axis 2"),
+        (ops.stack, ([],), "tensors have shapes []; expected at least one, and all of one shape"),
+        (
+            ops.stack,
+            ([ONES, ONES.T],),
+            "tensors have shapes [(2, 3), (3, 2)]; expected at least one, and all of one shape",
+        ),
+        (ops.squeeze, (ONES, 1), "x has shape (2, 3); expected length 1 along axis 1"),
+        (ops.squeeze, (ONES[:1], (0, 1)), "x has shape (1, 3); expected length 1 along axis (0, 1)"),
         (ops.reshape, (ONES, (4, 2)), "x has shape (2, 3), 6 elements; cannot become (4, 2)"),
     ],
 )
@@ -303,3 +311,10 @@ def test_bad_input_is_named_in_one_line(function, arguments, message):
         function(*arguments, **options)
     assert str(caught.value).startswith(f"{function.__name__}: {message}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1, np.nan])
+def test_a_share_of_all_classes_is_less_than_the_whole(smoothing):
+    with pytest.raises(InputError) as caught:
+        ops.cross_entropy(ONES, [0, 1], smoothing=smoothing)
+    assert str(caught.value) == f"cross_entropy: smoothing is {smoothing!r}; expected a number from 0 to below 1"

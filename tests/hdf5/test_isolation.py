@@ -133,6 +133,10 @@ def test_it_takes_little_memory(tmp_path, started):
                 {"shape": [1e30], "format": "<f4"},
                 {"shape": [True], "format": "<f4"},
                 {"shape": "no", "format": "<f4"},
+                {"shape": [2**62], "format": "<f4"},
+                {"shape": [1], "format": "<f4", "offset": -1},
+                {"shape": [1], "format": "<f4", "offset": True},
+                {"shape": [1], "format": "<f4", "offset": 2**62},
                 {"shape": [1], "format": "|O"},
                 {"shape": [1], "format": 4},
                 {"shape": [1]},
@@ -225,6 +229,37 @@ def test_no_process_can_be_started(saved, refused, monkeypatch, tmp_path, fresh)
     program.write_text("import no_such_library", encoding="utf-8")
     monkeypatch.setattr(isolation, "PROGRAM", program)
     refused(saved, "expected", "-c 'import h5py' to work")
+
+
+def test_an_application_is_no_interpreter(saved, refused, monkeypatch, fresh):
+    monkeypatch.setattr(isolation, "interpreter", lambda: None)
+    refused(
+        saved, f"no process can be started to read it in: {sys.executable!r} is an application; hdf5.trust(…) names"
+    )
+
+
+def test_a_process_that_ends_while_it_sends_is_a_refusal(saved, refused, started):
+    """The first half of an array comes, and no more."""
+    reader = isolation.Reader()
+    reader.open(saved)
+    reader.stream("conv1.w")
+    reader.process.kill()
+    reader.process.wait()
+    with pytest.raises(Damaged, match=r"HDF5's library crashed on it|it takes too long"):
+        reader.fill(np.empty(2**22, np.uint8))
+    assert not reader.ready
+    reader.end()
+
+
+def test_a_disk_in_trouble_is_a_refusal(saved, refused, monkeypatch):
+    def fails(*_):
+        raise OSError(5, "Input/output error")
+
+    told = pytest.raises(LoadError, match=r"^weights '.*' cannot be read \(.*Input/output error\); expected")
+    with told, access.named(saved):
+        fails()
+    monkeypatch.setattr(access, "_signed", fails)
+    refused(saved, "cannot be opened (", "Input/output error")
 
 
 @pytest.mark.parametrize("name", ["Gewichte für ö.h5", "two\nlines.h5", "\x1b[31m.h5"])

@@ -94,6 +94,13 @@ def test_keras_3(path, named, root):
         assert re.search(r"matched by class, order and shape, as \S*batch_normalization = norm$", note)
 
 
+def test_keras_3_puts_arrays_into_vars(path, refused):
+    with h5py.File(path, "w") as file:
+        write_keras_3(file, network())
+        file["layers/dense_9/w"] = np.zeros(2, np.float32)
+    refused(path, "'layers/dense_9/w' is not where Keras 3 puts arrays; expected …/vars/0, 1, …", model=network(seed=1))
+
+
 def test_keras_3_counts_past_nine(path):
     layers = [nn.Linear(1, 1, bias=False, seed=i, name=f"layer{i}") for i in range(12)]
     with h5py.File(path, "w") as file:

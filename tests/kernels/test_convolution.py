@@ -426,6 +426,12 @@ X, W, B = np.ones((1, 8, 8, 4)), np.ones((3, 3, 4, 16)), np.ones(16)
         ((X, W, B), {"padding": (1, 2, 3)}, "padding is (1, 2, 3); expected"),
         ((X, W, B), {"activation": "tanh"}, "activation is 'tanh'; expected None or \"relu\""),
         ((X, W, B), {"activation": True}, "activation is True; expected None"),
+        ((X, W, B), {"pool": "max"}, "pool is 'max'; expected None or \"avg\""),
+        (
+            (X, W, B),
+            {"pool": "avg", "stride": (1, 8)},
+            "pool needs 2 outputs or more along each dimension; there are (6, 1)",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -12,7 +12,7 @@ from test_core import code_lines
 
 from minicnn import InputError, learn
 from minicnn.cli import main
-from minicnn.learn import catalogue, engine
+from minicnn.learn import catalogue, engine, observing
 
 FOLDER = Path(__file__).resolve().parents[2] / "tutorials" / "engine"
 SOLVED = (FOLDER / "solved.py").read_text(encoding="utf-8")
@@ -117,6 +117,13 @@ def test_a_right_step_shows_what_it_is_good_for(number):
     step = catalogue.find(f"engine_{number:02}")
     (text,) = step.show(step.function)
     assert text.count("\n") >= 2 and max(map(len, text.splitlines())) < 100 and re.search(r"[0-9#@o]", text)
+
+
+def test_a_name_that_an_engine_lacks_is_told():
+    found = engine.Engine(types.SimpleNamespace(Value=int))
+    assert found.Value is int
+    with pytest.raises(observing.Unfit, match=r"^engine\.py defines no relu$"):
+        _ = found.relu
 
 
 def test_the_engine_is_short_and_imports_numpy_alone():

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from minicnn import learn
+from minicnn import InputError, learn
 from minicnn.cli import main
-from minicnn.learn import catalogue
+from minicnn.learn import catalogue, engine
 
 
 def said(capsys, *arguments, status=0):
@@ -50,6 +50,18 @@ def test_start_writes_over_nothing(tmp_path, capsys):
     assert file.read_text(encoding="utf-8") == "mine"
     assert main(["learn", "start", "im2col", "--to", str(tmp_path / "no" / "im2col.py")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_step_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    path = learn.start("engine_02", tmp_path)
+    before = path.read_bytes()
+    monkeypatch.setattr(engine, "replace_file", full)
+    with pytest.raises(InputError, match=r"^learn start: .*engine\.py cannot be written: No space left on device$"):
+        learn.start("engine_03", tmp_path)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", catalogue.NAMES)

@@ -18,7 +18,7 @@ pytest.importorskip("jupytext", reason="needs jupytext, of the extra teach")
 
 from minicnn import files, lessons
 from minicnn.cli import main
-from minicnn.lessons import manual, pages, tasks, teaching
+from minicnn.lessons import manual, notebooks, pages, tasks, teaching
 
 LESSON = """# %% [markdown]
 # # Lesson 1: dots
@@ -130,6 +130,15 @@ def test_a_folder_that_cannot_be_made(school, capsys):
         assert "cannot be made a folder" in capsys.readouterr().err
 
 
+def test_a_notebook_that_cannot_be_written(school, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(notebooks, "replace_file", full)
+    assert main(["tutorial", "notebook", "dots", "--to", str(school / "made")]) == 2
+    assert "01_dots.ipynb cannot be written (No space left on device)" in capsys.readouterr().err
+
+
 class Reader(html.parser.HTMLParser):
     """What stands in a page, and how deep in folds."""
 
@@ -200,6 +209,30 @@ def test_a_kernel_that_does_not_start_is_told_in_a_line(school, capsys, monkeypa
     assert [line for line in told if "dots" in line] == [
         "minicnn: tutorial: 01_dots has no kernel to run in: Kernel didn't respond"
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("CellExecutionError", "ValueError: not two"),
+        ("CellTimeoutError", "still running after 600 s"),
+        ("DeadKernelError", "its process ended"),
+    ],
+)
+def test_the_cell_that_fails_is_told_in_a_line(school, capsys, monkeypatch, kind, said):
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient, of the extra teach")
+    errors = pytest.importorskip("nbclient.exceptions", reason="needs nbclient, of the extra teach")
+    arguments = ("a trace", "ValueError", "not\ntwo") if kind == "CellExecutionError" else ("",)
+
+    async def execute(client, **_):
+        client.on_cell_start(cell=None, cell_index=1)
+        raise getattr(errors, kind)(*arguments)
+
+    monkeypatch.setattr(nbclient.NotebookClient, "async_execute", execute)
+    assert main(["tutorial", "notebook", "broken", "--run", "--to", str(school / "made")]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == f"minicnn: tutorial: 02_broken failed in cell 2, which begins 'x = 1': {said}"
+    assert not list((school / "made").iterdir())
 
 
 @pytest.mark.thorough  # starts a kernel

@@ -123,7 +123,10 @@ def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_ask
             "style: STYLE is missing; expected CONTENT and STYLE, two pictures",
         ),
         (["-o", "out.png"], "style: STYLE is missing"),
-        (["photo.png", "painting.png", "-o", "out.png", "--map", "photo.png"], "--map and --map-colours belong together"),
+        (
+            ["photo.png", "painting.png", "-o", "out.png", "--map", "photo.png"],
+            "--map and --map-colours belong together",
+        ),
         (["photo.png", "painting.png", "-o", "out.png", "--map-colours", "red"], "expected both or neither"),
     ],
 )

@@ -374,7 +374,10 @@ def test_a_model_of_no_file_cannot_be_made_again(model, pictures, tmp_path, monk
 
 @pytest.mark.parametrize(
     ("init", "message"),
-    [("content", "a picture came from memory and no file"), ("array", "the run began with a picture of its own; pass it")],
+    [
+        ("content", "a picture came from memory and no file"),
+        ("array", "the run began with a picture of its own; pass it"),
+    ],
 )
 def test_a_picture_of_no_file_cannot_be_read_again(model, pictures, tmp_path, init, message):
     init = pictures[1] if init == "array" else init

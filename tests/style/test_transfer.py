@@ -160,7 +160,7 @@ def test_bad_options_get_one_line(model, pictures, options, message):
 
 def test_a_network_without_a_recipe_wants_a_preset(model, pictures):
     model.card = dataclasses.replace(model.card, recipe=None)
-    with pytest.raises(InputError, match="^transfer: toy has no recipe of its own; expected a preset$"):
+    with pytest.raises(InputError, match=r"^transfer: toy has no recipe of its own; expected a preset$"):
         style.transfer(*pictures, model=model, steps=1)
     style.transfer(*pictures, model=model, steps=1, preset="course")
 
