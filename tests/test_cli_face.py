@@ -297,7 +297,7 @@ def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
     assert "LFW's protocol needs all pictures" in capsys.readouterr().err
 
 
-def test_trials_of_a_gallery_agree_with_their_definition():
+def test_trials_of_a_gallery_agree_with_their_definition(monkeypatch):
     """By hand: two people are always found first, two others never."""
     places = np.array([0.0, 0.1, 5.0, 5.1, 10.0, 20.0, 10.2, 20.2])  # C and D have each a picture at the other's
     labels = np.array([0, 0, 1, 1, 2, 2, 3, 3])
@@ -308,6 +308,11 @@ def test_trials_of_a_gallery_agree_with_their_definition():
     fpir, share = found.dir_at(0.5)
     assert 0 <= fpir <= 0.5 and 0.25 < share <= 1
     assert np.all(np.diff(found.dir) >= 0) and found.fpir[0] == 0
+    assert (found.fpir[0], found.fpir[-1]) == (0, 1)
+    assert [found.dir_at(found.fpir[i])[0] for i in (0, 500, 1000)] == [found.fpir[i] for i in (0, 500, 1000)]
+    for work, draws in ((1, 1), (3 * 4 * 8, 3)):
+        monkeypatch.setattr(protocols, "WORK", work)
+        assert protocols.identification(scoring.by_metric("l2"), places[:, None], labels).draws == draws
     with pytest.raises(InputError, match=r"^identification: 3 people have two pictures or more; expected four people"):
         protocols.identification(scoring.by_metric("squared_l2"), places[:7, None], labels[:7])
 

@@ -218,6 +218,11 @@ def test_reading_a_tar_sorts_and_checks_it(tmp_path):
     np.testing.assert_array_equal(classes, np.sort(labels))
     np.testing.assert_array_equal(read, np.concatenate([images[labels == 0], images[labels == 1]]))
     (tmp_path / "empty.tar").write_bytes(b"")
+    with tarfile.open(tmp_path / "data.tar") as archive, tarfile.open(tmp_path / "later.tar", "w") as later:
+        later.add(tmp_path / "empty.tar", "./unicorn/0000.jpg")
+        for member in archive:
+            later.addfile(member, archive.extractfile(member))
+    np.testing.assert_array_equal(cifar10.read(tmp_path / "later.tar")[0], read)
     write_tar(tmp_path / "wide.tar", [np.zeros((8, 9, 3), np.uint8)], [0])
     with tarfile.open(tmp_path / "other.tar", "w") as archive:
         archive.add(tmp_path / "empty.tar", "./unicorn/0000.jpg")  # of no class

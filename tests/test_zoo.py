@@ -486,6 +486,26 @@ def test_no_room(server, row, folder, content, monkeypatch):
     assert left(folder) == []
 
 
+def test_there_must_be_room_for_the_rest_alone(server, row, folder, content, monkeypatch):
+    row(server.give(content), sha256=sha256(content))
+    free = len(content) - 1001
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    (folder / ".fetch-net.part").write_bytes(content[:1000])
+    with pytest.raises(InputError, match="of room"):
+        zoo.fetch("net")
+    free += 1
+    (folder / ".fetch-net.part").write_bytes(content[:1000])
+    assert zoo.fetch("net").read_bytes() == content
+
+
+def test_weights_may_be_as_large_as_they_may_be(server, row, folder, content, monkeypatch):
+    row(server.give(content), sha256=sha256(content))
+    monkeypatch.setattr(downloads, "LARGEST", len(content) - 1)
+    refused(LoadError, "the link gives more than 0.2 MB; expected weights")
+    monkeypatch.setattr(downloads, "LARGEST", len(content))
+    assert zoo.fetch("net").read_bytes() == content
+
+
 def test_a_disk_that_fills_up(server, row, folder, content, monkeypatch):
     class Full(io.BytesIO):
         def write(self, piece):

@@ -145,6 +145,23 @@ def test_a_number_of_any_length_is_read(written):
     assert [file.integer() for _ in range(4)] == [1, 4736, -24, 0]
     file.numbers(0.6)
     assert file.place == len(file.content)
+    assert dlib_file._File(b"\x88" + bytes([1] + [0] * 7)).integer() == -1  # as long as can be
+    for head in (0x00, 0x09, 0x11, 0x41):
+        with pytest.raises(ValueError, match="no integer where one was expected"):
+            dlib_file._File(bytes([head]) + bytes(9)).integer()
+
+
+@pytest.mark.parametrize("padding", [b"N", b"K\x10"])
+@pytest.mark.parametrize(("order", "axes"), [("C", (0, 1)), ("F", (1, 0))])
+def test_an_array_whose_numbers_follow_is_read(padding, order, axes):
+    """As joblib writes it, by hand."""
+    numbers = np.arange(6, dtype="<f4").reshape(2, 3)
+    facts = b"U\x05shapeK\x02K\x03\x86U\x05dtypecnumpy\ndtype\nU\x02f4K\x00K\x01\x87R"
+    facts += b"U\x05orderU\x01" + order.encode() + b"U\x1bnumpy_array_alignment_bytes" + padding
+    pickled = b"\x80\x02](cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(" + facts + b"ub"
+    pickled += b"" if padding == b"N" else b"\x03pad"
+    (found,) = pickled_arrays.read_list(frame((pickled + numbers.transpose(axes).tobytes() + b"e.", True)), "a.lz4")
+    assert_array_equal(found, numbers)
 
 
 # LZ4, by hand

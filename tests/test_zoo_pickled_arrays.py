@@ -233,6 +233,9 @@ def test_an_array_that_is_no_object_is_refused():
     np.save(memory, NUMBERS)
     with pytest.raises(LoadError, match=r"holds float32 \(3, 3, 2, 4\); expected one object"):
         pickled_arrays.read(memory.getvalue(), "a.npy")
+    with pytest.raises(LoadError, match=r"holds object \(2,\); expected one object"):
+        pickled_arrays.read(saved([{}, {}]), "a.npy")
+    same(pickled_arrays.read(by_python_2({"a": {"b": np.zeros((0, 2))}}), "a.npy"), {"a": {"b": np.zeros((0, 2))}})
 
 
 WHOLE = by_python_2({"conv1": {"biases": np.arange(3, dtype=np.float32)}})
@@ -330,7 +333,9 @@ def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):
     folder, _ = parts
     (folder / "det3.npy").unlink()
 
-    def unreachable(*_, **__):
+    def unreachable(link, part, *, title, progress, say, **_):
+        assert (link, title, progress) == ("https://example.org/align/det3.npy", "mtcnn, det3.npy", True)
+        assert part == folder / ".fetch-mtcnn-det3.npy.part" and callable(say)
         raise downloads.Interrupted("example.org cannot be reached")
 
     monkeypatch.setattr(downloads, "download", unreachable)

@@ -36,6 +36,10 @@ def test_people_and_pictures_are_sorted_and_counted(folder):
     assert [path.name for path in data.paths] == ["1.png", "2.png", "3.png", "1.png", "2.png", "third.JPG", "1.png"]
     assert data.labels.tolist() == [0, 0, 0, 1, 1, 1, 2]
     assert len(data) == 7
+    assert data.passed_over == "1 .txt"
+    assert image_folders.counted([folder / "adam", folder / "a.TXT", folder / "b.txt", folder / "readme"]) == (
+        "2 .txt, 1 folder, 1 without a suffix"
+    )
     assert [path.name for path in data.of("Zoë")] == ["1.png", "2.png", "third.JPG"]
     with pytest.raises(InputError, match=r"^person: got 'Eve'; expected one of the 3 in "):
         data.of("Eve")
@@ -60,7 +64,12 @@ def test_bad_folders_are_refused_in_one_line(folder, tmp_path):
     with pytest.raises(InputError, match=r"^data: .* holds no folders; expected"):
         image_folders.read(folder / "adam")
     (folder / "nobody").mkdir()
-    with pytest.raises(InputError, match=r"^data: 'nobody' in .* holds no pictures; expected"):
+    with pytest.raises(
+        InputError, match=r"^data: 'nobody' in .* holds no pictures; expected .*; passed over: 1 \.txt$"
+    ):
+        image_folders.read(folder)
+    (folder / "Zoë" / "notes.txt").unlink()
+    with pytest.raises(InputError, match=r"^data: 'nobody' in .* a folder of pictures for every person$"):
         image_folders.read(folder)
     (folder / "none").mkdir()
     with pytest.raises(InputError, match=r"^data: 'nobody' and 1 more in .* holds no pictures"):

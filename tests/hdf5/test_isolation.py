@@ -149,6 +149,21 @@ def test_what_it_says_is_not_believed_blindly(answer):
         parsed(answer)
 
 
+def test_what_it_says_of_an_array_may_be_at_the_borders():
+    def entry(**facts):
+        return parsed({"groups": {"": {}}, "arrays": {"a": {"dtype": "any", **facts}}}).arrays["a"]
+
+    empty = entry(shape=[0, 3], format="<f8", offset=0)
+    assert (empty.shape, empty.size, empty.nbytes, empty.offset, empty.floats) == ((0, 3), 0, 0, 0, True)
+    half = entry(shape=[2, 3], format="bfloat16")
+    assert (half.size, half.nbytes, half.offset, half.floats, half.brain_float) == (6, 12, None, True, True)
+    whole = entry(shape=[2**62 - 1], format="|u1", offset=2**62 - 1)
+    assert (whole.nbytes, whole.floats, whole.brain_float) == (2**62 - 1, False, False)
+    other = entry(shape=None, format=None)
+    assert (other.shape, other.size, other.nbytes, other.floats) == (None, 0, 0, False)
+    assert entry(shape=[5], format=None).nbytes == 0
+
+
 def test_what_it_says_must_be_said_in_json(odd, saved, refused):
     odd("print('not JSON', flush=True); time.sleep(60)")
     refused(saved, "what it holds cannot be told")
