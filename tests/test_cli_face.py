@@ -329,6 +329,30 @@ def test_pairs_are_all_there_are_or_drawn_without_repeats(monkeypatch):
     assert protocols.every_pair(labels, balanced=True).same.mean() == 0.5
 
 
+def test_as_many_pairs_of_two_people_as_of_one_are_drawn():
+    labels = np.repeat(np.arange(5), 3)
+    found = protocols.every_pair(labels, balanced=True)
+    assert found.same.sum() == (~found.same).sum() == 5 * 3
+    assert len(set(zip(found.first, found.second, strict=True))) == 30 and (found.first < found.second).all()
+    np.testing.assert_array_equal(labels[found.first] == labels[found.second], found.same)
+    assert protocols.every_pair(np.array([0, 0, 1])).same.tolist() == [True, False, False]
+    for labels, told in (
+        ([0, 0], "2 pictures of 1 person give"),
+        ([0, 1], "2 pictures of 2 people give no pairs of both"),
+    ):
+        with pytest.raises(InputError, match=f"^pairs: {told}"):
+            protocols.every_pair(np.array(labels))
+
+
+def test_distances_of_pairs_are_the_same_in_blocks(monkeypatch):
+    monkeypatch.setattr(protocols, "BLOCK", 2)
+    encodings = np.random.default_rng(0).random((6, 4), np.float32)
+    first, second = np.array([0, 1, 2, 3, 5]), np.array([1, 4, 0, 5, 2])
+    found = protocols.pair_distances(scoring.by_metric("squared_l2"), encodings, first, second)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, np.square(encodings[first] - encodings[second]).sum(axis=1), rtol=1e-6)
+
+
 def test_the_plane_is_that_of_principal_components():
     points = np.random.default_rng(3).normal(size=(50, 5)) * [5, 3, 0.1, 0.1, 0.1]
     places, share = figures.principal_plane(points)

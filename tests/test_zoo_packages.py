@@ -146,6 +146,8 @@ def test_a_number_of_any_length_is_read(written):
     file.numbers(0.6)
     assert file.place == len(file.content)
     assert dlib_file._File(b"\x88" + bytes([1] + [0] * 7)).integer() == -1  # as long as can be
+    with pytest.raises(ValueError, match="the file ends early"):
+        dlib_file._File(b"\x02\x01").integer()
     for head in (0x00, 0x09, 0x11, 0x41):
         with pytest.raises(ValueError, match="no integer where one was expected"):
             dlib_file._File(bytes([head]) + bytes(9)).integer()

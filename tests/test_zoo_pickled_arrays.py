@@ -197,6 +197,11 @@ def state(shape, dtype, numbers):
         (state(b")", OBJECT, b"}"), "an array of objects"),
         (state(b")", OBJECT, b"](}}e"), "an array of objects"),
         (b"}Nb", "a state for something other than an array"),
+        (b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\ndtype\nK\x00\x85U\x01b\x87R", "a call of what makes no array"),
+        (b"cnumpy\ndtype\ncnumpy\nndarray\n\x85R", "a call of what makes no array"),
+        (b"cnumpy\ndtype\nK\x01\x85R", "a call of what makes no array"),
+        (b"cnumpy\nndarray\n)R", "a call of what makes no array"),
+        (b"cjoblib.numpy_pickle\nNumpyArrayWrapper\nK\x01\x85R", "a call of what makes no array"),
     ],
 )
 def test_what_is_wrong_with_an_array_is_told(opcodes, message):
