@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from minicnn import images, nn, zoo
-from minicnn.cli import main
+from minicnn.cli import face_cluster, main
 from minicnn.cli.face_blur import surely
 from minicnn.datasets import image_folders
 from minicnn.faces import Detection, Identification, encoders, hiding
@@ -149,6 +149,18 @@ def test_everybody_in_a_picture_is_sorted(here, capsys, monkeypatch):
     assert {row["among"] for row in json.loads(made["groups.json"])["groups"]["person_02"]} == {2}
     shown = images.load("groups/person_02.png")
     assert (np.abs(shown - COLOURS["green"]).max(axis=2) < 0.1).sum() > 2 * 100**2
+    for name in ("0", "1", "red"):
+        (here / f"party/{name}.png").unlink()
+    assert face("cluster", "party", "--face", "all") == 3
+    assert "party: 0 faces, 0 people" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("people", "first"), [(9, "person_01"), (99, "person_01"), (100, "person_001")])
+def test_numbers_of_people_are_as_long_as_the_last(people, first):
+    seen = [{"picture": str(number)} for number in range(people + 1)]
+    labels = np.array([-1, *range(people)])
+    found = face_cluster._groups(seen, np.zeros((people + 1, 3)), labels)
+    assert next(iter(found)) == first and [*found][-2:] == [f"person_{people:02}", "_single"]
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,8 @@ def test_encodings_that_go_on_behind_the_end_of_the_file_are_refused(path, mappi
     monkeypatch.setattr(gallery_file, "_entry", lambda *arguments: behind)
     with pytest.raises(LoadError, match="its encodings go on behind its end"):
         gallery_file._encodings(None, path, {"embedding": 4}, size)
+    behind.offset = size - 48
+    assert gallery_file._encodings(None, path, {"embedding": 4}, size).shape == (3, 4)
 
 
 def test_what_is_mapped_may_be_replaced(path, mapping):
@@ -413,6 +415,15 @@ def test_a_rewritten_file_is_otherwise_sound(path):
 def test_files_that_lie_are_refused(path, change, match):
     rewritten(path, change)
     refuses_to_load_or_to_write(path, match)
+
+
+@pytest.mark.parametrize("held", [None, h5py.Empty("f4"), "words"])
+def test_a_file_without_encodings_is_refused(path, held):
+    with h5py.File(path, "r+") as file:
+        del file["encodings"]
+        if held is not None:
+            file["encodings"] = held
+    refuses_to_load_or_to_write(path, "it holds no array 'encodings'; expected 'minicnn-gallery-1', as minicnn saves")
 
 
 def test_a_file_that_claims_more_than_it_has_takes_no_memory(path):
