@@ -1,6 +1,7 @@
 """What every test shares: no screen, examples that repeat, public data if it is there, fresh processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from hypothesis import settings
 import minicnn
 
 ROOT = Path(__file__).resolve().parents[1]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs, where no Ctrl-C would be heard
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first call of a kernel compiles it, so no example has a deadline.
 settings.register_profile("local", deadline=None, print_blob=True, max_examples=25)

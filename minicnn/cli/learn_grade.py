@@ -61,7 +61,7 @@ def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
         yield "record of a stopped grading", record
 
 
-def grade(arguments: argparse.Namespace) -> int:
+def grade(arguments: argparse.Namespace) -> None:
     from minicnn import machine
     from minicnn.learn import examining, gradebook, grading, submissions
 
@@ -98,8 +98,8 @@ def grade(arguments: argparse.Namespace) -> int:
             print(f"wrote {name}")
     if without:
         students = listed([submission.key for submission in without])
-        outcome.note(f"no exercise in {counted(len(without), 'submission')}: {students}; --exercise NAME says which")
-    return outcome.NO_VERDICT if without else outcome.DONE
+        said = f"no exercise in {counted(len(without), 'submission')}: {students}"
+        raise outcome.NoVerdict(f"learn grade: {said}; --exercise NAME says which")
 
 
 def _graded(waiting: Any, room: Any, jobs: int, record: Path | None) -> list[Any]:

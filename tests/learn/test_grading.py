@@ -204,7 +204,7 @@ def test_what_is_written_of_a_class(tmp_path, capsys):
     assert main(command) == 3
     said, noted = capsys.readouterr()
     assert "gram_matrix: 1 of 2 right\n    1  places with places: bo\n\ntotal_cost: 1 of 1 right\n" in said
-    assert noted == "note: no exercise in 1 submission: cy; --exercise NAME says which\n"
+    assert noted == "minicnn: learn grade: no exercise in 1 submission: cy; --exercise NAME says which\n"
     ada, bo, cy = rows_of(out)
     assert (ada["student"], ada["points"], ada["possible"]) == ("'=ada", "8", "8")
     assert (bo["gram_matrix cases"], bo["gram_matrix slip"], bo["total_cost slip"]) == (
@@ -434,7 +434,10 @@ def test_what_is_said_to_be_isolated_is_out_of_reach_of_hostile_code(tmp_path, m
     monkeypatch.setenv("SECRET", "a key")
     solution = next(path for path in fairness.sealed() if path.stem == "gram_matrix")
     program = HOSTILE.format(
-        secret=str(secret), solution=str(solution), process=os.getpid(), command=f"cat {secret} {solution}"
+        secret=str(secret),
+        solution=str(solution),
+        process=os.getpid(),
+        command=f"cat {secret} {solution} >/dev/null 2>&1",
     )
     file = write(tmp_path / "work", {"gram_matrix.py": program + RIGHT}) / "gram_matrix.py"
     exercise = catalogue.find("gram_matrix")
