@@ -191,6 +191,9 @@ def test_the_manual_is_made_without_lessons_and_names_what_is_missing(tmp_path, 
     files = [page.file for group in (manual.pages(), tasks.pages(), teaching.pages()) for page in group]
     assert {path.name for path in site.iterdir()} == {"index.html", *files} and len(files) > 60
     assert broken_links(site) == []
+    engine = Reader((site / "manual_engine.html").read_text(encoding="utf-8"))
+    solved = (lessons.folder() / "engine" / "solved.py").read_text(encoding="utf-8")
+    assert "".join(solved.split()) in "".join("".join(text for text, _ in engine.seen).split())
     page = Reader((site / "manual_style.html").read_text(encoding="utf-8"))
     assert {"manual.html", "index.html", "manual_pictures.html"} <= {*page.links} and "api/index.html" not in page.links
     assert any("Recipes" in text for text, _ in page.seen) and "recipes" in {name.lower() for name in page.ids}

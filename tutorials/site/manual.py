@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from minicnn.files import material
 from minicnn.lessons.notebooks import put
 
+WHOLE = re.compile(r"^<!-- whole: (\S+) -->$", re.MULTILINE)  # a file that the site prints
 PAGE = re.compile(r"\]\((\w+\.md)\)")
 LINK = re.compile(r'<a href="(?![a-z]+:|#)([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 ANCHOR = re.compile(r' id="[^"]*"|href="#[^"]*"')  # nbconvert keeps capitals in them, and GitHub does not
@@ -48,9 +49,17 @@ def title(source: Path) -> str:
 def pages() -> list[Page]:
     """Return the pages of the manual, the contents first."""
     return [
-        Page(file_name(path), title(path), path.read_text(encoding="utf-8"), f"tutorials/manual/{path.name}")
-        for path in sources()
+        Page(file_name(path), title(path), _with_files(path), f"tutorials/manual/{path.name}") for path in sources()
     ]
+
+
+def _with_files(path: Path) -> str:
+    """Return the text of a page, with the files that it prints whole."""
+
+    def printed(found: re.Match[str]) -> str:
+        return f"```python\n{(path.parent / found[1]).read_text(encoding='utf-8').strip()}\n```"
+
+    return WHOLE.sub(printed, path.read_text(encoding="utf-8"))
 
 
 def write(environment: Any, to: Path, groups: Sequence[Sequence[Page]], lessons: Iterable[str]) -> None:
