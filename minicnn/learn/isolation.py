@@ -106,11 +106,12 @@ def readable(sealed: Sequence[Path], *roots: Path) -> tuple[list[str], list[str]
     read: list[str] = []
     listed: list[str] = []
     closed = {os.path.realpath(path) for path in sealed}
-    waiting = [os.path.realpath(root) for root in roots]
+    waiting, seen = list(map(os.fspath, roots)), set(closed)
     while waiting:
-        path = waiting.pop()
-        if path in closed or not os.path.exists(path):
+        path = os.path.realpath(waiting.pop())  # a link, such as lib64 of an environment, may lead to what is sealed
+        if path in seen or not os.path.exists(path):
             continue
+        seen.add(path)
         if any(other.startswith(path.rstrip(os.sep) + os.sep) for other in closed):
             listed.append(path)
             waiting += [os.path.join(path, name) for name in os.listdir(path)]

@@ -514,3 +514,15 @@ def test_equal_answers_to_equal_questions_have_one_key(tmp_path):
     assert keys[0] == keys[1] != keys[2]
     (slower, *_), _ = grading.tasks(submissions.found_in(tmp_path), [], None, 11)
     assert slower.key != keys[0] and np.all([task.hidden == 0 for task in found])
+
+
+@LINUX
+def test_no_link_leads_to_what_is_sealed(tmp_path):
+    (tmp_path / "lib" / "tasks").mkdir(parents=True)
+    secret, other = tmp_path / "lib" / "tasks" / "gram_matrix.py", tmp_path / "lib" / "numbers.py"
+    for path in (secret, other):
+        path.touch()
+    (tmp_path / "lib64").symlink_to("lib")
+    (tmp_path / "lib" / "again").symlink_to("../lib64/tasks")
+    read, listed = isolation.readable([secret], tmp_path)
+    assert read == [str(other)] and sorted(listed) == [str(tmp_path), str(secret.parents[1]), str(secret.parent)]
