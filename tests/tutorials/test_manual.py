@@ -172,6 +172,7 @@ def test_what_is_left_out_matches_and_nothing_else():
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(1200)
 @each_page
 def test_its_style_and_see_commands_run_at_tiny_sizes(page, desk):
     """Those that need no more than what is shipped, drawn and on the desk."""
@@ -189,4 +190,5 @@ def test_its_style_and_see_commands_run_at_tiny_sizes(page, desk):
             and not {"cuda", "--list-presets"} & {*words}
         ):
             tiny = TINY if words[1] == "style" and "--from" not in words else []
-            assert main([*words[1:], *tiny]) in (0, 1), shlex.join(words)
+            with backend.use_backend("numba"):  # some look at hundreds of faces
+                assert main([*words[1:], *tiny]) in (0, 1), shlex.join(words)
