@@ -149,9 +149,8 @@ def write(path: Path, content: bytes) -> None:
         raise InputError(f"{said}; finished shards are kept, and the same command resumes") from problem
 
 
-# Several shards as one array, of which blocks are read on demand: memory holds one float per face.
-
-# The shards of one process: path, checksum, and number of the first face.
+# The shards of one process: path, checksum, and number of the first face. They are one array, of which blocks are read
+# on demand, so that memory holds one float per face.
 Portion = tuple[tuple[str, str, int], ...]
 
 
