@@ -28,7 +28,7 @@ from test_core import code_lines
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_COPIED = (".git", "__pycache__", ".*_cache", ".hypothesis", ".venv", "shared", "dist")
+NOT_COPIED = (".git", "__pycache__", ".*_cache", ".hypothesis", ".venv", "dist")
 LEFT_OUT = ("bench/",)  # no test can say that another number there is wrong
 ENGINE = ("graph.py", "operation.py", "tensor.py", "backend.py", "devices.py", "interchange.py", "errors.py", "ops")
 NEAREST = {  # room: what the paths of its tests contain
