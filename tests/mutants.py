@@ -118,13 +118,14 @@ class Workshop:
             places = {"MUTANTS_PACKAGE": str(self.tree / "minicnn"), "MUTANTS_CALLED": str(self.folder / "called")}
             status, output = self.pytest(stale, None, **places)
             print(output[-3000:])
-            for path in (self.folder / "called").iterdir():
-                kept += lines_of(path)
-                path.unlink()
+            written = list((self.folder / "called").iterdir())
+            kept += [row for path in written for row in lines_of(path)]
             if status not in (0, 1) or not any(row["outcome"] == "passed" for row in kept):
                 sys.exit("the tests of the unchanged code do not run")
             rows.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
             digests.write_text(json.dumps(now))
+            for path in written:
+                path.unlink()
         self.seconds, self.setups = collections.Counter(), collections.Counter()
         self.called = collections.defaultdict(set)
         for row in kept:
@@ -187,8 +188,9 @@ class Workshop:
 
 
 def lines_of(path):
-    """Return the rows of a file of JSON lines, [] if there is none."""
-    return [json.loads(line) for line in path.open(encoding="utf-8")] if path.exists() else []
+    """Return the rows of a file of JSON lines, [] if there is none. A line that its writer did not end is left out."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 def table(rows, by):
