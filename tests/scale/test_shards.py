@@ -276,8 +276,13 @@ def test_wrong_queries_are_refused(tmp_path):
         InputError, match=r"queries have shape \(1, 3\) and dtype float64; expected floats \(queries, 2\)"
     ):
         found.nearest(np.zeros((1, 3)))
+    for queries in (np.zeros(2), np.zeros((1, 2), int), np.zeros((1, 1, 2))):
+        with pytest.raises(InputError, match=r"queries have shape .* expected floats \(queries, 2\)"):
+            found.nearest(queries)
     with pytest.raises(InputError, match="k is 0"):
         found.nearest(np.zeros((1, 2)), 0)
+    with pytest.raises(InputError, match="place is -1"):
+        found.hit(-1)
     with pytest.raises(InputError, match="place is 3"):
         found.hit(3)
 

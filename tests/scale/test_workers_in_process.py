@@ -170,13 +170,16 @@ def test_two_shards_per_worker_are_handed_out_ahead(client, album):
     assert handed[-1] == 4
 
 
-def timeout():
-    raise TimeoutError
-
-
 def test_a_wait_without_a_result_goes_on_while_there_are_workers(client, album):
-    client.waits = [timeout]
+    handed = []
+
+    def slow():
+        handed.append(len(client.submitted))
+        raise TimeoutError
+
+    client.waits = [slow, slow]
     assert encoded(album, "theirs", client=client) == encoded(album, "ours")
+    assert handed == [2, 2]  # nobody is given more before there is a result
 
     def lost():
         client.workers.clear()
@@ -224,10 +227,10 @@ def test_workers_that_cannot_do_the_work_are_named(client, album, monkeypatch):
     ):
         encoded(album, "out", client=client)
     client.run = run
-    client.register_plugin = lambda plugin, name: None  # which never arrives
+    client.register_plugin = lambda plugin, name: client.sent.append(name)  # but it never arrives
     with pytest.raises(InputError, match=r"^worker tcp://here:1 has no model$"):
         encoded(album, "out", client=client)
-    assert [name for name in os.listdir("out") if name.endswith(".h5")] == []
+    assert len(client.sent) == 1 and not list(Path("out").glob("*.h5"))
 
 
 def test_what_a_worker_lacks_is_said(client, album, monkeypatch):
