@@ -85,7 +85,7 @@ def labelled_pairs(distances: npt.ArrayLike, same: npt.ArrayLike, name: str) -> 
         raise InputError(f"{name}: distances hold NaN or infinity; expected finite numbers")
     s = s.astype(bool)
     if s.all() or not s.any():
-        kind = "different people" if s.size and s.all() else "the same person"
+        kind = "different people" if s.any() else "the same person"
         raise InputError(f"{name}: of {s.size} pairs none is of {kind}; expected both kinds")
     return d.astype(np.float64), s
 

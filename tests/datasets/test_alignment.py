@@ -152,6 +152,14 @@ def test_templates_look_like_faces():
         assert max(eye[1], other[1]) < nose[1] < min(corner[1], far_corner[1])
 
 
+def test_templates_are_of_one_face_which_insightface_has_published():
+    published = [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+    np.testing.assert_allclose(TEMPLATES["arcface"], np.array(published) / 112, atol=1e-4)
+    for points in TEMPLATES.values():
+        matrix = similarity(points, TEMPLATES["arcface"])
+        np.testing.assert_allclose(points @ matrix[:, :2].T + matrix[:, 2], TEMPLATES["arcface"], atol=0.02)
+
+
 # Bad input
 
 PICTURE = np.zeros((9, 9, 3), np.float32)
@@ -164,6 +172,20 @@ PICTURE = np.zeros((9, 9, 3), np.float32)
         (lambda: similarity([[1, 2], [1, 2]], [[1, 2], [3, 4]]), r"^similarity: source holds 2 points in one place"),
         (lambda: similarity([[1, 2], [3, 4]], [[1, 2], [3, np.nan]]), r"^similarity: target has shape .* finite"),
         (lambda: similarity(np.eye(2), np.zeros((3, 2))), r"^similarity: source has 2 points, target 3"),
+        (lambda: similarity([1, 2], [1, 2]), r"^similarity: source has shape \(2,\); expected \(n, 2\)"),
+        (lambda: similarity(np.eye(3), np.eye(3)), r"^similarity: source has shape \(3, 3\); expected \(n, 2\)"),
+        (lambda: transform(PICTURE, np.eye(3), 4), r"^transform: matrix is .* expected \(2, 3\)"),
+        (lambda: transform(PICTURE, np.full((2, 3), np.inf), 4), r"^transform: matrix is .* finite"),
+        (lambda: transform(PICTURE[..., :2], np.eye(2, 3), 4), r"^image: got \(9, 9, 2\); expected an array"),
+        (lambda: transform(PICTURE[:0], np.eye(2, 3), 4), r"^image: got \(0, 9, 3\); expected an array"),
+        (lambda: transform("face.png", np.eye(2, 3), 4), r"^image: got str; expected an array"),
+        (lambda: crop_by_box(PICTURE, (1, 8, 8, 8), 4), r"^crop_by_box: box is .* expected left < right and top < bot"),
+        (lambda: crop_by_box(PICTURE, (1, 1, 8, np.inf), 4), r"^crop_by_box: box is .* expected four finite numbers"),
+        *[
+            (lambda box=box: crop_by_box(PICTURE, box, 4), r"^crop_by_box: box is .*, outside the picture of 9 × 9")
+            for box in ((-3, 1, 0, 8), (1, -3, 8, 0), (9, 1, 12, 8), (1, 9, 8, 12))
+        ],
+        (lambda: crop_by_box(PICTURE, (1, 1, 8, 8), 4, margin=np.inf), r"^crop_by_box: margin is inf; expected a numb"),
         (lambda: transform(PICTURE, np.zeros((2, 3)), 4), r"^transform: matrix is .* can be undone$"),
         (lambda: transform(PICTURE[..., 0], np.eye(2, 3), 4), r"^image: got \(9, 9\); expected an array \(H, W, 3\)$"),
         (lambda: transform(PICTURE.astype(int), np.eye(2, 3), 4), r"^image: dtype is int64; expected floats or uint8$"),

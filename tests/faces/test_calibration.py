@@ -60,6 +60,16 @@ def test_the_bootstraps_interval_holds_about_as_often_as_it_says(rule, truth, mo
     assert 24 <= held <= 39  # 80 % of 40 are 32; beyond these bounds lies a chance of 1 in 300
 
 
+@pytest.mark.parametrize(("count", "expected"), [(1, 7), (5, 5), (50, 3)])
+def test_large_sets_are_resampled_less_often(count, expected, monkeypatch):
+    for name, value in (("RESAMPLES", 7), ("FEWEST_RESAMPLES", 3), ("WORK", 50)):
+        monkeypatch.setattr(calibration, name, value)
+    drawn, resample = [], calibration._resample
+    monkeypatch.setattr(calibration, "_resample", lambda *arguments: drawn.append(1) or resample(*arguments))
+    calibrate(*pairs(count, count))
+    assert len(drawn) == expected
+
+
 # Galleries
 
 
@@ -113,6 +123,7 @@ def test_probability_is_the_fit_that_scipy_finds():
     found = calibrate(d, s)
     share = 200 / 600
     log_odds = found.intercept + found.slope * 0.7
+    assert isinstance(found.probability(0.7), float) and found.probability([0.7]).shape == (1,)
     assert found.probability(0.7, prior=share) == pytest.approx(1 / (1 + np.exp(-log_odds)))
 
 
@@ -150,6 +161,10 @@ def test_a_calibration_survives_json():
         {"closest": "text"},
         {"far_interval": [0.1]},
         {"same": 0},
+        {"different": 0},
+        {"rule": "eer", "far": 1.0},
+        {"target_far": 1.0},
+        {"target_far": -0.1},
         {"far": True},
         {"more": 1},
         {"target_far": 1.5},
@@ -169,6 +184,8 @@ def test_other_data_are_refused(change):
         ({"target_far": -0.1}, "target_far is -0.1"),
         ({"rule": "best"}, "rule is 'best'"),
         ({"confidence": 1}, "confidence is 1"),
+        ({"confidence": 0}, "confidence is 0"),
+        ({"confidence": "0.9"}, "confidence is '0.9'"),
     ],
 )
 def test_bad_options_are_refused(options, message):
@@ -178,7 +195,8 @@ def test_bad_options_are_refused(options, message):
 
 def test_bad_arguments_of_a_calibration_are_refused():
     found = calibrate(*pairs())
-    with pytest.raises(InputError, match="prior is 1"):
-        found.probability(0.5, prior=1)
+    for prior in (0, 1, "0.5"):
+        with pytest.raises(InputError, match=f"prior is {prior!r}; expected a number between 0 and 1"):
+            found.probability(0.5, prior=prior)
     with pytest.raises(InputError, match="comparisons is 0"):
         found.for_gallery(0)

@@ -97,6 +97,8 @@ def test_memory_grows_with_the_number_and_not_with_its_square():
     ("encodings", "options", "told"),
     [
         (np.ones(3), {}, r"shape \(3,\); expected \(N, D\)"),
+        (np.ones((3, 0)), {}, r"shape \(3, 0\); expected \(N, D\)"),
+        (np.ones((2, 2)), {"threshold": "1"}, "threshold is '1'; expected a finite number"),
         (np.array([[np.nan]]), {}, "NaN or more than 1e"),
         (np.array([[1e20]]), {}, "expected finite numbers"),
         (np.ones((2, 2)), {"threshold": np.inf}, "threshold is inf"),

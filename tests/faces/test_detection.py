@@ -257,6 +257,7 @@ def test_more_windows_than_there_is_time_for(drawn_weights, monkeypatch):
         (np.zeros((9, 9, 3)), {"min_size": np.nan}, "min_size is nan"),
         (np.zeros((9, 9, 3)), {"thresholds": (0.5, 2, 0.5)}, "thresholds is"),
         (np.zeros((9, 9, 3)), {"thresholds": (0.5, 0.5)}, "thresholds is"),
+        (np.zeros((9, 9, 3)), {"thresholds": (0.5, -0.1, 0.5)}, "thresholds is .* three numbers from 0 to 1"),
     ],
 )
 def test_bad_input_gets_one_line(drawn_weights, image, options, told):

@@ -80,6 +80,21 @@ def test_equal_error_is_where_the_straightened_roc_crosses_the_diagonal(pairs):
     assert equal_error_rate(d, s)[0] == pytest.approx(np.interp(crossing, along, curve.far), abs=1e-9)
 
 
+@given(labelled())
+def test_the_threshold_of_equal_errors_is_the_fairest(pairs):
+    d, s = pairs
+    worse = {t: max(np.mean(d[~s] <= t), np.mean(d[s] > t)) for t in np.unique(d)}
+    assert worse[equal_error_rate(d, s)[1]] == pytest.approx(min(worse.values()))
+
+
+def test_of_two_fair_thresholds_the_larger_and_of_several_best_ones_the_middle_is_taken():
+    assert equal_error_rate([1, 2, 3, 4], [1, 0, 1, 0]) == (0.5, 2.0)
+    # 1, 2, 3 and 4 are as good: each accepts one pair of either kind more.
+    assert best_threshold([1, 2, 2, 3, 3, 4, 4, 9], [1, 1, 0, 1, 0, 1, 0, 0]) == (3.5, 5 / 8)
+    assert best_threshold([1, 1, 2, 2], [0, 0, 1, 0]) == (np.nextafter(1.0, 0), 0.75)  # nobody passes
+    assert best_threshold([1, 2], [0, 1]) == (2.0, 0.5)
+
+
 @given(labelled(), st.sampled_from([0.0, 0.1, 0.3, 0.9]))
 def test_val_at_far_takes_the_largest_threshold_that_keeps_to_the_target(pairs, target):
     d, s = pairs
@@ -202,7 +217,7 @@ def test_cmc_and_open_set_follow_their_definitions(seed):
         ([1.0, np.nan], [True, False], "NaN"),
         ([1.0, 2.0], [True, True], "none is of different people"),
         ([1.0, 2.0], [False, False], "none is of the same person"),
-        ([], [], "of 0 pairs"),
+        ([], [], "of 0 pairs none is of the same person"),
     ],
 )
 def test_pairs_that_are_none_are_refused(distances, same, message):
@@ -218,7 +233,11 @@ def test_pairs_that_are_none_are_refused(distances, same, message):
         ({"folds": 6}, "expected 2 to 5"),
         ({"folds": np.zeros(3, int)}, r"shape \(3,\)"),
         ({"folds": np.array([0] * 5 + [1] * 5)}, "of one kind"),
+        ({"folds": np.arange(10) / 5}, "dtype float64"),
         ({"target_far": 1.5}, "target_far is 1.5"),
+        ({"target_far": 1}, "target_far is 1; expected a rate from 0 up to, not including, 1"),
+        ({"target_far": -0.1}, "target_far is -0.1"),
+        ({"target_far": "0.1"}, "target_far is '0.1'"),
     ],
 )
 def test_folds_that_cannot_be_are_refused(options, message):
@@ -239,6 +258,15 @@ def test_folds_that_cannot_be_are_refused(options, message):
 def test_probes_that_cannot_be_judged_are_refused(d, probes, message):
     with pytest.raises(InputError, match=message):
         open_set_roc(d, ["Ann", "Ben"], probes)
+
+
+def test_folds_have_pairs_of_both_kinds_each():
+    d, s = np.tile(np.array([0.0, 1.0]), 5), np.tile([True, False], 5)
+    for folds in (2, 5):
+        found = evaluate_pairs(d, s, folds=folds, target_far=0)
+        assert len(found.fold_accuracies) == folds and found.accuracy == 1.0 and found.far == 0
+        told = f"over {folds} folds of deviation 0.00%, d ≤ {found.threshold:.4g}; AUC 1.0000; EER 0.00%; VAL"
+        assert told in str(found)
 
 
 def test_cmc_of_strangers_only_is_refused():

@@ -5,7 +5,7 @@ import pytest
 
 from minicnn import faces, images, models, nn, text, zoo
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Gallery, drawing, quality, snapshots
+from minicnn.faces import Detection, Gallery, cropping, drawing, quality, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
@@ -105,8 +105,13 @@ def test_a_picture_on_its_side_is_found_and_said(scene, turn):
         inside = given[top:bottom, left:right]
         assert np.allclose(inside, inside[0, 0]) and inside[0, 0].max() == 1
         np.testing.assert_allclose(face.crop, expected.crop, atol=1e-5)
+    points = ModelCard("both", (16, 16), "none", embedding=3, metric="squared_l2", margin=4, landmarks=CARD.landmarks)
+    np.testing.assert_allclose(faces.find(given)[0].crop_for(points), upright[0].crop_for(CARD), atol=1e-5)
     margin = ModelCard("box", (16, 16), "none", embedding=3, metric="squared_l2", margin=4)
     np.testing.assert_allclose(faces.find(given)[0].crop_for(margin), upright[0].crop_for(margin), atol=1e-5)
+    left, top, right, bottom = upright[0].box
+    by_box = cropping.crop(scene, margin, box=(left, top, right - left, bottom - top))
+    np.testing.assert_allclose(upright[0].crop_for(margin), by_box, atol=1e-5)
 
 
 # A gallery
@@ -186,6 +191,10 @@ def drawn(side=150, *, blur=False):
 def test_what_is_wrong_with_a_face_is_said_in_words():
     picture, points = drawn()
     good = quality.measure(picture, points)
+    # Light counts only below the middle of grey: a darker copy is as sharp, and a paler one is not sharper.
+    assert quality.measure(picture * 0.5, points).sharpness == pytest.approx(good.sharpness, rel=0.05)
+    assert quality.measure(picture + 0.3, points).sharpness == pytest.approx(good.sharpness, rel=0.05)
+    assert quality.measure(picture, points[:1].repeat(5, 0)) == quality.Quality(*[0.0] * 10)
     assert good.problem == "" and good.sharpness > 100 and good.eyes == pytest.approx(quality.EYES)
     assert abs(good.yaw) < 0.02 and 0.4 < good.pitch < 0.6
     assert quality.measure(*drawn(blur=True)).problem.startswith("too blurred to tell (sharpness 0")
@@ -203,6 +212,11 @@ def test_noise_and_blocks_are_measured_in_grey_levels():
     random = np.random.default_rng(1)
     grey = np.repeat(0.5 + random.normal(0, 20 / 255, (150, 150, 1)), 3, axis=2).astype(np.float32)
     assert quality.measure(grey, points).noise == pytest.approx(20, rel=0.05)
+    # Faces at the border, and out of the picture.
+    assert quality.measure(grey[20:, 20:], points - 20).noise == pytest.approx(20, rel=0.05)
+    assert quality.measure(grey[:-20, :-20], points).noise == pytest.approx(20, rel=0.05)
+    for beyond in ((-400, 0), (0, -400), (400, 0), (0, 400)):
+        assert quality.measure(grey, points + beyond)[-3:] == (0, 0, 0)
     # Steps of 16 grey levels at every eighth pixel, wherever the first is.
     steps = np.cumsum(np.arange(150) % 8 == 3) % 2 * 16 / 255
     blocks = np.repeat((0.4 + steps[:, None] + steps)[..., None], 3, axis=2).astype(np.float32)

@@ -304,6 +304,14 @@ def test_a_collapsed_encoder_is_stuck_at_the_margin_and_content_without_one():
             "embeddings have shape (3,); expected (N, D), N ≥ 2",
         ),
         (
+            lambda: faces.CollapseMonitor().update(0.1, np.ones((1, 3)), 1),
+            "embeddings have shape (1, 3); expected (N, D)",
+        ),
+        (
+            lambda: faces.CollapseMonitor().update(0.1, np.ones((2, 3)), math.inf),
+            "loss is 0.1, active_fraction inf, the",
+        ),
+        (
             lambda: faces.CollapseMonitor().update(math.nan, np.ones((2, 3)), 1),
             "loss is nan, active_fraction 1, the mean",
         ),

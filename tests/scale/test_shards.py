@@ -250,7 +250,8 @@ def test_shards_of_every_length_are_one_array(tmp_path):
     ours, theirs = found.nearest(queries, 9), nearest(queries, everything, 9)
     assert_array_equal(ours.places, theirs.places)
     assert_array_equal(ours.distances, theirs.distances)
-    assert_array_equal(found.rows[19_990:36_400], everything[19_990:36_400])
+    for rows in (slice(19_990, 36_400), slice(66_380, 70_000), slice(None, 3)):
+        assert_array_equal(found.rows[rows], everything[rows])
     assert len(found) == 66_385 and isinstance(found.shards[1].encodings.base, np.memmap)
 
 
@@ -275,8 +276,13 @@ def test_wrong_queries_are_refused(tmp_path):
         InputError, match=r"queries have shape \(1, 3\) and dtype float64; expected floats \(queries, 2\)"
     ):
         found.nearest(np.zeros((1, 3)))
+    for queries in (np.zeros(2), np.zeros((1, 2), int), np.zeros((1, 1, 2))):
+        with pytest.raises(InputError, match=r"queries have shape .* expected floats \(queries, 2\)"):
+            found.nearest(queries)
     with pytest.raises(InputError, match="k is 0"):
         found.nearest(np.zeros((1, 2)), 0)
+    with pytest.raises(InputError, match="place is -1"):
+        found.hit(-1)
     with pytest.raises(InputError, match="place is 3"):
         found.hit(3)
 

@@ -161,7 +161,10 @@ def test_every_cost_has_a_row():
         (lambda: style.content_cost(np.zeros((1, 2, 2, 3), int), np.zeros((1, 2, 2, 3))), "dtype int64"),
         (lambda: style.layer_style_cost(np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 4))), "style has 3 channels"),
         (lambda: style.style_cost({}, {}, {}), "layers is empty"),
-        (lambda: style.style_cost({"a": 1}, {"a": 1}, {"b": 1.0}), "layer 'b'"),
+        (lambda: style.style_cost({"a": 1}, {"a": 1}, {"b": 1.0}), "layer 'b' is not among .* expected one of a$"),
+        (lambda: style.style_cost({"a": 1}, {"b": 1}, {"b": 1.0}), "layer 'b' is not among .* expected one of none$"),
+        (lambda: style.style_cost({"b": 1}, {"a": 1}, {"b": 1.0}), "layer 'b' is not among .* expected one of none$"),
+        (lambda: style.content_cost(np.zeros((1, 2, 0, 3)), np.zeros((1, 2, 0, 3))), r"shape \(1, 2, 0, 3\)"),
         (lambda: style.total_variation(np.zeros((1, 1, 4, 3))), "image has shape"),
         (
             lambda: style.content_cost(np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 3)), form="l1"),

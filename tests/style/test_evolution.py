@@ -151,7 +151,7 @@ def test_the_losses_have_a_line_a_layer():
     assert [line.get_label() for line in right.lines] == ["block1_conv1", "b"]
     np.testing.assert_array_equal(left.lines[0].get_xydata(), [[s, 1 / (s + 1)] for s in range(4)])
     assert np.isnan(left.lines[1].get_ydata()[0])  # no content yet: nothing to draw
-    assert left.get_yscale() == right.get_yscale() == "log"
+    assert left.get_yscale() == right.get_yscale() == "log" and left.get_ylim() == right.get_ylim()
 
 
 def test_a_figure_is_saved_as_a_picture(tmp_path):

@@ -100,6 +100,10 @@ def test_overlapping_masks_share_and_add_up_to_one():
         ([0 * LEFT], "transfer: mask 1 is black everywhere; expected white where the style paints"),
         ([LEFT, LEFT], "transfer: masks has 2 for 1 styles; expected a list, one per style"),
         (LEFT, "transfer: masks has one for 1 styles; expected a list, one per style"),
+        (
+            [0 * CONTENT + [1, 0, 0]],
+            "transfer: mask 1 is in colour; expected grey: white where the style paints, black where not",
+        ),
         ([CONTENT], "transfer: mask 1 is in colour; expected grey: white where the style paints, black where not"),
     ],
 )
@@ -107,6 +111,23 @@ def test_masks_that_do_not_fit_are_one_line(masks, message):
     with pytest.raises(InputError) as caught:
         style.transfer(CONTENT, [WAVE], masks=masks, steps=1)
     assert str(caught.value) == message
+
+
+def test_grey_masks_are_taken_as_pictures_arrays_and_truth_values():
+    rising = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None] * np.ones((1, SIZE), np.float32)
+    for mask, expected in ((rising, rising), (np.repeat(rising[..., None], 3, 2), rising), (LEFT > 0, LEFT)):
+        found = regions.read([mask], [mask], (CONTENT, CONTENT), [(WAVE, WAVE)])
+        for part in (found.masks[0], found.style_masks[0]):
+            np.testing.assert_allclose(part, expected, atol=1e-6)
+
+
+def test_what_a_span_of_rows_sees_is_its_least_and_at_last_its_nearest():
+    mask = np.array([[1.0], [0.5], [0.0], [0.75], [1.0]])
+    spans = np.array([[0, 3], [1, 5], [3, 4]])
+    np.testing.assert_array_equal(regions._least(mask, spans, 1.0)[:, 0], [0, 0, 0.75])
+    np.testing.assert_array_equal(regions._least(mask, spans, 0.5)[:, 0], [0.5, 0, 0.75])  # its middle half
+    # The middles are 1, 2.5 and 3: rows 0 and 1 are nearest to the first, row 2 to the second, the others to the third.
+    np.testing.assert_array_equal(regions._most(mask, spans)[:, 0], [1, 0, 1])
 
 
 def test_masks_follow_the_size_of_the_picture(tmp_path):

@@ -18,7 +18,7 @@ from minicnn import hdf5, images, models, style
 from minicnn.errors import InputError, MissingFileError
 from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
-from minicnn.style.trace import Trace
+from minicnn.style.trace import Diverged, Trace
 
 OPTIMIZERS = {"adam": 0.02, "lbfgs": 0.05, "gd": 0.5}
 
@@ -124,6 +124,28 @@ def test_a_trace_tells_iterates_from_trials():
     assert [row["total"] for row in trace.history] == [9.0, 5.0, 4.0]
     assert trace.best[0, 0, 0] == 4
     assert trace.evaluations == 6
+
+
+def test_a_cost_that_is_not_finite_ends_a_trace():
+    trace = Trace()
+    for cost in (np.nan, np.inf):
+        trace.look(np.zeros((1, 1, 3), np.float32), {"total": cost})
+        with pytest.raises(Diverged, match=f"^the cost became {cost} at step 0$"):
+            trace.took_a_step(cost)
+    assert trace.best is None and trace.history == [] and trace.steps == trace.steps_here == 0
+
+
+def test_the_state_of_a_trace_goes_on_elsewhere():
+    trace, other = Trace(), Trace()
+    trace.look(np.ones((1, 1, 3), np.float32), {"total": 2.0})
+    trace.took_a_step(2.0)
+    trace.look(np.zeros((1, 1, 3), np.float32), {"total": 1.0})
+    other.load_state(trace.state() | {"more": 1}, trace.best)
+    assert other.state() == trace.state() and not hasattr(other, "more") and other.best is trace.best
+    other.took_a_step(1.0)
+    assert other.steps == other.steps_here == 2 and other.last == {"step": 1, "total": 1.0}
+    other.begin_size()
+    assert (other.steps, other.steps_here, other.lowest, other.best) == (2, 0, np.inf, None)
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------
@@ -298,6 +320,12 @@ def test_a_checkpoint_that_lacks_a_part_is_refused_in_one_line(model, pictures, 
 
 
 # --- made again ------------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_tells_the_versions_of_what_computes():
+    found = manifests.versions()
+    assert found["minicnn"] == minicnn.__version__ and found["numpy"] == np.__version__
+    assert found["python"] == ".".join(map(str, sys.version_info[:3])) and set(found) > {"numba", "scipy", "pillow"}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from picture_files import P3
 from PIL import Image
+from toy_network import toy
 
 from minicnn import images
 from minicnn.cli import main
@@ -78,6 +79,19 @@ def test_what_a_folder_holds_besides_is_counted(capsys):
         Path(name).write_text("?")
     folder()
     assert "note: in: skipped unsupported files: 2 .heic" in capsys.readouterr().err.splitlines()
+
+
+def test_styles_are_shared_by_pictures_unless_they_differ_from_picture_to_picture():
+    content, painting = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    model, memory = toy(), {}
+
+    def shared(**options):
+        return job.prepare(content, [painting], model=model, memory=memory, **options).targets
+
+    assert shared() == {} and shared() is shared() and shared(style_scale=0.5) is not shared()
+    for options in ({"keep_colours": "affine"}, {"masks": [np.ones((64, 64))]}, {"scales": (1.0, 1.0)}):
+        options |= {"smallest_scale": 16} if "scales" in options else {}
+        assert shared(**options) is None
 
 
 def test_the_styles_of_a_series_are_prepared_once(monkeypatch):

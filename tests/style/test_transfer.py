@@ -148,6 +148,22 @@ def test_plain_gradient_descent_lowers_the_cost_at_every_step():
         ({"colour": 1}, "'colour' is unknown"),
         ({"style_layers": {"block9_conv1": 1.0}}, "layer 'block9_conv1' is unknown; toy has block1_conv1"),
         ({"content_layers": {}}, "content_layers is {}"),
+        (
+            {"style_layers": ["block1_conv1"]},
+            r"style_layers is \['block1_conv1'\]; expected {layer: weight of at least 0}",
+        ),
+        ({"style_layers": {"block1_conv1": -1.0}}, "style_layers is .* expected {layer: weight of at least 0}"),
+        ({"scales": 1.0}, "scales is 1.0; expected weights above 0, of the picture, its half"),
+        ({"scales": ()}, r"scales is \(\); expected weights above 0"),
+        ({"scales": (1.0, 0.0)}, "scales is .* expected weights above 0"),
+        ({"scales": (1.0, "1")}, "scales is .* expected weights above 0"),
+        ({"beta": "1"}, "beta is '1'; expected a number of at least 0"),
+        ({"beta": True}, "beta is True; expected a number of at least 0"),
+        ({"beta": float("inf")}, "beta is inf; expected a number of at least 0"),
+        ({"init": 3}, "init is 3; expected one of content, noise"),
+        ({"style_scale": 0}, "style_scale is 0; expected a number above 0"),
+        ({"style_scale": "2"}, "style_scale is '2'; expected a number above 0"),
+        ({"levels": -1}, "levels is -1"),
         ({"learning_rate": float("nan")}, "learning_rate"),
     ],
 )
@@ -156,6 +172,18 @@ def test_bad_options_get_one_line(model, pictures, options, message):
     with pytest.raises(InputError, match=message) as caught:
         style.transfer(content, painting, model=model, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_styles_without_weight_and_networks_of_faces_are_refused(model, pictures):
+    content, painting = pictures
+    for given in ([], [(painting, 0)]):
+        with pytest.raises(InputError, match=r"^transfer: style has no picture with a weight above 0; expected one"):
+            style.transfer(content, given, model=model)
+    for given in ([(painting, -1)], [(painting, "1")], [(painting, 1, 2)]):
+        with pytest.raises(InputError, match=r"^transfer: style has an entry that is neither a picture nor \("):
+            style.transfer(content, given, model=model)
+    with pytest.raises(InputError, match=r"^transfer: tiny_facenet knows faces and no style"):
+        style.transfer(content, painting, model=models.tiny_facenet(None))
 
 
 def test_a_network_without_a_recipe_wants_a_preset(model, pictures):
