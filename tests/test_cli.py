@@ -311,7 +311,8 @@ def test_version_and_help():
     ("command", "missing"),
     [
         *(([group], "ACTION") for group in ("face", "weights", "learn", "tutorial", "see")),
-        (["step"], "SCRIPT"),
+        (["step"], "SCRIPT.py"),
+        (["learn", "use"], "FOLDER"),
         (["style"], "-o/--out"),
         (["train", "tiny_vgg"], "--data"),
     ],
@@ -321,7 +322,7 @@ def test_a_command_says_what_it_lacks(command, missing, capsys):
     with pytest.raises(SystemExit) as caught:
         main(command)
     assert caught.value.code == 2
-    assert f"the following arguments are required: {missing}" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith(f"the following arguments are required: {missing}\n")
 
 
 def test_without_a_command_there_is_help(capsys):

@@ -142,7 +142,7 @@ def test_people_are_listed_renamed_and_removed_without_the_encoder(here, chosen,
     assert {key: after.facts[key] for key in ("model", "threshold")} == {"model": "colours", "threshold": 0.1}
     assert face("rename", "g.h5", "Bela", "Émile") == 2
     assert face("remove", "g.h5", "Zoë") == 2
-    assert "'Zoë' is not in" in capsys.readouterr().err
+    assert f"'Zoë' is not in {str(here / 'g.h5')!r}; it has Ada Lovelace, Bela, Émile\n" in capsys.readouterr().err
     assert face("rename", "g.h5", "Bela", "B" * 100) == 0
     assert face("list", "g.h5") == 0
     listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ") and line.endswith(" 3")]
@@ -276,6 +276,7 @@ def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
 def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
     assert face("evaluate", "people", "--picture", "e.png") == 0
     out = capsys.readouterr().out
+    assert out.startswith("people: 4 people, 12 pictures, 12 + 54 pairs, encoded by colours\n")
     assert "AUC           1.0000" in out and "rank 1 100.00%" in out and (here / "e.png").is_file()
     for person in PEOPLE:
         for number in range(3):
@@ -397,6 +398,8 @@ def test_the_plane_is_that_of_principal_components():
         ("calibrate nowhere", "no folder 'nowhere'"),
         ("calibrate alone", "3 pictures of 1 person give no pairs of both kinds"),
         ("calibrate people --far 2", "target_far is 2.0"),
+        ("calibrate people --face all", "face is 'all'; expected largest, centre, none, or a number from 1"),
+        ("enroll new.h5 people --face all", "face is 'all'; expected largest, centre, none, or a number from 1"),
         ("calibrate people --pairs notes.txt", "begins with 'words'"),
         ("calibrate people --into missing.h5", "missing.h5"),
         ("evaluate", "expected a folder of people, or LFW's"),

@@ -2,16 +2,18 @@
 
 import errno
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from minicnn import images, nn, zoo
-from minicnn.cli import face_cluster, main
+from minicnn import hdf5, images, nn, zoo
+from minicnn.cli import face_cluster, face_inputs, face_verify, main
 from minicnn.cli.face_blur import surely
 from minicnn.datasets import image_folders
-from minicnn.faces import Detection, Identification, encoders, hiding
+from minicnn.errors import InputError
+from minicnn.faces import Detection, Identification, PairHead, encoders, hiding
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -288,3 +290,74 @@ def test_why_compares_one_face_of_each_picture(here, capsys, monkeypatch):
 def test_a_face_stays_where_it_is_surely_of_somebody_enrolled(name, distance, stays):
     found = Identification(name, distance, 0.4, "Ada", None, None, "")
     assert surely(found) == ("Ada" if stays else None)
+
+
+# Encoders, heads, and figures of many pictures
+
+
+@pytest.mark.parametrize(
+    ("weights", "drawn", "gallery", "asked"),
+    [
+        (None, False, None, None),
+        (None, True, None, encoders.DRAWN),
+        (None, True, {}, None),  # the gallery says which
+        (None, False, {}, None),
+        ("mine.h5", True, None, "mine.h5"),
+        ("mine.h5", False, {}, "mine.h5"),
+    ],
+)
+def test_which_encoder_is_asked_for(monkeypatch, weights, drawn, gallery, asked):
+    found = SimpleNamespace(drawn=False)
+    monkeypatch.setattr(encoders, "choose", lambda *given, **more: seen.append((given, more)) or found)
+    seen = []
+    assert face_inputs.encoder_for(SimpleNamespace(weights=weights, drawn=drawn), gallery) is found
+    assert seen == [((asked,), {"gallery": gallery})]
+
+
+@pytest.mark.parametrize(
+    "words", ["verify a.png b.png", "enroll new.h5 Ada album/one/red.png", "calibrate album", "evaluate album"]
+)
+def test_a_head_is_of_the_dimensions_of_the_encoder(here, monkeypatch, words):
+    def head_of(path, dimensions):
+        asked.append((path, dimensions))
+        raise InputError("it has been asked for")
+
+    asked = []
+    monkeypatch.setattr(face_inputs, "head_of", head_of)
+    for head in ([], ["--head", "a.head.h5"]):
+        assert face(*words.split(), *head) == 2
+    assert asked == [(None, 3), ("a.head.h5", 3)]
+
+
+def test_two_pictures_are_compared_by_a_head(here, capsys):
+    hdf5.save(PairHead("l2", 3), "a.head.h5", attributes={"kind": "l2"})
+    face("verify", "album/one/red.png", "album/two/red.png", "--head", "a.head.h5", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["threshold"], found["origin"]) == (0.5, "of 1 − probability") and 0 < found["distance"] < 1
+
+
+def test_a_figure_shows_so_many_pictures_and_says_so(here, capsys, monkeypatch):
+    assert face("enroll", "g.h5", "red", "album/one/red.png") == 0
+    pictures = [f"album/{folder}/{name}.png" for folder in ("one", "two") for name in ("red", "blue")]
+    drawn = []
+    monkeypatch.setattr(face_verify, "_draw", lambda arguments, encoder, shown, people: drawn.append(len(shown)))
+    monkeypatch.setattr(face_verify, "MOST_DRAWN", 3)
+    for count in (2, 3, 4):
+        capsys.readouterr()
+        assert face("identify", "g.h5", *pictures[:count], "--picture", "i.png") == 1
+        said = "note: i.png shows the first 3 pictures" in capsys.readouterr().err
+        assert drawn.pop() == min(count, 3) and said == (count == 4)
+    face("identify", "g.h5", *pictures)
+    assert drawn == []
+
+
+def test_in_an_empty_gallery_there_is_nobody(here, capsys):
+    assert face("enroll", "g.h5", "red", "album/one/red.png") == 0 == face("remove", "g.h5", "red")
+    capsys.readouterr()
+    assert face("remove", "g.h5", "red") == 2 == face("list", "g.h5", "--picture", "list.png")
+    assert capsys.readouterr().err.splitlines() == [
+        f"minicnn: gallery: 'red' is not in {str(here / 'g.h5')!r}; it has nobody",
+        "minicnn: list: nobody is in the gallery; expected people, to draw them",
+    ]
+    assert face("list", "g.h5") == 0
+    assert capsys.readouterr().out.startswith("g.h5: 0 people, 0 pictures\n")

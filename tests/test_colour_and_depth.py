@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from picture_files import ADOBE, GREY, P3, png, profile, tiff
 from PIL import Image, ImageCms
 
-from minicnn import images
+from minicnn import colour_profiles, images
 from minicnn.errors import InputError
 
 RANDOM = np.random.default_rng(0)
@@ -70,6 +70,7 @@ def test_ppm_of_more_than_8_bits_is_read_to_the_last_bit(tmp_path, most):
 
 def test_of_16_bits_the_key_colour_is_white_and_the_picture_upright(tmp_path):
     values = some(3, 2, 3)
+    values[0, 0, :2] = values[1, 2, :2]  # two of three channels alike are no key
     exif = Image.Exif()
     exif[0x0112] = 6  # the right side is up
     chunks = [(b"tRNS", values[1, 2].astype(">u2").tobytes()), (b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))]
@@ -190,6 +191,33 @@ def test_a_broken_profile_is_one_line(tmp_path, icc):
         with pytest.raises(InputError, match=r"^load: path '.*png' .*profile .*; save it again, in sRGB or") as caught:
             images.load(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+# The curves of the standard: their numbers in its order, g a b c d e f, and what they say.
+CURVES = {
+    (2.0,): lambda x: x**2,
+    (2.0, 2.0, -0.5): lambda x: np.where(x >= 0.25, (2 * x - 0.5) ** 2, 0),
+    (2.0, 1.0, -0.25, 0.125): lambda x: np.where(x >= 0.25, (x - 0.25) ** 2 + 0.125, 0.125),
+    (2.0, 0.5, 0.25, 0.5, 0.5): lambda x: np.where(x >= 0.5, (x / 2 + 0.25) ** 2, x / 2),
+    (2.0, 0.5, 0.25, 0.25, 0.5, 0.125, 0.0625): lambda x: np.where(
+        x >= 0.5, (x / 2 + 0.25) ** 2 + 0.125, x / 4 + 0.0625
+    ),
+}
+
+
+@pytest.mark.parametrize("numbers", CURVES, ids=len)
+def test_curves_of_all_kinds(numbers):
+    found = colour_profiles.shaper(profile(curve=numbers), "a").curves
+    assert_allclose(found, [np.clip(CURVES[numbers](np.linspace(0, 1, 65536)), 0, 1)] * 3, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "meant"),
+    [([], lambda x: x), ([0.25, 0.75], lambda x: 0.25 + x / 2), ([0, 0.5, 0], lambda x: 0.5 - abs(x - 0.5))],
+)
+def test_curves_of_tables(table, meant):
+    found = colour_profiles.shaper(profile(curve=np.array(table)), "a").curves
+    assert_allclose(found, [meant(np.linspace(0, 1, 65536))] * 3, rtol=0, atol=1 / WHITE)
 
 
 @pytest.mark.parametrize("depth", [8, 16])

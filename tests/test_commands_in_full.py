@@ -118,7 +118,15 @@ def test_how_many_values_options_take():
     assert all(found[key] == 2 for key in pairs)
     required = {(words, a.dest) for words, a in OPTIONS if a.required and a.option_strings}
     out = {(words, "out") for words, _ in actions(parser()) if words.startswith("see ")}
-    assert required >= {("style", "out"), ("train", "data"), ("weights convert", "out"), *out}
+    out |= {(words, "out") for words in ("style", "weights convert", "face blur", "face encode", "face why")}
+    assert required == {("train", "data"), *out}
+
+
+def test_what_commands_take_that_nobody_gives():
+    given = {words: command._defaults for words, command in actions(parser())}
+    flags = {(w, key): value for w, row in given.items() for key, value in row.items() if isinstance(value, bool | str)}
+    methods = {(f"see {name}", "method"): name for name in ("deconv", "guided", "saliency", "gradcam", "occlusion")}
+    assert flags == {("face search", "any_quality"): True, **methods}
 
 
 def test_what_every_option_is_read_as():
@@ -670,6 +678,9 @@ def test_which_face_is_meant_and_where():
     )
     assert (usual.count, usual.missed, usual.several, usual.strict) == (2, 0, 0, True)
     assert looker(face="none").which == "largest" and not looker(face="none").looks
+    bare = face_finder.Looker(SimpleNamespace(face=None), SimpleNamespace(input_size=(8, 8)), 1, usual="centre")
+    assert (bare.which, bare.any_quality, bare.given, bare.count, bare.strict) == ("centre", False, {}, 1, True)
+    assert bare.looks != bare.centred  # a photograph is looked at, or cropped with a note
     assert looker(box=["1,2,3,4"]).given == {"box": [[1, 2, 3, 4]]}
     assert looker(box=["1,2,3,4", "5,6,7,8"]).given == {"box": [[1, 2, 3, 4], [5, 6, 7, 8]]}
     given = looker(landmarks=[["1,2", "3,4"]], drawn=False)

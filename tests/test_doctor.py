@@ -5,9 +5,10 @@ import os
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from minicnn import backend, diagnosis, files, machine, warm_up
+from minicnn import backend, diagnosis, files, machine, ops, warm_up
 from minicnn.cli import main
 
 
@@ -70,6 +71,25 @@ def test_the_check_of_a_backend_notices_a_wrong_forward_and_a_wrong_gradient(nam
     monkeypatch.setattr(diagnosis.Tensor, "backward", lambda y, dy: setattr(y, "grad", dy))
     with pytest.raises(AssertionError):
         diagnosis._error_of_convolution(name)
+
+
+def test_the_check_of_a_backend_finds_the_largest_of_its_errors(monkeypatch):
+    """By one wrong number of each result at a time, in shares of the largest right one."""
+    conv, gram, seen = ops.conv, ops.gram_matrix, {}
+
+    def found(part):
+        def wrong(result, name):
+            seen[name] = np.abs(result.data).max()
+            if name == part:
+                result.data[(0,) * result.ndim] += 0.5 * seen[name]
+            return result
+
+        monkeypatch.setattr(ops, "conv", lambda x, w, padding: wrong(conv(x, w, padding=padding), "conv"))
+        monkeypatch.setattr(ops, "gram_matrix", lambda y: wrong(gram(y), "gram"))
+        return diagnosis._error_of_convolution("numpy")
+
+    assert found("") < 1e-5
+    assert found("conv") == pytest.approx(0.5, rel=1e-4) and found("gram") == pytest.approx(0.5, rel=1e-4)
 
 
 def test_a_check_that_fails_is_told_and_the_others_go_on(monkeypatch, capsys, tmp_path):

@@ -180,9 +180,16 @@ def test_a_checkpoint_of_another_plan_or_network_is_refused(small, tmp_path):
     linear = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32 * 3, 2, seed=0))
     with pytest.raises(InputError, match="another network"):
         train_classifier(linear, images, labels, PLAN, checkpoint=checkpoint, resume=True, progress=False)
-    checkpoint.write_bytes(b"not a checkpoint")
-    with pytest.raises(InputError, match="is not a checkpoint"):
+    with np.load(checkpoint) as file:
+        arrays = dict(file)
+    np.savez(checkpoint, **arrays | {"model.conv.w": arrays["model.conv.w"][:, :, :, :5]})
+    with pytest.raises(InputError, match=r"^resume: '.*c\.npz' holds another network$"):
         train_classifier(small(), images, labels, PLAN, checkpoint=checkpoint, resume=True, progress=False)
+    np.savez(checkpoint, **arrays | {"step": np.array([object()])})  # which pickle would have to load
+    for spoil in (checkpoint.touch, lambda: checkpoint.write_bytes(b"not a checkpoint")):
+        spoil()
+        with pytest.raises(InputError, match=r"^resume: '.*c\.npz' is not a checkpoint \("):
+            train_classifier(small(), images, labels, PLAN, checkpoint=checkpoint, resume=True, progress=False)
 
 
 def test_the_schedule_rises_and_falls_to_zero_in_every_cycle():
@@ -361,6 +368,19 @@ def test_a_loss_that_is_no_number_is_told_before_the_step(tmp_path):
         training.take_steps(layer, optimizer, step, 3, TrainingPlan(), checkpoint=tmp_path / "c.npz", progress=False)
     assert optimizer.steps == 1 and layer.w.data == before - np.float32(0.25)
     assert not (tmp_path / "c.npz").exists()
+
+
+def test_classifiers_are_trained_with_nesterovs_momentum(small, tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(training, "take_steps", lambda *arguments, **options: taken.append((arguments, options)))
+    plan = TrainingPlan(cycles=((2, 0.1), (1, 0.1)), batch_size=3, momentum=0.75, weight_decay=0.25)
+    images, labels = striped(7)
+    model = small()
+    train_classifier(model, images, labels, plan, checkpoint=tmp_path, resume=True, checkpoint_every=5, progress=False)
+    (((trained, optimizer, _, steps, given), options),) = taken
+    assert (trained, steps, given) == (model, 6, plan)  # 3 epochs of 2 batches
+    assert (optimizer.momentum, optimizer.weight_decay, optimizer.nesterov) == (0.75, 0.25, True)
+    assert options == {"checkpoint": tmp_path, "resume": True, "checkpoint_every": 5, "progress": False}
 
 
 def test_pictures_that_do_not_fill_a_batch_are_refused(small, tmp_path):

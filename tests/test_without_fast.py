@@ -166,3 +166,21 @@ def test_the_lessons_that_need_nothing_fast_run_without_it(lesson, without_fast,
 @pytest.mark.parametrize("lesson", REST, ids=lambda path: path.stem)
 def test_the_other_lessons_run_without_numba_in_their_own_time(lesson, without_numba, tmp_path):
     run_lesson(lesson, (PACKAGE.parent, without_numba), tmp_path, 7200)
+
+
+def test_what_is_said_where_nothing_is_compiled(monkeypatch):
+    from minicnn import resources
+
+    asked, called = [], []
+    monkeypatch.setattr(
+        resources, "ask", lambda name, *given, otherwise=None: asked.append((name, *given)) or otherwise
+    )
+    assert resources.compiled_before() is True and resources.threads() == 1
+    assert list(resources.compiled_kernels()) == [] and not any(resources.cache_info())
+    resources.set_threads(3)
+    resources.clear_cache()
+    for blas in (False, True):
+        resources.parallel(called.append, [(1,), (2,)], blas=blas)
+    assert called == [1, 2, 1, 2]
+    names = ["compiled_before", "threads", "compiled_kernels", "cache_info", "set_threads", "clear_cache"]
+    assert [name for name, *_ in asked] == [*names, "parallel", "parallel_with_blas"] and asked[4][1:] == (3,)

@@ -193,6 +193,36 @@ def test_blocks_that_repeat_what_came_before():
         lz4_frame.unpack(content, 800)
 
 
+COPIES = (b"\x20ab\x02\x00" + b"\x10c", False)  # two letters, four that repeat them, and one more
+
+
+@pytest.mark.parametrize(
+    ("blocks", "most", "found"),
+    [
+        ([], 0, b""),
+        ([(b"abc", True)], 3, b"abc"),
+        ([(b"abc", True)], 2, "more than 2 bytes"),
+        ([COPIES], 7, b"abababc"),
+        ([COPIES], 6, "more than 6 bytes"),
+        ([COPIES], 5, "a copy of what is not there"),
+        ([(b"\x20ab\x03\x00\x10c", False)], 99, "a copy of what is not there"),
+        ([(b"\x20ab\x00\x00\x10c", False)], 99, "a copy of what is not there"),
+        ([(b"\x20ab\x01\x00\x10c", False)], 99, b"abbbbbc"),
+        ([(b"\xf0\x00" + b"x" * 15, False)], 99, b"x" * 15),
+        ([(b"\xe0" + b"x" * 14, False)], 99, b"x" * 14),
+        ([(b"\xf0\xff\x00" + b"x" * 270, False)], 270, b"x" * 270),
+        ([(b"\x20a", False)], 99, "the file ends early"),
+    ],
+)
+@pytest.mark.parametrize("flags", [0x40, 0x60])
+def test_frames_at_their_borders(blocks, most, found, flags):
+    if isinstance(found, bytes):
+        assert lz4_frame.unpack(frame(*blocks, flags=flags), most) == found
+        return
+    with pytest.raises(ValueError, match=f"^{found}$"):
+        lz4_frame.unpack(frame(*blocks, flags=flags), most)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -15,7 +15,7 @@ from samples import network
 
 from minicnn import faces, hdf5, models, nn
 from minicnn.errors import LoadError
-from minicnn.hdf5 import isolation
+from minicnn.hdf5 import isolation, seals
 
 # A process that says how many it has started to read files in.
 COUNTED = """
@@ -81,6 +81,43 @@ def test_a_sealed_gallery_that_was_changed_is_noticed(gallery):
         file.attrs["note"] = "of somebody else"
     with pytest.raises(LoadError, match="its checksum is another"):
         faces.Gallery.load(gallery, models.tiny_facenet())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_key_is_made_once_and_is_for_this_user_only(home, tmp_path, monkeypatch):
+    file = tmp_path / "a.h5"
+    file.write_bytes(bytes(seals.USER_BLOCK) + b"content")
+    seals.seal(file)
+    sealed = file.read_bytes()
+    assert seals.is_sealed(sealed) and len(sealed) == seals.USER_BLOCK + 7
+    (key,) = home.rglob("*.key")
+    content = key.read_bytes()
+    assert len(content) == 32 and key.stat().st_mode & 0o777 == 0o600
+    for changed in (b"x" + sealed[1:], sealed[:-1] + b"x", sealed[:20] + b"x" + sealed[21:], sealed[:12]):
+        assert not seals.is_sealed(changed)
+    seals.seal(file)
+    assert key.read_bytes() == content and file.read_bytes() == sealed
+    for mode, length, valid in ((0o640, 32, False), (0o604, 32, False), (0o400, 32, True), (0o600, 31, False)):
+        key.chmod(0o600)
+        key.write_bytes(content[:length])
+        key.chmod(mode)
+        assert seals.is_sealed(sealed) == valid
+    key.unlink()  # its folder stays
+    assert not seals.is_sealed(sealed) and not key.exists()
+    seals.seal(file)
+    assert len(key.read_bytes()) == 32 and file.read_bytes() != sealed and seals.is_sealed(file.read_bytes())
+
+
+def test_large_files_are_hashed_where_no_process_can_be_started(theirs, monkeypatch):
+    size = theirs.stat().st_size
+    for largest, interpreter, hashed in (
+        (size, "python", True),
+        (size - 1, "python", False),
+        (size - 1, None, True),
+    ):
+        monkeypatch.setattr(seals, "LARGEST", largest)
+        monkeypatch.setattr(seals, "interpreter", lambda found=interpreter: found)
+        assert seals.worth_hashing(theirs) == hashed
 
 
 # Applications

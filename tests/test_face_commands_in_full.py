@@ -1,0 +1,371 @@
+"""The lines that the face commands print, in full, from results that are made up."""
+
+import itertools
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from minicnn.cli import face_cluster, face_follow, face_gallery, face_measure, face_scale, face_train, face_verify
+from minicnn.errors import InputError, MissingFileError
+from minicnn.faces.calibration import Calibration
+from minicnn.faces.evaluation import share_interval
+from minicnn.faces.results import Identification
+
+NAMED = SimpleNamespace(name="toy")
+
+
+# Thresholds and accuracy
+
+
+def calibration(**changes):
+    facts = {"threshold": 1.0, "rule": "far", "target_far": 0.01, "far": 0.005, "val": 0.9, "accuracy": 0.95}
+    facts |= {"threshold_interval": (0.9, 1.1), "far_interval": (0.001, 0.02), "val_interval": (0.85, 0.94)}
+    facts |= {"confidence": 0.95, "same": 20, "different": 2000, "closest": ((0, 0.5), (2, 0.6), (20, 0.75))}
+    return Calibration(**facts | {"intercept": 6.0, "slope": -4.0} | changes)
+
+
+def distances(extremes):
+    return face_measure.Distances(np.ones(3), np.array([True, False, False]), None, 5, 2, NAMED, extremes)
+
+
+def calibrated(result, into=None):
+    extremes = {"nearest_two": ("a", "b", 0.5), "farthest_one": ("c", "d", 0.875)}
+    told = face_measure._calibrated(SimpleNamespace(source="fol\x07der", into=into), distances(extremes), result)
+    return list(told)
+
+
+def test_a_calibration_in_full():
+    shares = [f"{1 - 0.995**size:.2%}" for size in (1, 10, 100, 1000)]  # a stranger's, in comparisons alike
+    assert calibrated(calibration()) == [
+        "fol�der: 2 people, 5 pictures, 1 + 2 pairs, encoded by toy",
+        "  rule          FAR of at most 0.01",
+        "  threshold     1.0000 (95 %: 0.9000 to 1.1000)",
+        "  VAL           90.00% of genuine pairs accepted (85.00% to 94.00%)",
+        "  FAR           0.500% of impostor pairs accepted (0.100% to 2.000%)",
+        "  accuracy      95.00%",
+        "  nearest two   a and b, at 0.5000",
+        "  farthest one  c and d, at 0.8750",
+        "  probability   one half at distance 1.5000",
+        "",
+        "In a gallery a stranger is compared with every picture, so false accepts grow",
+        "with its size.",
+        "  pictures       false accepts at this threshold   threshold for the same FAR",
+        f"         1   {shares[0]:>35}                     1.0000",  # 20 pairs of two may pass
+        f"        10   {shares[1]:>35}                     0.6000",  # 2 pairs
+        f"       100   {shares[2]:>35}                     0.5000 *",
+        f"     1,000   {shares[3]:>35}                     0.5000 *",
+        "  * below the nearest impostor pair; more pairs would make it more precise",
+        "use it with --threshold 1, or store it with --into GALLERY",
+    ]
+
+
+def test_a_calibration_without_false_accepts_says_how_many_there_may_be():
+    result = calibration(far=0.0, rule="eer", slope=0.0, different=10**7, target_far=0.5)
+    told = calibrated(result, into="g\x07.h5")
+    rates = [line[14:49].strip() for line in told if line.startswith("  ") and line.endswith(" *")]
+    assert rates == [f"up to {1 - 0.98**size:.2%}" for size in (1, 10, 100, 1000)]
+    assert told[1] == "  rule          equal error rate" and not any("probability" in line for line in told)
+    assert told[-1] == "stored in g�.h5, which adapts the threshold to its size"
+    enough = calibrated(calibration(different=10**7, slope=1.0, rule="accuracy"))
+    assert enough[1] == "  rule          highest accuracy" and not any("*" in line for line in enough)
+    assert not any("probability" in line for line in enough)
+
+
+def test_an_evaluation_in_full():
+    told = {"fold_accuracies": [1.0, 0.5], "fold_thresholds": [1.0, 2.0], "accuracy": 0.75, "standard_error": 0.25}
+    told |= {"auc": 0.875, "eer": 0.125, "eer_threshold": 1.25, "val": 0.5, "far": 0.001, "val_interval": (0.25, 0.625)}
+    told |= {"same": 10, "different": 30}
+    low, high = share_interval(30, 40)
+    facts = {
+        "accuracy": "75.00% ± 25.00% (standard error)",
+        "folds": f"2, 40 pairs; accuracy {low:.2%} to {high:.2%} (95 %); mean threshold d ≤ 1.5000",
+        "AUC": "0.8750",
+        "EER": "12.50% at d ≤ 1.2500",
+        "VAL": "50.00% (25.00% to 62.50%) at FAR 0.001",
+    }
+    assert face_measure._figures(distances({}), told, None) == facts
+    ranked = SimpleNamespace(cmc=np.array([0.5, 0.5, 0.75, 1.0, 1.0]), draws=1, people=5)
+    found = face_measure._figures(distances({}), told | {"dir": 0.25, "fpir": 0.01, "pairs_in_folds": 20}, ranked)
+    low, high = share_interval(15, 20)
+    facts["folds"] = f"2, 20 pairs; accuracy {low:.2%} to {high:.2%} (95 %); mean threshold d ≤ 1.5000"
+    assert found == facts | {
+        "CMC": "rank 1 50.00%, rank 5 100.00%",
+        "DIR": "25.00% at FPIR 0.01",
+        "galleries": "one picture per person, mean of 1 draw; CMC: all 5 people enrolled; "
+        "DIR: half enrolled, half strangers",
+    }
+    of_lfw = distances({})._replace(people=None, same=np.ones(1200, bool))
+    assert face_measure._size(of_lfw) == "5 pictures, 1,200 + 0 pairs"
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        ({"same": None}, ["distance 0.25"]),
+        ({"same": True, "pictures": []}, ["the same person: distance 0.25 ≤ 1"]),
+        (
+            {"same": False, "pictures": [], "origin": "its own", "probability": 0.125},
+            ["not the same person: distance 0.25 > 1 (its own), probability 12.5% at even", "  prior odds"],
+        ),
+        ({"same": True, "name": "A\x07"}, ["A�: distance 0.25 ≤ 1"]),
+        ({"same": False, "name": "Ada", "origin": ""}, ["not Ada: distance 0.25 > 1"]),
+    ],
+)
+def test_a_verdict_in_full(found, lines):
+    found = {"distance": 0.25, "threshold": 1.0, **found}
+    assert list(face_verify._verdict(found)) == lines
+    sign = {None: "distance 0.250", True: "the same person: 0.250 ≤ 1.000", False: "not the same person: 0.250 > 1.000"}
+    assert face_verify._headline(found) == sign[found["same"]]
+
+
+def face_at(*box, number=1):
+    quality = SimpleNamespace(_asdict=dict)
+    return SimpleNamespace(box=box, number=number, score=1.0, turn=0, landmarks=np.zeros((5, 2)), quality=quality)
+
+
+ADA = Identification(
+    "Ada", 0.25, 1.0, "Ada", "Bela", 0.5, "near", (("Ada", 0.25), ("B\x07", 1.0), ("Chen", 1.5)),
+    face=face_at(0, 10, 20, 40),
+)  # fmt: skip
+NOBODY = Identification(
+    None, 1.5, 1.0, "Chen", None, None, "Chen is too far", (("Chen", 1.5),), face=face_at(90, 90, 110, 120, number=2)
+)
+UNCLEAR = Identification(
+    None, 1.5, 1.0, "Chen", None, None, "too small to tell: 9 pixels between the eyes; expected 20 or more, or "
+    "--any-quality", judged=False, face=face_at(100, 100, 101, 102, number=13),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("result", "calibrated", "lines"),
+    [
+        (
+            ADA,
+            None,
+            [
+                "p�.png: Ada",
+                f"   1  {'Ada':<24}    0.2500  ≤ 1",
+                f"   2  {'B�':<24}    1.0000  ≤ 1",
+                f"   3  {'Chen':<24}    1.5000",
+            ],
+        ),
+        (
+            NOBODY,
+            True,
+            ["p�.png: not recognized", f"   1  {'Chen':<24}    1.5000", "  Chen is too far"],
+        ),
+        (
+            UNCLEAR,
+            True,
+            [
+                "p�.png: too small",
+                "  too small to tell: 9 pixels between the eyes; expected 20 or more, or",
+                "  --any-quality",
+            ],
+        ),
+    ],
+)
+def test_a_face_that_is_identified_in_full(result, calibrated, lines):
+    gallery = SimpleNamespace(calibration=calibrated, comparisons=12)
+    assert list(face_verify._lines("p\x07.png", [result], gallery)) == lines
+
+
+def test_the_size_of_a_calibrated_gallery_is_said_once():
+    lines = list(face_verify._matches("p.png", ADA, SimpleNamespace(calibration=True, comparisons=12)))
+    assert [line.endswith("≤ 1 for 12 pictures") for line in lines] == [False, True, False, False]
+    long = list(face_verify._matches("p" * 90, NOBODY, SimpleNamespace(calibration=None)))
+    assert len(long[0]) == 80 and long[0].endswith("ppp: not recognized") and "…" in long[0]
+
+
+def test_several_faces_of_a_picture_in_full():
+    assert list(face_verify._lines("party.png", [ADA, NOBODY, UNCLEAR], None)) == [
+        "party.png: 3 faces, 1 recognized",
+        f"    1  at 10,25      {'Ada':<24}  0.2500 ≤ 1",
+        f"    2  at 100,105    {'not recognized':<24}  1.5000",
+        "   13  at 100,101    too small",
+    ]
+    (first, *_) = face_verify._lines("p" * 90, [ADA, NOBODY], None)
+    assert len(first) == 80 and first.endswith("pp: 2 faces, 1 recognized")
+    assert [face_verify._status(result) for result in (ADA, NOBODY, UNCLEAR)] == [0, 1, 3]
+
+
+# Films
+
+
+def track(verdict, first="1", last="2", **facts):
+    usual = {"best": "1", "frames": 3, "box": (1.0, 2.0, 3.0, 4.0), "judged": int(verdict.judged)}
+    return SimpleNamespace(verdict=verdict, first=first, last=last, **usual | facts)
+
+
+def test_tracks_in_full():
+    tracks = [track(ADA, "0:01.00", frames=1200), track(NOBODY, last="b\x07"), track(UNCLEAR, best="frame_10")]
+    assert list(face_follow._table(tracks)) == [
+        "  from     to  who             distance  frames  best",
+        "  0:01.00  2   Ada               0.2500   1,200  1",
+        "  1        b�  not recognized    1.5000       3  1",
+        "  1        2   too small                      3  frame_10",
+    ]
+    assert list(face_follow._table([])) == ["no face was found"]
+    told = face_follow._plain(tracks[1])
+    assert {key: told[key] for key in ("from", "to", "frames", "best", "box", "frames_judged", "name", "matches")} == {
+        "from": "1",
+        "to": "b\x07",
+        "frames": 3,
+        "best": "1",
+        "box": [1, 2, 3, 4],
+        "frames_judged": 1,
+        "name": None,
+        "matches": [{"name": "Chen", "distance": 1.5}],
+    }
+    assert not told.keys() & {"face", "nearest_picture"}
+
+
+# Shards
+
+
+def test_hits_in_full(capsys):
+    quality = SimpleNamespace(_asdict=lambda: {"sharpness": 0.123456}, problem="blurred")
+    hit = SimpleNamespace(picture="a\x07.png", face=3, box=(1.234, 2.0, 3.0, 4.567), quality=quality)
+    bare = SimpleNamespace(picture="b.png", face=1, box=None, quality=None)
+    hits = [face_scale._described(hit, np.float32(0.5)), face_scale._described(bare, 1)]
+    assert hits == [
+        {
+            "distance": 0.5,
+            "picture": "a\x07.png",
+            "face": 3,
+            "box": [1.23, 2.0, 3.0, 4.57],
+            "quality": {"sharpness": 0.1235},
+            "problem": "blurred",
+        },
+        {"distance": 1.0, "picture": "b.png", "face": 1, "box": None, "quality": None, "problem": ""},
+    ]
+    face_scale._print({"picture": "p\x07.png", "face": 2, "hits": hits})
+    face_scale._print({"picture": "p.png", "face": 1, "hits": []})
+    assert capsys.readouterr().out.splitlines() == [
+        "p�.png, face 2",
+        "  0.5000  a�.png, face 3 at 1,2 (blurred)",
+        "  1.0000  b.png",
+        "p.png, face 1",
+        "  nobody within the threshold",
+    ]
+
+
+def test_what_is_no_list_of_pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = "expected a folder of pictures, or a list of their paths, one per line"
+    Path("empty.txt").write_text(" \n\n", encoding="utf-8")
+    Path("a.PNG").touch()
+    Path("list.txt").write_text("a.png\n\n b.png\n", encoding="utf-8")
+    assert face_scale._listed("list.txt") == ["a.png", " b.png"]
+    for name, problem in (("empty.txt", "is empty"), ("a.PNG", "is a picture"), ("no.txt", "does not exist")):
+        with pytest.raises(MissingFileError if name == "no.txt" else InputError) as said:
+            face_scale._listed(name)
+        assert str(said.value) == f"encode: {name!r} {problem}; {expected}"
+
+
+# Training
+
+
+def report(capsys, figures, head=None, **given):
+    figures = {"minutes": 3, "people": 40, "pictures": 400, **figures}
+    face_train._report(SimpleNamespace(json=False, **given), Path("out.h5"), head, figures)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_what_is_said_after_training(capsys):
+    good = {"accuracy": 0.99, "standard_error": 0.25, "val_at_far_0.001": 0.5}
+    poor = {"accuracy": 0.5, "standard_error": 0.05, "val_at_far_0.001": 0.0}
+    assert report(capsys, {"after": good}) == [
+        "out.h5: trained for 3 minutes on 40 people, 400 pictures",
+        f"{'after':<32}  99.00% (50.00% to 100.00%), VAL 50.00% at FAR 0.001",
+    ]
+    assert report(capsys, {"before": poor, "after": good, "baselines": {"chance": 0.5}}, head=object()) == [
+        "out.h5: trained for 3 minutes on 40 people, 400 pictures",
+        "out.head.h5: its pair head",
+        f"{'before':<32}  50.00% (40.20% to 59.80%), VAL 0.00% at FAR 0.001",  # ± 1.96 standard errors
+        f"{'after':<32}  99.00% (50.00% to 100.00%), VAL 50.00% at FAR 0.001",
+        f"{'chance':<32}  50.00%",
+    ]
+    face_train._report(SimpleNamespace(json=True), Path("out.h5"), None, {"after": good})
+    assert json.loads(capsys.readouterr().out) == {"file": "out.h5", "after": good}
+
+
+def training(**changes):
+    usual = {"loss": "triplet", "head": "l1", "seed": 0, "init": None, "softmax": None, "comparing": None}
+    usual |= {"batch": None, "margin": None, "freeze": "", "data": None, "test": None, "resume": False}
+    usual |= {"people": 2, "pictures": 2, "test_people": 4, "checkpoint_every": 1}
+    return SimpleNamespace(**usual | changes)
+
+
+def test_plans_of_training():
+    usual = face_train._plan(training(seed=3))
+    assert (usual.seed, usual.loss, usual.head, usual.frozen) == (3, "triplet", "l1", ())
+    tuned = face_train._plan(training(init="a.h5", freeze="block1,,block2", batch=[5, 6], margin=0.0))
+    assert (tuned.softmax, tuned.comparing, tuned.frozen) == ((0, 0.01), (20, 0.005), ("block1", "block2"))
+    assert (tuned.people, tuned.pictures, tuned.margin) == (5, 6, 0.0)
+    told = face_train._plan(training(init="a.h5", comparing=["3", "0.25"]))
+    assert (told.softmax, told.comparing) == ((0, 0.01), (3, 0.25))
+    for phase, pair in itertools.product(("softmax", "comparing"), (["x", "1"], ["1", "x"], ["1.5", "1"])):
+        with pytest.raises(InputError) as said:
+            face_train._plan(training(**{phase: pair}))
+        assert str(said.value) == f"face train: {phase} is {' '.join(pair)}; expected EPOCHS and RATE"
+
+
+def test_options_of_training_at_their_borders(tmp_path):
+    def check(**changes):
+        face_train._check(training(**changes), tmp_path / "out.h5", tmp_path / "c.npz")
+
+    check()
+    check(init="a.h5", freeze="block1", data="d", test="t")
+    for name, least in {"people": 2, "pictures": 2, "test_people": 4, "checkpoint_every": 1, "seed": 0}.items():
+        with pytest.raises(InputError) as said:
+            check(**{name: least - 1})
+        assert str(said.value) == f"face train: {name} is {least - 1}; expected at least {least}"
+    with pytest.raises(InputError, match=r"^face train: freeze is 'block1' without --init; random weights must learn$"):
+        check(freeze="block1")
+    with pytest.raises(InputError, match=r"^face train: test is for a folder of your own, with --data; drawn people"):
+        check(test="t")
+
+
+def test_what_a_file_says_of_its_training():
+    plan = SimpleNamespace(seed=3, loss="pair")
+    drawn = face_train._attributes(training(people=7, pictures=9), plan, {"auc": 0.5})
+    assert drawn["trained_on"] == "7 drawn people, 9 each" and drawn["faces"] == "drawn" and drawn["auc"] == 0.5
+    own = face_train._attributes(training(data="some/fol\x07der"), plan, {})
+    assert own == {
+        "trained_on": "fol�der", "faces": "photographs", "seed": 3, "loss": "pair", "licence": "MIT",
+    }  # fmt: skip
+
+
+# Groups
+
+
+def test_the_most_typical_picture_of_a_group_is_first():
+    seen = [{"picture": name} for name in "abcd"]
+    encodings = np.array([[0.0, 0.0], [3.0, 0.0], [9.0, 0.0], [9.0, 1.0]])
+    assert face_cluster._groups(seen, encodings, np.array([0, 0, 0, -1])) == {
+        "person_01": [  # their mean is at 4, 0
+            {"picture": "b", "distance": 1.0},
+            {"picture": "a", "distance": 16.0},
+            {"picture": "c", "distance": 25.0},
+        ],
+        "_single": [{"picture": "d", "distance": 0.0}],
+    }
+
+
+# Galleries
+
+
+def test_a_receipt_in_full():
+    report = SimpleNamespace(name="A\x07", added=[0, 1], total=1, notes=lambda names: [f"{names[1]} " + "word " * 20])
+    assert list(face_gallery._receipt(report, [Path("x/a.png"), Path("x/b\x07.png")])) == [
+        "A�: 2 added, 1 picture in all",
+        "  b�.png " + " ".join(["word"] * 14),
+        "    " + " ".join(["word"] * 6),
+    ]
