@@ -35,7 +35,7 @@ from minicnn.style.request import (
     style_pictures,
 )
 from minicnn.style.run import Run
-from minicnn.style.scales import Styles, halves
+from minicnn.style.scales import Styles
 from minicnn.style.tiles import SMALLEST
 from minicnn.style.trace import Diverged
 
@@ -169,7 +169,7 @@ def prepare(
     ]
     notes += more + differences(recipe, model)
     # With any of these, the styles differ from picture to picture.
-    shared = not (keeper or regions or len(halves(recipe, picture.shape[:2])) > 1)
+    shared = not (keeper or regions)
     return Job(model, recipe, picture, styles, start, keeper, settings, notes, regions, targets if shared else None)
 
 

@@ -104,12 +104,13 @@ class Run:
             return self._objective_of(content, styles)
         return Scales(self.recipe, self._objective_of, content, styles)
 
-    def _objective_of(self, content: np.ndarray, styles: Styles) -> Objective:
+    def _objective_of(self, content: np.ndarray, styles: Styles, halvings: int = 0) -> Objective:
+        targets = None if self.targets is None else self.targets.setdefault(halvings, {})
         size = content.shape[0], content.shape[1]
         regions = None if self.regions is None else self.regions.scaled(size, styles)
         if self.tile is None or max(size) <= self.tile:
-            return Objective(self.model, self.recipe, content, styles, regions, self.targets)
-        return TiledObjective(self.model, self.recipe, content, styles, regions, self.targets, side=self.tile)
+            return Objective(self.model, self.recipe, content, styles, regions, targets)
+        return TiledObjective(self.model, self.recipe, content, styles, regions, targets, side=self.tile)
 
     def _height(self, step: int) -> float:
         """Return the factor of the rate after a number of steps: it falls from 2 to 0 along half a cosine."""

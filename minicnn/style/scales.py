@@ -18,24 +18,24 @@ from minicnn.style.objective import Objective
 from minicnn.tensor import Tensor
 
 Styles = Sequence[tuple[np.ndarray, float]]
-Make = Callable[[np.ndarray, Styles], Objective]  # from content and styles, halved equally often
+Make = Callable[[np.ndarray, Styles, int], Objective]  # from content and styles, and how often both were halved
 
 
 class Scales:
     """J(image): the weighted mean of an objective's cost over the picture, its half, its quarter, and so on.
 
-    recipe: its `scales` are the weights. make(content, styles): returns the objective of a scale. Scales whose pictures
-    would be too small for the recipe are left out.
+    recipe: its `scales` are the weights. make(content, styles, halvings): returns the objective of a scale. Scales of
+    pictures too small for the recipe are left out.
     """
 
     def __init__(self, recipe: StyleRecipe, make: Make, content: np.ndarray, styles: Styles) -> None:
         made: list[tuple[Objective, float]] = []
         pictures = [content, *(picture for picture, _ in styles)]
         count = min(len(halves(recipe, each.shape[:2])) for each in pictures)
-        for weight in recipe.scales[:count]:
-            if made:
+        for halvings, weight in enumerate(recipe.scales[:count]):
+            if halvings:
                 content, styles = _half(content), [(_half(picture), share) for picture, share in styles]
-            made.append((make(content, styles), weight))
+            made.append((make(content, styles, halvings), weight))
         whole = sum(weight for _, weight in made)
         self.parts = [(objective, weight / whole) for objective, weight in made]
 

@@ -118,7 +118,7 @@ def scales(kind, weights, content, painting, dtype=np.float64, regions=None, **o
     recipe = dataclasses.replace(model.card.recipe, total_variation=0.7, scales=weights)
     pictures = [each.astype(dtype) for each in (content, painting)]
 
-    def make(content, styles):
+    def make(content, styles, halvings):
         there = regions and regions.scaled(content.shape[:2], styles)
         return kind(model, recipe, content, styles, there, **options)
 

@@ -107,6 +107,8 @@ def test_the_styles_of_a_series_are_prepared_once(monkeypatch):
     assert len(read) == 4 and len(looked) == 5
     folder("--keep-colours", "affine", out="kept")  # to which each content has its own style
     assert len(read) == 5 and len(looked) == 7
+    folder("--size", "128", "--levels", "1", "--scales", "1", "1", out="halved")
+    assert len(read) == 6 and len(looked) == 9  # the picture and its half
 
 
 def test_a_sweep_has_a_picture_for_each_combination_and_a_sheet(monkeypatch, capsys):
