@@ -215,14 +215,11 @@ def run_bytes(
     filters = min(sum(work.filters for work in counted), backend.ask("cache_budget", otherwise=0))
     looked_at = [_forward_bytes(model, recipe, _at_once(model, recipe, (shape[0], shape[1]), tile)) for shape in styles]
     pictures = (PICTURES + _vectors(recipe)) * picture + sum(FLOAT * math.prod(shape) for shape in styles)
-    return (
-        max([sum(step_bytes(model, recipe, _at_once(model, recipe, each, tile)) for each in scales), *looked_at])
-        + targets
-        + grams
-        + filters
-        + pictures
-        + _scratch()
-    )
+    # All scales are held for the backward pass, but those in tiles take turns, one tile at a time.
+    tiled = [each for each in scales if tile is not None and max(each) > tile]
+    turns = [step_bytes(model, recipe, _at_once(model, recipe, each, tile)) for each in tiled]
+    together = sum(step_bytes(model, recipe, each) for each in scales[len(tiled) :])
+    return max([together + max(turns, default=0), *looked_at]) + targets + grams + filters + pictures + _scratch()
 
 
 def _at_once(model: Network, recipe: StyleRecipe, size: tuple[int, int], tile: int | None) -> tuple[int, int]:
