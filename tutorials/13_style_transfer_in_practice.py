@@ -37,6 +37,7 @@ RECIPE = {  # J = alpha · content + beta · style + total_variation · roughnes
     "variation_form": "mean-squared",
     "learning_rate": 0.03,
     "schedule": "constant",
+    "parametrization": "pixels",
 }
 
 

@@ -15,8 +15,8 @@ from minicnn.drawings import save as save_figure
 from minicnn.style import StyleResult, transfer
 
 SIZE = 256
-STEPS = 150
-ITERATES = (0, 1, 5, 20, 50, 100, 150)
+STEPS = 100
+ITERATES = (0, 1, 5, 20, 50, 100)
 TITLES = {"starry_night": "Starry night", "stained_glass": "Stained glass", "woodcut_wave": "Woodcut wave"}
 
 

@@ -17,10 +17,11 @@ DEPTHS = (2, 2, 2, 2, 1)
 
 # Judged by eye on three paintings and photographs at 256, 512 and 1024 pixels. A network trained on CIFAR-10 captures
 # texture better than shape. Relative costs give its deep layers enough weight, two content layers preserve faces, and
-# squared variation removes speckles. The first layer, weighted most, sets the palette. Small sizes give long strokes.
-# The cost of halves and a falling rate widen strokes at 384 pixels, but a face is lost at 256.
+# squared variation removes speckles. The first layer, weighted most, sets the palette. The cost of halves gives long
+# strokes, which grow with the picture; small first sizes give them too, but lose the eyes. A pyramid of pixels and a
+# falling rate leave fewer fine lines.
 RECIPE = StyleRecipe(
-    summary="tiny_vgg's own: every layer's cost relative to the style's",
+    summary="tiny_vgg's own: every layer's cost relative to the style's, over the picture and its halves",
     content_layers={"block3_conv2": 0.5, "block4_conv2": 0.5},
     style_layers={
         "block1_conv1": 1.0,
@@ -30,14 +31,17 @@ RECIPE = StyleRecipe(
         "block5_conv1": 0.2,
     },
     style_form="relative",
-    alpha=0.9,
+    alpha=0.5,
     beta=1.0,
-    total_variation=1.5,
+    total_variation=0.8,
     variation_form="mean-squared",
     pooling="avg",
     learning_rate=0.03,
-    steps=150,
-    levels=0,
+    steps=100,
+    schedule="cosine",
+    scales=(1.0,) * 6,
+    smallest_scale=96,
+    parametrization="pyramid",
 )
 
 CARD = ModelCard(

@@ -65,7 +65,7 @@ def test_a_step_holds_at_least_what_is_compared(network):
 
 
 def test_what_else_a_run_holds_is_counted(network):
-    recipe, size = network.card.recipe, (128, 96)
+    recipe, size = dataclasses.replace(network.card.recipe, parametrization="pixels"), (128, 96)
     picture = 128 * 96 * 3 * 4
     plain = run_bytes(network, recipe, size)
     assert plain - run_bytes(network, dataclasses.replace(recipe, optimizer="gd"), size) == picture

@@ -18,6 +18,7 @@ from minicnn import hdf5, images, models, style
 from minicnn.errors import InputError, MissingFileError
 from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
+from minicnn.style.scales import halves
 from minicnn.style.trace import Diverged, Trace
 
 OPTIMIZERS = {"adam": 0.02, "lbfgs": 0.05, "gd": 0.5}
@@ -61,9 +62,9 @@ def test_levels_of_zero_begin_where_the_recipe_says_or_a_little_above(model, pic
 
 
 @pytest.mark.parametrize("network", [models.tiny_vgg, models.squeezenet])
-def test_a_network_of_its_own_recipe_paints_larger_pictures_from_as_small_a_size(network):
+def test_a_network_of_its_own_recipe_has_wider_strokes_in_larger_pictures(network):
     recipe = network(weights=None).card.recipe
-    assert recipe.levels == 0
+    assert [len(halves(recipe, (side, side))) for side in (128, 256, 512, 1024)] == [1, 2, 3, 4]
 
 
 def test_every_size_has_its_share_of_the_steps():
