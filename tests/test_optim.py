@@ -1,5 +1,6 @@
 """Optimizers against their published formulas, written out here once more for a single number."""
 
+import dataclasses
 import itertools
 import math
 
@@ -489,6 +490,13 @@ def parabola(length):
 
 def line(length):
     return Trial(length, -length, -1.0, np.empty(0))
+
+
+def test_trials_are_fixed_and_told_apart_even_if_equal():
+    one, other = (Trial(0.0, 1.0, -1.0, np.zeros(2)) for _ in range(2))
+    assert one != other
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.cost = 0.0
 
 
 def test_the_next_trial_is_the_minimum_of_the_cubic_within_limits():

@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 from minicnn import fast
 from minicnn.backend import _check_form, kernels_for, use_backend
 from minicnn.fast.cpu import program
+from minicnn.fast.cpu.compilation import compiled_kernels
 from minicnn.fast.cpu.program import compiled as compiled_program
 from minicnn.fast.cpu.program import definition as defined_program
 from minicnn.fast.cpu.winograd import compiled as winograd
@@ -201,6 +202,12 @@ def test_a_definition_returns_what_its_contract_says(case):
 
 def test_every_compiled_kernel_has_a_case():
     assert {*NAMES} == {name for names in fast.CPU.values() for name in names} - ELSEWHERE
+
+
+def test_every_compiled_kernel_lets_other_threads_run_and_is_kept_on_disk():
+    kernels = list(compiled_kernels())
+    assert {k.py_func.__module__ for k in kernels} >= {f"minicnn.fast.cpu.{name}" for name in ("conv", "raster")}
+    assert [k.py_func.__qualname__ for k in kernels if not (k.targetoptions.get("nogil") and k.stats.cache_path)] == []
 
 
 @pytest.mark.parametrize("frozen", [False, True])
