@@ -1,0 +1,188 @@
+"""How finely the work of compiled kernels is cut: no piece is too small to be worth a thread, and none is left whole
+that is large enough for two. Results do not show it. Here no kernel runs, and what would be computed is not looked at.
+"""
+
+import numpy as np
+import pytest
+
+from minicnn.fast.cpu import (
+    conv,
+    crop,
+    elementwise,
+    gram,
+    locally_connected,
+    normalization,
+    places,
+    pool,
+    product,
+    threads,
+    triplet,
+)
+from minicnn.fast.cpu.micro_kernel import ROWS, columns
+from minicnn.kernels.geometry import slide
+
+L, WIDTH = elementwise.LEAST, columns(4)
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """The number of pieces of every kernel that would run."""
+    counts = []
+    monkeypatch.setattr(threads, "parallel", lambda kernel, pieces, *_: counts.append(len(pieces)))
+    return counts
+
+
+def zeros(*shape, dtype=np.float32):
+    return np.zeros(shape, dtype)
+
+
+def on(x, size=1, **options):
+    return slide("kernel", x.shape[1:-1], size, **options)
+
+
+def update(count, step):
+    arrays = [zeros(count) for _ in range(4 if step is elementwise.adam_step else 2)]
+    rule = (0.1, 0.1, 0.9, 0.9, -1.0, 1.0) if len(arrays) == 4 else (None, 0.1, 0.0, 0.0, False)
+    step(*arrays, *rule)
+
+
+def normalize(positions, channels):
+    normalization.batch_normalize(zeros(positions, channels), *[zeros(channels)] * 3, True)
+
+
+def respond(positions, gradient):
+    x, rule = zeros(positions, 2), ((1, 1), 1.0, 0.75, 1.0)
+    if gradient:
+        normalization.local_response_norm_gradient(x, x, *rule)
+    else:
+        normalization.local_response_norm(x, *rule)
+
+
+def pools(pixels, kernel, **options):
+    x = zeros(1, pixels, 1)
+    window = on(x, 2, **options)
+    y = zeros(1, *window.output, 1)
+    given = {"max_pool": (x, window), "avg_pool": (x, window, False)}
+    given["max_pool_gradient"] = y, y.astype(np.uint8), (pixels,), window
+    given["avg_pool_gradient"] = y, (pixels,), window, False
+    getattr(pool, kernel)(*given[kernel])
+
+
+def unshared(rows, gradient):
+    x = zeros(1, rows, 1)
+    if gradient:
+        locally_connected.locally_connected_gradient_to_input(x, zeros(rows, 1, 1, 1), (rows,), on(x))
+    else:
+        locally_connected.locally_connected(x, zeros(rows, 1, 1, 1), on(x))
+
+
+def convolve(positions, channels, outputs):
+    x = zeros(1, positions, channels)
+    conv.conv(x, zeros(1, channels, outputs), None, on(x), 1)
+
+
+def filters(positions, outputs):
+    x = zeros(1, positions, conv.TAPS)  # of which no copy is made
+    conv.conv_gradient_to_filters(zeros(1, positions, outputs), x, on(x), 1)
+
+
+def crops(windows, width):
+    crop.crop(zeros(64, 64, 1), np.array([[0.0, 0.0, 64.0, 64.0]] * windows), 64, width)
+
+
+def pads(height, width, channels):
+    places.padded(zeros(1, height, width, channels), places.Reading((1, 1), (1, 1), ()))
+
+
+LONG = 2 ** (normalization.LENGTH // 3).bit_length() // 2  # positions of three channels to a row
+WORTH = conv.WORK // (64 * WIDTH)  # outputs of 64 channels
+DEEP = 512
+CASES = [
+    *[(lambda n=n: elementwise.relu(zeros(n)), [k]) for n, k in ((2 * L - 1, 1), (2 * L, 2), (40 * L, 16))],
+    *[(lambda n=n: elementwise.relu_gradient(zeros(n), zeros(n)), [k]) for n, k in ((2 * L - 1, 1), (2 * L, 2))],
+    *[(lambda n=n: elementwise.sloped(zeros(n, 3), zeros(3)), [k]) for n, k in ((L // 3 * 2 - 1, 1), (L // 3 * 2, 2))],
+    (lambda: elementwise.sloped(zeros(3, L + 1), zeros(L + 1)), [3]),
+    *[(lambda n=n: elementwise.relu_marks(zeros(n, 2)), [k]) for n, k in ((L // 32 - 1, 1), (L // 32, 2))],
+    *[
+        (lambda n=n, s=s: update(n, s), [k])
+        for n, k in ((2 * L - 1, 1), (2 * L, 2))
+        for s in (elementwise.sgd_step, elementwise.adam_step)
+    ],
+    (lambda: elementwise.add(*[zeros(elementwise.LEAST_ADDED - 1)] * 2, None), []),
+    (lambda: elementwise.add(*[zeros(elementwise.LEAST_ADDED)] * 2, None), [2]),
+    *[
+        (lambda n=n: elementwise.residual(zeros(n), zeros(n), 1.0, True), [k])
+        for n, k in ((2 * elementwise.LEAST_IN_BLOCK - 1, 1), (2 * elementwise.LEAST_IN_BLOCK, 2))
+    ],
+    *[
+        (lambda n=n: normalize(n, normalization.LENGTH), [k])
+        for n, k in (
+            (2 * normalization.LEAST // normalization.LENGTH - 1, 1),
+            (2 * normalization.LEAST // normalization.LENGTH, 2),
+        )
+    ],
+    *[
+        (lambda n=n: normalize(LONG * n, 3), [k])
+        for n, k in ((normalization.LEAST // (3 * LONG) * 2 - 1, 1), (normalization.LEAST // (3 * LONG) * 2, 2))
+    ],
+    (lambda: normalize(3, normalization.LEAST + 1), [3]),
+    *[(lambda n=n, g=g: respond(n, g), [k]) for n, k in ((127, 1), (128, 2)) for g in (False, True)],
+    *[
+        (lambda n=n, name=name: pools(n, name, stride=2), [k])
+        for n, k in ((1023, 1), (1024, 2))
+        for name in ("max_pool", "avg_pool", "max_pool_gradient", "avg_pool_gradient")
+    ],
+    *[
+        (lambda n=n, name=name: pools(n, name, stride=1), [k])
+        for n, k in ((511, 1), (512, 2))
+        for name in ("max_pool_gradient", "avg_pool_gradient")
+    ],
+    *[(lambda n=n, c=c: gram.gram(zeros(1, n, c)), [k]) for n, k in ((511, 1), (512, 2)) for c in (1, WIDTH)],
+    *[
+        (lambda n=n, c=c: gram.gram_gradient(zeros(1, c, c), zeros(1, n, c), None), [k])
+        for n, k in ((511, 1), (512, 2))
+        for c in (1, WIDTH)
+    ],
+    *[(lambda n=n: product.product(zeros(n, 64), zeros(64, 32)), [k]) for n, k in ((2049, 1), (2050, 2))],
+    *[(lambda n=n: product.product(zeros(32, 64), zeros(64, n)), [k]) for n, k in ((2049, 1), (2050, 2))],
+    (lambda: product.product(zeros(3, 0), zeros(0, 3)), [1]),
+    *[(lambda n=n: product.sum_of_rows(zeros(n, 64)), [k]) for n, k in ((1023, 1), (1024, 2))],
+    (lambda: product.sum_of_rows(zeros(3, product.LEAST + 1)), [3]),
+    (lambda: product.sum_of_rows(zeros(5, 0)), [1]),
+    *[
+        (lambda n=n, d=d: triplet.distances(zeros(n, d), True), [k])
+        for n, d, k in ((256, 1, 1), (512, 1, 4), (3, 1 << 15, 3))
+    ],
+    *[(lambda n=n: triplet.hardest(zeros(n, n, dtype=float), np.zeros(n, int)), [k]) for n, k in ((256, 1), (512, 4))],
+    *[
+        (lambda n=n: triplet.triplets(zeros(n, n, dtype=float), np.zeros(n, int), 0, 1), [k] * 2)
+        for n, k in ((40, 1), (64, 4))
+    ],
+    *[
+        (lambda n=n, g=g: unshared(n, g), [k])
+        for n, g, k in ((1, False, 1), (99, False, 16), (5, True, 5), (99, True, 8))
+    ],
+    *[(lambda n=n, w=w: crops(n, w), [k]) for n, w, k in ((3, 64, 1), (4, 64, 2), (1, 1 << 15, 16))],
+    (lambda: pads(254, 254, 8), [4]),
+    (lambda: pads(1, 1, places.LEAST), [3]),
+    (lambda: convolve(3 * WORTH, 64, WIDTH), [1]),  # fewer than four pieces: by panels, of which there is one
+    (lambda: convolve(4 * WORTH, 64, WIDTH), [1, 4]),  # packed first
+    (lambda: convolve(16 * ROWS, DEEP, 64 * WIDTH), [64, 4]),  # the least number of outputs
+    (lambda: convolve(10, 1 << 15, 3 * WIDTH), [3]),
+    *[(lambda n=n: filters(n, 3 * WIDTH), k) for n, k in ((255, [3]), (512, [6, 1]), (1024, [4, 1]), (9999, [8, 1]))],
+]
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_work_is_cut_as_finely_as_it_is_worth(number, cuts):
+    call, expected = CASES[number]
+    call()
+    assert cuts == expected
+
+
+def test_a_block_of_outputs_leaves_room_in_the_second_cache():
+    """Its inputs take half of that, in whole groups of rows, but it has four of these at least."""
+    half = conv.BLOCK_BYTES
+    assert conv.outputs_a_block(1, 10) == conv.BLOCK
+    assert conv.outputs_a_block(half * 100, 100) == 4 * ROWS
+    assert conv.outputs_a_block(10 * half, 10 * (10 * ROWS + 1)) == 10 * ROWS
