@@ -19,6 +19,7 @@ from minicnn.fast.cpu import (
     triplet,
 )
 from minicnn.fast.cpu.micro_kernel import ROWS, columns
+from minicnn.fast.cpu.winograd import compiled as winograd
 from minicnn.kernels.geometry import slide
 
 L, WIDTH = elementwise.LEAST, columns(4)
@@ -178,6 +179,48 @@ def test_work_is_cut_as_finely_as_it_is_worth(number, cuts):
     call, expected = CASES[number]
     call()
     assert cuts == expected
+
+
+@pytest.fixture
+def tiles(cuts, monkeypatch):
+    """Call it with a height and a way through tiles of 16 channels: the cuts on the way, with caches of a size."""
+
+    def go(height, way, *, cache=1 << 20, shared=1 << 24, frozen=False):
+        cuts.clear()
+        monkeypatch.setattr(winograd, "CACHE", cache)
+        monkeypatch.setattr(winograd, "SHARED", shared)
+        x, w = zeros(1, height, 64, 16), zeros(3, 3, 16, 16)
+        w.flags.writeable = not frozen
+        calls = {"forward": (x, w, None, (1, 1), (height, 64)), "gradient_to_input": (x, w, (1, 1), (height, 64))}
+        getattr(winograd, way)(*calls.get(way, (x, x, (1, 1))))
+        return list(cuts)
+
+    return go
+
+
+def test_tiles_are_cut_as_finely_as_it_is_worth(tiles):
+    assert tiles(64, "forward") == [8]  # 256 tiles: an eighth for each
+    assert tiles(64, "gradient_to_input") == [9, 8]  # filters are turned before
+    assert tiles(640, "forward", cache=36 * 4 * (16 + WIDTH) * 8 * ROWS)[-1] == 16  # 2560 tiles, 96 of them at a time
+    # Where filters do not fit, too, all share a block: it is formed, multiplied by panels of filters, and written.
+    assert tiles(64, "forward", cache=0) == [16, 6, 16]
+    assert tiles(64, "gradient_to_input", cache=0) == [9, 16, 6, 16]
+    assert tiles(64, "forward", cache=0, frozen=True) == [16, 36, 16]  # with filters that are remembered
+    assert tiles(68, "forward", cache=0, frozen=True) == [16, 6, 16]  # not for as many tiles
+    of_96 = 36 * 4 * (16 + WIDTH) * 8 * ROWS
+    assert tiles(64, "forward", cache=0, shared=of_96) == [16, 6, 16] * 3
+    assert tiles(64, "gradient_to_filters") == [16, 16, 36]
+    assert tiles(64, "gradient_to_filters", shared=36 * 4 * (16 + 16) * 4 * ROWS) == [16, 16, 36] * 3
+
+
+def test_blocks_of_tiles_are_equal_and_whole_rows_of_the_micro_kernel():
+    assert winograd._even(8 * ROWS, 4 * ROWS) == 4 * ROWS
+    assert winograd._even(8 * ROWS + 1, 4 * ROWS) == 3 * ROWS  # three blocks
+    assert winograd._even(8 * ROWS, 1) == 2 * ROWS  # the least
+    assert winograd._even(5, 1000) == ROWS
+    assert winograd._pieces(5, 15, 4) == [(5, 9), (9, 13), (13, 15)]
+    assert [len(winograd._pieces(0, count, 1)) for count in (15, 17, 99)] == [15, 16, 16]
+    assert len(winograd._pieces(0, 36, 1, most=36)) == 36
 
 
 def test_a_block_of_outputs_leaves_room_in_the_second_cache():
