@@ -431,6 +431,25 @@ def test_with_an_activation_the_statistics_are_those_before_it(training):
     assert_array_equal(clamped.variance, plain.variance)
 
 
+@pytest.mark.parametrize(
+    ("layer", "settings"),
+    [
+        (nn.BatchNorm(1), {"momentum": 0.9, "eps": 1e-3}),
+        (nn.LocalResponseNorm(5), {"alpha": 1e-4, "beta": 0.75, "k": 1}),  # as in PyTorch
+        (nn.L2Normalize(), {"eps": 1e-12}),
+        (nn.LeakyReLU(), {"slope": 0.01}),
+        (nn.Softmax(), {"axis": -1}),
+        (nn.MaxPool1d(3), {"stride": 3, "padding": 0}),
+        (nn.Conv1d(1, 1, 1), {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "activation": None}),
+        (nn.LocallyConnected1d(1, 1, 1, input_size=1), {"stride": (1,), "padding": 0, "dilation": 1}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_the_settings_of_layers_unless_told(layer, settings):
+    assert {name: getattr(layer, name) for name in settings} == settings
+    assert nn.PReLU(2).slope.data.tolist() == [0.25, 0.25]  # He et al. 2015
+
+
 def test_without_scale_there_is_no_gamma():
     layer = nn.BatchNorm(3, scale=False)
     assert [name for name, _ in layer.named_parameters()] == ["beta"]

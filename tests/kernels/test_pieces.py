@@ -1,5 +1,6 @@
 """How finely the work of compiled kernels is cut: no piece is too small to be worth a thread, and none is left whole
-that is large enough for two. Results do not show it. Here no kernel runs, and what would be computed is not looked at.
+that is large enough for two. Results do not show it, and the least sizes are measured ones. Here no kernel runs, and
+what would be computed is not looked at.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ from minicnn.fast.cpu.micro_kernel import ROWS, columns
 from minicnn.fast.cpu.winograd import compiled as winograd
 from minicnn.kernels.geometry import slide
 
-L, WIDTH = elementwise.LEAST, columns(4)
+L, WIDTH = 1 << 15, columns(4)  # the least number of elements that is worth a thread, and the columns of a panel
 
 
 @pytest.fixture
@@ -95,8 +96,8 @@ def pads(height, width, channels):
     places.padded(zeros(1, height, width, channels), places.Reading((1, 1), (1, 1), ()))
 
 
-LONG = 2 ** (normalization.LENGTH // 3).bit_length() // 2  # positions of three channels to a row
-WORTH = conv.WORK // (64 * WIDTH)  # outputs of 64 channels
+LONG = 2 ** (512 // 3).bit_length() // 2  # positions of three channels to a row
+WORTH = (1 << 22) // (64 * WIDTH)  # outputs of 64 channels
 DEEP = 512
 CASES = [
     *[(lambda n=n: elementwise.relu(zeros(n)), [k]) for n, k in ((2 * L - 1, 1), (2 * L, 2), (40 * L, 16))],
@@ -109,24 +110,21 @@ CASES = [
         for n, k in ((2 * L - 1, 1), (2 * L, 2))
         for s in (elementwise.sgd_step, elementwise.adam_step)
     ],
-    (lambda: elementwise.add(*[zeros(elementwise.LEAST_ADDED - 1)] * 2, None), []),
-    (lambda: elementwise.add(*[zeros(elementwise.LEAST_ADDED)] * 2, None), [2]),
+    (lambda: elementwise.add(*[zeros((1 << 18) - 1)] * 2, None), []),
+    (lambda: elementwise.add(*[zeros(1 << 18)] * 2, None), [2]),
     *[
         (lambda n=n: elementwise.residual(zeros(n), zeros(n), 1.0, True), [k])
-        for n, k in ((2 * elementwise.LEAST_IN_BLOCK - 1, 1), (2 * elementwise.LEAST_IN_BLOCK, 2))
+        for n, k in ((2 * (1 << 17) - 1, 1), (2 * (1 << 17), 2))
     ],
     *[
-        (lambda n=n: normalize(n, normalization.LENGTH), [k])
+        (lambda n=n: normalize(n, 512), [k])
         for n, k in (
-            (2 * normalization.LEAST // normalization.LENGTH - 1, 1),
-            (2 * normalization.LEAST // normalization.LENGTH, 2),
+            (2 * L // 512 - 1, 1),
+            (2 * L // 512, 2),
         )
     ],
-    *[
-        (lambda n=n: normalize(LONG * n, 3), [k])
-        for n, k in ((normalization.LEAST // (3 * LONG) * 2 - 1, 1), (normalization.LEAST // (3 * LONG) * 2, 2))
-    ],
-    (lambda: normalize(3, normalization.LEAST + 1), [3]),
+    *[(lambda n=n: normalize(LONG * n, 3), [k]) for n, k in ((L // (3 * LONG) * 2 - 1, 1), (L // (3 * LONG) * 2, 2))],
+    (lambda: normalize(3, L + 1), [3]),
     *[(lambda n=n, g=g: respond(n, g), [k]) for n, k in ((127, 1), (128, 2)) for g in (False, True)],
     *[
         (lambda n=n, name=name: pools(n, name, stride=2), [k])
@@ -148,7 +146,7 @@ CASES = [
     *[(lambda n=n: product.product(zeros(32, 64), zeros(64, n)), [k]) for n, k in ((2049, 1), (2050, 2))],
     (lambda: product.product(zeros(3, 0), zeros(0, 3)), [1]),
     *[(lambda n=n: product.sum_of_rows(zeros(n, 64)), [k]) for n, k in ((1023, 1), (1024, 2))],
-    (lambda: product.sum_of_rows(zeros(3, product.LEAST + 1)), [3]),
+    (lambda: product.sum_of_rows(zeros(3, L + 1)), [3]),
     (lambda: product.sum_of_rows(zeros(5, 0)), [1]),
     *[
         (lambda n=n, d=d: triplet.distances(zeros(n, d), True), [k])
@@ -165,7 +163,7 @@ CASES = [
     ],
     *[(lambda n=n, w=w: crops(n, w), [k]) for n, w, k in ((3, 64, 1), (4, 64, 2), (1, 1 << 15, 16))],
     (lambda: pads(254, 254, 8), [4]),
-    (lambda: pads(1, 1, places.LEAST), [3]),
+    (lambda: pads(1, 1, 1 << 17), [3]),
     (lambda: convolve(3 * WORTH, 64, WIDTH), [1]),  # fewer than four pieces: by panels, of which there is one
     (lambda: convolve(4 * WORTH, 64, WIDTH), [1, 4]),  # packed first
     (lambda: convolve(16 * ROWS, DEEP, 64 * WIDTH), [64, 4]),  # the least number of outputs
