@@ -222,6 +222,14 @@ def test_modules_are_found_by_path():
         many.find("layers.12")
 
 
+def test_zero_grad_discards_every_gradient():
+    model = small_network()
+    for parameter in model.parameters():
+        parameter.grad = np.ones(parameter.shape)
+    model.zero_grad()
+    assert {parameter.grad for parameter in model.parameters()} == {None}
+
+
 def test_a_device_is_taken_by_the_whole_model():
     model = small_network()
     assert model.to("cpu") is model
