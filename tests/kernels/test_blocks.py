@@ -113,7 +113,7 @@ def products():
     yield "product", normal(50, 64), normal(64, 3000, seed=1)
     yield "sum_of_rows", normal(70_001, 5)
     yield "sum_of_rows", normal(90, 4001)
-    for positions, channels in ((129, 16), (300, 32), (613, 64), (1100, 20)):
+    for positions, channels in ((5, 64), (129, 16), (300, 32), (613, 64), (1100, 20)):
         features, dgram = normal(2, positions, channels), normal(2, channels, channels, seed=1)
         yield "gram", features
         yield "gram_gradient", dgram, features, None

@@ -83,9 +83,16 @@ def convolve(positions, channels, outputs):
     conv.conv(x, zeros(1, channels, outputs), None, on(x), 1)
 
 
-def filters(positions, outputs):
-    x = zeros(1, positions, conv.TAPS)  # of which no copy is made
+def filters(positions, outputs, channels=conv.TAPS):  # of so many no copy is made
+    x = zeros(1, positions, channels)
     conv.conv_gradient_to_filters(zeros(1, positions, outputs), x, on(x), 1)
+
+
+def spread(images, spatial, size, **options):
+    """The gradient to an input of one channel, whose outputs are split in bands that are added in turn."""
+    window = slide("kernel", spatial, size, **options)
+    dy, w = zeros(images, *window.output, 4), zeros(*window.size, 1, 4)
+    conv.conv_gradient_to_input(dy, w, spatial, window, 1)
 
 
 def crops(windows, width):
@@ -169,6 +176,13 @@ CASES = [
     (lambda: convolve(16 * ROWS, DEEP, 64 * WIDTH), [64, 4]),  # the least number of outputs
     (lambda: convolve(10, 1 << 15, 3 * WIDTH), [3]),
     *[(lambda n=n: filters(n, 3 * WIDTH), k) for n, k in ((255, [3]), (512, [6, 1]), (1024, [4, 1]), (9999, [8, 1]))],
+    (lambda: filters(512, WIDTH, 4 * L // WIDTH), [2, 4]),  # then the two are added
+    (lambda: spread(1, (1000,), 1), [1, 8, 8]),  # filters are packed first
+    (lambda: spread(7, (1000,), 1), [1, 56, 56]),
+    (lambda: spread(8, (1000,), 1), [1, 8]),  # a picture for each
+    (lambda: spread(1, (32,), 3), [1, 5, 5]),
+    (lambda: spread(1, (21,), 3, stride=2), [1, 3, 2]),
+    (lambda: spread(1, (1, 12), (1, 2), dilation=2), [1, 2, 1]),
 ]
 
 
@@ -177,6 +191,50 @@ def test_work_is_cut_as_finely_as_it_is_worth(number, cuts):
     call, expected = CASES[number]
     call()
     assert cuts == expected
+
+
+def test_rows_of_unshared_filters_are_taken_by_the_megabyte():
+    def blocks(channels, stride=1):
+        x = np.broadcast_to(np.float32(0), (1, 66, 66, channels))
+        found = list(locally_connected._blocks(2, 60, x, on(x, 3, stride=(stride, 1))))
+        assert all(part.output == (rows.stop - rows.start, 64) for rows, _, part in found)
+        return [(rows.start, rows.stop, here.start, here.stop) for rows, here, _ in found]
+
+    assert blocks(16) == [(2, 30, 2, 32), (30, 58, 30, 60), (58, 60, 58, 62)]  # 28 rows · 64 · 9 · 16 · 4 bytes
+    assert blocks(1000, stride=2)[:2] == [(2, 3, 4, 7), (3, 4, 6, 9)]
+
+
+@pytest.mark.parametrize(
+    ("side", "options", "whole", "parts"),
+    [
+        (1024, {"padding": 1}, False, 9),  # the border is copied, and the inside is not
+        (1023, {"padding": 1}, False, 1),
+        (1024, {"padding": 0}, False, 1),
+        (1024, {"padding": 1}, True, 1),
+        (1024, {"padding": ((1, 0), (0, 0))}, False, 2),
+    ],
+)
+def test_of_a_large_picture_only_the_border_is_copied(side, options, whole, parts):
+    window = slide("kernel", (1024, side), 3, **options)
+    reading = places.of_outputs(window, (1, 1024, side, 1), (1, *window.output, 1), 1, whole)
+    assert len(reading.parts) == parts and (reading.reach is not None) == (parts > 1)
+    assert sum(part.count for part in reading.parts) == np.prod(window.output)
+
+
+@pytest.mark.parametrize(
+    ("size", "dilation", "groups", "depth", "runs"),
+    [
+        ((3, 3), 1, 1, 12, 3),
+        ((3, 3), (2, 1), 1, 12, 3),
+        ((3, 3), (1, 2), 1, 4, 9),
+        ((3, 3), 1, 2, 2, 9),
+        ((3, 1), 1, 1, 4, 3),
+    ],
+)
+def test_taps_side_by_side_are_read_in_one_run(size, dilation, groups, depth, runs):
+    window = slide("kernel", (8, 8), size, dilation=dilation)
+    (where,) = places.of_outputs(window, (1, 8, 8, 4), (1, *window.output, 4), groups).parts
+    assert (where.depth, len(where.runs)) == (depth, runs)
 
 
 @pytest.fixture
