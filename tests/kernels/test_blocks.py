@@ -181,6 +181,17 @@ def test_what_is_written_in_place_may_have_another_order_in_memory(number):
     assert_same(*(results(which, name, turned, np.float64) for which in ("numba", "numpy")), 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [("adam_step", 0), ("adam_step", 2), ("adam_step", 3), ("sgd_step", 0), ("sgd_step", 2), ("add", 2)],
+)
+def test_a_single_array_may_have_another_order_in_memory(name, which):
+    _, *arguments = next(case for case in IN_PLACE if case[0] == name and isinstance(case[3], np.ndarray))
+    mixed = [a[:600_000].reshape(600, 1000) if isinstance(a, np.ndarray) else a for a in arguments]
+    mixed[which] = np.asfortranarray(mixed[which])
+    assert_same(*(results(backend, name, mixed, np.float64) for backend in ("numba", "numpy")), 1e-12)
+
+
 def naive():
     x, w = normal(1, 5, 7, 4), normal(3, 2, 2, 6, seed=1)
     here = window(x, (3, 2))

@@ -221,6 +221,22 @@ def test_of_a_large_picture_only_the_border_is_copied(side, options, whole, part
     assert sum(part.count for part in reading.parts) == np.prod(window.output)
 
 
+def test_of_a_large_signal_all_that_borders_read_is_copied_and_no_more():
+    """With a stride the pixels of either remainder read differently far."""
+    n = 1 << 20
+    window = slide("kernel", (2 * n,), 5, stride=2, padding=2)
+    reading = places.of_inputs(window, (1, n, 1), (1, 2 * n, 1), 1)
+    ((low, high),) = reading.reach
+    read = []
+    for part in reading.parts:
+        if not part.inside:
+            begins = np.add.outer(*part.starts).reshape(-1, 1, 1)
+            found = begins + part.runs[:, None] + np.arange(part.depth) - reading.before[0]
+            read += found[(found >= 0) & (found < n)].tolist()
+    assert low == max(place for place in read if place < n // 2) + 1
+    assert high == n - min(place for place in read if place >= n // 2)
+
+
 @pytest.mark.parametrize(
     ("size", "dilation", "groups", "depth", "runs"),
     [
