@@ -228,6 +228,35 @@ def test_backward_uses_the_backend_of_the_forward():
     assert (called["first"].shapes, called["second"].shapes) == ([(1, 3, 1)], [])
 
 
+def test_arrays_of_one_dtype_reach_a_kernel_as_they_are():
+    seen = []
+
+    def watched(name):
+        return lambda *given: seen.append(given[:2]) or contracts[name].definition(*given)
+
+    register("watching", **{name: watched(name) for name in ("conv", "locally_connected", "product")})
+    calls = (
+        (ops.conv, (1, 5, 2), (3, 2, 4)),
+        (ops.locally_connected, (1, 5, 2), (3, 3, 2, 4)),
+        (ops.linear, (3, 2), (2, 4)),
+    )
+    for op, *shapes in calls:
+        x, w = (np.ones(shape) for shape in shapes)
+        with use_backend("watching"):
+            op(x, w)
+        ((taken_x, taken_w),) = seen
+        assert np.shares_memory(taken_x, x) and np.shares_memory(taken_w, w), op.__name__
+        seen.clear()
+
+
+def test_compiled_kernels_are_called_directly():
+    """What they return is neither checked nor copied."""
+    from minicnn.fast.cpu import elementwise
+
+    with use_backend("numba"):
+        assert kernels_for(np.zeros(1)).relu is elementwise.relu
+
+
 def test_whoever_registers_again_replaces():
     for value in (1, 2):
         register("mine", relu=lambda x, value=value: np.full_like(x, value))

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import Tensor, backend, nn, op, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
+from minicnn.ops import pooling
 
 each_backend = pytest.mark.parametrize("name", ["numpy", "numba"])
 
@@ -92,6 +93,15 @@ def test_what_is_checked_once_tells_no_bias_from_a_wrong_one():
     ops.conv(x, w)
     with pytest.raises(InputError, match="b has shape"):
         ops.conv(x, w, 0.5)
+
+
+def test_what_was_checked_is_forgotten_when_it_is_too_much(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pooling, "_known", {})
+    monkeypatch.setattr(pooling, "MOST_KNOWN", 2)
+    for key in "abacabc":
+        assert pooling.remembered((key,), lambda key=key: asked.append(key) or key.upper()) == key.upper()
+    assert asked == [*"abcabc"]  # c and the second b took the place of all
 
 
 @each_backend

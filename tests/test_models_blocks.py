@@ -164,6 +164,24 @@ def test_a_frozen_network_computes_the_same_with_fewer_layers(folds, monkeypatch
         assert folds == ["a", "b"]  # remembered
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda conv, norm: setattr(norm, "training", True),
+        lambda conv, norm: setattr(conv, "activation", "relu"),
+        lambda conv, norm: setattr(norm.beta, "requires_grad", True),
+        lambda conv, norm: setattr(norm, "variance", norm.variance.copy()),
+    ],
+    ids=["training", "a rectifier between", "a parameter that learns", "an array that may be written"],
+)
+def test_only_what_cannot_change_is_folded(change):
+    conv, norm = nn.Conv2d(2, 3, 1, seed=0, bias=False), nn.BatchNorm(3).eval()
+    with nn.frozen(nn.Sequential(conv, norm)):
+        assert folding.folded(conv, norm) is not None
+        change(conv, norm)
+        assert folding.folded(conv, norm) is None
+
+
 def test_the_gradient_to_the_picture_is_the_same(folds):
     model, gradients = network(), []
     for frozen in (False, True):

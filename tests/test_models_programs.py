@@ -520,6 +520,27 @@ def test_pictures_too_small_for_the_last_layer_that_fits(runs):
     assert len(runs) == 4
 
 
+@pytest.mark.parametrize("spare", [0, -2])
+def test_no_program_whose_numbers_exceed_half_of_the_budget(spare, runs, monkeypatch):
+    model, x = network(), pictures(1)
+    arrays = [*(p.data for p in model.parameters()), *(state for _, state in model.named_state())]
+    minicnn.clear_cache()
+    monkeypatch.setattr(memory.cache, "budget", 2 * sum(array.nbytes for array in arrays) + spare)
+    with nn.frozen(model), no_grad():
+        model(x)
+    assert runs == [1] * (spare == 0)
+
+
+@pytest.mark.parametrize("fewest", [2, 3])
+def test_no_program_of_fewer_convolutions_than_pay(fewest, runs, monkeypatch):
+    random = np.random.default_rng(0)
+    model = Network(CARD, [*conv(random, 3, 4, 3), *conv(random, 4, 5, 3)]).eval()
+    monkeypatch.setattr(programs, "FEWEST", fewest)
+    with nn.frozen(model), no_grad():
+        model(pictures(1))
+    assert runs == [1] * (fewest == 2)
+
+
 def test_no_program_beyond_the_budget(runs, monkeypatch):
     model, x = network(), pictures(1)
     monkeypatch.setattr(memory.cache, "budget", 1000)

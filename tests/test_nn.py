@@ -222,6 +222,14 @@ def test_modules_are_found_by_path():
         many.find("layers.12")
 
 
+def test_zero_grad_discards_every_gradient():
+    model = small_network()
+    for parameter in model.parameters():
+        parameter.grad = np.ones(parameter.shape)
+    model.zero_grad()
+    assert {parameter.grad for parameter in model.parameters()} == {None}
+
+
 def test_a_device_is_taken_by_the_whole_model():
     model = small_network()
     assert model.to("cpu") is model
@@ -429,6 +437,25 @@ def test_with_an_activation_the_statistics_are_those_before_it(training):
     assert_array_equal(clamped(x).data, ops.relu(plain(x)).data)
     assert_array_equal(clamped.mean, plain.mean)
     assert_array_equal(clamped.variance, plain.variance)
+
+
+@pytest.mark.parametrize(
+    ("layer", "settings"),
+    [
+        (nn.BatchNorm(1), {"momentum": 0.9, "eps": 1e-3}),
+        (nn.LocalResponseNorm(5), {"alpha": 1e-4, "beta": 0.75, "k": 1}),  # as in PyTorch
+        (nn.L2Normalize(), {"eps": 1e-12}),
+        (nn.LeakyReLU(), {"slope": 0.01}),
+        (nn.Softmax(), {"axis": -1}),
+        (nn.MaxPool1d(3), {"stride": 3, "padding": 0}),
+        (nn.Conv1d(1, 1, 1), {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "activation": None}),
+        (nn.LocallyConnected1d(1, 1, 1, input_size=1), {"stride": (1,), "padding": 0, "dilation": 1}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_the_settings_of_layers_unless_told(layer, settings):
+    assert {name: getattr(layer, name) for name in settings} == settings
+    assert nn.PReLU(2).slope.data.tolist() == [0.25, 0.25]  # He et al. 2015
 
 
 def test_without_scale_there_is_no_gamma():

@@ -1,5 +1,7 @@
 """Optimizers against their published formulas, written out here once more for a single number."""
 
+import dataclasses
+import inspect
 import itertools
 import math
 
@@ -12,7 +14,7 @@ from minicnn import nn, ops, optim
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.optim.lbfgs import dot
-from minicnn.optim.line_search import Trial, _between, _further
+from minicnn.optim.line_search import Trial, _between, _further, strong_wolfe
 from minicnn.optim.optimizer import Optimizer
 from minicnn.tensor import Tensor
 
@@ -111,6 +113,9 @@ def test_a_gradient_of_another_shape_moves_nothing():
 def test_the_defaults_are_the_published_ones():
     assert_allclose(moved(optim.Adam, (2, 3)), path_of_adam(0.001, 0.9, 0.999, 1e-8, 0.0), rtol=1e-12)
     assert_allclose(moved(optim.SGD, (2, 3)), path_of_sgd(0.01, 0.0, 0.0, False), rtol=1e-13)
+    of_lbfgs, of_search = (inspect.signature(f).parameters for f in (optim.LBFGS.__init__, strong_wolfe))
+    assert [of_lbfgs[name].default for name in ("learning_rate", "history", "trials")] == [1, 10, 20]
+    assert [of_search[name].default for name in ("decrease", "curvature")] == [1e-4, 0.9]  # Nocedal & Wright, page 62
 
 
 def test_the_first_step_of_adam_is_one_rate_long_whatever_the_gradient():
@@ -491,6 +496,13 @@ def line(length):
     return Trial(length, -length, -1.0, np.empty(0))
 
 
+def test_trials_are_fixed_and_told_apart_even_if_equal():
+    one, other = (Trial(0.0, 1.0, -1.0, np.zeros(2)) for _ in range(2))
+    assert one != other
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.cost = 0.0
+
+
 def test_the_next_trial_is_the_minimum_of_the_cubic_within_limits():
     assert _further(parabola(0), parabola(1)) == pytest.approx(5)
     assert _further(parabola(0), parabola(0.1)) == pytest.approx(1)  # ten steps at most
@@ -579,6 +591,14 @@ def test_lbfgs_remembers_single_precision_and_adds_in_double():
     assert_allclose(array, np.clip(target, 0, 1), atol=1e-5)
     ones, small = np.full(1_000_001, 0.1, np.float32), np.full(1_000_001, 0.7, np.float32)
     assert_allclose(dot(ones, small), np.float64(ones[0]) * np.float64(small[0]) * ones.size, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("share", "kept"), [(1.5e-10, 1), (0.5e-10, 0)])
+def test_lbfgs_keeps_no_pair_whose_curvature_rounding_could_have_made(share, kept):
+    optimizer = optim.LBFGS([Tensor(np.array([1.0, 0.0]), requires_grad=True)])
+    optimizer.gradient = np.zeros(2)
+    optimizer._remember(np.zeros(2), Trial(1.0, 0.0, 0.0, np.array([share, 1.0])))
+    assert len(optimizer.moves) == len(optimizer.changes) == len(optimizer.curvatures) == kept
 
 
 def test_lbfgs_needs_a_function():

@@ -124,6 +124,22 @@ def gradients_of(closure, cotangent):
     return [np.asarray(g) for g in (gradients if isinstance(gradients, tuple) else (gradients,)) if g is not None]
 
 
+def test_who_does_not_promise_could_not():
+    """Each hands on its cotangent, or a view that is not an array of its own, in one of its cases at least."""
+    could = {}
+    for case in CASES:
+        if getattr(getattr(ops, case.op), "fresh", True):
+            continue
+        with use_backend("numpy"):
+            y = case.function(*(Tensor(a, requires_grad=True) for a in case.draw(np.random.default_rng(0))))
+        dy = np.ones(y.shape)
+        gradients = gradients_of(y._node.backward, dy)
+        own = all(g.flags.writeable and not np.may_share_memory(g, dy) for g in gradients)
+        could[case.op] = could.get(case.op, True) and own
+    assert could.pop("dropout")  # but not where it drops nothing
+    assert {"add", "sum", "reshape"} <= could.keys() and not any(could.values()), could
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("case", FRESH, ids=str)

@@ -1,6 +1,17 @@
 """What a process inherits or finds on the disk does no harm: a compiler that is switched off, a damaged cache."""
 
+import atexit
+import importlib
+import shutil
+import tempfile
+from types import SimpleNamespace
+
+import numba
 import pytest
+
+from minicnn import fast
+from minicnn.errors import InputError
+from minicnn.fast.cpu import compilation, conv
 
 # Prints on which backend it computed, and what was said on stderr.
 COMPUTE = """
@@ -63,3 +74,60 @@ def test_all_computes_where_the_compiler_is_switched_off(fresh_python, monkeypat
     assert any("numba no: Numba's compiler is switched off" in line for line in doctor)
     assert any(line.startswith("kernels") and "NumPy computes instead" in line for line in doctor)
     assert not any("Error" in line for line in doctor)
+
+
+# Where compiled kernels are kept
+
+
+def test_they_are_known_by_the_files_of_the_convolution(tmp_path, monkeypatch):
+    kernel = SimpleNamespace(stats=SimpleNamespace(cache_path=str(tmp_path)))
+    monkeypatch.setattr(conv, "_forward_range", kernel)
+    for name, known in ((".", False), ("pool._forward_range-1.nbi", False), ("conv._forward_range-1.nbi", True)):
+        (tmp_path / name).touch()
+        assert compilation.compiled_before() == known
+
+
+def test_a_folder_for_one_process_goes_with_it(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix: str(tmp_path / f"{prefix}1"))
+    monkeypatch.setattr(atexit, "register", lambda *given, **options: called.append((*given, options)))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    compilation.cache_until_the_end()
+    folder = str(tmp_path / "minicnn-1")
+    assert folder == numba.config.CACHE_DIR and called == [(shutil.rmtree, folder, {"ignore_errors": True})]
+
+
+def test_where_there_is_no_place_for_it_one_line_says_so(monkeypatch):
+    def full(prefix):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(InputError) as caught:
+        compilation.cache_until_the_end()
+    assert str(caught.value) == (
+        "numba: no folder to keep compiled kernels in (the disk is full); "
+        'name one in NUMBA_CACHE_DIR, or choose use_backend("numpy")'
+    )
+
+
+@pytest.mark.parametrize(("said", "calls"), [("no locator available for file", 2), ("something else", 1)])
+def test_only_a_missing_place_is_mended(said, calls, monkeypatch):
+    tried, right = [], importlib.import_module
+
+    def load(name):
+        if name != "minicnn.fast.cpu.pool":
+            return right(name)
+        tried.append(name)
+        if len(tried) == 1:
+            raise RuntimeError(said)
+        return "loaded"
+
+    mended = []
+    monkeypatch.setattr(compilation, "cache_until_the_end", lambda: mended.append(True))
+    monkeypatch.setattr(importlib, "import_module", load)
+    if calls == 1:
+        with pytest.raises(RuntimeError, match=said):
+            fast._load("cpu.pool")
+    else:
+        assert fast._load("cpu.pool") == "loaded"
+    assert len(tried) == calls and len(mended) == calls - 1

@@ -78,6 +78,12 @@ def test_the_text_form_tells_values_dtype_name_and_origin():
     assert repr(Tensor(np.zeros((0, 3)))).endswith(", (0, 3) float64)")
 
 
+def test_the_text_form_shows_twenty_numbers_of_four_digits_or_the_shape():
+    assert repr(Tensor([1 / 3])) == "Tensor([0.3333], float64)"
+    assert "(20,)" not in repr(Tensor(np.zeros(20))) and "..." not in repr(Tensor(np.zeros(20)))
+    assert repr(Tensor(np.zeros(21))).endswith(", (21,) float64)") and "..." in repr(Tensor(np.zeros(21)))
+
+
 def test_an_unknown_device_is_refused():
     refused("to: device is 'gpu'", Tensor(1.0).to, "gpu")
 

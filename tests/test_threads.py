@@ -364,6 +364,23 @@ def test_assistance_is_not_waited_for(thread_count):
     assert ended.wait(60)
 
 
+def test_another_number_of_threads_waits_for_nobody(thread_count):
+    thread_count(3)
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def assist(number):
+        begun.set()
+        go_on.wait(20)
+        ended.set()
+
+    with threads.assistance(assist, [(1,)]):
+        assert begun.wait(60)
+        thread_count(2)
+        assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(60)
+
+
 def test_assistance_that_has_not_begun_is_called_off(thread_count):
     thread_count(3)
     go_on, called = threading.Event(), []

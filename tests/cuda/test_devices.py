@@ -98,6 +98,30 @@ def test_what_stands_between_an_installation_and_a_gpu_is_named(fresh, answer, s
     assert said in line_of(devices.check_device, "cuda")
 
 
+def test_with_everything_there_arrays_go_by_cupy_and_launches_do_not_wait(monkeypatch):
+    from numba import cuda
+
+    fake_cupy(monkeypatch, 1)
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "0")
+    cupy = sys.modules["cupy"]
+    cupy.asarray, cupy.asnumpy = object(), object()
+    assert gpu.open_gpu() == (cupy.asarray, cupy.asnumpy, cuda.synchronize)
+    monkeypatch.setattr(cuda, "as_cuda_array", lambda array, sync=True: (array, sync), raising=False)
+    assert gpu._as_argument.__wrapped__()("array") == ("array", False)
+
+
+@pytest.mark.parametrize(("setting", "simulated"), [("", False), ("0", False), ("1", True), (None, False)])
+def test_what_switches_the_simulator_on(setting, simulated, monkeypatch):
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", setting)
+    assert gpu.simulated() == simulated
+
+
+def test_one_thread_an_element_and_one_block_at_least():
+    assert [gpu.blocks_for(count, 16) for count in (0, 1, 16, 17, 32, 33)] == [1, 1, 1, 2, 2, 3]
+
+
 def test_the_simulator_has_to_be_switched_on_before_numba_is_loaded(fresh):
     import numba
 

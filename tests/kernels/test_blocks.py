@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 from minicnn import fast
 from minicnn.backend import _check_form, kernels_for, use_backend
 from minicnn.fast.cpu import program
+from minicnn.fast.cpu.compilation import compiled_kernels
 from minicnn.fast.cpu.program import compiled as compiled_program
 from minicnn.fast.cpu.program import definition as defined_program
 from minicnn.fast.cpu.winograd import compiled as winograd
@@ -112,7 +113,7 @@ def products():
     yield "product", normal(50, 64), normal(64, 3000, seed=1)
     yield "sum_of_rows", normal(70_001, 5)
     yield "sum_of_rows", normal(90, 4001)
-    for positions, channels in ((129, 16), (300, 32), (613, 64), (1100, 20)):
+    for positions, channels in ((5, 64), (129, 16), (300, 32), (613, 64), (1100, 20)):
         features, dgram = normal(2, positions, channels), normal(2, channels, channels, seed=1)
         yield "gram", features
         yield "gram_gradient", dgram, features, None
@@ -180,6 +181,17 @@ def test_what_is_written_in_place_may_have_another_order_in_memory(number):
     assert_same(*(results(which, name, turned, np.float64) for which in ("numba", "numpy")), 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [("adam_step", 0), ("adam_step", 2), ("adam_step", 3), ("sgd_step", 0), ("sgd_step", 2), ("add", 2)],
+)
+def test_a_single_array_may_have_another_order_in_memory(name, which):
+    _, *arguments = next(case for case in IN_PLACE if case[0] == name and isinstance(case[3], np.ndarray))
+    mixed = [a[:600_000].reshape(600, 1000) if isinstance(a, np.ndarray) else a for a in arguments]
+    mixed[which] = np.asfortranarray(mixed[which])
+    assert_same(*(results(backend, name, mixed, np.float64) for backend in ("numba", "numpy")), 1e-12)
+
+
 def naive():
     x, w = normal(1, 5, 7, 4), normal(3, 2, 2, 6, seed=1)
     here = window(x, (3, 2))
@@ -201,6 +213,12 @@ def test_a_definition_returns_what_its_contract_says(case):
 
 def test_every_compiled_kernel_has_a_case():
     assert {*NAMES} == {name for names in fast.CPU.values() for name in names} - ELSEWHERE
+
+
+def test_every_compiled_kernel_lets_other_threads_run_and_is_kept_on_disk():
+    kernels = list(compiled_kernels())
+    assert {k.py_func.__module__ for k in kernels} >= {f"minicnn.fast.cpu.{name}" for name in ("conv", "raster")}
+    assert [k.py_func.__qualname__ for k in kernels if not (k.targetoptions.get("nogil") and k.stats.cache_path)] == []
 
 
 @pytest.mark.parametrize("frozen", [False, True])

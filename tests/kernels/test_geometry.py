@@ -1,5 +1,6 @@
 """Where windows go: output sizes by counting, "same" by TensorFlow's rule, receptive fields by looking."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -140,6 +141,13 @@ def test_the_receptive_field_of_vgg_at_its_fourth_pooling():
     three, halved = slide("conv", (99, 99), 3, padding=1), slide("max_pool", (99, 99), 2, stride=2)
     vgg = [three] * 2 + [halved] + [three] * 2 + [halved] + ([three] * 3 + [halved]) * 2
     assert receptive_field(vgg, 2) == (100, 100)  # as the literature gives it for VGG-16
+
+
+@pytest.mark.parametrize("fixed", [slide("conv", (9,), 3), Field((3,), (1,))])
+def test_windows_and_fields_are_values(fixed):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        fixed.size = (5,)
+    assert {fixed: "known"}[dataclasses.replace(fixed)] == "known"
 
 
 def test_the_receptive_field_has_a_number_for_each_dimension():

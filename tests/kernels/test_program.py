@@ -1,15 +1,21 @@
 """A program against its definition: the same steps in NumPy, and by hand."""
 
+import dataclasses
+import itertools
 import threading
 
 import numpy as np
 import pytest
 
+from minicnn import nn
 from minicnn.fast.cpu import program, threads
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS
-from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES
+from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES, layout
 from minicnn.fast.cpu.program import compiled as on_numba
 from minicnn.fast.cpu.program import definition as on_numpy
+from minicnn.fast.cpu.program.drafts import Draft, Drafting
+from minicnn.kernels.geometry import slide
+from minicnn.models import blocks
 
 SIDE, CHANNELS, OUTPUTS = 7, 5, 37  # more outputs than a panel has columns, and not a multiple of them
 
@@ -238,3 +244,79 @@ def test_filters_are_packed_in_panels_that_hang_over():
     assert panels.shape == (2, 6, 4)
     np.testing.assert_array_equal(panels[0], np.arange(30).reshape(6, 5)[:, :4])
     np.testing.assert_array_equal(panels[1], np.pad(np.arange(30).reshape(6, 5)[:, 4:], [(0, 0), (0, 3)]))
+
+
+# Where the arrays of a program lie, and how its steps are cut
+
+KINDS = blocks.Kinds(
+    blocks.Chain, blocks.Branches, blocks.Residual, blocks.Halving, blocks.ZeroPad2d, blocks.GlobalAverage, None
+)
+
+
+def drafted(shape, *layers):
+    drafting = Drafting(shape, KINDS)
+    assert drafting.through(layers) == len(layers)
+    return drafting
+
+
+def chain_of(*channels):
+    return drafted((1, 8, 8, channels[0]), *(nn.Conv2d(a, b, 1, seed=0) for a, b in itertools.pairwise(channels)))
+
+
+def test_an_array_takes_the_place_of_the_smallest_that_is_done_and_large_enough():
+    drafts = chain_of(16, 64, 128, 16, 4, 128, 256).drafts
+    size, rooms = layout.lay_out(drafts, drafts[-1].target.room)
+    of_16, of_64, of_128, of_256 = 64 * 16, 64 * 64, 64 * 128, 64 * 256
+    places = [0, of_16, of_16 + of_64, 0, of_16, of_16 + of_64, of_16 + of_64 + of_128]
+    assert [room.first for room in rooms] == places
+    assert size == of_16 + of_64 + of_128 + of_256
+
+
+def test_the_result_outlives_the_last_step():
+    drafting = chain_of(16, 16, 16)
+    branch = Draft(program.LARGEST, slide("pool", (8, 8), 1), drafting.start, dataclasses.replace(drafting.start))
+    end = drafting.drafts[0].target.room
+    layout.lay_out([*drafting.drafts, branch], end)
+    assert end.last == 3
+
+
+def test_an_array_with_a_border_or_with_zeros_gives_its_place_to_none_but_its_like():
+    three = [nn.Conv2d(16, 16, 3, padding="same", seed=0) for _ in range(4)]
+    for border, layers in ((1, three), (0, [blocks.ZeroPad2d(0, 0), nn.Conv2d(16, 16, 1, seed=0)])):
+        drafts = drafted((1, 8, 8, 16), *layers).drafts
+        _, rooms = layout.lay_out(drafts, drafts[-1].target.room)
+        assert {room.border for room in rooms[:2]} == {border}
+        if border:
+            assert rooms[2].first == rooms[0].first and rooms[-1].border == 0
+            assert rooms[-1].first not in (rooms[0].first, rooms[1].first)
+        else:
+            assert rooms[1].partial and len({room.first for room in rooms}) == 2
+
+
+def test_a_step_waits_for_what_it_reads_and_for_whoever_used_its_memory():
+    drafts = chain_of(16, 16, 16, 16).drafts
+    layout.lay_out(drafts, drafts[-1].target.room)
+    assert layout.after(drafts) == [0, 1, 2]
+    drafts[-1].source = drafts[0].source  # which reads nothing that is computed
+    drafts[-1].target.room.after = 1
+    assert layout.after(drafts) == [0, 1, 1]
+    drafts[-1].added = drafts[1].target
+    assert layout.after(drafts) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "pieces"),
+    [
+        ((1, 64, 64, 16), nn.Conv2d(16, 16, 1, seed=0), (4, 1)),  # 2²⁰ multiplications
+        ((1, 8, 8, 16), nn.Conv2d(16, 16, 1, seed=0), (1, 1)),
+        ((1, 256, 256, 16), nn.Conv2d(16, 16, 1, seed=0), (16, 1)),  # 2²⁴
+        ((1, 1, 1, 1024), nn.Conv2d(1024, 1024, 1, seed=0), (1, 4)),  # mostly filters
+        ((1, 16, 16, 256), nn.Conv2d(256, 256, 1, seed=0), (16, 1)),  # as many of both
+        ((2, 64, 64, 16), nn.MaxPool2d(2), (4, 1)),  # 2 · 32² outputs · 4 taps · 16 channels · 8
+    ],
+)
+def test_a_step_is_cut_where_it_pays(shape, layer, pieces):
+    drafts = drafted(shape, layer).drafts
+    layout.lay_out(drafts, drafts[-1].target.room)
+    fields = dict(zip(program.FIELDS, layout.step(drafts[-1], 0, 0, 0, 0), strict=True))
+    assert (fields["rows"], fields["parts"]) == pieces

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn import backend, machine, models
 from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
@@ -199,6 +200,13 @@ def test_the_first_layer_reads_a_picture_of_three_colours(network):
 @pytest.mark.parametrize(("fused", "forms"), [(True, 4), (False, 2)])
 def test_cached_forms_of_filters_are_counted(fused, forms):
     assert backend.ask("conv_filter_bytes", 1000, fused) == forms * 1000
+    assert backend.ask("cache_budget") == minicnn.cache_info().budget == 768 << 20  # of which two networks fit
+
+
+def test_memory_of_tiles_does_not_depend_on_the_picture():
+    from minicnn.fast.cpu.winograd import compiled
+
+    assert backend.ask("conv_scratch") == compiled.SHARED + (16 << 20)  # and filters while they are transposed
 
 
 def test_a_long_narrow_picture_is_measured_at_a_size_that_can_be_seen():

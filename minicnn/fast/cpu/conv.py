@@ -111,7 +111,7 @@ def conv_gradient_to_filters(dy, x, window, groups):
     whole = -(-where.depth // TAPS) * TAPS
     slots = buffers.empty((len(pieces), groups, len(where.runs), whole, panels * width), dy.dtype)
     numbered = [
-        (*piece, group, first, min(first + share, panels), slots[slot, group])
+        (*piece, group, first, first + share, slots[slot, group])
         for slot, piece in enumerate(pieces)
         for group in range(groups)
         for first in range(0, panels, share)

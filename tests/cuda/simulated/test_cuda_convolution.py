@@ -35,7 +35,8 @@ CASES = {
     "a signal with an uneven border": ((7,), (3,), 2, 3, 1, {"padding": ((1, 2),)}),
     "a picture in steps of two": ((5, 4), (3, 2), 3, 5, 1, {"stride": 2, "padding": 1}),
     "groups and holes": ((6, 5), (2, 3), 4, 6, 2, {"dilation": (2, 1), "padding": (1, 0)}),
-    "a volume": ((3, 4, 2), (2, 3, 1), 2, 1, 1, {"stride": (1, 2, 1), "padding": (0, 1, 2)}),
+    "a volume": ((3, 4, 2), (2, 3, 2), 2, 1, 1, {"stride": (2, 2, 1), "dilation": (2, 1, 2), "padding": (1, 1, 2)}),
+    "a volume whose end no window reaches": ((4, 2, 2), (2, 1, 1), 1, 1, 1, {"stride": (3, 1, 1)}),
     "a signal of more channels than a block has": ((4,), (3,), 34, 2, 1, {}),
     "one pixel": ((1, 1), (1, 1), 1, 1, 1, {}),
 }

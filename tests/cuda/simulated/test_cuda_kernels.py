@@ -5,10 +5,14 @@ import pytest
 from both_devices import assert_same, there
 
 from minicnn.backend import kernels_for
+from minicnn.fast.cuda import conv as conv_on_cuda
 from minicnn.fast.cuda import elementwise as elementwise_on_cuda
+from minicnn.fast.cuda import gpu, naive_conv
 from minicnn.fast.cuda import gram as gram_on_cuda
 from minicnn.fast.cuda import triplet as triplet_on_cuda
+from minicnn.fast.cuda.simulation import SimulatedArray
 from minicnn.kernels import elementwise, gram, triplet
+from minicnn.kernels.geometry import slide
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
 
@@ -110,3 +114,37 @@ def test_marks_of_the_rectifier(channels, dtype):
     assert_same(elementwise_on_cuda.marked_gradient(there(dy), marks), wanted)
     device_dy, device_y = there(dy, y)
     assert_same(kernels_for(device_y).relu_gradient(device_dy, device_y), elementwise.relu_gradient(dy, y))
+
+
+@pytest.mark.parametrize("kernel", ["gram", "conv"])
+def test_positions_are_summed_in_as_many_slots_as_are_worth_it(kernel, monkeypatch):
+    """One for less than twice the least number of positions, and never more than the most."""
+    slots, launch = [], gpu.launch
+    monkeypatch.setattr(gpu, "launch", lambda *given: slots.append(given[-1].shape[0]) or launch(*given))
+    module = gram_on_cuda if kernel == "gram" else conv_on_cuda
+    least = gram_on_cuda.LEAST_POSITIONS if kernel == "gram" else conv_on_cuda.LEAST_DEPTH
+    for positions in (least - 1, 2 * least - 1, 2 * least, (module.MOST_SLOTS + 1) * least):
+        x = there(np.ones((1, positions, 1)))
+        if kernel == "gram":
+            total = gram_on_cuda.gram(x)
+        else:
+            total = conv_on_cuda.conv_gradient_to_filters(x, x, slide("conv", (positions,), 1), 1)
+        assert total.item() == positions
+    assert slots == [1, 1, 2, module.MOST_SLOTS]
+
+
+def test_what_has_its_dtype_already_is_not_copied(monkeypatch):
+    kept, astype = [], SimulatedArray.astype
+
+    def watched(array, dtype, **options):
+        result = astype(array, dtype, **options)
+        kept.append(array.dtype != result.dtype or np.shares_memory(result._memory, array._memory))
+        return result
+
+    monkeypatch.setattr(SimulatedArray, "astype", watched)
+    x, w, b = there(*drawn((1, 2, 2), (1, 2, 2), (2,)))
+    for conv in (conv_on_cuda.conv, naive_conv.naive_conv):
+        conv(x, w, b, slide("conv", (2,), 1), 1)
+    triplet_on_cuda.distances(x[0], True)
+    elementwise_on_cuda.adam_step(x, x, w, w * w, 0.1, 1e-8, 0.9, 0.99, -1.0, 1.0)
+    assert len(kept) == 4 and all(kept)

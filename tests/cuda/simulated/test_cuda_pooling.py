@@ -13,7 +13,8 @@ CASES = {
     "a signal, windows overlap": ((7,), 3, {"stride": 2, "padding": 1}),
     "a picture, side by side": ((5, 4), 2, {"stride": 2}),
     "a picture, gaps between": ((6, 5), (1, 2), {"stride": (2, 3), "padding": ((0, 0), (0, 1))}),
-    "a volume": ((3, 4, 3), (2, 3, 2), {"stride": (1, 2, 1), "padding": (0, 1, 1)}),
+    "a volume, windows reach beyond every side": ((4, 5, 3), (2, 3, 2), {"stride": (2, 2, 1), "padding": 1}),
+    "a volume, no window reaches its end": ((4, 2, 4), 2, {"stride": 3}),
 }
 each_case = pytest.mark.parametrize("case", list(CASES))
 

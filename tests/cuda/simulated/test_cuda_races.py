@@ -9,6 +9,7 @@ from minicnn.fast.cuda import gpu, simulation
 from minicnn.fast.cuda.simulation import Race
 
 SIDE = 4
+UNLESS_TOLD = simulation.threads.order, simulation.threads.watching  # before any test of this folder
 
 
 @cuda.jit
@@ -142,6 +143,26 @@ def test_a_race_that_the_usual_order_hides_shows_in_another(monkeypatch):
     monkeypatch.setattr(simulation.threads, "order", None)
     with pytest.raises(Race, match="argument 1"):
         run()
+
+
+def test_threads_run_in_order_and_unwatched_unless_told(monkeypatch):
+    assert UNLESS_TOLD == (None, False)
+    monkeypatch.setattr(simulation.threads, "watching", False)
+    with pytest.raises(ZeroDivisionError), simulation.watched(), simulation.shuffled(0):
+        assert simulation.threads.watching and simulation.threads.order
+        _ = 1 / 0
+    assert not simulation.threads.watching
+
+
+def test_a_kernel_within_a_function_is_refused():
+    here = 1.0
+
+    @cuda.jit
+    def inner(x):
+        x[0] = here
+
+    with pytest.raises(TypeError, match="inner: a simulated kernel stands at the top of its file, not in a function"):
+        gpu.launch(inner, 1, 1, there(np.zeros(1)))
 
 
 def test_a_barrier_that_some_never_reach_is_found():
