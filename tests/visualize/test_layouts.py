@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from small_networks import card, pictures, plain
 
 from minicnn import InputError, Tensor, images, nn, visualize
 from minicnn.errors import MissingFileError
+from minicnn.models.blocks import GlobalAverage
 from minicnn.models.network import Network
 from minicnn.visualize import findings, plots, telling
 from minicnn.visualize.canvas import Canvas
@@ -63,6 +65,11 @@ def test_rows_and_columns_with_their_texts():
     assert [axes.images[0].get_clim() for axes in figure.axes] == [(0, 1)] * 3
 
 
+def test_a_column_is_as_wide_as_its_widest_picture():
+    figure = plots.figure_of([[TALL, TALL], [WIDE, TALL], [TALL]])
+    assert figure.get_size_inches()[0] == pytest.approx(0.1 + 3.2 + 0.8 + 2.5 * 0.09 * 1.6**0.5)
+
+
 def test_one_title_makes_room_for_all():
     without, one, both = (plots.figure_of([[WIDE, TALL]], titles=t).get_size_inches()[1] for t in ((), ["", "b"], "ab"))
     assert one == both == pytest.approx(without + 0.26)
@@ -107,7 +114,9 @@ def test_colours_of_maps_cut_off_the_few_largest():
     hundred = np.concatenate([np.full(99, 0.5), [100.0]])[None, :, None] * np.ones((1, 1, 3))
     assert 0.3 < plots.magnitude(hundred)[0, 0] < 0.5 and plots.magnitude(hundred)[0, -1] == 1
     assert plots.magnitude(np.zeros((2, 2, 3))).max() == 0
-    assert_array_equal(plots.magnitude(np.array([[[1.0, -4.0, 2.0], [0.0, 2.0, 0.0]]]), quantile=1.0), [[1, 0.5]])
+    map = np.array([[[1.0, -4.0, 2.0], [0.0, 2.0, 0.0]]])
+    assert_array_equal(plots.magnitude(map, quantile=1.0), [[1, 0.5]])
+    assert_array_equal(plots.magnitude(np.stack([map, 3 * map]), quantile=1.0), [[[1, 0.5]]] * 2)  # each by itself
 
 
 def test_a_map_over_grey():
@@ -183,6 +192,13 @@ def test_a_unit_is_named_by_its_class_in_the_last_layer_only():
     patches = visualize.top_patches(model, "conv1", pictures(2), k=1)
     assert plots.title_of(patches) == "conv1: a unit sees 3×3 pixels"
     assert plots.seen(visualize.top_patches(model, "predictions", pictures(2), k=1)) == "the whole picture"
+    for whole, size, text in (
+        (False, (6, 5), "the whole picture"),
+        (True, (2, 2), "the whole picture"),
+        (False, (6, 6), "6×6 pixels"),
+    ):
+        fields = SimpleNamespace(whole=whole, size=size)
+        assert plots.seen(SimpleNamespace(fields=fields, pictures=[np.zeros((6, 5, 3))])) == text
 
 
 def test_pictures_are_shown_large_beside_what_methods_find():
@@ -190,6 +206,10 @@ def test_pictures_are_shown_large_beside_what_methods_find():
     figure = findings.evidence(model, "deconv", album)
     assert [sheet.shape for sheet in sheets(figure)] == [(192, 192, 3)] * 4
     assert texts(figure)[0][0] == "toy, predictions"
+    units, values = findings.strongest(model, "conv2", album)
+    said = findings.outputs_of(model, "conv2", album)
+    assert_array_equal(values, said.max(axis=(1, 2, 3)))  # of all places and units
+    assert_array_equal(units, said.max(axis=(1, 2)).argmax(axis=1))
     units, values = findings.strongest(model, "predictions", album)
     names = [model.card.classes[u] for u in units]
     assert [t[0] for t in texts(figure)[1:]] == [f"{n}\n{v:.3g}" for n, v in zip(names, values, strict=True)]
@@ -202,11 +222,25 @@ def test_pictures_are_shown_large_beside_what_methods_find():
     assert texts(left)[0][0] == "toy" and sheets(left)[0].shape == (192, 192, 3)
     wide = findings.inversions(model, album[0][:6], ["conv1"], steps=1, progress=False)
     assert sheets(wide)[0].shape == (198, 396, 3)  # at most 200 pixels along the shorter side
+    model = Network(card((6, 12)), [nn.Conv2d(3, 2, 3, seed=0, name="conv")], [])
+    for size, side in ((None, 12), (8, 8)):  # as long as the longer side on the card
+        left = findings.inversions(model, np.zeros((40, 40, 3)), ["conv"], size=size, steps=1, progress=False)
+        assert sheets(left)[0].shape == (200 // side * side,) * 2 + (3,)
+
+
+def test_the_maps_beside_a_picture_are_in_colours():
+    picture, map = pictures(2)
+    map -= 0.5
+    _, _, size = findings.COLUMNS["saliency"][0]
+    assert_array_equal(size(picture, map), plots.magnitude(map)[..., None] * np.ones(3))
+    _, _, both = findings.COLUMNS["occlusion"][0]
+    assert_array_equal(both(picture, map[..., 0]), plots.over(picture, np.maximum(map[..., 0], 0)))
 
 
 def test_the_plane_of_pictures():
     figure = visualize.embedding_map(plain(), pictures(4))
     (axes,) = figure.axes
+    assert not any(spine.get_visible() for spine in axes.spines.values())
     assert_allclose(figure.get_size_inches(), (9, 9))
     assert_allclose(inches(figure)[0], [0.18, 0.18, 8.64, 8.37])
     assert_allclose(axes.get_xlim() + axes.get_ylim(), (-0.055, 1.055) * 2)
@@ -221,6 +255,25 @@ def test_the_plane_of_pictures():
     assert axes.get_title().startswith(f"toy, average: {len(axes.images)} of 6 pictures")
     with pytest.raises(InputError, match=r"^embedding_map: images holds 2 pictures; expected three or more$"):
         visualize.embedding_map(plain(), pictures(2))
+
+
+def test_units_that_are_silent_in_some_pictures_are_told_of_last():
+    crops = pictures(2)
+    patches = SimpleNamespace(
+        numbers=np.zeros((2, 2), int),
+        values=np.array([[1.0, 0.0], [1.0, 1.0]]),
+        each=lambda: [(0, 0, crops[0]), (0, 1, crops[0]), (1, 0, crops[0]), (1, 1, crops[1])],
+    )
+    assert telling.telling_units(patches, 1).tolist() == [1]  # the other one's patches are more alike
+
+
+@pytest.mark.parametrize(
+    ("layer", "kernel", "shape"), [("conv", 3, (3, 3)), ("conv", (1, 17), (18, 20)), ("average", 1, (18, 20))]
+)
+def test_a_unit_that_sees_little_would_like_a_piece(layer, kernel, shape):
+    model = Network(card((18, 20)), [nn.Conv2d(3, 2, kernel, seed=0, name="conv"), GlobalAverage(name="average")], [])
+    patches = visualize.top_patches(model, layer, pictures(1, (18, 20)), k=1)
+    assert telling._wishes(model, patches, 1, 0, False).shape == (2, *shape, 3)
 
 
 def test_how_a_story_chooses_and_looks():
@@ -340,6 +393,9 @@ def test_where_a_unit_is_looked_at():
         with pytest.raises(InputError) as said:
             aim(outputs, np.array([0, 1]), position)
         assert str(said.value) == f"position is {position}; expected (row, column) below (2, 2)"
+    for position in ([[0, 0], [2, 0]], [[0, 2], [0, 0]], [[0, -1], [1, 1]]):  # one of two pictures
+        with pytest.raises(InputError, match=r"; expected \(row, column\) below \(2, 2\)$"):
+            aim(outputs, np.array([0, 1]), position)
     for position in ((0.5, 0), "most", (1, 2, 3), [[0], [1, 2]]):
         with pytest.raises(InputError, match=r'; expected "max", "all" or \(row, column\)$'):
             aim(outputs, np.array([0, 1]), position)
