@@ -11,12 +11,10 @@ from small_networks import card, pictures, plain
 
 from minicnn import InputError, Tensor, images, nn, visualize
 from minicnn.errors import MissingFileError
-from minicnn.models.blocks import GlobalAverage
 from minicnn.models.network import Network
 from minicnn.visualize import findings, plots, telling
 from minicnn.visualize.canvas import Canvas
 from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures, middle
-from minicnn.visualize.units import aim, unit_numbers
 
 WIDE, TALL = np.zeros((2, 4, 3)), np.zeros((480, 240, 3))
 
@@ -257,25 +255,6 @@ def test_the_plane_of_pictures():
         visualize.embedding_map(plain(), pictures(2))
 
 
-def test_units_that_are_silent_in_some_pictures_are_told_of_last():
-    crops = pictures(2)
-    patches = SimpleNamespace(
-        numbers=np.zeros((2, 2), int),
-        values=np.array([[1.0, 0.0], [1.0, 1.0]]),
-        each=lambda: [(0, 0, crops[0]), (0, 1, crops[0]), (1, 0, crops[0]), (1, 1, crops[1])],
-    )
-    assert telling.telling_units(patches, 1).tolist() == [1]  # the other one's patches are more alike
-
-
-@pytest.mark.parametrize(
-    ("layer", "kernel", "shape"), [("conv", 3, (3, 3)), ("conv", (1, 17), (18, 20)), ("average", 1, (18, 20))]
-)
-def test_a_unit_that_sees_little_would_like_a_piece(layer, kernel, shape):
-    model = Network(card((18, 20)), [nn.Conv2d(3, 2, kernel, seed=0, name="conv"), GlobalAverage(name="average")], [])
-    patches = visualize.top_patches(model, layer, pictures(1, (18, 20)), k=1)
-    assert telling._wishes(model, patches, 1, 0, False).shape == (2, *shape, 3)
-
-
 def test_how_a_story_chooses_and_looks():
     crop = np.zeros((4, 4, 3), np.float32)
     crop[:2] = 1
@@ -373,47 +352,6 @@ def test_a_folder_that_is_not_there_says_what_was_expected(tmp_path):
     assert str(said.value) == (
         f"images {str(tmp_path / 'none')!r} does not exist; expected a folder of pictures, or one picture"
     )
-
-
-# Units
-
-
-def test_where_a_unit_is_looked_at():
-    outputs = np.arange(24.0).reshape(2, 2, 2, 3) * [1, -1, 1]
-    places = {
-        "max": [(0, 1, 1, 0), (1, 0, 0, 1)],
-        (0, 1): [(0, 0, 1, 0), (1, 0, 1, 1)],
-    }
-    for position, ones in places.items():
-        found = aim(outputs, np.array([0, 1]), position)
-        assert [tuple(map(int, place)) for place in np.argwhere(found)] == ones and found.sum() == 2
-    assert aim(outputs, np.array([0, 1]), "all").sum(axis=(1, 2)).tolist() == [[4, 0, 0], [0, 4, 0]]
-    assert aim(outputs[:, 0, 0], np.array([2, 1]), "max").tolist() == [[0, 0, 1], [0, 1, 0]]
-    for position in ((2, 0), (0, 2), (-1, 0), (0, -1)):
-        with pytest.raises(InputError) as said:
-            aim(outputs, np.array([0, 1]), position)
-        assert str(said.value) == f"position is {position}; expected (row, column) below (2, 2)"
-    for position in ([[0, 0], [2, 0]], [[0, 2], [0, 0]], [[0, -1], [1, 1]]):  # one of two pictures
-        with pytest.raises(InputError, match=r"; expected \(row, column\) below \(2, 2\)$"):
-            aim(outputs, np.array([0, 1]), position)
-    for position in ((0.5, 0), "most", (1, 2, 3), [[0], [1, 2]]):
-        with pytest.raises(InputError, match=r'; expected "max", "all" or \(row, column\)$'):
-            aim(outputs, np.array([0, 1]), position)
-
-
-def test_units_by_number_and_by_name():
-    model = plain()
-    assert unit_numbers(model, "predictions", "cube", 3).tolist() == [1]
-    assert unit_numbers(model, "predictions", 2, 3, 4).tolist() == [2, 2, 2, 2]
-    assert unit_numbers(model, "predictions", ["torus", 0], 3, 2).tolist() == [2, 0]
-    for unit in (3, -1, 1.5):
-        with pytest.raises(InputError, match=r"; predictions has 3: expected 0 … 2, or one of sphere, cube, torus$"):
-            unit_numbers(model, "predictions", unit, 3)
-    with pytest.raises(InputError, match=r"^unit is 4; conv1 has 4: expected 0 … 3$"):
-        unit_numbers(model, "conv1", 4, 4)
-    for units in ([], [0, 1]):
-        with pytest.raises(InputError, match=rf"^unit names {len(units)} units for 3 pictures; expected one, or one"):
-            unit_numbers(model, "conv1", units, 4, 3)
 
 
 def test_a_canvas_draws_low_frequencies_strongly():
