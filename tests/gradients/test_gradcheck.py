@@ -92,6 +92,12 @@ def test_inputs_are_called_by_their_own_names_then_by_the_parameters_then_by_num
     assert [found.name for found in report.inputs] == ["picture", "y", "input 2"]
 
 
+def test_a_function_without_a_name_has_that_of_its_only_operation():
+    assert gradcheck(lambda x: ops.exp(x), normal(3)).function == "exp(x)"
+    assert gradcheck(lambda x: ops.exp(x) * 2.0, normal(3)).function == "f(x)"
+    assert gradcheck(lambda x: Tensor(3.0), normal(3)).function == "f(x)"
+
+
 def test_the_error_is_an_assertion_error():
     assert issubclass(GradcheckError, AssertionError)
 
