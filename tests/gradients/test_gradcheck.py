@@ -139,6 +139,13 @@ def test_a_gradient_that_is_not_finite_is_refused(value):
         gradcheck(square_with(setting(2, value)), normal(4))
 
 
+def test_what_is_not_a_number_is_the_same_in_every_run():
+    with np.errstate(invalid="ignore"), pytest.raises(GradcheckError, match="2/2 entries wrong"):
+        gradcheck(ops.sqrt, np.array([-1.0, 2.0]))
+    with pytest.raises(GradcheckError, match="2/2 entries wrong"):
+        gradcheck(ops.square, np.array([np.nan, 2.0]))
+
+
 def test_a_function_whose_result_is_detached_is_refused():
     with pytest.raises(GradcheckError, match="4/4 entries wrong"):
         gradcheck(lambda x: Tensor(x.data**2), normal(4))

@@ -14,7 +14,7 @@ from slips_planted import AFTER, BUGS, HARD, OPERATIONS, made
 import minicnn
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
-from minicnn.gradients import slips, sums
+from minicnn.gradients import slips, slopes, sums
 from minicnn.gradients.checking import gradcheck
 from minicnn.gradients.evidence import Evidence
 
@@ -160,7 +160,9 @@ def checked(given, due, y=None, others=None):
     y = given if y is None else np.zeros(y)
     wrong = given.ravel() != due.ravel()
     allowed = np.full(given.size, 1e-6)
-    return Evidence("x", given, given, np.arange(given.size), due.ravel(), allowed, wrong, y, y, others or {})
+    point = Evidence("x", given, given, np.arange(given.size), due.ravel(), allowed, wrong, y, y, others or {})
+    point.differences = SimpleNamespace(arrays=[given])
+    return point
 
 
 @pytest.mark.parametrize(
@@ -199,6 +201,69 @@ def test_two_gradients_are_exchanged_if_each_is_that_of_the_other():
         point.gradients = [point.analytic, None if other is None else np.array(other)]
         there = slips._exchanged(point, 1)
         assert (there if there is None else there.tolist()) == found
+
+
+# The order of entries, and the values that belong to them
+
+
+def test_an_order_is_undone_in_the_gradient_itself_without_the_jacobian():
+    point = checked(np.arange(12.0).reshape(3, 4), np.ones((3, 4)), (3, 4))
+    found = list(slips.order([point], None))
+    mending = [slip for slip in found if slip.text.startswith(("the gradient is ", "each entry holds "))]
+    assert {slip.kind for slip in mending} == {"transpose", "flip", "shift", "stale"}
+    assert all(slip.mends and not slip.asks for slip in mending)
+    assert all(slip.asks and not slip.mends for slip in found if slip not in mending)
+
+
+@pytest.mark.parametrize("summed_up", [np.cumsum, lambda due: np.cumsum(due[::-1])[::-1]])
+def test_a_running_sum_is_undone_from_either_end(summed_up):
+    due = np.array([1.0, -2, 4])
+    point = checked(summed_up(due), due)
+    found = [slip.predict(point).tolist() for slip in slips.order([point], None) if slip.kind == "stale"]
+    assert len(found) == 2 and due.tolist() in found
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "axes", "said"),
+    [
+        ((3,), (2, 3), (0,), True),
+        ((1, 3), (2, 3), (0,), True),
+        ((3,), (2, 3), (1,), False),
+        ((3,), (2, 3), (0, 1), False),
+        ((2,), (2, 3), (0,), False),
+        ((1, 2, 3), (2, 3), (0,), False),
+    ],
+)
+def test_an_input_is_broadcast_along_axes_that_it_lacks(x, y, axes, said):
+    assert slips._is_broadcast(checked(np.ones(x), np.zeros(x), y), axes) == said
+
+
+def test_the_values_that_belong_to_slopes_have_their_names():
+    random = np.random.default_rng(0)
+    x, w, rows = random.standard_normal((2, 3)) + 1000, random.standard_normal(3), random.standard_normal((2, 1))
+    point = checked(x, np.zeros((2, 3)), (2, 3), {"w": w, "rows": rows, "one": np.ones(1), "other": np.ones((4, 3))})
+    point.y = random.standard_normal((2, 3))
+    everything = np.arange(6)
+    found = slopes._values(point, everything, everything)
+    named = {"x": x, "y": point.y, "w": w + 0 * x, "rows": rows + 0 * x}
+    for name, array in (("w", w), ("rows", rows)):
+        named |= {f"(x - {name})": x - array, f"(y - {name})": point.y - array}
+    softmax = np.exp(x - 1000)
+    for along, axis in (("0", (0,)), ("1", (1,)), ("0 and 1", (0, 1))):
+        count = np.prod([x.shape[i] for i in axis])
+        mean = np.sum(x, axis, keepdims=True) / count
+        named |= {
+            f"(x - its mean along {along})": x - mean,
+            f"(the length of x along {along})": np.sum(x * x, axis, keepdims=True) ** 0.5 + 0 * x,
+            f"(the deviation of x along {along})": (np.sum((x - mean) ** 2, axis, keepdims=True) / count) ** 0.5
+            + 0 * x,
+            f"(the softmax of x along {along})": softmax / np.sum(softmax, axis, keepdims=True),
+        }
+    assert found.keys() == named.keys()
+    for name, array in named.items():
+        assert_allclose(found[name], array.ravel(), rtol=1e-9, err_msg=name)
+    point.others = {"y": w}
+    assert {"y", "the result"} <= slopes._values(point, everything, everything).keys()
 
 
 if __name__ == "__main__":
