@@ -34,6 +34,12 @@ def write(test, seconds=0.0, outcome=""):
         file.write(json.dumps(row) + "\n")
 
 
+def pytest_runtest_setup(item):
+    """Begin anew with every test: where the stack is full, the trace itself fails, and Python ends it for good."""
+    if FOLDER:
+        sys.settrace(note)
+
+
 def pytest_runtest_logreport(report):
     """Write at the end of each phase of a test."""
     if FOLDER:

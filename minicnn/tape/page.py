@@ -137,7 +137,7 @@ class _Arrays:
         """Return the number of an array's picture."""
         if array is None:
             return None
-        if array.dtype == object or array.dtype.kind not in "fiub":
+        if array.dtype.kind not in "fiub":
             array = np.zeros((0,))
         if id(array) not in self._known:
             self._known[id(array)] = len(self.pictures)

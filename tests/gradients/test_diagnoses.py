@@ -1,11 +1,15 @@
 """When gradcheck names a pattern, and when it does not: each beside its nearest miss."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
+from minicnn.gradients import evidence
 from minicnn.gradients.checking import gradcheck
 from minicnn.gradients.evidence import Evidence, where
 from minicnn.operation import op
@@ -349,3 +353,41 @@ def test_the_relative_error_is_that_of_the_largest_entry():
     slightly = op(lambda x: (x * 3, lambda dy: dy * 3.03))
     (report,) = gradcheck(slightly, np.array([1.0, 2.0, 3.0]), rtol=0.02).inputs
     assert report.ok and report.worst_relative == pytest.approx(0.01, rel=1e-4)
+
+
+# The facts that a search begins with
+
+
+def facts(places, wrong, size=1, allowed=1.0, numeric=0.0):
+    """Return evidence on a gradient of 0, 1, 2, … of which some entries were checked."""
+    given, y = np.arange(float(np.max(places)) + 1), np.zeros(size)
+    spread = (np.broadcast_to(value, len(places)) for value in (numeric, allowed))
+    return Evidence("x", given, given, np.asarray(places), *spread, np.asarray(wrong, bool), y, y, {})
+
+
+def test_an_explanation_is_held_to_a_twentieth_of_the_error():
+    found = facts([2, 10, 40], [True, True, False], numeric=-2.0)
+    assert found.limit.tolist() == [4 / 20, 12 / 20, 1] and facts([40], [True]).limit.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(0, evidence.ASKED), (1, evidence.ASKED), (evidence.NUMBERS // 10, 10), (evidence.NUMBERS, 8)]
+)
+def test_few_places_are_kept_half_of_them_wrong_ones(size, count):
+    wrong = np.arange(1000) % 2 == 0
+    found = evidence.some_places(facts(np.arange(1000), wrong, size))
+    assert len(found) <= count and abs(len(found) - count) <= count / 10
+    assert abs(np.count_nonzero(wrong[found]) - len(found) / 2) <= 1 and (np.diff(found) > 0).all()
+    few = evidence.some_places(facts(np.arange(count), np.arange(count) > 0, size))
+    assert few.tolist() == list(range(count))
+
+
+@pytest.mark.parametrize(("array", "size"), [([0.0, 4], 2), ([-4.0, -4], 4), ([0.0, 0], 1)])
+def test_another_point_is_half_a_deviation_away(array, size):
+    one = SimpleNamespace(standard_normal=np.ones)
+    assert_array_equal(evidence._added(np.array(array), one), np.array(array) + size / 2)
+
+
+def test_subsets_are_short_ones_first_and_not_too_long():
+    assert list(evidence.subsets([1, 2, 3], 1)) == [(1,), (2,), (3,)]
+    assert list(evidence.subsets([1, 2])) == list(evidence.subsets([1, 2], 5)) == [(1,), (2,), (1, 2)]

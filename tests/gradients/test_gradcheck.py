@@ -92,6 +92,12 @@ def test_inputs_are_called_by_their_own_names_then_by_the_parameters_then_by_num
     assert [found.name for found in report.inputs] == ["picture", "y", "input 2"]
 
 
+def test_a_function_without_a_name_has_that_of_its_only_operation():
+    assert gradcheck(lambda x: ops.exp(x), normal(3)).function == "exp(x)"
+    assert gradcheck(lambda x: ops.exp(x) * 2.0, normal(3)).function == "f(x)"
+    assert gradcheck(lambda x: Tensor(3.0), normal(3)).function == "f(x)"
+
+
 def test_the_error_is_an_assertion_error():
     assert issubclass(GradcheckError, AssertionError)
 
@@ -131,6 +137,13 @@ def test_eps_is_the_step_of_the_difference():
 def test_a_gradient_that_is_not_finite_is_refused(value):
     with pytest.raises(GradcheckError, match="1/4 entries wrong"):
         gradcheck(square_with(setting(2, value)), normal(4))
+
+
+def test_what_is_not_a_number_is_the_same_in_every_run():
+    with np.errstate(invalid="ignore"), pytest.raises(GradcheckError, match="2/2 entries wrong"):
+        gradcheck(ops.sqrt, np.array([-1.0, 2.0]))
+    with pytest.raises(GradcheckError, match="2/2 entries wrong"):
+        gradcheck(ops.square, np.array([np.nan, 2.0]))
 
 
 def test_a_function_whose_result_is_detached_is_refused():

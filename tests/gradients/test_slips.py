@@ -4,15 +4,19 @@ $ python tests/gradients/test_slips.py     prints the table of tutorials/manual/
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from slips_planted import AFTER, BUGS, HARD, OPERATIONS, made
 
 import minicnn
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
+from minicnn.gradients import slips, slopes, sums
 from minicnn.gradients.checking import gradcheck
+from minicnn.gradients.evidence import Evidence
 
 PAGE = Path(__file__).parents[2] / "tutorials" / "manual" / "gradient_checks.md"
 
@@ -104,6 +108,162 @@ def test_the_page_holds_the_table():
     assert [row[: len(start)] for row, start in zip(rows, expected, strict=True)] == expected
     counts = {word: sum(row.endswith(f"| {word} |") for row in rows[80:]) for word in ("named", "unnamed", "misnamed")}
     assert f"{counts['named']} named, {counts['unnamed']} unnamed, {counts['misnamed']} misnamed" in page
+
+
+# A sum over a group of entries
+
+
+def summed(y, rows):
+    """Return evidence on a function of x whose result is y, with these slopes of its elements, one row per entry."""
+    y = np.asarray(y, float)
+    found = Evidence("x", y, y, np.arange(y.size), y.ravel(), y.ravel(), np.ones(y.size, bool), y, y, {})
+    found.rows = np.asarray(rows, float)
+    return found
+
+
+def softmax_slopes(y):
+    """Return the slopes of softmax within each row of y, and 0 from row to row."""
+    whole = np.zeros((y.size, y.size))
+    for i, row in enumerate(y):
+        part = slice(i * len(row), (i + 1) * len(row))
+        whole[part, part] = np.diag(row) - np.outer(row, row)
+    return whole
+
+
+def test_the_slopes_of_softmax_are_a_part_of_its_own_and_one_of_the_sum():
+    y = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]])
+    delta, (beta,) = sums._parts(summed(y, softmax_slopes(y)), (1,), ("y",))
+    assert_allclose(delta, y.ravel())
+    assert_allclose(beta, -y.ravel())
+    assert sums._parts(summed(y, softmax_slopes(y)), (0,), ("y",)) is None  # slopes outside of the groups
+    assert sums._parts(summed(y, softmax_slopes(y)), (1,), ("1",)) is None  # of another form inside them
+    assert sums._parts(summed(y, np.eye(6)), (1,), ("y",)) is None  # no sum at all
+
+
+def test_slopes_as_few_as_the_vectors_say_nothing():
+    for y, names in ((np.array([[0.4, 0.6]]), ("y",)), (np.array([[0.5, 0.3, 0.2]]), ("y", "1"))):
+        assert sums._parts(summed(y, softmax_slopes(y)), (1,), names) is None  # anything fits
+
+
+@pytest.mark.parametrize("y", [[0.0, 1, 2, 1000], [1000.0, 1000, 1000, 1000]])
+def test_a_vector_that_is_not_finite_is_passed_over(y):
+    with np.errstate(over="ignore"):
+        assert sums._parts(summed([y], np.ones((4, 4))), (1,), ("exp(y)",)) is None
+
+
+# Constants and masks
+
+
+def checked(given, due, y=None, others=None):
+    """Return evidence on an input with this gradient where that one is due; all its entries were checked."""
+    given, due = np.asarray(given, float), np.asarray(due, float)
+    y = given if y is None else np.zeros(y)
+    wrong = given.ravel() != due.ravel()
+    allowed = np.full(given.size, 1e-6)
+    point = Evidence("x", given, given, np.arange(given.size), due.ravel(), allowed, wrong, y, y, others or {})
+    point.differences = SimpleNamespace(arrays=[given])
+    return point
+
+
+@pytest.mark.parametrize(
+    ("given", "due", "ratio"),
+    [([3.7], [1.0], None), ([3.7, 3.7], [1.0, 1], 3.7), ([3.7, 3.7, 1], [1.0, 1, 0], 3.7), ([0.0, 0], [1.0, 2], None)],
+)
+def test_a_constant_factor_is_that_of_several_entries(given, due, ratio):
+    """A factor of one entry is any number, and 0 is no factor."""
+    found = [slip for slip in slips.constants([checked(given, due)], None) if slip.kind == "ratio"]
+    assert [slip.text for slip in found] == ([] if ratio is None else [f"has ratio {ratio:.3f}: a constant factor"])
+
+
+def test_which_slips_need_rows_of_the_jacobian():
+    points = [checked([2.0, 6], [1.0, 3])]
+    found = [*slips.constants(points, None), *slips.masks(points, None)]
+    assert {slip.kind for slip in found if slip.asks} == {"cotangent"} and all(slip.entry for slip in found)
+    quick = ["not finite", "zeros", "sign", "ratio", "passed", "passed"]
+    assert [slip.kind for slip in found if not slip.asks] == quick
+    point = checked([2.0, 6], [1.0, 0])
+    zeros, twice = (next(slip for slip in found if slip.kind == kind).predict(point) for kind in ("zeros", "ratio"))
+    assert zeros.tolist() == [0, 0] and twice.tolist() == [2, 0]
+    both = [slip.predict(point) for slip in found if slip.kind == "passed"]
+    assert_array_equal(both, [[np.nan, 6], [0, 6]])
+
+
+@pytest.mark.parametrize(("y", "count"), [((2, 3), [2]), ((7,), []), ((3,), []), ((2,), [])])
+def test_results_are_counted_per_entry_where_they_are_as_many_for_each(y, count):
+    found = slips._counts(checked(np.ones(3), np.zeros(3), y))
+    assert [n for what, n in found if what == "the results per entry of x"] == count
+
+
+def test_two_gradients_are_exchanged_if_each_is_that_of_the_other():
+    point = checked([1.0, 2], [3.0, 4])
+    point.differences = SimpleNamespace(slopes=lambda number, index: SimpleNamespace(central=number * 10.0))
+    for other, found in ((None, None), ([3.0, 4], [10, 10]), ([3.0, 5], None), ([2.0, 4], None)):
+        point.gradients = [point.analytic, None if other is None else np.array(other)]
+        there = slips._exchanged(point, 1)
+        assert (there if there is None else there.tolist()) == found
+
+
+# The order of entries, and the values that belong to them
+
+
+def test_an_order_is_undone_in_the_gradient_itself_without_the_jacobian():
+    point = checked(np.arange(12.0).reshape(3, 4), np.ones((3, 4)), (3, 4))
+    found = list(slips.order([point], None))
+    mending = [slip for slip in found if slip.text.startswith(("the gradient is ", "each entry holds "))]
+    assert {slip.kind for slip in mending} == {"transpose", "flip", "shift", "stale"}
+    assert all(slip.mends and not slip.asks for slip in mending)
+    assert all(slip.asks and not slip.mends for slip in found if slip not in mending)
+
+
+@pytest.mark.parametrize("summed_up", [np.cumsum, lambda due: np.cumsum(due[::-1])[::-1]])
+def test_a_running_sum_is_undone_from_either_end(summed_up):
+    due = np.array([1.0, -2, 4])
+    point = checked(summed_up(due), due)
+    found = [slip.predict(point).tolist() for slip in slips.order([point], None) if slip.kind == "stale"]
+    assert len(found) == 2 and due.tolist() in found
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "axes", "said"),
+    [
+        ((3,), (2, 3), (0,), True),
+        ((1, 3), (2, 3), (0,), True),
+        ((3,), (2, 3), (1,), False),
+        ((3,), (2, 3), (0, 1), False),
+        ((2,), (2, 3), (0,), False),
+        ((1, 2, 3), (2, 3), (0,), False),
+    ],
+)
+def test_an_input_is_broadcast_along_axes_that_it_lacks(x, y, axes, said):
+    assert slips._is_broadcast(checked(np.ones(x), np.zeros(x), y), axes) == said
+
+
+def test_the_values_that_belong_to_slopes_have_their_names():
+    random = np.random.default_rng(0)
+    x, w, rows = random.standard_normal((2, 3)) + 1000, random.standard_normal(3), random.standard_normal((2, 1))
+    point = checked(x, np.zeros((2, 3)), (2, 3), {"w": w, "rows": rows, "one": np.ones(1), "other": np.ones((4, 3))})
+    point.y = random.standard_normal((2, 3))
+    everything = np.arange(6)
+    found = slopes._values(point, everything, everything)
+    named = {"x": x, "y": point.y, "w": w + 0 * x, "rows": rows + 0 * x}
+    for name, array in (("w", w), ("rows", rows)):
+        named |= {f"(x - {name})": x - array, f"(y - {name})": point.y - array}
+    softmax = np.exp(x - 1000)
+    for along, axis in (("0", (0,)), ("1", (1,)), ("0 and 1", (0, 1))):
+        count = np.prod([x.shape[i] for i in axis])
+        mean = np.sum(x, axis, keepdims=True) / count
+        named |= {
+            f"(x - its mean along {along})": x - mean,
+            f"(the length of x along {along})": np.sum(x * x, axis, keepdims=True) ** 0.5 + 0 * x,
+            f"(the deviation of x along {along})": (np.sum((x - mean) ** 2, axis, keepdims=True) / count) ** 0.5
+            + 0 * x,
+            f"(the softmax of x along {along})": softmax / np.sum(softmax, axis, keepdims=True),
+        }
+    assert found.keys() == named.keys()
+    for name, array in named.items():
+        assert_allclose(found[name], array.ravel(), rtol=1e-9, err_msg=name)
+    point.others = {"y": w}
+    assert {"y", "the result"} <= slopes._values(point, everything, everything).keys()
 
 
 if __name__ == "__main__":

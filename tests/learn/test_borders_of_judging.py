@@ -304,6 +304,8 @@ def test_progress_that_cannot_be_written_says_why(tmp_path, monkeypatch):
 def test_an_exercise_is_found_by_a_part_of_its_name():
     with pytest.raises(InputError, match=r"^learn: no exercise 'deconv'; did you mean deconvnet_relu\?$"):
         catalogue.find("deconv")
+    with pytest.raises(InputError, match=r"^learn: no exercise 'gram_matrx'; did you mean gram_matrix\?$"):
+        catalogue.find("gram_matrx")
     with pytest.raises(InputError, match=r"^learn: no exercise 'nothing'; expected engine, or one of triplet_loss, "):
         catalogue.find("nothing")
     with pytest.raises(InputError, match=r"^learn: no exercise ''; expected engine, or one of "):

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -277,3 +278,32 @@ def test_what_a_process_prints_gives_no_orders_to_a_terminal(verdict_on):
     text = "print('\\x1b[2Jred\\tgreen')\ndef gram_matrix(A):\n    raise ValueError('\\x1b[31m')\n"
     found = verdict_on(text)
     assert "\x1b" not in str(found) and "red" in found.printed
+
+
+def test_what_an_answer_may_not_do_is_told(monkeypatch):
+    """The hook is not set, since it would stay for all tests."""
+    hooks = []
+    monkeypatch.setattr(sys, "addaudithook", hooks.append)
+    fairness.guard()
+    (look,) = hooks
+    for events, said in (
+        (fairness.PROGRAMS, "an exercise starts no other program"),
+        (fairness.NETWORK, "an exercise uses no network"),
+    ):
+        for event in events:
+            with pytest.raises(PermissionError, match=rf"^{said}$"):
+                look(event, ())
+    for path in fairness.sealed():
+        for opened in (str(path), os.fsencode(path), str(path / "below")):
+            with pytest.raises(PermissionError, match=rf"^{fairness.SOLUTION}$"):
+                look("open", (opened,))
+        assert look("os.listdir", (str(path),)) is None and look("open", (str(path) + "x",)) is None
+    assert look("open", (3,)) is None and look("open", (__file__,)) is None
+
+
+def test_what_is_no_network_of_the_catalogue_and_no_kind_of_data_is_refused():
+    for name in ("from_weights", "recognise"):  # callable, and no network
+        with pytest.raises(TypeError, match=r"^a SimpleNamespace$"):
+            messages.encode(SimpleNamespace(card=SimpleNamespace(name=name)))
+    with pytest.raises(ValueError, match=r"^kind is 'pickle'$"):
+        messages.decode({"pickle": "gASVAAAAAA=="})

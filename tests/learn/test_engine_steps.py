@@ -168,3 +168,29 @@ def test_a_picture_is_saved_as_others_read_it(tmp_path):
     picture = np.random.default_rng(0).random((4, 8, 3))
     catalogue.find("engine_12").function.save(picture, tmp_path / "picture.bmp")
     assert np.abs(images.load(tmp_path / "picture.bmp") - picture).max() <= 0.5 / 255 + 1e-6
+
+
+class Value:
+    def __init__(self, parents=(), rule=None):
+        self.parents, self.rule = parents, rule
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (5, "expected a Value, got 5"),
+        (Value((1,)), "the Value's rule is None; is there a `return`?; expected a function of the gradient d"),
+        (
+            Value((1,), lambda d: d),
+            "the rule gives an array of shape (2,); expected a tuple of 1, one for every parent",
+        ),
+        (Value((1, 2), lambda d: (d,)), "the rule gives a tuple of 1; expected a tuple of 2, one for every parent"),
+        (Value((1,), lambda d: ({},)), "a gradient is a dict, expected a number or an array"),
+    ],
+)
+def test_the_rule_of_a_value_gives_a_gradient_for_every_parent(value, said):
+    own = engine.Engine(types.SimpleNamespace(Value=Value))
+    with pytest.raises(observing.Unfit) as caught:
+        own.rule(value, [1, 2])
+    assert str(caught.value).startswith(said)
+    assert [part.tolist() for part in own.rule(Value((1, 2), lambda d: [d, 2 * d]), [1, 2])] == [[1, 2], [2, 4]]

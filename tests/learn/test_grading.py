@@ -376,6 +376,7 @@ def test_hidden_cases_count_as_the_others(tmp_path):
         ('"gram_matrix"', '"gram"', "did you mean gram_matrix?"),
         ('"gram_matrix"', '"engine_01"', "engine_01 is a step of the engine"),
         ("[\n", "3, 'x': [\n", "CASES['gram_matrix'] is no list of Case"),
+        ("\n]}", "\n3]}", "CASES['gram_matrix'] is no list of Case"),
         ("2.0", "3.0", "the solution differs from your expected value: at [0, 0] expected 3, got 2"),
         ('{"":', '{"G":', "expected has ['G']; known are ['', 'the gradient to A']"),
         ("[Tensor(np.ones((3, 2)), requires_grad=True)]", "[]", "the solution raises TypeError: "),

@@ -59,6 +59,9 @@ def test_right_answers_and_wrong_numbers_are_not_translated():
     right = Verdict("total_cost", True, [Row("one", True)], [])
     assert translated(right, "import tensorflow as tf\ntf.exp(1)") == right
     assert translated(wrong, "no Python at all (") == wrong
+    for said in ("a Tensor requires a gradient", "is not one number"):  # NumPy was given a Tensor
+        given = Verdict("total_cost", False, [Row("one", False, f"it raises TypeError: {said}")], [])
+        assert translated(given, source).advice == ["np.exp is ops.exp here."]
 
 
 def test_six_names_are_enough_and_each_is_said_once():

@@ -171,3 +171,21 @@ def test_a_warning_in_a_file_is_a_line_without_the_place_in_the_library():
     assert candidate._in_a_line("divide by zero", RuntimeWarning, "/usr/lib/math.py", 35) == (
         "RuntimeWarning: divide by zero\n"
     )
+
+
+def judged(function, **changes):
+    exercise = dataclasses.replace(catalogue.find("total_cost"), **changes)
+    trials = prepare(exercise)
+    return judge(exercise, trials, collect(exercise, trials, function))
+
+
+def test_what_is_wrong_in_some_cases_is_told_although_others_fail():
+    def fails(c, s, a=10, b=40):
+        if a == 10:
+            raise ValueError("two apples")
+        return 2 * (a * c + b * s)
+
+    found = judged(fails, slips=(Slip("apples", "no apples", raises="two apples"),))
+    assert list(found.advice) == ["no apples", "Every number is 2 times what is expected."]
+    texts = [row.text for row in judged(lambda c, s, a=10, b=40: a * c + b * s + 1, slips=()).rows]
+    assert len({*texts}) == len(texts) and "the same" not in texts  # another number in every case

@@ -6,7 +6,7 @@ import pytest
 import minicnn
 from minicnn import Tensor, gradcheck, nn, ops, optim
 from minicnn.errors import GradcheckError
-from minicnn.tape import InPlaceError
+from minicnn.tape import InPlaceError, changes
 
 
 def leaf(*values):
@@ -52,6 +52,27 @@ def test_arrays_that_are_no_tensors_are_watched_too():
         mask[:] = 1
         with pytest.raises(InPlaceError, match=r"mask, which mul .*\[1\] was 0, is 1"):
             loss.backward()
+
+
+def test_an_array_without_a_name_of_its_own_is_named_by_the_tape():
+    x, masks = leaf(1, 2), [np.array([1.0, 0.0])]
+    with minicnn.record():
+        loss = (x * masks[0]).sum()
+        masks[0][:] = 1
+        with pytest.raises(InPlaceError, match=r"^backward: \w+, which mul .*\[1\] was 0, is 1"):
+            loss.backward()
+
+
+def test_an_array_that_cannot_be_put_back_is_not_trusted():
+    x, weights = leaf(1, 2), leaf(4, 5)
+    with minicnn.record():
+        loss = (x * weights).sum()
+        weights.data[1] = 7
+        weights.data.flags.writeable = False
+        with pytest.raises(InPlaceError, match=r"weights, which mul .*\[1\] was 5, is 7"):
+            loss.backward()
+    assert changes._difference(np.zeros(2), np.zeros(2, int)) == "(2,) float64 became (2,) int64"
+    assert changes._difference(np.zeros(2), np.zeros(1)) == "(2,) float64 became (1,) float64"
 
 
 def test_a_layers_parameter_is_named_as_the_program_calls_it():

@@ -1,5 +1,7 @@
 """tape.compare and minicnn step --compare: the first operation at which programs, engines or backends part."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import minicnn
 from minicnn import InputError, Tensor, op, ops
 from minicnn.cli import main
 from minicnn.files import program
+from minicnn.tape import divergence
 
 PROGRAM = """
 import numpy as np
@@ -57,12 +60,16 @@ def test_another_operation():
     apart = np.abs(found.found - found.expected)
     at = tuple(map(int, np.unravel_index(apart.argmax(), apart.shape)))
     assert f"[{at[0]}, {at[1]}]" in lines[5] and f"apart {apart.max():.7g}" in lines[5]
+    assert len(lines) == 5 + 3  # the furthest three of more
+    leaky = recorded(lambda h: ops.leaky_relu(h, 0.1))
+    assert "is 0.1 and" not in str(leaky.compare(recorded()))  # other names, other arguments
 
 
 def test_an_input_that_differs_already():
     found = recorded().compare(recorded(scale=1.001))
     said = str(found)
     assert found.mine.name == "matmul" and "its input w differs already: 12 of 12 elements differ" in said
+    assert "what goes in is the same" not in said
     assert recorded().compare(recorded(scale=1.001), tolerance=0.01)
 
 
@@ -75,6 +82,17 @@ def test_an_argument_that_differs():
         tapes.append(tape)
     said = str(tapes[0].compare(tapes[1]))
     assert "padding is 0 and 1" in said and "the shapes are (1, 3, 3, 1) and (1, 5, 5, 1)" in said
+
+
+def test_an_input_that_only_one_has():
+    x = np.ones(3)
+    tapes = []
+    for operation in (lambda: ops.add(x, 1.0), lambda: ops.exp(x)):
+        with minicnn.record() as tape:
+            operation()
+        tapes.append(tape)
+    said = str(tapes[0].compare(tapes[1]))
+    assert "3 of 3 elements differ" in said and "what goes in" not in said and "its input" not in said
 
 
 def test_a_result_in_more_operations_is_the_same_result():
@@ -96,6 +114,13 @@ def test_a_gradient_that_differs():
     assert "  theirs  2 backward of h = half_relu(matmul_1)   test_divergence.py" in str(found)
     found = recorded().compare(recorded(last=lambda h: ops.sum(h * h.detach())))
     assert found.mine.name == "mul" and found.what == "the gradient to h"
+    x, w = np.ones((2, 3)), Tensor(np.ones((3, 1)), requires_grad=True)
+    tapes = []
+    for wanted in (True, False):  # a gradient for which only one has asked is not compared
+        with minicnn.record() as tape:
+            ops.sum(ops.matmul(Tensor(x, requires_grad=wanted), w)).backward()
+        tapes.append(tape)
+    assert tapes[0].compare(tapes[1]) and tapes[1].compare(tapes[0])
     found = recorded(back=False).compare(recorded())
     assert found.what.startswith("the gradient to") and "none came back in the first" in str(found)
 
@@ -107,7 +132,23 @@ def test_not_a_number_is_not_a_number_and_infinity_is_infinity():
         ops.add(np.array([np.nan, np.inf, 1.0]), np.zeros(3))
     with minicnn.record() as others:
         ops.add(np.array([np.nan, -np.inf, np.nan]), np.zeros(3))
-    assert mine.compare(theirs) and "2 of 3 elements differ" in str(mine.compare(others))
+    said = str(mine.compare(others))
+    assert (
+        mine.compare(theirs) and "2 of 3 elements differ" in said and said.count(", apart ") == 2 * 2
+    )  # of the input, and of the result
+
+
+def test_arrays_are_near_in_shape_and_content():
+    assert divergence._near(np.ones(2), np.ones(2) + 1e-6, 1e-5) and not divergence._near(np.ones(2), None, 1e-5)
+    assert not divergence._near(np.ones(2), np.ones(1), 1e-5)
+    assert not divergence._near(np.array(None), np.array(1.0), 1e-5)
+    assert not divergence._near(np.array([None, 1]), np.array([None, 2]), 1e-5)
+
+
+def test_a_gradient_of_another_shape_is_none():
+    leaf = SimpleNamespace(data=1.0, grad=None, parents=())
+    (step,) = divergence._of_engine(SimpleNamespace(data=np.ones(2), grad=np.ones(3), parents=(leaf,)))
+    assert step.output.gradient is None and step.inputs[0].gradient is None
 
 
 def test_an_engine_of_ones_own():
@@ -130,6 +171,8 @@ def test_an_engine_of_ones_own():
 def test_what_cannot_be_compared():
     with pytest.raises(InputError, match=r"compare: theirs is a int; expected a tape, or a result with parents"):
         recorded().compare(3)
+    with pytest.raises(InputError, match=r"compare: theirs is a SimpleNamespace; expected a tape, or a result"):
+        recorded().compare(SimpleNamespace(parents=()))
     with pytest.raises(InputError, match=r"compare: theirs has no operations"):
         recorded().compare(minicnn.record())
 

@@ -261,6 +261,18 @@ def test_its_numbers_are_those_of_the_tape(net):
     step = next(step for step in data["steps"] if step["op"] == "linear")
     assert "cotangent" in step and step["formula"][0].startswith("y = x w + b")
     assert "def linear(x, w" in data["sources"][step["source"]]
+    assert step["formula"][1] in tape.html() and not step["formula"][1].isascii()  # written as it is read
+
+
+def test_what_takes_too_long_to_explain_is_not_explained(monkeypatch):
+    monkeypatch.setattr(page, "PROBES", 2)
+    w = Tensor(np.ones(3), requires_grad=True)
+    with minicnn.record() as tape:
+        ((w * 2.0).sum() + w.sum()).backward()
+    assert page._reasons(tape, tape.values) == {}  # one of its two uses has three elements
+    monkeypatch.setattr(page, "PROBES", 3)
+    (reason,) = page._reasons(tape, tape.values).values()
+    assert reason.startswith("w.grad[0] = 3")
 
 
 def test_large_arrays_become_cells():

@@ -4,6 +4,7 @@ import html
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
 from minicnn.gradients.cases import CASES
 from minicnn.operation import op
-from minicnn.tape import Tape, overview
+from minicnn.tape import Tape, formulas, notation, overview
 
 
 @pytest.fixture
@@ -288,6 +289,42 @@ def test_recording_costs_nothing_when_off():
 def test_the_room_loads_when_it_is_used(fresh_python):
     program = "import sys, minicnn; minicnn.Tensor(1.0) + 1; print('minicnn.tape' in sys.modules)"
     assert fresh_python(program + "\nminicnn.record(); print('numba' in sys.modules)").split() == ["False", "False"]
+
+
+def test_a_table_is_as_wide_as_what_stands_in_it():
+    with minicnn.record() as tape:
+        Tensor(np.ones(3), name="a") + 1.0
+    _, head, row = overview.table_of(tape).splitlines()
+    assert head.index("shape") == row.index("(3,)") == len(f"1  {overview.equation(tape.steps[0])}  ")
+
+
+def test_an_operation_of_ones_own_has_its_docstring_for_a_formula():
+    @op
+    def relu(x):
+        """Not that of minicnn.
+
+        It does nothing.
+        """
+        return x, lambda dy: dy
+
+    with minicnn.record() as tape:
+        ops.relu(relu(np.ones(2)))
+    own, known = (formulas.formula_of(step) for step in tape)
+    assert own == ("Not that of minicnn.", "see its source") and known == formulas.FORMULAS["relu"]
+    nameless = SimpleNamespace(name="f", op=lambda x: x)
+    assert formulas.formula_of(nameless) == ("f, which has no docstring", "see its source")
+
+
+def test_one_element_is_told_as_a_number():
+    assert [notation.spread(np.array(x)) for x in (2.0, [2.0], [[]], [1, 2.0])] == ["2", "2", "empty", "1 … 2"]
+
+
+def test_the_lines_of_a_layer_are_those_that_called_it():
+    layer = nn.Linear(2, 1, seed=0)
+    with minicnn.record() as tape:
+        layer(np.ones((1, 2), np.float32))
+    (line,) = tape.steps[0].lines
+    assert line.text == "layer(np.ones((1, 2), np.float32))"
 
 
 @pytest.mark.parametrize(("columns", "shortened", "line"), [(80, True, False), (100, False, False), (160, False, True)])

@@ -224,7 +224,7 @@ def test_what_is_left_over_and_what_is_held_now():
     ]
 
 
-@pytest.mark.parametrize(("left", "told"), [(0.0009, False), (0.0011, True)])
+@pytest.mark.parametrize(("left", "told"), [(0.0009, False), (0.0009995, False), (0.0011, True)])
 def test_much_is_more_than_a_thousandth(left, told):
     w = Tensor(np.array([2.0]), requires_grad=True)
     with minicnn.record() as tape:

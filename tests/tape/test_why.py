@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import InputError, Tensor, ops
+from minicnn import InputError, Tensor, op, ops
 from minicnn.gradients.cases import CASES
 from minicnn.tape import products
+
+
+@op
+def ours(x):
+    """An operation whose slope is 1, as a sum's."""
+    return x + 1.0, lambda dy: dy
 
 
 def recorded(case, seed=0):
@@ -129,6 +135,25 @@ def test_what_the_tensor_holds_by_now_is_told():
         (w * 3.0).sum().backward()
     assert tape.why(w, 0).gradient == 3
     assert "w.grad now holds 10" in str(tape.why(w, 0))
+    w.grad = np.array([3.0 + 1e-9])
+    assert tape.why(w, 0).now is None and "now holds" not in str(tape.why(w, 0))
+    w.grad = np.array([3.0, 3.0])
+    assert tape.why(w, 0).now is None
+
+
+def test_the_way_on_ends_at_the_last_operation():
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        ops.exp(w).sum().backward()
+    assert tape.why(w, 0).next == ("exp_1", (0,)) and tape.why("exp_1", 0).next is None
+
+
+@pytest.mark.parametrize(("use", "told"), [(ops.exp, True), (lambda w: w + 1.0, False), (ours, True)])
+def test_a_slope_is_named_unless_it_is_that_of_a_sum(use, told):
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        use(w).sum().backward()
+    assert ("slope of" in str(tape.why(w, 0))) == told
 
 
 def test_many_terms_are_summed_in_blocks(monkeypatch):
@@ -160,3 +185,14 @@ def test_an_index_that_names_no_element(index):
     with pytest.raises(InputError, match=r"why: index is .*; expected 2 integers for w \(2, 3\)"):
         tape.why(w, index)
     assert tape.why(w, (-1, -1)).index == (1, 2)
+
+
+def test_what_is_multiplied_stands_in_columns():
+    w = Tensor(np.array([1.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        short = w * 6.0
+        much_longer = w * -5.0
+        ops.sum(short + much_longer * -1.0).backward()
+    first, second, total = str(tape.why(w, 0)).splitlines()[2:5]
+    assert first.index("×") == second.index("×") and "much_longer" in second
+    assert (first[:17], second[:17], total[:17]) == ("   +6.000000000 =", "   +5.000000000 =", "  +11.000000000  ")

@@ -9,7 +9,7 @@ from minicnn import InputError, nn, visualize
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.visualize.regions import enlarged
-from minicnn.visualize.units import outputs_of
+from minicnn.visualize.units import aim, outputs_of, unit_numbers
 
 LINEAR = np.random.default_rng(5).standard_normal((4 * 4 * 3, 2)).astype(np.float32)
 
@@ -178,3 +178,41 @@ def test_nonsense_is_refused(method, options, message):
     arguments = {"layer": "predictions", "images": pictures(1), "unit": 0, **options}
     with pytest.raises(InputError, match=message):
         getattr(visualize, method)(plain(), **arguments)
+
+
+def test_where_a_unit_is_looked_at():
+    outputs = np.arange(24.0).reshape(2, 2, 2, 3) * [1, -1, 1]
+    places = {
+        "max": [(0, 1, 1, 0), (1, 0, 0, 1)],
+        (0, 1): [(0, 0, 1, 0), (1, 0, 1, 1)],
+    }
+    for position, ones in places.items():
+        found = aim(outputs, np.array([0, 1]), position)
+        assert [tuple(map(int, place)) for place in np.argwhere(found)] == ones and found.sum() == 2
+    assert aim(outputs, np.array([0, 1]), "all").sum(axis=(1, 2)).tolist() == [[4, 0, 0], [0, 4, 0]]
+    assert aim(outputs[:, 0, 0], np.array([2, 1]), "max").tolist() == [[0, 0, 1], [0, 1, 0]]
+    for position in ((2, 0), (0, 2), (-1, 0), (0, -1)):
+        with pytest.raises(InputError) as said:
+            aim(outputs, np.array([0, 1]), position)
+        assert str(said.value) == f"position is {position}; expected (row, column) below (2, 2)"
+    for position in ([[0, 0], [2, 0]], [[0, 2], [0, 0]], [[0, -1], [1, 1]]):  # one of two pictures
+        with pytest.raises(InputError, match=r"; expected \(row, column\) below \(2, 2\)$"):
+            aim(outputs, np.array([0, 1]), position)
+    for position in ((0.5, 0), "most", (1, 2, 3), [[0], [1, 2]]):
+        with pytest.raises(InputError, match=r'; expected "max", "all" or \(row, column\)$'):
+            aim(outputs, np.array([0, 1]), position)
+
+
+def test_units_by_number_and_by_name():
+    model = plain()
+    assert unit_numbers(model, "predictions", "cube", 3).tolist() == [1]
+    assert unit_numbers(model, "predictions", 2, 3, 4).tolist() == [2, 2, 2, 2]
+    assert unit_numbers(model, "predictions", ["torus", 0], 3, 2).tolist() == [2, 0]
+    for unit in (3, -1, 1.5):
+        with pytest.raises(InputError, match=r"; predictions has 3: expected 0 … 2, or one of sphere, cube, torus$"):
+            unit_numbers(model, "predictions", unit, 3)
+    with pytest.raises(InputError, match=r"^unit is 4; conv1 has 4: expected 0 … 3$"):
+        unit_numbers(model, "conv1", 4, 4)
+    for units in ([], [0, 1]):
+        with pytest.raises(InputError, match=rf"^unit names {len(units)} units for 3 pictures; expected one, or one"):
+            unit_numbers(model, "conv1", units, 4, 3)

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
-from small_networks import pictures, plain
+from small_networks import card, pictures, plain
 
 from minicnn import InputError, hdf5, images, models, nn, visualize
 from minicnn.cli import main, see
+from minicnn.models.blocks import GlobalAverage
+from minicnn.models.network import Network
 from minicnn.visualize import plots
 from minicnn.visualize.findings import COLUMNS, strongest
 from minicnn.visualize.plane import principal_places
-from minicnn.visualize.telling import RULES, _choose, _look, chapters, telling_units
+from minicnn.visualize.telling import RULES, _choose, _look, _wishes, chapters, telling_units
 from minicnn.visualize.units import outputs_of
 
 
@@ -218,3 +220,22 @@ def test_a_story_is_told_of_what_comes_right_before_each_pool():
     assert chosen(a, b, pool, b, pool, flat, dense) == ["b", "b"]  # of two pools in turn the first counts
     assert chosen(a, pool, b) == ["a", "b"]
     assert chosen(a, pool, b, flat) == ["a", "b"]
+
+
+def test_units_that_are_silent_in_some_pictures_are_told_of_last():
+    crops = pictures(2)
+    patches = SimpleNamespace(
+        numbers=np.zeros((2, 2), int),
+        values=np.array([[1.0, 0.0], [1.0, 1.0]]),
+        each=lambda: [(0, 0, crops[0]), (0, 1, crops[0]), (1, 0, crops[0]), (1, 1, crops[1])],
+    )
+    assert telling_units(patches, 1).tolist() == [1]  # the other one's patches are more alike
+
+
+@pytest.mark.parametrize(
+    ("layer", "kernel", "shape"), [("conv", 3, (3, 3)), ("conv", (1, 17), (18, 20)), ("average", 1, (18, 20))]
+)
+def test_a_unit_that_sees_little_would_like_a_piece(layer, kernel, shape):
+    model = Network(card((18, 20)), [nn.Conv2d(3, 2, kernel, seed=0, name="conv"), GlobalAverage(name="average")], [])
+    patches = visualize.top_patches(model, layer, pictures(1, (18, 20)), k=1)
+    assert _wishes(model, patches, 1, 0, False).shape == (2, *shape, 3)

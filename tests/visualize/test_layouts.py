@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from minicnn.models.network import Network
 from minicnn.visualize import findings, plots, telling
 from minicnn.visualize.canvas import Canvas
 from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures, middle
-from minicnn.visualize.units import aim, unit_numbers
 
 WIDE, TALL = np.zeros((2, 4, 3)), np.zeros((480, 240, 3))
 
@@ -63,6 +63,11 @@ def test_rows_and_columns_with_their_texts():
     assert [axes.images[0].get_clim() for axes in figure.axes] == [(0, 1)] * 3
 
 
+def test_a_column_is_as_wide_as_its_widest_picture():
+    figure = plots.figure_of([[TALL, TALL], [WIDE, TALL], [TALL]])
+    assert figure.get_size_inches()[0] == pytest.approx(0.1 + 3.2 + 0.8 + 2.5 * 0.09 * 1.6**0.5)
+
+
 def test_one_title_makes_room_for_all():
     without, one, both = (plots.figure_of([[WIDE, TALL]], titles=t).get_size_inches()[1] for t in ((), ["", "b"], "ab"))
     assert one == both == pytest.approx(without + 0.26)
@@ -107,7 +112,9 @@ def test_colours_of_maps_cut_off_the_few_largest():
     hundred = np.concatenate([np.full(99, 0.5), [100.0]])[None, :, None] * np.ones((1, 1, 3))
     assert 0.3 < plots.magnitude(hundred)[0, 0] < 0.5 and plots.magnitude(hundred)[0, -1] == 1
     assert plots.magnitude(np.zeros((2, 2, 3))).max() == 0
-    assert_array_equal(plots.magnitude(np.array([[[1.0, -4.0, 2.0], [0.0, 2.0, 0.0]]]), quantile=1.0), [[1, 0.5]])
+    map = np.array([[[1.0, -4.0, 2.0], [0.0, 2.0, 0.0]]])
+    assert_array_equal(plots.magnitude(map, quantile=1.0), [[1, 0.5]])
+    assert_array_equal(plots.magnitude(np.stack([map, 3 * map]), quantile=1.0), [[[1, 0.5]]] * 2)  # each by itself
 
 
 def test_a_map_over_grey():
@@ -183,6 +190,13 @@ def test_a_unit_is_named_by_its_class_in_the_last_layer_only():
     patches = visualize.top_patches(model, "conv1", pictures(2), k=1)
     assert plots.title_of(patches) == "conv1: a unit sees 3×3 pixels"
     assert plots.seen(visualize.top_patches(model, "predictions", pictures(2), k=1)) == "the whole picture"
+    for whole, size, text in (
+        (False, (6, 5), "the whole picture"),
+        (True, (2, 2), "the whole picture"),
+        (False, (6, 6), "6×6 pixels"),
+    ):
+        fields = SimpleNamespace(whole=whole, size=size)
+        assert plots.seen(SimpleNamespace(fields=fields, pictures=[np.zeros((6, 5, 3))])) == text
 
 
 def test_pictures_are_shown_large_beside_what_methods_find():
@@ -190,6 +204,10 @@ def test_pictures_are_shown_large_beside_what_methods_find():
     figure = findings.evidence(model, "deconv", album)
     assert [sheet.shape for sheet in sheets(figure)] == [(192, 192, 3)] * 4
     assert texts(figure)[0][0] == "toy, predictions"
+    units, values = findings.strongest(model, "conv2", album)
+    said = findings.outputs_of(model, "conv2", album)
+    assert_array_equal(values, said.max(axis=(1, 2, 3)))  # of all places and units
+    assert_array_equal(units, said.max(axis=(1, 2)).argmax(axis=1))
     units, values = findings.strongest(model, "predictions", album)
     names = [model.card.classes[u] for u in units]
     assert [t[0] for t in texts(figure)[1:]] == [f"{n}\n{v:.3g}" for n, v in zip(names, values, strict=True)]
@@ -202,11 +220,25 @@ def test_pictures_are_shown_large_beside_what_methods_find():
     assert texts(left)[0][0] == "toy" and sheets(left)[0].shape == (192, 192, 3)
     wide = findings.inversions(model, album[0][:6], ["conv1"], steps=1, progress=False)
     assert sheets(wide)[0].shape == (198, 396, 3)  # at most 200 pixels along the shorter side
+    model = Network(card((6, 12)), [nn.Conv2d(3, 2, 3, seed=0, name="conv")], [])
+    for size, side in ((None, 12), (8, 8)):  # as long as the longer side on the card
+        left = findings.inversions(model, np.zeros((40, 40, 3)), ["conv"], size=size, steps=1, progress=False)
+        assert sheets(left)[0].shape == (200 // side * side,) * 2 + (3,)
+
+
+def test_the_maps_beside_a_picture_are_in_colours():
+    picture, map = pictures(2)
+    map -= 0.5
+    _, _, size = findings.COLUMNS["saliency"][0]
+    assert_array_equal(size(picture, map), plots.magnitude(map)[..., None] * np.ones(3))
+    _, _, both = findings.COLUMNS["occlusion"][0]
+    assert_array_equal(both(picture, map[..., 0]), plots.over(picture, np.maximum(map[..., 0], 0)))
 
 
 def test_the_plane_of_pictures():
     figure = visualize.embedding_map(plain(), pictures(4))
     (axes,) = figure.axes
+    assert not any(spine.get_visible() for spine in axes.spines.values())
     assert_allclose(figure.get_size_inches(), (9, 9))
     assert_allclose(inches(figure)[0], [0.18, 0.18, 8.64, 8.37])
     assert_allclose(axes.get_xlim() + axes.get_ylim(), (-0.055, 1.055) * 2)
@@ -320,44 +352,6 @@ def test_a_folder_that_is_not_there_says_what_was_expected(tmp_path):
     assert str(said.value) == (
         f"images {str(tmp_path / 'none')!r} does not exist; expected a folder of pictures, or one picture"
     )
-
-
-# Units
-
-
-def test_where_a_unit_is_looked_at():
-    outputs = np.arange(24.0).reshape(2, 2, 2, 3) * [1, -1, 1]
-    places = {
-        "max": [(0, 1, 1, 0), (1, 0, 0, 1)],
-        (0, 1): [(0, 0, 1, 0), (1, 0, 1, 1)],
-    }
-    for position, ones in places.items():
-        found = aim(outputs, np.array([0, 1]), position)
-        assert [tuple(map(int, place)) for place in np.argwhere(found)] == ones and found.sum() == 2
-    assert aim(outputs, np.array([0, 1]), "all").sum(axis=(1, 2)).tolist() == [[4, 0, 0], [0, 4, 0]]
-    assert aim(outputs[:, 0, 0], np.array([2, 1]), "max").tolist() == [[0, 0, 1], [0, 1, 0]]
-    for position in ((2, 0), (0, 2), (-1, 0), (0, -1)):
-        with pytest.raises(InputError) as said:
-            aim(outputs, np.array([0, 1]), position)
-        assert str(said.value) == f"position is {position}; expected (row, column) below (2, 2)"
-    for position in ((0.5, 0), "most", (1, 2, 3), [[0], [1, 2]]):
-        with pytest.raises(InputError, match=r'; expected "max", "all" or \(row, column\)$'):
-            aim(outputs, np.array([0, 1]), position)
-
-
-def test_units_by_number_and_by_name():
-    model = plain()
-    assert unit_numbers(model, "predictions", "cube", 3).tolist() == [1]
-    assert unit_numbers(model, "predictions", 2, 3, 4).tolist() == [2, 2, 2, 2]
-    assert unit_numbers(model, "predictions", ["torus", 0], 3, 2).tolist() == [2, 0]
-    for unit in (3, -1, 1.5):
-        with pytest.raises(InputError, match=r"; predictions has 3: expected 0 … 2, or one of sphere, cube, torus$"):
-            unit_numbers(model, "predictions", unit, 3)
-    with pytest.raises(InputError, match=r"^unit is 4; conv1 has 4: expected 0 … 3$"):
-        unit_numbers(model, "conv1", 4, 4)
-    for units in ([], [0, 1]):
-        with pytest.raises(InputError, match=rf"^unit names {len(units)} units for 3 pictures; expected one, or one"):
-            unit_numbers(model, "conv1", units, 4, 3)
 
 
 def test_a_canvas_draws_low_frequencies_strongly():
