@@ -9,7 +9,7 @@ from minicnn import gradcheck, hdf5, images, models, nn, ops, style
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
 from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4
-from minicnn.models.card import PREPROCESSING, preprocessing
+from minicnn.models.card import PREPROCESSING, Preprocessing, preprocessing
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -204,6 +204,7 @@ def test_every_card_says_how_its_pictures_are_prepared():
         assert card.preprocessing in PREPROCESSING and card.input_size[0] >= 96
         assert (card.embedding is None) != (card.metric is not None)
         assert (card.embedding is None) == (card.recipe is not None)
+    assert str(Preprocessing(mean=(0.0, 0.0, 2.0), scale=255.0)) == "RGB×255 − (0, 0, 2)"
 
 
 @no_grad()
