@@ -90,9 +90,9 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
 # --- SqueezeNet ------------------------------------------------------------------------------------------------------
 
 # Judged by eye, as for tiny_vgg. With the original stride 2 and max pooling, the result is grainy.
-# Small first sizes give whole stars instead of grain, in half the time. Small faces lose detail.
+# The cost of halves gives large shapes, and faces keep their eyes, which small first sizes lose.
 SQUEEZENET_RECIPE = StyleRecipe(
-    summary="squeezenet's own: every layer's cost relative to the style's, at full resolution",
+    summary="squeezenet's own: relative costs at full resolution, over the picture and its halves",
     content_layers={"fire4": 0.5, "fire6": 0.5},
     style_layers=dict.fromkeys(("conv1", "fire2", "fire4", "fire6", "fire8"), 0.2),
     content_form="relative",
@@ -105,7 +105,10 @@ SQUEEZENET_RECIPE = StyleRecipe(
     stride=1,
     learning_rate=0.03,
     steps=80,
-    levels=0,
+    schedule="cosine",
+    scales=(1.0,) * 6,
+    smallest_scale=96,
+    parametrization="pyramid",
 )
 
 

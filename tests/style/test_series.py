@@ -89,8 +89,8 @@ def test_styles_are_shared_by_pictures_unless_they_differ_from_picture_to_pictur
         return job.prepare(content, [painting], model=model, memory=memory, **options).targets
 
     assert shared() == {} and shared() is shared() and shared(style_scale=0.5) is not shared()
-    for options in ({"keep_colours": "affine"}, {"masks": [np.ones((64, 64))]}, {"scales": (1.0, 1.0)}):
-        options |= {"smallest_scale": 16} if "scales" in options else {}
+    assert shared(scales=(1.0, 1.0), smallest_scale=16) is shared()
+    for options in ({"keep_colours": "affine"}, {"masks": [np.ones((64, 64))]}):
         assert shared(**options) is None
 
 
@@ -107,7 +107,7 @@ def test_the_styles_of_a_series_are_prepared_once(monkeypatch):
     assert len(read) == 4 and len(looked) == 5
     folder("--keep-colours", "affine", out="kept")  # to which each content has its own style
     assert len(read) == 5 and len(looked) == 7
-    folder("--size", "128", "--levels", "1", "--scales", "1", "1", out="halved")
+    folder("--size", "256", "--levels", "1", "--scales", "1", "1", out="halved")
     assert len(read) == 6 and len(looked) == 9  # the picture and its half
 
 
