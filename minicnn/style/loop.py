@@ -6,6 +6,7 @@ the history, and run.py, which combines them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -41,3 +42,16 @@ def descend(
     with no_grad():
         trace.look(image.data[0], objective(image)[1])  # the result of the last step
     trace.arrived()
+
+
+def cooled(optimizer: Optimizer, trace: Trace, steps: int, then: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that lowers the rate and calls then(). After `steps` steps, half a cosine, the rate is zero."""
+
+    def height(step: int) -> float:
+        return 1 + math.cos(math.pi * step / steps)
+
+    def cool() -> None:
+        optimizer.learning_rate *= height(trace.steps) / height(trace.steps - 1)
+        then()
+
+    return cool

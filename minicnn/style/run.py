@@ -12,7 +12,7 @@ from minicnn import devices, optim
 from minicnn.models.card import StyleRecipe
 from minicnn.models.network import Network
 from minicnn.style import pyramid
-from minicnn.style.loop import Cost, descend
+from minicnn.style.loop import Cost, cooled, descend
 from minicnn.style.objective import Objective
 from minicnn.style.parametrization import PyramidAdam
 from minicnn.style.regions import Regions
@@ -52,13 +52,9 @@ class Run:
 
     def finish(self, then: Callable[[], None]) -> None:
         """Run to the last step of the largest size. then() is called after every step."""
-
-        def cool() -> None:
-            self.optimizer.learning_rate *= self._height(self.trace.steps) / self._height(self.trace.steps - 1)
-            then()
-
-        following = cool if self.recipe.schedule == "cosine" else then
         while True:
+            cosine = self.recipe.schedule == "cosine"
+            following = cooled(self.optimizer, self.trace, sum(self.steps), then) if cosine else then
             descend(self.objective(), self.image, self.optimizer, self.trace, self.steps[self.level], following)
             if self.level == len(self.sizes) - 1:
                 return
@@ -111,10 +107,6 @@ class Run:
         if self.tile is None or max(size) <= self.tile:
             return Objective(self.model, self.recipe, content, styles, regions, targets)
         return TiledObjective(self.model, self.recipe, content, styles, regions, targets, side=self.tile)
-
-    def _height(self, step: int) -> float:
-        """Return the factor of the rate after a number of steps: it falls from 2 to 0 along half a cosine."""
-        return 1 + math.cos(math.pi * step / sum(self.steps))
 
     def _enlarge(self) -> None:
         """Continue at the next size, with the picture and the optimizer's state enlarged."""
