@@ -7,7 +7,7 @@ import pytest
 
 from minicnn import InputError, learn
 from minicnn.cli import main
-from minicnn.learn import catalogue, engine
+from minicnn.learn import catalogue, engine, grading
 
 
 def said(capsys, *arguments, status=0):
@@ -99,3 +99,13 @@ def test_a_kernel_of_a_notebook_is_tried_in_a_process_of_its_own(tmp_path):
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, encoding="utf-8", timeout=200
     )
     assert "right, in all 3 cases" in done.stdout, done.stderr
+
+
+def test_a_class_is_graded_in_a_room_of_its_own(tmp_path, monkeypatch, capsys):
+    rooms = []
+    monkeypatch.setattr(grading, "grade", lambda waiting, room, **_: rooms.append(room) or [])
+    (tmp_path / "ada_gram_matrix.py").write_text("def gram_matrix(A):\n    return A @ A.T\n", encoding="utf-8")
+    words = ["--seconds", "7", "--memory", "0.5", "-o", str(tmp_path / "grades.csv")]
+    assert main(["learn", "grade", str(tmp_path), *words]) == 0
+    assert [(room.isolated, room.seconds, room.memory) for room in rooms] == [(True, 7, 1 << 29)]
+    assert "no exercise was found" in capsys.readouterr().out
