@@ -60,11 +60,14 @@ def run_on(client: Any, model: Model, tasks: Mapping[Path, Task]) -> Iterator[tu
             try:
                 done = distributed.wait([*waiting], timeout=PATIENCE, return_when="FIRST_COMPLETED").done
             except TimeoutError:
-                if not client.nthreads():
-                    raise InputError(f"cluster: no worker is left; start one, as {RESUMES}") from None
+                _need_workers(client)
                 continue
             for future in done:
-                yield waiting.pop(future), future.result()
+                try:
+                    shard = future.result(PATIENCE)
+                except TimeoutError:  # its worker is lost, so it is computed again
+                    continue
+                yield waiting.pop(future), shard
 
 
 def search_on(client: Any, everything: Portion, queries: Any, k: int, metric: str) -> list[Any]:
@@ -77,7 +80,22 @@ def search_on(client: Any, everything: Portion, queries: Any, k: int, metric: st
             for number, address in enumerate(addresses)
             if (portion := everything[number :: len(addresses)])
         ]
-        return [future.result() for future in futures]
+        return [_result(client, future) for future in futures]
+
+
+def _result(client: Any, future: Any) -> Any:
+    """Return the result of a future. Raises InputError if no worker is left to compute it."""
+    while True:
+        try:
+            return future.result(PATIENCE)
+        except TimeoutError:
+            _need_workers(client)
+
+
+def _need_workers(client: Any) -> None:
+    """Raise InputError if no worker is left."""
+    if not client.nthreads():
+        raise InputError(f"cluster: no worker is left; start one, as {RESUMES}")
 
 
 @contextmanager

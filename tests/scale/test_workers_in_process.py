@@ -41,11 +41,15 @@ class Worker:
 
 
 class Client:
-    """A client whose workers do what is submitted at once. waits: what happens at each wait, in turn."""
+    """A client whose workers do what is submitted at once. waits: what happens at each wait, in turn.
+
+    lost: what happens as long as results are lost with their workers.
+    """
 
     def __init__(self, cluster=None, *, timeout=None):
         self.workers = {HERE: Worker()}
         self.cluster, self.timeout, self.sent, self.submitted, self.waits = cluster, timeout, [], [], []
+        self.lost = []
 
     def __enter__(self):
         return self
@@ -70,7 +74,11 @@ class Client:
         self.submitted.append((key, workers, options))
         worker = self.workers[workers[0] if workers else HERE]
 
-        def result():
+        def result(timeout=1):
+            assert timeout > 0
+            if self.lost:
+                self.lost.pop()()
+                raise TimeoutError
             sys.modules["distributed"].get_worker = lambda: worker
             return function(*arguments)
 
@@ -104,6 +112,7 @@ def client(monkeypatch):
     CLIENTS.append(found)
     yield found
     CLIENTS.pop()
+    sys.modules.pop("minicnn.scale.workers")  # of the stand-in; what was there before comes back
     set_threads(before)
 
 
@@ -189,6 +198,18 @@ def test_a_wait_without_a_result_goes_on_while_there_are_workers(client, album):
     with pytest.raises(InputError, match="cluster: no worker is left; start one, as finished shards are kept"):
         encoded(album, "out", client=client)
     assert len(os.listdir("out")) >= 1
+
+
+def test_a_result_that_is_lost_with_its_worker_is_computed_again(client, album):
+    queries = np.random.default_rng(0).standard_normal((5, 8))
+    client.lost = [lambda: None, lambda: None]
+    assert encoded(album, "theirs", client=client) == encoded(album, "ours")
+    found = scale.Collection("ours", client=client)
+    client.lost = [lambda: None]
+    assert_array_equal(found.nearest(queries, 3).places, scale.Collection("ours").nearest(queries, 3).places)
+    client.lost, client.waits = [client.workers.clear], []
+    with pytest.raises(InputError, match="cluster: no worker is left; start one, as finished shards are kept"):
+        found.nearest(queries, 3)
 
 
 def failing(problem):
