@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+from judged_here import judged
 
 import minicnn
 from minicnn import Tensor, files, learn, machine
@@ -16,7 +17,7 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.learn import catalogue, drawing, examining, isolation, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Case, Exercise, Slip
-from minicnn.learn.judging import Outcome, collect, judge, prepare, where
+from minicnn.learn.judging import Outcome, collect, prepare, where
 from minicnn.learn.progress import Progress
 from minicnn.learn.table import Entry, Table
 from minicnn.learn.verdict import Row, Verdict
@@ -440,12 +441,6 @@ def test_only_an_interpreter_runs_a_file(tmp_path, monkeypatch):
 def loss_of(change):
     """A total_cost whose answer is changed."""
     return lambda c, s, a=10, b=40: change(a * c + b * s)
-
-
-def judged(function, name="total_cost", **changes):
-    exercise = dataclasses.replace(catalogue.find(name), **changes)
-    trials = prepare(exercise)
-    return judge(exercise, trials, collect(exercise, trials, function))
 
 
 def test_a_verdict_says_the_same_only_once():

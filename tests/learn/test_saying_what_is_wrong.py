@@ -1,16 +1,16 @@
 """What check says is true, is said once, and is said of the error that came first."""
 
-import dataclasses
 import warnings
 
 import numpy as np
 import pytest
+from judged_here import judged
 
 from minicnn import Tensor, learn, ops
 from minicnn.learn import candidate, catalogue, observing
 from minicnn.learn.comparing import difference
 from minicnn.learn.exercise import Slip
-from minicnn.learn.judging import EVERYWHERE, collect, judge, prepare
+from minicnn.learn.judging import EVERYWHERE
 
 
 def hint_of(name, slip):
@@ -69,11 +69,8 @@ def test_a_difference_in_words(expected, value, said):
 
 
 def test_two_hints_are_enough():
-    exercise = catalogue.find("gram_matrix")
     slips = tuple(Slip(f"slip {i}", f"hint {i}", raises="division by zero") for i in range(3))
-    exercise = dataclasses.replace(exercise, slips=slips)
-    trials = prepare(exercise)
-    assert judge(exercise, trials, collect(exercise, trials, lambda A: 1 / 0)).advice[1:] == ["hint 0", "hint 1"]
+    assert judged(lambda A: 1 / 0, "gram_matrix", slips=slips).advice[1:] == ["hint 0", "hint 1"]
 
 
 def test_an_error_that_only_has_other_numbers_in_every_case_is_said_once():
@@ -171,12 +168,6 @@ def test_a_warning_in_a_file_is_a_line_without_the_place_in_the_library():
     assert candidate._in_a_line("divide by zero", RuntimeWarning, "/usr/lib/math.py", 35) == (
         "RuntimeWarning: divide by zero\n"
     )
-
-
-def judged(function, **changes):
-    exercise = dataclasses.replace(catalogue.find("total_cost"), **changes)
-    trials = prepare(exercise)
-    return judge(exercise, trials, collect(exercise, trials, function))
 
 
 def test_what_is_wrong_in_some_cases_is_told_although_others_fail():
