@@ -4,6 +4,7 @@ Without them the core computes the same, more slowly. Modules load at first use:
 module, a kernel has the name of its contract.
 """
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -92,11 +93,8 @@ def _load(module: str) -> Any:
 
 def _later(module: str, name: str) -> Callable[..., Any]:
     """Return a function that imports its module when it is first called."""
-
-    def call(*arguments: Any) -> Any:
-        return getattr(_load(module), name)(*arguments)
-
-    return call
+    found = functools.cache(lambda: getattr(_load(module), name))
+    return lambda *arguments: found()(*arguments)
 
 
 for _library in ("numba", "llvmlite"):

@@ -28,14 +28,14 @@ class Preprocessing:
     whitened: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self == Preprocessing():  # nothing to do
+        if self == UNCHANGED:
             return x
         if self.order == "BGR":
             x = x[..., ::-1]
         if self.whitened:
             return _whiten(x * self.scale)
-        deviation, width = tuple(self.deviation), x.shape[-2]  # of a manifest, these are lists
-        scale, mean = (_row(tuple(n), deviation, width, x.dtype) for n in ((self.scale,) * 3, self.mean))
+        # In a manifest, mean and deviation are lists.
+        scale, mean = _rows(self.scale, tuple(self.mean), tuple(self.deviation), x.shape[-2], x.dtype)
         if x.requires_grad or watching.get() or type(x.data) is not np.ndarray:
             return x * scale - mean
         prepared = np.empty_like(x.data, order="C")
@@ -66,15 +66,21 @@ class Preprocessing:
         return what
 
 
-@functools.lru_cache(maxsize=32)
-def _row(numbers: tuple[float, ...], deviation: tuple[float, ...], width: int, dtype: np.dtype) -> np.ndarray:
-    """Return numbers / deviation for every pixel of a row, (width, 3).
+UNCHANGED = Preprocessing()
 
-    Broadcasting over only three numbers takes NumPy eight times as long.
+
+@functools.lru_cache(maxsize=32)
+def _rows(
+    scale: float, mean: tuple[float, ...], deviation: tuple[float, ...], width: int, dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scale / deviation and mean / deviation for every pixel of a row, (width, 3).
+
+    Broadcasting over only three numbers takes NumPy eight times as long. If all are the same, the first is a scalar.
     """
-    row = np.tile(np.asarray(numbers, dtype) / np.asarray(deviation, dtype), (width, 1))
-    row.flags.writeable = False
-    return row
+    divisor = np.asarray(deviation, dtype)
+    factor, offset = (np.tile(np.asarray(numbers, dtype) / divisor, (width, 1)) for numbers in ((scale,) * 3, mean))
+    factor.flags.writeable = offset.flags.writeable = False
+    return factor if len(set(deviation)) > 1 else factor[0, 0], offset
 
 
 def _triple(numbers: tuple[float, ...]) -> str:

@@ -21,6 +21,9 @@ BUDGET = 768 << 20
 PATIENCE = 4  # an entry is idle after this many uses of the cache per entry without a use of its own
 
 
+_writeable = operator.attrgetter("flags.writeable")
+
+
 class CacheInfo(NamedTuple):
     """The state of the cache. budget: limit in bytes. nbytes: bytes in use. kinds: bytes in use per kind of result."""
 
@@ -73,9 +76,8 @@ class Cache:
         has its size as `.nbytes`; call `grew` after the size has changed.
         """
         arrays = (sources,) if isinstance(sources, np.ndarray) else sources
-        for array in arrays:
-            if array.flags.writeable:
-                return compute(*arrays)
+        if any(map(_writeable, arrays)):
+            return compute(*arrays)
         key = (kind, *map(id, arrays))
         entry = self._entries.get(key)
         if entry is not None:  # it is dropped before its arrays, so no id can have been reused
