@@ -1,4 +1,4 @@
-"""What every test shares: no screen, examples that repeat, public data if it is there, fresh processes."""
+"""What every test shares: no screen, examples that repeat, public data if it is there, fresh processes, threads."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 import minicnn
+from minicnn import resources
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,6 +64,14 @@ def pytest_collection_modifyitems(items):
         return 1 if COMPILES in names else 2 if any(name in COMPILES_NOTHING for name in names) else 3
 
     items.sort(key=turn)
+
+
+@pytest.fixture
+def thread_count():
+    """Call it to set the number of threads; after the test it is what it was."""
+    before = resources.threads()
+    yield resources.set_threads
+    resources.set_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -206,16 +206,6 @@ def test_what_turns_pictures_into_vectors_may_change_too(runs, always_tiles):
         assert not np.allclose(model(x).data, before)
 
 
-def test_programs_of_mostly_other_layers_take_any_number_of_pictures(runs, always_tiles, monkeypatch):
-    model, x = network(), pictures(20)
-    monkeypatch.setattr(programs, "LITTLE", 300_000)  # a few pictures
-    tiled = tiled_network()
-    with nn.frozen(model), nn.frozen(tiled), no_grad():
-        model(x)
-        tiled(x)
-    assert runs == [20]
-
-
 @pytest.mark.thorough
 def test_a_program_in_float64(runs):
     model, x = network(), pictures(3, np.float64)
@@ -311,16 +301,45 @@ def test_layer_by_layer_where_it_would_not_pay(runs, monkeypatch):
     assert runs == []
 
 
-def test_many_pictures_go_layer_by_layer(runs, monkeypatch):
-    """With many pictures the time to begin a layer does not count."""
+def test_large_convolutions_go_layer_by_layer(runs, monkeypatch):
+    """There the time to begin a layer does not count, however many pictures there are."""
     random = np.random.default_rng(0)
     model = Network(CARD, [*conv(random, 3, 16, 1), *conv(random, 16, 64, 3), *conv(random, 64, 64, 3)]).eval()
     work = 34**2 * 3 * 16 + 32**2 * 9 * 16 * 64 + 30**2 * 9 * 64 * 64
-    monkeypatch.setattr(programs, "LITTLE", 2 * work // 3)  # two pictures, with three convolutions
+    for little in (-(-work // 3), work // 3 - 1):
+        monkeypatch.setattr(programs, "LITTLE", little)
+        minicnn.clear_cache()
+        with nn.frozen(model), no_grad():
+            for count in (1, 3):
+                model(random.random((count, 34, 34, 3), np.float32))
+    assert runs == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("threads", "count", "cut"),
+    [
+        (1, 13, [(8, 1), (4, 1), (1, 1)]),
+        (2, 13, [(4, 1), (4, 1), (2, 1), (2, 1), (1, 2)]),
+        (3, 8, [(2, 1), (2, 1), (2, 1), (2, 3)]),
+        (4, 3, [(2, 4), (1, 4)]),
+        (9, 10, [(8, 9), (2, 9)]),
+    ],
+)
+def test_each_thread_runs_some_pictures_by_itself(threads, count, cut, thread_count, monkeypatch):
+    """All share what is left, and whole groups if the threads are many."""
+    model, x, found, right = network(), pictures(count), [], programs.Form.run
+
+    def run(form, part, y, numbers, workers):
+        found.append((len(part), workers))
+        right(form, part, y, numbers, workers)
+
     with nn.frozen(model), no_grad():
-        for count in (1, 2, 3):
-            model(random.random((count, 34, 34, 3), np.float32))
-    assert runs == [1, 2]
+        thread_count(1)
+        expected = model(x).data
+        thread_count(threads)
+        monkeypatch.setattr(programs.Form, "run", run)
+        np.testing.assert_array_equal(model(x).data, expected)
+    assert sorted(found) == sorted(cut)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -469,8 +488,9 @@ def test_programs_for_many_sizes_stay_within_the_budget(count, runs, built, monk
         assert minicnn.cache_info().misses >= misses + 10
 
 
-def test_every_arena_counts(monkeypatch):
+def test_every_arena_counts(monkeypatch, thread_count):
     """Those for other counts of pictures, and of threads that run at the same time."""
+    thread_count(1)
     model = network()
     minicnn.clear_cache()
 

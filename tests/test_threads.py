@@ -21,14 +21,6 @@ from minicnn.errors import InputError
 from minicnn.fast.cpu import blas, threads
 from minicnn.tensor import Tensor
 
-
-@pytest.fixture
-def thread_count():
-    before = resources.threads()
-    yield resources.set_threads
-    resources.set_threads(before)
-
-
 # Threads
 
 
@@ -347,57 +339,144 @@ def test_a_fork_while_another_thread_holds_blas_leaves_the_child_free():
     assert code == 0
 
 
-def test_assistance_is_not_waited_for(thread_count):
+# Helpers that stay
+
+
+class Job:
+    """A job of a Crew whose helpers wait at the bell for a minute, and that stops when it is told to."""
+
+    def __init__(self, error=None):
+        self.begun, self.go_on, self.numbers, self.error = threading.Event(), threading.Event(), [], error
+
+    def work(self, number):
+        self.numbers.append(number)
+        self.begun.set()
+        self.go_on.wait(60)
+        if self.error:
+            raise self.error
+
+
+def wait_at(bell, before, patience=60):
+    until = time.monotonic() + patience
+    while bell[0] == before and time.monotonic() < until:
+        time.sleep(1e-4)
+    return bell[0] != before
+
+
+def eventually(true):
+    until = time.monotonic() + 60
+    while not true() and time.monotonic() < until:
+        time.sleep(1e-3)
+    return true()
+
+
+@pytest.fixture
+def crew(thread_count):
+    thread_count(2)
+    found = threads.Crew(lambda number, job: job.work(number), wait_at)
+    yield found
+    found.dismiss()
+    assert eventually(lambda: found.present == 0)
+    threads._crews.remove(found)
+
+
+@pytest.fixture
+def submitted(monkeypatch):
+    """How many tasks the pool was given at a time."""
+    counts, submit = [], threads._threads.submit
+    monkeypatch.setattr(
+        threads._threads, "submit", lambda calls, *who: counts.append(len(calls)) or submit(calls, *who)
+    )
+    return counts
+
+
+def do(crew, job, count=1):
+    """Post a job until a helper has begun, end it and return what the helper raised."""
+    errors = crew.post((job,), count)
+    crew.bell += 1
+    assert job.begun.wait(60)
+    crew.withdraw(errors)
+    job.go_on.set()
+    return errors
+
+
+def test_helpers_are_not_waited_for(crew):
+    job = Job()
+    errors = crew.post((job,), 1)
+    assert job.begun.wait(60)
+    crew.withdraw(errors)  # it returns while the helper is at work
+    assert crew.present == 1
+    job.go_on.set()
+
+
+def test_a_helper_stays_for_the_next_job(crew, submitted):
+    for _ in range(3):
+        assert do(crew, Job()) == []
+    assert submitted == [1]
+
+
+def test_a_helper_that_has_waited_for_long_leaves_its_thread(crew, submitted):
+    crew.wait = lambda bell, before: wait_at(bell, before, 0.01)
+    for _ in range(2):
+        do(crew, Job())
+        assert eventually(lambda: crew.present == 0)
+    assert submitted == [1, 1]
+
+
+def test_more_helpers_are_called_only_if_they_are_missing(crew, thread_count, submitted):
+    thread_count(4)
+    do(crew, Job())
+    job = Job()
+    errors = crew.post((job,), 3)
+    crew.bell += 1
+    assert eventually(lambda: len(job.numbers) == 3) and sorted(job.numbers) == [1, 2, 3]
+    crew.withdraw(errors)
+    job.go_on.set()
+    assert submitted == [1, 2]
+
+
+def test_helpers_that_wait_leave_the_threads_to_other_work(crew):
+    do(crew, Job())
+    both = threading.Barrier(2)
+    threads.parallel(lambda piece: both.wait(60), [(1,), (2,)])  # by the caller and the only thread of the pool
+    assert eventually(lambda: crew.present == 0)
+
+
+def test_a_helper_that_comes_late_begins_nothing(crew):
+    free, job = threading.Event(), Job()
+    threads._threads.submit([(free.wait, 60)])  # so that the helper must wait for its thread
+    crew.withdraw(crew.post((job,), 1))
+    free.set()
+    crew.dismiss()
+    assert eventually(lambda: crew.present == 0) and not job.begun.is_set()
+
+
+def test_another_number_of_threads_waits_for_nobody(crew, thread_count):
+    job = Job()
+    errors = crew.post((job,), 1)
+    assert job.begun.wait(60)
     thread_count(3)
-    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
-
-    def assist(number):
-        begun.set()
-        go_on.wait(60)
-        ended.set()
-
-    with threads.assistance(assist, [(1,)]) as check:
-        assert begun.wait(60)
-        check()
-    assert not ended.is_set()
-    go_on.set()
-    assert ended.wait(60)
+    assert not job.go_on.is_set()
+    crew.withdraw(errors)
+    job.go_on.set()
 
 
-def test_another_number_of_threads_waits_for_nobody(thread_count):
-    thread_count(3)
-    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
-
-    def assist(number):
-        begun.set()
-        go_on.wait(20)
-        ended.set()
-
-    with threads.assistance(assist, [(1,)]):
-        assert begun.wait(60)
-        thread_count(2)
-        assert not ended.is_set()
-    go_on.set()
-    assert ended.wait(60)
+def test_an_error_of_a_helper_is_in_the_list_of_its_job_alone(crew):
+    errors = do(crew, Job(RuntimeError("no more memory")))
+    assert eventually(lambda: len(errors) == 1) and str(errors[0]) == "no more memory"
+    assert do(crew, Job()) == []  # by the same helper
 
 
-def test_assistance_that_has_not_begun_is_called_off(thread_count):
-    thread_count(3)
-    go_on, called = threading.Event(), []
-    with threads.assistance(go_on.wait, [(60,), (60,)]), threads.assistance(called.append, [(1,), (2,)]):
-        pass
-    go_on.set()
-    threads.parallel(lambda piece: None, [(i,) for i in range(5)])  # behind what was called off
-    assert not called
+def test_a_helper_that_waits_keeps_nothing_alive(crew):
+    job = Job()
+    gone = weakref.ref(job)
+    do(crew, job)
+    del job
+    assert eventually(lambda: gone() is None) and crew.present == 1
 
 
-def test_an_error_of_assistance_is_raised_by_the_check(thread_count):
-    thread_count(3)
-
-    def fail():
-        raise RuntimeError("no more memory")
-
-    with threads.assistance(fail, [()]) as check, pytest.raises(RuntimeError, match="no more memory"):
-        for _ in range(60_000):
-            check()
-            threading.Event().wait(0.001)
+@needs_fork
+def test_a_child_has_no_helpers_yet(crew):
+    do(crew, Job())
+    assert exit_code_of_a_child(lambda: crew.present == 0 and do(crew, Job()) == []) == 0
+    assert crew.present == 1

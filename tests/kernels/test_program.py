@@ -17,6 +17,7 @@ from minicnn.fast.cpu.program.drafts import Draft, Drafting
 from minicnn.kernels.geometry import slide
 from minicnn.models import blocks
 
+BELL = np.zeros(1, np.int64)
 SIDE, CHANNELS, OUTPUTS = 7, 5, 37  # more outputs than a panel has columns, and not a multiple of them
 
 
@@ -143,7 +144,7 @@ def test_a_step_waits_for_those_that_it_needs_and_for_no_others():
     steps["after"] = [0, 0, 2, 0, 0, 0]
     begun, done = np.zeros((2, len(steps)), np.int64)
     begun[1], done[1] = 3, 2  # somebody is at work on a piece of the second
-    assert on_numba._run_from(0, 0, threads.constant(steps), threads.constant(numbers), arena, begun, done) == 2
+    assert on_numba._run_from(0, 0, threads.constant(steps), threads.constant(numbers), arena, begun, done, BELL) == 2
     assert done[0] == 4 and (done[2:] == 0).all()
 
 
@@ -191,7 +192,7 @@ def test_a_thread_alone_takes_the_shares_of_all(number):
     on_numba.run(chained(bias), numbers, expected)
     steps = threads.constant(chained(bias))
     begun, done = np.zeros(3 * len(steps), np.int64), np.zeros(len(steps), np.int64)
-    assert on_numba._run_from(0, number, steps, threads.constant(numbers), arena, begun, done) == len(steps) + 1
+    assert on_numba._run_from(0, number, steps, threads.constant(numbers), arena, begun, done, BELL) == len(steps) + 1
     assert (arena == expected).all() and (done == steps["rows"] * steps["parts"]).all()
 
 
@@ -202,7 +203,7 @@ def test_whoever_waits_long_leaves_and_comes_back():
     begun, done = np.zeros((2, len(steps)), np.int64)
     begun[0] = 1  # somebody has the first of its four pieces
     fixed = threads.constant(steps), threads.constant(numbers)
-    assert on_numba._run_from(0, 0, *fixed, arena, begun, done) == 1
+    assert on_numba._run_from(0, 0, *fixed, arena, begun, done, BELL) == 1
     assert done[0] == 3
     waiting = threading.Thread(target=on_numba._join, args=(0, *fixed, arena, begun, done))
     waiting.start()
@@ -220,7 +221,7 @@ def test_nobody_returns_before_the_last_pieces_are_done():
     steps = chained(bias)
     begun, done = np.zeros((1, len(steps)), np.int64), np.zeros(len(steps), np.int64)
     begun[0, -1] = 1
-    fixed = threads.constant(steps), threads.constant(numbers), arena, begun.reshape(-1), done
+    fixed = threads.constant(steps), threads.constant(numbers), arena, begun.reshape(-1), done, BELL
     assert on_numba._run_from(0, 0, *fixed) == len(steps)
     done[-1] += 1
     assert on_numba._run_from(len(steps), 0, *fixed) == len(steps) + 1
@@ -232,11 +233,9 @@ def test_what_another_thread_raises_ends_the_wait():
     begun, done = np.zeros((1, len(steps)), np.int64), np.zeros(len(steps), np.int64)
     begun[0, 0] = 1  # by the one that fails
 
-    def check():
-        raise MemoryError("of the other thread")
-
+    job = threads.constant(steps), threads.constant(numbers), arena, begun.reshape(-1), done
     with pytest.raises(MemoryError, match="other thread"):
-        on_numba._join(0, threads.constant(steps), threads.constant(numbers), arena, begun.reshape(-1), done, check)
+        on_numba._join(0, *job, [MemoryError("of the other thread")])
 
 
 def test_filters_are_packed_in_panels_that_hang_over():

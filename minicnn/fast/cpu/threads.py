@@ -6,9 +6,8 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,8 +60,11 @@ class _Threads:
         if errors:
             raise errors[0]
 
-    def submit(self, calls: Sequence[tuple]) -> list[Future]:
-        """Submit calls (function, *arguments) to the pool."""
+    def submit(self, calls: Sequence[tuple], crew: Crew | None = None) -> list[Future]:
+        """Submit calls (function, *arguments) to the pool, to the threads that no other crew keeps."""
+        for other in _crews:
+            if other is not crew:
+                other.dismiss()
         with self.lock:  # a resize never closes a pool during it
             if self.pool is None:
                 self.pool = ThreadPoolExecutor(max(1, self.count - 1), thread_name_prefix="minicnn")
@@ -101,25 +103,79 @@ def parallel(kernel: Callable, pieces: Sequence[tuple], *arguments: Any) -> None
         _threads.map(lambda piece: kernel(*piece, *arguments), pieces)
 
 
-@contextmanager
-def assistance(call: Callable, others: Sequence[tuple]) -> Iterator[Callable[[], None]]:
-    """Let idle threads call call(*arguments) for each of `others` during the block, which does not wait for them.
+NOTHING, DISMISSED = 0, -1  # in place of the number of a job
 
-    So the block must be complete without them, and a call that begins late must find nothing to do. Yield a function
-    that raises what one of the calls raised.
+
+class Crew:
+    """Helpers of jobs in close succession. They spin for a while after each, since waking a thread takes as long as a
+    convolution of a small picture.
+
+    work(number, *job): take part in a job, and return when nothing is left to do. Helpers are numbered from 1. A job
+    must be complete without them, and one that comes late must find nothing to do.
+    wait(bell, before): return True as soon as bell[0] is no longer `before`, and False after a while. The thread that
+    posts a job rings, bell[0] += 1, once it has released the GIL, which the helpers need.
     """
-    helpers = _threads.submit([(call, *arguments) for arguments in others]) if others else []
 
-    def check() -> None:
-        for helper in helpers:
-            if helper.done() and (error := helper.exception()):
-                raise error
+    def __init__(self, work: Callable[..., Any], wait: Callable[[np.ndarray, int], bool]) -> None:
+        self.work, self.wait = work, wait
+        self.bell = np.zeros(1, np.int64)
+        self.last = NOTHING
+        self.reset()
+        _crews.append(self)
 
-    try:
-        yield check
-    finally:
-        for helper in helpers:
-            helper.cancel()
+    def reset(self) -> None:
+        self.lock = threading.Lock()
+        self.present = 0  # helpers that work or wait
+        self.posted: tuple[int, Sequence[Any], list[BaseException]] = NOTHING, (), []
+
+    def post(self, job: Sequence[Any], count: int) -> list[BaseException]:
+        """Offer a job to `count` helpers. Return a list, to which they append what they raise."""
+        errors: list[BaseException] = []
+        if count:
+            with self.lock:
+                self.last += 1
+                self.posted = self.last, job, errors
+                missing = range(self.present + 1, count + 1)
+                self.present += len(missing)
+            if missing:
+                _threads.submit([(self._help, number) for number in missing], self)
+        return errors
+
+    def withdraw(self, errors: list[BaseException]) -> None:
+        """Withdraw the job for which `post` returned this list."""
+        with self.lock:
+            if self.posted[2] is errors:
+                self.posted = NOTHING, (), []
+
+    def dismiss(self) -> None:
+        """Let the helpers that wait return their threads to the pool."""
+        with self.lock:
+            if self.present:
+                self.posted = DISMISSED, (), []
+                self.bell += 1
+
+    def _help(self, number: int) -> None:
+        done = NOTHING
+        while True:
+            before = int(self.bell[0])
+            turn, job, errors = self.posted
+            new = turn not in (NOTHING, DISMISSED, done)
+            if new:
+                done = turn
+                try:
+                    self.work(number, *job)
+                except BaseException as error:  # raised by the thread that posted the job
+                    errors.append(error)
+            del job, errors  # so that waiting keeps no array alive
+            if new or (turn != DISMISSED and self.wait(self.bell, before)):
+                continue
+            with self.lock:
+                if self.posted[0] in (NOTHING, DISMISSED, done):
+                    self.present -= 1
+                    return
+
+
+_crews: list[Crew] = []
 
 
 def constant(array: np.ndarray) -> np.ndarray:
@@ -133,5 +189,12 @@ def constant(array: np.ndarray) -> np.ndarray:
     return view
 
 
+def _begin_again() -> None:
+    """Forget the threads and the owners of the locks, which a child process does not have."""
+    _threads.reset()
+    for crew in _crews:
+        crew.reset()
+
+
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_threads.reset)  # a child process has neither the threads nor the lock's owner
+    os.register_at_fork(after_in_child=_begin_again)

@@ -39,6 +39,7 @@ TAKEN = REGISTER  # bytes per step of pooling
 BLOCK = 16 * ROWS  # outputs per panel before the next one is fetched
 AHEAD = cache_bytes(2) // 2  # prefetch distance in bytes
 PATIENCE = 1 << 14  # polls before a waiting thread yields its core
+STAY = 1 << 16  # polls before a helper leaves, after one to four milliseconds
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 _multiply, _multiply_upon = gathered_product(ROWS), gathered_product_upon(ROWS)
@@ -60,20 +61,24 @@ def width(dtype):
     return columns(np.dtype(dtype).itemsize)
 
 
-def run(steps, numbers, arena):
-    count = threads.threads()
+def run(steps, numbers, arena, count=None):
+    """Run the steps with `count` threads (default: all)."""
+    count = count or threads.threads()
     begun, done = np.zeros(count * len(steps), np.int64), np.zeros(len(steps), np.int64)
-    common = threads.constant(steps), threads.constant(numbers), arena, begun, done
-    with threads.assistance(_join, [(number, *common) for number in range(1, count)]) as check:
-        _join(0, *common, check)
+    job = threads.constant(steps), threads.constant(numbers), arena, begun, done
+    errors = _crew.post(job, count - 1)
+    try:
+        _join(0, *job, errors)
+    finally:
+        _crew.withdraw(errors)
 
 
-def _join(number, steps, numbers, arena, begun, done, check=None):
-    """Run pieces until all are done. check: a function that raises what another thread raised."""
+def _join(number, steps, numbers, arena, begun, done, errors=()):
+    """Run pieces until all are done. errors: a list, to which another thread appends what it raises."""
     at = 0
-    while (at := _run_from(at, number, steps, numbers, arena, begun, done)) <= len(steps):
-        if check:
-            check()
+    while (at := _run_from(at, number, steps, numbers, arena, begun, done, _crew.bell)) <= len(steps):
+        for error in errors:
+            raise error
         time.sleep(1e-5)
 
 
@@ -107,13 +112,27 @@ _take, _look = _atomic(_add_one), _atomic(_load)
 
 
 @njit(nogil=True, cache=True)
-def _run_from(first, number, steps, numbers, arena, begun, done):
+def _spin(bell, before):
+    """Spin until bell[0] is no longer `before`, or for a while. Return True if it rang."""
+    polls = 0
+    while polls < STAY and _look(bell, 0) == before:
+        polls += 1
+    return polls < STAY
+
+
+_crew = threads.Crew(_join, _spin)
+
+
+@njit(nogil=True, cache=True)
+def _run_from(first, number, steps, numbers, arena, begun, done, bell):
     """Run pieces from step `first` on. Return the step that could not begin after some waiting.
 
     That is len(steps) while other threads are not done with the last ones, and one more at the end. Of each step a
     thread first takes the pieces of its own share, whose inputs it has written, and then the others.
-    number: index of the thread. begun: counts of pieces taken, per share and step.
+    number: index of the thread; the first one rings the bell. begun: counts of pieces taken, per share and step.
     """
+    if number == 0 and first == 0:
+        _take(bell, 0)
     shares = begun.size // len(steps)
     ready = 0  # number of steps known to be done
     for k in range(first, len(steps) + 1):
@@ -186,7 +205,7 @@ def _convolve(step, piece, numbers, arena):
     starts, targets, added = np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp)
     runs = _runs(step)
     tile, lines = np.empty(ROWS * width, arena.dtype), np.arange(ROWS) * width
-    rectified, size = step.relu > 0, runs.size * step.depth * width
+    rectified, depth, size = step.relu > 0, step.depth, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
         pace = -(-width * high // count)
@@ -201,32 +220,70 @@ def _convolve(step, piece, numbers, arena):
             # Panels are stored in the order of use: each product prefetches its share of a later one.
             later = AHEAD // arena.itemsize
             for i in range(0, count, high):
-                place = step.panels + plane * step.plane + number * size
-                factors = numbers, (place, later, pace), numbers, step.bias + here
-                later += pace * runs.size * step.depth
-                a, at = (plane * source.image, i), (plane * target.image + here, i)
-                given = arena, a, starts, runs, step.depth, *factors
+                at, b = (plane * source.image, i), (step.panels + plane * step.plane + number * size, later, pace)
+                later += pace * runs.size * depth
+                to, on, bias = (plane * target.image + here, i), (here, i), step.bias + here
+                # Written out, because a tuple of arrays counts references: half the time of a product of 32 channels.
                 if inside == width:
-                    to = arena, at, targets, rectified
                     if few and step.added < 0:
-                        _multiply_few(*given, *to)
+                        _multiply_few(
+                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, rectified
+                        )
                     elif few:
-                        _multiply_few_upon(*given, *to, arena, (here, i), added)
+                        _multiply_few_upon(
+                            arena,
+                            at,
+                            starts,
+                            runs,
+                            depth,
+                            numbers,
+                            b,
+                            numbers,
+                            bias,
+                            arena,
+                            to,
+                            targets,
+                            rectified,
+                            arena,
+                            on,
+                            added,
+                        )
                     elif step.added < 0:
-                        _multiply(*given, *to)
+                        _multiply(
+                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, rectified
+                        )
                     else:
-                        _multiply_upon(*given, *to, arena, (here, i), added)
+                        _multiply_upon(
+                            arena,
+                            at,
+                            starts,
+                            runs,
+                            depth,
+                            numbers,
+                            b,
+                            numbers,
+                            bias,
+                            arena,
+                            to,
+                            targets,
+                            rectified,
+                            arena,
+                            on,
+                            added,
+                        )
                     continue
                 at_once = rectified and step.added < 0
                 if few:
-                    _multiply_few(*given, tile, (0, 0), lines, at_once)
+                    _multiply_few(
+                        arena, at, starts, runs, depth, numbers, b, numbers, bias, tile, (0, 0), lines, at_once
+                    )
                 else:
-                    _multiply(*given, tile, (0, 0), lines, at_once)
+                    _multiply(arena, at, starts, runs, depth, numbers, b, numbers, bias, tile, (0, 0), lines, at_once)
                 for r in range(min(high, total - first - i)):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
                         _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
-                    arena[targets[i + r] + at[0] : targets[i + r] + at[0] + inside] = y
+                    arena[targets[i + r] + to[0] : targets[i + r] + to[0] + inside] = y
 
 
 @njit(nogil=True, cache=True)

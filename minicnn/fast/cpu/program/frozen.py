@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from minicnn import backend, devices, nn
-from minicnn.fast.cpu import buffers, cache, program
+from minicnn.fast.cpu import buffers, cache, program, threads
 from minicnn.fast.cpu.program import compiled
 from minicnn.fast.cpu.program.drafts import POOLS, Drafting
 from minicnn.fast.cpu.program.layout import Numbers, after, lay_out, step
 from minicnn.tensor import Tensor
 
 FEWEST = 8  # minimum number of convolutions of a program
-LITTLE = 1 << 27  # mean multiplications per convolution above which its overhead is negligible
+LITTLE = 1 << 27  # mean multiplications per convolution and picture above which its overhead is negligible
 TOGETHER = 8  # pictures per run; more gain little, and take more memory
 OBJECTS = 1 << 12  # measured bytes of a program's Python objects
 REFERENCE = 1 << 7  # bytes of the cache per source array
@@ -52,14 +52,14 @@ class Form:
         arenas = [reference() for reference in self._arenas]
         return self.steps.nbytes + sum(arena.nbytes for arena in arenas if arena is not None)
 
-    def run(self, x: np.ndarray, y: np.ndarray, numbers: np.ndarray) -> None:
-        """Run the steps on x and write the result to y."""
+    def run(self, x: np.ndarray, y: np.ndarray, numbers: np.ndarray, count: int) -> None:
+        """Run the steps on x with `count` threads, and write the result to y."""
         try:
             arena = self._idle.pop()
         except IndexError:  # none yet, or all in use by other threads
             arena = self._arena(numbers.dtype)
         self.start.inside(arena)[:] = x
-        compiled.run(self.steps, numbers, arena)
+        compiled.run(self.steps, numbers, arena, count)
         y[:] = self.end.inside(arena)
         self._idle.append(arena)
 
@@ -75,7 +75,8 @@ class Form:
 class Program:
     """A program of the first layers of a network, for pictures of one shape (H, W, C). Thread-safe.
 
-    done: number of these layers. nbytes: size of its forms, which grows with use.
+    done: number of these layers. pays: True if it is faster than layer by layer. nbytes: size of its forms, which
+    grows with use.
 
     It does not refer to the layers, which would keep the network alive, nor to the numbers, which programs for other
     shapes share.
@@ -88,26 +89,28 @@ class Program:
         convolutions = [draft for draft in drafting.drafts if draft.filters and not draft.products]
         self.winograd = tuple(draft.layer for draft in convolutions if draft.kind == program.OUT_OF_TILES)
         work = sum(draft.outputs * draft.weights for draft in convolutions)
-        tiled = sum(draft.outputs * draft.weights for draft in convolutions if draft.kind == program.OUT_OF_TILES)
-        self._few = LITTLE * len(convolutions) // work if len(convolutions) >= FEWEST else 0
-        self._any = self._few > 0 and 2 * tiled < work  # with many pictures, tiles are faster layer by layer
+        self.pays = len(convolutions) >= FEWEST and work <= LITTLE * len(convolutions)
         self._forms: dict[int, Form] = {}
-
-    def pays(self, count: int) -> bool:
-        """Return True if the program is faster than layer by layer for `count` pictures."""
-        return self._any or count <= self._few
 
     @property
     def nbytes(self) -> int:
         return OBJECTS + sum(form.nbytes for form in list(self._forms.values()))
 
     def __call__(self, layers: Sequence[nn.Module], x: np.ndarray, numbers: Numbers) -> np.ndarray:
-        """Run x (N, H, W, C) through the layers, up to TOGETHER pictures at a time."""
+        """Run x (N, H, W, C) through the layers, up to TOGETHER pictures at a time.
+
+        If there are enough pictures, each thread runs some by itself, since waiting for each other takes
+        longer than to read the filters twice. All threads share the rest.
+        """
         y, first = np.empty((len(x), *self._form(layers, 1, numbers).end.shape[1:]), x.dtype), 0
         while first < len(x):
-            count = min(TOGETHER, 1 << (len(x) - first).bit_length() - 1)  # a power of two, to limit the forms
-            self._form(layers, count, numbers).run(x[first : first + count], y[first : first + count], numbers.array)
-            first += count
+            left, count = len(x) - first, threads.threads()
+            apart = count if count <= min(left, TOGETHER) else 1
+            size = 1 << (min(TOGETHER, left) // apart).bit_length() - 1  # a power of two, to limit the forms
+            stop = first + (left // (size * apart) * size * apart if apart > 1 else size)
+            pieces = [(x[at : at + size], y[at : at + size]) for at in range(first, stop, size)]
+            threads.parallel(self._form(layers, size, numbers).run, pieces, numbers.array, count // apart)
+            first = stop
         return y.reshape(len(x), -1) if self._flat else y
 
     def numbers(self, layers: Sequence[nn.Module], dtype: np.dtype) -> Numbers:
@@ -128,9 +131,12 @@ class Anchor:
     """A proxy for the arrays of frozen layers, of which there may be hundreds.
 
     Programs and numbers are cached by its single array, `token`, and are dropped when any of the arrays dies.
+    dtype: the dtype of all arrays, or None if they differ.
     """
 
     def __init__(self, arrays: Sequence[np.ndarray], settings: str) -> None:
+        dtypes = {array.dtype for array in arrays}
+        self.dtype = dtypes.pop() if len(dtypes) == 1 else None
         self.nbytes = len(settings) + REFERENCE * len(arrays)
         self.numbers_nbytes = sum(array.nbytes for array in arrays)  # approximately
         self.token = np.empty(0)
@@ -141,7 +147,7 @@ class Look:
     """A record of everything that determines the layers' results, for a quick check that nothing has changed.
 
     first, last: range of the longest sequence of layers that steps may implement. settings: all values but arrays, as
-    text. dtype: the dtype of all arrays, or None if they differ.
+    text.
     """
 
     def __init__(self, layers: Sequence[nn.Module], kinds: Any) -> None:
@@ -158,27 +164,17 @@ class Look:
         self._seen = self._values(modules)
         self._tensors = [value for value in self._seen if isinstance(value, Tensor)]
         self._statistics = [value for value in self._seen if isinstance(value, np.ndarray)]
-        arrays = self._arrays_now()
-        self._arrays = [weakref.ref(array) for array in arrays]
         self.settings = repr([*(type(module).__name__ for module in modules), *map(_setting, self._seen)])
-        dtypes = {array.dtype for array in arrays}
-        self.dtype = dtypes.pop() if len(dtypes) == 1 else None
 
     def frozen_arrays(self, layers: Sequence[nn.Module]) -> list[np.ndarray] | None:
         """Return the arrays of the layers, or None if the layers have changed or any array is writeable."""
-        modules = [reference() for reference in self._modules]
-        if len(layers) != len(self._layers) or None in modules:
+        modules = list(map(operator.call, self._modules))
+        if None in modules or not _same(layers, list(map(operator.call, self._layers))):
             return None
-        same = all(reference() is layer for reference, layer in zip(self._layers, layers, strict=True))
-        if not (same and _same(self._values(modules), self._seen)):
+        if not _same(self._values(modules), self._seen):
             return None
-        arrays = self._arrays_now()
-        same = _same(arrays, [reference() for reference in self._arrays])
-        return arrays if same and not any(map(_writeable, arrays)) else None
-
-    def _arrays_now(self) -> list[np.ndarray]:
-        """Return the current arrays of parameters and norm statistics."""
-        return [*map(_data, self._tensors), *self._statistics]
+        arrays = [*map(_data, self._tensors), *self._statistics]
+        return None if any(map(_writeable, arrays)) else arrays
 
     def _may_fit(self, layer: nn.Module) -> bool:
         return type(layer) in self.watched and all(self._may_fit(child) for _, child in layer.children())
@@ -190,9 +186,7 @@ class Look:
 
     def _values(self, modules: Sequence[Any]) -> list[Any]:
         """Return all recorded values, including those of the layers in blocks."""
-        return list(
-            itertools.chain.from_iterable(get(module) for get, module in zip(self._getters, modules, strict=True))
-        )
+        return list(itertools.chain.from_iterable(map(operator.call, self._getters, modules)))
 
 
 _data, _writeable = operator.attrgetter("data"), operator.attrgetter("flags.writeable")
@@ -241,19 +235,17 @@ def _frozen(layers: Sequence[nn.Module]) -> bool:
 
 def _anchor(look: Look, sources: Sequence[np.ndarray], x: Tensor) -> Anchor | None:
     """Return the anchor of the layers, or None if they exceed the cache or differ from x in dtype."""
-    if look.dtype != x.dtype:
-        return None
     kind = "anchors of programs", look.settings
     anchor = cache.remember(sources, lambda *arrays: Anchor(arrays, look.settings), kind)
     # Leave the other half to arenas; otherwise numbers and arenas would evict each other for every picture.
-    return anchor if anchor.numbers_nbytes <= cache.cache.budget // 2 else None
+    return anchor if anchor.dtype == x.dtype and anchor.numbers_nbytes <= cache.cache.budget // 2 else None
 
 
 def _run_program(layers: Sequence[nn.Module], x: Tensor, anchor: Anchor, kinds: Any) -> tuple[Tensor, int]:
     """Run the first layers by their program if that is faster. Return the result and the number of layers run."""
     kind = "programs", x.shape[1:]
     found = cache.remember(anchor.token, lambda _: Program(layers, x.shape[1:], kinds), kind)
-    if not found.pays(len(x.data)):
+    if not found.pays:
         return x, 0
     own = "numbers of programs", found.done, found.winograd
     numbers = cache.remember(anchor.token, lambda _: found.numbers(layers, x.dtype), own)

@@ -159,6 +159,7 @@ def _corner(draft: Draft) -> tuple[int, int]:
 def _pieces(draft: Draft) -> tuple[int, int]:
     """Return the numbers of parts of the outputs and of the filters. The larger input is split, not shared."""
     pieces = max(1, min(MOST_PIECES, draft.multiplications // PIECE))
+    pieces = 1 << (pieces - 1).bit_length()  # a power of two, so that two or four threads are done at the same time
     weights = draft.weights * (draft.source.room.shape[0] if draft.products else 1)
     if draft.kind == program.CONVOLVE and weights > draft.outputs * draft.source.channels:
         return 1, pieces
