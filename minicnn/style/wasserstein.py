@@ -46,9 +46,7 @@ def overlap(a, b, *, needs):
     """
     if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape:
         raise InputError(f"overlap: a has shape {a.shape}, b {b.shape}; expected two square matrices of one size")
-    lengths, axes = np.linalg.eigh(a.astype(np.float64))
-    lengths = np.sqrt(np.maximum(lengths, EPSILON))  # smaller values are rounding errors
-    factor = axes * lengths
+    factor = _factor(a.astype(np.float64))
     values, vectors = np.linalg.eigh(factor.T @ b.astype(np.float64) @ factor)
     roots = np.sqrt(np.maximum(values, EPSILON**2))
 
@@ -58,8 +56,17 @@ def overlap(a, b, *, needs):
             half = factor @ (vectors / np.sqrt(roots))
             db = (0.5 * dy * (half @ half.T)).astype(b.dtype)
         if needs[0]:
-            half = (axes / lengths) @ (vectors * np.sqrt(roots))
+            half = np.linalg.solve(factor.T, vectors * np.sqrt(roots))
             da = (0.5 * dy * (half @ half.T)).astype(a.dtype)
         return da, db
 
     return roots.sum().astype(a.dtype), backward
+
+
+def _factor(a):
+    """Return L with a = L Lᵀ: Cholesky's, in a tenth of the time of eigenvectors, unless rounding errors prevent it."""
+    try:
+        return np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        lengths, axes = np.linalg.eigh(a)
+        return axes * np.sqrt(np.maximum(lengths, EPSILON))  # smaller values are rounding errors
