@@ -155,6 +155,7 @@ def test_an_interrupted_demo_begins_no_other_painting(tmp_path, monkeypatch, cap
     monkeypatch.setattr(styles, "transfer", interrupted)
     monkeypatch.setattr(styles, "_write_strip", lambda *arguments: None)
     assert main(["demo", "--out", str(tmp_path)]) == 130
+    assert f"starry night: {styles.STEPS} steps\n" in capsys.readouterr().out
     assert len(begun) == 1 and not (tmp_path / "index.html").exists()
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -266,11 +267,13 @@ def command(*options):
 SHORT = ("--batch", "2", "2", "--softmax", "1", "0.01", "--comparing", "1", "0.01")
 
 
-def test_the_command_draws_trains_measures_and_writes(tmp_path, capsys):
+def test_the_command_draws_trains_measures_and_writes(tmp_path, capsys, monkeypatch):
     out = tmp_path / "drawn.h5"
+    clock = iter([100.0, 550.0])
+    monkeypatch.setattr(face_train, "time", SimpleNamespace(monotonic=clock.__next__))
     command("--people", "2", "--pictures", "2", "--test-people", "4", *SHORT, "--json", "-o", str(out))
     said = json.loads(capsys.readouterr().out)
-    assert said["people"] == 2 and said["pictures"] == 4
+    assert said["people"] == 2 and said["pictures"] == 4 and said["minutes"] == 7.5
     assert set(said["baselines"]) == {"raw pixels (L2)", "3 principal components (L2)"}
     assert models.tiny_facenet(out).load_report.complete
     with h5py.File(out) as file:
