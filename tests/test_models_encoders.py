@@ -237,9 +237,9 @@ def test_each_picture_is_whitened_by_itself_and_passes_its_gradient():
         (np.full((1, 96, 96, 3), 200.0, np.float32), r"x goes from 200 to 200; expected RGB in \[0, 1\]"),
         (
             np.insert(np.zeros(96 * 96 * 3 - 1, np.float32), 5, -2).reshape(1, 96, 96, 3),
-            "x goes from -2 to 0; expected",
+            "x goes from -2 to 0",
         ),
-        (np.insert(np.zeros(96 * 96 * 3 - 1, np.float32), 5, 3).reshape(1, 96, 96, 3), "x goes from 0 to 3; expected"),
+        (np.insert(np.zeros(96 * 96 * 3 - 1, np.float32), 5, 3).reshape(1, 96, 96, 3), "x goes from 0 to 3"),
         ((picture(96) - 0.5) * 4, r"expected RGB in \[0, 1\], which the network prepares itself"),
         (np.full((1, 96, 96, 3), np.nan, np.float32), r"expected RGB in \[0, 1\]"),
     ],

@@ -14,6 +14,11 @@ CASES = {
     "a picture, side by side": ((5, 4), 2, {"stride": 2}),
     "a picture, gaps between": ((6, 5), (1, 2), {"stride": (2, 3), "padding": ((0, 0), (0, 1))}),
     "a volume, windows reach beyond every side": ((4, 5, 3), (2, 3, 2), {"stride": (2, 2, 1), "padding": 1}),
+    "a volume, every axis another": (
+        (3, 5, 6),
+        (2, 3, 1),
+        {"stride": (1, 2, 3), "padding": ((0, 1), (2, 0), (0, 0))},
+    ),
     "a volume, no window reaches its end": ((4, 2, 4), 2, {"stride": 3}),
 }
 each_case = pytest.mark.parametrize("case", list(CASES))
