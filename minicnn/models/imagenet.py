@@ -92,14 +92,14 @@ def build(name: str, *, include_top: bool = False, pooling: str = "max", drawn: 
 # Judged by eye, as for tiny_vgg. With the original stride 2 and max pooling, the result is grainy.
 # The cost of halves gives large shapes, and faces keep their eyes, which small first sizes lose.
 SQUEEZENET_RECIPE = StyleRecipe(
-    summary="squeezenet's own: relative costs at full resolution, over the picture and its halves",
+    summary="squeezenet's own: Wasserstein costs at full resolution, over the picture and its halves",
     content_layers={"fire4": 0.5, "fire6": 0.5},
     style_layers=dict.fromkeys(("conv1", "fire2", "fire4", "fire6", "fire8"), 0.2),
-    content_form="relative",
-    style_form="relative",
-    alpha=0.2,
+    content_form="mean",
+    style_form="wasserstein-ridge",
+    alpha=0.05,
     beta=1.0,
-    total_variation=1.0,
+    total_variation=0.3,
     variation_form="mean-squared",
     pooling="avg",
     stride=1,

@@ -16,12 +16,12 @@ WIDTHS = (32, 96, 192, 256, 256)
 DEPTHS = (2, 2, 2, 2, 1)
 
 # Judged by eye on three paintings and photographs at 256, 512 and 1024 pixels. A network trained on CIFAR-10 captures
-# texture better than shape. Relative costs give its deep layers enough weight, two content layers preserve faces, and
-# squared variation removes speckles. The first layer, weighted most, sets the palette. The cost of halves gives long
+# texture better than shape. Wasserstein costs set the palette and keep faces; with Gram matrices, faces get lost in
+# texture. Two content layers preserve them, too, and squared variation removes speckles. The cost of halves gives long
 # strokes, which grow with the picture; small first sizes give them too, but lose the eyes. A pyramid of pixels and a
 # falling rate leave fewer fine lines.
 RECIPE = StyleRecipe(
-    summary="tiny_vgg's own: every layer's cost relative to the style's, over the picture and its halves",
+    summary="tiny_vgg's own: Wasserstein costs over the picture and its halves",
     content_layers={"block3_conv2": 0.5, "block4_conv2": 0.5},
     style_layers={
         "block1_conv1": 1.0,
@@ -30,10 +30,11 @@ RECIPE = StyleRecipe(
         "block4_conv1": 0.3,
         "block5_conv1": 0.2,
     },
-    style_form="relative",
-    alpha=0.5,
+    content_form="mean",
+    style_form="wasserstein-ridge",
+    alpha=0.05,
     beta=1.0,
-    total_variation=0.8,
+    total_variation=0.3,
     variation_form="mean-squared",
     pooling="avg",
     learning_rate=0.03,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from minicnn.errors import InputError
 from minicnn.models.network import floating
 from minicnn.ops import gram_matrix
 from minicnn.style.variation import total_variation
-from minicnn.style.wasserstein import squared_wasserstein
+from minicnn.style.wasserstein import RIDGE, squared_wasserstein
 from minicnn.tensor import Tensor
 
 __all__ = ["content_cost", "gram_matrix", "layer_style_cost", "style_cost", "total_cost", "total_variation"]
@@ -99,6 +100,9 @@ STYLE_FORMS: Mapping[str, StyleForm] = {
     "relative": StyleForm("Σ(ΔG)²/ΣG²", lambda of: 1 / of.energy, gram_distance),
     # Treats channels as normally distributed over the positions.
     "wasserstein": StyleForm("W₂²(μ, Σ)/N", lambda of: 1 / of.channels, squared_wasserstein, first=True),
+    "wasserstein-ridge": StyleForm(
+        f"W₂²(μ, Σ + {RIDGE} σ²)/N", lambda of: 1 / of.channels, partial(squared_wasserstein, ridge=RIDGE), first=True
+    ),
 }
 
 

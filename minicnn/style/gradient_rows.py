@@ -21,7 +21,7 @@ def _style_cost(style, generated):
 
 
 def _from_fixed(cost, form):
-    """Return the cost with a constant target: forms that divide by its energy have no gradient to it."""
+    """Return the cost with a constant target: forms that scale by its energy or variance have no gradient to it."""
     target = np.random.default_rng(5).standard_normal((1, 3, 4, 5))
     return lambda generated: cost(target, generated, form=form)
 
@@ -51,7 +51,10 @@ CASES: tuple[OpCase, ...] = (
         for form in ("mean", "johnson", "keras", "wasserstein")
     ),
     OpCase("content_cost", FEATURES, name="relative", call=_from_fixed(costs.content_cost, "relative")),
-    OpCase("layer_style_cost", FEATURES, name="relative", call=_from_fixed(costs.layer_style_cost, "relative")),
+    *(
+        OpCase("layer_style_cost", FEATURES, name=form, call=_from_fixed(costs.layer_style_cost, form))
+        for form in ("relative", "wasserstein-ridge")
+    ),
     OpCase("style_cost", PAIR, call=_style_cost),
     OpCase("total_cost", normal((), ()), call=_total_cost),
     OpCase("total_variation", distinct((1, 3, 4, 2)), call=costs.total_variation),

@@ -70,11 +70,13 @@ def test_wasserstein_equals_its_formula():
 
     generator = np.random.default_rng(2)
     s, g = generator.standard_normal((1, 5, 6, 4)), 2 * generator.standard_normal((1, 3, 9, 4)) + 1
-    a, b = (np.cov(x.reshape(-1, 4).T, bias=True) + 1e-4 * np.eye(4) for x in (s, g))
+    plain = [np.cov(x.reshape(-1, 4).T, bias=True) for x in (s, g)]
     means = [x.reshape(-1, 4).mean(axis=0) for x in (s, g)]
-    expected = np.mean((means[0] - means[1]) ** 2) + np.trace(a + b - 2 * sqrtm(a @ b).real) / 4
-    assert style.layer_style_cost(s, g, form="wasserstein").item() == pytest.approx(expected, rel=1e-9)
-    assert style.layer_style_cost(s, s, form="wasserstein").item() == pytest.approx(0, abs=1e-9)
+    for form, added in {"wasserstein": 1e-4, "wasserstein-ridge": 1e-4 + 3e-3 * np.trace(plain[0]) / 4}.items():
+        a, b = (matrix + added * np.eye(4) for matrix in plain)
+        expected = np.mean((means[0] - means[1]) ** 2) + np.trace(a + b - 2 * sqrtm(a @ b).real) / 4
+        assert style.layer_style_cost(s, g, form=form).item() == pytest.approx(expected, rel=1e-9)
+        assert style.layer_style_cost(s, s, form=form).item() == pytest.approx(0, abs=1e-9)
 
 
 def test_wasserstein_stands_channels_that_never_fire_and_few_positions():

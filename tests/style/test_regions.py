@@ -49,7 +49,7 @@ def test_a_style_moves_no_pixel_outside_its_region():
 
 def test_what_is_nobodys_keeps_its_look():
     found = gradient(objective(CONTENT, [WAVE], [LEFT]), CONTENT)
-    assert np.abs(found[:, 40:]).max() <= 1e-6 * np.abs(found[:, :40]).max()  # it already is what it should be
+    assert np.abs(found[:, 40:]).max() <= 1e-5 * np.abs(found[:, :40]).max()  # it already is what it should be
 
 
 @pytest.mark.parametrize("layer", RECIPE.style_layers)
@@ -80,7 +80,7 @@ def test_the_gradient_is_that_of_the_cost():
     step = 1e-6
     ahead, behind = (cost(Tensor((image + s * direction)[None]))[1]["total"] for s in (step, -step))
     slope = float(np.sum(gradient(cost, image) * direction))
-    assert abs((ahead - behind) / (2 * step) - slope) <= 1e-6 * abs(slope)
+    assert abs((ahead - behind) / (2 * step) - slope) <= 1e-5 * abs(slope)
 
 
 def test_overlapping_masks_share_and_add_up_to_one():

@@ -40,7 +40,8 @@ def assert_equal(found, tolerance):
     assert abs(whole - tiled) <= tolerance * abs(whole)
     assert np.abs(slope - its_slope).max() <= tolerance * np.abs(slope).max()
     assert told.keys() == its_told.keys()
-    assert all(abs(told[key] - its_told[key]) <= 10 * tolerance * abs(told[key]) for key in told)
+    # A distance of distributions is a small difference of large traces.
+    assert all(abs(told[key] - its_told[key]) <= 10 * tolerance * max(abs(told[key]), 0.1 * whole) for key in told)
 
 
 @pytest.mark.parametrize("name", ["tiny_vgg", "squeezenet"])
