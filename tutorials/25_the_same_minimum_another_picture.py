@@ -8,6 +8,8 @@
 # You need lesson 3, or a notion of what a cost of style is.
 
 # %%
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cbook import get_sample_data
@@ -135,8 +137,9 @@ assert all(sum(errors(stages[f"{name}, step 200"])) < 0.02 for name in WAYS)
 
 # %% tags=["predict"]
 network = models.tiny_vgg(pooling="avg")
+GRAM = {"content_form": "course", "style_form": "relative", "alpha": 0.5, "total_variation": 0.8}
 with frozen(network):
-    objective = Objective(network, network.card.recipe, photograph, [(sky, 1.0)])
+    objective = Objective(network, dataclasses.replace(network.card.recipe, **GRAM), photograph, [(sky, 1.0)])
     first = {name: descend(kind, lambda x: objective(x)[0], grey * 0 + photograph, 1, 0.03)[0] - photograph
              for name, kind in WAYS.items()}  # fmt: skip
 left = {name: np.mean(coarse(step) ** 2) / np.mean(step**2) for name, step in first.items()}
@@ -157,7 +160,7 @@ assert left["pixels"] < 0.3 < left["pyramid"]
 # **Predict**: forty steps each, same start, same cost. Which picture has the lower cost? Which one the wider colours?
 
 # %% tags=["predict"]
-HOW = {"model": network, "steps": 40, "levels": 1, "scales": (1.0,), "schedule": "constant"}
+HOW = {"model": network, "steps": 40, "levels": 1, "scales": (1.0,), "schedule": "constant", **GRAM}
 painted = {name: style.transfer(photograph, sky, parametrization=name, **HOW) for name in WAYS}
 halved = style.transfer(photograph, sky, **HOW | {"scales": (1.0, 0.5, 0.25), "smallest_scale": 24})
 captions = {f"{name}\nJ {result.history[-1]['total']:.4f}": result.image for name, result in painted.items()}
