@@ -479,7 +479,7 @@ show({"portrait\n": portrait, **sizes}, "levels.png", "One size, and two")
 # - `minicnn/style/objective.py`: what is made small. `minicnn/style/loop.py`: how, in thirty lines.
 # - `minicnn/style/recipes.py`: ten systems' constants, as rows. `minicnn style --list-presets` explains them.
 # - `minicnn/optim/lbfgs.py`: two loops and a line search. `minicnn/style/pyramid.py`: the sizes.
-# - `minicnn/style/wasserstein.py`: μ and covariance together, as a distance between clouds.
+# - `minicnn/style/costs.py`: `squared_wasserstein`, μ and covariance together, as a distance between clouds.
 #
 # Next: `14_transfer_learning.py` takes the training away from the network that painted here. Or find out what its
 # layers respond to: `11_what_convnets_learn.py`.

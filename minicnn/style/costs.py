@@ -1,6 +1,8 @@
 """The losses of neural style transfer. Features are Tensors (1, H, W, C); every cost is a scalar Tensor.
 
-Source: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". N channels, M positions.
+Sources: Gatys, Ecker & Bethge 2015, "A neural algorithm of artistic style". For the distance of distributions, Dowson &
+Landau 1982, "The Fréchet distance between multivariate normal distributions"; in style transfer,
+crowsonkb/style-transfer-pytorch. N channels, M positions.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ import numpy as np
 from minicnn import ops
 from minicnn.errors import InputError
 from minicnn.models.network import floating
+from minicnn.operation import op
 from minicnn.ops import gram_matrix
 from minicnn.style.variation import total_variation
-from minicnn.style.wasserstein import RIDGE, squared_wasserstein
 from minicnn.tensor import Tensor
+
+EPSILON = 1e-4  # added to variances, so that channels that are always zero have a positive root
+RIDGE = 3e-3  # of the target's mean variance; more than rounding errors of single precision
 
 __all__ = ["content_cost", "gram_matrix", "layer_style_cost", "style_cost", "total_cost", "total_variation"]
 
@@ -83,6 +88,72 @@ class StyleForm(NamedTuple):
 def gram_distance(target: Moments, generated: Moments) -> Tensor:
     """Return Σ (G_generated/M − G_style/M)², which allows pictures of different sizes. Scalar."""
     return ops.sum(ops.square(generated.second - target.second))
+
+
+def squared_wasserstein(target: Moments, generated: Moments, ridge: float = 0.0) -> Tensor:
+    """Return W₂² of two normal distributions: |μ_s − μ_g|² + tr(Σ_s + Σ_g − 2 (Σ_s^½ Σ_g Σ_s^½)^½).
+
+    ridge: this share of the target's mean variance is added to all variances. Without it, the gradient of channels that
+    hardly vary consists of rounding errors.
+    """
+    assert target.first is not None and generated.first is not None
+    added = EPSILON
+    if ridge:
+        first, second = target.first.data[0], target.second.data[0]
+        added += ridge * float(np.mean(np.diagonal(second) - np.square(first)))
+    a, b = (covariance(of.second, of.first, added=added) for of in (target, generated))
+    identity = np.eye(*a.shape, dtype=a.dtype, like=a.data)
+    spread = ops.sum(a * identity) + ops.sum(b * identity)
+    return ops.sum(ops.square(generated.first - target.first)) + spread - 2 * overlap(a, b)
+
+
+@op
+def covariance(second, first, *, added, needs):
+    """Return Σ (C, C) from Moments, second − first firstᵀ, plus `added` on the diagonal."""
+
+    def backward(dy):
+        return dy[None] if needs[0] else None, -first @ (dy + dy.T) if needs[1] else None
+
+    return second[0] - first.T * first + added * np.eye(first.shape[1], dtype=first.dtype, like=first), backward
+
+
+@op
+def overlap(a, b, *, needs):
+    """Return tr (a^½ b a^½)^½ of two covariances (C, C) with EPSILON on the diagonal. Computed in double precision.
+
+    With a = L Lᵀ, Lᵀ b L has the same eigenvalues as a^½ b a^½. The gradient is ½ T for b and ½ T⁻¹ for a. Here
+    T = L (Lᵀ b L)^−½ Lᵀ is the linear map that transports b's distribution to a's.
+    Raises InputError for other shapes.
+    """
+    if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape:
+        raise InputError(f"overlap: a has shape {a.shape}, b {b.shape}; expected two square matrices of one size")
+    factor = _factor(a.astype(np.float64))
+    values, vectors = np.linalg.eigh(factor.T @ b.astype(np.float64) @ factor)
+    roots = np.sqrt(np.maximum(values, EPSILON**2))
+
+    def backward(dy):
+        da = db = None
+        if needs[1]:
+            half = factor @ (vectors / np.sqrt(roots))
+            db = (0.5 * dy * (half @ half.T)).astype(b.dtype)
+        if needs[0]:
+            half = np.linalg.solve(factor.T, vectors * np.sqrt(roots))
+            da = (0.5 * dy * (half @ half.T)).astype(a.dtype)
+        return da, db
+
+    return roots.sum().astype(np.result_type(a, b)), backward
+
+
+def _factor(a):
+    """Return L with a = L Lᵀ: Cholesky's, in a tenth of the time of eigenvectors, unless rounding errors prevent it."""
+    try:
+        factor = np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        factor = None
+    if factor is not None and np.isfinite(factor).all():  # CuPy raises nothing
+        return factor
+    lengths, axes = np.linalg.eigh(a)
+    return axes * np.sqrt(np.maximum(lengths, EPSILON))  # smaller values are rounding errors
 
 
 CONTENT_FORMS: Mapping[str, ContentForm] = {

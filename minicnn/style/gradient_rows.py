@@ -6,9 +6,9 @@ import numpy as np
 
 from minicnn.gradients.cases import OpCase, distinct, normal
 from minicnn.style import costs
+from minicnn.style.costs import covariance, overlap
 from minicnn.style.parametrization import enlarge
 from minicnn.style.variation import VARIATION_FORMS, variation
-from minicnn.style.wasserstein import overlap
 
 FEATURES = normal((1, 3, 4, 5))
 PAIR = normal((1, 3, 4, 5), (1, 3, 4, 5))
@@ -60,6 +60,7 @@ CASES: tuple[OpCase, ...] = (
     OpCase("total_variation", distinct((1, 3, 4, 2)), call=costs.total_variation),
     OpCase("total_variation", normal((1, 3, 4, 2)), options={"power": 2}, name="squared", call=costs.total_variation),
     *(OpCase("variation", distinct((1, 4, 3, 2)), (form,), {}, form, variation) for form in VARIATION_FORMS),
+    OpCase("covariance", normal((1, 3, 3), (1, 3)), (), {"added": 0.5}, call=covariance),
     OpCase("overlap", _covariances, call=_overlap),
     OpCase("gram_matrix", FEATURES),
     OpCase("enlarge", normal((1, 3, 2, 2)), ((6, 3),), call=enlarge),

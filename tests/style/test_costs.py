@@ -6,10 +6,9 @@ import pytest
 from minicnn import Tensor, gradcheck, style
 from minicnn.errors import InputError
 from minicnn.learn.tensorflow_random import course_draws
-from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS
+from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS, overlap
 from minicnn.style.gradient_rows import CASES
 from minicnn.style.variation import VARIATION_FORMS, variation
-from minicnn.style.wasserstein import overlap
 
 
 def test_content_cost_gives_the_courses_number():
@@ -149,7 +148,7 @@ def test_gradients_agree_with_finite_differences(case, backend):
 def test_every_cost_has_a_row():
     others = {"Map", "StyleResult", "from_manifest", "presets", "transfer"}
     differentiable = set(style.__all__) - others
-    assert differentiable | {"variation", "overlap", "enlarge"} == {case.op for case in CASES}
+    assert differentiable | {"variation", "covariance", "overlap", "enlarge"} == {case.op for case in CASES}
     assert {case.name for case in CASES if case.op == "variation"} == set(VARIATION_FORMS)
     assert {case.name for case in CASES if case.op == "content_cost"} >= set(CONTENT_FORMS) - {"mean"}  # as "course"
     assert {case.name for case in CASES if case.op == "layer_style_cost"} >= set(STYLE_FORMS) - {"gatys"}  # "" has it
