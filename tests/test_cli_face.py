@@ -402,6 +402,8 @@ def test_the_plane_is_that_of_principal_components():
         ("enroll new.h5 people --face all", "face is 'all'; expected largest, centre, none, or a number from 1"),
         ("calibrate people --pairs notes.txt", "begins with 'words'"),
         ("calibrate people --into missing.h5", "missing.h5"),
+        ("calibrate people --into no/folder/g.h5", "--into 'no/folder/g.h5' is in a folder that does not exist"),
+        ("calibrate nowhere --into people", "--into 'people' cannot be written"),
         ("evaluate", "expected a folder of people, or LFW's"),
         ("evaluate alone", "expected two people or more"),
         ("evaluate --lfw people", "no pairs.txt in 'people'"),

@@ -512,6 +512,8 @@ def test_the_next_trial_is_the_minimum_of_the_cubic_within_limits():
     assert _between(parabola(0), parabola(100)) == pytest.approx(10)  # kept off the ends
     assert _between(parabola(-100), parabola(6)) == pytest.approx(6 - 10.6)
     assert _between(line(0), Trial(8.0, math.inf, 1.0, np.empty(0))) == 4
+    steep = Trial(0.0, 0.0, -1e200, np.empty(0))  # its square is beyond the largest number
+    assert _between(steep, Trial(8.0, 0.0, 1.0, np.empty(0))) == 4
 
 
 def test_several_tensors_are_one_long_one():

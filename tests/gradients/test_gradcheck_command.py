@@ -1,6 +1,7 @@
 """minicnn gradcheck: its table, its JSON, its exit status."""
 
 import json
+import re
 
 import pytest
 
@@ -37,6 +38,8 @@ def test_one_operation_gives_a_table(capsys):
         ["style.gram_matrix", "60"],
     ]
     assert all(float(line.split()[2]) < 1e-6 for line in lines[:3])
+    rows = [head, *lines[:3]]
+    assert len({tuple(word.end() for word in re.finditer(r"\S+", line))[1:] for line in rows}) == 1  # right-aligned
     assert lines[4].startswith("3 rows on 1 backend: 3 passed in ")
 
 

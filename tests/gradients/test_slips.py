@@ -17,6 +17,7 @@ from minicnn.errors import GradcheckError
 from minicnn.gradients import slips, slopes, sums
 from minicnn.gradients.checking import gradcheck
 from minicnn.gradients.evidence import Evidence
+from minicnn.operation import op
 
 PAGE = Path(__file__).parents[2] / "tutorials" / "manual" / "gradient_checks.md"
 
@@ -69,6 +70,18 @@ def test_no_healthy_operation_is_called_wrong_where_inputs_are_hard():
     with use_backend("numpy"):
         verdicts = [gradcheck(made(name), inputs).verdict for name, inputs in HARD]
     assert len(verdicts) >= 18 and {*verdicts} == {"passed", "inconclusive"}
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 4)])
+def test_one_term_of_a_product_with_itself_is_half_of_the_diagonals(shape):
+    @op
+    def with_itself(x):
+        return x @ x.T, lambda dy: dy @ x
+
+    with use_backend("numpy"), pytest.raises(GradcheckError) as caught:
+        gradcheck(with_itself, [np.random.default_rng(0).standard_normal(shape)])
+    [found] = caught.value.report.inputs[0].findings
+    assert (found.kind, found.share) == ("term", 1) and "x stands twice in a product" in found.text
 
 
 def test_a_gradient_is_not_reversed_along_an_axis_of_one_entry():

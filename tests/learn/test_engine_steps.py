@@ -12,7 +12,8 @@ from test_core import code_lines
 
 from minicnn import InputError, learn
 from minicnn.cli import main
-from minicnn.learn import catalogue, engine, observing
+from minicnn.learn import catalogue, engine, observing, progress
+from minicnn.learn.verdict import Verdict
 
 FOLDER = Path(__file__).resolve().parents[2] / "tutorials" / "engine"
 SOLVED = (FOLDER / "solved.py").read_text(encoding="utf-8")
@@ -150,6 +151,16 @@ def test_the_file_grows_from_the_first_step_to_a_painting(tmp_path, monkeypatch,
     with pytest.raises(InputError, match="does not hold what comes before step 12; to try it"):
         learn.start("engine_12")
     assert learn.hint("engine").startswith("Hint 1 of 3.") and "def total" in learn.solution("engine")
+
+
+def test_after_the_last_step_there_is_none_to_start(monkeypatch, capsys):
+    monkeypatch.setattr(learn, "check_file", lambda name, *_, **__: Verdict(name, True))
+    *before, last = engine.names()
+    for names, said in ((before, "Start the next one with: minicnn learn start engine"), ([last], "All exercises are")):
+        for name in names:
+            progress.note(name, solved=True)
+        assert main(["learn", "check", last]) == 0
+        assert said in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_last_step_has_what_it_paints_with_and_needs_no_minicnn(tmp_path):

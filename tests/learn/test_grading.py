@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import struct
 import sys
 from pathlib import Path
 
@@ -472,6 +473,26 @@ def test_nothing_runs_where_what_was_promised_is_not_held(tmp_path, monkeypatch)
     settings.write_text(json.dumps({**asked, "hold": []}), encoding="utf-8")
     isolation.main(str(settings), "python", "x")
     assert ran == [("python", ("python", "x"))]
+
+
+@pytest.mark.parametrize(
+    ("version", "handled"),
+    [
+        (1, (0x1FFF,)),
+        (2, (0x3FFF,)),  # files move between folders
+        (3, (0x7FFF,)),  # files are cut
+        (4, (0x7FFF, 3)),  # the network
+        (5, (0xFFFF, 3)),  # devices are set
+        (6, (0xFFFF, 3, 3)),  # signals and sockets
+    ],
+)
+def test_landlock_is_asked_for_what_its_version_knows(monkeypatch, version, handled):
+    calls = []
+    monkeypatch.setattr(isolation, "_call", lambda *asked: calls.append(asked) or version)
+    isolation._close({"read": [], "listed": [], "write": []})
+    name, number, attributes, length, flags = calls[1]
+    assert (name, number, length.value, flags) == ("syscall", isolation.CREATE_RULESET, 8 * len(handled), 0)
+    assert struct.unpack(f"{len(handled)}Q", attributes) == handled
 
 
 def test_a_table_says_what_is_not_isolated(tmp_path, monkeypatch, capsys):

@@ -38,6 +38,12 @@ def test_what_is_printed_is_shown_beside_a_right_answer(verdict_on):
     assert found and "content 0.2 – all of it" in found.printed and "It printed:" in str(found)
 
 
+def test_a_file_knows_where_it_is(verdict_on):
+    text = "from pathlib import Path\nprint('this is', Path(__file__).name)\n" + TOTAL
+    found = verdict_on(text + "    return J_content * alpha + J_style * beta\n")
+    assert found and "this is mine.py" in found.printed
+
+
 FILES = {
     "a loop when it is loaded": ("while True:\n    pass\n", "still running after 1 s, in line"),
     "it ends the process": ("import os\n" + TOTAL + "    os._exit(3)\n", "ended, with status 3, before it was judged"),

@@ -200,6 +200,23 @@ def test_a_damaged_shard_is_named_and_never_searched(album, place):
     assert Path(path).read_bytes() == whole
 
 
+@pytest.mark.parametrize("name", ["encodings", "faces", "pictures"])
+def test_a_shard_with_room_for_fewer_rows_than_its_header_says_is_truncated(album, name):
+    scale.encode_all(album, "out", small_encoder())
+    path = Path("out/000000.h5")
+    content = path.read_bytes()
+    header = json.loads(content[: shards.HEADER].rstrip(b"\0"))
+    offset, shape = header["arrays"][name]
+    room = (len(content) - offset) // (4 * shape[1] if shape[1:] else 1)
+    for rows in (room, room + 1):
+        shape[0] = rows
+        path.write_bytes(json.dumps(header).encode().ljust(shards.HEADER, b"\0") + content[shards.HEADER :])
+        if rows == room:
+            assert shards.opened(path).header == header
+    with pytest.raises(LoadError, match="it is truncated"):
+        shards.opened(path)
+
+
 def test_shards_of_two_encoders_are_not_searched_together(album):
     for folder, seed in (("out/a", 0), ("out/b", 1)):
         os.mkdir(folder)

@@ -33,6 +33,13 @@ def gradient(cost, image):
     return leaf.grad[0]
 
 
+def test_regions_are_fixed_and_told_apart_even_if_equal():
+    one, other = (regions.Regions([LEFT.copy()], [None]) for _ in range(2))
+    assert one != other and len({one, other}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.masks = []
+
+
 def test_one_region_over_everything_is_no_region():
     plain = style.transfer(CONTENT, WAVE, steps=3)
     masked = style.transfer(CONTENT, [WAVE], masks=[np.ones((SIZE, SIZE))], steps=3)
