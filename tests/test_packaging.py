@@ -130,7 +130,13 @@ def test_the_package_is_typed():
 def module_of(requirement: str) -> str:
     """What one imports of it: "pillow>=11.0" gives "PIL"."""
     name = re.split(r"[^\w-]", requirement)[0].lower()
-    others = {"pillow": "PIL", "scikit-learn": "sklearn", "cupy-cuda13x": "cupy", "numba-cuda": "numba"}
+    others = {
+        "pillow": "PIL",
+        "scikit-learn": "sklearn",
+        "cupy-cuda13x": "cupy",
+        "numba-cuda": "numba",
+        "dlib-bin": "dlib",
+    }
     return others.get(name, name.replace("-", "_"))
 
 

@@ -273,16 +273,16 @@ def tiles(cuts, monkeypatch):
 def test_tiles_are_cut_as_finely_as_it_is_worth(tiles):
     assert tiles(64, "forward") == [8]  # 256 tiles: an eighth for each
     assert tiles(64, "gradient_to_input") == [9, 8]  # filters are turned before
-    assert tiles(640, "forward", cache=36 * 4 * (16 + WIDTH) * 8 * ROWS)[-1] == 16  # 2560 tiles, 96 of them at a time
+    assert tiles(640, "forward", cache=36 * 4 * (16 + WIDTH) * 96)[-1] == 16  # 2560 tiles, 96 of them at a time
     # Where filters do not fit, too, all share a block: it is formed, multiplied by panels of filters, and written.
     assert tiles(64, "forward", cache=0) == [16, 6, 16]
     assert tiles(64, "gradient_to_input", cache=0) == [9, 16, 6, 16]
     assert tiles(64, "forward", cache=0, frozen=True) == [16, 36, 16]  # with filters that are remembered
     assert tiles(68, "forward", cache=0, frozen=True) == [16, 6, 16]  # not for as many tiles
-    of_96 = 36 * 4 * (16 + WIDTH) * 8 * ROWS
+    of_96 = 36 * 4 * (16 + WIDTH) * 96
     assert tiles(64, "forward", cache=0, shared=of_96) == [16, 6, 16] * 3
     assert tiles(64, "gradient_to_filters") == [16, 16, 36]
-    assert tiles(64, "gradient_to_filters", shared=36 * 4 * (16 + 16) * 4 * ROWS) == [16, 16, 36] * 3
+    assert tiles(64, "gradient_to_filters", shared=36 * 4 * (16 + 16) * 48) == [16, 16, 36] * 3
 
 
 def test_blocks_of_tiles_are_equal_and_whole_rows_of_the_micro_kernel():
