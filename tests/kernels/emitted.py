@@ -34,7 +34,7 @@ def kinds(number):
         "row_product, rest": (micro_kernel.row_product(rows // 3), rows // 3 * lines, product),
         "gathered_product": (micro_kernel.gathered_product(rows), rows * lines, gathered),
         "gathered_product, few": (micro_kernel.gathered_product(few), few * lines, gathered),
-        "gathered_product_upon": (micro_kernel.gathered_product_upon(rows), rows * lines, (*gathered, a, two, places)),
+        "gathered_product_upon": (micro_kernel.gathered_product_upon(rows), rows * lines, (*gathered, places)),
         "gathered_sum": (micro_kernel.gathered_sum(few), few * lines, (a, two, places, a, two, a, two, i, flag)),
         "weighted_sum": (micro_kernel.weighted_sum(3), 0, (a, three, types.UniTuple(number, 3), a, i, i)),
         "gathered_largest": (micro_kernel.gathered_largest(), 0, (a, i, places, a, i, i)),

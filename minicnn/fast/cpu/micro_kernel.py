@@ -90,30 +90,12 @@ def gathered_product(rows):
 
 
 def gathered_product_upon(rows):
-    """Return multiply(…, relu, d, (first, on), past), which also adds d[first + past[on + i] + j]; d is flat."""
+    """Return multiply(…, relu, past), which also adds c[first + past[to + i] + j]."""
 
     @intrinsic
-    def multiply(
-        typing,
-        a,
-        a_place,
-        starts,
-        runs,
-        depth,
-        b,
-        b_place,
-        bias,
-        bias_first,
-        c,
-        c_place,
-        places,
-        relu,
-        d,
-        d_place,
-        past,
-    ):
+    def multiply(typing, a, a_place, starts, runs, depth, b, b_place, bias, bias_first, c, c_place, places, relu, past):
         size, pair, triple = types.intp, types.UniTuple(types.intp, 2), types.UniTuple(types.intp, 3)
-        kinds = a, pair, starts, runs, size, b, triple, bias, size, c, pair, places, types.boolean, d, pair, past
+        kinds = a, pair, starts, runs, size, b, triple, bias, size, c, pair, places, types.boolean, past
         return types.void(*kinds), functools.partial(_emit_gathered_product, rows)
 
     return multiply
@@ -134,9 +116,7 @@ def _emit_gathered_product(rows, context, builder, signature, arguments):
         for j, total in enumerate(totals):
             line = biases[j]
             if upon:
-                d, d_place, past = upon
-                d_first, on = cgutils.unpack_tuple(builder, d_place)
-                below = emitter.at(d, d_first, emitter.entry(past, on, i))
+                below = emitter.at(c, c_first, emitter.entry(upon[0], to, i))
                 line = builder.fadd(line, emitter.load(below, j * emitter.width))
             builder.store(line, total)
     length = builder.mul(depth, emitter.index(LINES * emitter.width))

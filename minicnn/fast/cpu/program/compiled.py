@@ -29,7 +29,7 @@ from minicnn.fast.cpu.micro_kernel import (
 from minicnn.fast.cpu.processor import cache_bytes
 from minicnn.fast.cpu.winograd import A_T, B_T
 
-MICRO_KERNEL = "b744937c9180"  # its digest, so that an edit of it changes this file, too
+MICRO_KERNEL = "cd2d28bb46fc"  # its digest, so that an edit of it changes this file, too
 # Repeated here, because Numba's cache does not notice edits of other files.
 CONVOLVE, LARGEST, MEAN, LENGTH, INTO_TILES, OUT_OF_TILES = 0, 1, 2, 3, 4, 5
 assert (CONVOLVE, LARGEST, MEAN, LENGTH) == (program.CONVOLVE, program.LARGEST, program.MEAN, program.LENGTH)
@@ -205,7 +205,7 @@ def _convolve(step, piece, numbers, arena):
     starts, targets, added = np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp), np.empty(BLOCK, np.intp)
     runs = _runs(step)
     tile, lines = np.empty(ROWS * width, arena.dtype), np.arange(ROWS) * width
-    rectified, depth, size = step.relu > 0, step.depth, runs.size * step.depth * width
+    relu, depth, size = step.relu > 0, step.depth, runs.size * step.depth * width
     for first in range(begin, end, BLOCK):
         count = min(BLOCK, end - first)
         pace = -(-width * high // count)
@@ -222,57 +222,25 @@ def _convolve(step, piece, numbers, arena):
             for i in range(0, count, high):
                 at, b = (plane * source.image, i), (step.panels + plane * step.plane + number * size, later, pace)
                 later += pace * runs.size * depth
-                to, on, bias = (plane * target.image + here, i), (here, i), step.bias + here
+                to, bias = (plane * target.image + here, i), step.bias + here
                 # Written out, because a tuple of arrays counts references: half the time of a product of 32 channels.
                 if inside == width:
                     if few and step.added < 0:
                         _multiply_few(
-                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, rectified
+                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, relu
                         )
                     elif few:
                         _multiply_few_upon(
-                            arena,
-                            at,
-                            starts,
-                            runs,
-                            depth,
-                            numbers,
-                            b,
-                            numbers,
-                            bias,
-                            arena,
-                            to,
-                            targets,
-                            rectified,
-                            arena,
-                            on,
-                            added,
+                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, relu, added
                         )
                     elif step.added < 0:
-                        _multiply(
-                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, rectified
-                        )
+                        _multiply(arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, relu)
                     else:
                         _multiply_upon(
-                            arena,
-                            at,
-                            starts,
-                            runs,
-                            depth,
-                            numbers,
-                            b,
-                            numbers,
-                            bias,
-                            arena,
-                            to,
-                            targets,
-                            rectified,
-                            arena,
-                            on,
-                            added,
+                            arena, at, starts, runs, depth, numbers, b, numbers, bias, arena, to, targets, relu, added
                         )
                     continue
-                at_once = rectified and step.added < 0
+                at_once = relu and step.added < 0
                 if few:
                     _multiply_few(
                         arena, at, starts, runs, depth, numbers, b, numbers, bias, tile, (0, 0), lines, at_once
@@ -282,7 +250,7 @@ def _convolve(step, piece, numbers, arena):
                 for r in range(min(high, total - first - i)):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
-                        _add(arena[added[i + r] + here : added[i + r] + here + inside], y, rectified)
+                        _add(arena[added[i + r] + here : added[i + r] + here + inside], y, relu)
                     arena[targets[i + r] + to[0] : targets[i + r] + to[0] + inside] = y
 
 
