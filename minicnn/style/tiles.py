@@ -81,9 +81,9 @@ def _cuts(
 ) -> list[tuple[int, int, dict[str, slice]]]:
     """Return (first pixel, one past the last, {layer: positions}) of the tiles along one axis."""
     found = []
-    edges = [*range(0, length, max(1, side // stride) * stride), length]
-    if len(edges) > 2 and edges[-1] - edges[-2] < side // 2:  # a narrow last tile joins its neighbour
-        del edges[-2]
+    # Equal tiles, since the largest one takes the most memory.
+    count = max(1, min((length + side // 2) // side, length // stride))
+    edges = [*(length * i // (count * stride) * stride for i in range(count)), length]
     for first, end in itertools.pairwise(edges):
         members = {}
         for layer, each in spans.items():

@@ -88,6 +88,17 @@ def test_every_position_is_in_one_tile_that_holds_what_it_sees(name):
         assert (counted == 1).all()
 
 
+@pytest.mark.parametrize(("width", "count"), [(208, 3), (224, 4), (96, 2), (95, 1), (3, 1)])
+def test_tiles_are_of_equal_size(width, count):
+    """The largest one takes the most memory."""
+    layers = ["block1_conv1", "block2_conv1"]  # of one pixel and of two
+    tiles = tiles_of(NETWORKS["tiny_vgg"], layers, (32, width), 64)
+    columns = [tile.parts["block1_conv1"][1][1] for tile in tiles]
+    widths = [each.stop - each.start for each in columns]
+    assert len(widths) == count and sum(widths) == width
+    assert max(widths) - min(widths) <= 2
+
+
 def test_a_tiled_run_ends_where_the_whole_one_does(tmp_path):
     content, painting = np.random.default_rng(0).random((2, 96, 128, 3), np.float32)
     whole = style.transfer(content, painting, steps=4)
