@@ -99,15 +99,16 @@ class Program:
     def __call__(self, layers: Sequence[nn.Module], x: np.ndarray, numbers: Numbers) -> np.ndarray:
         """Run x (N, H, W, C) through the layers, up to TOGETHER pictures at a time.
 
-        If there are enough pictures, each thread runs some by itself, since waiting for each other takes
-        longer than to read the filters twice. All threads share the rest.
+        If there are enough, each thread runs some by itself, since waiting for each other takes longer than to read the
+        filters twice. All threads share the rest.
         """
         y, first = np.empty((len(x), *self._form(layers, 1, numbers).end.shape[1:]), x.dtype), 0
         while first < len(x):
             left, count = len(x) - first, threads.threads()
             apart = count if count <= min(left, TOGETHER) else 1
             size = 1 << (min(TOGETHER, left) // apart).bit_length() - 1  # a power of two, to limit the forms
-            stop = first + (left // (size * apart) * size * apart if apart > 1 else size)
+            rounds = left // (size * apart) if apart > 1 else 1
+            stop = first + rounds * apart * size
             pieces = [(x[at : at + size], y[at : at + size]) for at in range(first, stop, size)]
             threads.parallel(self._form(layers, size, numbers).run, pieces, numbers.array, count // apart)
             first = stop
