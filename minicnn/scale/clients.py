@@ -34,10 +34,24 @@ def connected(address: str | None = None, *, workers: int | None = None, threads
     with ExitStack() as stack:
         cluster = address or stack.enter_context(distributed.LocalCluster(**options))
         try:
-            client = stack.enter_context(distributed.Client(cluster, timeout=PATIENCE))
+            client = stack.enter_context(_client(distributed.Client, cluster))
         except (OSError, ValueError, TypeError) as problem:
             said = f"cluster {address!r} does not answer ({one_line(problem, 120)})"
             raise InputError(f"{said}; expected the address of a scheduler, such as tcp://host:8786") from problem
         if not client.nthreads():
             raise InputError(f"cluster {address!r} has no workers; expected one or more: dask worker {address}")
         yield client
+
+
+def _client(kind: Any, cluster: Any) -> Any:
+    """Return a client of a cluster or an address. Close it if it does not connect.
+
+    Left open, it closes when the garbage collector finds it, and may wait for a lock that its own thread then holds.
+    """
+    client = kind.__new__(kind)
+    try:
+        kind.__init__(client, cluster, timeout=PATIENCE)
+    except BaseException:
+        client.close()
+        raise
+    return client

@@ -1,5 +1,6 @@
 """Workers of Dask, in separate processes: they make the shards of one process, whatever happens to a worker."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -257,6 +258,8 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line(album, capsys, monkeypa
     for address in ("nonsense://x", "?"):
         with pytest.raises(InputError, match="does not answer"), scale.connected(address):
             pass
+    left = [found for found in gc.get_objects() if type(found) is distributed.Client]
+    assert all(found.status == "closed" for found in left)  # the garbage collector must not close any
     with pytest.raises(InputError, match="workers is 0"), scale.connected(workers=0):
         pass
 

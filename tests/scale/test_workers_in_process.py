@@ -330,10 +330,21 @@ def test_a_cluster_that_does_not_answer_or_has_no_workers_is_told(client, monkey
     told = "cluster 'tcp://here:1' has no workers; expected one or more: dask worker tcp://here:1"
     with pytest.raises(InputError, match=told), scale.connected(HERE):
         pass
-    for problem in (OSError("gone"), ValueError("gone"), TypeError("gone")):
-        monkeypatch.setattr(
-            sys.modules["distributed"], "Client", lambda *_, problem=problem, **options: failing(problem)()
-        )
-        told = r"cluster 'tcp://here:1' does not answer \(gone\); expected the address of a scheduler, such as tcp://"
-        with pytest.raises(InputError, match=told), scale.connected(HERE):
-            pass
+
+
+@pytest.mark.parametrize("problem", [OSError("gone"), ValueError("gone"), TypeError("gone")], ids=repr)
+def test_a_client_that_does_not_connect_is_told_and_closed(client, monkeypatch, problem):
+    closed = []
+
+    class Lost(Client):
+        def __init__(self, cluster, *, timeout):
+            raise problem
+
+        def close(self):
+            closed.append(self)
+
+    monkeypatch.setattr(sys.modules["distributed"], "Client", Lost)
+    told = r"cluster 'tcp://here:1' does not answer \(gone\); expected the address of a scheduler, such as tcp://"
+    with pytest.raises(InputError, match=told), scale.connected(HERE):
+        pass
+    assert len(closed) == 1
