@@ -52,6 +52,7 @@ class Cluster:
             if self.file.exists():
                 break
             time.sleep(0.1)
+        assert self.file.exists(), (folder / "dask_scheduler0.log").read_text()  # a client would wait for ever
         with distributed.Client(scheduler_file=str(self.file), timeout=60) as client:
             self.address = client.scheduler.address
 
