@@ -92,7 +92,8 @@ def _panels_range(start, stop, panels, features, dfeatures, add):
 @njit(nogil=True, cache=True)
 def _gradient_range(start, stop, symmetric, features, dfeatures, add):
     for n in range(features.shape[0]):
-        if add:
-            dfeatures[n, start:stop] += np.dot(features[n, start:stop], symmetric[n])
-        else:
-            np.dot(features[n, start:stop], symmetric[n], dfeatures[n, start:stop])
+        product = np.dot(features[n, start:stop], symmetric[n])
+        for i in range(stop - start):  # += of a slice takes seconds to compile
+            for c in range(product.shape[1]):
+                before = dfeatures[n, start + i, c] if add else product.dtype.type(0)
+                dfeatures[n, start + i, c] = product[i, c] + before

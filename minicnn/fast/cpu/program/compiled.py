@@ -251,7 +251,9 @@ def _convolve(step, piece, numbers, arena):
                     y = tile[r * width : r * width + inside]
                     if step.added >= 0:
                         _add(arena[added[i + r] + here : added[i + r] + here + inside], y, relu)
-                    arena[targets[i + r] + to[0] : targets[i + r] + to[0] + inside] = y
+                    # A slice that is assigned an array takes seconds to compile, for the message of unequal shapes.
+                    for j in range(inside):
+                        arena[targets[i + r] + to[0] + j] = y[j]
 
 
 @njit(nogil=True, cache=True)

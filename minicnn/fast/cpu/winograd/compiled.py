@@ -373,7 +373,9 @@ def _filters_range(start, stop, V, dM, dU, count, add):
         cotangent = dM[element, : count * outputs].reshape(count, outputs)
         if add:
             np.dot(rows.T, cotangent, product)
-            dU[element] += product
+            for c in range(channels):
+                for o in range(outputs):
+                    dU[element, c, o] += product[c, o]
         else:
             np.dot(rows.T, cotangent, dU[element])
 
