@@ -245,6 +245,7 @@ def test_only_many_pictures_have_a_bar(monkeypatch):
 def test_signs_are_spelt_where_a_stream_lacks_them():
     spelt = "≤×→…–−·±²�αβγΔΣ√ᵀ₂é猫".encode("ascii", "minicnn.spelt").decode()
     assert spelt == r"<=x->...--*+-^2?alphabetagammaDeltasumsqrt^T_2\xe9\u732b"
+    assert "a→b·c".encode("ascii", "minicnn.spelt") == b"a->b*c"  # the letters after a sign are kept
 
 
 def test_notes_stand_on_standard_error(capsys):

@@ -87,6 +87,7 @@ def test_every_hole_has_answers_and_every_step_what_a_step_has():
         assert sorted(ANSWERS[number]) == sorted(holes(number))
         assert all(len(answers) >= 4 for answers in ANSWERS[number].values())
         assert len({slip.hint for slip in step.slips}) == len(step.slips) >= 5 and len(step.hints) == 3
+        assert all(isinstance(slip.hint, str) for slip in step.slips)
         assert len({case.title for case in step.cases}) == len(step.cases) >= 5
         assert 5 <= step.script.MINUTES <= 60 and "Predict:" in step.script.__doc__
 
