@@ -1,6 +1,7 @@
 """Films by PyAV: frames upright and one at a time, no other file opened, and one line for what is no film."""
 
 import sys
+import types
 import wave
 
 import numpy as np
@@ -129,3 +130,95 @@ def test_frames_may_be_no_larger_than_pictures(tmp_path, monkeypatch):
 )
 def test_times(seconds, text):
     assert films.clock(seconds) == text
+
+
+# Without PyAV: a stand-in for it, of three frames
+
+
+class Frame:
+    """A frame whose pixels count up from 60 times its number."""
+
+    def __init__(self, number, *, rotation=0, is_corrupt=False, time=True):
+        self.number, self.rotation, self.is_corrupt = number, rotation, is_corrupt
+        self.time, self.width, self.height = number / RATE if time else None, 5, 4
+
+    def to_ndarray(self, format):
+        assert format == "rgb24"
+        return np.arange(60, dtype=np.uint8).reshape(4, 5, 3) + 60 * self.number
+
+
+class StandIn:
+    """PyAV, and a container with one stream. opened: what av.open was given."""
+
+    def __init__(self, frames, *, frames_said=3, kind="mp4", width=5, problem=None):
+        self.frames, self.problem = frames, problem
+        context = types.SimpleNamespace(width=width, height=4, options={})
+        self.stream = types.SimpleNamespace(frames=frames_said, codec_context=context)
+        self.streams, self.format = types.SimpleNamespace(video=[self.stream]), types.SimpleNamespace(name=kind)
+
+    def open(self, file, container_options):
+        assert not file.closed and container_options == {"protocol_whitelist": ""}
+        if self.problem is not None:
+            raise self.problem
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def decode(self, stream):
+        assert stream is self.stream and stream.codec_context.options == {"max_pixels": str(images.MOST_PIXELS)}
+        for frame in self.frames:
+            if isinstance(frame, Exception):
+                raise frame
+            yield frame
+
+
+@pytest.fixture
+def film_of(tmp_path, monkeypatch):
+    (tmp_path / "a.mp4").touch()
+
+    def made(*frames, every=1, **said):
+        monkeypatch.setitem(sys.modules, "av", StandIn(frames, **said))
+        return films.Film(tmp_path / "a.mp4", every=every)
+
+    return made
+
+
+def test_frames_are_pictures_with_times(film_of):
+    film = film_of(Frame(0), Frame(1, time=False), Frame(2), frames_said=3)
+    (first, zero), (second, one), (third, two) = film
+    assert (first, second, third, len(film)) == ("0:00.00", "frame 2", "0:00.50", 3)
+    np.testing.assert_array_equal(zero, (np.arange(60).reshape(4, 5, 3) / np.float32(255)).astype(np.float32))
+    assert (one[0, 0, 0], two[0, 0, 0]) == (np.float32(60 / 255), np.float32(120 / 255))
+    assert zero.dtype == np.float32 and zero.flags.c_contiguous
+    assert len(film_of(Frame(0), frames_said=None)) == 0
+    assert len(film_of(Frame(0), frames_said=7, every=3)) == 3
+
+
+def test_every_nth_frame_that_is_whole_is_shown_upright(film_of):
+    film = film_of(Frame(0), Frame(1), Frame(2, is_corrupt=True), Frame(3), Frame(4, rotation=90), every=2)
+    (first, _), (second, turned) = film
+    assert (first, second) == ("0:00.00", "0:01.00")
+    np.testing.assert_array_equal(turned, np.rot90(Frame(4).to_ndarray("rgb24") / np.float32(255)))
+
+
+@pytest.mark.parametrize(
+    ("frames", "said", "line"),
+    [
+        ([], {"problem": OSError(2, "not to be had")}, r"cannot be read \(not to be had\); expected a film"),
+        ([], {"problem": ValueError("odd\nbytes")}, r"cannot be read \(odd bytes\); expected a film"),
+        ([], {"kind": "tty"}, "holds no moving pictures; expected a film"),
+        ([], {"width": 10**9}, "is too large: 1000000000 × 4 pixels"),
+        ([], {}, "holds no whole frame; expected a film"),
+        ([Frame(0, is_corrupt=True)], {}, "holds no whole frame; expected a film"),
+        ([ValueError("torn")], {}, r"cannot be read \(torn\); expected a film"),
+        ([Frame(0), Frame(1), OSError(5, "torn")], {}, r"is damaged after 0:00\.25 \(torn\); expected a film"),
+    ],
+)
+def test_what_is_no_film_gets_one_line(film_of, frames, said, line):
+    with pytest.raises(InputError, match=line) as caught:
+        list(film_of(*frames, **said))
+    assert "\n" not in str(caught.value)
