@@ -202,6 +202,15 @@ def test_the_command_reads_a_pipe_and_ends_with_zero(school, capsys, monkeypatch
     assert main(["tutorial", "play", "nonsense"]) == 2
 
 
+@pytest.mark.parametrize(("columns", "width"), [(40, 40), (200, 80)])
+def test_the_command_plays_as_wide_as_the_terminal_and_no_wider_than_is_read_well(school, monkeypatch, columns, width):
+    widths = []
+    monkeypatch.setattr(Player, "play", lambda self: widths.append(self.width))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["tutorial", "play", "1"]) == 0
+    assert widths == [width]
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal to oneself is something else there")
 def test_ctrl_c_stops_a_cell_and_not_the_player(school):
     def press():
