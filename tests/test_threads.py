@@ -33,6 +33,15 @@ def test_nonsense_is_no_number_of_threads(count):
     assert resources.threads() == before
 
 
+@pytest.mark.parametrize(("known", "cores"), [(None, 1), (6, 6)])
+def test_there_are_as_many_threads_as_cores(monkeypatch, known, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 4}, raising=False)
+    assert threads._Threads().count == 2
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS and Windows lack it
+    monkeypatch.setattr(os, "cpu_count", lambda: known)
+    assert threads._Threads().count == cores
+
+
 def test_the_number_of_threads_is_kept(thread_count):
     for count in (1, 3):
         thread_count(count)
