@@ -207,6 +207,18 @@ def test_results_are_counted_per_entry_where_they_are_as_many_for_each(y, count)
     assert [n for what, n in found if what == "the results per entry of x"] == count
 
 
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (7 / 6, "divided by 6 instead of 7 = the elements of x"),  # as a variance of a sample is
+        (-7 / 6, "the sign is wrong, and divided by 6 instead of 7 = the elements of x"),
+        (7 / 8, ""),
+    ],
+)
+def test_a_ratio_of_neighbouring_counts_has_its_reason(ratio, said):
+    assert slips.meaning_of(checked(np.ones(7), np.zeros(7), (1,)), ratio) == said
+
+
 def test_two_gradients_are_exchanged_if_each_is_that_of_the_other():
     point = checked([1.0, 2], [3.0, 4])
     point.differences = SimpleNamespace(slopes=lambda number, index: SimpleNamespace(central=number * 10.0))
