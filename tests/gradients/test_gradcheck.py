@@ -247,6 +247,11 @@ def test_a_function_with_two_results_for_one_input_is_refused():
     assert gradcheck(lambda x: ops.dropout(x, 0.5, seed=3), normal(100)).ok
 
 
+def test_a_result_that_is_nan_is_the_same_twice():
+    with pytest.raises(GradcheckError, match="2/2 entries wrong"), np.errstate(invalid="ignore"):
+        gradcheck(lambda x: x * np.array([np.nan, 1.0]), normal(2))
+
+
 # It leaves no trace
 
 
