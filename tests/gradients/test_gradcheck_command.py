@@ -8,6 +8,7 @@ import pytest
 from minicnn import ops, survey
 from minicnn.cli import main
 from minicnn.gradients.cases import OpCase, normal
+from minicnn.gradients.reports import GradcheckReport, InputReport
 from minicnn.operation import op
 
 
@@ -48,6 +49,14 @@ def test_a_wrong_gradient_is_explained_and_the_status_is_1(bad_row, capsys):
     said = capsys.readouterr().out
     assert "gradcheck FAILED square-bad(x)   backend numpy" in said
     assert "ratio 0.500" in said and "1 passed, 1 FAILED" in said
+
+
+@pytest.mark.parametrize("worst", [(0.25, 0.5), (0.5, 0.25)])
+def test_a_row_has_the_error_of_its_worst_input(monkeypatch, worst):
+    inputs = [InputReport("x", (3,), checked=3, worst_relative=first) for first in worst]
+    monkeypatch.setattr(survey, "gradcheck", lambda *f, **seed: GradcheckReport(inputs, 1e-6, "float64", "", "numpy"))
+    ((outcome,),) = survey.survey(survey.rows(["matmul"])[:1], ["numpy"])
+    assert (outcome.worst, outcome.entries) == (0.5, 6)
 
 
 def test_json_says_the_same(bad_row, capsys):
