@@ -219,6 +219,13 @@ def test_a_ratio_of_neighbouring_counts_has_its_reason(ratio, said):
     assert slips.meaning_of(checked(np.ones(7), np.zeros(7), (1,)), ratio) == said
 
 
+def test_a_moved_cotangent_has_zeros_where_nothing_comes_from():
+    dy = np.arange(1.0, 9).reshape(2, 4)
+    assert_array_equal(slips._moved(dy, 1, 1), [[0, 1, 2, 3], [0, 5, 6, 7]])
+    assert_array_equal(slips._moved(dy, 1, -1), [[2, 3, 4, 0], [6, 7, 8, 0]])
+    assert_array_equal(slips._moved(dy, 0, -1), [[5, 6, 7, 8], [0, 0, 0, 0]])
+
+
 def test_two_gradients_are_exchanged_if_each_is_that_of_the_other():
     point = checked([1.0, 2], [3.0, 4])
     point.differences = SimpleNamespace(slopes=lambda number, index: SimpleNamespace(central=number * 10.0))
