@@ -738,3 +738,23 @@ def test_boxes_are_those_of_their_pictures(monkeypatch):
     for boxes, expected in ((["1,2,3,4"], [[1, 2, 3, 4]] * 2), (["1,2,3,4", "5,6,7,8"], [[1, 2, 3, 4], [5, 6, 7, 8]])):
         found = [looker(box=boxes).look(picture, "a.png", number) for number in range(2)]
         assert found == [[{"box": box}] for box in expected]
+
+
+def test_a_picture_of_the_input_size_is_a_face_and_others_are_looked_at(monkeypatch, capsys):
+    from minicnn.faces import candidates, snapshots
+
+    asked = []
+    monkeypatch.setattr(candidates, "candidates", lambda *_: iter([SimpleNamespace(_replace=lambda face: face)]))
+    monkeypatch.setattr(face_finder.Place, "crop_for", lambda *_: None)
+    monkeypatch.setattr(snapshots, "find", lambda image: asked.append(image.shape) or [])
+    looking = looker(drawn=False)
+    looking.looks, looking.strict = True, False
+    assert len(looking.look(np.zeros((8, 8, 3)), "a.png")) == 1 and asked == []
+    assert looking.look(np.zeros((8, 9, 3)), "b.png") == [] and asked == [(8, 9, 3)] and looking.missed == 1
+    centring = looker(drawn=False)
+    centring.looks, centring.centred = False, True
+    centring.look(np.zeros((8, 8, 3)), "a.png")
+    assert capsys.readouterr().err == "" and centring.centred
+    for _ in range(2):
+        centring.look(np.zeros((9, 8, 3)), "b.png")
+    assert capsys.readouterr().err.count("the centre of each picture is cropped") == 1 and not centring.centred
