@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import MARK
 from minicnn.learn import (
+    assessment,
     catalogue,
     class_of_thirty,
     examining,
@@ -401,6 +403,25 @@ def test_an_input_that_cannot_be_sent_is_told(tmp_path):
     )
     with pytest.raises(InputError, match="an input is a Sequential; expected arrays, Tensors, numbers, text or lists"):
         hidden_cases.load(write(tmp_path, {"cases.py": text}) / "cases.py")
+
+
+@pytest.mark.parametrize("hidden", [None, Path("cases.py")])
+def test_hidden_cases_travel_to_the_process_with_the_simulated_gpu(monkeypatch, tmp_path, hidden):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    asked = []
+
+    def run(command, *, env, **_):
+        asked.append((command[4:], env.get("NUMBA_ENABLE_CUDASIM"), json.loads(Path(command[5]).read_text())))
+        Path(command[6]).write_text(json.dumps(learn.Verdict("the name", True).as_data()))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(assessment.subprocess, "run", run)
+    exercise = catalogue.find("content_kernel")
+    assert assessment.assess(exercise, ["an answer"], hidden=hidden).name == "the name"
+    (((name, _, _, *rest), simulated, answers),) = asked
+    assert (name, simulated, answers) == (exercise.name, "1", ["an answer"])
+    assert rest == ([] if hidden is None else [str(tmp_path / "cases.py")])
 
 
 def test_there_is_a_file_of_hidden_cases(tmp_path):

@@ -146,6 +146,13 @@ def test_the_losses_have_a_line_a_layer():
         for step in range(4)
     ]
     figure = evolution.plot_losses(history, title="A run")
+    for axes in figure.axes:
+        assert {side: spine.get_visible() for side, spine in axes.spines.items()} == {
+            "left": True,
+            "bottom": True,
+            "right": False,
+            "top": False,
+        }
     left, right = figure.axes
     assert [line.get_label() for line in left.lines] == ["total", "content", "style"]
     assert [line.get_label() for line in right.lines] == ["block1_conv1", "b"]
