@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from shown_bars import Bar
 
 from minicnn import Tensor, hdf5, nn, ops, optim, training
 from minicnn.cli import main
@@ -306,22 +307,7 @@ def test_the_usual_plan():
         assert [parameters[name].default for name in ("resume", "checkpoint_every", "progress")] == [False, 100, True]
 
 
-class Bar:
-    """What a progress bar is told."""
-
-    def __init__(self, **options):
-        self.options, self.shown, self.updates = options, [], 0
-        Bar.last = self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def update(self):
-        self.updates += 1
-
+class ToldBar(Bar):
     def set_description(self, title, refresh):
         assert refresh is False
         self.shown.append(title)
@@ -332,7 +318,7 @@ class Bar:
 
 
 def test_the_bar_shows_means_that_move_slowly(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "tqdm", Bar)
+    monkeypatch.setattr(training, "tqdm", ToldBar)
     parameter = nn.Linear(1, 1, seed=0)
     losses = iter([(1.0, {}), (2.0, {}), (10.0, {"near": 4.0}), (20.0, {"near": 5.0})])
 
@@ -342,9 +328,9 @@ def test_the_bar_shows_means_that_move_slowly(tmp_path, monkeypatch):
 
     optimizer = optim.SGD(parameter.parameters(), 0.1)
     training.take_steps(parameter, optimizer, step, 4, TrainingPlan(), checkpoint=tmp_path / "c.npz")
-    assert Bar.last.options == {"total": 4, "initial": 0, "unit": "batch", "disable": False, "mininterval": 1.0}
-    assert Bar.last.updates == 4
-    assert Bar.last.shown == [
+    assert ToldBar.last.options == {"total": 4, "initial": 0, "unit": "batch", "disable": False, "mininterval": 1.0}
+    assert ToldBar.last.updates == 4
+    assert ToldBar.last.shown == [
         "step 0",
         {"loss": "1.000"},
         "step 1",

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from shown_bars import Bar
 from toy_network import RECIPE, toy
 
 from minicnn import Tensor, images, models, style
@@ -65,34 +66,19 @@ def test_on_step_sees_every_step_in_a_read_only_view(model, pictures):
     assert not np.array_equal(seen[0][1], seen[3][1])
 
 
-class Bar:
-    """A stand-in for tqdm that remembers what it shows."""
-
-    def __init__(self, **options):
-        self.options, self.shown, self.updates = options, [], 0
-        Bar.last = self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def update(self):
-        self.updates += 1
-
+class ToldBar(Bar):
     def set_postfix(self, **values):
         self.shown.append(values)
 
 
 @pytest.mark.parametrize(("progress", "disable"), [(None, None), (True, False), (False, True)])
 def test_the_bar_shows_the_cost_and_its_parts_at_every_step(model, pictures, monkeypatch, progress, disable):
-    monkeypatch.setattr(job, "tqdm", Bar)
+    monkeypatch.setattr(job, "tqdm", ToldBar)
     history = style.transfer(*pictures, model=model, steps=3, progress=progress).history
-    assert Bar.last.options == {"total": 3, "initial": 0, "unit": "step", "desc": "style", "disable": disable}
+    assert ToldBar.last.options == {"total": 3, "initial": 0, "unit": "step", "desc": "style", "disable": disable}
     parts = {"J": ("total", 4), "content": ("content", 3), "style": ("style", 3)}
     expected = [{name: f"{costs[part]:.{n}g}" for name, (part, n) in parts.items()} for costs in history[:3]]
-    assert Bar.last.shown == expected and Bar.last.updates == 3
+    assert ToldBar.last.shown == expected and ToldBar.last.updates == 3
 
 
 def test_control_c_keeps_the_best_picture_so_far(model, pictures):

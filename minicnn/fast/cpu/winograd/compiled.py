@@ -373,7 +373,7 @@ def _filters_range(start, stop, V, dM, dU, count, add):
         cotangent = dM[element, : count * outputs].reshape(count, outputs)
         if add:
             np.dot(rows.T, cotangent, product)
-            for c in range(channels):
+            for c in range(channels):  # += of a slice takes seconds to compile
                 for o in range(outputs):
                     dU[element, c, o] += product[c, o]
         else:
