@@ -489,3 +489,58 @@ def test_a_child_has_no_helpers_yet(crew):
     do(crew, Job())
     assert exit_code_of_a_child(lambda: crew.present == 0 and do(crew, Job()) == []) == 0
     assert crew.present == 1
+
+
+# Counting what the process's other threads do takes Linux; where OpenBLAS has one thread there is nothing to see.
+LEARNS = """
+from minicnn import nn, ops
+layer, head = nn.Linear(1792, 1024, seed=0), nn.Linear(1024, 10, seed=0)
+conv = nn.Conv2d(16, 32, 3, padding=1, activation="relu", seed=0)
+pictures, rows = np.random.default_rng(0).random((32, 24, 24, 16), np.float32), np.ones((64, 1792), np.float32)
+
+def step():
+    ops.cross_entropy(head(ops.relu(layer(rows))), np.zeros(64, int)).backward()
+    ops.square(conv(pictures)).mean().backward()
+    with minicnn.no_grad():
+        layer(rows)
+"""
+COMPARES_DISTRIBUTIONS = """
+from minicnn.style.costs import overlap
+draws = np.random.default_rng(0).standard_normal((2, 160, 400))
+a, b = (minicnn.Tensor(x @ x.T / 400, requires_grad=True) for x in draws)
+
+def step():
+    overlap(a, b).backward()
+"""
+IDLE = """
+import numpy as np
+from pathlib import Path
+import minicnn
+minicnn.set_threads(1)
+{step}
+def ticks():
+    found = {{}}
+    for task in Path("/proc/self/task").iterdir():
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        found[int(task.name)] = int(fields[11]) + int(fields[12])
+    return found
+
+step()  # compiles, and starts whatever threads there are
+before = ticks()
+for _ in range(60):
+    step()
+after = ticks()
+main = int(Path("/proc/thread-self").resolve().name)
+print(len(after), after[main] - before[main], sum(after[t] - before.get(t, 0) for t in after if t != main))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, which tells what each thread computes")
+@pytest.mark.parametrize("step", [LEARNS, COMPARES_DISTRIBUTIONS], ids=["a network learns", "style is compared"])
+def test_no_thread_of_blas_wakes(step, fresh_python, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    count, ours, others = map(int, fresh_python(IDLE.format(step=step)).split())
+    if count < 2:
+        pytest.skip("BLAS has a single thread on this machine")
+    assert ours > 10, "too little was computed to tell"
+    assert others <= ours / 20

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import ops
+from minicnn.backend import ask
 from minicnn.errors import InputError
 from minicnn.models.network import floating
 from minicnn.operation import op
@@ -127,21 +129,28 @@ def overlap(a, b, *, needs):
     """
     if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape:
         raise InputError(f"overlap: a has shape {a.shape}, b {b.shape}; expected two square matrices of one size")
-    factor = _factor(a.astype(np.float64))
-    values, vectors = np.linalg.eigh(factor.T @ b.astype(np.float64) @ factor)
+    with _one_thread():
+        factor = _factor(a.astype(np.float64))
+        values, vectors = np.linalg.eigh(factor.T @ b.astype(np.float64) @ factor)
     roots = np.sqrt(np.maximum(values, EPSILON**2))
 
     def backward(dy):
         da = db = None
-        if needs[1]:
-            half = factor @ (vectors / np.sqrt(roots))
-            db = (0.5 * dy * (half @ half.T)).astype(b.dtype)
-        if needs[0]:
-            half = np.linalg.solve(factor.T, vectors * np.sqrt(roots))
-            da = (0.5 * dy * (half @ half.T)).astype(a.dtype)
+        with _one_thread():
+            if needs[1]:
+                half = factor @ (vectors / np.sqrt(roots))
+                db = (0.5 * dy * (half @ half.T)).astype(b.dtype)
+            if needs[0]:
+                half = np.linalg.solve(factor.T, vectors * np.sqrt(roots))
+                da = (0.5 * dy * (half @ half.T)).astype(a.dtype)
         return da, db
 
     return roots.sum().astype(np.result_type(a, b)), backward
+
+
+def _one_thread() -> AbstractContextManager:
+    """Return a context that limits LAPACK to one thread: where other programs work, several take 400 times as long."""
+    return ask("hold_blas", otherwise=nullcontext())
 
 
 def _factor(a):
