@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minicnn import hdf5, images, models, nn, zoo
-from minicnn.cli import main
+from minicnn.cli import face_measure, main
 from minicnn.datasets.image_folders import read
 from minicnn.errors import InputError
 from minicnn.faces import (
@@ -273,11 +273,8 @@ def test_calibrate_finds_a_threshold_and_stores_it(here, chosen, capsys):
     assert "expected the gallery that is calibrated on" in capsys.readouterr().err
 
 
-def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
-    assert face("evaluate", "people", "--picture", "e.png") == 0
-    out = capsys.readouterr().out
-    assert out.startswith("people: 4 people, 12 pictures, 12 + 54 pairs, encoded by colours\n")
-    assert "AUC           1.0000" in out and "rank 1 100.00%" in out and (here / "e.png").is_file()
+def like_lfw(here):
+    """Write the pictures of people once more, as LFW has them, with its list of pairs."""
     for person in PEOPLE:
         for number in range(3):
             target = here / "lfw" / person / f"{person}_{number + 1:04d}.png"
@@ -285,6 +282,14 @@ def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
             shutil.copy(here / "people" / person / f"{person}{number}.png", target)
     folds = "Ada 1 2\nBela 1 3\nAda 1 Bela 2\nAda 2 Chen 3\n", "Chen 1 2\nÉmile 1 2\nÉmile 1 Chen 1\nBela 1 Chen 2\n"
     (here / "lfw" / "pairs.txt").write_text("2\t2\n" + "".join(folds), encoding="utf-8")
+
+
+def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
+    assert face("evaluate", "people", "--picture", "e.png") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("people: 4 people, 12 pictures, 12 + 54 pairs, encoded by colours\n")
+    assert "AUC           1.0000" in out and "rank 1 100.00%" in out and (here / "e.png").is_file()
+    like_lfw(here)
     assert face("evaluate", "--lfw", "lfw", "--json") == 0
     found = said_json(capsys)
     assert found["fold_accuracies"] == [1.0, 1.0] and (found["same"], found["different"]) == (4, 4)
@@ -296,6 +301,21 @@ def test_evaluate_measures_a_folder_and_lfw(here, chosen, capsys):
     (here / "lfw" / "Ada" / "Ada_0002.png").write_text("words")
     assert face("evaluate", "--lfw", "lfw") == 2
     assert "LFW's protocol needs all pictures" in capsys.readouterr().err
+
+
+def test_pairs_in_which_a_picture_shows_no_face_are_left_out_of_lfw(here, chosen, monkeypatch, capsys):
+    like_lfw(here)
+    encoded = face_measure._encoded
+
+    def without_ada_2(arguments, encoder, paths):
+        encodings, kept, _ = encoded(arguments, encoder, paths)
+        left = [i for i, number in enumerate(kept) if paths[number].name != "Ada_0002.png"]
+        return encodings[left], [kept[i] for i in left], 1
+
+    monkeypatch.setattr(face_measure, "_encoded", without_ada_2)
+    assert face("evaluate", "--lfw", "lfw", "--json") == 0
+    found = said_json(capsys)
+    assert (found["same"], found["different"], found["fold_accuracies"]) == (3, 3, [1.0, 1.0])
 
 
 def test_trials_of_a_gallery_agree_with_their_definition(monkeypatch):

@@ -197,6 +197,27 @@ def test_the_command(here, capsys):
     )
 
 
+ENGINE = """
+class Number:
+    def __init__(self, data, parents=()):
+        self.data, self.parents, self.grad = np.float64(data), parents, None
+
+first = Number(2.0)
+second = Number(4.0, (first,))
+third = Number(6.0, (second,))
+fourth = Number({last}, (third,))
+"""
+
+
+def test_the_command_compares_the_last_results_of_ones_own_engines(here, capsys):
+    for name, last in (("one.py", 7.0), ("two.py", 8.0), ("three.py", 7.0)):
+        (here / name).write_text("import numpy as np\n" + ENGINE.format(last=last), encoding="utf-8")
+    assert main(["step", "--compare", "one.py", "three.py"]) == 0
+    assert capsys.readouterr().out == "one.py and three.py agree: 3 operations in common, none that differs\n"
+    assert main(["step", "--compare", "one.py", "two.py"]) == 1
+    assert "agree in 2 operations, and part at" in capsys.readouterr().out
+
+
 def test_the_command_and_what_it_cannot_use(here, capsys):
     assert main(["step", "--compare", "nowhere.py", "mine.py"]) == 2
     assert "--compare is nowhere.py; there is no such file" in capsys.readouterr().err
