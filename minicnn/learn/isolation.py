@@ -126,11 +126,16 @@ def probe(outside: str, other: int, memory: int) -> dict[str, bool]:
     outside: a file that is not its own. other: a process. memory: more bytes than it may have.
     """
     return {
-        "network": _fails(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("127.0.0.1", 9))),
+        "network": _fails(_connect),
         "files": _fails(lambda: open(outside, "rb").close()) and _fails(lambda: open(f"{outside}.new", "wb").close()),
         "processes": _fails(lambda: os.kill(other, 0)),
         "memory": _fails(lambda: mmap.mmap(-1, memory).close()),
     }
+
+
+def _connect() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.connect(("127.0.0.1", 9))
 
 
 def _fails(attempt: Any) -> bool:

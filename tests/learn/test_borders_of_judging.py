@@ -14,7 +14,7 @@ import minicnn
 from minicnn import Tensor, files, learn, machine
 from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
-from minicnn.learn import catalogue, drawing, examining, isolation, observing, progress
+from minicnn.learn import catalogue, drawing, engine, examining, isolation, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.judging import Outcome, collect, prepare, where
@@ -311,6 +311,34 @@ def test_an_exercise_is_found_by_a_part_of_its_name():
         catalogue.find("nothing")
     with pytest.raises(InputError, match=r"^learn: no exercise ''; expected engine, or one of "):
         catalogue.find("")
+
+
+@pytest.mark.parametrize(("unsolved", "expected"), [([3, 4], 3), ([], -1)])
+def test_the_engine_is_its_first_step_that_is_not_solved_or_its_last(monkeypatch, unsolved, expected):
+    steps = engine.names()
+    monkeypatch.setattr(progress, "unsolved_steps", lambda: [steps[i] for i in unsolved])
+    assert catalogue.find("engine").name == steps[expected]
+
+
+def test_every_function_of_a_step_gets_its_hole():
+    code = '''def first(x):
+    """Return x, doubled."""
+    y = x + x
+    return y
+
+
+def helper(x):
+    return x
+
+
+class Value:
+    def second(self):
+        """Return one."""
+        return 1
+'''
+    hole = '# Your code, in place of the next line.\n{0}raise NotImplementedError("{1} is yet to be written")\n'
+    whole = code.replace("y = x + x\n    return y\n", hole.format("    ", "first"))
+    assert engine.with_holes(code) == whole.replace("return 1\n", hole.format("        ", "second"))
 
 
 def test_an_exercise_whose_file_is_gone_says_so(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -424,6 +425,14 @@ def test_hidden_cases_travel_to_the_process_with_the_simulated_gpu(monkeypatch, 
     assert rest == ([] if hidden is None else [str(tmp_path / "cases.py")])
 
 
+def test_a_process_that_fails_says_its_last_lines(monkeypatch):
+    told = "".join(map(str, range(1000)))
+    monkeypatch.setattr(assessment.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=1, stderr=told))
+    with pytest.raises(ValueError) as raised:
+        assessment.assess(catalogue.find("content_kernel"), ["an answer"])
+    assert str(raised.value) == told[-400:]
+
+
 def test_there_is_a_file_of_hidden_cases(tmp_path):
     with pytest.raises(MissingFileError, match="does not exist"):
         hidden_cases.load(tmp_path / "none.py")
@@ -529,6 +538,31 @@ def test_a_table_says_what_is_not_isolated(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(examining, "answers", lambda *_: pytest.fail("it was run"))
     assert main(["learn", "grade", str(tmp_path / "class"), "--isolated"]) == 2
     assert "files or network are not isolated" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal that asks whether a process is there")
+def test_what_a_process_cannot_reach_is_found_by_trying(tmp_path):
+    (tmp_path / "theirs").write_text("secret", encoding="utf-8")
+    reached = isolation.probe(str(tmp_path / "theirs"), os.getpid(), 1 << 16)
+    assert reached == dict.fromkeys(isolation.HELD, False)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    reached = isolation.probe(str(tmp_path / "none" / "theirs"), gone.pid, 1 << 60)
+    assert reached == {"network": False, "files": True, "processes": True, "memory": True}
+
+
+def test_the_most_frequent_slips_are_first():
+    def grade(student, slip):
+        return grading.Grade(student, "", "gram_matrix", "", (), 0, slip, learn.Verdict("gram_matrix", not slip))
+
+    made = {"Ada": "turned", "Bela": "halved", "Chen": "shifted", "Dana": "shifted", "Emil": ""}
+    table = gradebook.class_table([grade(*each) for each in made.items()])
+    assert table.splitlines() == [
+        "gram_matrix: 1 of 5 right",
+        "    2  shifted: Chen, Dana",
+        "    1  halved: Bela",
+        "    1  turned: Ada",
+    ]
 
 
 def test_paths_are_readable_without_what_is_sealed(tmp_path):
