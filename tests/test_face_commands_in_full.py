@@ -8,7 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn.cli import face_cluster, face_follow, face_gallery, face_measure, face_scale, face_train, face_verify
+from minicnn.cli import (
+    face_cluster,
+    face_detect,
+    face_follow,
+    face_gallery,
+    face_measure,
+    face_scale,
+    face_train,
+    face_verify,
+)
 from minicnn.errors import InputError, MissingFileError
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.evaluation import share_interval
@@ -201,6 +210,25 @@ def test_several_faces_of_a_picture_in_full():
 def track(verdict, first="1", last="2", **facts):
     usual = {"best": "1", "frames": 3, "box": (1.0, 2.0, 3.0, 4.0), "judged": int(verdict.judged)}
     return SimpleNamespace(verdict=verdict, first=first, last=last, **usual | facts)
+
+
+def test_detected_faces_in_full():
+    def found(number, problem):
+        marks = np.array([[31.4, 40], [60, 41.6], [45, 55], [35, 70], [55, 70]])
+        box = (number + 0.6, 20.4, 90, 100)
+        return SimpleNamespace(number=number, score=0.98765, box=box, landmarks=marks, quality=quality(problem))
+
+    def quality(problem):
+        return SimpleNamespace(problem=problem)
+
+    faces = [found(1, ""), found(12, "too blurred to tell: 3 of 20")]
+    assert list(face_detect._lines("p\x07.png", faces, Path("out\x07.png"))) == [
+        "p�.png: 2 faces",
+        "   1  score 0.988  88 × 80 at 2,20       eyes 31,40 60,42",
+        "  12  score 0.988  77 × 80 at 13,20      eyes 31,40 60,42      too blurred",
+        "  drawn: out�.png",
+    ]
+    assert list(face_detect._lines("p.png", [], None)) == ["p.png: no face was found"]
 
 
 def test_tracks_in_full():
