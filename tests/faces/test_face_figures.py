@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from minicnn.faces import figures
+from minicnn.faces.contact_sheets import contact_sheet
 from minicnn.faces.evaluation import area_under_roc, roc
 from minicnn.faces.nearness import Nearness
 from minicnn.faces.protocols import Identified
@@ -176,3 +177,13 @@ def test_the_principal_plane_keeps_distances_in_it():
     places, share = figures.principal_plane(np.arange(3.0)[:, None])
     np.testing.assert_allclose(np.abs(places), [[1, 0], [0, 0], [1, 0]], atol=1e-12)
     assert share == pytest.approx(1)
+
+
+def test_a_caption_is_cut_to_the_width_of_its_face():
+    faces = 2 * [np.zeros((8, 40, 3), np.float32)]
+    sheets = [contact_sheet(faces, [caption, "b"], "t") for caption in ("a caption that is far too long", "b")]
+    long, short = (np.abs(sheet[66:] - sheet[0, 0]).max(axis=(0, 2)) > 0.1 for sheet in sheets)
+    (inked,) = np.nonzero(long)
+    assert inked.min() >= 14 and inked[inked < 60].max() < 14 + 40  # the face is at 14 and is 40 wide
+    assert np.count_nonzero(inked < 60) > 25
+    np.testing.assert_array_equal(long[60:], short[60:])

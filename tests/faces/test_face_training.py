@@ -187,8 +187,18 @@ def test_measuring_tells_a_good_encoder_from_a_poor_one():
     assert good.val > 0.99 >= 0.9 > poor.evaluation.accuracy
     assert poor.val < 0.5
     assert max(good.far, poor.far) <= 1e-3
-    with pytest.raises(InputError, match="too few"):
-        evaluation_pairs(np.array([0, 0, 1, 1]))
+
+
+def test_pairs_of_an_evaluation_are_two_in_each_fold_or_more():
+    for people, said in (
+        ([0, 0, 1, 1], "2 people with 2 pictures at most"),
+        ([0, 1, 2, 3], "4 people with 1 picture at most"),
+        ([0, 0, 0], "1 person with 3 pictures at most"),
+    ):
+        with pytest.raises(InputError, match=f"^pairs: {said} are too few; expected four people or more with two"):
+            evaluation_pairs(np.array(people))
+    found = evaluation_pairs(np.repeat(np.arange(4), [1, 2, 2, 2]))
+    assert found.fold.tolist() == [0, 0, 1, 1] and found.same.sum() == 2
 
 
 def test_tiny_facenet_is_small_enough_to_ship_and_folds():

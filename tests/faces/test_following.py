@@ -1,6 +1,7 @@
 """Who is seen when: tracks through frames, one verdict for each, and minicnn face follow."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,6 +139,29 @@ def test_frames_may_be_named_left_out_or_files(gallery, tmp_path):
     assert [path.name for path in following.frames_in(tmp_path)] == ["f2.png", "f9.png", "f10.png"]
     assert rows(follow(tmp_path, gallery)) == rows(follow(following.frames_in(tmp_path), gallery))
     assert rows(follow(str(tmp_path), gallery)) == [("Red", "f2", "f10", 3)]
+
+
+def test_the_path_of_a_film_is_followed_as_the_film_is(gallery, monkeypatch, tmp_path):
+    opened = []
+
+    def film(path, *, every):
+        opened.append((path, every))
+        return ((films.clock(number), scene(("Red", 80, 10))) for number in range(2))
+
+    monkeypatch.setattr(following, "Film", film)
+    path = tmp_path / "film.mp4"
+    assert rows(follow(path, gallery, every=3)) == [("Red", "0:00.00", "0:01.00", 2)]
+    assert opened == [(path, 3)]
+
+
+def test_each_face_continues_one_track_and_each_track_one_face():
+    far = {("a", "red"): 0.1, ("a", "green"): 0.2, ("b", "red"): 0.15, ("b", "green"): 0.3, ("c", "green"): 0.25}
+    trails = [
+        SimpleNamespace(distance=lambda sight, *_, name=name: far.get((sight, name))) for name in ("red", "green")
+    ]
+    assert following._links(trails, ["a", "b"], None, 1.0) == {0: trails[0], 1: trails[1]}
+    assert following._links(trails, ["a", "b", "c"], None, 1.0) == {0: trails[0], 2: trails[1]}
+    assert following._links(trails[:1], ["b", "a"], None, 1.0) == {1: trails[0]}
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,30 @@ def test_so_many_matches_cannot_be_listed(gallery, matches):
         gallery.identify(picture(0, 0, 0), matches=matches)
 
 
+def test_records_of_people_are_added_removed_renamed_and_sorted():
+    first, second, third = np.eye(3, dtype=np.float32)
+    both = Records.empty(3).add("Ann", np.stack([first, second])).add("Bob", third[None])
+    assert both.people == ("Ann", "Bob") and both.labels.tolist() == [0, 0, 1] and both.counts == {"Ann": 2, "Bob": 1}
+    assert both.add("Ann", second[None]) is both  # exactly the same
+    assert both.add("Bob", second[None]).labels.tolist() == [0, 0, 1, 1]  # of another person
+    more = both.add("Ann", np.stack([first, third]))
+    assert more.labels.tolist() == [0, 0, 1, 0] and more.encodings.tolist() == [
+        *both.encodings.tolist(),
+        third.tolist(),
+    ]
+    assert more.grouped().labels.tolist() == [0, 0, 0, 1] and both.grouped() is both
+    assert more.grouped().encodings.tolist() == [first.tolist(), second.tolist(), third.tolist(), third.tolist()]
+    assert both.remove("Cy") is both and both.rename("Cy", "Ann") is both and both.rename("Ann", "Ann") is both
+    left = both.remove("Ann")
+    assert left.people == ("Bob",) and left.labels.tolist() == [0] and left.encodings.tolist() == [third.tolist()]
+    assert both.remove("Bob").labels.tolist() == [0, 0] and len(both.of("Cy")) == 0
+    assert both.rename("Ann", "Ada").counts == {"Ada": 2, "Bob": 1}
+    merged = both.rename("Ann", "Bob")
+    assert merged.people == ("Bob",) and merged.labels.tolist() == [0, 0, 0]
+    assert merged.encodings.tolist() == [third.tolist(), first.tolist(), second.tolist()]
+    assert more.rename("Ann", "Bob").counts == {"Bob": 3}  # the third is in both
+
+
 # How far is a person?
 
 

@@ -52,6 +52,42 @@ def test_what_was_saved_is_loaded(path):
     assert names_beside(path) == set()
 
 
+@pytest.mark.parametrize(
+    ("failures", "replaced", "attempts"), [(9, True, 10), (10, True, None), (1, False, None), (0, False, 1)]
+)
+def test_a_gallery_that_others_replace_meanwhile_is_read_again(path, monkeypatch, failures, replaced, attempts):
+    read, asked = gallery_file._read, []
+
+    def broken_at_first(place):
+        asked.append(place)
+        if len(asked) > failures:
+            return read(place)
+        if replaced:
+            os.utime(place, (len(asked), len(asked)))
+        raise LoadError("half of it")
+
+    monkeypatch.setattr(gallery_file, "_read", broken_at_first)
+    if attempts:
+        assert gallery_file.read(path).records.people == ("Ann", "Bob")
+    else:
+        with pytest.raises(LoadError, match="half of it"):
+            gallery_file.read(path)
+    assert asked == [path] * (attempts or (10 if replaced else 1))
+
+
+def test_a_gallery_that_goes_while_it_is_read_is_missed(path, monkeypatch):
+    read = gallery_file._read
+
+    def gone(place):
+        monkeypatch.setattr(gallery_file, "_read", read)
+        place.unlink()
+        raise LoadError("half of it")
+
+    monkeypatch.setattr(gallery_file, "_read", gone)
+    with pytest.raises(MissingFileError):
+        gallery_file.read(path)
+
+
 def test_pictures_enrolled_in_turns_keep_their_people(tmp_path):
     gallery = enrolled()
     gallery.enroll("Ann", picture(3))
