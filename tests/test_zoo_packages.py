@@ -3,6 +3,8 @@
 import hashlib
 import pickle
 import sys
+from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from numpy.testing import assert_array_equal
 from minicnn import models, zoo
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError, MissingFileError
-from minicnn.zoo import catalogue, dlib_file, lz4_frame, packages, pickled_arrays
+from minicnn.zoo import catalogue, delivery, dlib_file, lz4_frame, packages, pickled_arrays
 
 DLIB, MTCNN = catalogue.find("dlib_face"), catalogue.find("mtcnn")
 needs_extra = pytest.mark.skipif(
@@ -281,6 +283,34 @@ def test_a_package_is_found_without_being_imported(site, bare):
     (bare / "weights").mkdir()
     (bare / "weights" / "dlib_face.h5").touch()
     assert zoo.path("dlib_face") == bare / "weights" / "dlib_face.h5"  # a file of one's own comes first
+
+
+def test_packages_of_which_nothing_is_known_are_passed_over(site, monkeypatch):
+    place = site / "dlib_face_of_a_test" / "files" / next(iter(DLIB.packaged))
+    place.touch()
+    monkeypatch.setitem(sys.modules, "nameless", ModuleType("nameless"))  # whose __spec__ is None
+    others = ("no_such_package", "no_such_package.within", "nameless", "keyword", "dlib_face_of_a_test")
+    odd = {module: f"{module}/nothing.dat" for module in others}
+    assert packages.find(replace(DLIB, packages={**odd, **DLIB.packages})) == ("own", place)
+    assert packages.find(replace(DLIB, packages=odd)) is None
+
+
+def test_a_sound_file_in_a_package_is_taken(site, bare, written, monkeypatch, capsys):
+    name, sha256 = next(iter(DLIB.packaged)), hashlib.sha256(written.content).hexdigest()
+    place = site / "dlib_face_of_a_test" / "files" / name
+    place.write_bytes(written.content)
+    monkeypatch.setitem(DLIB.packaged, name, sha256)
+    found = delivery.receive("dlib_face")
+    assert (found.path, found.how, found.sha256) == (place, "here already", sha256)
+    assert found.checked == "SHA-256 of the files in the package" and not (bare / "weights").exists()
+    assert zoo.identify(place, sha256) is DLIB and zoo.identify(place, "0" * 64) is None
+    made = delivery.receive("dlib_face", to=bare / "stick")
+    assert (made.how, made.checked) == ("made of 1 that pip has installed", "SHA-256 of each of them")
+    assert made.path == bare / "stick" / "dlib_face.h5" and made.path.is_file()
+    capsys.readouterr()
+    assert main(["weights", "list", "dlib_face"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"SHA-256 {name} {sha256}" in said and "none is published" not in said
 
 
 @pytest.mark.parametrize("content", [b"", b"something", dlib_file.BEGINNING, b"\x89HDF\r\n\x1a\n"])

@@ -202,12 +202,23 @@ def state(shape, dtype, numbers):
         (b"cnumpy\ndtype\nK\x01\x85R", "a call of what makes no array"),
         (b"cnumpy\nndarray\n)R", "a call of what makes no array"),
         (b"cjoblib.numpy_pickle\nNumpyArrayWrapper\nK\x01\x85R", "a call of what makes no array"),
+        (b"c_codecs\nencode\nU\x01aU\x05utf-8\x86R", "a call of what makes no array"),
+        (b"c_codecs\nencode\nK\x01U\x06latin1\x86R", "a call of what makes no array"),
     ],
 )
 def test_what_is_wrong_with_an_array_is_told(opcodes, message):
     with pytest.raises(LoadError) as caught:
         pickled_arrays.read(crafted(opcodes), "a.npy")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "latin-1"])
+def test_numbers_may_be_bytes_that_python_3_spelt_as_letters(encoding):
+    number = np.float64([-0.3]).tobytes().decode("latin-1").encode()
+    spelt = b"c_codecs\nencode\nX" + len(number).to_bytes(4, "little") + number
+    spelt += b"U" + bytes([len(encoding)]) + encoding.encode() + b"\x86R"
+    found = pickled_arrays.read(crafted(b"}U\x01a}U\x01b" + state(b"K\x01\x85", KIND, spelt) + b"ss"), "a.npy")
+    assert found["a"]["b"].tolist() == [-0.3]
 
 
 def test_an_array_without_a_dictionary_is_refused():

@@ -74,13 +74,14 @@ def test_groups_are_numbered_by_size_and_lonely_ones_belong_to_none():
 
 def test_of_groups_of_which_each_is_nearest_to_the_next_the_two_nearest_are_joined():
     """Such a circle has no two groups that are each other's nearest."""
-    groups = clusters._Groups(np.array([[0.0], [1.0], [5.0]]), np.array([1, 3, 2]))
-    groups.near, groups.far = np.array([1, 2, 0]), np.array([2.0, 1.0, 3.0])
+    groups = clusters._Groups(np.array([[0.0], [1.0], [5.0], [9.0]]), np.array([1, 3, 2, 1]))
+    groups.near, groups.far = np.array([1, 2, 0, 1]), np.array([1.0, 2.0, 3.0, 4.0])
+    groups.stale[:] = False
     groups._join_pairs()
-    assert groups.owner.tolist() == [0, 1, 1] and groups.sizes.tolist() == [1, 5]
-    np.testing.assert_allclose(groups.centres, [[0], [2.6]])
-    np.testing.assert_allclose(groups.spreads, [0, 3.84])
-    assert groups.stale.tolist() == [True, True]
+    assert groups.owner.tolist() == [0, 0, 2, 3] and groups.sizes.tolist() == [4, 2, 1]
+    np.testing.assert_allclose(groups.centres, [[0.75], [5], [9]])
+    np.testing.assert_allclose(groups.spreads, [0.1875, 0, 0])
+    assert groups.stale.tolist() == [True, True, True]  # the nearest of each was joined
 
 
 def test_precision_and_recall_are_of_pairs():

@@ -235,7 +235,7 @@ def test_records_of_people_are_added_removed_renamed_and_sorted():
     ]
     assert more.grouped().labels.tolist() == [0, 0, 0, 1] and both.grouped() is both
     assert more.grouped().encodings.tolist() == [first.tolist(), second.tolist(), third.tolist(), third.tolist()]
-    assert both.remove("Cy") is both and both.rename("Cy", "Ann") is both and both.rename("Ann", "Ann") is both
+    assert both.remove("Cy") is both and both.rename("Cy", "Di") is both and both.rename("Ann", "Ann") is both
     left = both.remove("Ann")
     assert left.people == ("Bob",) and left.labels.tolist() == [0] and left.encodings.tolist() == [third.tolist()]
     assert both.remove("Bob").labels.tolist() == [0, 0] and len(both.of("Cy")) == 0

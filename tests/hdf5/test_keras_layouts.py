@@ -89,6 +89,7 @@ def test_keras_3(path, named, root):
     report = hdf5.load(model, path)
     same(model, network())
     assert report.complete and bool(report.notes) != named
+    assert hdf5.summary(path).notes == (() if named else ("the file names no layers, only their classes",))
     if not named:
         (note,) = report.notes
         assert re.search(r"matched by class, order and shape, as \S*batch_normalization = norm$", note)

@@ -100,6 +100,21 @@ def test_rows_in_an_order_that_cannot_be_known_are_refused(tmp_path, refused):
     assert_array_equal(model.find("fc").w.data, make(1).find("fc").w.data)
 
 
+@pytest.mark.parametrize("rows", [48, 18])  # 4 × 4 pixels of 3 channels, and 6 that may lie in any way
+def test_rows_that_a_file_lacks_are_not_spoken_of(tmp_path, rows):
+    def make(seed, *layers):
+        return nn.Sequential(nn.Conv2d(2, 3, 3, seed=seed, name="conv"), *layers)
+
+    path, model = tmp_path / "weights.h5", make(1, nn.Flatten(), nn.Linear(rows, 5, seed=1, name="fc"))
+    write_theano(path, make(0))
+    report = hdf5.load(model, path, strict=False)
+    assert report.notes == (
+        "kernels brought from Theano's order, (out, in, height, width) and turned by 180°, into ours",
+    )
+    assert {*report.loaded} == {"conv.w", "conv.b"}
+    same(make(0), nn.Sequential(model.find("conv")))
+
+
 def test_one_kernel_of_a_wrong_shape_does_not_make_a_file_theanos(tmp_path, refused):
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         write_legacy(file, network())

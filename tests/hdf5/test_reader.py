@@ -80,6 +80,19 @@ def test_an_array_is_whole_or_refused(file, monkeypatch):
     assert refusal("thirds") == "'thirds' is stored in chunks of (2,); its shape is (5,)"
 
 
+def test_data_that_lie_in_other_files_are_refused(file, tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(20))
+    file.create_dataset("external", (5,), "f4", external=[(str(tmp_path / "raw"), 0, 20)])
+    layout = h5py.VirtualLayout((5,), "f4")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "numbers", (5,))
+    file.create_virtual_dataset("virtual", layout)
+    for name in ("external", "virtual"):
+        with pytest.raises(
+            reader.Refused, match=f"^'{name}' keeps its data in other files; expected them in this one$"
+        ):
+            next(reader.blocks(file, name))
+
+
 # Listings
 
 
@@ -101,6 +114,12 @@ def test_what_is_listed_of_arrays(file):
     assert (arrays["<f2"]["shape"], arrays["<f2"]["dtype"], arrays["brain"]["dtype"]) == ((3,), "float16", "bfloat16")
     assert arrays["chunked"]["shape"] == SHAPE and arrays["empty"]["shape"] is None
     assert arrays["chunked"]["offset"] is None and arrays["<f8"]["offset"] == file["<f8"].id.get_offset()
+
+
+def test_a_type_is_neither_a_group_nor_an_array(file):
+    file["type"], file["a/b"] = np.dtype("f4"), 1.0
+    found = reader.listing(file)
+    assert {*found["groups"]} == {"", "a"} and {*found["arrays"]} == {"a/b"}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +156,7 @@ def test_which_attributes_are_listed(file):
     ("value", "read"),
     [
         (b"bytes", "bytes"),
+        (np.bytes_(b"fixed"), "fixed"),
         ("é", "é"),
         (np.array([b"a", b"bc"]), ["a", "bc"]),
         (["a", "é"], ["a", "é"]),
@@ -153,6 +173,13 @@ def test_what_attributes_are_read_as(file, value, read):
     found = reader.listing(file)["groups"][""]
     assert found == ({} if read is None else {"note": read})
     assert type(found.get("note")) is type(read)
+
+
+@pytest.mark.parametrize("value", [np.bytes_(b"\xff"), np.array([b"a", b"\xff"])])
+def test_an_attribute_that_is_not_utf_8_is_refused(file, value):
+    file.attrs["note"] = value
+    with pytest.raises(reader.Refused, match=r"b'\\xff'\)? is not a UTF-8 name$"):
+        reader.listing(file)
 
 
 def test_limits_of_what_is_listed(file, monkeypatch):

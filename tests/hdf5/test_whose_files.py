@@ -108,6 +108,22 @@ def test_a_key_is_made_once_and_is_for_this_user_only(home, tmp_path, monkeypatc
     assert len(key.read_bytes()) == 32 and file.read_bytes() != sealed and seals.is_sealed(file.read_bytes())
 
 
+def test_what_cannot_be_sealed_stays_as_it_is(home, tmp_path, monkeypatch):
+    file, content = tmp_path / "a.h5", bytes(seals.USER_BLOCK) + b"content"
+    file.write_bytes(content)
+    with monkeypatch.context() as patch:
+        patch.setattr(seals, "LARGEST", len(content) - 1)
+        patch.setattr(seals, "interpreter", lambda: "python")
+        seals.seal(file)
+        assert file.read_bytes() == content and not home.exists()  # nor was a key made
+    home.write_text("no folder")
+    seals.seal(file)
+    assert file.read_bytes() == content
+    home.unlink()
+    seals.seal(file)
+    assert file.read_bytes() != content
+
+
 def test_large_files_are_hashed_where_no_process_can_be_started(theirs, monkeypatch):
     size = theirs.stat().st_size
     for largest, interpreter, hashed in (

@@ -17,13 +17,14 @@ from minicnn import faces, images, scale
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
 from minicnn.faces import gallery_file
+from minicnn.faces.cropping import crop
 from minicnn.faces.encoding import identity
 from minicnn.faces.quality import Quality
 from minicnn.faces.search import nearest
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.nn import Flatten, Linear
-from minicnn.scale import shards
+from minicnn.scale import jobs, shards
 
 FACTS = {"model": "small", "weights_sha256": "ab", "metric": "squared_l2", "embedding": 2, "shards": 1}
 POOR = Quality(1.0, 20.0, 0.0, 1.0, 0.5, 30.0, 0.0, 1.0, 1.0)
@@ -215,6 +216,72 @@ def test_a_shard_with_room_for_fewer_rows_than_its_header_says_is_truncated(albu
             assert shards.opened(path).header == header
     with pytest.raises(LoadError, match="it is truncated"):
         shards.opened(path)
+
+
+def change(**values):
+    """Replace the place of an array, or another fact, of a header."""
+    return lambda header: (header["arrays"] if values.keys() <= shards.DTYPES.keys() else header).update(values)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (change(format="minicnn-encodings-2"), "its format is minicnn-encodings-2"),
+        (change(encodings=[-1, [3, 2]]), "encodings lies at -1, [3, 2]"),
+        (change(encodings=[5000.0, [3, 2]]), "encodings lies at 5000.0, [3, 2]"),
+        (change(encodings=[True, [3, 2]]), "encodings lies at True, [3, 2]"),
+        (change(faces=[5000, [-3, 2]]), "faces lies at 5000, [-3, 2]"),
+        (change(faces=[5000, [3]]), "faces lies at 5000, [3]"),
+        (change(encodings=[5000, [3, 2, 1]]), "encodings lies at 5000, [3, 2, 1]"),
+        (change(pictures=[5000, [3, 1]]), "pictures lies at 5000, [3, 1]"),
+        (lambda header: header.pop("sha256"), "'sha256'"),
+        (lambda header: header["arrays"].pop("faces"), "'faces'"),
+    ],
+)
+def test_a_header_that_describes_no_arrays_is_refused(tmp_path, spoil, said):
+    path = tmp_path / "000000.h5"
+    table = np.zeros((3, len(shards.COLUMNS)), np.float32)
+    content = shards.packed(FACTS, np.zeros((3, 2), np.float32), table, [{"picture": "a.png", "faces": 3}])
+    path.write_bytes(content)
+    assert len(shards.opened(path)) == 3
+    header = json.loads(content[: shards.HEADER].rstrip(b"\0"))
+    spoil(header)
+    path.write_bytes(json.dumps(header).encode().ljust(shards.HEADER, b"\0") + content[shards.HEADER :])
+    with pytest.raises(LoadError) as caught:
+        shards.opened(path)
+    assert str(caught.value) == f"shard {str(path)!r} is damaged, or none ({said}); {shards.AGAIN}"
+
+
+def test_facts_have_the_room_of_a_header():
+    def packed(letters):
+        nobody = np.zeros((0, 2), np.float32), np.zeros((0, len(shards.COLUMNS)), np.float32)
+        return shards.packed({**FACTS, "note": "n" * letters}, *nobody, [])
+
+    def taken(letters):
+        return len(packed(letters)[: shards.HEADER].rstrip(b"\0"))
+
+    most = 3000 + shards.HEADER - taken(3000)
+    assert taken(most) == shards.HEADER
+    with pytest.raises(
+        InputError, match=r"^encode: the facts of the encoder take 4,097 bytes; expected at most 4,096$"
+    ):
+        packed(most + 1)
+
+
+def test_a_picture_of_the_encoders_size_is_a_face_and_others_are_looked_at(album, monkeypatch):
+    looked = []
+    monkeypatch.setattr(jobs, "find", lambda image, detector: looked.append((image.shape, detector)) or [])
+    for height, width in ((4, 4), (4, 6), (6, 4)):
+        images.save(f"{height}x{width}.png", np.random.default_rng(width).random((height, width, 3), np.float32))
+    encoder, names = small_encoder(), ["4x4.png", "4x6.png", "6x4.png"]
+    assert scale.encode_all(names, "out", encoder, detector="a detector").faces == 1
+    assert looked == [((4, 6, 3), "a detector"), ((6, 4, 3), "a detector")]
+    shard = shards.opened(Path("out/000000.h5"))
+    assert [row["faces"] for row in shard.pictures] == [1, 0, 0] and shard.faces[:, 0].tolist() == [0]
+    os.mkdir("middle")
+    assert scale.encode_all(names, "middle", encoder).faces == 3 and len(looked) == 2
+    crops = [crop(images.load(name), encoder.card) for name in names]
+    assert_array_equal(shards.opened(Path("middle/000000.h5")).encodings, faces.encode(encoder, np.stack(crops)))
 
 
 def test_shards_of_two_encoders_are_not_searched_together(album):
