@@ -159,6 +159,30 @@ def test_a_gallery_can_be_told_its_threshold_its_score_and_its_head(here, chosen
     assert "score is set when a gallery is made" in capsys.readouterr().err
 
 
+def test_pictures_that_cannot_be_read_make_no_gallery(here, chosen, capsys):
+    (here / "broken.png").write_bytes(b"no picture")
+    assert face("enroll", "g.h5", "Ada", "broken.png") == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "broken.png" in said.err and not (here / "g.h5").exists()
+    assert face("enroll", "g.h5", "Ada", "broken.png", "--json") == 2
+    found = said_json(capsys)
+    assert found["enrolled"] == [] and [Path(row["picture"]).name for row in found["failed"]] == ["broken.png"]
+    assert not (here / "g.h5").exists()
+
+
+def test_a_gallery_keeps_another_threshold_and_one_call_does_not(here, chosen, capsys):
+    def kept():
+        return gallery_file.facts_of(here / "g.h5")["threshold"]
+
+    assert face("enroll", "g.h5", "people") == 0 and kept() == 0.1
+    capsys.readouterr()
+    assert face("verify", "g.h5", "Ada", "stranger0.png", "--threshold", "9") == 0 and kept() == 0.1
+    assert face("identify", "g.h5", "people/Ada/Ada1.png", "--threshold", "-1") == 1 and kept() == 0.1
+    assert face("verify", "g.h5", "Ada", "stranger0.png") == 1
+    assert face("enroll", "g.h5", "Ada", "people/Ada/Ada0.png", "--threshold", "0.4") == 0 and kept() == 0.4
+    assert face("enroll", "g.h5", "Ada", "people/Ada/Ada0.png") == 0 and kept() == 0.4
+
+
 # Verdicts
 
 

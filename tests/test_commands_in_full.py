@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import minicnn
+from minicnn import lessons, resources, survey
 from minicnn.cli import (
     face_finder,
     gradcheck,
@@ -26,6 +27,7 @@ from minicnn.cli import (
 )
 from minicnn.cli import weights as weights_command
 from minicnn.errors import InputError, MissingFileError
+from minicnn.style import estimate
 
 
 def actions(found, words=()):
@@ -258,6 +260,14 @@ def test_notes_stand_on_standard_error(capsys):
     assert seen.out == '{\n "name": "\\u00e9"\n}\n'
 
 
+def test_what_is_said_without_a_bar_is_printed(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "tqdm", raising=False)
+    outcome.say("a result")
+    outcome.say("a note", sys.stderr)
+    assert "tqdm" not in sys.modules  # which nothing needs
+    assert capsys.readouterr() == ("a result\n", "a note\n")
+
+
 def test_a_stream_that_is_closed_is_replaced_and_a_closed_output_is_refused(monkeypatch):
     for stream in ("stdin", "stderr"):
         closed = io.StringIO()
@@ -401,6 +411,16 @@ def test_what_is_odd_is_told(monkeypatch, capsys, changes, status, lines):
     assert found == status and json.loads(said) == json.loads(json.dumps({**FOUND, **changes}))
 
 
+@pytest.mark.parametrize(("links", "last"), [(["a"], "1"), (["a", "b"], "2"), ([], None), ([None], None)])
+def test_weights_that_can_be_had_are_counted(monkeypatch, capsys, links, last):
+    here = FOUND["weights"]["files"][0]
+    absent = [{"name": "vgg", "path": None, "problem": "not here", "link": link} for link in links]
+    _, said = diagnosed(monkeypatch, capsys, weights={"folders": ["/w"], "files": [{**here, "link": "c"}, *absent]})
+    lines = said.splitlines()
+    told = [line.split()[0] for line in lines if line.endswith("more available: minicnn weights list")]
+    assert told == ([last] if last else []) and sum("vgg: not here" in line for line in lines) == links.count(None)
+
+
 # gradcheck, step, style, tutorial, weights, face
 
 
@@ -416,6 +436,52 @@ def test_the_sum_of_a_gradcheck(verdicts, rows, said):
     found = [SimpleNamespace(verdict=verdict, worst=1.26e-7) for verdict in verdicts]
     assert gradcheck._sum(found, rows) == said
     assert [gradcheck._cell(one) for one in found] == [v if v != "passed" else "1.3e-07" for v in verdicts]
+
+
+def test_backends_that_were_not_tried_are_told_last(monkeypatch, capsys):
+    monkeypatch.setattr(survey, "backends", lambda names: (["numpy"], {"cuda": "no driver", "abacus": "no beads"}))
+    assert main(["gradcheck", "relu"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["not tried: no driver", "not tried: no beads"]
+    assert main(["gradcheck", "relu", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_tried"] == {"cuda": "no driver", "abacus": "no beads"}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_painting_begins_with_its_notes_and_says_that_it_compiles(monkeypatch, capsys, before):
+    monkeypatch.setattr(resources, "compiled_before", lambda: before)
+    style.begin(["one", "two"])
+    said = capsys.readouterr()
+    assert said.out == "note: one\nnote: two\n"
+    assert said.err == ("" if before else "compiling the kernels, once per machine; later runs start at once\n")
+
+
+@pytest.mark.parametrize(
+    ("memory", "tile", "anyway", "found"),
+    [
+        (90, 512, False, 64),  # nine tenths of what is free are enough
+        (91, 512, False, 512),
+        (91, 512, True, 64),
+        (91, None, True, 64),
+        (91, None, False, None),
+    ],
+)
+def test_what_can_be_afforded(monkeypatch, capsys, memory, tile, anyway, found):
+    expected = estimate.Estimate(memory, 60.0, 800, 10, free=100, fitting=300, tile=tile)
+    asked = []
+    monkeypatch.setattr(estimate, "estimate", lambda *given: asked.append(given) or expected)
+    job = SimpleNamespace(model="m", recipe="r", content="c", styles="s", settings={"tile": 64})
+    given = SimpleNamespace(anyway=anyway)
+    if found:
+        assert style.affordable(given, job, " and more") == found
+    else:
+        with pytest.raises(
+            InputError, match=r"^transfer: size 800 takes about .* as this machine has free: --size 300 fits"
+        ):
+            style.affordable(given, job, " and more")
+    said = capsys.readouterr()
+    assert asked == [("m", "r", "c", "s", 64)] and said.err == f"{expected} and more\n"
+    note = "note: the estimate exceeds the free memory, so tiles of 512 pixels are used\n"
+    assert said.out == (note if found == 512 else "")
 
 
 @pytest.mark.parametrize(
@@ -458,6 +524,19 @@ def test_a_row_of_the_map_of_lessons():
         "  long title          2 two                                                 b",
         "                                                                            c",
     ]
+
+
+def test_lessons_without_a_place_on_the_map_are_listed_below_it(monkeypatch, capsys):
+    placed = {topic for row in (*lessons.LECTURES, *lessons.ENGINE) for topic in row.lessons}
+    everything = lessons.lessons()
+    others = [lesson for lesson in everything if lesson.topic not in placed]
+    assert main(["tutorial", "list"]) == 0
+    said = capsys.readouterr().out.partition("Other lessons\n")[2].partition("\n\n")[0]
+    assert others and said.splitlines() == [f"  {lesson.name}: {lesson.title}" for lesson in others]
+    monkeypatch.setattr(lessons, "lessons", lambda: [lesson for lesson in everything if lesson.topic in placed])
+    assert main(["tutorial", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "Other lessons" not in said and said.count("\n\n") == 2
 
 
 def test_arrays_of_a_file_in_columns():

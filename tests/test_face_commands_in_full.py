@@ -17,6 +17,7 @@ from minicnn.cli import (
     face_scale,
     face_train,
     face_verify,
+    main,
 )
 from minicnn.errors import InputError, MissingFileError
 from minicnn.faces.calibration import Calibration
@@ -359,6 +360,16 @@ def test_options_of_training_at_their_borders(tmp_path):
         check(freeze="block1")
     with pytest.raises(InputError, match=r"^face train: test is for a folder of your own, with --data; drawn people"):
         check(test="t")
+
+
+def test_what_training_writes_beside_its_file(tmp_path, monkeypatch, capsys):
+    beside = face_train._beside(training(loss="pair", out="a/net.v2.h5"))
+    assert list(beside) == [("the head next to --out,", Path("a/net.v2.head.h5"))]
+    assert list(face_train._beside(training(out="a/net.h5"))) == []
+    monkeypatch.chdir(tmp_path)
+    Path("net.head.h5").write_bytes(b"weights")
+    assert main(["face", "train", "--loss", "pair", "--init", "net.head.h5", "-o", "net.h5"]) == 2
+    assert "the head next to --out" in capsys.readouterr().err and Path("net.head.h5").read_bytes() == b"weights"
 
 
 def test_what_a_file_says_of_its_training():

@@ -277,6 +277,48 @@ def test_the_shipped_file_says_what_it_is():
     assert sum(np.prod(row.shape, dtype=int) for row in rows) == sum(p.size for p in tiny.build().parameters())
 
 
+def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monkeypatch, capsys):
+    plans, rest = [], []
+    monkeypatch.setattr(
+        training, "train_classifier", lambda *given, **options: plans.append(given[3]) or rest.append(options)
+    )
+    write_tar(tmp_path / "data.tar", *striped(4))
+    out = tmp_path / "net.h5"
+    words = ["train", "tiny_vgg", "--data", str(tmp_path / "data.tar"), "-o", str(out)]
+    assert main(words) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("trained for 0.0 minutes") and len(said) == 2
+    assert said[1] == f"{out}: 2,244,330 parameters, batch norm folded"
+    attributes = hdf5.summary(out).attributes
+    assert "test_accuracy" not in attributes and (attributes["epochs"], attributes["seed"]) == (18, 0)
+    more = [
+        "--cycle",
+        "2",
+        "0.5",
+        "--cycle",
+        "1",
+        "0.25",
+        "--batch-size",
+        "7",
+        "--seed",
+        "3",
+        "--checkpoint-every",
+        "9",
+    ]
+    assert main([*words, *more, "--test", str(tmp_path / "data.tar")]) == 0
+    attributes = hdf5.summary(out).attributes
+    reached = accuracy(tiny.tiny_vgg(out), *cifar10.read(tmp_path / "data.tar"))
+    assert capsys.readouterr().out.splitlines()[-1] == f"test accuracy {reached:.2%}"
+    assert (attributes["test_accuracy"], attributes["epochs"], attributes["seed"]) == (reached, 3, 3)
+    assert attributes["licence"] == "MIT"
+    assert plans == [
+        TrainingPlan(),
+        TrainingPlan(cycles=((2, 0.5), (1, 0.25)), batch_size=7, seed=3),
+    ]
+    usual = {"checkpoint": tmp_path / "net.checkpoint.npz", "resume": False, "checkpoint_every": 100}
+    assert rest == [usual, {**usual, "checkpoint_every": 9}]
+
+
 # Borders, defaults, and what is said
 
 

@@ -736,6 +736,20 @@ def test_a_broken_download_of_an_archive_is_gone_on_with(server, row, folder, co
     assert left(folder) == [FILE, f"{FILE}.sha256"]
 
 
+def test_an_interrupt_while_an_archive_is_unpacked_keeps_the_archive(server, row, folder, content, monkeypatch):
+    def interrupted(source, target, length):
+        target.write(source.read(100))
+        raise KeyboardInterrupt
+
+    packed = archive((FILE, content))
+    row(server.give(packed, "/net.h5.zip"), md5=md5(packed))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(delivery.shutil, "copyfileobj", interrupted)
+        zoo.fetch("net")
+    assert left(folder) == [".fetch-net.part"]
+    assert zoo.fetch("net").read_bytes() == content and left(folder) == [FILE, f"{FILE}.sha256"]
+
+
 # --- for another machine -------------------------------------------------------------------------------------------
 
 

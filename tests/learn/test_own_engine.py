@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from minicnn import Tensor, images, learn, nn, ops
+from minicnn import Tensor, cli, images, learn, nn, ops
 from minicnn.backend import kernels_for, use_backend
 from minicnn.cli import main
+from minicnn.demonstration import styles
 from minicnn.faces import training as faces_training
 from minicnn.kernels.geometry import slide
 from minicnn.learn import adapters, catalogue, examining, own_engine
@@ -285,6 +286,20 @@ def test_bad_input_is_one_line(words, line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["learn", "use", *words]) == 2
     assert capsys.readouterr().err == f"minicnn: {line}\n"
+
+
+def test_a_demonstration_is_small_and_its_status_is_passed_on(tmp_path, monkeypatch, capsys):
+    def use(*words):
+        chosen = cli.parser().parse_args(["learn", "use", str(tmp_path), *words])
+        return chosen.run(chosen)
+
+    sizes, before = [], (styles.SIZE, styles.STEPS)
+    monkeypatch.setattr(cli, "run", lambda inner: sizes.append((styles.SIZE, styles.STEPS)) or 3)
+    assert use("demo") == use("style", "a.png", "b.png", "-o", "c.png") == 3
+    assert use("face", "identify", "g.h5", "a.png", "--json") == 3
+    assert sizes == [(64, 5), before, before] and (styles.SIZE, styles.STEPS) == before != (64, 5)
+    said = capsys.readouterr()
+    assert [text.count("Not yours yet") for text in said] == [2, 1]  # not where programs read
 
 
 def test_options_that_are_given_stay():

@@ -226,3 +226,11 @@ def test_the_command_and_what_it_cannot_use(here, capsys):
     (here / "empty.py").write_text("x = 1\n", encoding="utf-8")
     assert main(["step", "--compare", "mine.py", "empty.py"]) == 2
     assert "compare: empty.py has no operations" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("stopped.py", "mine.py"), ("mine.py", "stopped.py")])
+def test_an_interrupted_program_is_not_compared(here, capsys, words):
+    (here / "stopped.py").write_text(PROGRAM + "raise KeyboardInterrupt\n", encoding="utf-8")
+    assert main(["step", "--compare", *words]) == 130
+    said = capsys.readouterr()
+    assert said.err == "stopped.py was interrupted\n" and "agree" not in said.out
