@@ -277,6 +277,20 @@ def test_weights_converts_and_tells_it_to_programs(capsys, tmp_path):
     assert ".weights.h5" in capsys.readouterr().err
 
 
+def test_what_was_changed_while_weights_are_converted_is_told(capsys, tmp_path):
+    theirs, out = tmp_path / "theirs.h5", tmp_path / "out.h5"
+    assert main(["weights", "convert", "tiny_vgg", "-o", str(theirs), "--layout", "keras"]) == 0
+    assert "note: " not in printed(capsys)
+    with h5py.File(theirs, "r+") as file:
+        file.attrs["backend"] = "theano"
+    note = "kernels turned by 180°, as Theano has them, and turned back"
+    assert main(["weights", "convert", str(theirs), "-o", str(out)]) == 0
+    first, second = printed(capsys).splitlines()
+    assert first == f"note: {note}" and second.startswith(f"{out}: tiny_vgg, ")
+    assert main(["weights", "convert", str(theirs), "-o", str(out), "--json"]) == 0
+    assert json.loads(printed(capsys))["notes"] == [note]
+
+
 def test_enough_is_enough():
     """A reader that goes away, as `head` does, is no error to tell of."""
     command = [sys.executable, "-m", "minicnn", "weights", "list", "--json"]

@@ -93,6 +93,13 @@ def test_a_folder_is_sorted_and_left_as_it_was(here, capsys):
     assert not list(here.glob(".minicnn-*"))
 
 
+def test_an_empty_folder_is_filled_and_without_people_there_is_no_sheet_of_them(here, capsys):
+    (here / "groups").mkdir()
+    assert face("cluster", "album/one", "-o", "groups", "--least", "9") == 0
+    assert "_single: 8 pictures" in capsys.readouterr().out
+    assert sorted(path.name for path in (here / "groups").iterdir()) == ["_single", "_single.png", "groups.json"]
+
+
 def test_a_gallery_is_made_of_it(here, capsys):
     assert face("cluster", "album", "-o", "groups") == 0
     out = capsys.readouterr().out

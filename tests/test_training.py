@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 from shown_bars import Bar
 
 from minicnn import Tensor, hdf5, nn, ops, optim, training
-from minicnn.cli import main
+from minicnn.cli import main, train
 from minicnn.datasets import cifar10
 from minicnn.errors import InputError
 from minicnn.models import tiny
@@ -280,15 +281,18 @@ def test_the_shipped_file_says_what_it_is():
 def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monkeypatch, capsys):
     plans, rest = [], []
     monkeypatch.setattr(
-        training, "train_classifier", lambda *given, **options: plans.append(given[3]) or rest.append(options)
+        training,
+        "train_classifier",
+        lambda *given, **options: plans.append(given[3]) or rest.append((given[0], options)),
     )
+    clock = iter([100.0, 550.0, 600.0, 600.0])
+    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=clock.__next__))
     write_tar(tmp_path / "data.tar", *striped(4))
     out = tmp_path / "net.h5"
     words = ["train", "tiny_vgg", "--data", str(tmp_path / "data.tar"), "-o", str(out)]
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("trained for 0.0 minutes") and len(said) == 2
-    assert said[1] == f"{out}: 2,244,330 parameters, batch norm folded"
+    assert said == ["trained for 7.5 minutes", f"{out}: 2,244,330 parameters, batch norm folded"]
     attributes = hdf5.summary(out).attributes
     assert "test_accuracy" not in attributes and (attributes["epochs"], attributes["seed"]) == (18, 0)
     more = [
@@ -316,7 +320,10 @@ def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monke
         TrainingPlan(cycles=((2, 0.5), (1, 0.25)), batch_size=7, seed=3),
     ]
     usual = {"checkpoint": tmp_path / "net.checkpoint.npz", "resume": False, "checkpoint_every": 100}
-    assert rest == [usual, {**usual, "checkpoint_every": 9}]
+    assert [options for _, options in rest] == [usual, {**usual, "checkpoint_every": 9}]
+    for (model, _), seed in zip(rest, (0, 3), strict=True):
+        built = tiny.build(batch_norm=True, seed=seed)
+        np.testing.assert_array_equal(model.parameters()[0].data, built.parameters()[0].data)
 
 
 # Borders, defaults, and what is said

@@ -312,6 +312,22 @@ def test_the_command_goes_on_from_a_file_with_a_folder(tmp_path, capsys, no_pack
     assert (tmp_path / "tuned.head.h5").is_file()
 
 
+@pytest.mark.parametrize("init", [True, False])
+def test_without_pictures_for_a_test_nothing_is_measured(tmp_path, capsys, no_packages, init):
+    for number in range(4):
+        path = tmp_path / "people" / f"p{number % 2}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((32, 32, 3), 60 * number, np.uint8)).save(path)
+    out, start = tmp_path / "net.h5", tmp_path / "start.h5"
+    hdf5.save(models.tiny_facenet(None, seed=4), start)
+    given = ["--init", str(start)] if init else []
+    command("--data", str(tmp_path / "people"), *given, *SHORT, "--json", "-o", str(out))
+    said = json.loads(capsys.readouterr().out)
+    assert said.keys() == {"file", "people", "pictures", "minutes"} and (said["people"], said["pictures"]) == (2, 4)
+    attributes = hdf5.summary(out).attributes
+    assert attributes["faces"] == "photographs" and "accuracy" not in attributes
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
