@@ -183,6 +183,33 @@ def test_a_gallery_keeps_another_threshold_and_one_call_does_not(here, chosen, c
     assert face("enroll", "g.h5", "Ada", "people/Ada/Ada0.png") == 0 and kept() == 0.4
 
 
+def test_a_new_gallery_takes_what_is_given_and_says_what_is_not_calibrated(here, chosen, capsys):
+    hdf5.save(PairHead("l2", 3), here / "encoder.head.h5", attributes={"kind": "l2"})
+    for name, words, threshold, score, noted in (
+        ("usual.h5", (), 0.1, "min", True),
+        ("told.h5", ("--threshold", "0.3", "--score", "mean"), 0.3, "mean", False),
+        ("head.h5", ("--head", "encoder.head.h5"), 0.5, "min", True),
+    ):
+        assert face("enroll", name, "people", *words) == 0
+        facts = gallery_file.facts_of(here / name)
+        assert (facts["threshold"], facts["score"]) == (threshold, score)
+        assert ("It was not calibrated on your pictures" in " ".join(capsys.readouterr().err.split())) == noted
+    assert face("enroll", "usual.h5", "people", "--head", "") == 2
+    assert "head is set when a gallery is made" in capsys.readouterr().err
+
+
+def test_the_encoder_of_a_gallery_is_the_one_that_is_given_or_its_own(here, chosen, monkeypatch):
+    assert face("enroll", "g.h5", "people") == 0
+    asked = []
+    monkeypatch.setattr(
+        encoders, "choose", lambda weights=None, gallery=None: asked.append((weights, gallery)) or chosen
+    )
+    for words in ((), ("--weights", "mine")):
+        assert face("verify", "g.h5", "Ada", "people/Ada/Ada0.png", *words) == 0
+    (first, facts), given = asked
+    assert first is None and facts["model"] == "colours" and given == ("mine", None)
+
+
 # Verdicts
 
 

@@ -100,6 +100,12 @@ def test_an_empty_folder_is_filled_and_without_people_there_is_no_sheet_of_them(
     assert sorted(path.name for path in (here / "groups").iterdir()) == ["_single", "_single.png", "groups.json"]
 
 
+def test_a_folder_with_a_suffix_is_made_when_it_is_complete(here, capsys):
+    assert face("cluster", "album", "-o", "groups.of.people") == 0
+    assert face("cluster", "album", "-o", "groups") == 0
+    assert everything(here / "groups.of.people") == everything(here / "groups")
+
+
 def test_a_gallery_is_made_of_it(here, capsys):
     assert face("cluster", "album", "-o", "groups") == 0
     out = capsys.readouterr().out

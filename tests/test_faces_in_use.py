@@ -167,7 +167,11 @@ def test_a_blurred_face_gets_no_verdict_and_is_not_enrolled(gallery, capsys):
     assert good["name"] == "Ada" and (poor["name"], poor["judged"]) == (None, False) and "too blurred" in poor["why"]
     assert face("enroll", gallery, "Blurred", "blur.png") == 3
     assert "blur.png was passed over: too blurred to tell" in said(capsys)[0]
+    assert face("enroll", "new.h5", "Blurred", "blur.png") == 3 and not Path("new.h5").exists()
+    out, _ = said(capsys)
+    assert "blur.png was passed over" in out and "encoded by" not in out and "biometric" not in out
     assert face("enroll", gallery, "Blurred", "blur.png", "--any-quality") == 0
+    assert face("verify", gallery, "Blurred", "blur.png", "--any-quality") == 0
     assert face("identify", gallery, "blur.png", "--any-quality") == 0
     assert "blur.png: Blurred" in said(capsys)[0]
 

@@ -109,6 +109,7 @@ def test_each_letter_is_drawn_in_one_font_that_has_it(own_fonts):
     assert len(drawings._fonts_for("⤀")) == 1  # though both have it
     assert drawings._fonts_for("\ue000") == {}  # no letter, though a font of symbols has it
     assert drawings.font_file("ᶁ") == found["STIXGeneral"] and drawings.font_file("Zoë") == drawings._usual()
+    assert drawings.literal("a\n$\x1b") == "a\n\\$�"  # two lines
     assert drawings.literal("Zoë ᶁ˯𐎠") == r"Zoë ᶁ˯\U000103a0"
 
 

@@ -253,6 +253,9 @@ def test_reading_a_tar_sorts_and_checks_it(tmp_path):
         (["--data", "pyproject.toml", "--cycle", "0", "0.1"], "cycle is 0 0.1; expected"),
         (["--data", "pyproject.toml", "--cycle", "3", "x"], "cycle is 3 x; expected"),
         (["--data", "pyproject.toml", "--batch-size", "0"], "batch_size is 0"),
+        (["--data", "pyproject.toml", "--checkpoint-every", "0"], "checkpoint_every is 0"),
+        (["--data", "pyproject.toml", "--seed", "-1"], "seed is -1"),
+        (["--data", "pyproject.toml", "--test", "missing.tar"], "test 'missing.tar' does not exist"),
         (["--data", "pyproject.toml", "--resume"], "no checkpoint"),
         (["--data", "pyproject.toml", "-o", "no/such/folder/x.h5"], "folder that does not exist"),
     ],
@@ -295,6 +298,7 @@ def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monke
     assert said == ["trained for 7.5 minutes", f"{out}: 2,244,330 parameters, batch norm folded"]
     attributes = hdf5.summary(out).attributes
     assert "test_accuracy" not in attributes and (attributes["epochs"], attributes["seed"]) == (18, 0)
+    assert {row.dtype for row in hdf5.inspect(out)} == {"float16"}
     more = [
         "--cycle",
         "2",
@@ -314,7 +318,7 @@ def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monke
     reached = accuracy(tiny.tiny_vgg(out), *cifar10.read(tmp_path / "data.tar"))
     assert capsys.readouterr().out.splitlines()[-1] == f"test accuracy {reached:.2%}"
     assert (attributes["test_accuracy"], attributes["epochs"], attributes["seed"]) == (reached, 3, 3)
-    assert attributes["licence"] == "MIT"
+    assert attributes["licence"] == "MIT" and {row.dtype for row in hdf5.inspect(out)} == {"float16"}
     assert plans == [
         TrainingPlan(),
         TrainingPlan(cycles=((2, 0.5), (1, 0.25)), batch_size=7, seed=3),

@@ -187,3 +187,14 @@ def test_a_caption_is_cut_to_the_width_of_its_face():
     assert inked.min() >= 14 and inked[inked < 60].max() < 14 + 40  # the face is at 14 and is 40 wide
     assert np.count_nonzero(inked < 60) > 25
     np.testing.assert_array_equal(long[60:], short[60:])
+
+
+@pytest.mark.parametrize(
+    ("count", "given", "columns", "rows"), [(1, {}, 1, 1), (8, {}, 8, 1), (9, {}, 5, 2), (5, {"columns": 3}, 3, 2)]
+)
+def test_a_sheet_has_as_many_columns_as_its_rows_need(count, given, columns, rows):
+    sheet = contact_sheet(count * [np.zeros((20, 40, 3), np.float32)], count * ["a\nb"], "t", **given)
+    assert sheet.shape == (58 + rows * (20 + 9 + 2 * 17 + 14), columns * (40 + 14) + 14, 3)
+    dark = (sheet == 0).all(axis=2)
+    assert dark[58:78, 14:54].all() and not dark[58:78, :14].any()
+    assert dark[58 : 58 + 20].sum() == min(count, columns) * 20 * 40

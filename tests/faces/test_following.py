@@ -9,7 +9,7 @@ import pytest
 from minicnn import films, images, nn
 from minicnn.cli import main
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Face, Gallery, encoders, follow, following, quality
+from minicnn.faces import Detection, Face, Gallery, encoders, follow, following, quality, scoring
 from minicnn.faces.candidates import Candidate
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.faces.quality import Quality
@@ -136,6 +136,8 @@ def test_frames_may_be_named_left_out_or_files(gallery, tmp_path):
     for number in (2, 10, 9):
         images.save(tmp_path / f"f{number}.png", scene(("Red", 80, 10)))
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / ".hidden.png").touch()
     assert [path.name for path in following.frames_in(tmp_path)] == ["f2.png", "f9.png", "f10.png"]
     assert rows(follow(tmp_path, gallery)) == rows(follow(following.frames_in(tmp_path), gallery))
     assert rows(follow(str(tmp_path), gallery)) == [("Red", "f2", "f10", 3)]
@@ -152,6 +154,39 @@ def test_the_path_of_a_film_is_followed_as_the_film_is(gallery, monkeypatch, tmp
     path = tmp_path / "film.mp4"
     assert rows(follow(path, gallery, every=3)) == [("Red", "0:00.00", "0:01.00", 2)]
     assert opened == [(path, 3)]
+
+
+def sight(box, encoding, poor=False):
+    return following._Sight("1", np.array(box, float), np.array(encoding, np.float32), GOOD, poor)
+
+
+def test_what_continues_a_track_is_near_enough_or_where_it_was():
+    apart, trail = scoring.by_metric("squared_l2"), following._Trail("1")
+    trail.add(sight([0, 0, 10, 10], [0, 0, 0]), 0, lambda: np.zeros((2, 2, 3)))
+    assert trail.distance(sight([20, 0, 30, 10], [1, 0, 0]), apart, 1.0) == 1.0  # at the threshold
+    assert trail.distance(sight([20, 0, 30, 10], [1, 0.1, 0]), apart, 1.0) is None
+    assert trail.distance(sight([0, 0, 3, 10], [0.5, 0, 0]), apart, 2.0) == pytest.approx(0.25 - 2 * 0.3)
+    assert trail.distance(sight([0, 0, 3, 10], [9, 0, 0], poor=True), apart, 1.0) == pytest.approx(81 - 0.3)
+    assert trail.distance(sight([0, 0, 2.9, 10], [0, 0, 0], poor=True), apart, 1.0) is None
+    blurred = following._Trail("1")
+    blurred.add(sight([0, 0, 10, 10], [0, 0, 0], poor=True), 0, lambda: np.zeros((2, 2, 3)))
+    assert blurred.distance(sight([0, 0, 3, 10], [9, 0, 0]), apart, 1.0) == pytest.approx(1 - 0.3)
+    assert blurred.distance(sight([20, 0, 30, 10], [0, 0, 0]), apart, 1.0) is None
+
+
+def test_the_detector_is_told_the_smallest_face(gallery, monkeypatch):
+    asked, found = [], nn.Module()
+    monkeypatch.setattr(following, "detect", lambda image, **options: asked.append(options) or detect(image))
+    follow([scene()], gallery, min_size=17, detector=found)
+    follow([scene()], gallery)
+    assert asked[0] == {"min_size": 17, "detector": found} and asked[1]["min_size"] == following.SMALLEST
+
+
+def test_a_track_of_poor_frames_shows_the_best_of_them(gallery):
+    frames = [scene(("Red", 80, 10), poor=0.9), scene(("Green", 80, 10), poor=0.7), scene(("Red", 80, 10), poor=0.8)]
+    (track,) = follow(frames, gallery)
+    assert (track.best, track.frames, track.judged, track.verdict.nearest) == ("2", 3, 0, "Green")
+    assert track.verdict.distance == pytest.approx(0, abs=1e-6)
 
 
 def test_each_face_continues_one_track_and_each_track_one_face():

@@ -75,6 +75,38 @@ def test_a_gallery_that_others_replace_meanwhile_is_read_again(path, monkeypatch
     assert asked == [path] * (attempts or (10 if replaced else 1))
 
 
+@pytest.mark.parametrize(
+    "people",
+    [
+        b'[["Ann", 0], ["Bob", 2]]',
+        b'[["Ann", true], ["Bob", 1]]',
+        b'[["Ann", 1.0], ["Bob", 1]]',
+        b'[["Ann", 1], ["Bob", 2]]',
+        b'[["Ann", 1]]',
+        b'[["Ann", 1], ["Ann", 1], ["Bob", 1]]',
+        b'[["Ann ", 1], ["Bob", 1]]',
+        b'[["Ann", 1], [3, 1]]',
+        b"3",
+        b"no JSON",
+        b"\xff",
+        b"[" * 100_000,
+    ],
+)
+def test_people_who_are_not_those_of_the_encodings_are_refused(people):
+    assert gallery_file._people(np.frombuffer(b'[["Bob", 1], ["Ann", 1]]', np.uint8), 2) == {"Bob": 1, "Ann": 1}
+    with pytest.raises(LoadError, match=r"^its people are not those of its 2 encodings; restore it from a copy$"):
+        gallery_file._people(np.frombuffer(people, np.uint8), 2)
+
+
+def test_every_encoding_of_a_file_is_finite(path, monkeypatch):
+    content = gallery_file.read(path)
+    content.records.encodings[-1, -1] = np.inf
+    gallery_file.write(path, content)
+    monkeypatch.setattr(gallery_file, "BLOCK", 2)  # of three
+    with pytest.raises(LoadError, match="its encodings hold NaN or infinity; expected finite numbers"):
+        gallery_file.read(path)
+
+
 def test_a_gallery_that_goes_while_it_is_read_is_missed(path, monkeypatch):
     read = gallery_file._read
 

@@ -122,6 +122,11 @@ def test_what_cannot_be_sealed_stays_as_it_is(home, tmp_path, monkeypatch):
     home.unlink()
     seals.seal(file)
     assert file.read_bytes() != content
+    (key,) = home.rglob("*.key")
+    key.write_bytes(bytes(31))
+    file.write_bytes(content)
+    seals.seal(file)
+    assert file.read_bytes() == content
 
 
 def test_large_files_are_hashed_where_no_process_can_be_started(theirs, monkeypatch):

@@ -307,7 +307,11 @@ def test_options_that_are_given_stay():
 
     assert learn_use._small(["style", "a", "b", "--size", "32", "--steps=9"]) == ["--levels", "1"]
     assert learn_use._small(["face", "identify", "g", "a.png"]) == learn_use._small(["demo"]) == []
-    assert "--batch" in learn_use._small(["face", "train", "--people", "9"])
+    assert learn_use._small(["style"]) == ["--size", "64", "--steps", "5", "--levels", "1"]
+    small = " ".join(learn_use._small(["face", "train"]))
+    few = "--pictures 4 --test-people 8 --softmax 1 0.01 --comparing 1 0.001 --batch 4 2"
+    assert small == f"--people 12 {few}"
+    assert " ".join(learn_use._small(["face", "train", "--people", "9"])) == few
 
 
 @pytest.mark.thorough

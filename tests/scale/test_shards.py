@@ -268,6 +268,30 @@ def test_facts_have_the_room_of_a_header():
         packed(most + 1)
 
 
+def test_pictures_are_cut_into_shards_with_a_witness(album, monkeypatch):
+    asked = []
+    monkeypatch.setattr(jobs, "_run_here", lambda client, model, tasks: asked.append(tasks) or [])
+    missing = [f"{number}.png" for number in range(1001)]
+    scale.encode_all(missing, "out", small_encoder())
+    scale.encode_all([*missing[:3], *album], "out", small_encoder(), per_shard=7)
+    usual, seven = (list(tasks.values()) for tasks in asked)
+    assert [len(task.pictures) for task in usual] == [1000, 1] and [len(task.pictures) for task in seven] == [7, 7]
+    assert {task.witness for task in usual} == {os.path.abspath("0.png")}  # there is none
+    assert {task.witness for task in seven} == {os.path.abspath(album[0])}
+    assert [(task.facts["number"], task.facts["shards"], task.base) for task in seven] == [
+        (0, 2, os.getcwd()),
+        (1, 2, os.getcwd()),
+    ]
+
+
+def test_an_error_has_room_for_a_long_name(album):
+    name = "n" * 150 + ".png"
+    Path(name).write_bytes(b"no picture")
+    scale.encode_all([name], "out", small_encoder())
+    (row,) = shards.opened(Path("out/000000.h5")).pictures
+    assert f"'{name}' is not recognised" in row["error"] and len(row["error"]) <= 300
+
+
 def test_a_picture_of_the_encoders_size_is_a_face_and_others_are_looked_at(album, monkeypatch):
     looked = []
     monkeypatch.setattr(jobs, "find", lambda image, detector: looked.append((image.shape, detector)) or [])
@@ -277,9 +301,11 @@ def test_a_picture_of_the_encoders_size_is_a_face_and_others_are_looked_at(album
     assert scale.encode_all(names, "out", encoder, detector="a detector").faces == 1
     assert looked == [((4, 6, 3), "a detector"), ((6, 4, 3), "a detector")]
     shard = shards.opened(Path("out/000000.h5"))
+    assert shard.header["detector"] == "str"  # its class
     assert [row["faces"] for row in shard.pictures] == [1, 0, 0] and shard.faces[:, 0].tolist() == [0]
     os.mkdir("middle")
     assert scale.encode_all(names, "middle", encoder).faces == 3 and len(looked) == 2
+    assert shards.opened(Path("middle/000000.h5")).header["detector"] == "none"
     crops = [crop(images.load(name), encoder.card) for name in names]
     assert_array_equal(shards.opened(Path("middle/000000.h5")).encodings, faces.encode(encoder, np.stack(crops)))
 

@@ -1,5 +1,6 @@
 """tape.compare and minicnn step --compare: the first operation at which programs, engines or backends part."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -216,6 +217,22 @@ def test_the_command_compares_the_last_results_of_ones_own_engines(here, capsys)
     assert capsys.readouterr().out == "one.py and three.py agree: 3 operations in common, none that differs\n"
     assert main(["step", "--compare", "one.py", "two.py"]) == 1
     assert "agree in 2 operations, and part at" in capsys.readouterr().out
+
+
+def test_a_program_that_records_operations_is_compared_by_its_tape(here, capsys):
+    own = ENGINE.format(last=7.0)  # which tells less
+    (here / "both.py").write_text(PROGRAM + own, encoding="utf-8")
+    assert main(["step", "--compare", "both.py", "mine.py"]) == 0
+    assert capsys.readouterr().out.startswith("both.py and mine.py agree: 5 operations in common")
+
+
+def test_programs_of_one_name_are_told_apart_by_their_folders(here, capsys):
+    for folder in ("a", "b"):
+        (here / folder).mkdir()
+        (here / folder / "mine.py").write_text(PROGRAM, encoding="utf-8")
+    paths = [str(Path("a", "mine.py")), str(Path("b", "mine.py"))]
+    assert main(["step", "--compare", *paths]) == 0
+    assert capsys.readouterr().out.startswith(f"{paths[0]} and {paths[1]} agree: ")
 
 
 def test_the_command_and_what_it_cannot_use(here, capsys):
