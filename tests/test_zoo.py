@@ -627,6 +627,25 @@ def test_what_died_here_is_cleared_away(server, row, folder, content):
     assert left(folder) == [".minicnn-00.part", FILE, f"{FILE}.sha256"]
 
 
+@pytest.mark.parametrize(("age", "range_asked"), [(7 * 24 * 3600, "bytes=1000-"), (7 * 24 * 3600 + 1, None)])
+def test_a_beginning_is_kept_for_a_week(server, row, folder, content, monkeypatch, age, range_asked):
+    row(server.give(content), sha256=sha256(content))
+    (folder / ".fetch-net.part").write_bytes(content[:1000])
+    os.utime(folder / ".fetch-net.part", (10**9 - age, 10**9 - age))
+    monkeypatch.setattr(delivery, "time", SimpleNamespace(time=lambda: 10**9))
+    assert zoo.fetch("net").read_bytes() == content
+    assert server.asked == [(f"/{FILE}", range_asked)]
+
+
+def test_five_attempts_are_made_after_longer_and_longer_pauses(server, row, folder, content, monkeypatch):
+    slept = []
+    monkeypatch.setattr(downloads, "PAUSE", 2)
+    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=slept.append))
+    row(server.give(content, breaks=[20_000] * 5), sha256=sha256(content))
+    refused(MissingFileError, "it broke off after")
+    assert slept == [2, 4, 6, 8] and len(server.asked) == 5
+
+
 # --- what is here already ------------------------------------------------------------------------------------------
 
 
@@ -674,6 +693,12 @@ def test_what_only_a_package_has_is_not_fetched(row, tmp_path, monkeypatch):
             zoo.fetch("net", to=to)
         assert [path.name for path in tmp_path.iterdir()] == made
     assert left(tmp_path / "stick") == []
+
+
+def test_what_cannot_be_fetched_again_need_not_be_deleted(row, folder, content):
+    row("made here", sha256="0" * 64)
+    (folder / FILE).write_bytes(content)
+    assert refused(LoadError, f"has SHA-256 {sha256(content)}; expected {'0' * 64}").endswith("0" * 64)
 
 
 # --- archives ------------------------------------------------------------------------------------------------------
@@ -920,6 +945,22 @@ def test_a_copy_from_elsewhere_is_told_by_its_checksum(server, row, folder, cont
     assert zoo.identify(copy, sha256(content)) is None
     server.give(content)
     assert zoo.identify(zoo.fetch("net"), sha256(content)).name == "net"
+
+
+def test_what_is_not_taken_for_weights_of_the_catalogue(row, tmp_path, content):
+    packed, copy, named = tmp_path / "net.h5.zip", tmp_path / "copy.h5", tmp_path / FILE
+    for path, held in ((packed, archive((FILE, content))), (copy, content), (named, content)):
+        path.write_bytes(held)
+        checksums.write_down(path, sha256(held))
+    link = "https://example.com/net.h5"
+    assert zoo.identify(copy, sha256(content)) is None  # a record beside a file of another name
+    net = row(link)
+    assert zoo.identify(named, sha256(content)) is net and zoo.identify(copy, sha256(content)) is None
+    row(f"{link}.zip", sha256=sha256(packed.read_bytes()))
+    assert zoo.identify(packed, sha256(packed.read_bytes())) is None  # the archive is not what it holds
+    for size, known in ((len(content), True), (len(content) + 1, False), (None, True)):
+        net = row(link, md5=md5(content), size=size)
+        assert zoo.identify(copy, sha256(content)) is (net if known else None)
 
 
 def test_an_unknown_name():

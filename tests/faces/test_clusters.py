@@ -90,6 +90,17 @@ def test_precision_and_recall_are_of_pairs():
     assert agreement(np.array([-1, -1]), np.array([0, 1])) == (1.0, 1.0)
 
 
+def test_groups_at_the_borders_of_what_can_be_measured():
+    assert cluster(np.array([[1e15], [0.0], [1e15]]), threshold=1.0).tolist() == [0, -1, 0]
+    with pytest.raises(InputError, match=r"NaN or more than 1e\+15; expected finite"):
+        cluster(np.array([[1.001e15]]), threshold=1.0)
+    assert cluster(np.array([[0.0, 0], [1, 0], [3, 0]]), threshold=0.1, metric="cosine").tolist() == [-1, 0, 0]
+    near = np.array([[0.0], [0.1]])
+    for metric in ("squared_l2", "l2"):
+        assert cluster(near, threshold=-1.0, metric=metric, least=1).tolist() == [0, 1]
+        assert cluster(near, threshold=1.0, metric=metric, least=1).tolist() == [0, 0]
+
+
 def test_people_as_far_apart_as_real_ones_are_told_apart():
     encodings, labels = people_clusters.drawn(40)
     groups = cluster(encodings, threshold=people_clusters.THRESHOLD)

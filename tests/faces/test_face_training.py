@@ -199,6 +199,19 @@ def test_pairs_of_an_evaluation_are_two_in_each_fold_or_more():
             evaluation_pairs(np.array(people))
     found = evaluation_pairs(np.repeat(np.arange(4), [1, 2, 2, 2]))
     assert found.fold.tolist() == [0, 0, 1, 1] and found.same.sum() == 2
+    found = evaluation_pairs(np.repeat(np.arange(20), 25))
+    assert len(found.same) == 6000 and found.fold.max() == 9  # as in LFW
+    assert evaluation_pairs(np.repeat(np.arange(19), 2)).fold.max() == 8
+
+
+def test_the_logit_of_a_head_is_near_where_a_distance_is_far():
+    random, people = np.random.default_rng(0), np.repeat(np.arange(12), 4)
+    encodings = (random.normal(size=(12, 3))[people] + random.normal(size=(48, 3)) / 3).astype(np.float32)
+    by_distance = measure(encodings, people)
+    by_head = measure(encodings, people, head=lambda f, g: Tensor(1 - np.square(f - g, dtype=np.float64).sum(axis=1)))
+    assert by_head.evaluation.accuracy == by_distance.evaluation.accuracy > 0.8
+    assert (by_head.val, by_head.far) == (by_distance.val, by_distance.far)
+    assert by_head.threshold == pytest.approx(by_distance.threshold - 1, abs=1e-5)
 
 
 def test_tiny_facenet_is_small_enough_to_ship_and_folds():

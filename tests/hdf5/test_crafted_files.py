@@ -410,4 +410,10 @@ def test_summary_tells_what_a_file_holds(saved, tmp_path):
     assert ("conv1/w", (3, 3, 3, 4), "float32") in found.rows and found.attributes["model"] == "small"
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["measurements"] = np.zeros(3)
-    assert hdf5.summary(tmp_path / "other.h5").layout == "unknown"
+        file["counts"] = np.zeros(4, np.int64)
+        file.create_group("model_weights").attrs.update({"backend": "jax", "licence": "theirs"})
+        file.attrs["licence"] = "ours"
+    found = hdf5.summary(tmp_path / "other.h5")
+    assert found.layout == "unknown" and found.parameters == 3 and len(found.rows) == 2
+    assert found.attributes == {"backend": "jax", "licence": "ours"}
+    assert len(found.notes) == 1 and found.notes[0].startswith("the layout is unknown; expected weights saved by")

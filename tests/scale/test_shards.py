@@ -25,6 +25,7 @@ from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.nn import Flatten, Linear
 from minicnn.scale import jobs, shards
+from minicnn.text import one_line
 
 FACTS = {"model": "small", "weights_sha256": "ab", "metric": "squared_l2", "embedding": 2, "shards": 1}
 POOR = Quality(1.0, 20.0, 0.0, 1.0, 0.5, 30.0, 0.0, 1.0, 1.0)
@@ -227,6 +228,7 @@ def change(**values):
     ("spoil", "said"),
     [
         (change(format="minicnn-encodings-2"), "its format is minicnn-encodings-2"),
+        (change(format="x" * 200), one_line("its format is " + "x" * 200, 80)),
         (change(encodings=[-1, [3, 2]]), "encodings lies at -1, [3, 2]"),
         (change(encodings=[5000.0, [3, 2]]), "encodings lies at 5000.0, [3, 2]"),
         (change(encodings=[True, [3, 2]]), "encodings lies at True, [3, 2]"),
@@ -243,7 +245,12 @@ def test_a_header_that_describes_no_arrays_is_refused(tmp_path, spoil, said):
     table = np.zeros((3, len(shards.COLUMNS)), np.float32)
     content = shards.packed(FACTS, np.zeros((3, 2), np.float32), table, [{"picture": "a.png", "faces": 3}])
     path.write_bytes(content)
-    assert len(shards.opened(path)) == 3
+    shard = shards.opened(path)
+    assert len(shard) == 3
+    shard.check()
+    shard.check(shard.header["sha256"])
+    with pytest.raises(LoadError, match="is damaged: its checksum is not"):
+        shard.check("0" * 64)
     header = json.loads(content[: shards.HEADER].rstrip(b"\0"))
     spoil(header)
     path.write_bytes(json.dumps(header).encode().ljust(shards.HEADER, b"\0") + content[shards.HEADER :])
