@@ -89,7 +89,7 @@ def _text(name: bytes) -> str:
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused(f"{name!r} is not a UTF-8 name") from None
+        raise Refused(f"{bytes(name)!r} is not text in UTF-8") from None
 
 
 def _child(group: h5g.GroupID, name: bytes, path: str) -> Any:

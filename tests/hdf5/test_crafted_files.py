@@ -74,7 +74,7 @@ def test_not_finite(path, refused, name, value):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        (b"\xff", r"b'\xff' is not a UTF-8 name"),
+        (b"\xff", r"b'\xff' is not text in UTF-8"),
         (b"n" * 2001, f"'{'n' * 40}…' has 2,001 letters; expected 2,000 at most"),
     ],
 )
