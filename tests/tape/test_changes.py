@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Tensor, gradcheck, nn, ops, optim
+from minicnn import Tensor, gradcheck, nn, op, ops, optim
 from minicnn.errors import GradcheckError
 from minicnn.tape import InPlaceError, changes
 
@@ -73,6 +73,49 @@ def test_an_array_that_cannot_be_put_back_is_not_trusted():
             loss.backward()
     assert changes._difference(np.zeros(2), np.zeros(2, int)) == "(2,) float64 became (2,) int64"
     assert changes._difference(np.zeros(2), np.zeros(1)) == "(2,) float64 became (1,) float64"
+
+
+def test_what_the_program_wrote_stays_where_backward_cannot_be_asked_again():
+    @op
+    def only_once(x):
+        runs = []
+
+        def backward(dy):
+            runs.append(dy)
+            if len(runs) > 1:
+                raise ValueError("it has run")
+            return dy
+
+        return x * 1.0, backward
+
+    x = leaf(1, 1)
+    with minicnn.record() as tape:
+        loss = only_once(x).sum()
+        x.data[1] = 7
+        with pytest.raises(InPlaceError, match=r"x, which only_once .*\[1\] was 1, is 7"):
+            loss.backward()
+    assert x.data.tolist() == [1, 7] and tape.find("x").array.tolist() == [1, 1]
+
+
+def test_an_array_keeps_the_name_that_it_had_when_it_was_used():
+    def backward_of(loss, another_name):
+        loss.backward()
+
+    x, weights = leaf(1, 2), leaf(4, 5)
+    with minicnn.record():
+        loss = (x * weights).sum()
+        weights.data[1] = 7
+        with pytest.raises(InPlaceError, match=r"^backward: weights, which mul"):
+            backward_of(loss, weights)
+
+
+def test_what_was_not_a_number_and_still_is_none_has_not_changed():
+    x, mask = leaf(1, 2, 3), np.array([np.nan, 0.0, np.nan])
+    with minicnn.record():
+        loss = (x * mask).sum()
+        mask[1:] = 1, 2
+        with pytest.raises(InPlaceError, match=r"\(\[1\] was 0, is 1\)"):
+            loss.backward()
 
 
 def test_a_layers_parameter_is_named_as_the_program_calls_it():

@@ -50,6 +50,12 @@ def test_a_program_agrees_with_itself():
     assert found and str(found) == "mine and theirs agree: 4 operations in common, none that differs"
 
 
+def test_a_notebook_shows_what_is_printed():
+    found, shown = recorded().compare(recorded(half_relu)), []
+    found._repr_pretty_(SimpleNamespace(text=shown.append), False)
+    assert shown == [str(found)]
+
+
 def test_another_operation():
     found = recorded().compare(recorded(lambda h: ops.leaky_relu(h, 0.1)), names=("a.py", "b.py"))
     assert not found and not found.backward and found.agreed == 1

@@ -13,7 +13,7 @@ import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
 from minicnn.gradients.cases import CASES
 from minicnn.operation import op
-from minicnn.tape import Tape, formulas, notation, overview
+from minicnn.tape import Tape, formulas, frames, notation, overview
 
 
 @pytest.fixture
@@ -134,6 +134,91 @@ def test_names_are_those_of_the_program(random):
     assert tape.find(loss) is tape.find("loss") is tape.steps[-1].output
     assert all(step.lines[-1].file == __file__ for step in tape)
     assert "hidden = model(pictures)" in tape.steps[0].lines[-1].text
+
+
+class Owner:
+    """An object whose method runs operations on what it holds, as a network of one's own."""
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
+
+    def called(self, given):
+        with minicnn.record() as tape:
+            given + 1.0
+        return tape.steps[0].inputs[0].name
+
+
+class Bare:
+    """An object without attributes."""
+
+    __slots__ = ()
+    called = Owner.called
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        (lambda w: {"w": w}, "Owner.w"),
+        (lambda w: {"name": "head", "w": w}, "head.w"),
+        (lambda w: {"name": 3, "w": w}, "Owner.w"),
+        (lambda w: {"other": {"a": 1}, "parts": {"a": 1, "b": w}}, "Owner.parts.b"),
+        (lambda w: {"name": "head", "parts": {"b": w}, "w": w}, "head.parts.b"),
+        (lambda w: {"parts": {"a": 1}, "listed": [w]}, "given"),
+    ],
+)
+def test_a_tensor_is_called_as_the_object_that_holds_it_calls_it(attributes, name):
+    w = Tensor(np.ones(2))
+    assert Owner(**attributes(w)).called(w) == name
+
+
+def test_where_no_object_holds_a_tensor_its_variable_names_it():
+    w, _hidden = Tensor(np.ones(2)), Tensor(np.ones(3))
+    assert Bare().called(w) == Owner().called(w) == "given"
+    with minicnn.record() as tape:
+        w + 1.0
+        _hidden + 1.0
+    assert [step.inputs[0].name for step in tape] == ["w", "tensor"]
+    assert frames.name_of(w, []) is None
+
+
+def test_a_result_has_the_name_under_which_a_function_uses_it():
+    def inner(x):
+        hidden = x + 1.0
+        return hidden * 2.0
+
+    with minicnn.record() as tape:
+        y = inner(Tensor(np.ones(2)))
+    assert [step.output.name for step in tape] == ["hidden", "y"] and tape.find(y).name == "y"
+
+
+def test_every_value_has_a_name_of_its_own():
+    borrowed, x = Tensor(np.ones(2), name="x_2"), Tensor(np.ones(2))
+    with minicnn.record() as tape:
+        borrowed + 1.0
+        for _ in range(2):
+            x + 1.0
+            x.data += 1
+    assert [value.name for value in tape.values if value.made_by is None and value.array.ndim] == ["x_2", "x", "x_3"]
+    with minicnn.record() as tape:
+        for _ in range(2):
+            x + 1.0
+            x.data += 1
+        borrowed + 1.0
+    assert [value.name for value in tape.values if value.made_by is None and value.array.ndim] == ["x", "x_2", "x_2_2"]
+
+
+def test_variables_of_two_functions_with_one_name_are_numbered():
+    def inner():
+        x = Tensor(np.zeros(2))
+        return x + 1.0, x
+
+    x = Tensor(np.ones(2))
+    with minicnn.record() as tape:
+        _, other = inner()
+        x + 1.0
+        _secret = ops.exp(x)
+    assert tape.find("x").array.tolist() == [0, 0] and tape.find("x_2") is tape.find(x)
+    assert tape.find(_secret).name == "exp_1" and other is not x
 
 
 def test_a_line_of_a_notebook_is_of_a_cell():

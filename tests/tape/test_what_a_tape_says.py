@@ -6,6 +6,7 @@ import html
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -245,13 +246,38 @@ def test_three_operations_are_named_where_a_tensor_has_many_uses():
 def test_a_tensor_without_gradient_says_why():
     a, b, c = (Tensor(np.ones(2), requires_grad=wants) for wants in (False, True, True))
     with minicnn.record() as tape:
-        a + b
-    for tensor, reason in ((a, "it requires none (requires_grad is False)"), (b, "backward has not run")):
+        total = a + b
+        with pytest.raises(InputError, match="matmul"):
+            ops.matmul(c, np.ones((3, 3)))  # it took c, and made nothing
+    for tensor, reason in (
+        (a, "it requires none (requires_grad is False)"),
+        (b, "backward has not run"),
+        (c, "no operation used it"),
+        (total, "backward has not run"),
+    ):
         name = tape.find(tensor).name
         with pytest.raises(InputError) as said:
             tape.why(tensor, 0)
         assert str(said.value) == f"why: {name} has no gradient on this tape; {reason}"
     assert c.grad is None
+
+
+def test_a_notebook_shows_the_answers_of_a_tape_as_they_are_printed(tape):
+    x, w = Tensor(np.ones((1, 2, 2, 1))), Tensor(np.ones((2, 2, 1, 1)))
+    with minicnn.record() as convolved:
+        y = ops.conv(x, w)
+    for answer in (tape.why("w", 2), convolved.pixel(y, (0, 0, 0, 0))):
+        shown = []
+        answer._repr_pretty_(SimpleNamespace(text=shown.append), False)
+        assert shown == [str(answer)]
+
+
+def test_an_operation_that_was_typed_at_a_prompt_has_no_source_to_show():
+    names = {"op": minicnn.op}
+    exec(compile("@op\ndef typed(x):\n    return x + 1.0, lambda dy: dy\n", "<prompt>", "exec"), names)
+    with minicnn.record() as tape:
+        names["typed"](Tensor(np.ones(2)))
+    assert answers(tape, "source")[1] == "  the source of typed is not in a file\n"
 
 
 @pytest.mark.parametrize(("index", "found"), [(0, (0,)), (-1, (3,)), ((3,), (3,)), ([-4], (0,)), (np.int64(1), (1,))])
