@@ -109,6 +109,15 @@ def test_grad_cam_by_its_formula():
     assert_allclose(found, visualize.grad_cam(model, "predictions", album, 2, at="conv2"))
 
 
+def test_grad_cam_looks_at_the_last_named_convolution_before_the_layer():
+    model, album = plain(), pictures(2)
+    model.body.insert(2, nn.Conv2d(4, 4, 1, activation="relu", seed=8))
+    for layer in ("conv2", "conv2.linear"):
+        found = visualize.grad_cam(model, layer, album, 1)
+        assert found.max() > 0
+        assert_array_equal(found, visualize.grad_cam(model, layer, album, 1, at="conv1"))
+
+
 def test_enlarging_keeps_planes_and_means():
     plane = np.arange(4.0)[:, None] + 2 * np.arange(3.0)
     wide = enlarged(plane[None], (8, 6))[0]

@@ -158,6 +158,19 @@ def test_filters_of_a_first_and_of_a_deeper_layer():
     assert_allclose(many[:39:13, :39:13], plots.heat(strongest / np.abs(strongest).max() / 2 + 0.5, "RdBu_r"))
 
 
+@pytest.mark.parametrize(
+    ("preprocessing", "turned"), [("vgg", True), ("squeezenet", True), ("vgg-rgb", False), ("half", False)]
+)
+def test_filters_that_take_blue_first_are_shown_in_their_own_colours(preprocessing, turned):
+    model = Network(
+        dataclasses.replace(card(), preprocessing=preprocessing), [nn.Conv2d(3, 1, 1, seed=0, name="first")]
+    )
+    w = model.body[0].w.data[0, 0, :, 0]
+    (sheet,) = sheets(visualize.filter_grid(model, "first"))
+    colours = 0.5 + w / (2 * np.abs(w).max())
+    assert_allclose(sheet[0, 0], colours[::-1] if turned else colours, atol=1e-6)
+
+
 def test_at_most_sixteen_deeper_filters_and_sixty_four_first_ones_are_shown():
     body = [nn.Conv2d(3, 70, 3, seed=0, name="first"), nn.Conv2d(70, 20, 1, seed=1, name="second")]
     model = Network(card(), body, [nn.Flatten(name="flat")])
@@ -224,6 +237,15 @@ def test_pictures_are_shown_large_beside_what_methods_find():
     for size, side in ((None, 12), (8, 8)):  # as long as the longer side on the card
         left = findings.inversions(model, np.zeros((40, 40, 3)), ["conv"], size=size, steps=1, progress=False)
         assert sheets(left)[0].shape == (200 // side * side,) * 2 + (3,)
+
+
+def test_a_face_encoder_inverts_a_picture_of_the_size_that_it_takes():
+    encoder = Network(
+        dataclasses.replace(card((6, 12)), embedding=2), [nn.Conv2d(3, 2, 3, seed=0, name="conv")], []
+    ).eval()
+    for picture in (np.zeros((40, 20, 3)), np.zeros((6, 12, 3))):
+        figure = findings.inversions(encoder, picture, ["conv"], steps=1, progress=False)
+        assert [sheet.shape for sheet in sheets(figure)] == [(33 * 6, 33 * 12, 3)] * 2
 
 
 def test_the_maps_beside_a_picture_are_in_colours():

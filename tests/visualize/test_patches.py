@@ -1,14 +1,20 @@
 """Receptive fields against perturbed pixels; the best patches against sorting everything; going on after a stop."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from small_networks import pictures, plain, tangled
+from small_networks import card, pictures, plain, tangled
 
 from minicnn import InputError, images, models, nn
 from minicnn.errors import LoadError, MissingFileError
 from minicnn.models import nn4
+from minicnn.models.blocks import Chain, Residual
+from minicnn.models.fields import _joined
+from minicnn.models.network import Network
 from minicnn.visualize import fields_of, top_patches
+from minicnn.visualize import patches as patches_module
 from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures
 from minicnn.visualize.units import outputs_of
 
@@ -70,6 +76,15 @@ def test_a_picture_may_be_too_small_for_the_layers_above():
 def test_behind_a_linear_layer_everything_is_seen():
     fields = fields_of(plain(), "predictions", (12, 10))
     assert fields.whole and fields.box(0, 0) == (0, 12, 0, 10)
+
+
+def test_a_block_behind_a_linear_layer_sees_everything():
+    linear = [nn.Linear(4, 4, name="change"), nn.ReLU(name="relu")]
+    layers = [nn.Conv2d(3, 1, 2, name="conv"), nn.Flatten(name="flat"), Residual(Chain(*linear), name="sum")]
+    fields = fields_of(Network(card((3, 3)), layers), "sum", (3, 3))
+    assert fields.whole and fields.box(0, 0) == (0, 3, 0, 3)
+    part = [np.array([[0, 1]]), np.array([[1, 2]])]
+    assert _joined([part, None]) is None and _joined([None, part]) is None and _joined([part]) is part
 
 
 def test_fields_reach_through_inception_blocks():
@@ -195,6 +210,22 @@ def test_it_goes_on_where_it_broke_off(tmp_path):
     for name in ("values", "numbers", "positions", "crops"):
         assert_array_equal(getattr(resumed, name), getattr(whole, name))
     assert [path.name for path in tmp_path.iterdir()] == ["search.npz"]
+
+
+def test_the_state_is_kept_every_twenty_seconds_while_the_search_runs(tmp_path, monkeypatch):
+    state, now, found = tmp_path / "search.npz", [0.0], []
+    monkeypatch.setattr(patches_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Slow(list):
+        """Pictures that take ten seconds each to read."""
+
+        def __getitem__(self, number):
+            now[0] += 10
+            found.append(int(np.load(state)["done"]) if state.exists() else 0)  # the first one looks at its size
+            return super().__getitem__(number)
+
+    top_patches(plain(), "conv1", Slow(pictures(9)), k=1, batch_size=1, resume=state)
+    assert found[1:10] == [0, 0, 0, 3, 3, 3, 6, 6, 6] and np.load(state)["done"] == 9
 
 
 def test_a_state_of_another_search_is_refused(tmp_path):

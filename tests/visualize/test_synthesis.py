@@ -1,12 +1,15 @@
 """Pictures that are made: the ops behind them, and that they do what is said of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from small_networks import pictures, plain
+from small_networks import card, pictures, plain
 
-from minicnn import InputError, Tensor, gradcheck, visualize
+from minicnn import InputError, Tensor, gradcheck, nn, visualize
 from minicnn.models.fields import fields_of
+from minicnn.models.network import Network
 from minicnn.visualize.canvas import COLOURS, Canvas, hartley, sampled, window
 from minicnn.visualize.synthesis import favourite_pieces
 from minicnn.visualize.units import outputs_of
@@ -94,6 +97,31 @@ def test_a_favourite_piece_is_liked_better_than_others_of_its_contrast():
     canvas[:, top:bottom, left:right] = np.concatenate([piece[None], others])
     said = outputs_of(model, "conv2.linear", canvas)[:, 6, 6, 0]
     assert said[0] > said[1:].max()
+
+
+def test_a_piece_is_a_whole_field_even_of_a_network_for_small_pictures():
+    """A face encoder takes its own size only, and any other network a picture that has room for the field."""
+    layer = nn.Conv2d(3, 2, 5, padding="same", seed=0, name="conv")
+    w = np.moveaxis(layer.w.data, -1, 0)
+    expected = 0.5 + 0.05 * w * np.sqrt(75 / np.square(w).sum(axis=(1, 2, 3), keepdims=True))
+    for facts in (card((4, 4)), replace(card((8, 9)), embedding=2)):
+        assert_allclose(favourite_pieces(Network(facts, [layer]).eval(), "conv", [0, 1], contrast=0.05), expected, 1e-4)
+
+
+def test_a_favourite_piece_is_sought_in_thirty_steps():
+    model = plain()
+    found = favourite_pieces(model, "conv2", 0)
+    assert_array_equal(found, favourite_pieces(model, "conv2", 0, steps=30, contrast=0.22))
+    assert not np.array_equal(found, favourite_pieces(model, "conv2", 0, steps=29))
+
+
+def test_variation_makes_what_units_like_smoother_and_each_as_if_alone():
+    def liked(units, variation):
+        return visualize.maximize(plain(), "conv1", units, steps=20, variation=variation, progress=False).images
+
+    rough, smooth = liked([0, 2], 0.0), liked([0, 2], 200.0)
+    assert np.square(np.diff(smooth, axis=1)).mean() < 0.5 * np.square(np.diff(rough, axis=1)).mean()
+    assert_allclose(smooth, np.concatenate([liked(0, 200.0), liked(2, 200.0)]), atol=1e-4)
 
 
 def test_a_seed_reproduces():
