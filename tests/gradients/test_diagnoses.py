@@ -187,6 +187,7 @@ NAMED = {
     **{f"shifted by {by}": (rolled(by), (3, 5), f"shifted by {by} along axis 1: an index") for by in (1, -1, 2, -2)},
     "shifted, the least length": (rolled(1), (3, 4), "shifted by 1 along axis 1"),
     "dy too much": (lambda g, dy, x: g + dy, (3, 4), "dy itself is in it, and should not be"),
+    "1.05 of dy missing": (lambda g, dy, x: g - 1.05 * dy, (3, 4), "every wrong entry lacks the term 1.05 · dy"),
     "dy missing": (lambda g, dy, x: g - dy, (3, 4), "dy itself is missing, the path by which x goes straight"),
 }
 UNKNOWN = "none that is known; the ratio analytic / numeric runs from"
@@ -264,6 +265,68 @@ def test_what_zeros_and_equal_values_hide_is_seen_at_other_inputs(f, x, said):
         gradcheck(f, np.array(x))
     (finding,) = caught.value.report.findings
     assert finding.text.startswith(said)
+
+
+@pytest.mark.parametrize("problem", [ValueError, RuntimeError, ZeroDivisionError])
+def test_a_function_that_takes_only_some_inputs_is_explained_by_those(problem):
+    @op
+    def of_whole_numbers(x):
+        if np.abs(x - np.rint(x)).max() > 1e-3:
+            raise problem("whole numbers only")
+        return x**2, lambda dy: -2 * dy * x
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(of_whole_numbers, np.array([1.0, 2.0, -3.0]))
+    (finding,) = caught.value.report.findings
+    assert finding.text == "every wrong entry has the opposite sign (ratio -1)"
+
+
+def test_a_path_goes_straight_through_only_where_the_result_has_the_shape_of_the_input():
+    @op
+    def summed(x):
+        return (x**2 + x).sum(axis=1), lambda dy: 2 * dy[:, None] * x
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(summed, np.random.default_rng(0).standard_normal((3, 4)))
+    (finding,) = caught.value.report.findings
+    assert (finding.kind, finding.text) == ("term", "every wrong entry lacks the term dy")
+
+
+def test_where_a_function_has_no_finite_result_is_no_evidence():
+    @op
+    def logarithm(x):
+        return np.log(x), lambda dy: -dy / x
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(logarithm, np.array([0.01, 0.02, 3.0]))
+    (finding,) = caught.value.report.findings
+    assert finding.text == "every wrong entry has the opposite sign (ratio -1)"
+
+
+def test_an_operand_for_which_a_backward_returns_nothing_gives_no_part():
+    @op
+    def product(x, y):
+        return x * y, lambda dz: (dz * y, None)
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(lambda x: product(x, x) + ops.exp(x), np.array([1.0, -2.0, 0.5, 3.0]))
+    (finding,) = caught.value.report.findings
+    assert finding.text == "every wrong entry lacks the term dy · x"
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (None, "every wrong entry lacks the term 2 · dy · x"),
+        (np.arange(5) < 2, "every wrong entry has the index along axis 1 ≤ 1 and lacks the term 2 · dy · x"),
+    ],
+)
+def test_a_term_that_is_lost_is_named(at, said):
+    def lost(gradient, dy, x):
+        return gradient - 2 * dy * x
+
+    both = {"forward": lambda x: x**2 + np.exp(x), "slope": lambda x: 2 * x + np.exp(x)}
+    assert said_of(lost, (3, 5), at=at, **both) == ("term", said)
 
 
 def test_a_bound_on_the_values_is_told_with_what_is_right():

@@ -1,5 +1,6 @@
 """The gradient checker: what it takes, what it refuses, and that it finds what is wrong."""
 
+import functools
 import inspect
 
 import numpy as np
@@ -96,6 +97,36 @@ def test_a_function_without_a_name_has_that_of_its_only_operation():
     assert gradcheck(lambda x: ops.exp(x), normal(3)).function == "exp(x)"
     assert gradcheck(lambda x: ops.exp(x) * 2.0, normal(3)).function == "f(x)"
     assert gradcheck(lambda x: Tensor(3.0), normal(3)).function == "f(x)"
+
+
+class Unsigned:
+    """A callable of which nobody can say what it takes."""
+
+    __signature__ = "unknown"
+
+    def __call__(self, x, y):
+        return x * y
+
+
+@pytest.mark.parametrize(("f", "name"), [(Unsigned(), "mul"), (max, "max")])
+def test_the_inputs_of_a_function_without_a_signature_are_numbered(f, name):
+    report = gradcheck(f, [np.array(1.0), Tensor(np.array(2.0), name="height")])
+    assert report.ok and report.function == f"{name}(input 0, height)"
+
+
+def test_what_a_partial_function_is_given_stands_behind_its_inputs():
+    once = functools.partial(ops.conv, padding=1, stride=1)
+    once.note = "so that the next one does not become one with it"
+    twice = functools.partial(once, padding=0)
+    x, w = normal(1, 4, 4, 1), normal(2, 2, 1, 1)
+    assert gradcheck(once, [x, w]).function == "conv(x, w; padding 1, stride 1)"
+    assert gradcheck(twice, [x, w]).function == "conv(x, w; padding 0, stride 1)"
+
+
+def test_a_tape_records_a_check_of_what_has_no_gradient():
+    with minicnn.record() as tape:
+        assert gradcheck(lambda x: Tensor(np.zeros(3)) + 1.0, normal(3)).ok
+    assert [(step.name, back) for step, back in tape.moments] == [("add", False)]
 
 
 def test_the_error_is_an_assertion_error():

@@ -8,7 +8,7 @@ import pytest
 from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
-from minicnn.gradients.checking import gradcheck
+from minicnn.gradients.checking import _chosen, gradcheck
 from minicnn.operation import op
 from minicnn.survey import rows
 from minicnn.tensor import Tensor
@@ -158,6 +158,20 @@ def test_the_ties_of_two_inputs_are_moved_together():
     assert [[finding.kind for finding in report.findings] for report in caught.value.report.inputs] == [["ties"]] * 2
     assert not gradcheck(ops.maximum, [TIED, np.ones((3, 3))]).failed
     assert not gradcheck(ops.relu, np.zeros((2, 2))).failed  # moved together, they are at a kink
+
+
+def test_ties_accuse_only_the_inputs_that_have_them_and_a_gradient():
+    @op
+    def highest(x, y, z):
+        largest_of_each = x.max(axis=1)
+        return largest_of_each + y.max() + z, lambda dy: (dy[:, None] * (x == largest_of_each[:, None]), None, dy)
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(highest, [TIED, np.ones(2), np.ones(3)])
+    x, y, z = caught.value.report.inputs
+    assert [finding.kind for finding in x.findings] == ["ties"] and not x.inconclusive
+    assert [doubt.index for doubt in y.inconclusive] == [(0,), (1,)] and not y.failed and not y.findings
+    assert z.ok and not z.findings
 
 
 # Float32 inside
@@ -314,6 +328,19 @@ def test_the_one_wrong_entry_among_thousands_is_found():
 
     with pytest.raises(GradcheckError, match=r"worst x\[17, 33\]"):
         gradcheck(square, np.random.default_rng(0).standard_normal((60, 50)))
+
+
+def test_an_entry_that_the_sample_holds_is_not_checked_again():
+    """The direction leads to the only kink, which the sample has met already."""
+    random = np.random.default_rng(0).spawn(1)[0]
+    random.standard_normal(3000)  # the cotangent
+    index = _chosen(np.empty(3000), random)[7]
+    x = np.ones(3000)
+    x[index] = 0.0
+    with pytest.raises(GradcheckError, match="along a random direction") as caught:
+        gradcheck(lambda x: ops.relu(x) * 1000.0, x)
+    (report,) = caught.value.report.inputs
+    assert report.checked == 200 and [doubt.index for doubt in report.inconclusive] == [index]
 
 
 # No healthy op is called wrong

@@ -13,9 +13,10 @@ from slips_planted import AFTER, BUGS, HARD, OPERATIONS, made
 
 import minicnn
 from minicnn.backend import use_backend
-from minicnn.errors import GradcheckError
+from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients import slips, slopes, sums
 from minicnn.gradients.checking import gradcheck
+from minicnn.gradients.differences import Differences
 from minicnn.gradients.evidence import Evidence
 from minicnn.operation import op
 
@@ -268,6 +269,44 @@ def test_a_running_sum_is_undone_from_either_end(summed_up):
 )
 def test_an_input_is_broadcast_along_axes_that_it_lacks(x, y, axes, said):
     assert slips._is_broadcast(checked(np.ones(x), np.zeros(x), y), axes) == said
+
+
+def at_the_opposite(f, given):
+    """Return what the slip says that takes x for −x, of a function of (2, 3) and this gradient."""
+    x, cotangent = np.array([2.0, 3.0]), np.ones(2)
+    point = checked(given, [9.0, 9.0])
+    point.x, point.cotangent, point.y = x, cotangent, f(minicnn.Tensor(x)).numpy()
+    point.differences = Differences(f, [x], cotangent, 1e-6)
+    found = slips.at_inputs(f, 0, lambda p, array: -array)(point)
+    return None if found is None else found.round(6).tolist()
+
+
+def test_a_function_at_other_values_explains_a_gradient_if_it_has_one_of_this_shape_there():
+    def squared(x):
+        return x * x
+
+    def turned(x):
+        return squared(x) if x.data[0] > 0 else squared(x).reshape((1, 2))
+
+    assert at_the_opposite(squared, [-4.0, -6.0]) == [-4, -6] and at_the_opposite(squared, [-4.0, 6.0]) is None
+    assert at_the_opposite(turned, [-4.0, -6.0]) is None
+
+
+@pytest.mark.parametrize("problem", [ValueError, InputError, IndexError, ZeroDivisionError, FloatingPointError])
+def test_a_function_that_does_not_take_other_values_is_not_explained_by_them(problem):
+    def positive(x):
+        if x.data.min() < 0:
+            raise problem("positive numbers only")
+        return x * x
+
+    assert at_the_opposite(positive, [-4.0, -6.0]) is None
+
+
+def test_what_has_no_gradient_has_no_parts_on_the_tape():
+    point = checked([1.0, 2.0], [2.0, 4.0])
+    assert slips.parts_on_the_tape(lambda x: minicnn.Tensor(np.ones(2)), point) == []
+    ((name, part),) = slips.parts_on_the_tape(lambda x: x * 3.0, point)
+    assert name == "mul" and part.tolist() == [3, 6]
 
 
 def test_the_values_that_belong_to_slopes_have_their_names():
