@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import stat
+import sys
 import threading
 
 import pytest
@@ -161,6 +162,21 @@ def test_material_lies_inside_the_package_or_next_to_it(tmp_path, monkeypatch):
     (tmp_path / "minicnn" / "shipped" / "weights").mkdir(parents=True)
     assert material("weights") == tmp_path / "minicnn" / "shipped" / "weights"
     assert material("tutorials") == tmp_path / "tutorials"
+
+
+@pytest.mark.parametrize("problem", ["ValueError", "KeyboardInterrupt"])
+def test_a_program_that_fails_is_not_kept_and_one_that_runs_is_loaded_once(tmp_path, monkeypatch, problem):
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
+    (tmp_path / "tutorials" / "of_a_test").mkdir(parents=True)
+    path, name = tmp_path / "tutorials" / "of_a_test" / "program.py", "minicnn_tutorials.of_a_test.program"
+    path.write_text(f"import sys\nassert __name__ in sys.modules\nraise {problem}\n", encoding="utf-8")
+    with pytest.raises((ValueError, KeyboardInterrupt)):
+        files.program("of_a_test/program.py")
+    assert name not in sys.modules
+    path.write_text("answer = 42\n", encoding="utf-8")
+    found = files.program("of_a_test/program.py")
+    again = files.program("of_a_test/program.py")
+    assert sys.modules.pop(name) is found is again and (found.answer, found.__name__) == (42, name)
 
 
 def test_why_nothing_can_be_read_there(tmp_path, monkeypatch):

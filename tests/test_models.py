@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import files, hdf5, models, nn, ops, zoo
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.models import imagenet, tiny
-from minicnn.models.card import preprocessing
+from minicnn.models.card import StyleRecipe, preprocessing
 from minicnn.models.vgg import VGG
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
@@ -149,6 +150,17 @@ def test_pooling_can_be_swapped(small):
         assert_allclose(found["block1_pool"].data, pool(found["block1_conv2"], 2).data, rtol=1e-6)
     with pytest.raises(InputError, match="median"):
         models.tiny_vgg(None, pooling="median")
+
+
+def test_a_recipe_changes_only_what_it_names():
+    recipe = StyleRecipe("nothing of its own", {}, {})
+    for pooling, stride, name in ((None, None, None), ("avg", None, None), (None, 3, None), (None, None, "imagenet")):
+        model = models.tiny_vgg(None, seed=0)
+        before = model.pooling, model.stride, model.preprocessing
+        asked = pooling, stride, name and preprocessing(name).ordered(model.preprocessing.order)
+        assert model.adapt(replace(recipe, pooling=pooling, stride=stride, preprocessing=name)) is model
+        found = model.pooling, model.stride, model.preprocessing
+        assert found == tuple(new or old for new, old in zip(asked, before, strict=True))
 
 
 def test_seeds():

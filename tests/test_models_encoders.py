@@ -205,6 +205,27 @@ def test_every_card_says_how_its_pictures_are_prepared():
         assert (card.embedding is None) != (card.metric is not None)
         assert (card.embedding is None) == (card.recipe is not None)
     assert str(Preprocessing(mean=(0.0, 0.0, 2.0), scale=255.0)) == "RGB×255 − (0, 0, 2)"
+    assert str(PREPROCESSING["whitened"]) == "RGB, each picture's own mean and deviation"
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "given", "built", "ignored"),
+    [
+        (dlib_net, "dlib_face", {}, {"seed": 5}, {}),
+        (deep_face, "deepface", {}, {"include_top": False, "seed": 5}, {"ignore": ("F8",)}),
+        (deep_face, "deepface", {"include_top": True}, {"include_top": True, "seed": 5}, {"ignore": ()}),
+    ],
+)
+def test_large_encoders_are_drawn_or_read_and_not_both(monkeypatch, module, function, given, built, ignored):
+    """Nothing is drawn here: it would take seconds."""
+    asked = []
+    monkeypatch.setattr(module, "build", lambda **options: asked.append(options) or "a network")
+    monkeypatch.setattr(module, "load_weights", lambda *what, **options: (*what, options))
+    build = getattr(module, function)
+    assert build(None, seed=5, **given) == "a network"
+    assert build("weights.h5", seed=5, **given) == ("a network", "weights.h5", ignored)
+    empty = {"initial": "zeros", **{key: built[key] for key in built if key != "seed"}}
+    assert asked == [built, empty]
 
 
 @no_grad()

@@ -14,7 +14,7 @@ import minicnn
 from minicnn import Tensor, files, learn, machine
 from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
-from minicnn.learn import catalogue, drawing, engine, examining, isolation, observing, progress
+from minicnn.learn import catalogue, drawing, engine, examining, fairness, isolation, observing, progress
 from minicnn.learn.comparing import common_factor, difference, largest
 from minicnn.learn.exercise import Case, Exercise, Slip
 from minicnn.learn.judging import Outcome, collect, prepare, where
@@ -437,6 +437,57 @@ def test_a_process_that_was_stopped_says_where_it_was(tmp_path, monkeypatch):
         ["it is still running after 1.5 s", never],
         ["it could not be stopped from inside, and was ended."],
     ]
+
+
+def test_a_process_that_grows_too_large_says_how_large_it_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(examining, "_run", lambda *_: (examining.TOO_LARGE, "it printed"))
+    exercise, file = catalogue.find("total_cost"), tmp_path / "total_cost.py"
+    found, why, printed = examining.answers({}, exercise, file, examining.Room(memory=3 << 29))
+    assert (found, why, printed) == (
+        None,
+        f"it uses more memory than 1.5 GiB\0{fairness.MEMORY}",
+        "it printed",
+    )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a file that opens and cannot be read is Linux's")
+def test_a_place_that_cannot_be_read_is_no_place(tmp_path):
+    assert examining._line_of(Path("/proc/self/mem"), tmp_path / "mine.py") is None
+    assert examining._line_of(tmp_path, tmp_path / "mine.py") is None
+
+
+def test_the_simulated_gpu_needs_numba(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba.cuda", None)
+    with pytest.raises(InputError) as said:
+        examining.check_simulator(catalogue.find("content_kernel"))
+    assert str(said.value) == "learn: content_kernel runs on the GPU that Numba simulates; pip install numba"
+    assert examining.check_simulator(catalogue.find("verify")) is None
+
+
+@pytest.mark.parametrize("wrapped", [lambda f: f, lambda f: SimpleCallable(py_func=f), lambda f: SimpleCallable(fn=f)])
+def test_the_source_of_a_function_is_written_to_a_file_behind_the_imports(monkeypatch, wrapped):
+    def verify(a):
+        return a  # whatever it is
+
+    asked = []
+    monkeypatch.setattr(
+        examining, "examine", lambda exercise, file, seconds: asked.append((file.name, file.read_text(), seconds))
+    )
+    exercise = catalogue.find("verify")
+    examining.examine_source(exercise, wrapped(verify))
+    examining.examine_source(exercise, wrapped(verify), 2)
+    text = f"{exercise.imports}\n\n\ndef verify(a):\n    return a  # whatever it is\n"
+    assert asked == [("verify.py", text, 10), ("verify.py", text, 2)]
+
+
+class SimpleCallable:
+    """A compiled function, which holds the one that was written."""
+
+    def __init__(self, **written):
+        vars(self).update(written)
+
+    def __call__(self, *arguments):
+        """Do nothing."""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import Tensor, learn, nn, ops
+from minicnn import Tensor, learn, models, nn, ops
 from minicnn.learn import assessment, catalogue, engine, examining, excerpts, fairness, messages
 
 GRAM = "gram_matrix = program('exercises/gram_matrix.py').gram_matrix\n"
@@ -301,6 +301,21 @@ def test_what_an_answer_may_not_do_is_told(monkeypatch):
                 look("open", (opened,))
         assert look("os.listdir", (str(path),)) is None and look("open", (str(path) + "x",)) is None
     assert look("open", (3,)) is None and look("open", (__file__,)) is None
+
+
+def test_a_network_of_the_catalogue_is_sent_by_its_name():
+    model = models.tiny_facenet()
+    sent = messages.encode([model, 3])
+    assert sent == {"list": [{"model": "tiny_facenet"}, 3]}
+    back, three = messages.decode(sent)
+    assert type(back) is type(model) and back.card == model.card and three == 3
+    assert all(np.array_equal(one.data, other.data) for one, other in zip(*map(parameters, (back, model)), strict=True))
+    assert not any(module.training for module in back.modules())
+    assert messages.decode({"model": "tiny_facenet"}) is back  # read once
+
+
+def parameters(model):
+    return model.parameters()
 
 
 def test_what_is_no_network_of_the_catalogue_and_no_kind_of_data_is_refused():
