@@ -110,6 +110,25 @@ print(told.getvalue().splitlines())
     assert out.splitlines() == ["[2. 2.] [0. 2.]", str([line])]
 
 
+def test_a_service_whose_library_is_missing_is_asked_once_and_never_again(monkeypatch, capsys):
+    asked = []
+
+    def abacus(*beads):
+        asked.append(beads)
+        if len(asked) > 1:
+            raise ImportError("abacus is not installed")
+        return sum(beads)
+
+    monkeypatch.setattr(backend, "_services", {})
+    monkeypatch.setattr(backend, "_told", False)
+    assert backend.ask("abacus", 3, 4) is None and backend.ask("abacus", 3, 4, otherwise=0) == 0
+    backend.offer(abacus=abacus)
+    assert [backend.ask("abacus", 3, 4, otherwise="no") for _ in range(4)] == [7, "no", "no", "no"]
+    assert asked == [(3, 4)] * 2
+    backend.tell("and this is not told")
+    assert capsys.readouterr().err == "minicnn: abacus is not installed; NumPy computes instead, which is slower\n"
+
+
 # Functions of one's own
 
 

@@ -603,6 +603,22 @@ def test_lbfgs_keeps_no_pair_whose_curvature_rounding_could_have_made(share, kep
     assert len(optimizer.moves) == len(optimizer.changes) == len(optimizer.curvatures) == kept
 
 
+@pytest.mark.parametrize(("slope", "between"), [(9.5, (0, 0.5)), (-9.5, (0.5, 1))])
+def test_a_search_zooms_towards_the_side_to_which_the_cost_falls(slope, between):
+    """The first trial is too high, and the second is lower than the start and too steep."""
+    asked = []
+
+    def evaluate(length):
+        asked.append(length)
+        cost, found = [(20.0, 5.0), (5.0, slope), (4.0, 0.0)][len(asked) - 1]
+        return Trial(length, cost, found, np.zeros(1))
+
+    found = strong_wolfe(evaluate, Trial(0.0, 10.0, -10.0, np.zeros(1)), 1.0)
+    assert (found.cost, len(asked)) == (4.0, 3)
+    low, high = (asked[1] if edge == 0.5 else edge for edge in between)
+    assert 0 < asked[1] < 1 and low < asked[2] < high
+
+
 def test_lbfgs_needs_a_function():
     with pytest.raises(InputError, match=r"LBFGS\.step: evaluate is None; expected a function"):
         optim.LBFGS([Tensor(np.ones(2), requires_grad=True)]).step()

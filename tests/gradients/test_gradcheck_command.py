@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from minicnn import ops, survey
@@ -57,6 +58,18 @@ def test_a_row_has_the_error_of_its_worst_input(monkeypatch, worst):
     monkeypatch.setattr(survey, "gradcheck", lambda *f, **seed: GradcheckReport(inputs, 1e-6, "float64", "", "numpy"))
     ((outcome,),) = survey.survey(survey.rows(["matmul"])[:1], ["numpy"])
     assert (outcome.worst, outcome.entries) == (0.5, 6)
+
+
+def test_a_row_that_cannot_be_compared_says_why(monkeypatch):
+    def f(x):
+        return x * np.random.default_rng().random()
+
+    odd = OpCase("square", normal((3, 4)), name="odd", call=f)
+    monkeypatch.setitem(survey.ROOMS, "", (odd,))
+    ((found,),) = survey.survey(survey.rows(["square"]), ["numpy"])
+    assert (found.row, found.op, found.backend, found.verdict) == ("square-odd", "square", "numpy", "FAILED")
+    assert (found.entries, found.worst, found.patterns) == (0, np.inf, ())
+    assert found.report == "gradcheck: f gave two results for the same inputs; fix its random numbers with a seed"
 
 
 def test_json_says_the_same(bad_row, capsys):

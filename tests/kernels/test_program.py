@@ -10,7 +10,7 @@ import pytest
 from minicnn import nn
 from minicnn.fast.cpu import program, threads
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS
-from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES, layout
+from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES, drafts, layout
 from minicnn.fast.cpu.program import compiled as on_numba
 from minicnn.fast.cpu.program import definition as on_numpy
 from minicnn.fast.cpu.program.drafts import Draft, Drafting
@@ -260,6 +260,44 @@ def drafted(shape, *layers):
 
 def chain_of(*channels):
     return drafted((1, 8, 8, channels[0]), *(nn.Conv2d(a, b, 1, seed=0) for a, b in itertools.pairwise(channels)))
+
+
+def test_a_border_holds_one_value_for_all_that_read_it():
+    room, inside, around = drafts.Room((1, 4, 4, 2)), slide("pool", (4, 4), 1), slide("conv", (4, 4), 3, padding=1)
+    room.read(inside, 5.0)
+    assert (room.border, room.beyond) == (0, None)
+    room.read(around, 0.0)
+    room.read(around, 0.0, 2)
+    assert (room.border, room.beyond) == (3, 0.0)
+    room.read(around, 0.0)  # which needs less
+    room.read(inside, 5.0)  # which reads nothing there
+    with pytest.raises(drafts.Unfit):
+        room.read(around, 5.0)
+    assert (room.border, room.beyond) == (3, 0.0)
+
+
+@pytest.mark.parametrize(("activation", "done"), [("relu", 2), (None, 1)])
+def test_a_block_that_halves_its_pictures_becomes_steps_where_nothing_is_negative(activation, done):
+    """The shortcut is copied, and does not pass through the ReLU."""
+    change = blocks.Chain(
+        nn.Conv2d(4, 6, 3, stride=2, activation="relu", name="change1"), nn.Conv2d(6, 6, 3, padding=1, name="change2")
+    )
+    first = nn.Conv2d(3, 4, 3, activation=activation, name="first")
+    drafting = Drafting((1, 13, 13, 3), KINDS)
+    halving = blocks.Halving(nn.AvgPool2d(2, stride=2, name="average"), change, name="halving")
+    assert drafting.through([first, halving]) == done
+    kinds = [draft.kind for draft in drafting.drafts]
+    assert (MEAN in kinds) == (activation == "relu")
+    assert drafting.end.room.shape == ((1, 5, 5, 6) if done == 2 else (1, 11, 11, 4))
+
+
+@pytest.mark.parametrize("norm", [None, nn.BatchNorm(3).eval()])
+def test_filters_without_a_bias_have_one_of_zeros(norm):
+    layer = nn.Conv2d(2, 3, 1, bias=False, seed=0)
+    w, b = drafts._filters(layer, norm, 1.0)
+    assert b.tolist() == [0, 0, 0] and b.dtype == w.dtype
+    half, none = drafts._filters(layer, norm, 0.5)
+    assert np.array_equal(half, w / 2) and half.dtype == w.dtype and none.tolist() == [0, 0, 0]
 
 
 def test_an_array_takes_the_place_of_the_smallest_that_is_done_and_large_enough():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import backend, machine, models
+from minicnn import backend, machine, models, nn
 from minicnn.errors import InputError
 from minicnn.models.card import StyleRecipe
 from minicnn.style import estimate as estimates
-from minicnn.style.counts import products, run_bytes, step_bytes, works
+from minicnn.style.counts import _walk, products, run_bytes, step_bytes, works
 from minicnn.style.estimate import Estimate, estimate, refuse
 
 GB = 10**9
@@ -45,6 +45,16 @@ def test_the_shapes_of_pools_are_counted_too():
     for tap, seen in model.features(np.zeros((1, 64, 48, 3), np.float32), taps).items():
         assert (counted[tap].result, counted[tap].channels) == (seen.data.nbytes, seen.shape[-1])
         assert counted[tap].kept == seen.size  # which element won, in a byte
+
+
+def test_a_layer_without_a_window_keeps_what_it_is_given():
+    layers = [nn.ReLU(name="relu"), nn.AvgPool2d(2, name="pool"), nn.BatchNorm(3)]
+    found = [(work.names, work.source, work.result, work.channels, work.kept, shape)
+             for work, shape in _walk(layers, (4, 6, 3), set())]  # fmt: skip
+    size = 4 * 4 * 6 * 3
+    assert found[0] == (("relu",), size, size, 3, size, (4, 6, 3))
+    assert found[1][:4] == (("pool",), size, size // 4, 3) and found[1][-1] == (2, 3, 3)
+    assert found[2] == (("",), size // 4, size // 4, 3, size // 4, (2, 3, 3))
 
 
 def test_products_of_a_convolution_by_hand():
@@ -149,6 +159,14 @@ def test_a_real_estimate(network):
         assert 0.5 * held < found.memory < 3 * held
     assert str(found).startswith("64 px, 10 steps: about ")
     refuse(found)
+
+
+def test_every_size_fits_where_the_system_does_not_tell_its_memory(network, monkeypatch):
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))
+    monkeypatch.setattr(machine, "available_memory", lambda: None)
+    picture = np.broadcast_to(np.float32(0.5), (6000, 6000, 3))
+    found = estimate(network, network.card.recipe, picture, [(picture, 1.0)])
+    assert (found.free, found.fitting, found.tile) == (None, 6000, None) and found.fits
 
 
 @pytest.mark.parametrize("free", [2 * GB, 20 * GB])

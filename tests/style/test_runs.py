@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from minicnn import hdf5, images, models, style
 from minicnn.errors import InputError, MissingFileError
 from minicnn.style import manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
+from minicnn.style.run import Run
 from minicnn.style.scales import halves
 from minicnn.style.trace import Diverged, Trace
 
@@ -65,6 +67,30 @@ def test_levels_of_zero_begin_where_the_recipe_says_or_a_little_above(model, pic
 def test_a_network_of_its_own_recipe_has_wider_strokes_in_larger_pictures(network):
     recipe = network(weights=None).card.recipe
     assert [len(halves(recipe, (side, side))) for side in (128, 256, 512, 1024)] == [1, 2, 3, 4]
+
+
+def test_a_run_is_kept_before_and_after_its_first_step(model, pictures):
+    content, painting = pictures
+    recipe = replace(model.card.recipe, steps=2)
+
+    def fresh(start):
+        return Run(model, recipe, content, [(painting, 1.0)], start)
+
+    run = fresh(content)
+    facts, arrays = run.state()
+    assert "best" not in arrays and np.array_equal(arrays["image"][0], content)
+    assert np.array_equal(run.result, content)
+    run.finish(lambda: None)
+    other = fresh(painting)
+    other.load_state(facts, arrays)
+    other.finish(lambda: None)
+    assert np.array_equal(other.result, run.result) and not np.array_equal(run.result, content)
+    facts, arrays = run.state()
+    third = fresh(painting)
+    third.load_state(facts, arrays)
+    assert arrays["best"].tobytes() == third.trace.best.tobytes() and np.array_equal(third.result, run.result)
+    third.trace.best = painting  # the best picture, and not the last one, is the result
+    assert np.array_equal(third.result, painting)
 
 
 def test_every_size_has_its_share_of_the_steps():
