@@ -79,7 +79,7 @@ def name_of(tensor: Any, stack: list[FrameType]) -> str | None:
             return name
         if is_own(frame):
             held = own_variables(frame).items()
-            array = getattr(tensor, "data", None)
+            array = getattr(tensor, "data", tensor)
             return next((k for k, v in held if v is tensor), next((k for k, v in held if v is array), None))
     return None
 

@@ -181,6 +181,13 @@ def test_where_no_object_holds_a_tensor_its_variable_names_it():
     assert frames.name_of(w, []) is None
 
 
+def test_a_list_without_a_name_is_not_called_as_a_variable_that_holds_none():
+    nothing = None
+    with minicnn.record() as tape:
+        ops.mul(Tensor([1.0, 2.0]), [3.0, 4.0])
+    assert nothing is None and "nothing" not in str(tape)
+
+
 def test_a_result_has_the_name_under_which_a_function_uses_it():
     def inner(x):
         hidden = x + 1.0
