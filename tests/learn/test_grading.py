@@ -681,17 +681,6 @@ def test_a_table_says_what_is_not_isolated(tmp_path, monkeypatch, capsys):
     assert "files or network are not isolated" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a signal that asks whether a process is there")
-def test_what_a_process_cannot_reach_is_found_by_trying(tmp_path):
-    (tmp_path / "theirs").write_text("secret", encoding="utf-8")
-    reached = isolation.probe(str(tmp_path / "theirs"), os.getpid(), 1 << 16)
-    assert reached == dict.fromkeys(isolation.HELD, False)
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    reached = isolation.probe(str(tmp_path / "none" / "theirs"), gone.pid, 1 << 60)
-    assert reached == {"network": False, "files": True, "processes": True, "memory": True}
-
-
 def test_the_most_frequent_slips_are_first():
     def grade(student, slip):
         return grading.Grade(student, "", "gram_matrix", "", (), 0, slip, learn.Verdict("gram_matrix", not slip))
