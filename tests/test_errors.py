@@ -69,6 +69,10 @@ FIRST = "; is it channels-first? x.transpose(0, 2, 3, 1) moves the channels last
             "was x to be flattened first?",
         ),
         (
+            lambda: ops.linear(np.zeros((2, 4)), np.zeros((3, 4))),
+            "linear: x has shape (2, 4), w (3, 4); expected (…, C_in) and (C_in, C_out)",
+        ),
+        (
             lambda: ops.linear(np.zeros((2, 3)), np.zeros((3, 4)), np.zeros(3)),
             "linear: b has shape (3,); expected (4,), one per output, for w (3, 4)",
         ),

@@ -1,5 +1,6 @@
 """Where differences decide nothing gradcheck says so: at kinks, jumps, under rounding. And no healthy op is accused."""
 
+import itertools
 import os
 
 import numpy as np
@@ -228,6 +229,18 @@ def test_two_gradients_for_one_input_are_refused():
 
     with pytest.raises(GradcheckError, match="backward gave two gradients to x"):
         gradcheck(square, np.array([1.0, -2.0]))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_gradient_that_comes_every_other_time_is_refused(first):
+    given = itertools.cycle([first, not first])
+
+    @op
+    def double(x):
+        return 2 * x, lambda dy: 2 * dy if next(given) else None
+
+    with pytest.raises(GradcheckError, match=r"^gradcheck: backward gave two gradients to x for the same inputs$"):
+        gradcheck(double, np.array([1.0, -2.0]))
 
 
 def test_a_gradient_that_grows_by_itself_is_told():

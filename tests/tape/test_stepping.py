@@ -237,3 +237,26 @@ def test_a_variable_of_the_program_keeps_its_name_where_a_tensor_bears_the_same(
         ops.sum(b * b).backward()
     assert np.array_equal(tape.find("b").array, b.data) and np.array_equal(tape.find("b").gradient, [1.0, -2.0])
     assert np.array_equal(tape.find("b_2").array, [2.0, 3.0])
+
+
+def test_a_program_that_fails_later_shows_its_own_lines_alone(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "later.py"
+    path.write_text("from minicnn import Tensor\nx = Tensor([1.0]) + 1\nx.nothing\n", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    assert cli.main(["step", str(path)]) == 0
+    frames = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  File ")]
+    assert f'File "{path}", line 3' in frames[0] and not any("step.py" in frame for frame in frames)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_are_edited_at_a_terminal_alone(tape, monkeypatch, terminal):
+    monkeypatch.setattr("sys.stdin", Terminal() if terminal else io.StringIO())
+    assert Stepper(tape).use_rawinput == terminal
+    assert not Stepper(tape, stdin=Terminal()).use_rawinput
+
+
+class Terminal(io.StringIO):
+    """Text that is typed."""
+
+    def isatty(self):
+        return True
