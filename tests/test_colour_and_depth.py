@@ -151,6 +151,19 @@ def test_colours_of_srgb_stay_as_they_are_bit_for_bit(tmp_path):
         assert_array_equal(images.load(tmp_path / "a.png"), eight.astype(np.float32) / np.float32(255))
 
 
+def test_a_profile_that_changes_only_strong_colours_is_heeded(tmp_path):
+    """Grey and dull colours stay, to 1 of 255."""
+    icc = profile(green=(0.3, 0.593), curve=(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+    dull, strong = np.uint8([[[90, 90, 90], [0, 32, 64], [192, 224, 255]]]), np.uint8([[[255, 0, 0], [0, 255, 0]]])
+    for name, colours in (("dull", dull), ("strong", strong)):
+        Image.fromarray(colours).save(tmp_path / f"{name}.png", icc_profile=icc)
+    change = [
+        np.abs(images.load(tmp_path / f"{name}.png") * 255 - colours).max()
+        for name, colours in (("dull", dull), ("strong", strong))
+    ]
+    assert change[0] < 1.5 and change[1] > 1.5
+
+
 def test_grey_palettes_and_transparency_have_profiles_too(tmp_path):
     grey = np.uint8([[0, 60, 128, 255]])
     expected = encoded((grey / 255) ** 1.80078125)

@@ -243,6 +243,17 @@ def test_pictures_are_prepared_as_each_checkpoint_of_facenet_wants_them():
         assert (model.card.accuracy is None) == ("preprocessing" in options)
 
 
+@no_grad()
+@pytest.mark.parametrize("deviation", [0.3, 0.1])
+def test_faint_pictures_are_divided_by_a_least_deviation(deviation):
+    """It is 1 / √48 = 0.144 for a picture of 48 numbers. Source: facenet's prewhiten."""
+    pixels = np.full((1, 4, 4, 3), 100.0)
+    pixels[:, ::2] += deviation
+    pixels[:, 1::2] -= deviation
+    whitened = preprocessing("whitened")(Tensor(pixels / 255)).data
+    assert_allclose(whitened, (pixels - 100) / max(deviation, 48**-0.5), rtol=1e-9)
+
+
 def test_each_picture_is_whitened_by_itself_and_passes_its_gradient():
     x = np.random.default_rng(0).random((2, 3, 2, 3))
     both, second = (preprocessing("whitened")(Tensor(pictures)).data for pictures in (x, x[1:]))

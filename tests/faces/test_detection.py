@@ -75,6 +75,11 @@ def test_rows_and_columns_are_not_confused(drawn_weights):
     assert np.abs(other.landmarks - judged.landmarks).max() > 1e-4
 
 
+def test_only_an_output_of_sixteen_numbers_holds_landmarks():
+    assert Judgement.of(np.zeros((1, 16, 16, 6))).landmarks is None
+    assert Judgement.of(np.zeros((2, 3, 16))).landmarks.shape == (2, 3, 5, 2)
+
+
 def test_many_windows_are_judged_as_one_is(drawn_weights, monkeypatch):
     windows = np.random.default_rng(0).random((5, 24, 24, 3), np.float32)
     together = drawn_weights.refinement.judge(windows)

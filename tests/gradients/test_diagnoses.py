@@ -451,6 +451,31 @@ def test_another_point_is_half_a_deviation_away(array, size):
     assert_array_equal(evidence._added(np.array(array), one), np.array(array) + size / 2)
 
 
+@pytest.mark.parametrize(
+    ("answers", "places", "found"),
+    [
+        ("abc", [2, 3, 20], "abc"),
+        ("a-bc", [2, 3, 20, 20], "abc"),  # where a point is no good, the other move gives one
+        ("-ab", [2, 3, 20], "ab"),
+        ("-a--", [2, 3, 20, 3], "a"),
+    ],
+)
+def test_evidence_is_sought_at_two_other_points_and_here_with_another_cotangent(answers, places, found, monkeypatch):
+    given, asked = iter(answers), []
+
+    def evidence_at(begun, f, arrays, cotangent, places, atol, rtol):
+        asked.append((arrays[0].item(), cotangent.shape, places.tolist(), f, atol, rtol))
+        return None if (answer := next(given)) == "-" else answer
+
+    monkeypatch.setattr(evidence, "_evidence_at", evidence_at)
+    monkeypatch.setattr(evidence, "_added", lambda array, random: array + 1)
+    monkeypatch.setattr(evidence, "_scaled", lambda array, random: array * 10)
+    here = facts([0, 1], [True, False], size=3)
+    here.differences = SimpleNamespace(arrays=[np.array([2.0])])
+    assert evidence.elsewhere(here, "f", 1e-6, 1e-5) == [*found] and list(given) == []
+    assert asked == [(place, (3,), [0, 1], "f", 1e-6, 1e-5) for place in places]
+
+
 def test_subsets_are_short_ones_first_and_not_too_long():
     assert list(evidence.subsets([1, 2, 3], 1)) == [(1,), (2,), (3,)]
     assert list(evidence.subsets([1, 2])) == list(evidence.subsets([1, 2], 5)) == [(1,), (2,), (1, 2)]

@@ -175,6 +175,19 @@ def test_ties_accuse_only_the_inputs_that_have_them_and_a_gradient():
     assert z.ok and not z.findings
 
 
+def test_ties_of_one_input_do_not_hide_what_is_wrong_with_the_next():
+    @op
+    def shifted(x, s):
+        y = x.max(axis=1)
+        return y + s, lambda dy: (dy[:, None] * (x == y[:, None]), -dy)
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(shifted, [TIED, np.array([1.0, 2, 3])])
+    tied, wrong = caught.value.report.inputs
+    assert [[finding.kind for finding in report.findings] for report in (tied, wrong)] == [["ties"], ["sign"]]
+    assert tied.notes == [] and len(wrong.notes) == 1
+
+
 # Float32 inside
 
 

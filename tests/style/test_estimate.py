@@ -12,9 +12,12 @@ import pytest
 import minicnn
 from minicnn import backend, machine, models, nn
 from minicnn.errors import InputError
-from minicnn.models.card import StyleRecipe
+from minicnn.models.blocks import Branches, Chain
+from minicnn.models.card import ModelCard, StyleRecipe
+from minicnn.models.network import Network
+from minicnn.style import counts
 from minicnn.style import estimate as estimates
-from minicnn.style.counts import _walk, products, run_bytes, step_bytes, works
+from minicnn.style.counts import Work, _walk, products, run_bytes, step_bytes, works
 from minicnn.style.estimate import Estimate, estimate, refuse
 
 GB = 10**9
@@ -64,6 +67,90 @@ def test_products_of_a_convolution_by_hand():
     assert (first.products, second.products) == (120 * 27 * 32, 120 * 9 * 32 * 32)
     assert products(model, recipe, (10, 12)) == 2 * (first.products + second.products) + 2 * 120 * 32 * 32
     assert first.kept == 120 * 32 // 8  # a bit of ReLU an element
+
+
+CHAIN = Chain(nn.Conv2d(10, 2, 1, activation="relu", name="d"), name="chain")
+LAYERS = [
+    nn.Conv2d(3, 5, 3, padding="same", activation="relu", name="a"),
+    nn.AvgPool2d(2, name="half"),  # which the convolution does
+    nn.Conv2d(5, 10, 1, groups=5, name="b"),
+    nn.MaxPool2d(2, name="most"),
+    Branches(CHAIN, nn.Conv2d(10, 3, 3, padding="same", name="e"), name="split"),
+    nn.ReLU(name="relu"),
+    nn.Conv2d(5, 2, 1, name="above"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fused", "first", "second", "split"),
+    [
+        (None, (12960 + 2400, 12960 + 4800), (600, 600 + 1200), (120 + 2160, 360 + 2160 + 72)),  # patches, and passes
+        (False, (2400, 4800), (0, 1200), (120, 360 + 72)),
+        (True, (0, 0), (0, 0), (120, 360)),
+    ],
+)
+def test_the_work_of_every_kind_of_layer_by_hand(fused, first, second, split, monkeypatch):
+    def ask(name, *arguments, otherwise=None):
+        if name == "conv_is_fused":
+            return fused
+        size, is_fused = arguments
+        assert (name, is_fused, otherwise) == ("conv_filter_bytes", bool(fused), 0)
+        return size + is_fused
+
+    monkeypatch.setattr(counts, "backend", SimpleNamespace(ask=ask))
+    model = Network(ModelCard(name="small", input_size=(12, 10), preprocessing="none"), LAYERS[:-1], LAYERS[-1:])
+    scratch = [dict(zip(("forward", "backward"), each, strict=True)) for each in (first, second, split)]
+    assert works(model, ["relu"], (12, 10)) == [
+        Work(("a", "half"), 1440, 600, 5, kept=120, filters=540 + bool(fused), products=120 * 27 * 5, **scratch[0]),
+        Work(("b",), 600, 1200, 10, filters=40 + bool(fused), products=30 * 10, **scratch[1]),
+        Work(("most",), 1200, 240, 10, kept=60),
+        Work(
+            ("split", "d", "chain", "e"), 240, 120, 5,
+            kept=6, filters=80 + 1080 + 2 * bool(fused), products=6 * 20 + 6 * 9 * 30, **scratch[2],
+        ),
+        Work(("relu",), 120, 120, 5, kept=120),
+    ]  # fmt: skip
+    taken = works(model, ["a"], (12, 10))  # what is looked at is not halved
+    assert [(work.names, work.result, work.products) for work in taken] == [(("a",), 2400, 16200)]
+
+
+TWO_LAYERS = {
+    "style": Work(("style",), source=1, result=10, channels=2, kept=100, filters=300),
+    "content": Work(("content",), source=10, result=1000, channels=3, kept=10000, filters=300),
+}
+OF_TWO = StyleRecipe("", content_layers={"content.linear": 1.0}, style_layers={"style": 1.0}, optimizer="gd")
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "most"),
+    [
+        ("style", {}, 10100 + 2010 + 1000 + 1000),  # backward: all features, the content's twice, two cotangents
+        ("style", {"forward": 10**6}, 1 + 10**6 + 10),
+        ("content", {"forward": 10**6}, 100 + 10 + 10 + 10**6 + 1000),
+        ("content", {"backward": 10**6}, 10100 + 1010 + 1000 + 10**6 + 10),
+        ("style", {"backward": 10**6}, 100 + 10 + 10**6 + 1),
+        ("style", {"result": 10**6}, 100 + 3 * 10**6),
+        ("content", {"source": 10**6}, 10100 + 1010 + 1000 + 10**6),
+    ],
+)
+def test_the_most_that_a_step_holds_by_hand(layer, change, most, monkeypatch):
+    found = {**TWO_LAYERS, layer: dataclasses.replace(TWO_LAYERS[layer], **change)}
+    monkeypatch.setattr(counts, "works", lambda model, layers, size: [*found.values()])
+    assert step_bytes(None, OF_TWO, (64, 48)) == most
+
+
+@pytest.mark.parametrize(("optimizer", "pictures"), [("gd", 11), ("adam", 12), ("lbfgs", 38)])
+@pytest.mark.parametrize(("budget", "filters"), [(500, 500), (10**6, 600)])
+def test_all_that_a_run_holds_by_hand(optimizer, pictures, budget, filters, monkeypatch):
+    monkeypatch.setattr(counts, "works", lambda model, layers, size: [*TWO_LAYERS.values()])
+    held = {"cache_budget": budget, "conv_scratch": 7}
+    monkeypatch.setattr(counts, "backend", SimpleNamespace(ask=lambda name, otherwise: held[name]))
+    recipe = dataclasses.replace(OF_TWO, optimizer=optimizer)
+    grams, picture = 4 * 4 * 2**2, 4 * 64 * 48 * 3
+    expected = step_bytes(None, recipe, (64, 48)) + 1000 + grams + filters + pictures * picture + 7
+    assert run_bytes(None, recipe, (64, 48)) == expected
+    assert run_bytes(None, recipe, (64, 48), [(5, 6, 3), (1, 2, 3)]) == expected + 4 * (90 + 6)
+    assert counts.touched_bytes(None, recipe, (64, 48)) == step_bytes(None, recipe, (64, 48)) + 7
 
 
 def test_a_step_holds_at_least_what_is_compared(network):
