@@ -1,9 +1,12 @@
 """What exactly is said, and from where on: of numbers, errors, progress, and the process of a learner's file."""
 
 import dataclasses
+import itertools
 import os
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import platformdirs
@@ -90,6 +93,7 @@ def test_the_largest_number_is_a_finite_one():
         ([([1.0, 2.0], [3.0, 6.0004])], 3),
         ([([1.0, 2.0], [3.0, 6.002])], None),
         ([([1.0, 2.0], [3.0, INF])], None),
+        ([([1.0, 2.0], [3.0, NAN])], None),
         ([([1.0, 0.0005], [3.0, 0.009])], 3),  # what is nearly zero has no ratio, but stays small
         ([([1.0, 0.0005], [3.0, -0.02])], None),
         ([([-1.0, 0.002], [-3.0, 0.006])], 3),
@@ -323,7 +327,8 @@ def test_the_engine_is_its_first_step_that_is_not_solved_or_its_last(monkeypatch
 def test_every_function_of_a_step_gets_its_hole():
     code = '''def first(x):
     """Return x, doubled."""
-    y = x + x
+    y = x
+    y += x
     return y
 
 
@@ -337,7 +342,7 @@ class Value:
         return 1
 '''
     hole = '# Your code, in place of the next line.\n{0}raise NotImplementedError("{1} is yet to be written")\n'
-    whole = code.replace("y = x + x\n    return y\n", hole.format("    ", "first"))
+    whole = code.replace("y = x\n    y += x\n    return y\n", hole.format("    ", "first"))
     assert engine.with_holes(code) == whole.replace("return 1\n", hole.format("        ", "second"))
 
 
@@ -504,6 +509,41 @@ def test_what_a_process_prints_is_kept(program, status, printed):
     room = examining.Room(100)
     found = examining._run([sys.executable, "-c", program], dict(os.environ), room, Path("never begun"))
     assert found == (status, printed)
+
+
+class Running:
+    """A process that never ends. begins: how often it is waited for before its learner's code runs, or None."""
+
+    pid = 0
+
+    def __init__(self, begun, begins=None):
+        self.begun, self.begins, self.waited = begun, begins, 0
+
+    def wait(self, seconds):
+        self.waited += 1
+        if self.waited == self.begins:
+            self.begun.touch()
+        raise subprocess.TimeoutExpired("python", seconds)
+
+
+@pytest.mark.parametrize(
+    ("begins", "stops", "waited"),
+    [
+        (None, False, 121),  # while it is set up, it may take SETTING_UP seconds
+        (1, False, 16),  # from there on 2 × 5 and 5
+        (100, False, 115),
+        (None, True, 1),
+    ],
+)
+def test_the_time_of_a_learner_begins_with_the_learners_code(begins, stops, waited, monkeypatch, tmp_path):
+    """Every look at the time is a second after the one before."""
+    seconds = itertools.count()
+    monkeypatch.setattr(examining, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    room, process = examining.Room(5), Running(tmp_path / "begun", begins)
+    if stops:
+        room.stop.set()
+    assert examining._waited(process, room, process.begun) == examining.NEVER_ENDED
+    assert process.waited == waited
 
 
 def test_only_an_interpreter_runs_a_file(tmp_path, monkeypatch):

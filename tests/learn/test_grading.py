@@ -696,9 +696,10 @@ def test_the_most_frequent_slips_are_first():
 
 
 def test_paths_are_readable_without_what_is_sealed(tmp_path):
-    write(tmp_path, {"lib/a/x.py": "", "lib/a/y.py": "", "lib/b/z.py": "", "own/w.py": ""})
+    write(tmp_path, {"lib/a/x.py": "", "lib/a/y.py": "", "lib/b/z.py": "", "own/w.py": "", "owner/v.py": ""})
     root = Path(os.path.realpath(tmp_path))
-    read, listed = isolation.readable([root / "lib" / "a" / "x.py"], root / "lib", root / "own", root / "none")
+    sealed = [root / "lib" / "a" / "x.py", root / "owner" / "v.py"]
+    read, listed = isolation.readable(sealed, root / "lib", root / "own", root / "none", sealed[0])
     assert sorted(read) == [str(root / path) for path in ("lib/a/y.py", "lib/b", "own")]
     assert sorted(listed) == [str(root / "lib"), str(root / "lib" / "a")]
 
