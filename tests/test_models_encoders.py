@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import gradcheck, hdf5, images, models, nn, ops, style
+from minicnn import gradcheck, hdf5, images, models, nn, ops, record, style
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
 from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4
@@ -259,6 +259,17 @@ def test_each_picture_is_whitened_by_itself_and_passes_its_gradient():
     both, second = (preprocessing("whitened")(Tensor(pictures)).data for pictures in (x, x[1:]))
     assert_allclose(both[1:], second, rtol=1e-12)
     gradcheck(preprocessing("whitened"), [x])
+
+
+@pytest.mark.parametrize("name", ["vgg", "vgg-rgb", "imagenet", "centred", "none"])
+def test_a_picture_is_prepared_alike_with_and_without_its_gradient(name):
+    x = np.random.default_rng(0).random((2, 3, 2, 3))
+    gradcheck(preprocessing(name), [x])
+    with record() as tape:
+        watched = preprocessing(name)(ops.neg(Tensor(-x))).data
+    assert_array_equal(watched, preprocessing(name)(Tensor(x, requires_grad=True)).data)
+    assert_array_equal(watched, preprocessing(name)(Tensor(x)).data)
+    assert len(tape) == {"vgg": 4, "none": 1}.get(name, 3)
 
 
 @pytest.mark.parametrize(

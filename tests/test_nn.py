@@ -237,6 +237,28 @@ def test_a_device_is_taken_by_the_whole_model():
         model.to("gpu")
 
 
+def test_a_freeze_within_a_freeze_ends_with_the_outer_one():
+    model = nn.Sequential(nn.Linear(2, 3, seed=0), nn.BatchNorm(3))
+    weights, bias, *others = model.parameters()
+    bias.requires_grad = weights.data.flags.writeable = False  # and stay so
+    arrays = [parameter.data for parameter in model.parameters()] + [state for _, state in model.named_state()]
+
+    def settings():
+        return [array.flags.writeable for array in arrays], [p.requires_grad for p in model.parameters()]
+
+    before = settings()
+    assert before[0].count(True) == len(arrays) - 1 and before[1] == [True, False, *[True] * len(others)]
+    nothing = [False] * len(arrays), [False] * len(before[1])
+    with nn.frozen(model):
+        with nn.frozen(model) as inner:
+            assert inner is model and settings() == nothing
+        assert settings() == nothing
+    assert settings() == before
+    with pytest.raises(KeyError), nn.frozen(model):
+        raise KeyError
+    assert settings() == before
+
+
 def test_training_and_inference_reach_every_module():
     model = nn.Sequential(small_network(), Nested())
     assert model.eval() is model

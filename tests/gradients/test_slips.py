@@ -227,6 +227,32 @@ def test_a_moved_cotangent_has_zeros_where_nothing_comes_from():
     assert_array_equal(slips._moved(dy, 0, -1), [[5, 6, 7, 8], [0, 0, 0, 0]])
 
 
+@pytest.mark.parametrize(
+    ("rows", "first", "last"),
+    [
+        ([[1, 1, 0], [0, 0, 1]], [10, 30], [20, 30]),
+        ([[1, 1, 1], [0, 1, 1]], [10, 20], [30, 30]),
+        ([[1, 0, 0], [1, 0, 0]], None, None),  # a term of two entries, but no entry of two terms
+        ([[1, 1e-10, 0], [0, 0, 1]], None, None),
+        ([[1, 1e-8, 0], [0, 0, 1]], [10, 30], [2e-7, 30]),
+    ],
+)
+def test_the_first_and_the_last_term_of_an_entry(rows, first, last):
+    point = checked(np.ones(2), np.zeros(2), (3,))
+    point.rows, point.cotangent = np.array(rows, float), np.array([10.0, 20, 30])
+    for expected, is_last in ((first, False), (last, True)):
+        found = slips._end(point, (0,), is_last)
+        assert (found if found is None else found.tolist()) == expected
+
+
+def test_the_terms_of_an_entry_are_summed_over_the_other_axes():
+    point = checked(np.ones(2), np.zeros(2), (2, 3))
+    point.rows, point.cotangent = np.array([np.ones(6), np.arange(6)]), np.arange(6.0).reshape(2, 3)
+    assert slips._along(point, (0,)).tolist() == [[3, 12], [5, 50]]
+    assert slips._along(point, (1,)).tolist() == [[3, 5, 7], [9, 17, 29]]
+    assert slips._along(point, (0, 1)).tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 4, 9, 16, 25]]
+
+
 def test_two_gradients_are_exchanged_if_each_is_that_of_the_other():
     point = checked([1.0, 2], [3.0, 4])
     point.differences = SimpleNamespace(slopes=lambda number, index: SimpleNamespace(central=number * 10.0))

@@ -154,6 +154,24 @@ def test_the_file_grows_from_the_first_step_to_a_painting(tmp_path, monkeypatch,
     assert learn.hint("engine").startswith("Hint 1 of 3.") and "def total" in learn.solution("engine")
 
 
+def test_a_file_begun_later_holds_the_solved_steps_before_and_grows_by_one(tmp_path):
+    file, code = tmp_path / "mine.py", engine._sections()
+    tasks = [engine.task(catalogue.find(f"engine_0{number}")) for number in (3, 4)]
+    assert learn.start("engine_03", file) == file
+    begun = f"{engine.HEAD}\nimport numpy as np\n\n{code[1]}\n\n{code[2]}{tasks[0]}"
+    assert file.read_text(encoding="utf-8") == begun
+    with pytest.raises(InputError) as said:
+        learn.start("engine_05", file)
+    why = "does not hold what comes before step 5; to try it: minicnn learn check engine"
+    assert str(said.value) == f"learn start: {file} {why}"
+    learn.start("engine_04", file)
+    assert file.read_text(encoding="utf-8") == f"{begun.rstrip()}\n\n\n{tasks[1]}"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+    file.write_text("own = 1\n", encoding="utf-8")  # the first step needs nothing before it
+    learn.start("engine_01", file)
+    assert file.read_text(encoding="utf-8") == f"own = 1\n\n\n{engine.task(catalogue.find('engine_01'))}"
+
+
 def test_after_the_last_step_there_is_none_to_start(monkeypatch, capsys):
     monkeypatch.setattr(learn, "check_file", lambda name, *_, **__: Verdict(name, True))
     *before, last = engine.names()

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import runpy
 import signal
 import struct
 import subprocess
@@ -38,6 +39,7 @@ from minicnn.learn import (
     submissions,
 )
 from minicnn.learn.judging import prepare
+from minicnn.learn.verdict import Row
 
 RIGHT = "def gram_matrix(A):\n    return A @ A.T\n"
 WRONG = "def gram_matrix(A):\n    return A.T @ A\n"
@@ -455,6 +457,18 @@ def test_a_verdict_on_a_file_of_answers_is_written_to_a_file(tmp_path):
         assert found.name == "gram_matrix" and not found and found.rows[1].text == "line 2 raises"
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_as_a_program_the_judge_writes_its_verdict(hidden, tmp_path, monkeypatch):
+    words = [str(tmp_path / "answers.json"), str(tmp_path / "verdict.json")]
+    count = len(catalogue.find("gram_matrix").cases) + hidden
+    write(tmp_path, {"answers.json": json.dumps([{"problem": "it has none"}] * count), "cases.py": HIDDEN})
+    words += [str(tmp_path / "cases.py")] if hidden else []
+    monkeypatch.setattr(sys, "argv", [assessment.__file__, "gram_matrix", *words])
+    runpy.run_path(assessment.__file__, run_name="__main__")
+    found = learn.Verdict.from_data(json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8")))
+    assert (found.name, found.right, [*found.advice]) == ("gram_matrix", False, ["it has none"])
+
+
 def test_there_is_a_file_of_hidden_cases(tmp_path):
     with pytest.raises(MissingFileError, match="does not exist"):
         hidden_cases.load(tmp_path / "none.py")
@@ -693,6 +707,133 @@ def test_the_most_frequent_slips_are_first():
         "    1  halved: Bela",
         "    1  turned: Ada",
     ]
+
+
+def test_many_students_and_a_long_slip_have_an_end():
+    students = [f"student{number}" for number in range(41)]
+    wrong = learn.Verdict("gram_matrix", False)
+    made = [grading.Grade(name, "", "gram_matrix", "", (), 0, "s" * 61, wrong) for name in students]
+    made.append(grading.Grade("Ada", "", "total_cost", "", (), 0, "", learn.Verdict("total_cost", True)))
+    first, *wrapped, blank, last = gradebook.class_table(made).splitlines()
+    assert first == "gram_matrix: 0 of 41 right" and all(len(line) <= 80 for line in wrapped)
+    assert [line[:7] for line in wrapped] == ["   41  ", *[" " * 7] * (len(wrapped) - 1)]
+    said = " ".join(line[7:] for line in wrapped)
+    assert said == f"{'s' * 59}…: {', '.join(students[:40])} and 1 more"
+    assert (blank, last) == ("", "total_cost: 1 of 1 right")
+
+
+def grade_of(student, identifier, exercise, file, rows, slip="", advice=()):
+    """A grade whose last case is a hidden one."""
+    rows = tuple(Row(*row) for row in rows)
+    verdict = learn.Verdict(exercise, all(row.right for row in rows), rows, advice)
+    return grading.Grade(student, identifier, exercise, file, rows, 1, slip, verdict)
+
+
+GRADES = [
+    grade_of("bo", "7", "gram_matrix", "b.py", [("a", True), ("b", False, "no")], "-turned", ["Turn it.", "Again."]),
+    grade_of("ada", "", "gram_matrix", "a.py", [("a", True), ("b", True)]),
+    grade_of("ada", "", "total_cost", "b.py", [("c", True)]),
+    grade_of("dee", "", "total_cost", "d.py", [("c", False, "1, not 2")], "-turned"),
+]
+WITHOUT = [submissions.Submission("cy", "", ())]
+
+
+def test_the_lines_of_a_class_in_full():
+    kinds = ("points", "cases", "slip", "hint", "file")
+    head = [f"{name} {kind}" for name in ("gram_matrix", "total_cost") for kind in kinds]
+    missing = ["0", "", "not handed in", "", ""]
+    assert list(csv.reader(io.StringIO(gradebook.as_csv(GRADES, WITHOUT)))) == [
+        ["student", "identifier", "points", "possible", *head],
+        ["ada", "", "3", "3", "2", "1 1", "", "", "a.py", "1", "1", "", "", "b.py"],
+        ["bo", "7", "1", "3", "1", "1 0", "'-turned", "Turn it.\nAgain.", "b.py", *missing],
+        ["cy", "", "0", "3", *missing, *missing],
+        ["dee", "", "0", "3", *missing, "0", "0", "'-turned", "", "d.py"],
+    ]
+    assert "\r" not in gradebook.as_csv(GRADES, WITHOUT)
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(begins):
+    assert gradebook._harmless(f"{begins}1") == f"'{begins}1"
+    assert gradebook._harmless(f"1{begins}") == f"1{begins}" and gradebook._harmless(-1) == -1
+
+
+def test_the_data_of_a_class_in_full():
+    def test_of(name, right, text="", visible=False):
+        return {
+            "name": name,
+            "score": int(right),
+            "max_score": 1,
+            "status": "passed" if right else "failed",
+            "output": text,
+            "visibility": "visible" if visible else "after_published",
+        }
+
+    def summary(*facts):
+        return dict(zip(("exercise", "file", "points", "slip", "hint"), facts, strict=True))
+
+    gram = [test_of("gram_matrix: a", True, visible=True), test_of("gram_matrix: b", True)]
+    wrong = [gram[0], test_of("gram_matrix: b", False, "no")]
+    cost, other = test_of("total_cost: c", True), test_of("total_cost: c", False, "1, not 2")
+    turned = summary("gram_matrix", "b.py", 1, "-turned", "Turn it.\nAgain.")
+    right = [summary("gram_matrix", "a.py", 2, "", ""), summary("total_cost", "b.py", 1, "", "")]
+    output = "gram_matrix: Turn it.\nAgain."
+    last = [summary("total_cost", "d.py", 0, "-turned", "")]
+    held = {"files": True}
+    found = gradebook.as_data(GRADES, WITHOUT, held, single=False)
+    assert found.pop(MARK) and found == {
+        "isolated": held,
+        "slips": {"gram_matrix": {"-turned": 1}, "total_cost": {"-turned": 1}},
+        "students": [
+            {"student": name, "identifier": number, "possible": 3, "exercises": rows} | results
+            for name, number, rows, results in (
+                ("ada", "", right, {"score": 3, "tests": [*gram, cost], "output": ""}),
+                ("bo", "7", [turned], {"score": 1, "tests": wrong, "output": output}),
+                ("cy", "", [], {"score": 0, "tests": [], "output": ""}),
+                ("dee", "", last, {"score": 0, "tests": [other], "output": "total_cost: "}),
+            )
+        ],
+    }
+    found = gradebook.as_data([GRADES[0], GRADES[3]], [], held, single=True)
+    assert found.pop("extra_data").keys() == {MARK, "isolated"}
+    assert found == {"score": 1, "tests": [*wrong, other], "output": f"{output}\n\ntotal_cost: "}
+    nothing = gradebook.as_data([], WITHOUT, held, single=True)
+    assert (nothing["score"], nothing["output"]) == (0, "no exercise found")
+
+
+def test_what_is_remembered_of_a_stopped_grading(tmp_path):
+    record = tmp_path / "grades.csv.part"
+    assert grading._remembered(None) == grading._remembered(record) == {}
+    verdicts = {"one": GRADES[0].verdict, "two": GRADES[1].verdict}
+    for key, verdict in verdicts.items():
+        grading._remember(record, key, verdict)
+        grading._remember(None, key, verdict)
+    assert len(record.read_text(encoding="utf-8").splitlines()) == 3
+    found = grading._remembered(record)
+    assert {key: str(learn.Verdict.from_data(data)) for key, data in found.items()} == {
+        key: str(verdict) for key, verdict in verdicts.items()
+    }
+
+
+def test_what_happened_in_every_case_is_told_of_each_in_its_first_words(tmp_path):
+    write(tmp_path, {"ada.py": TOTAL})
+    (task,), _ = grading.tasks(submissions.found_in(tmp_path), [], None, 10)
+    titles = [case.title for case in task.exercise.cases]
+    advice = ["line 2 of ada.py raises ValueError: no\n    raise", "Think again."]
+    found = grading._grade(task, learn.Verdict("total_cost", False, (), advice))
+    assert found.rows == tuple(Row(title, False, advice[0]) for title in titles)
+    assert (found.slip, found.file, found.points) == ("raises an error", "ada.py", 0)
+    odd = grading._grade(task, learn.Verdict("total_cost", False, (), ["something else\nand more"]))
+    assert odd.slip == "something else"
+    told = learn.Verdict("total_cost", False, [Row("a", False, "no")], ["something else"])
+    assert grading._slip(task.exercise, told) == "not recognized"
+
+
+def test_a_long_problem_is_cut_and_has_no_codes():
+    exercise = catalogue.find("total_cost")
+    answers = [{"problem": f"\tline\x1b[2J\n{'x' * 400}"}] * len(exercise.cases)
+    (said,) = assessment.assess(exercise, answers).advice
+    assert said == f"        line�[2J\n{'x' * 390}"
 
 
 def test_paths_are_readable_without_what_is_sealed(tmp_path):
