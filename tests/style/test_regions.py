@@ -7,7 +7,7 @@ import pytest
 
 from minicnn import Tensor, images, models, style
 from minicnn.errors import InputError
-from minicnn.models.fields import fields_of
+from minicnn.models.fields import Fields, fields_of
 from minicnn.style import regions
 from minicnn.style.objective import Objective
 
@@ -71,6 +71,35 @@ def test_small_regions_grow_by_half_a_field_at_most(layer):
         assert mask[top:bottom, left:right].any()
 
 
+def squares(**values):
+    """A mask of 2×2 fields of 8×8 pixels. "whole", "half", "quarter", "point": the square of a field, and its value."""
+    middles = {"whole": (0, 8), "half": (2, 6), "quarter": (3, 5), "point": (3, 4)}
+    mask = np.zeros((16, 16), np.float32)
+    for name, value in values.items():
+        kind, row, column = name.split("_")
+        begin, end = middles[kind]
+        mask[8 * int(row) :, 8 * int(column) :][begin:end, begin:end] = value
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        (squares(whole_0_0=1, half_0_1=1), [[1, 0], [0, 0]]),
+        (squares(half_0_0=1, quarter_0_1=1), [[1, 0], [0, 0]]),
+        (squares(quarter_0_0=1, point_0_1=1), [[1, 0], [0, 0]]),
+        (squares(point_0_0=1, point_1_1=0.5), [[1, 0], [0, 0.5]]),
+        (squares(whole_0_0=0.5, half_0_1=1), [[0.5, 0], [0, 0]]),  # half of the most is enough
+        (squares(whole_0_0=0.49, half_0_1=1), [[0.49, 1], [0, 0]]),
+    ],
+)
+def test_of_a_small_region_smaller_parts_of_fields_must_be_inside(mask, expected, monkeypatch):
+    spans = np.array([[0, 8], [8, 16]])
+    monkeypatch.setattr(regions, "fields_of", lambda model, layer, size: Fields(spans, spans))
+    np.testing.assert_allclose(regions.seen(MODEL, "layer", mask), np.reshape(expected, (1, 2, 2, 1)))
+    assert regions.seen(MODEL, "layer", np.ones((16, 16))) is None
+
+
 def test_positions_see_their_region_alone_where_it_is_large():
     layer = next(iter(RECIPE.style_layers))
     seen, fields = regions.seen(MODEL, layer, LEFT)[0, :, :, 0], fields_of(MODEL, layer, LEFT.shape)
@@ -120,6 +149,57 @@ def test_masks_that_do_not_fit_are_one_line(masks, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("masks", "style_masks", "message"),
+    [
+        (None, [LEFT, None], "transfer: style_masks has 2 for 1 styles; expected a list, one per style"),
+        ([LEFT], LEFT, "transfer: style_masks has one for 1 styles; expected a list, one per style"),
+        ([LEFT], "mask.png", "transfer: style_masks has one for 1 styles; expected a list, one per style"),
+        (None, [LEFT[1:]], "transfer: style mask 1 is 64×63 pixels; expected 64×64, as style 1"),
+        ([LEFT], [0 * LEFT], "transfer: style mask 1 is black everywhere; expected white where the style paints"),
+    ],
+)
+def test_masks_of_styles_that_do_not_fit_are_one_line(masks, style_masks, message):
+    with pytest.raises(InputError) as caught:
+        regions.read(masks, style_masks, (CONTENT, CONTENT), [(WAVE, WAVE)])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("grey", "spread", "refused"),
+    [(0.5, 0.019, ""), (0.5, 0.021, "in colour"), (1.001 / 255, 0, ""), (0.999 / 255, 0, "black everywhere")],
+)
+def test_a_mask_may_be_a_little_coloured_and_very_dark(grey, spread, refused):
+    mask = np.zeros((SIZE, SIZE, 3), np.float32)
+    mask[5, 6] = grey, grey + spread, grey
+    if refused:
+        with pytest.raises(InputError, match=f"^transfer: mask 1 is {refused}"):
+            regions.read([mask], None, (CONTENT, CONTENT), [(WAVE, WAVE)])
+    else:
+        (found,) = regions.read([mask], None, (CONTENT, CONTENT), [(WAVE, WAVE)]).masks
+        assert found[5, 6] == pytest.approx(grey + spread / 3) and np.count_nonzero(found) == 1
+
+
+def test_a_mask_may_have_the_size_of_the_picture_or_of_what_is_made_of_it():
+    pictures, small = (CONTENT, CONTENT[::2, ::2]), LEFT[::2, ::2]
+    for mask in (LEFT, small):
+        found = regions.read([mask], [mask], pictures, [(WAVE, WAVE[::2, ::2])])
+        for part in (found.masks[0], found.style_masks[0]):
+            assert part.shape == (32, 32) and part.min() >= 0 and part.max() <= 1
+            np.testing.assert_allclose(part[:, [0, 10, 30]], small[:, [0, 10, 30]], atol=0.01)
+    with pytest.raises(InputError, match="mask 1 is 32×64 pixels; expected 64×64, as the content"):
+        regions.read([LEFT[:, ::2]], None, pictures, [(WAVE, WAVE)])
+
+
+def test_a_rest_that_is_negligible_is_none():
+    for share, negligible in ((0.9 * regions.LEAST, True), (1.1 * regions.LEAST, False)):
+        mask = np.full((4, 5), 1 - share)
+        rest = regions.Regions([mask / 2, mask / 2], [None, None]).rest
+        assert (rest is None) == negligible
+    assert rest.shape == (4, 5) and rest == pytest.approx(share)
+    assert regions.Regions([np.full((4, 5), 0.75)] * 2, [None, None]).rest is None
+
+
 def test_grey_masks_are_taken_as_pictures_arrays_and_truth_values():
     rising = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None] * np.ones((1, SIZE), np.float32)
     for mask, expected in ((rising, rising), (np.repeat(rising[..., None], 3, 2), rising), (LEFT > 0, LEFT)):
@@ -164,6 +244,21 @@ def test_a_map_gives_a_mask_for_each_colour():
         regions.of_map(style.Map(picture, ["green"]))
     with pytest.raises(InputError, match="map: colour 'reddish' is unknown; expected a name, or #rrggbb"):
         regions.of_map(style.Map(picture, ["reddish"]))
+
+
+def test_a_colour_of_a_map_is_the_nearest_one_that_is_near():
+    picture = np.zeros((1, 4, 3), np.float32)
+    picture[0, :, 0] = 0.81, 0.79, 0.7, 0.69  # red is 1, and maroon 128 / 255
+    red, maroon = regions.of_map(style.Map(picture, ["red", "maroon"]))
+    assert (red.tolist(), maroon.tolist()) == ([[1, 0, 0, 0]], [[0, 0, 1, 1]])
+
+
+def test_the_six_most_common_colours_of_a_map_are_listed():
+    picture = np.concatenate([np.full((n, 3), n / 255, np.float32) for n in range(1, 9)])[None]
+    with pytest.raises(InputError) as said:
+        regions.of_map(style.Map(picture, ["white"]))
+    common = "#080808, #070707, #060606, #050505, #040404, #030303"
+    assert str(said.value) == f"transfer: map: no pixel is white; its most common colours are {common}"
 
 
 def test_the_command_paints_regions(tmp_path, monkeypatch, capsys):

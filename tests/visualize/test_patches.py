@@ -10,7 +10,8 @@ from small_networks import card, pictures, plain, tangled
 from minicnn import InputError, images, models, nn
 from minicnn.errors import LoadError, MissingFileError
 from minicnn.models import nn4
-from minicnn.models.blocks import Chain, Residual
+from minicnn.models.blocks import Branches, Chain, Residual
+from minicnn.models.card import ModelCard
 from minicnn.models.fields import _joined
 from minicnn.models.network import Network
 from minicnn.visualize import fields_of, top_patches
@@ -71,6 +72,22 @@ def test_a_picture_may_be_too_small_for_the_layers_above():
     assert fields_of(model, "fire2/squeeze1x1", (8, 8)).size == (7, 7)  # deep inside a block
     with pytest.raises(InputError):
         fields_of(model, model.layers[-1].name, (8, 8))
+
+
+TOO_LARGE = nn.MaxPool2d(9, name="large")
+
+
+@pytest.mark.parametrize(
+    "around", [lambda inner: inner, Chain, Branches, Residual, lambda inner: Chain(Branches(inner))]
+)
+def test_a_layer_inside_any_block_is_found_before_the_layers_above(around):
+    inner = nn.Conv2d(3, 3, 3, padding="same", name="inner")
+    card = ModelCard(name="small", input_size=(8, 8), preprocessing="none")
+    for above in ([TOO_LARGE], [nn.ReLU(), TOO_LARGE]):
+        model = Network(card, [around(inner), *above], [])
+        assert fields_of(model, "inner", (8, 8)).size == (3, 3)
+        with pytest.raises(InputError, match="large"):
+            fields_of(model, "large", (8, 8))
 
 
 def test_behind_a_linear_layer_everything_is_seen():
