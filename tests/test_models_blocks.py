@@ -12,6 +12,7 @@ from minicnn.models.blocks import Branches, Chain, Residual
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
+from minicnn.style.counts import works
 from minicnn.tensor import Tensor
 
 CARD = ModelCard(name="toy", input_size=(9, 8), preprocessing="none")
@@ -100,6 +101,23 @@ def test_before_its_relu_inside_a_branch():
     for name in ("c", "end"):
         assert found[f"{name}.linear"].data.min() < 0
         assert_array_equal(np.maximum(found[f"{name}.linear"].data, 0), found[name].data)
+
+
+POOLS = [nn.AvgPool2d(2), nn.AvgPool2d(2, stride=1), nn.AvgPool2d(3, stride=2), nn.AvgPool2d(2, padding=1)]
+POOLS += [nn.AvgPool2d(2, stride=2, padding=((0, 1), (0, 1))), nn.MaxPool2d(2)]
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=repr)
+def test_a_pool_behind_a_convolution_is_itself_whether_they_are_fused_or_not(pool):
+    conv = nn.Conv2d(3, 4, 3, padding="same", activation="relu", seed=1, name="conv")
+    model, x = Network(CARD, [conv, pool]), picture()
+    expected = pool(conv(Tensor(x))).data
+    assert_allclose(model(x).data, expected, rtol=1e-5, atol=1e-6)
+    with no_grad(), nn.frozen(model):
+        assert_allclose(model(x).data, expected, rtol=1e-5, atol=1e-6)
+    halved = works(Network(CARD, [conv, pool, nn.ReLU(name="end")]), ["end"], (9, 8))
+    assert len(halved) == (2 if pool is POOLS[0] else 3)
+    assert halved[-1].result == expected[0].nbytes
 
 
 def test_a_gradient_flows_from_any_layer_to_any_below_it():

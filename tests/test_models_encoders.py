@@ -9,7 +9,8 @@ from minicnn import gradcheck, hdf5, images, models, nn, ops, record, style
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
 from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4
-from minicnn.models.card import PREPROCESSING, Preprocessing, preprocessing
+from minicnn.models.card import PREPROCESSING, ModelCard, Preprocessing, preprocessing
+from minicnn.models.network import Network
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -291,6 +292,48 @@ def test_an_encoder_refuses_what_is_not_prepared_for_it(x, message):
     with pytest.raises(InputError, match=message) as caught:
         nn4.build(initial="zeros")(x)
     assert "\n" not in str(caught.value)
+
+
+@no_grad()
+@pytest.mark.parametrize(("low", "high", "fits"), [(-0.099, 1.099, True), (-0.101, 1, False), (0, 1.101, False)])
+def test_an_encoder_takes_what_exceeds_the_range_a_little(low, high, fits):
+    card = ModelCard(name="small", input_size=(2, 1), preprocessing="none", embedding=6, metric="squared_l2")
+    model = Network(card, [nn.ReLU()])
+    x = np.array([low, high, 0, 1, 0, 1], np.float32).reshape(1, 2, 1, 3)
+    if fits:
+        assert_array_equal(model(x).data, np.maximum(x, 0))
+        assert model(x[:0]).shape == (0, 2, 1, 3)
+    else:
+        with pytest.raises(InputError) as said:
+            model(x)
+        assert str(said.value) == (
+            f"small: x goes from {low} to {high}; expected RGB in [0, 1], which the network prepares itself"
+        )
+
+
+def test_of_the_layers_of_a_large_network_forty_are_named():
+    card = ModelCard(name="toy", input_size=(9, 8), preprocessing="none")
+    model = Network(card, [nn.ReLU(name=f"relu{number}") for number in range(42)])
+    with pytest.raises(InputError) as said:
+        model.check_layer("rely7")
+    assert str(said.value).startswith(
+        f"features: layer 'rely7' is unknown; toy has {', '.join(model.layer_names[:40])} and 2 more, "
+        "and NAME.linear for a convolution before its ReLU"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none", "RGB"),
+        ("vgg", "BGR×255 − (103.9, 116.8, 123.7)"),
+        ("imagenet", "(RGB − (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)"),
+        ("dlib", "(RGB×255 − (122.8, 117, 104.3)) / (256, 256, 256)"),
+        ("whitened", "RGB, each picture's own mean and deviation"),
+    ],
+)
+def test_how_pictures_are_prepared_in_words(name, said):
+    assert str(preprocessing(name)) == said
 
 
 @pytest.mark.parametrize(
