@@ -79,6 +79,7 @@ LAYERS = [
     nn.ReLU(name="relu"),
     nn.Conv2d(5, 2, 1, name="above"),
 ]
+SMALL = Network(ModelCard(name="small", input_size=(12, 10), preprocessing="none"), LAYERS[:-1], LAYERS[-1:])
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,8 @@ def test_the_work_of_every_kind_of_layer_by_hand(fused, first, second, split, mo
         return size + is_fused
 
     monkeypatch.setattr(counts, "backend", SimpleNamespace(ask=ask))
-    model = Network(ModelCard(name="small", input_size=(12, 10), preprocessing="none"), LAYERS[:-1], LAYERS[-1:])
     scratch = [dict(zip(("forward", "backward"), each, strict=True)) for each in (first, second, split)]
-    assert works(model, ["relu"], (12, 10)) == [
+    assert works(SMALL, ["relu"], (12, 10)) == [
         Work(("a", "half"), 1440, 600, 5, kept=120, filters=540 + bool(fused), products=120 * 27 * 5, **scratch[0]),
         Work(("b",), 600, 1200, 10, filters=40 + bool(fused), products=30 * 10, **scratch[1]),
         Work(("most",), 1200, 240, 10, kept=60),
@@ -110,8 +110,21 @@ def test_the_work_of_every_kind_of_layer_by_hand(fused, first, second, split, mo
         ),
         Work(("relu",), 120, 120, 5, kept=120),
     ]  # fmt: skip
-    taken = works(model, ["a"], (12, 10))  # what is looked at is not halved
+    taken = works(SMALL, ["a"], (12, 10))  # what is looked at is not halved
     assert [(work.names, work.result, work.products) for work in taken] == [(("a",), 2400, 16200)]
+
+
+def test_the_products_of_a_step_are_those_of_its_passes_and_gram_matrices():
+    recipe = StyleRecipe("", content_layers={"b": 1.0}, style_layers={"a.linear": 1.0})
+    convolutions, gram = 2 * (120 * 27 * 5 + 30 * 10), 2 * 120 * 5 * 5
+    assert products(SMALL, recipe, (12, 10)) == convolutions + gram
+    deeper = dataclasses.replace(recipe, style_layers={"split": 1.0})
+    more = 2 * (6 * 20 + 6 * 9 * 30) + 2 * 6 * 5 * 5
+    assert products(SMALL, deeper, (12, 10)) == convolutions + more
+    halved = dataclasses.replace(recipe, scales=(1.0, 1.0), smallest_scale=5)
+    smaller = 2 * (30 * 27 * 5 + 6 * 10) + 2 * 30 * 5 * 5
+    assert products(SMALL, halved, (12, 10)) == convolutions + gram + smaller
+    assert products(SMALL, dataclasses.replace(halved, smallest_scale=6), (12, 10)) == convolutions + gram
 
 
 TWO_LAYERS = {

@@ -215,6 +215,9 @@ def test_what_a_span_of_rows_sees_is_its_least_and_at_last_its_nearest():
     np.testing.assert_array_equal(regions._least(mask, spans, 0.5)[:, 0], [0.5, 0, 0.75])  # its middle half
     # The middles are 1, 2.5 and 3: rows 0 and 1 are nearest to the first, row 2 to the second, the others to the third.
     np.testing.assert_array_equal(regions._most(mask, spans)[:, 0], [1, 0, 1])
+    # Row 1 is as near to 0, the middle of the first, as to 2, that of the second.
+    mask = np.array([[0.25], [1], [0], [0.5]])
+    np.testing.assert_array_equal(regions._most(mask, np.array([[0, 1], [1, 4]]))[:, 0], [1, 0.5])
 
 
 def test_masks_follow_the_size_of_the_picture(tmp_path):
