@@ -185,6 +185,56 @@ def test_what_is_compared_is_an_array_a_truth_value_a_name_or_nothing():
         assert str(problem.value) == said
 
 
+def test_where_arrays_are_asked_for_a_tensor_is_refused_wherever_it_stands():
+    tensor = Tensor(np.zeros(3))
+    one, two = observing.answer(arrays=True), observing.answer("a", "b", arrays=True)
+    assert one(lambda: 1.5, [])[""] == 1.5 and one(lambda: np.arange(2), [])[""].tolist() == [0, 1]
+    assert two(lambda: (1, np.float64(2)), []) == {"a": 1, "b": 2}
+    for observe, returned in ((one, tensor), (two, (1, tensor)), (two, [tensor, 1])):
+        with pytest.raises(observing.Unfit) as said:
+            observe(lambda returned=returned: returned, [])
+        assert str(said.value) == (
+            "what you return is a Tensor of shape (3,), expected NumPy's array: a Tensor's is .data"
+        )
+    assert observing.answer()(lambda: tensor, [])[""].shape == (3,)
+    with pytest.raises(observing.Unfit, match=r"^expected a number or an array, got None; is there a `return`\?$"):
+        one(lambda: None, [])
+    for returned, got in ((1, "1"), (np.zeros(2), "an array of shape (2,)"), ((1,), "a tuple of 1")):
+        with pytest.raises(observing.Unfit) as said:
+            two(lambda returned=returned: returned, [])
+        assert str(said.value) == f"expected 2 values, (a, b), got {got}"
+
+
+def test_a_gradient_needs_a_tensor_on_which_it_flows_back():
+    observe, x = observing.answer_and_gradients("w", "x"), Tensor(np.ones(2), requires_grad=True)
+    for returned, said in (
+        (np.zeros(2), "got an array of shape (2,), expected a Tensor: from plain numbers no gradient can flow back"),
+        (1.5, "got 1.5, expected a Tensor: from plain numbers no gradient can flow back"),
+        (None, "expected a Tensor, got None; is there a `return`?"),
+        (
+            Tensor(np.zeros(2)),
+            "no gradient flows back to w: either it is not used, or only its plain numbers are, as with .data",
+        ),
+    ):
+        with pytest.raises(observing.Unfit) as problem:
+            observe(lambda x, returned=returned: returned, [x])
+        assert str(problem.value) == said
+
+
+def test_arguments_within_lists_and_dicts_are_looked_at():
+    first, second, third = (Tensor(np.array([n]), requires_grad=True) for n in (1.0, 2.0, 3.0))
+    given = [[first], {"one": second}, (third, np.zeros(1))]
+    seen = observing.answer_and_gradients("a", "b", "c")(lambda a, b, c: a[0] * 2 + b["one"] * 3 + c[0] * 4, given)
+    assert [value.tolist() for value in seen.values()] == [[20], [2], [3], [4]]
+    for change, name in (
+        (lambda a, b, c: a.append(first), "a"),
+        (lambda a, b, c: b["one"].data.fill(7), "b"),
+        (lambda a, b, c: c[1].fill(7), "c"),
+    ):
+        with pytest.raises(observing.Unfit, match=f"^it changes {name}, which it was given to read$"):
+            observing.call(change, given)
+
+
 def test_an_argument_that_is_changed_is_named():
     def second(first, weights, *more):
         weights[0].data += 1
