@@ -101,6 +101,13 @@ def test_the_axes_of_filters_and_pictures_have_their_names():
     assert place(edge, "x") == ""
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 5, 3), (3, 3, 4, 3, 3)])
+def test_the_border_is_that_of_places_and_of_no_batch_or_channels(shape):
+    inside = np.zeros(shape, bool)
+    inside[(slice(None), *[slice(1, -1)] * (len(shape) - 2))] = True
+    assert place(~inside, "x") == place(~inside) == "a place at the border"
+
+
 @pytest.mark.parametrize(
     ("x", "said"),
     [

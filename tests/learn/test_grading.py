@@ -348,6 +348,28 @@ def test_a_stopped_grading_resumes(tmp_path, monkeypatch, capsys):
     assert [row["points"] for row in rows_of(out)] == ["0", "4", "4", "4", "0"]
 
 
+def test_what_still_runs_is_ended_where_a_grading_is_stopped(tmp_path, monkeypatch):
+    write(tmp_path, {f"{name}.py": TOTAL for name in "abc"})
+    found, _ = grading.tasks(submissions.found_in(tmp_path), [], None, 10)
+    done, rooms, record = [], [examining.Room() for _ in range(2)], tmp_path / "grades.csv.part"
+
+    def graded(room):
+        return grading.grade(found, room, jobs=1, record=record, done=lambda: done.append(1))
+
+    def answers(plan, task, room):
+        if task is found[2] and room is rooms[0]:
+            raise KeyboardInterrupt
+        return None, f"{task.file.name} has none", ""
+
+    monkeypatch.setattr(grading, "_answers", answers)
+    with pytest.raises(KeyboardInterrupt):
+        graded(rooms[0])
+    assert rooms[0].stop.is_set() and len(done) == len(grading._remembered(record))
+    done.clear()
+    assert [(each.student, each.slip) for each in graded(rooms[1])] == [(name, f"{name}.py has none") for name in "abc"]
+    assert len(done) == 3 and not record.exists() and not rooms[1].stop.is_set()
+
+
 def test_a_record_that_is_not_ours_is_kept(tmp_path, capsys):
     write(tmp_path, {"class/ada.py": RIGHT, "grades.csv.part": "mine"})
     assert main(["learn", "grade", str(tmp_path / "class"), "-o", str(tmp_path / "grades.csv")]) == 2

@@ -118,6 +118,20 @@ def test_what_was_not_a_number_and_still_is_none_has_not_changed():
             loss.backward()
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (2.0, 7.0, "it was 2, is 7"),
+        ([[1, 2], [3, 4]], [[1, 2], [5, 6]], "[1, 0] was 3, is 5"),
+        ([np.nan, 1], [np.nan, 1.2345678], "[1] was 1, is 1.23457"),
+        ([1.0, np.nan], [1.0, 2], "[1] was nan, is 2"),
+        ([1.0, 2], [np.nan, 3], "[0] was 1, is nan"),
+    ],
+)
+def test_the_first_element_that_differs_is_told(before, now, said):
+    assert changes._difference(np.array(before), np.array(now)) == said
+
+
 def test_a_layers_parameter_is_named_as_the_program_calls_it():
     layer = nn.Conv2d(1, 1, 2, name="first", seed=0)
     x = Tensor(np.ones((1, 3, 3, 1), np.float32), requires_grad=True)

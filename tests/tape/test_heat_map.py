@@ -47,6 +47,23 @@ def test_many_axes_are_tiles_and_large_ones_means(shape, size):
     assert len(text) < 10_000
 
 
+@pytest.mark.parametrize(
+    ("values", "about", "width", "height"),
+    [
+        ([[1.0, 2], [3, 6]], "Tensor (2, 2) float64, 1 … 6, mean 3", 2 * 14, 2 * 14),  # no cell is larger
+        ([1.0, np.nan], "Tensor (2,) float64, 1 … 1, mean 1, 1 not finite", 2 * 14, 14),
+        (np.zeros((2, 3, 28)), "Tensor (2, 3, 28) float64, 0 … 0, mean 0", 57 * 7, 3 * 7),  # 420 // 57
+        (np.zeros((8, 2, 28)), "Tensor (8, 2, 28) float64, 0 … 0, mean 0", 231 * 2, 2 * 2),  # nor smaller
+    ],
+)
+def test_the_whole_picture_with_its_line(values, about, width, height):
+    found = Tensor(np.array(values))._repr_html_()
+    style = f"width:{width}px;height:{height}px;image-rendering:pixelated;border:1px solid #ccc"
+    begin = f'<div style="font-family:monospace">{about}</div><img alt="{about}" style="{style}" '
+    assert found.startswith(f'{begin}src="data:image/png;base64,') and found.endswith('">')
+    assert picture_of(found).shape[1] * height == picture_of(found).shape[0] * width
+
+
 @pytest.mark.parametrize(("data", "text"), [(2.5, "2.5"), (np.zeros((0, 3)), "empty"), (True, "1")])
 def test_a_number_and_nothing_need_no_picture(data, text):
     shown = Tensor(data)._repr_html_()
