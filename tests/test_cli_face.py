@@ -493,6 +493,22 @@ def test_nonsense_gets_one_line_exits_2_and_leaves_nothing(here, chosen, capsys,
     assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
 
 
+def test_a_person_with_a_poor_face_has_no_verdict(here, chosen, capsys, monkeypatch):
+    enroll = Gallery.enroll
+
+    def refuse_one(self, name, pictures):
+        report = enroll(self, name, pictures)
+        return replace(report, refused=((1, "blurred"),)) if name == "Bela" else report
+
+    monkeypatch.setattr(Gallery, "enroll", refuse_one)
+    assert face("enroll", "g.h5", "people") == 3
+    assert "  Bela1.png was passed over: blurred\n" in capsys.readouterr().out
+    assert face("enroll", "g.h5", "Zoë", "stranger0.png") == 0
+    assert (
+        capsys.readouterr().out == "Zoë: 1 added, 1 picture in all\ng.h5: 5 people, 13 pictures, encoded by colours\n"
+    )
+
+
 def test_a_damaged_gallery_or_bad_pictures_alone_change_nothing(here, chosen, capsys):
     face("enroll", "g.h5", "people")
     sound = (here / "g.h5").read_bytes()

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from minicnn.cli import face_cluster, face_inputs, face_verify, main
 from minicnn.cli.face_blur import surely
 from minicnn.datasets import image_folders
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Identification, PairHead, encoders, hiding
+from minicnn.faces import Detection, Identification, PairHead, contact_sheets, encoders, hiding
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -91,6 +92,27 @@ def test_a_folder_is_sorted_and_left_as_it_was(here, capsys):
     assert "groups/people.png" not in made and images.load(here / "groups/people.png").shape[1] >= 3 * 128
     assert {path.rpartition("/")[2] for path in made if path.startswith("person_01/")} >= {"0.png", "0_2.png"}
     assert not list(here.glob(".minicnn-*"))
+
+
+def test_a_sheet_shows_the_most_typical_faces_of_a_group(here, capsys, monkeypatch):
+    drawn = []
+    draw = contact_sheets.contact_sheet
+    monkeypatch.setattr(contact_sheets, "contact_sheet", lambda *given: drawn.append(given) or draw(*given))
+    monkeypatch.setattr(face_cluster, "MOST", 4)
+    assert face("cluster", "album", "-o", "groups", "--json") == 0
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    captions = [[Path(row["picture"]).stem for row in rows[:4]] for rows in groups.values()]
+    assert [(list(words), title) for _, words, title in drawn] == [
+        (captions[0], "person_01: 5 pictures"),
+        (captions[1], "person_02: 4 pictures"),
+        (captions[2], "person_03: 4 pictures"),
+        (captions[3], "_single: 1 picture"),
+        (["person_01: 5", "person_02: 4", "person_03: 4"], "3 people"),
+    ]
+    assert [len(shown) for shown, *_ in drawn] == [4, 4, 4, 1, 3]
+    assert {one.shape for shown, *_ in drawn for one in shown} == {(128, 128, 3)}
+    first = [shown[0] for shown, *_ in drawn[:3]]
+    assert all(map(np.array_equal, drawn[-1][0], first))  # a group is shown by its most typical face
 
 
 def test_an_empty_folder_is_filled_and_without_people_there_is_no_sheet_of_them(here, capsys):

@@ -20,6 +20,7 @@ from minicnn.cli import (
     main,
 )
 from minicnn.errors import InputError, MissingFileError
+from minicnn.faces import scoring
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.evaluation import share_interval
 from minicnn.faces.results import Identification
@@ -109,6 +110,43 @@ def test_an_evaluation_in_full():
     }
     of_lfw = distances({})._replace(people=None, same=np.ones(1200, bool))
     assert face_measure._size(of_lfw) == "5 pictures, 1,200 + 0 pairs"
+
+
+def test_the_extreme_pairs_of_an_evaluation():
+    encodings = np.array([[0.0], [1.0], [3.0], [4.0], [8.0], [8.5]], np.float32)
+    names = [Path(name) for name in "abcdef"]
+    found = face_measure._of_pictures(
+        NAMED, scoring.by_metric("squared_l2"), encodings, np.array([0, 0, 0, 1, 1, 2]), names, False
+    )
+    assert found.extremes == {"nearest_two": ("e", "f", 0.25), "farthest_one": ("d", "e", 16.0)}
+    assert (found.pictures, found.people, found.fold) == (6, 3, None)
+    assert (int(found.same.sum()), len(found.d)) == (4, 15)
+
+
+@pytest.mark.parametrize(("people", "ranks"), [(4, 4), (22, 20)])
+def test_all_figures_of_a_folder_of_people(monkeypatch, people, ranks):
+    """Of a picture that is alone, one that shows no face, and two pictures of each of some people."""
+    labels = np.array([0, 1, *np.repeat(np.arange(people) + 2, 2)])
+    files = [Path("root", str(label), f"{number}.png") for number, label in enumerate(labels)]
+    folder = SimpleNamespace(root=Path("root"), labels=labels, paths=files)
+    kept = [number for number in range(len(labels)) if number != 1]
+    encodings = 10 * np.eye(people + 2, dtype=np.float32)[labels[kept]]
+    encodings[:, 1] = np.arange(len(kept)) % 2  # one person's pictures differ by little
+    monkeypatch.setattr(face_measure.inputs, "read_folder", lambda source: folder)
+    monkeypatch.setattr(face_measure, "_encoded", lambda *given: (encodings, kept, 1))
+    apart = scoring.by_metric("squared_l2")
+    found, told, identified = face_measure._of_folder(SimpleNamespace(source="root"), NAMED, apart)
+    pictures, same = 2 * people + 1, people
+    different = pictures * (pictures - 1) // 2 - same
+    assert (found.pictures, found.people, len(found.d)) == (pictures, people + 1, same + different)
+    assert found.extremes["farthest_one"][2] == 1 and found.extremes["nearest_two"][2] == 200
+    assert {Path(name).parts[0] for name in found.extremes["farthest_one"][:2]} == {"2"}
+    assert (told["same"], told["different"], told["accuracy"]) == (same, different, 1.0)
+    assert (told["auc"], told["eer"], told["val"], told["far"]) == (1.0, 0.0, 1.0, 0.0)
+    assert told["val_interval"] == share_interval(same, same)
+    assert told["pairs_in_folds"] == 4 * len(told["fold_accuracies"])
+    assert told["cmc"] == pytest.approx([1.0] * ranks) and told["dir"] == pytest.approx(1.0)
+    assert (told["fpir"], told["draws"]) == (0.01, identified.draws)
 
 
 # Verdicts
