@@ -121,6 +121,12 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     far = {text.get_position(): float(text.get_text()) for text in heat.texts}
     assert 0 < len(framed) < len(far)
     assert max(far[place] for place in framed) < min(far[place] for place in far.keys() - framed)
+    for row, face in enumerate(heat.child_axes):  # the visitors stand at the left of their rows
+        place, middle = face.get_window_extent(), heat.transData.transform((0, row))[1]
+        assert abs((place.y0 + place.y1) / 2 - middle) < 2 and 0 <= place.x0 < place.x1 < heat.bbox.x0
+        assert not face.axison and face.images[0].get_array().shape == (64, 64, 3)
+    assert len(heat.child_axes) == len(faces.VISITORS)
+    assert [label.get_text() for label in heat.get_xticklabels()] == list(faces.NAMES)
     page = (out / "index.html").read_text(encoding="utf-8")
     assert all(f'src="{name}"' in page for name in expected - {"index.html"})
     assert "$" not in page
@@ -161,8 +167,10 @@ def test_an_interrupted_demo_begins_no_other_painting(tmp_path, monkeypatch, cap
 
 def test_demo_refuses_a_file_as_its_folder(tmp_path, capsys):
     (tmp_path / "file").write_text("here")
-    assert main(["demo", "--out", str(tmp_path / "file")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    file = str(tmp_path / "file")
+    assert main(["demo", "--out", file]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"minicnn: demo: out {file!r} cannot be made a folder (") and error.count("\n") == 1
 
 
 # weights
@@ -338,6 +346,16 @@ def test_a_command_says_what_it_lacks(command, missing, capsys):
         main(command)
     assert caught.value.code == 2
     assert capsys.readouterr().err.endswith(f"the following arguments are required: {missing}\n")
+
+
+def test_a_long_error_is_cut_to_one_line(capsys):
+    with pytest.raises(SystemExit) as ended:
+        minicnn.cli.parser().error("a\n" + "b" * 400)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"minicnn: command (see --help): a {'b' * 397}…\n"
+    with pytest.raises(SystemExit):
+        minicnn.cli.parser().error("b" * 400)
+    assert capsys.readouterr().err == f"minicnn: command (see --help): {'b' * 400}\n"
 
 
 def test_without_a_command_there_is_help(capsys):

@@ -379,6 +379,7 @@ def test_a_diagnosis_in_full(monkeypatch, capsys):
     [
         ({"works": False}, 1, ["result      minicnn's default backend does not work here"]),
         ({"pytorch": None}, 0, ["            no PyTorch; only bench uses it"]),
+        ({"libraries": FOUND["libraries"][:4]}, 0, []),
         ({"gpus": ["A", "B"]}, 0, ["GPU         A", "            B"]),
         ({"blas": {"problem": "lost"}}, 0, ["BLAS        lost"]),
         (
@@ -436,6 +437,43 @@ def test_the_sum_of_a_gradcheck(verdicts, rows, said):
     found = [SimpleNamespace(verdict=verdict, worst=1.26e-7) for verdict in verdicts]
     assert gradcheck._sum(found, rows) == said
     assert [gradcheck._cell(one) for one in found] == [v if v != "passed" else "1.3e-07" for v in verdicts]
+
+
+def test_a_gradcheck_in_full(monkeypatch, capsys):
+    def outcome_of(row, backend, verdict, entries, worst, report=""):
+        return survey.Outcome(row, "op", backend, verdict, entries, worst, ("noise",), report)
+
+    found = [
+        [outcome_of("a", "numpy", "passed", 7, 1e-7), outcome_of("a", "simulated-cuda", "FAILED", 1200, 0.5, "bad a")],
+        [
+            outcome_of("longest", "numpy", "inconclusive", 12, float("inf"), "odd"),
+            outcome_of("longest", "simulated-cuda", "passed", 3, 2.5e-9),
+        ],
+    ]
+    rows = [SimpleNamespace(name=name) for name in ("a", "longest")]
+    asked = []
+    monkeypatch.setattr(survey, "rows", lambda names: rows)
+    monkeypatch.setattr(survey, "backends", lambda names: (["numpy", "simulated-cuda"], {"fast": "no fast"}))
+    monkeypatch.setattr(survey, "survey", lambda *given, **options: asked.append((*given, options)) or iter(found))
+    assert main(["gradcheck", "--seeds", "3"]) == 1
+    told, error = capsys.readouterr()
+    assert re.sub(r" in \d+ s\n", " in N s\n", told) == (
+        "row      entries         numpy  simulated-cuda\n"
+        "a           1200       1.0e-07        FAILED\n"
+        "longest       12  inconclusive       2.5e-09\n"
+        "\nbad a\n"
+        "\nodd\n"
+        "\n2 rows on 2 backends: 2 passed, 1 FAILED, 1 inconclusive in N s\n"
+        "not tried: no fast\n"
+    )
+    assert error == "" and asked == [(rows, ["numpy", "simulated-cuda"], {"seeds": 3})]
+    assert main(["gradcheck", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    plain = [{**dataclasses.asdict(one), "patterns": ["noise"]} for row in found for one in row]
+    plain[2]["worst"] = None  # JSON has no infinity
+    assert told == {"rows": plain, "not_tried": {"fast": "no fast"}}
+    found[0].pop()
+    assert main(["gradcheck", "--json"]) == 0
 
 
 def test_backends_that_were_not_tried_are_told_last(monkeypatch, capsys):
