@@ -14,7 +14,7 @@ from PIL import Image
 from toy_network import toy
 
 from minicnn import images
-from minicnn.cli import main
+from minicnn.cli import main, style_series
 from minicnn.cli import style as command
 from minicnn.errors import InputError
 from minicnn.style import estimate as estimates
@@ -213,6 +213,26 @@ def test_a_series_of_other_settings_is_not_resumed(capsys):
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["in/a.png", "--sweep", "size=32,48,24"], ((48, 36), 3)),
+        (["in/a.png", "--sweep", "style_scale=1,2,0.75"], ((32, 24), 3)),
+        (["in"], ((32, 32), 2)),
+    ],
+)
+def test_the_memory_of_a_series_is_that_of_its_largest_picture(words, expected, monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "affordable", lambda _, largest, more: asked.append((largest, more)))
+    monkeypatch.setattr(command, "paint", lambda *given, **options: False)
+    monkeypatch.setattr(style_series, "_draw", lambda *given: None)
+    assert main(["style", words[0], "painting.png", "-o", "out", *FEW, *words[1:]]) == 0
+    ((largest, more),) = asked
+    assert (largest.content.shape[:2], more) == (expected[0], f", for each of {expected[1]} pictures")
+    if "style_scale" in words[-1]:
+        assert largest.settings["style_scale"] == 2
+
+
+@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["in", "painting.png", "-o", "x.png"], "--out 'x.png' is for several pictures; expected a folder"),
@@ -225,6 +245,7 @@ def test_a_series_of_other_settings_is_not_resumed(capsys):
         (["in/a.png", "painting.png", "-o", "out", "--sweep", "beta"], "--sweep 'beta' cannot be read; expected NAME="),
         (["in/a.png", "painting.png", "-o", "out", "--sweep", "gamma=1"], "--sweep 'gamma=1' cannot be read"),
         (["in/a.png", "painting.png", "-o", "out", "--sweep", "steps=1.5"], "--sweep 'steps=1.5' cannot be read"),
+        (["in/a.png", "painting.png", "-o", "out", "--sweep", "beta=1, 2"], "--sweep 'beta=1, 2' cannot be read"),
         (["in/a.png", "painting.png", "-o", "out", "--sweep", "init=../x"], "--sweep 'init=../x' cannot be read"),
         (["in/a.png", "painting.png", "-o", "out", "--sweep", "beta=1,1"], "--sweep 'beta=1,1' has something twice"),
         (["in/a.png", "painting.png", "-o", "out", "--sweep", "beta=1", "beta=2"], "has something twice"),
