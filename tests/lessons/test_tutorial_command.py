@@ -134,12 +134,20 @@ def test_lessons_are_found_inside_an_installed_package(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "PACKAGE", tmp_path / "minicnn")
     with pytest.raises(InputError, match="no lessons in"):
         lessons.lessons()
-    (inside / "01_dots.py").write_text("# %% [markdown]\n# # Lesson 1: dots\n#\n# One dot.\n", encoding="utf-8")
+    (inside / "01_dots.py").write_text(
+        "# %% [markdown]\n# # Lesson 1: dots\n#\n#\n# One dot,\n# or two.\n#\n# Three dots.\n", "utf-8"
+    )
     (lesson,) = lessons.lessons()
-    assert (lesson.number, lesson.topic, lesson.title, lesson.about) == (1, "dots", "Dots", "One dot.")
+    assert (lesson.number, lesson.topic, lesson.title, lesson.about) == (1, "dots", "Dots", "One dot, or two.")
 
 
 # open
+
+
+def test_a_copy_has_holes_unless_it_is_to_be_solved(here):
+    for solved, options in ((False, {}), (True, {"solved": True})):
+        text = lessons.copy("triplets", here / f"{solved}.py", **options).read_text(encoding="utf-8")
+        assert (text == lessons.find("triplets").source) == solved
 
 
 def test_open_copies_a_lesson_and_says_how_to_run_it(here, capsys):
