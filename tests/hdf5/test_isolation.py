@@ -266,6 +266,23 @@ def test_a_process_that_ends_while_it_sends_is_a_refusal(saved, refused, started
     reader.end()
 
 
+@needs_signals
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("SIGKILL", "it takes too long to read"),
+        ("SIGPROF", "it takes too long to read"),
+        ("SIGSEGV", "HDF5's library crashed on it"),
+    ],
+)
+def test_why_a_process_has_ended_is_known_by_its_signal(name, why):
+    reader = isolation.Reader()
+    os.kill(reader.process.pid, getattr(signal, name))
+    reader.process.wait()
+    assert str(reader._end()) == why
+    reader.end()
+
+
 def test_a_disk_in_trouble_is_a_refusal(saved, refused, monkeypatch):
     def fails(*_):
         raise OSError(5, "Input/output error")

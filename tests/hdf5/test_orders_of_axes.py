@@ -9,6 +9,7 @@ from samples import network, same, write_legacy
 from minicnn import hdf5, models, nn
 from minicnn.backend import use_backend
 from minicnn.errors import LoadError
+from minicnn.hdf5 import axes
 from minicnn.hdf5.matches import arrays_of
 
 
@@ -71,6 +72,17 @@ def test_kernels_of_our_shape_that_theano_turned(tmp_path, name, backend):
     for layer in ("conv1", "conv2"):
         assert_array_equal(model.find(layer).w.data, source.find(layer).w.data[::-1, ::-1])
     assert_array_equal(model.find("predictions").w.data, source.find("predictions").w.data)
+
+
+@pytest.mark.parametrize("turn", [False, True])
+@pytest.mark.parametrize("shape", [(2, 5, 6), (2, 3, 5, 6), (2, 3, 4, 5, 6)])
+def test_theanos_order_of_kernels_of_one_to_three_axes(shape, turn):
+    kernel = np.arange(np.prod(shape)).reshape(shape)
+    order = axes.channels_first(shape, turn)
+    rows = np.moveaxis(kernel, (-1, -2), (0, 1))
+    expected = np.flip(rows, tuple(range(2, rows.ndim))) if turn else rows
+    assert order.shape == expected.shape
+    assert_array_equal(order.view(kernel), expected)
 
 
 def test_rows_behind_a_flattened_picture_are_reordered(tmp_path):
