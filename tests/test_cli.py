@@ -97,6 +97,8 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(styles, "STEPS", 6)
     monkeypatch.setattr(faces, "SIZE", 64)
     figures, save = {}, styles.save_figure
+    others, calibration = [], faces._calibration
+    monkeypatch.setattr(faces, "_calibration", lambda net, people: others.append(people) or calibration(net, people))
     for module in (styles, faces):
         monkeypatch.setattr(
             module, "save_figure", lambda figure, path: save(figures.setdefault(path.name, figure), path)
@@ -110,6 +112,8 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     expected |= {"face-distances.png", *(f"face-enrolled-{i + 1}.png" for i in range(10))}
     expected |= {f"face-visitor-{i + 1}.png" for i in range(len(faces.VISITORS))}
     assert names == expected
+    known = len(faces.NAMES) + faces.STRANGERS
+    assert others == [faces.Population(size=64).held_out(known + faces.OTHERS)[known:]]  # nobody at the door
     panels = figures["costs.png"].axes
     assert [(axes.get_ylabel(), axes.get_legend() is not None) for axes in panels] == [
         ("cost", False),

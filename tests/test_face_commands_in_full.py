@@ -11,6 +11,7 @@ import pytest
 from minicnn.cli import (
     face_cluster,
     face_detect,
+    face_finder,
     face_follow,
     face_gallery,
     face_measure,
@@ -398,6 +399,55 @@ def test_options_of_training_at_their_borders(tmp_path):
         check(freeze="block1")
     with pytest.raises(InputError, match=r"^face train: test is for a folder of your own, with --data; drawn people"):
         check(test="t")
+
+
+@pytest.mark.parametrize(
+    ("looks", "test", "line"),
+    [
+        (True, None, "detected and aligned; 2 pictures without a face are cropped at the centre"),
+        (True, "test", "detected and aligned; 2 pictures without a face are cropped at the centre"),
+        (False, None, "cropped at the centre of each picture"),
+    ],
+)
+def test_pictures_to_train_on_are_those_of_a_folder(monkeypatch, capsys, looks, test, line):
+    made, read = [], []
+
+    class Looks:
+        centred, missed = True, 2
+
+        def __init__(self, *given, **options):
+            self.looks = looks
+            made.append((*given, options))
+
+        def look(self, image, path):
+            return iter([SimpleNamespace(crop=f"face of {path}")] if path == "a" else [])
+
+    def folder(root, size, take):
+        return [take("image", path) for path in "ab"], f"labels of {root} at {size}"
+
+    monkeypatch.setattr(face_finder, "Looker", Looks)
+    monkeypatch.setattr("minicnn.faces.training_pictures.folder", folder)
+    monkeypatch.setattr(face_train.inputs, "read_folder", read.append)
+    encoder = SimpleNamespace(card=SimpleNamespace(input_size=(16, 16)))
+    arguments = training(data="data", test=test)
+    seen = ["face of a", None] if looks else [None, None]
+    expected = (seen, "labels of test at 16") if test else (None, "labels of data at 16")
+    for progress, said in ((True, f"faces are {line}\n"), (False, "")):
+        found = face_train._faces(arguments, encoder, Path("out/net.h5"), progress)
+        assert found == (seen, "labels of data at 16", *expected)
+        assert capsys.readouterr().out == said
+    assert read == ["data", *([test] if test else [])] * 2
+    assert made == [(arguments, encoder.card, face_finder.FEW + 1, {"usual": "centre", "strict": False})] * 2
+
+
+def test_drawn_pictures_to_train_on(monkeypatch):
+    monkeypatch.setattr("minicnn.faces.training_pictures.drawn", lambda *given, **options: (given, options))
+    encoder = SimpleNamespace(card=SimpleNamespace(input_size=(16, 16)))
+    arguments = training(seed=1, people=2, pictures=3, test_people=4)
+    assert face_train._faces(arguments, encoder, Path("out/net.h5"), True) == (
+        (1, 2, 3, 4),
+        {"size": 16, "folder": Path("out"), "progress": True},
+    )
 
 
 def test_what_training_writes_beside_its_file(tmp_path, monkeypatch, capsys):

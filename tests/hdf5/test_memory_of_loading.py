@@ -1,4 +1,4 @@
-"""VGG-19 loads in no more memory than it must."""
+"""VGG-19 loads in no more memory than it must, and arrays are read in blocks."""
 
 import sys
 
@@ -8,6 +8,7 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 
 from minicnn import models
+from minicnn.hdf5 import loader
 
 LOADED = """
 import os, sys
@@ -53,6 +54,42 @@ def write_zeros(path, model):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="this system does not say what a process takes")
+@pytest.mark.parametrize(
+    ("shape", "axes", "stored", "blocks"),
+    [
+        ((2, 3, 4), (0, 1, 2), np.float32, [(7,), (7,), (7,), (3,)]),
+        ((2, 3, 4), (0, 1, 2), np.float16, [(7,), (7,), (7,), (3,)]),
+        ((5, 3, 1), (1, 0, 2), np.float32, [(1, 5, 1)] * 3),
+        ((2, 5, 1), (1, 0, 2), np.float32, [(3, 2, 1), (2, 2, 1)]),
+        ((2, 4, 3), (1, 0, 2), np.float32, [(1, 2, 3)] * 4),
+        ((2, 4, 8), (1, 0, 2), np.float16, [(1, 2, 8)] * 4),  # one row at least
+        ((0, 3), (0, 1), np.float32, []),
+        ((), (), np.float16, [(1,)]),
+    ],
+)
+def test_arrays_are_read_in_blocks(monkeypatch, shape, axes, stored, blocks):
+    class Counting:
+        """A stream of 0, 1, 2, …"""
+
+        def __init__(self):
+            self.sent = 0
+
+        def fill(self, numbers):
+            numbers[...] = np.arange(self.sent, self.sent + numbers.size).reshape(numbers.shape)
+            self.sent += numbers.size
+
+    monkeypatch.setattr(loader, "BLOCK", 7)
+    array, stream, found = np.empty(shape, np.float32), Counting(), []
+    view = array.transpose(axes)
+    for block, numbers in loader._blocks(view, stream, np.dtype(stored)):
+        found.append(block.shape)
+        assert numbers.dtype == stored and numbers.shape == block.shape
+        assert (numbers is block) == (stored == np.float32 and view.flags.c_contiguous)
+        block[...] = numbers
+    assert found == blocks
+    np.testing.assert_array_equal(view, np.arange(array.size).reshape(view.shape))
+
+
 @pytest.mark.parametrize("top", [False, True])
 def test_vgg19(tmp_path, fresh_python, top):
     """The memory of the process in sizes of the file: first for a new model, then for one with weights."""

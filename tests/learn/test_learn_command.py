@@ -1,7 +1,9 @@
 """minicnn learn, as a learner uses it: list, start, check, hint, solution, and what was solved."""
 
+import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,6 +41,74 @@ def test_from_the_list_to_a_solved_exercise(tmp_path, monkeypatch, capsys):
     assert "right, in all 4 cases" in last and "Start the next one with: minicnn learn start train_step" in last
     text = said(capsys, "list")
     assert "1 of 29 solved" in text and "solved" in next(line for line in text.splitlines() if "total_cost" in line)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "unsolved", "line"),
+    [
+        ("a", True, "bc", "Start the next one with: minicnn learn start b"),
+        ("c", True, "ab", "Start the next one with: minicnn learn start a"),
+        ("b", True, "a", "Start the next one with: minicnn learn start a"),
+        ("b", True, "", "All exercises are solved."),
+        ("b", False, "b", "Get a hint with: minicnn learn hint b"),
+        ("engine_03", True, "", "Start the next one with: minicnn learn start engine"),
+        ("engine_05", True, "ab", "All exercises are solved."),
+        ("engine_03", False, "", "Get a hint with: minicnn learn hint engine"),
+    ],
+)
+def test_what_to_do_after_a_check(monkeypatch, capsys, name, right, unsolved, line):
+    verdict = learn.Verdict(name, right, (), ["seen"])
+    rows = [SimpleNamespace(name=row, state="seen" if row in unsolved else "solved") for row in "abc"]
+    monkeypatch.setattr(learn, "check_file", lambda *given, **options: verdict)
+    monkeypatch.setattr(learn, "exercises", lambda: rows)
+    monkeypatch.setattr(learn, "steps", lambda: (5 if name == "engine_05" else 3, 5))
+    assert said(capsys, "check", name, status=not right) == f"{verdict}\n\n{line}\n"
+    assert json.loads(said(capsys, "check", name, "--json", status=not right)) == json.loads(
+        json.dumps(verdict.as_data())
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a"], ("a", None, 10)),
+        (["a", "mine.py", "--seconds", "2.5"], ("a", "mine.py", 2.5)),
+        (["x/a.py"], ("a", "x/a.py", 10)),
+        (["a.ipynb"], ("a", "a.ipynb", 10)),
+        (["a.py", "b.py"], ("a.py", "b.py", 10)),
+    ],
+)
+def test_a_file_alone_is_named_after_its_exercise(monkeypatch, capsys, words, expected):
+    asked = []
+
+    def check(name, file, *, seconds):
+        asked.append((name, file, seconds))
+        return learn.Verdict("im2col", True, (), [])
+
+    monkeypatch.setattr(learn, "check_file", check)
+    said(capsys, "check", *words)
+    assert asked == [expected]
+
+
+def test_a_list_ends_with_what_to_start(monkeypatch, capsys):
+    class Rows(list):
+        def __str__(self):
+            return "a table"
+
+    rows = Rows(SimpleNamespace(name=row, state=state) for row, state in (("a", "solved"), ("b", "seen"), ("c", "new")))
+    monkeypatch.setattr(learn, "exercises", lambda: rows)
+    monkeypatch.setattr(learn, "steps", lambda: (2, 5))
+    engine = "\nAn engine from nothing, 2 of 5 steps: minicnn learn start engine\n"
+    assert said(capsys, "list") == f"a table\n\nStart one with: minicnn learn start b\n{engine}"
+    del rows[1:]
+    assert said(capsys, "list") == f"a table\n{engine}"
+
+
+def test_start_says_how_to_check(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    task = "the task, with a hole to fill\nCheck it with: minicnn learn check im2col"
+    assert said(capsys, "start", "im2col") == f"wrote im2col.py: {task}\n"
+    assert said(capsys, "start", "im2col", "--to", "b.py") == f"wrote b.py: {task} b.py\n"
 
 
 def test_start_writes_over_nothing(tmp_path, capsys):
