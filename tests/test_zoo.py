@@ -296,8 +296,9 @@ def test_a_wrong_checksum(server, row, folder, content):
     assert len(server.asked) == 1
 
 
-def test_a_web_page_with_status_200(server, row, folder):
-    row(server.give(b"\n<!DOCTYPE html><html><body>Please log in", headers={"Content-Type": "text/html"}))
+@pytest.mark.parametrize("page", [b"\n<!DOCTYPE html><html><body>Please log in", b" <HTML>Please log in"])
+def test_a_web_page_with_status_200(server, row, folder, page):
+    row(server.give(page, headers={"Content-Type": "text/html"}))
     refused(LoadError, "a web page; expected an HDF5 file")
     assert left(folder) == []
 
@@ -358,6 +359,26 @@ def test_there_is_no_such_file(server, row, folder):
     refused(MissingFileError, "404 Not Found", "by hand: get", server.link("/gone.h5"), folder / FILE)
     assert left(folder) == []
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("name", "also"), [("net", ""), ("facenet_512", "; or {}, which brings dlib_face")])
+def test_what_to_do_by_hand_in_full(server, folder, monkeypatch, name, also):
+    link = server.link("/gone.h5")
+    monkeypatch.setattr(catalogue, "_rows", lambda: (catalogue.Weights(name, FILE, link, "MIT", None),))
+    with pytest.raises(MissingFileError) as said:
+        zoo.fetch(name)
+    host = link.removeprefix("http://").removesuffix("/gone.h5")
+    assert str(said.value) == (
+        f"weights {name!r} cannot be fetched: {host}: it answered 404 Not Found; by hand: get {link} on any machine, "
+        f"and put it here: {folder / FILE}{also.format(zoo.packages.INSTALL)}"
+    )
+
+
+def test_a_beginning_of_what_is_gone_is_not_kept(server, row, folder):
+    row(server.link("/gone.h5"), sha256="0" * 64)
+    (folder / ".fetch-net.part").write_bytes(b"some")
+    assert "goes on" not in refused(MissingFileError, "404 Not Found")
+    assert left(folder) == []
 
 
 def test_no_network(row, folder):
@@ -439,12 +460,22 @@ def test_a_file_that_changes_between_two_attempts(server, row, folder, content):
     assert [asked for _, asked in server.asked] == [None, "bytes=70000-"]
 
 
-@pytest.mark.parametrize("beginning", ["of another file", "too long", "not wanted"])
-def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning):
+@pytest.mark.parametrize(
+    ("beginning", "lines"),
+    [
+        ("of another file", ["an earlier beginning does not fit the rest; starting anew"]),
+        ("of one byte", ["an earlier beginning does not fit the rest; starting anew"]),
+        ("too long", [f"nothing came (it answered 416 {http.HTTPStatus(416).phrase}); trying again"]),
+        ("not wanted", []),
+    ],
+)
+def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning, lines):
     row(server.give(content, ranges=beginning != "not wanted"), sha256=sha256(content))
-    bytes_there = b"x" * (len(content) if beginning == "too long" else 1000)
+    bytes_there = b"x" * {"too long": len(content), "of one byte": 1}.get(beginning, 1000)
     (folder / ".fetch-net.part").write_bytes(bytes_there)
-    assert zoo.fetch("net").read_bytes() == content
+    said = []
+    assert delivery.receive("net", say=said.append).path.read_bytes() == content
+    assert said == [f"net: {line}" for line in lines]
     assert server.asked[0][1] == f"bytes={len(bytes_there)}-"
 
 
@@ -504,6 +535,15 @@ def test_weights_may_be_as_large_as_they_may_be(server, row, folder, content, mo
     refused(LoadError, "the link gives more than 0.2 MB; expected weights")
     monkeypatch.setattr(downloads, "LARGEST", len(content))
     assert zoo.fetch("net").read_bytes() == content
+
+
+def test_what_an_archive_holds_may_be_as_large_as_weights_may_be(server, row, folder, monkeypatch):
+    packed = archive((FILE, bytes(3000)))
+    row(server.give(packed, "/net.h5.zip"), md5=md5(packed))
+    monkeypatch.setattr(downloads, "LARGEST", 2999)
+    refused(LoadError, f"{FILE} in the archive claims 3.0 kB; expected weights")
+    monkeypatch.setattr(downloads, "LARGEST", 3000)
+    assert zoo.fetch("net").read_bytes() == bytes(3000)
 
 
 def test_a_disk_that_fills_up(server, row, folder, content, monkeypatch):
@@ -627,6 +667,19 @@ def test_what_died_here_is_cleared_away(server, row, folder, content):
     assert left(folder) == [".minicnn-00.part", FILE, f"{FILE}.sha256"]
 
 
+def test_only_what_has_a_checksum_is_kept_to_go_on_with(server, folder, content, monkeypatch):
+    facts = {"net": {}, "summed": {"md5": "0" * 32}, "trusted": {}}
+    rows = tuple(
+        catalogue.Weights(name, f"{name}.h5", server.give(content), "MIT", None, **given)
+        for name, given in facts.items()
+    )
+    monkeypatch.setattr(catalogue, "_rows", lambda: rows)
+    for name in facts:
+        (folder / f".fetch-{name}.part").write_bytes(b"some")
+    zoo.fetch("net")
+    assert left(folder) == [".fetch-summed.part", "net.h5", "net.h5.sha256"]
+
+
 @pytest.mark.parametrize(("age", "range_asked"), [(7 * 24 * 3600, "bytes=1000-"), (7 * 24 * 3600 + 1, None)])
 def test_a_beginning_is_kept_for_a_week(server, row, folder, content, monkeypatch, age, range_asked):
     row(server.give(content), sha256=sha256(content))
@@ -671,6 +724,16 @@ def test_where_no_checksum_is_published_the_first_download_is_the_measure(server
     assert left(folder) == [f"{FILE}.sha256"]
     (folder / f"{FILE}.sha256").unlink()  # as the message says
     assert zoo.fetch("net").read_bytes() == other
+
+
+def test_a_first_download_into_another_folder_is_the_measure_too(server, row, folder, content):
+    net = row(server.give(content))
+    record = zoo.locations.cache() / f"{FILE}.sha256"
+    record.parent.mkdir()
+    record.write_text("0" * 64, encoding="utf-8")
+    refused(LoadError, f"{net.link} gave a file with SHA-256 {sha256(content)}", "0" * 64, record)
+    record.write_text(sha256(content), encoding="utf-8")
+    assert delivery.receive("net").checked == "SHA-256 as recorded at the first download"
 
 
 def test_a_file_that_changed_on_the_disk(server, row, folder, content):

@@ -4,7 +4,9 @@ import io
 import os
 import pickle
 import struct
+from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -342,7 +344,17 @@ def test_a_folder_that_cannot_be_written_to_is_told(parts):
         assembly.assemble(row, folder / "nowhere" / "mtcnn.h5", progress=False, say=print)
 
 
-def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):
+def test_numbers_are_written_in_single_precision(tmp_path):
+    row = Weights("mtcnn", "mtcnn.h5", "https://example.org/align/", "MIT", "mtcnn")
+    assembly._write({"pnet/conv1/weights": np.array([0.1, 2.0])}, row, tmp_path / "mtcnn.h5")
+    with h5py.File(tmp_path / "mtcnn.h5") as file:
+        found = file["pnet/conv1/weights"]
+        assert found.dtype == np.float32 and file.attrs["licence"] == "MIT"
+        assert_array_equal(found, np.float32([0.1, 2.0]))
+
+
+@pytest.mark.parametrize(("brought", "also"), [({}, ""), ({"mtcnn": "mtcnn/pnet.lz4"}, "; or {}")])
+def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch, brought, also):
     from minicnn.errors import MissingFileError
     from minicnn.zoo import downloads
 
@@ -355,8 +367,16 @@ def test_where_a_part_cannot_be_had_it_says_what_to_do(parts, monkeypatch):
         raise downloads.Interrupted("example.org cannot be reached")
 
     monkeypatch.setattr(downloads, "download", unreachable)
-    with pytest.raises(MissingFileError, match=r"cannot be fetched.*det1\.npy.*det3\.npy.*put them into.*fetch again"):
+    row = replace(zoo.find("mtcnn"), packages=brought)
+    monkeypatch.setattr(catalogue, "_rows", lambda: (row,))
+    monkeypatch.setattr(zoo.packages, "find", lambda row: None)
+    with pytest.raises(MissingFileError) as said:
         zoo.fetch("mtcnn")
+    links = ", ".join(f"https://example.org/align/det{number}.npy" for number in (1, 2, 3))
+    assert str(said.value) == (
+        f"weights 'mtcnn' cannot be fetched: example.org cannot be reached; by hand: get {links} on any machine, put "
+        f"them into {folder}, and fetch again{also.format(zoo.packages.INSTALL)}"
+    )
 
 
 def test_a_key_without_a_value_is_refused():
