@@ -207,7 +207,7 @@ def test_where_a_unit_is_looked_at():
     for position in ([[0, 0], [2, 0]], [[0, 2], [0, 0]], [[0, -1], [1, 1]]):  # one of two pictures
         with pytest.raises(InputError, match=r"; expected \(row, column\) below \(2, 2\)$"):
             aim(outputs, np.array([0, 1]), position)
-    for position in ((0.5, 0), "most", (1, 2, 3), [[0], [1, 2]]):
+    for position in ((0.5, 0), "most", (1, 2, 3), [[0], [1, 2]], [[[0, 0]]]):
         with pytest.raises(InputError, match=r'; expected "max", "all" or \(row, column\)$'):
             aim(outputs, np.array([0, 1]), position)
 
@@ -222,6 +222,9 @@ def test_units_by_number_and_by_name():
             unit_numbers(model, "predictions", unit, 3)
     with pytest.raises(InputError, match=r"^unit is 4; conv1 has 4: expected 0 … 3$"):
         unit_numbers(model, "conv1", 4, 4)
+    for width in (2, 4):  # a layer that has not as many units as there are classes
+        with pytest.raises(InputError, match=rf"^unit is 'cube'; conv1 has {width}: expected 0 … {width - 1}$"):
+            unit_numbers(model, "conv1", "cube", width)
     for units in ([], [0, 1]):
         with pytest.raises(InputError, match=rf"^unit names {len(units)} units for 3 pictures; expected one, or one"):
             unit_numbers(model, "conv1", units, 4, 3)

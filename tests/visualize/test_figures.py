@@ -233,7 +233,8 @@ def test_units_that_are_silent_in_some_pictures_are_told_of_last():
 
 
 @pytest.mark.parametrize(
-    ("layer", "kernel", "shape"), [("conv", 3, (3, 3)), ("conv", (1, 17), (18, 20)), ("average", 1, (18, 20))]
+    ("layer", "kernel", "shape"),
+    [("conv", 3, (3, 3)), ("conv", (1, 16), (1, 16)), ("conv", (1, 17), (18, 20)), ("average", 1, (18, 20))],
 )
 def test_a_unit_that_sees_little_would_like_a_piece(layer, kernel, shape):
     model = Network(card((18, 20)), [nn.Conv2d(3, 2, kernel, seed=0, name="conv"), GlobalAverage(name="average")], [])

@@ -248,6 +248,17 @@ def test_a_face_encoder_inverts_a_picture_of_the_size_that_it_takes():
         assert [sheet.shape for sheet in sheets(figure)] == [(33 * 6, 33 * 12, 3)] * 2
 
 
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [((67, 90), (134, 180)), ((100, 101), (200, 202)), ((101, 300), (101, 300)), ((201, 7), (5628, 196))],
+)
+def test_pixels_of_a_small_picture_are_repeated(shape, shown):
+    picture = np.random.default_rng(0).random((*shape, 3))
+    large = findings._shown(picture)
+    assert large.shape == (*shown, 3)
+    assert_array_equal(large[:: shown[0] // shape[0], :: shown[1] // shape[1]], picture)
+
+
 def test_the_maps_beside_a_picture_are_in_colours():
     picture, map = pictures(2)
     map -= 0.5
@@ -273,6 +284,8 @@ def test_the_plane_of_pictures():
     (axes,) = crowded.axes
     assert len(axes.images) + len(axes.lines) == 6 and len(axes.lines) >= 3
     assert axes.get_title().startswith(f"toy, average: {len(axes.images)} of 6 pictures")
+    (axes,) = visualize.embedding_map(plain(), pictures(3)).axes
+    assert "3 of 3 pictures" in axes.get_title()
     with pytest.raises(InputError, match=r"^embedding_map: images holds 2 pictures; expected three or more$"):
         visualize.embedding_map(plain(), pictures(2))
 
