@@ -1,6 +1,7 @@
 """The defaults of all options, and the lines that commands print, in full."""
 
 import argparse
+import contextlib
 import dataclasses
 import io
 import json
@@ -575,6 +576,76 @@ def test_lessons_without_a_place_on_the_map_are_listed_below_it(monkeypatch, cap
     assert main(["tutorial", "list"]) == 0
     said = capsys.readouterr().out
     assert "Other lessons" not in said and said.count("\n\n") == 2
+
+
+def test_what_a_benchmark_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr("minicnn.bench.runner.run", lambda only, **options: asked.append((only, options)))
+    usual = {"out": Path("bench.json"), "quick": False, "rounds": None, "device": "cpu", "against": None}
+    given = {"out": Path("b.json"), "quick": True, "rounds": 3, "device": "cuda", "against": Path("other")}
+    assert main(["bench"]) == 0
+    words = ["--quick", "--rounds", "3", "--device", "cuda", "--against", "other", "--out", "b.json"]
+    assert main(["bench", "--only", "pools", "style", *words]) == 0
+    assert asked == [([], usual), (["pools", "style"], given)]
+
+
+def test_ways_through_the_lessons_in_full(monkeypatch, capsys):
+    what, rest = f"do {'x' * 61} and that is all", f"{'y' * 71} z"  # a line has 72 letters
+    ways = (
+        lessons.Way("Short", "For those " + "hurried " * 9, (lessons.Stage("dots", what, 119),)),
+        lessons.Way("Long", "For all", (lessons.Stage("", rest, 5), lessons.Stage("ends", "look back", 1145))),
+    )
+    monkeypatch.setattr(lessons, "PATHS", ways)
+    titles = {"dots": SimpleNamespace(number=1, title="Dots"), "ends": SimpleNamespace(number=None, title="Ends")}
+    monkeypatch.setattr(lessons, "find", titles.get)
+    assert main(["tutorial", "paths"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "SHORT: about 119 minutes",
+        "For those" + " hurried" * 8,
+        "hurried",
+        f"   119  1 Dots: do {'x' * 61}",
+        "        and that is all",
+        "",
+        "LONG: about 19 hours",
+        "For all",
+        f"     5  {'y' * 71}",
+        "        z",
+        "  1145  Ends: look back",
+        "",
+        "Minutes are estimates. Read a lesson with: minicnn tutorial play NUMBER.",
+    ]
+    assert (tutorial._hours(120), tutorial._hours(119)) == ("2 hours", "119 minutes")
+    assert main(["tutorial", "paths", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[1] == {
+        "name": "Long",
+        "about": "For all",
+        "stages": [
+            {"lesson": "", "what": rest, "minutes": 5},
+            {"lesson": "ends", "what": "look back", "minutes": 1145},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "made", "failed", "line"),
+    [
+        ([], ["one", "two"], [], "2 of 2 lessons: open site/index.html"),
+        (["manual"], [], [], "0 of 0 lessons: open site/manual.html"),
+        (["manual", "one"], ["one"], [], "1 of 1 lessons: open site/index.html"),
+        (["two", "one"], ["two", "one"], ["one"], "1 of 2 lessons: open site/index.html"),
+    ],
+)
+def test_pages_are_made_of_the_lessons_asked_for(monkeypatch, capsys, words, made, failed, line):
+    asked = []
+    monkeypatch.setattr("minicnn.lessons.notebooks.need", lambda *packages: None)
+    monkeypatch.setattr("minicnn.lessons.shelf.chosen", lambda names: list(names) or ["one", "two"])
+    monkeypatch.setattr(tutorial, "_progress", lambda found: contextlib.nullcontext(found))
+    monkeypatch.setattr(
+        "minicnn.lessons.pages.build", lambda found, to, *, step, say: asked.append((found, to, step)) or failed
+    )
+    assert main(["tutorial", "html", *words, "--to", "site"]) == bool(failed)
+    assert capsys.readouterr().out.replace("\\", "/") == f"{line}\n" and asked == [(made, Path("site"), made)]
 
 
 def test_arrays_of_a_file_in_columns():

@@ -9,7 +9,7 @@ import pytest
 
 from minicnn import InputError, learn
 from minicnn.cli import main
-from minicnn.learn import catalogue, engine, grading
+from minicnn.learn import catalogue, engine, examining, gradebook, grading
 
 
 def said(capsys, *arguments, status=0):
@@ -169,6 +169,23 @@ def test_a_kernel_of_a_notebook_is_tried_in_a_process_of_its_own(tmp_path):
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, encoding="utf-8", timeout=200
     )
     assert "right, in all 3 cases" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("held", "status"), [("files network", 0), ("files memory", 2), ("network", 2)])
+def test_submissions_run_only_in_isolation_if_that_is_asked_for(tmp_path, monkeypatch, capsys, held, status):
+    rooms = []
+    kept = {part: part in held.split() for part in ("files", "network", "memory")}
+    monkeypatch.setattr(examining, "held", lambda memory: kept)
+    monkeypatch.setattr(gradebook, "isolation_table", lambda held: "a table")
+    monkeypatch.setattr(grading, "grade", lambda waiting, room, **_: rooms.append(room.hold) or [])
+    (tmp_path / "ada_gram_matrix.py").write_text("def gram_matrix(A):\n    return A @ A.T\n", encoding="utf-8")
+    assert main(["learn", "grade", str(tmp_path), "--isolated"]) == status
+    told = capsys.readouterr()
+    refused = "minicnn: learn grade: files or network are not isolated on this system; --isolated asks for both\n"
+    assert told.err == (refused if status else "")
+    assert told.out == ("a table\n" if status else "a table\n\nno exercise was found\n")
+    assert main(["learn", "grade", str(tmp_path)]) == 0
+    assert rooms == [tuple(part for part, is_kept in kept.items() if is_kept)] * (1 if status else 2)
 
 
 def test_a_class_is_graded_in_a_room_of_its_own(tmp_path, monkeypatch, capsys):
