@@ -140,6 +140,8 @@ def test_people_are_listed_renamed_and_removed_without_the_encoder(here, chosen,
     assert set(after.records.people) == {"Ada Lovelace", "Bela", "Émile"}
     assert np.array_equal(after.records.of("Ada Lovelace"), before.records.of("Ada"))
     assert {key: after.facts[key] for key in ("model", "threshold")} == {"model": "colours", "threshold": 0.1}
+    assert face("rename", "g.h5", "Bela", "Bela") == 0
+    assert capsys.readouterr().out == "Bela is now Bela\n"
     assert face("rename", "g.h5", "Bela", "Émile") == 2
     assert face("remove", "g.h5", "Zoë") == 2
     assert f"'Zoë' is not in {str(here / 'g.h5')!r}; it has Ada Lovelace, Bela, Émile\n" in capsys.readouterr().err

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from minicnn import faces, images, zoo
 from minicnn.cli import (
+    face_blur,
     face_cluster,
     face_detect,
     face_finder,
@@ -21,7 +23,7 @@ from minicnn.cli import (
     main,
 )
 from minicnn.errors import InputError, MissingFileError
-from minicnn.faces import scoring
+from minicnn.faces import cropping, gallery_file, scoring, settings, snapshots
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.evaluation import share_interval
 from minicnn.faces.results import Identification
@@ -122,6 +124,26 @@ def test_the_extreme_pairs_of_an_evaluation():
     assert found.extremes == {"nearest_two": ("e", "f", 0.25), "farthest_one": ("d", "e", 16.0)}
     assert (found.pictures, found.people, found.fold) == (6, 3, None)
     assert (int(found.same.sum()), len(found.d)) == (4, 15)
+
+
+def test_the_pictures_of_a_gallery_are_named_by_person_and_number(monkeypatch):
+    class Held(dict):
+        head, list, encodings = None, dict.keys, dict.get
+        people = property(lambda self: {name: len(rows) for name, rows in self.items()})
+
+    gallery = Held(Ada=np.array([[0.0]]), Bo=np.array([[2.0], [5.0]]))
+    toy = SimpleNamespace(name="toy", card=SimpleNamespace(metric="squared_l2"))
+    monkeypatch.setattr(face_measure, "opened", lambda path, arguments: (toy, {"g.h5": gallery}[path]))
+    options = dict.fromkeys(("pairs", "head", "box", "landmarks", "into"))
+    arguments = SimpleNamespace(source="g.h5", accuracy=False, **options)
+    found, same = face_measure._of_gallery(arguments)
+    assert same is gallery and found.extremes == {
+        "nearest_two": ("picture 1 of Ada", "picture 1 of Bo", 4.0),
+        "farthest_one": ("picture 1 of Bo", "picture 2 of Bo", 9.0),
+    }
+    for name in ("pairs", "head", "box", "landmarks"):
+        with pytest.raises(InputError, match=f"^calibrate: {name} is for pictures, and 'g.h5' is a gallery$"):
+            face_measure._of_gallery(SimpleNamespace(**vars(arguments) | {name: "given"}))
 
 
 @pytest.mark.parametrize(("people", "ranks"), [(4, 4), (22, 20)])
@@ -242,6 +264,31 @@ def test_several_faces_of_a_picture_in_full():
     (first, *_) = face_verify._lines("p" * 90, [ADA, NOBODY], None)
     assert len(first) == 80 and first.endswith("pp: 2 faces, 1 recognized")
     assert [face_verify._status(result) for result in (ADA, NOBODY, UNCLEAR)] == [0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("detector", "drawn", "found", "face"),
+    [
+        ("mtcnn.h5", False, ["a face"], "centre of ['a face']"),
+        ("mtcnn.h5", False, [], "middle of people/a.png"),
+        ("mtcnn.h5", True, ["a face"], "middle of people/a.png"),
+        (None, False, ["a face"], "middle of people/a.png"),
+    ],
+)
+def test_the_face_of_somebody_in_a_folder(monkeypatch, capsys, detector, drawn, found, face):
+    def choose(faces, which):
+        return SimpleNamespace(crop_for=lambda card, *, size: (f"{which} of {faces}", card, size))
+
+    people = SimpleNamespace(people=("Ada",), root=Path("people"), of=lambda name: ["people/a.png", "people/b.png"])
+    monkeypatch.setattr(zoo, "here", {zoo.find("mtcnn"): detector}.get)
+    monkeypatch.setattr(images, "load", lambda path: path)
+    monkeypatch.setattr(snapshots, "find", lambda image: found)
+    monkeypatch.setattr(snapshots, "choose", choose)
+    monkeypatch.setattr(cropping, "crop", lambda image, card, *, size: (f"middle of {image}", card, size))
+    encoder = SimpleNamespace(card="a card", drawn=drawn)
+    assert face_verify._face_of(people, encoder, "Ada") == (face, "a card", face_verify.inputs.LOOKED_AT)
+    assert face_verify._face_of(people, encoder, "Bo") is None
+    assert capsys.readouterr().err == "note: --faces: no folder 'Bo' in 'people'\n"
 
 
 # Films
@@ -486,7 +533,113 @@ def test_the_most_typical_picture_of_a_group_is_first():
     }
 
 
+# Blur
+
+
+def test_what_is_hidden_and_kept_in_full(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    shown = {"a.png": ["Ada", "Ada", "", "B\x07"], "b.jpg": ["Ada"], "c.gif": [], "d.png": [""]}
+    saved = []
+
+    def load(path):
+        if path == "bad.png":
+            raise InputError("it is bad")
+        return path
+
+    def identify(face):
+        return SimpleNamespace(name=face or None, distance=0.75, threshold=1.0)
+
+    monkeypatch.setattr(images, "load", load)
+    monkeypatch.setattr(images, "save", lambda path, hidden, marked: saved.append((path.as_posix(), hidden, marked)))
+    monkeypatch.setattr(faces, "everybody", lambda picture, min_size, detector=None: shown[picture])
+    monkeypatch.setattr(faces, "hide", lambda picture, hidden: (picture, hidden))
+    monkeypatch.setattr(face_blur, "opened", lambda path, arguments: (None, SimpleNamespace(identify=identify)))
+
+    def blur(*words):
+        return main(["face", "blur", *words, "-o", "out"]), capsys.readouterr().out.replace("\\", "/")
+
+    assert blur("a.png", "b.jpg", "d.png", "--keep", "g.h5") == (
+        0,
+        "a.png: 1 face hidden, 3 kept (Ada, B�): out/a.png\n"
+        "b.jpg: 0 faces hidden, 1 kept (Ada): out/b.jpg\n"
+        "d.png: 1 face hidden: out/d.png\n",
+    )
+    assert saved == [
+        ("out/a.png", ("a.png", [""]), False),
+        ("out/b.jpg", ("b.jpg", []), False),
+        ("out/d.png", ("d.png", [""]), False),
+    ]
+    assert blur("a.png", "c.gif") == (1, "a.png: 4 faces hidden: out/a.png\nc.gif: 0 faces hidden: out/c.gif.png\n")
+    status, told = blur("bad.png", "b.jpg", "--json")
+    assert (status, json.loads(told)) == (
+        2,
+        [
+            {"picture": "bad.png", "error": "it is bad", "status": 2},
+            {"picture": "b.jpg", "out": str(Path("out/b.jpg")).replace("\\", "/"), "hidden": 1, "kept": []},
+        ],
+    )
+
+
 # Galleries
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric", "per_person"),
+    [
+        ({}, "squared_l2", "distance to the nearest picture"),
+        ({"score": "mean"}, "squared_l2", "mean distance to all pictures"),
+        (
+            {"score": "nearest", "head": SimpleNamespace(kind="l1"), "calibration": calibration(threshold=0.123456)},
+            "pair head l1",
+            "mean distance to the 7 nearest pictures",
+        ),
+    ],
+)
+def test_a_list_of_people_in_full(monkeypatch, capsys, changes, metric, per_person):
+    class Records:
+        def __init__(self, counts):
+            self.counts = counts
+
+        def __len__(self):
+            return sum(self.counts.values())
+
+    records = Records({"Ada": 3, "B\x07": 1200})
+    facts = {"model": "toy", "metric": "squared_l2", "weights_sha256": "abc", "more": "unsaid"}
+    content = SimpleNamespace(records=records, facts=facts)
+    usual = {"threshold": 0.123456, "calibration": None, "head": None, "score": "min", "neighbours": 7}
+    held = SimpleNamespace(**usual | changes, comparisons=lambda records: max(1, len(records) // 401))
+    monkeypatch.setattr(gallery_file, "target_of", lambda path, function: (path, function))
+    monkeypatch.setattr(gallery_file, "read", {("g\x07.h5", "list"): content}.get)
+    monkeypatch.setattr(settings.Settings, "of", lambda found: held)
+    assert main(["face", "list", "g\x07.h5"]) == 0
+    threshold = "0.1235"
+    if held.calibration:
+        threshold += f", calibrated; {held.calibration.for_gallery(3):.4g} to identify"
+    assert capsys.readouterr().out.splitlines() == [
+        "g�.h5: 2 people, 1,203 pictures",
+        "  encoder       toy",
+        f"  threshold     {threshold}",
+        f"  metric        {metric}",
+        f"  per person    {per_person}",
+        "",
+        "  Ada       3",
+        "  B�    1,200",
+    ]
+    assert main(["face", "list", "g\x07.h5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "gallery": "g\x07.h5",
+        "model": "toy",
+        "weights_sha256": "abc",
+        "metric": "squared_l2",
+        "threshold": 0.123456,
+        "calibrated": held.calibration is not None,
+        "score": held.score,
+        "people": records.counts,
+    }
+    records.counts = {}
+    assert main(["face", "list", "g\x07.h5"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"  per person    {per_person}"
 
 
 def test_a_receipt_in_full():

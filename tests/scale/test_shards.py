@@ -468,6 +468,15 @@ def test_the_commands_encode_and_find(drawn, capsys):
     }  # fmt: skip
     assert main(["face", "search", "encodings", "album/Bo/1.png", "--drawn", "--threshold=-1"]) == 1
     assert capsys.readouterr().out.endswith("nobody within the threshold\n")
+    images.save("new.png", np.random.default_rng(9).random((64, 64, 3), np.float32))
+    command = ["face", "search", "encodings", "new.png", "album/Ada/1.png", "--drawn"]
+    assert main([*command, "--threshold", "1e-5"]) == 1  # though the second is found
+    assert capsys.readouterr().out.splitlines() == [
+        "new.png, face 1",
+        "  nobody within the threshold",
+        "album/Ada/1.png, face 1",
+        "  0.0000  album/Ada/1.png",
+    ]
 
 
 def test_a_list_of_paths_is_encoded_in_its_order(drawn, capsys):
