@@ -138,6 +138,7 @@ def test_one_number_that_is_no_weight_is_refused(tmp_path, monkeypatch, array):
 @pytest.mark.parametrize("number", [2000, -np.inf, np.nan])
 def test_a_number_that_is_no_weight_is_refused_while_it_is_read(number):
     assert_array_equal(dlib_file._File(tensor(np.ones(3))).tensor(3), np.ones(3))
+    assert_array_equal(dlib_file._File(tensor(np.array([1000, -1000]))).tensor(2), [1000, -1000])
     with pytest.raises(ValueError, match="or a number beyond 1000 where weights were expected"):
         dlib_file._File(tensor(np.array([0, number, 1]))).tensor(3)
 
@@ -147,6 +148,8 @@ def test_a_number_of_any_length_is_read(written):
     assert [file.integer() for _ in range(4)] == [1, 4736, -24, 0]
     file.numbers(0.6)
     assert file.place == len(file.content)
+    with pytest.raises(ValueError, match=r"^0\.60001 where 0\.6 was expected$"):
+        dlib_file._File(number(0.60001)).numbers(0.6)
     assert dlib_file._File(b"\x88" + bytes([1] + [0] * 7)).integer() == -1  # as long as can be
     with pytest.raises(ValueError, match="the file ends early"):
         dlib_file._File(b"\x02\x01").integer()
@@ -391,6 +394,11 @@ def test_a_layer_of_another_kind_is_noticed(kind, written):
         (
             integer(2) * 107 + integer(1) * 22 + integer(3),
             integer(2) * 107 + integer(1) * 22 + integer(2),
+            "versions of",
+        ),
+        (
+            integer(2) * 107 + integer(1) * 22 + integer(3),
+            integer(3) + integer(2) * 106 + integer(1) * 22 + integer(2),
             "versions of",
         ),
         (

@@ -158,6 +158,12 @@ def test_everything_else_gets_one_line(content):
     assert "\n" not in str(caught.value)
 
 
+def test_of_a_long_error_the_beginning_is_told():
+    with pytest.raises(LoadError) as caught, pickled_arrays.told_of("a.npy", "expected arrays"):
+        raise ValueError("x\n" * 150)
+    assert str(caught.value) == f"a.npy is damaged ({'x ' * 100}); expected arrays"
+
+
 @pytest.mark.parametrize(
     ("opcodes", "message"),
     [
@@ -199,6 +205,11 @@ def state(shape, dtype, numbers):
         (state(b")", OBJECT, b"}"), "an array of objects"),
         (state(b")", OBJECT, b"](}}e"), "an array of objects"),
         (b"}Nb", "a state for something other than an array"),
+        (
+            state(b")", KIND.replace(b"U\x02f8", b"U\x1e" + b"x" * 30), b"U\x08" + bytes(8)),
+            f"(an array of {'x' * 20!r}, which are not floats)",
+        ),
+        (b"c" + b"a" * 90 + b"\nb\n", f"names {'a' * 80!r}; expected"),
         (b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\ndtype\nK\x00\x85U\x01b\x87R", "a call of what makes no array"),
         (b"cnumpy\ndtype\ncnumpy\nndarray\n\x85R", "a call of what makes no array"),
         (b"cnumpy\ndtype\nK\x01\x85R", "a call of what makes no array"),

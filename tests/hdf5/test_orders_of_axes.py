@@ -9,7 +9,7 @@ from samples import network, same, write_legacy
 from minicnn import hdf5, models, nn
 from minicnn.backend import use_backend
 from minicnn.errors import LoadError
-from minicnn.hdf5 import axes
+from minicnn.hdf5 import axes, matches
 from minicnn.hdf5.matches import arrays_of
 
 
@@ -134,6 +134,22 @@ def test_one_kernel_of_a_wrong_shape_does_not_make_a_file_theanos(tmp_path, refu
         file["conv2/conv2/kernel:0"] = np.zeros((5, 4, 3, 3), np.float32)
     message = refused(tmp_path / "weights.h5", "conv2.w ((5, 4, 3, 3) in the file")
     assert "Theano" not in message
+
+
+def test_which_matrices_lie_behind_a_flattened_picture():
+    def linear(rows, name):
+        return nn.Linear(rows, 4, name=name)
+
+    conv, again = nn.Conv2d(3, 4, 3, name="conv"), nn.Conv2d(4, 5, 1, name="again")
+    for layers, found in (
+        ([conv, nn.Flatten(), linear(36, "a"), linear(4, "b")], {"a.w": 4}),
+        ([conv, nn.Flatten(), linear(4, "a")], {}),  # of one pixel
+        ([conv, linear(36, "a")], {}),
+        ([nn.Flatten(), linear(12, "a")], {}),
+        ([conv, nn.Flatten(), again, linear(45, "a")], {}),
+        ([conv, again, nn.Flatten(), linear(45, "a")], {"a.w": 5}),
+    ):
+        assert matches._behind_flatten(nn.Sequential(*layers)) == found
 
 
 def test_three_real_files_hold_one_network(shared_data):

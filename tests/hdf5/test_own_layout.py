@@ -11,6 +11,7 @@ from samples import network, same
 
 from minicnn import hdf5, nn
 from minicnn.errors import InputError, MissingFileError
+from minicnn.faces import PairHead
 from minicnn.hdf5.matches import arrays_of
 
 
@@ -38,6 +39,16 @@ def test_float16_is_stored_compressed_and_loaded_as_float32(path):
         assert_array_equal(array, arrays_of(model)[name].astype(np.float16).astype(np.float32))
     with h5py.File(path) as file:
         assert file["conv1.w"].dtype == np.float16 and file["conv1.w"].compression == "gzip"
+        assert file["conv1.w"].compression_opts == 9 and file["conv1.w"].shuffle
+
+
+def test_a_single_number_is_stored_too(path):
+    """HDF5 does not compress it."""
+    head, other = PairHead("l1", 3), PairHead("l1", 3)
+    head.b.data = np.float32(0.5)
+    hdf5.save(head, path, dtype="float16")
+    hdf5.load(other, path)
+    assert other.b.data == 0.5 and other.b.shape == ()
 
 
 def test_the_same_weights_make_the_same_file(tmp_path):

@@ -8,6 +8,7 @@ from samples import KERAS, by_layer, network, same
 
 from minicnn import hdf5, models, nn
 from minicnn.errors import InputError
+from minicnn.hdf5 import writer
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -52,6 +53,19 @@ def test_slopes_are_shared_over_the_pixels_in_front_of_them(path):
     hdf5.save(nn.Sequential(*layers), path, layout="keras")
     with h5py.File(path) as file:
         assert file["b/b/alpha:0"].shape == (1, 1, 4) and file["d/d/alpha:0"].shape == (5,)
+    hdf5.save(nn.Sequential(nn.PReLU(3, name="a")), path, layout="keras")
+    with h5py.File(path) as file:
+        assert file["a/a/alpha:0"].shape == (1, 1, 3)  # of a picture
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(2, None), (3, [1, 1, 1]), (5, [2, 2, 1]), (6, [2, 2, 1, 1])])
+def test_no_piece_of_a_list_of_names_is_too_long(monkeypatch, count, sizes):
+    monkeypatch.setattr(writer, "LONGEST_ATTRIBUTE", 10)
+    names = ["abcd"] * count
+    found = writer._cut("layer_names", names)
+    assert [*found] == ([f"layer_names{i}" for i in range(len(sizes))] if sizes else ["layer_names"])
+    assert [len(piece) for piece in found.values()] == (sizes or [count])
+    assert np.concatenate([*found.values()]).tolist() == [b"abcd"] * count
 
 
 def test_long_lists_of_names_are_cut(path):
