@@ -497,6 +497,83 @@ def test_drawn_pictures_to_train_on(monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "tested", "head", "expected"),
+    [
+        ({}, True, None, ["after shipped None", "baselines"]),
+        ({"loss": "pair"}, True, "head", ["after shipped None", "pair head shipped head", "baselines"]),
+        ({"data": "people", "test": "others"}, True, None, ["after shipped None"]),
+        ({"data": "people", "init": "a.h5"}, False, None, []),
+        ({"init": "a.h5"}, True, None, ["before encoder None", "after shipped None", "baselines"]),
+    ],
+)
+def test_what_is_measured_before_and_after_training(monkeypatch, tmp_path, capsys, given, tested, head, expected):
+    class Named(str):
+        def to(self, device):
+            return Named(self)
+
+    def write(encoder, its_head, out, attributes):
+        written.append((encoder, its_head, out.name, attributes.get("accuracy")))
+        return "shipped"
+
+    def measured(encoder, images, labels, its_head):
+        assert (images, labels) == ("test pictures", "test labels")
+        return f"{encoder} {its_head}"
+
+    written, asked = [], []
+    held_out = ("test pictures", "test labels") if tested else (None, "labels")
+    head = head and Named(head)
+    monkeypatch.setattr(face_train, "_encoder", lambda arguments, plan: Named("encoder"))
+    monkeypatch.setattr(face_train, "_faces", lambda *_: ("abc", np.array([0, 4, 4]), *held_out))
+    monkeypatch.setattr(face_train, "_write", write)
+    monkeypatch.setattr(face_train, "_measured", measured)
+    monkeypatch.setattr(face_train, "_figures", lambda found: {"accuracy": found})
+    monkeypatch.setattr(face_train, "_baselines", lambda *pictures: [*pictures])
+    monkeypatch.setattr("minicnn.models.tiny_face.fold", lambda encoder: f"folded {encoder}")
+    monkeypatch.setattr(
+        "minicnn.faces.training.train_encoder", lambda *parts, **options: asked.append((parts, options)) or head
+    )
+    out = tmp_path / "net.h5"
+    arguments = training(json=True, device="cpu", out=str(out), **given)
+    face_train.run(arguments)
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures.pop("file"), figures.pop("people"), figures.pop("pictures")) == (str(out), 2, 3)
+    assert figures.pop("minutes") == 0
+    told = [f"{name} {found['accuracy']}" for name, found in figures.items() if name != "baselines"]
+    assert [*told, *(["baselines"] if "baselines" in figures else [])] == expected
+    assert figures.get("baselines") in (None, ["abc", "test pictures", "test labels"])
+    whole = "encoder" if "init" in given else "folded encoder"
+    after = [(whole, head, "net.h5", "shipped None")] if tested else []
+    assert written == [(whole, head, "net.h5", None), *after]
+    (((encoder, pictures, labels, plan), options),) = asked
+    assert (encoder, pictures, labels.tolist(), plan.loss) == ("encoder", "abc", [0, 4, 4], arguments.loss)
+    checkpoint = tmp_path / "net.checkpoint.npz"
+    assert options == {"checkpoint": checkpoint, "resume": False, "checkpoint_every": 1, "progress": False}
+
+
+@pytest.mark.parametrize(("pictures", "components"), [(3, 2), (128, 127), (129, 128), (500, 128)])
+def test_baselines_have_fewer_components_than_there_are_pictures(monkeypatch, pictures, components):
+    def compare(*given, **options):
+        assert given == (training_images, "images", "pairs of labels") and options == {"components": components}
+        return [SimpleNamespace(name="chance", accuracy=0.5), SimpleNamespace(name="pixels", accuracy=0.75)]
+
+    training_images = [0] * pictures
+    monkeypatch.setattr("minicnn.datasets.synthetic_faces.baselines.compare", compare)
+    monkeypatch.setattr("minicnn.faces.measurement.evaluation_pairs", lambda labels: f"pairs of {labels}")
+    assert face_train._baselines(training_images, "images", "labels") == {"chance": 0.5, "pixels": 0.75}
+
+
+def test_figures_of_an_encoder():
+    evaluation = SimpleNamespace(accuracy=0.9, standard_error=np.float64(0.01), auc=0.95)
+    assert face_train._figures(SimpleNamespace(evaluation=evaluation, val=0.5, threshold=1.25)) == {
+        "accuracy": 0.9,
+        "standard_error": 0.01,
+        "auc": 0.95,
+        "val_at_far_0.001": 0.5,
+        "threshold_at_far_0.001": 1.25,
+    }
+
+
 def test_what_training_writes_beside_its_file(tmp_path, monkeypatch, capsys):
     beside = face_train._beside(training(loss="pair", out="a/net.v2.h5"))
     assert list(beside) == [("the head next to --out,", Path("a/net.v2.head.h5"))]
