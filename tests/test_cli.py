@@ -73,6 +73,8 @@ def test_style_takes_a_file_of_weights(pictures, capsys):
         ({"--plot": "./out.png"}, "--plot './out.png' is the file of --out, too"),
         ({"--gif": "film.png"}, "expected .gif"),
         ({"--style-weights": "-1"}, "--style-weights are [-1.0]"),
+        ({"--style-weights": "0"}, "--style-weights are [0.0]"),
+        ({"--style-weights": "nan"}, "--style-weights are [nan]"),
         ({"--style-weights": "1 2"}, "--style-weights are 2; expected one for each STYLE, 1"),
         ({"--preview": "painting.png"}, "--preview 'painting.png' is one of the pictures to read"),
     ],

@@ -97,6 +97,16 @@ def test_pictures_to_search_are_an_archive_or_drawn_faces(monkeypatch):
         see._pictures(network(), given(most=0))
 
 
+def test_no_more_pictures_of_a_folder_are_looked_at_than_asked_for(tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        images.save(tmp_path / name, np.zeros((4, 4, 3)))
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    (tmp_path / "d.heic").touch()
+    found = see._pictures(network(), given(images=str(tmp_path), most=2))
+    assert [path.name for path in found.items] == ["a.png", "b.png"] and found.size == (8, 6)
+    assert capsys.readouterr().err == f"note: {tmp_path}: skipped unsupported files: 1 .heic\n"
+
+
 def test_bad_pictures_are_skipped_unless_there_is_one(tmp_path, capsys):
     images.save(tmp_path / "a.png", np.zeros((4, 4, 3)))
     bad = [tmp_path / f"{number}.png" for number in range(2)]

@@ -963,7 +963,7 @@ def test_the_command_fetches_and_says_what_it_did(server, row, folder, content, 
     assert main(["weights", "fetch", "net", "--to", str(tmp_path / "stick")]) == 0
     said = capsys.readouterr().out
     assert said.startswith("net: copied") and "set MINICNN_WEIGHTS to the folder" in said
-    assert main(["weights", "fetch", "net", "--json"]) == 0
+    assert main(["weights", "fetch", "net", "net", "--json"]) == 0  # each once
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["how"], told["path"], told["sha256"]) == ("here already", str(folder / FILE), sha256(content))
 
@@ -976,6 +976,8 @@ def test_the_command_goes_on_after_a_failure(server, row, folder, content, capsy
     told = capsys.readouterr()
     assert told.err.startswith("minicnn: weights 'bad' cannot be fetched") and told.err.count("\n") == 1
     assert told.out.startswith("net: downloaded")
+    assert main(["weights", "fetch", "bad", "--to", str(folder)]) == 2
+    assert capsys.readouterr().out == ""
     assert main(["weights", "fetch", "net", "nte"]) == 2
     assert capsys.readouterr().err.startswith("minicnn: weights 'nte' is not in the catalogue")
 

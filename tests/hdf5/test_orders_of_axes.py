@@ -142,7 +142,7 @@ def test_which_matrices_lie_behind_a_flattened_picture():
 
     conv, again = nn.Conv2d(3, 4, 3, name="conv"), nn.Conv2d(4, 5, 1, name="again")
     for layers, found in (
-        ([conv, nn.Flatten(), linear(36, "a"), linear(4, "b")], {"a.w": 4}),
+        ([conv, nn.Flatten(), linear(36, "a"), linear(8, "b")], {"a.w": 4}),
         ([conv, nn.Flatten(), linear(4, "a")], {}),  # of one pixel
         ([conv, linear(36, "a")], {}),
         ([nn.Flatten(), linear(12, "a")], {}),

@@ -155,13 +155,17 @@ def test_what_cannot_be_stepped_through(tmp_path, capsys):
         ("import math\n\nmath.sqrt(-1)\n", "step: bad.py:3 raised ValueError: "),
         ("def f():\n    raise RuntimeError\nf()\n", "step: bad.py:2 raised RuntimeError; no operation ran before"),
         ("x = (\n", "step: bad.py:1 raised SyntaxError: "),
+        ("raise ValueError('one\\ntwo')\n", "step: bad.py:1 raised ValueError: one; no operation ran before"),
+        ("\n\ncompile('x = (', 'other.py', 'exec')\n", "step: bad.py:3 raised SyntaxError: "),
         ("import nowhere_at_all\n", "step: bad.py:1 raised ModuleNotFoundError: No module named 'nowhere_at_all'; no"),
     ],
 )
 def test_a_program_that_fails_at_once_is_told_in_one_line(program, told, tmp_path, capsys):
     path = tmp_path / "bad.py"
     path.write_text(program, encoding="utf-8")
+    before = sys.argv, sys.path
     assert cli.main(["step", str(path)]) == 2
+    assert sys.argv is before[0] and sys.path is before[1]
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1
 
