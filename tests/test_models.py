@@ -16,6 +16,7 @@ from minicnn.models import imagenet, tiny
 from minicnn.models.card import StyleRecipe, preprocessing
 from minicnn.models.vgg import VGG
 from minicnn.operation import no_grad
+from minicnn.tape import record
 from minicnn.tensor import Tensor
 
 TOTALS = {
@@ -90,6 +91,9 @@ def test_vgg_preprocessing_is_bgr_minus_the_mean():
     x = np.array([[[[1.0, 0.5, 0.0]]]], np.float32)
     expected = [[[[0 - 103.939, 127.5 - 116.779, 255 - 123.68]]]]
     assert_allclose(preprocessing("vgg")(Tensor(x)).data, expected, rtol=1e-5)
+    with record() as tape:
+        preprocessing("vgg")(Tensor(x))
+    assert [step.name for step in tape] == ["getitem", "mul", "sub"]
 
 
 @no_grad()

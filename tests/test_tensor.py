@@ -180,6 +180,14 @@ def test_methods_are_the_ops():
     assert x.transpose().shape == (4, 3, 2) and x.transpose(0, 2, 1).shape == x.transpose((0, -1, 1)).shape == (2, 4, 3)
 
 
+@pytest.mark.parametrize(("shape", "flat"), [((0, 2, 3), (0, 6)), ((2, 3, 4), (2, 12)), ((3,), (3, 1))])
+def test_an_empty_batch_is_flattened_too(shape, flat):
+    x = Tensor(np.ones(shape), requires_grad=True)
+    y = ops.flatten(x)
+    y.sum().backward()
+    assert y.shape == flat and x.grad.shape == shape
+
+
 def test_the_gradient_of_a_maximum_is_shared_by_ties():
     x = Tensor([[1.0, 3.0, 3.0]], requires_grad=True)
     x.max(axis=1).sum().backward()

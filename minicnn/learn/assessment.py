@@ -43,7 +43,9 @@ def _outcome(answer: Any, trial: Trial) -> Outcome:
     if not isinstance(answer, dict) or type(problem := answer.get("problem")) is not str:
         raise ValueError("not an answer")
     if problem:
-        return Outcome(None, clean(problem[:LONGEST]))
+        if not (told := clean(problem[:LONGEST])).strip():
+            raise ValueError("a problem that says nothing")
+        return Outcome(None, told)
     if not isinstance(seen := answer.get("seen"), Mapping) or seen.keys() != trial.expected.keys():
         raise ValueError("another answer than was asked for")
     return Outcome({part: decode_answer(value) for part, value in seen.items()})

@@ -208,7 +208,7 @@ def _slip(exercise: Exercise, verdict: Verdict) -> str:
     if verdict.rows:
         return "not recognized"
     kinds = (name for pattern, name in KINDS.items() if re.search(pattern, said[0]))
-    return next(kinds, said[0].splitlines()[0])
+    return next(kinds, said[0].partition("\n")[0])
 
 
 def hint(grade: Grade) -> str:

@@ -169,7 +169,8 @@ class Kinds(NamedTuple):
 
 def run_whole(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
     """Return x after all layers. The backend may fuse them if no intermediate output is requested."""
-    if x.requires_grad or _taps.get() is not NOBODY or watching.get() or summary.observer.get():
+    watched = _taps.get() is not NOBODY or watching.get() is not None or summary.observer.get()
+    if x.requires_grad or watched:
         return run(layers, x)
     kinds = Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, run)
     result = backend.ask("run_frozen", layers, x, kinds)

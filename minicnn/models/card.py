@@ -36,7 +36,7 @@ class Preprocessing:
             return _whiten(x * self.scale)
         # In a manifest, mean and deviation are lists.
         scale, mean = _rows(self.scale, tuple(self.mean), tuple(self.deviation), x.shape[-2], x.dtype)
-        if x.requires_grad or watching.get() or type(x.data) is not np.ndarray:
+        if x.requires_grad or watching.get() is not None or type(x.data) is not np.ndarray:
             return x * scale - mean
         prepared = np.empty_like(x.data, order="C")
         for picture, out in zip(x.data, prepared, strict=True):  # one picture at a time stays in the cache

@@ -107,7 +107,7 @@ def pad(x, widths, value=0.0):
 def flatten(x):
     """Return x (N, …) as (N, K), where K is the product of the other sizes."""
     x = x if isinstance(x, Tensor) else Tensor(x)
-    return x.reshape((x.shape[0], -1))
+    return x.reshape((x.shape[0], int(np.prod(x.shape[1:]))))
 
 
 @op(inputs=1, fresh=True)

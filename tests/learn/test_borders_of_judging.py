@@ -244,6 +244,7 @@ def test_an_argument_that_is_changed_is_named():
     with pytest.raises(observing.Unfit, match=r"^it changes an argument, which it was given to read$"):
         observing.call(lambda *given: given[1].fill(7), [np.zeros(1), np.zeros(1)])
     assert observing.call(lambda x, y: y, [np.zeros(1), 3]) == 3
+    assert observing.call(lambda x, y: 4, [np.array([NAN, 1.0]), {"": Tensor([NAN])}]) == 4  # which equals nothing
 
 
 def test_gradients_are_looked_at_too():

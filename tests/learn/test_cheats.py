@@ -268,6 +268,8 @@ def test_only_numbers_and_text_come_out_of_a_process_that_is_not_trusted(data):
         [{}] * 4,
         [{"problem": 3}] * 4,
         [{"problem": ""}] * 4,
+        [{"problem": "\n"}] * 4,
+        [{"problem": "\u2028 \t\r\n"}] * 4,
         [{"problem": "", "seen": {"other": True}}] * 4,
     ],
 )

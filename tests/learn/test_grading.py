@@ -849,6 +849,7 @@ def test_what_happened_in_every_case_is_told_of_each_in_its_first_words(tmp_path
     assert odd.slip == "something else"
     told = learn.Verdict("total_cost", False, [Row("a", False, "no")], ["something else"])
     assert grading._slip(task.exercise, told) == "not recognized"
+    assert grading._slip(task.exercise, learn.Verdict("total_cost", False, (), [])) == ""
 
 
 def test_a_long_problem_is_cut_and_has_no_codes():
