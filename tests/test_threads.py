@@ -510,7 +510,8 @@ draws = np.random.default_rng(0).standard_normal((2, 160, 400))
 a, b = (minicnn.Tensor(x @ x.T / 400, requires_grad=True) for x in draws)
 
 def step():
-    overlap(a, b).backward()
+    for _ in range(8):
+        overlap(a, b).backward()
 """
 IDLE = """
 import numpy as np
