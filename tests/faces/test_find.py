@@ -5,7 +5,7 @@ import pytest
 
 from minicnn import faces, images, models, nn, text, zoo
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Gallery, cropping, drawing, quality, snapshots
+from minicnn.faces import Detection, Gallery, candidates, cropping, drawing, quality, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
@@ -285,3 +285,16 @@ def test_a_threshold_that_nobody_passes_is_refused():
 @pytest.mark.parametrize(("probability", "told"), [(1.0, ">99.9%"), (0.9995, ">99.9%"), (0.999, "99.9%"), (0, "<0.1%")])
 def test_a_probability_is_never_quite_certain(probability, told):
     assert text.percent(probability) == told
+
+
+def test_a_crop_has_a_quality_where_all_points_are_known():
+    places = dict(zip(POINTS, [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)], strict=True))
+    picture = np.random.default_rng(0).random((20, 20, 3), np.float32)
+
+    def found(image=picture, **changes):
+        card = ModelCard("points", (20, 20), "none", **{"landmarks": places, **changes})
+        return candidates._quality_of_crop(image, card)
+
+    assert found().pitch == found(landmarks={**places, "chin": (0.5, 1.0)}).pitch == pytest.approx(0.5)
+    assert found(drawn=True) is None and found(picture[:19]) is None and found(picture[..., 0]) is None
+    assert found(landmarks={name: places[name] for name in POINTS[:4]}) is None

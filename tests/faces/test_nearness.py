@@ -53,6 +53,25 @@ def test_occlusions_are_how_much_farther_a_face_is_when_covered():
     assert found.occlusions[0, 0, 0] > 0.01
 
 
+def test_a_pixel_shows_the_mean_of_the_squares_that_cover_it(monkeypatch):
+    monkeypatch.setattr(nearness, "PIECE", 2)
+    monkeypatch.setattr(nearness, "STEP", 2)
+    network = corners()
+    faces = [face(0.9, 0.8, 0.5, 0.5), face(0.9, 0.2, 0.5, 0.5), face(0.1, 0.5, 0.5, 0.5)]
+    found = why_near(network, *faces)
+    seen = [[] for _ in range(SIDE * SIDE)]
+    for top in (0, 2, 4, 5):
+        for left in (0, 2, 4, 5):
+            covered = faces[0].copy()
+            covered[top : top + 5, left : left + 5] = network.preprocessing.neutral()
+            first, second = encode(network, [covered, faces[1]])
+            for y in range(top, top + 5):
+                for x in range(left, left + 5):
+                    seen[y * SIDE + x].append(float(distance(first, second)) - 0.36)
+    expected = np.reshape([np.mean(values) for values in seen], (SIDE, SIDE))
+    np.testing.assert_allclose(found.occlusions[0], expected, atol=1e-5)
+
+
 def test_the_encoder_is_left_as_it_was_and_wrong_pictures_are_one_line():
     network = encoder()
     network.train()
