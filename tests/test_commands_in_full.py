@@ -946,3 +946,10 @@ def test_a_picture_of_the_input_size_is_a_face_and_others_are_looked_at(monkeypa
     for _ in range(2):
         centring.look(np.zeros((9, 8, 3)), "b.png")
     assert capsys.readouterr().err.count("the centre of each picture is cropped") == 1 and not centring.centred
+
+
+def test_notes_beside_bars_go_where_programs_do_not_read(capsys):
+    tutorial._say("lesson 3 is short")
+    assert tuple(capsys.readouterr()) == ("", "minicnn: lesson 3 is short\n")
+    weights_command._say("vgg16 is fetched")
+    assert tuple(capsys.readouterr()) == ("", "minicnn: vgg16 is fetched\n")

@@ -345,6 +345,25 @@ def test_a_list_of_another_length_is_refused(site, monkeypatch):
         packages.read(site / "mtcnn_of_a_test" / "files" / "pnet.lz4", verify=False)
 
 
+def test_a_network_of_a_package_has_the_names_and_axes_of_facenets_files(monkeypatch):
+    random = np.random.default_rng(0)
+    shapes = [(2, 3, 4, 5), (5,), (1, 1, 1, 5), (6, 7), (7,), (7,), (1, 2, 3, 4), (4,), (1, 4), (1, 1, 4, 2), (2,)]
+    found = [random.random(shape).astype(np.float32) for shape in [*shapes, (2, 1, 1, 3), (3,)]]
+    monkeypatch.setattr(pickled_arrays, "read_list", lambda content, label: found)
+    arrays = packages._stage(b"", "pnet.lz4")
+    layers = [layer for n in "123" for layer in (f"conv{n}", f"conv{n}", f"PReLU{n}")]
+    layers += ["conv4-2", "conv4-2", "conv4-1", "conv4-1"]
+    assert [name.rpartition("/")[0] for name in arrays] == [f"pnet/{layer}" for layer in layers]
+    three = ["weights", "biases", "alpha"]
+    assert [name.rpartition("/")[2] for name in arrays] == [*three * 3, *three[:2], *three[:2]]
+    for number, (given, taken) in enumerate(zip(found, arrays.values(), strict=True)):
+        if number in (2, 5, 8):
+            assert_array_equal(taken, given.ravel(), strict=True)
+        else:
+            assert_array_equal(taken, given.transpose(1, 0, 2, 3) if given.ndim == 4 else given, strict=True)
+        assert taken.flags.c_contiguous
+
+
 # Damage, with the check of the hash off
 
 
