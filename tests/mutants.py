@@ -4,9 +4,9 @@ $ python tests/mutants.py --seed 0 --count 200 [--list] [--again] [--work FOLDER
 
 A first run records which functions each test calls. A mutant then runs against the tests of its room that call the
 function it changes, and a survivor against every file with such a test (where the function is compiled, or the change
-outside functions: such a file of the whole module). Tests that never come there cannot notice it. Everything happens in
-a copy of the tree, results are kept, and an interrupted run continues. `--again` repeats the survivors with the
-tests as they are now.
+outside functions: such a file of the whole module), and the tests that read the code. Other tests cannot notice it.
+Everything happens in a copy of the tree, results are kept, and an interrupted run continues. `--again` repeats the
+survivors with the tests as they are now.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 NOT_COPIED = (".git", "__pycache__", ".*_cache", ".hypothesis", ".venv", "dist")
 LEFT_OUT = ("bench/",)  # no test can say that another number there is wrong
+READERS = ("tests/test_house_rules.py",)  # of the code itself, which they do not call
 ENGINE = ("graph.py", "operation.py", "tensor.py", "backend.py", "devices.py", "interchange.py", "errors.py", "ops")
 NEAREST = {  # room: what the paths of its tests contain
     "engine": r"test_(tensor|graph|interchange|backend|errors|devices|op_rows|corners|own_operations)\b|kernels/",
@@ -149,6 +150,7 @@ class Workshop:
         tests = sorted(self.seconds, key=lambda test: (cost[test.split("::")[0]], test.split("::")[0]))
         first = [t for t in tests if near.search(t) and (not found or t in found or t.split("::")[0] in found)]
         # Where nothing of a module is called, as in one that only imports, anybody may notice.
+        files |= set(READERS)
         return first, [t for t in tests if not found or (t.split("::")[0] in files and not (t in first and t in found))]
 
     def cost(self, tests):
