@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import learn
+from minicnn import cli, learn
 from minicnn.bench import class_grading
 from minicnn.cli import main
 from minicnn.errors import InputError, MissingFileError
@@ -929,3 +929,12 @@ def test_no_link_leads_to_what_is_sealed(tmp_path):
     (tmp_path / "lib" / "again").symlink_to("../lib64/tasks")
     read, listed = isolation.readable([secret], tmp_path)
     assert read == [str(other)] and sorted(listed) == [str(tmp_path), str(secret.parents[1]), str(secret.parent)]
+
+
+def test_a_folder_that_is_missing_is_another_error_than_one_that_is_empty(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, kind in (("none", MissingFileError), ("empty", InputError)):
+        asked = cli.parser().parse_args(["learn", "grade", str(tmp_path / name)])
+        with pytest.raises(InputError) as told:
+            asked.run(asked)
+        assert type(told.value) is kind
