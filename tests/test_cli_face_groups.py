@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from minicnn import hdf5, images, nn, zoo
 from minicnn.cli import face_cluster, face_inputs, face_verify, main
 from minicnn.cli.face_blur import surely
-from minicnn.datasets import image_folders
+from minicnn.datasets import image_folders, synthetic_faces
 from minicnn.errors import InputError
 from minicnn.faces import Detection, Identification, PairHead, contact_sheets, encoders, hiding
 from minicnn.faces.encoders import FaceEncoder
@@ -302,14 +302,20 @@ def test_inputs_are_never_written_over(two_faces, capsys):
 # why
 
 
-def test_why_draws_two_faces_and_a_stranger(here, capsys):
+def test_why_draws_two_faces_and_a_stranger(here, monkeypatch, capsys):
     words = ["album/one/red.png", "album/two/red.png"]
     assert face("why", *words, "-o", "why.png", "--stranger", "album/one/blue.png", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["distance"] < 0.01 < 1 < told["stranger_distance"]
     picture = images.load("why.png")
     assert picture.shape[0] > 800 and (picture.reshape(-1, 3).std(axis=0) > 0.05).all()
+    drawn = []
+    picture_of = synthetic_faces.Population.picture
+    monkeypatch.setattr(
+        synthetic_faces.Population, "picture", lambda own, *of: drawn.append((own.size, *of)) or picture_of(own, *of)
+    )
     assert face("why", *words, "-o", "why.webp") == 0
+    assert drawn == [(256, 7, 0)]
     assert "of a stranger" in capsys.readouterr().out and (here / "why.webp").is_file()
     assert face("why", *words, "-o", words[0]) == 2
 

@@ -726,6 +726,7 @@ def test_squares_stay_squares_and_pairs_keep_a_positive_curvature_when_resamplin
             assert (twin.square[0] >= 0).all()
         else:
             assert optimizer.moves and not twin.moves and not twin.curvatures
+            assert not optimizer.resized([large], lambda array: 0 * enlarged(array)).moves
 
 
 def test_resized_says_what_does_not_fit():

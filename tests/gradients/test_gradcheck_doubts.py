@@ -140,6 +140,17 @@ def test_ties_that_are_each_given_the_whole_or_nothing_are_wrong(give):
     assert [finding.kind for finding in report.findings] == ["ties"]
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_ties_of_small_and_large_slopes_are_wrong_alike(scale):
+    @op
+    def rowmax(x):
+        y = x.max(axis=1)
+        return scale * y, lambda dy: scale * dy[:, None] * (x == y[:, None])
+
+    with pytest.raises(GradcheckError, match="pattern: ties: moved together, equal entries give the slope"):
+        gradcheck(rowmax, TIED, atol=1e-9)
+
+
 def first(mask):
     return mask & (mask.cumsum(axis=1) == 1)
 
