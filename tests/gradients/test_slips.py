@@ -52,12 +52,16 @@ def test_of_the_bugs_written_after_the_freeze_most_are_named_and_none_misnamed()
     assert sum(said == "named" for _, said in verdicts) >= 34
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("seed", range(2))
+# The first has one reason for some entries and another for the rest; the others are wrong in a way without a name.
+UNNAMED = {"maximum: half to each", "max: shared by all", "softplus: the tangent", "sum: row of the first"}
+UNNAMED |= {"norm: sign of x"}
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("bug", BUGS + AFTER, ids=name_of)
 def test_a_slip_is_named_whatever_the_numbers(bug, seed):
     findings = findings_of(bug, seed)
-    assert verdict(bug, findings) != "misnamed", findings
+    assert verdict(bug, findings) == ("unnamed" if name_of(bug) in UNNAMED else "named"), findings
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

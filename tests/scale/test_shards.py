@@ -405,11 +405,11 @@ def test_wrong_queries_are_refused(tmp_path):
 
 
 def test_a_hit_tells_the_picture_the_face_the_box_and_the_quality(tmp_path):
-    table = np.array([[0, 1, 2, 3, 4, 0.9, 0, *POOR], [2, *[np.nan] * 16], [2, 5, 6, 7, 8, 0.8, 90, *POOR]], np.float32)
+    table = np.array([[0, 9, 2, 3, 4, 0.9, 0, *POOR], [2, *[np.nan] * 16], [2, 5, 6, 7, 8, 0.8, 90, *POOR]], np.float32)
     rows = [{"picture": "a.png", "faces": 1}, {"picture": "b.png", "error": "bad"}, {"picture": "c.png", "faces": 2}]
     shards.write(tmp_path / "000000.h5", shards.packed(FACTS, np.eye(3, 2, dtype=np.float32), table, rows))
     found = scale.Collection(tmp_path)
-    assert found.hit(0)[:3] == ("a.png", 1, (1, 2, 3, 4)) and "blurred" in found.hit(0).quality.problem
+    assert found.hit(0)[:3] == ("a.png", 1, (9, 2, 3, 4)) and "blurred" in found.hit(0).quality.problem
     assert found.hit(1) == ("c.png", 1, None, None) and found.hit(2)[:3] == ("c.png", 2, (5, 6, 7, 8))
 
 
