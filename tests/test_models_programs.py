@@ -405,6 +405,20 @@ def test_a_convolution_of_vectors_in_a_block_is_the_error_that_it_was(runs):
     assert said[0] == said[1] and said[0].startswith("layer 3 (Residual): layer 2 (Conv2d): Conv2d: x has shape (2, 4)")
 
 
+@pytest.mark.parametrize("size", [(11, 9), (4, 3)])
+def test_pictures_are_flattened_whole(runs, size):
+    random = np.random.default_rng(0)
+    count = 4 if size == (11, 9) else 4 * 2 * 3
+    body = [*conv(random, 3, 4, 3), nn.MaxPool2d(size, stride=size), nn.Flatten()]
+    for end in ([], [nn.Linear(count, 5, seed=random)], [nn.Flatten(), nn.Linear(count, 5, seed=random)]):
+        model = Network(CARD, [*body, *end]).eval()
+        with nn.frozen(model), no_grad():
+            expected = layer_by_layer(model, pictures(2))
+            found = model(pictures(2)).data
+        assert found.shape == expected.shape == (2, 5 if end else count)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_linear_layer_of_pictures_is_the_error_that_it_was(runs):
     random = np.random.default_rng(0)
     model = Network(CARD, [*conv(random, 3, 4, 3), nn.MaxPool2d((11, 9)), nn.Linear(4, 2, seed=random)]).eval()

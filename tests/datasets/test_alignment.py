@@ -74,6 +74,7 @@ def test_whole_pixels_are_a_slice_and_the_edge_goes_on(rng):
 
 def test_halfway_between_pixels_is_their_mean(rng):
     image = rng.random((8, 8, 3), dtype=np.float32)
+    np.testing.assert_array_equal(transform(image, np.eye(2, 3), 1), image[:1, :1])
     moved = transform(image, np.array([[1, 0, -0.5], [0, 1, 0]]), 7)
     np.testing.assert_allclose(moved, (image[:7, :7] + image[:7, 1:]) / 2, atol=1e-6)
 
