@@ -45,6 +45,18 @@ def test_a_result_that_changed_before_its_next_use_is_named():
             loss.backward()
 
 
+def test_a_result_of_two_operands_that_changed_before_its_next_use_is_named():
+    a, b = (Tensor(np.array([2.0, 3.0]), requires_grad=True) for _ in range(2))
+    with minicnn.record():
+        y = a * b
+        y.data += 1
+        z = ops.square(y).sum()
+        with pytest.raises(
+            InPlaceError, match=r"^backward: y, the result of .*mul.*, was changed in place before .*square"
+        ):
+            z.backward()
+
+
 def test_arrays_that_are_no_tensors_are_watched_too():
     x, mask = leaf(1, 2), np.array([1.0, 0.0])
     with minicnn.record():
