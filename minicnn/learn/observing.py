@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.tape.changes import same
 from minicnn.tensor import Tensor
 
 Seen = Mapping[str, Any]
@@ -70,14 +71,10 @@ def call(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     returned = function(*arguments)
     for number, (kept, value) in enumerate(zip(before, arguments, strict=True)):
         now = list(_arrays([value]))
-        if len(kept) != len(now) or not all(map(_same, kept, now)):
+        if len(kept) != len(now) or not all(map(same, kept, now)):
             name = ([*inspect.signature(function).parameters] + ["an argument"] * len(arguments))[number]
             raise Unfit(f"it changes {name}, which it was given to read")
     return returned
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())  # NaN as well
 
 
 def comparable(value: Any, what: str) -> Any:
