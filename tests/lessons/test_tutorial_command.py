@@ -11,6 +11,7 @@ from minicnn import files, lessons
 from minicnn.cli import main, parser
 from minicnn.errors import InputError
 from minicnn.learn.engine import names, step
+from minicnn.lessons import shelf
 from minicnn.lessons.cells import hollow
 
 ROWS = [*lessons.LECTURES, *lessons.ENGINE]
@@ -126,6 +127,22 @@ def test_a_name_that_is_none_or_several():
         lessons.find("siamese")
     with pytest.raises(InputError, match="no lesson ''"):
         lessons.find("")
+
+
+def test_what_a_lesson_is_called_and_is_about_is_read_from_its_first_cell(tmp_path, monkeypatch):
+    says = {"01_b": 4, "02_a": 1, "03_d": 2, "04_c": 3, "05_e": 0, "page": 9}
+    for number, (name, times) in enumerate(says.items()):
+        text = f"# %% [markdown]\n# # Lesson {number}: of gulls\n# It has\n# two lines.\n#\n# And more.\n"
+        (tmp_path / f"{name}.py").write_text(f"{text}# %%\n{'Terns. ' * times}\n# %%\n", encoding="utf-8")
+    (tmp_path / "program.py").write_text("terns = 5\n", encoding="utf-8")
+    monkeypatch.setattr(shelf, "folder", lambda: tmp_path)
+    assert [lesson.name for lesson in lessons.lessons()] == [*says]
+    assert [lesson.number for lesson in lessons.lessons()] == [1, 2, 3, 4, 5, None]
+    assert {(lesson.title, lesson.about) for lesson in lessons.lessons()} == {("Of gulls", "It has two lines.")}
+    with pytest.raises(InputError) as raised:
+        lessons.find("TERNS")
+    about = "01_b and 04_c and 03_d speak of it"
+    assert str(raised.value) == f"tutorial: there is no lesson 'TERNS'; {about}; minicnn tutorial list names them all"
 
 
 def test_lessons_are_found_inside_an_installed_package(tmp_path, monkeypatch):
