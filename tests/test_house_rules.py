@@ -241,3 +241,31 @@ def test_dataclasses_are_frozen_but_for_those_that_are_filled_in_step_by_step():
                     found[kind].add(f"{path.relative_to(PACKAGE).as_posix()} {node.name}")
     assert found["writable"] == WRITABLE
     assert len(found["frozen"]) > 60
+
+
+# Arguments that are the same wherever they are passed, since the other value would be a mistake that few tests see
+
+ALWAYS = {
+    "allow_pickle": False,  # nothing from a file is executed
+    "appauthor": False,  # Windows would keep the same files in a folder below another one
+    "daemon": True,  # a thread that waits for another process does not keep this one
+    "exist_ok": True,  # two processes may make the same folder
+    "ignore_cleanup_errors": True,  # what a learner's code leaves in a folder is no error of the grading
+    "leave": False,  # such a bar goes when its work is done
+    "locking": False,  # files may lie on systems without locks, or be read-only
+    "missing_ok": True,  # two processes may delete the same file
+    "parents": True,
+    "start_new_session": True,  # so that the process and its children can be ended together
+    "usedforsecurity": False,  # MD5 is refused otherwise where only approved hashes are
+}
+
+
+def test_what_is_always_passed_is_passed_everywhere():
+    found = {name: [] for name in ALWAYS}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for keyword in node.keywords if isinstance(node, ast.Call) else ():
+                if keyword.arg in ALWAYS and isinstance(keyword.value, ast.Constant):
+                    found[keyword.arg].append((keyword.value.value, f"{path.relative_to(PACKAGE)}:{node.lineno}"))
+    assert all(found.values()), "a rule that nothing follows"
+    assert [place for name in ALWAYS for value, place in found[name] if value is not ALWAYS[name]] == []
