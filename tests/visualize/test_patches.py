@@ -1,10 +1,12 @@
 """Receptive fields against perturbed pixels; the best patches against sorting everything; going on after a stop."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from shown_bars import Bar
 from small_networks import card, pictures, plain, tangled
 
 from minicnn import InputError, images, models, nn
@@ -243,6 +245,30 @@ def test_the_state_is_kept_every_twenty_seconds_while_the_search_runs(tmp_path, 
 
     top_patches(plain(), "conv1", Slow(pictures(9)), k=1, batch_size=1, resume=state)
     assert found[1:10] == [0, 0, 0, 3, 3, 3, 6, 6, 6] and np.load(state)["done"] == 9
+
+
+class CountingBar(Bar):
+    def update(self, count):
+        self.updates += count
+
+
+@pytest.mark.parametrize(("progress", "disable"), [(None, None), (True, False), (False, True)])
+def test_the_bar_counts_the_pictures_and_begins_where_the_search_does(tmp_path, monkeypatch, progress, disable):
+    monkeypatch.setattr(patches_module, "tqdm", CountingBar)
+    options = {"k": 1, "batch_size": 2, "resume": tmp_path / "search.npz", "progress": progress}
+    for done in (0, 3):
+        top_patches(plain(), "conv1", pictures(3), **options)
+        shown = {"total": 3, "initial": done, "unit": " pictures", "desc": "patches", "disable": disable}
+        assert CountingBar.last.options == shown and CountingBar.last.updates == 3 - done
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_a_link_to_nothing_is_no_state_and_stays(tmp_path):
+    state = tmp_path / "search.npz"
+    state.symlink_to(tmp_path / "gone.npz")
+    with pytest.raises(LoadError, match="holds no search"):
+        top_patches(plain(), "conv1", pictures(1), k=1, resume=state)
+    assert state.is_symlink()
 
 
 def test_a_state_of_another_search_is_refused(tmp_path):
