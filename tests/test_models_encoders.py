@@ -342,6 +342,7 @@ def test_how_pictures_are_prepared_in_words(name, said):
         (lambda: models.nn4_small2(variant="torch"), "variant is 'torch'; expected one of openface, keras"),
         (lambda: models.inception_resnet_v1(embedding=256), "embedding is 256; expected one of 128, 512"),
         (lambda: models.inception_resnet_v1(preprocessing="facenet"), "preprocessing is 'facenet'; expected one of"),
+        (lambda: ModelCard("mine", (8, 8), "vgg16"), "^preprocessing is 'vgg16'; expected one of vgg, vgg-rgb, "),
         (lambda: nn4.build(initial="zeros").set_pooling("avg"), "nn4_small2: its pools belong to its weights"),
         (lambda: models.squeezenet(pooling="median"), "pooling is 'median'"),
     ],

@@ -108,6 +108,19 @@ def test_a_result_in_more_operations_is_the_same_result():
     assert in_one.compare(in_three) and in_three.compare(in_one)
 
 
+def test_a_result_has_one_counterpart_at_most():
+    tapes = []
+    for count in (1, 2):
+        with minicnn.record() as tape:
+            for _ in range(count):
+                ops.exp(np.ones(3))
+        tapes.append(tape)
+    once, twice = tapes
+    found, other = twice.compare(once), once.compare(twice)
+    assert (found.agreed, found.mine.number, found.theirs) == (1, 2, None)
+    assert (other.agreed, other.mine, other.theirs.number) == (1, None, 2)
+
+
 def test_an_operation_that_only_one_has():
     found = recorded().compare(recorded(last=lambda h: ops.exp(ops.sum(h * h) / 100)))
     assert found.mine is None and found.theirs.name == "div"

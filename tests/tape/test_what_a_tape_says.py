@@ -95,6 +95,16 @@ def test_breaks_and_watches_in_full(tape):
     assert answers(tape, "break hidden", "c", "n")[2].startswith("2 forward")
 
 
+SHORT = {"n": "next", "s": "next", "p": "previous", "b": "backward", "f": "forward", "c": "continue", "l": "list"}
+SHORT |= {"h": "help", "?": "help", "q": "quit"}
+
+
+@pytest.mark.parametrize(("letter", "word"), SHORT.items())
+def test_a_letter_stands_for_a_command(tape, letter, word):
+    assert answers(tape, "goto 2", letter) == answers(tape, "goto 2", word)
+    assert answers(tape, "goto 2", letter) != answers(tape, "goto 2", "fly")
+
+
 def test_numbers_in_full(tape):
     said = answers(
         tape, "print w.grad", "n", "print hidden", "print hidden[1:2]", "print w[]", "last", "print w.grad[0]"
