@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from minicnn.learn import isolation
+from minicnn.learn import examining, isolation
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has user namespaces")
 
@@ -107,6 +107,16 @@ def test_an_isolated_program_ends_with_the_process_that_waits_for_it(isolated, n
         assert process.stdout.readline() == "begun\n"
         process.send_signal(number)
         assert process.stdout.read() == "" and process.wait() == status
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no groups of processes")
+def test_what_a_process_has_started_ends_with_it():
+    program = "exec 3<&0; (read line <&3; echo and on) & echo begun; wait"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(["sh", "-c", program], start_new_session=True, **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        examining._end(process)
+        assert process.communicate("the line\n")[0] == ""
 
 
 @LINUX

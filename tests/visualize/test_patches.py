@@ -189,7 +189,7 @@ def test_fewer_pictures_than_patches_and_several_layers_at_once():
     assert list(found) == ["conv1", "predictions"]
     for patches in found.values():
         assert (patches.numbers[:, 2] == -1).all() and np.isneginf(patches.values[:, 2]).all()
-        assert np.isnan(patches.crops[:, 2]).all()
+        assert np.isnan(patches.crops[:, 2]).all() and np.isfinite(patches.crops[:, :2]).any(axis=(2, 3, 4)).all()
     assert found["predictions"].crops.shape[2:] == (12, 12, 3)
 
 
@@ -359,6 +359,8 @@ def test_names_that_do_not_exist_are_answered_with_those_that_do():
         InputError, match=r"layer 'conv9' is unknown; toy has conv1, pool1, conv2, average, predictions"
     ):
         top_patches(model, "conv9", pictures(1))
+    with pytest.raises(InputError, match="layer 'conv9' is unknown; toy has conv1"):
+        fields_of(model, "conv9", (12, 12))
     for unit, problem in ((5, "unit is 5; conv2 has 5: expected 0 … 4"), (-1, "unit is -1"), ("x", "unit is 'x'")):
         with pytest.raises(InputError, match=problem):
             top_patches(model, "conv2", pictures(1), [unit])
