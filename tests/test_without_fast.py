@@ -69,7 +69,8 @@ def test_runs_without_fast(section, without_fast, without_numba):
 
 def test_it_is_said_once_that_something_is_missing(without_fast, without_numba):
     program = "import minicnn; from minicnn import ops; [ops.relu(x) for x in ([1.0], [2.0])]; ops.exp(1.0)"
-    for folder, missing in ((without_fast, "No module named 'minicnn.fast'"), (PACKAGE.parent, "numba is not installed")):
+    told = {without_fast: "No module named 'minicnn.fast'", PACKAGE.parent: "numba is not installed"}
+    for folder, missing in told.items():
         done = python((folder, without_numba), "-W", "error", "-c", program)
         assert done.returncode == 0, done.stderr
         assert done.stderr == f"minicnn: {missing}; NumPy computes instead, which is slower\n"
