@@ -276,6 +276,8 @@ def test_a_function_with_two_results_for_one_input_is_refused():
     with pytest.raises(GradcheckError, match="two results for the same inputs"):
         gradcheck(lambda x: ops.dropout(x, 0.5), normal(100))
     assert gradcheck(lambda x: ops.dropout(x, 0.5, seed=3), normal(100)).ok
+    with pytest.raises(GradcheckError, match="two results for the same inputs"):
+        gradcheck(lambda x: x * (2.0 if x.requires_grad else 3.0), normal(2))
 
 
 def test_a_result_that_is_nan_is_the_same_twice():

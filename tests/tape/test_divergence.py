@@ -119,6 +119,9 @@ def test_a_result_has_one_counterpart_at_most():
     found, other = twice.compare(once), once.compare(twice)
     assert (found.agreed, found.mine.number, found.theirs) == (1, 2, None)
     assert (other.agreed, other.mine, other.theirs.number) == (1, None, 2)
+    head, mine, theirs = str(other).splitlines()
+    assert head == "mine and theirs agree in 1 operation, and part at"
+    assert mine == "  mine    nothing: it has no such operation" and theirs.startswith("  theirs  2 exp_2 = exp(")
 
 
 def test_an_operation_that_only_one_has():
