@@ -241,12 +241,13 @@ def test_tiny_vgg_by_name_and_by_path(tmp_path, monkeypatch):
         models.tiny_vgg("tiny_vgg"),
         models.tiny_vgg(tmp_path / "tiny_vgg.h5"),
         models.from_weights("tiny_vgg"),
-        models.from_weights(str(tmp_path / "tiny_vgg.h5"), pooling="max"),
+        models.from_weights(str(tmp_path / "tiny_vgg.h5"), pooling="avg"),
     ):
         assert not model.training and model.card.name == "tiny_vgg" and not model.load_report.notes
         for mine, theirs in zip(model.parameters(), trained.parameters(), strict=True):
             assert_array_equal(mine.data, theirs.data.astype(np.float16).astype(np.float32))
     assert model(picture()).shape == (1, 10)
+    assert model.pooling == "avg" != trained.pooling
 
 
 @no_grad()
