@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -659,6 +660,11 @@ def test_two_parts_are_told_of_and_no_third():
     assert found.rows[0].text.count(": ") == 2 and "db: " not in found.rows[0].text
 
 
+def test_what_depends_on_a_wrong_result_is_not_told():
+    found = judged(lambda A: 3.0 * (A @ A.T), name="gram_matrix")  # its gradient is wrong, too
+    assert found.rows[0].text == "at [0, 0] expected 25, got 75"
+
+
 def test_a_slip_is_told_by_the_error_that_it_ends_in():
     def fails(c, s, a=10, b=40):
         raise ValueError("two apples")
@@ -667,6 +673,14 @@ def test_a_slip_is_told_by_the_error_that_it_ends_in():
     found = judged(fails, slips=slips)
     assert found.rows == () and found.advice[1:] == ["no apples"]
     assert found.advice[0].startswith("line ") and found.advice[0].splitlines()[0].endswith("ValueError: two apples")
+
+
+def test_a_slip_that_warns_is_recognized_without_its_warning():
+    def warns(c, s, a=10, b=40):
+        warnings.warn("a slip divides by zero", stacklevel=1)
+        return a * c - b * s
+
+    assert judged(lambda c, s, a=10, b=40: a * c - b * s, slips=(Slip("sign", "plus?", warns),)).advice == ["plus?"]
 
 
 def test_an_outcome_is_an_answer_or_a_problem():
