@@ -85,6 +85,11 @@ def test_the_card(name):
     card = model.card
     assert (card.name, card.input_size, card.preprocessing) == (name, (224, 224), "vgg")
     assert {*card.style_layers, card.content_layer} <= set(model.layer_names)
+    layers = tuple(f"block{block}_conv1" for block in (1, 2, 3, 4, 5))
+    assert (card.style_layers, card.content_layer) == (layers, "block4_conv2")
+    recipe = card.recipe  # the course's
+    assert (recipe.style_layers, recipe.content_layers) == (dict.fromkeys(layers, 0.2), {"block4_conv2": 1.0})
+    assert (recipe.alpha, recipe.beta, recipe.pooling, recipe.steps) == (10, 40, "avg", 200)
 
 
 def test_vgg_preprocessing_is_bgr_minus_the_mean():
