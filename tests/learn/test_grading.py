@@ -366,6 +366,13 @@ def test_what_still_runs_is_ended_where_a_grading_is_stopped(tmp_path, monkeypat
     assert len(done) == 3 and not record.exists() and not rooms[1].stop.is_set()
 
 
+def test_without_the_simulator_no_kernel_is_judged(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba.cuda", None)
+    write(tmp_path, {"ada.py": "def content_kernel(a, b, partial):\n    pass\n"})
+    with pytest.raises(InputError, match="^learn: content_kernel runs on the GPU that Numba simulates"):
+        grading.tasks(submissions.found_in(tmp_path), [], None, 10)
+
+
 def test_a_record_that_is_not_ours_is_kept(tmp_path, capsys):
     write(tmp_path, {"class/ada.py": RIGHT, "grades.csv.part": "mine"})
     assert main(["learn", "grade", str(tmp_path / "class"), "-o", str(tmp_path / "grades.csv")]) == 2

@@ -106,6 +106,8 @@ def test_a_result_in_more_operations_is_the_same_result():
     in_one = recorded(last=lambda h: ops.mean(ops.square(h)))
     in_three = recorded(last=lambda h: ops.sum(h * h * 1.0) / 20.0)
     assert in_one.compare(in_three) and in_three.compare(in_one)
+    halved = recorded(half_relu, last=lambda h: ops.sum(h * h * 1.0) / 20.0)
+    assert in_one.compare(halved).what == halved.compare(in_one).what == "the gradient to matmul_1"
 
 
 def test_a_result_has_one_counterpart_at_most():

@@ -278,6 +278,12 @@ def test_a_state_of_another_search_is_refused(tmp_path):
         options = {"images": album, "units": None, "k": 2, **change}
         with pytest.raises(LoadError, match=f"of a search with other {what}"):
             top_patches(model, "conv2", resume=state, **options)
+    other, renamed = plain(), plain()
+    other.layers[0].w.data[0, 0, 0, 0] += 1
+    renamed.layers[0].name = "conv0"
+    for changed in (other, renamed):
+        with pytest.raises(LoadError, match="of a search with other weights"):
+            top_patches(changed, "conv2", album, k=2, resume=state)
     with pytest.raises(MissingFileError, match="in a folder that does not exist"):
         top_patches(model, "conv2", album, k=2, resume=tmp_path / "nowhere" / "search.npz")
     state.write_bytes(b"PK\x03\x04")
