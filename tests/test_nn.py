@@ -233,8 +233,9 @@ def test_zero_grad_discards_every_gradient():
 def test_a_device_is_taken_by_the_whole_model():
     model = small_network()
     assert model.to("cpu") is model
-    with pytest.raises(InputError, match="to: device is 'gpu'"):
-        model.to("gpu")
+    for each in (model, nn.ReLU()):  # also where there is nothing to move
+        with pytest.raises(InputError, match="to: device is 'gpu'"):
+            each.to("gpu")
 
 
 def test_a_freeze_within_a_freeze_ends_with_the_outer_one():

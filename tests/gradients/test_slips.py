@@ -363,5 +363,20 @@ def test_the_values_that_belong_to_slopes_have_their_names():
     assert {"y", "the result"} <= slopes._values(point, everything, everything).keys()
 
 
+@pytest.mark.parametrize(
+    ("x", "slope", "found"),
+    [
+        ([1, 2, 3, 4, 0], [2, 4, 6, 8, 5], {(slopes.Unit("{}", "x", 1),): 2}),
+        ([1, 2, 3, 0], [2, 4, 6, 5], {}),
+        ([1, 2, 3, 4], [7, 7, 7, 7], {(): 7}),
+        ([1, 2, 3], [7, 7, 7], {}),
+    ],
+)
+def test_a_slope_is_identified_by_four_values_at_least(x, slope, found):
+    columns = np.array([x, np.ones(len(x))])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert slopes._identified(np.array(slope, float), columns, [slopes.Unit("{}", "x", 1)]) == found
+
+
 if __name__ == "__main__":
     print(*(row_of(bug, findings_of(bug)) for bug in BUGS + AFTER), sep="\n")
