@@ -13,7 +13,7 @@ import minicnn
 from minicnn import InputError, Tensor, backend, nn, no_grad, ops, optim
 from minicnn.gradients.cases import CASES
 from minicnn.operation import op
-from minicnn.tape import Tape, formulas, frames, notation, overview
+from minicnn.tape import Tape, formulas, frames, notation, overview, recorder
 
 
 @pytest.fixture
@@ -405,6 +405,14 @@ def test_an_operation_of_ones_own_has_its_docstring_for_a_formula():
     assert own == ("Not that of minicnn.", "see its source") and known == formulas.FORMULAS["relu"]
     nameless = SimpleNamespace(name="f", op=lambda x: x)
     assert formulas.formula_of(nameless) == ("f, which has no docstring", "see its source")
+
+
+def test_an_operation_takes_the_time_from_its_beginning_to_its_end(monkeypatch):
+    now = iter([10.0, 10.25])
+    monkeypatch.setattr(recorder, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    with minicnn.record() as tape:
+        ops.neg(np.ones(2))
+    assert tape.steps[0].milliseconds == 250
 
 
 def test_one_element_is_told_as_a_number():
