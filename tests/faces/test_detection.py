@@ -84,9 +84,10 @@ def test_many_windows_are_judged_as_one_is(drawn_weights, monkeypatch):
     windows = np.random.default_rng(0).random((5, 24, 24, 3), np.float32)
     together = drawn_weights.refinement.judge(windows)
     monkeypatch.setattr(cascade, "BATCH", 2)
-    apart = drawn_weights.refinement.judge(windows)
-    for one, other in zip(together[:2], apart[:2], strict=True):
-        assert_allclose(one, other, atol=1e-6)
+    for count in (5, 4):  # the last batch is a part of one, or whole
+        apart = drawn_weights.refinement.judge(windows[:count])
+        for one, other in zip(together[:2], apart[:2], strict=True):
+            assert_allclose(one[:count], other, atol=1e-6)
 
 
 def test_weights_go_to_a_file_and_come_back(drawn_weights, tmp_path):
