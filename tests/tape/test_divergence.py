@@ -139,6 +139,8 @@ def test_a_gradient_that_differs():
     assert "  theirs  2 backward of h = half_relu(matmul_1)   test_divergence.py" in str(found)
     found = recorded().compare(recorded(last=lambda h: ops.sum(h * h.detach())))
     assert found.mine.name == "mul" and found.what == "the gradient to h"
+    tapes = [recorded(layer, lambda h: [ops.sum(h * h), ops.exp(h)][0]) for layer in (ops.relu, half_relu)]
+    assert tapes[0].compare(tapes[1]).what == "the gradient to matmul_1"  # no gradient comes back to the last one
     x, w = np.ones((2, 3)), Tensor(np.ones((3, 1)), requires_grad=True)
     tapes = []
     for wanted in (True, False):  # a gradient for which only one has asked is not compared

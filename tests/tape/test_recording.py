@@ -440,6 +440,18 @@ def test_the_table_of_a_tape_is_as_wide_as_the_screen(monkeypatch, columns, shor
     assert row.endswith("y = ops.add(a, b)  # a comment that makes it long") == line
 
 
+@pytest.mark.parametrize(
+    ("length", "shown"), [(17, f"y = add({'a' * 16}, {'b' * 17})"), (18, f"y = add({'a' * 16}, {'b' * 17}…")]
+)
+def test_an_operation_has_forty_four_columns_of_a_wide_screen(monkeypatch, length, shown):
+    monkeypatch.setattr(overview.shutil, "get_terminal_size", lambda: os.terminal_size((160, 24)))
+    a, b = Tensor(np.ones(3), name="a" * 16), Tensor(np.ones(3), name="b" * length)
+    with minicnn.record() as tape:
+        y = ops.add(a, b)
+    _, head, row = overview.table_of(tape).splitlines()
+    assert row.startswith(f"1  {shown}  ({y.size},)") and len(shown) == 44 and head.index("shape") == 49
+
+
 def test_a_step_knows_the_parameters_that_its_inputs_are_given_to(random):
     x, w, b = (random.standard_normal(shape) for shape in ((1, 4, 4, 2), (3, 3, 2, 5), (5,)))
     with minicnn.record() as tape:
