@@ -105,6 +105,16 @@ def test_a_letter_stands_for_a_command(tape, letter, word):
     assert answers(tape, "goto 2", letter) != answers(tape, "goto 2", "fly")
 
 
+def test_a_letter_and_a_number_are_a_name():
+    x1 = Tensor(np.ones(2))
+    with minicnn.record() as tape:
+        y2 = x1 * 2.0
+        z3 = y2 * 3.0
+    said = answers(tape, "next y2", "previous x1", "goto z3")
+    heads = ["2 forward  z3 = mul(y2, 3)", "1 forward  y2 = mul(x1, 2)", "2 forward  z3 = mul(y2, 3)"]
+    assert [told.partition("   ")[0] for told in said[1:4]] == heads and z3.shape == (2,)
+
+
 def test_numbers_in_full(tape):
     said = answers(
         tape, "print w.grad", "n", "print hidden", "print hidden[1:2]", "print w[]", "last", "print w.grad[0]"
