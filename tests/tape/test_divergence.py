@@ -126,6 +126,18 @@ def test_a_result_has_one_counterpart_at_most():
     assert mine == "  mine    nothing: it has no such operation" and theirs.startswith("  theirs  2 exp_2 = exp(")
 
 
+@pytest.mark.parametrize(("ahead", "agreed"), [(1, 0), (2, 1)])
+def test_a_counterpart_is_sought_among_so_many_results(monkeypatch, ahead, agreed):
+    monkeypatch.setattr(divergence, "AHEAD", ahead)
+    tapes = []
+    for operations in ([ops.exp], [ops.neg, ops.exp]):
+        with minicnn.record() as tape:
+            for operation in operations:
+                operation(np.ones(3))
+        tapes.append(tape)
+    assert tapes[0].compare(tapes[1]).agreed == agreed
+
+
 def test_an_operation_that_only_one_has():
     found = recorded().compare(recorded(last=lambda h: ops.exp(ops.sum(h * h) / 100)))
     assert found.mine is None and found.theirs.name == "div"

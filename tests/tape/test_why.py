@@ -93,6 +93,20 @@ def test_a_convolution_by_hand():
     assert "1 more are zero" in shown and "remainder 0" in shown
 
 
+@pytest.mark.parametrize("stack", [(), (2,), (2, 3)])
+def test_a_product_of_matrices_says_where_both_of_its_numbers_stand(stack):
+    random, one = np.random.default_rng(0), tuple(n - 1 for n in stack)
+    x, w = (
+        Tensor(random.standard_normal((*stack, *shape)), requires_grad=True, name=name)
+        for name, shape in (("x", (2, 3)), ("w", (3, 4)))
+    )
+    with minicnn.record() as tape:
+        ops.matmul(x, w).backward(random.standard_normal((*stack, 2, 4)))
+    of_x, of_w = tape.why(x, (*one, 1, 2)).products, tape.why(w, (*one, 2, 3)).products
+    assert {(p.at, p.of, p.position) for p in of_x} == {((*one, 1, n), "w", (*one, 2, n)) for n in range(4)}
+    assert {(p.at, p.of, p.position) for p in of_w} == {((*one, m, 3), "x", (*one, m, 2)) for m in range(2)}
+
+
 def test_twelve_products_are_shown_and_the_rest_is_summed():
     w = Tensor(np.array([2.0]), requires_grad=True)
     with minicnn.record() as tape:
