@@ -322,6 +322,18 @@ def test_of_many_names_the_likely_ones_are_told():
     assert len(str(told.value)) < 250
 
 
+@pytest.mark.parametrize(("count", "more"), [(11, ""), (12, " and 1 more")])
+def test_twelve_names_are_told(count, more):
+    with minicnn.record() as tape:
+        x = Tensor(np.ones(1))
+        for _ in range(count):
+            x + 1.0
+    known = ", ".join(["x", *(f"add_{number}" for number in range(1, 12))])
+    with pytest.raises(InputError) as told:
+        tape.find("y")
+    assert str(told.value) == f"find: tensor is 'y'; the tape knows {known}{more}"
+
+
 def test_recordings_may_be_nested(random):
     _, loss = small_net(random)
     with minicnn.record() as outer:
