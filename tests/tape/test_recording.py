@@ -464,6 +464,17 @@ def test_an_operation_has_forty_four_columns_of_a_wide_screen(monkeypatch, lengt
     assert row.startswith(f"1  {shown}  ({y.size},)") and len(shown) == 44 and head.index("shape") == 49
 
 
+@pytest.mark.parametrize(("more", "shown"), [(0, ""), (1, "  y = op…")])
+def test_a_line_is_shown_where_there_is_room_for_seven_columns_of_it(monkeypatch, more, shown):
+    a, b = Tensor(np.ones(3), name="a" * 18), Tensor(np.ones(3), name="b" * 18)
+    with minicnn.record() as tape:
+        y = ops.add(a, b)
+    place = f"test_recording.py:{tape.steps[0].lines[0].number}"
+    columns = 44 + len("1shapevaluesgradient") + 5 * len("  ") + len(place) + 8 + more
+    monkeypatch.setattr(overview.shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    assert overview.table_of(tape).endswith(f"  {place}{shown}") and y.shape == (3,)
+
+
 def test_a_step_knows_the_parameters_that_its_inputs_are_given_to(random):
     x, w, b = (random.standard_normal(shape) for shape in ((1, 4, 4, 2), (3, 3, 2, 5), (5,)))
     with minicnn.record() as tape:

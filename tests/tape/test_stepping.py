@@ -219,6 +219,8 @@ def test_a_long_tape_is_listed_by_the_page():
     assert "more" not in last and len(last.splitlines()) == 22
     assert "operation is '101'; expected 1 … 100" in wrong
     assert len(str(tape).splitlines()) == 102  # tape.show() prints them all
+    _, some, rest = answers(tape, "show 60", "show 61")[:3]
+    assert some.endswith("\n  … 1 more: show 100\n") and "more" not in rest
 
 
 def test_steps_go_by_the_names_of_variables(tape):

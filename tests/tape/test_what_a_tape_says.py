@@ -105,6 +105,10 @@ def test_a_letter_stands_for_a_command(tape, letter, word):
     assert answers(tape, "goto 2", letter) != answers(tape, "goto 2", "fly")
 
 
+def test_nothing_is_read_behind_the_end(tape):
+    assert answers(tape, "quit", "next") == [answers(tape)[0], ""]
+
+
 def test_a_letter_and_a_number_are_a_name():
     x1 = Tensor(np.ones(2))
     with minicnn.record() as tape:
@@ -517,6 +521,7 @@ def test_an_output_of_a_convolution_is_asked_for_by_its_place():
     with minicnn.record() as tape:
         y = ops.conv(x, w)
     said = answers(tape, "pixel y[0, 0, 0, 0]", "pixel y", "pixel x[0, 0, 0, 0]")
+    assert "none" not in said[0]  # there is no bias
     assert said[1] == f"{tape.pixel(y, (0, 0, 0, 0))}\n"
     assert said[2] == "  pixel: index is (); expected 4 integers for y (1, 1, 1, 1), counted from 0\n"
     assert said[3] == "  pixel: x is not made on this tape; expected the output of a convolution\n"
