@@ -369,7 +369,7 @@ def test_what_still_runs_is_ended_where_a_grading_is_stopped(tmp_path, monkeypat
 def test_without_the_simulator_no_kernel_is_judged(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba.cuda", None)
     write(tmp_path, {"ada.py": "def content_kernel(a, b, partial):\n    pass\n"})
-    with pytest.raises(InputError, match="^learn: content_kernel runs on the GPU that Numba simulates"):
+    with pytest.raises(InputError, match=r"^learn: content_kernel runs on the GPU that Numba simulates"):
         grading.tasks(submissions.found_in(tmp_path), [], None, 10)
 
 
