@@ -181,6 +181,21 @@ def test_where_no_object_holds_a_tensor_its_variable_names_it():
     assert frames.name_of(w, []) is None
 
 
+def test_an_array_of_the_program_has_a_name_and_no_gradient():
+    x, mask = Tensor(np.ones(2), requires_grad=True), np.array([1.0, 0.0])
+    with minicnn.record() as tape:
+        (x + mask).sum().backward()
+    gradient, none = tape.steps[0].gradients
+    assert gradient.tolist() == [1, 1] and none is None
+    with pytest.raises(InputError, match=r"^why: mask has no gradient on this tape; it requires none \("):
+        tape.why("mask", 0)
+
+
+def test_of_the_frames_above_an_operation_some_are_searched(monkeypatch):
+    monkeypatch.setattr(frames, "DEEP", 3)
+    assert len(frames.callers()) == 3
+
+
 def test_a_list_without_a_name_is_not_called_as_a_variable_that_holds_none():
     nothing = None
     with minicnn.record() as tape:
@@ -196,6 +211,16 @@ def test_a_result_has_the_name_under_which_a_function_uses_it():
     with minicnn.record() as tape:
         y = inner(Tensor(np.ones(2)))
     assert [step.output.name for step in tape] == ["hidden", "y"] and tape.find(y).name == "y"
+
+
+def test_a_result_that_was_named_first_keeps_its_name():
+    def inner(x):
+        hidden = x + 1.0
+        return hidden * 2.0
+
+    with minicnn.record() as tape:
+        hidden = inner(Tensor(np.ones(2)))
+    assert [step.output.name for step in tape] == ["hidden", "hidden_2"] and tape.find(hidden).name == "hidden_2"
 
 
 def test_every_value_has_a_name_of_its_own():
