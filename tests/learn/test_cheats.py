@@ -252,6 +252,7 @@ def test_values_are_sent_and_come_back():
         {"array": ["<O8", [1], ""]}, {"array": ["<f8", [2], "AAAA"]},
         {"array": ["<f8", [-1], ""]}, {"array": ["<f8", "1", ""]}, {"array": ["<f8", [10**30, 0], ""]}, {"array": 3},
         {"array": ["<f8", [1], "not base64"]}, {"array": ["<f8", [True], "AAAAAAAA8D8="]}, {"Tensor": [1, True]},
+        {"array": ["<f8", [1], "AAAA!AAAA8D8="]},
     ],
 )  # fmt: skip
 def test_only_numbers_and_text_come_out_of_a_process_that_is_not_trusted(data):
