@@ -444,7 +444,8 @@ def test_hidden_cases_travel_to_the_process_with_the_simulated_gpu(monkeypatch, 
     monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
     asked = []
 
-    def run(command, *, env, **_):
+    def run(command, *, env, **options):
+        assert options == {"capture_output": True, "text": True, "cwd": str(Path(command[5]).parent)}
         asked.append((command[4:], env.get("NUMBA_ENABLE_CUDASIM"), json.loads(Path(command[5]).read_text())))
         Path(command[6]).write_text(json.dumps(learn.Verdict("the name", True).as_data()))
         return SimpleNamespace(returncode=0)

@@ -170,6 +170,11 @@ def test_a_warning_in_a_file_is_a_line_without_the_place_in_the_library():
     )
 
 
+def test_a_check_within_a_file_waits_for_its_end():
+    said = ["the answer is judged when the whole file has run"]
+    assert candidate._later("im2col", len, seconds=1) == learn.Verdict("im2col", False, (), said)
+
+
 def test_what_is_wrong_in_some_cases_is_told_although_others_fail():
     def fails(c, s, a=10, b=40):
         if a == 10:
