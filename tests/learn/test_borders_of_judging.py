@@ -555,6 +555,7 @@ class SimpleCallable:
         ("print('x' * 2000)", 0, "x" * 2000),
         ("print('x' * 2001)", 0, "x" * 2000 + "\n… and more"),
         ("import sys; print(sys.stdin.read() == '')", 0, "True"),
+        ("import os; print(not hasattr(os, 'getsid') or os.getsid(0) == os.getpid())", 0, "True"),  # to be ended alone
     ],
 )
 def test_what_a_process_prints_is_kept(program, status, printed):
