@@ -205,6 +205,9 @@ def test_an_engine_of_ones_own():
         and found.mine.name == "half_relu"
         and "the engine  2 backward of relu_2 = relu(matmul_1)" in str(found)
     )
+    w.grad = 2 * w.grad
+    found = recorded().compare(loss)
+    assert found.mine.name == "matmul" and found.what == "the gradient to w"
 
 
 def test_what_cannot_be_compared():
