@@ -452,6 +452,13 @@ def test_an_operation_takes_the_time_from_its_beginning_to_its_end(monkeypatch):
     assert tape.steps[0].milliseconds == 250
 
 
+def test_the_text_of_a_step_is_not_that_of_its_tapes():
+    with minicnn.record(), minicnn.record() as tape:
+        ops.neg(np.ones(2))
+    text = repr(tape.steps[0])
+    assert "number=1" in text and not any(f"{name}=" in text for name in ("outer", "used", "_tape"))
+
+
 def test_one_element_is_told_as_a_number():
     assert [notation.spread(np.array(x)) for x in (2.0, [2.0], [[]], [1, 2.0])] == ["2", "2", "empty", "1 … 2"]
 
