@@ -13,7 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import files, hdf5, models, nn, ops, zoo
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.models import imagenet, tiny
-from minicnn.models.card import StyleRecipe, preprocessing
+from minicnn.models.card import ModelCard, StyleRecipe, preprocessing
+from minicnn.models.network import Network
 from minicnn.models.vgg import VGG
 from minicnn.operation import no_grad
 from minicnn.tape import record
@@ -159,6 +160,14 @@ def test_pooling_can_be_swapped(small):
         assert_allclose(found["block1_pool"].data, pool(found["block1_conv2"], 2).data, rtol=1e-6)
     with pytest.raises(InputError, match="median"):
         models.tiny_vgg(None, pooling="median")
+
+
+def test_pools_that_overlap_are_padded_where_they_are_to_see_everything():
+    pools = [nn.MaxPool2d(3, stride=2, name="a"), nn.MaxPool2d(2, name="b"), nn.MaxPool2d(3, name="c")]
+    model = Network(ModelCard("pools", (8, 8), "none"), pools)
+    for whole, padded in ((False, 0), (True, ((0, 1), (0, 1)))):
+        model.set_pooling("avg", whole=whole)
+        assert [layer.padding for layer in model.body] == [padded, 0, 0]
 
 
 def test_a_recipe_changes_only_what_it_names():

@@ -71,6 +71,7 @@ LAYERS = [
 def test_output_shapes_and_single_precision(layer, x_shape, y_shape):
     y = layer(normal(*x_shape))
     assert y.shape == y_shape and y.dtype == np.float32
+    assert all(parameter.requires_grad for parameter in layer.parameters())
 
 
 def test_layers_are_the_ops_on_their_parameters():
