@@ -333,10 +333,12 @@ def test_progress_is_kept_of_each_exercise(tmp_path):
 
 
 def test_progress_lies_in_the_users_own_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("MINICNN_LEARN", os.path.join("~", "mine"))
+    monkeypatch.setenv("MINICNN_LEARN", os.path.join("~", "all", "mine"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert progress.place() == tmp_path / "mine" / "exercises.json"
+    assert progress.place() == tmp_path / "all" / "mine" / "exercises.json"
+    progress.note("verify", seen=True)  # makes the folders
+    assert progress.read() == {"verify": Progress(seen=True)}
     asked = []
     monkeypatch.setattr(
         platformdirs, "user_data_dir", lambda *names, **more: asked.append((names, more)) or str(tmp_path)
