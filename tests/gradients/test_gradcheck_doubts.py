@@ -10,6 +10,7 @@ from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients.checking import _chosen, gradcheck
+from minicnn.gradients.differences import Differences
 from minicnn.operation import op
 from minicnn.survey import rows
 from minicnn.tensor import Tensor
@@ -216,6 +217,13 @@ def test_float32_inside_is_told_from_a_kink_and_from_a_wrong_gradient(rounded):
     wrong = op(lambda x: (rounded(x), lambda dy: 3 * dy * x))
     with pytest.raises(GradcheckError):
         gradcheck(wrong, np.random.default_rng(0).standard_normal((4, 4)))
+
+
+@pytest.mark.parametrize(("eps", "slope"), [(1e-4, 1), (1e-9, 0)])
+def test_a_step_is_as_long_as_it_is_after_rounding(eps, slope):
+    x = np.array([1000.0], np.float32)  # beside it, numbers are 6e-5 apart
+    found = Differences(lambda x: x, [x], np.ones(1, np.float32), eps)
+    assert found.slopes(0, (0,)).central == found.row(0, (0,))[0] == slope
 
 
 # What a backward may not do
