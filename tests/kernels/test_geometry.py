@@ -86,7 +86,10 @@ def test_in_one_dimension_a_pair_stands_in_a_pair_of_brackets():
 
 @pytest.mark.parametrize(
     "padding",
-    [-1, 1.0, (1,), (1, 2, 3), (1, -1), ((1, 2, 3), 1), "SAME", "full", None, True, np.array([1, 1]), {1, 2}],
+    [
+        *(-1, 1.0, (1,), (1, 2, 3), (1, -1), ((1, 2, 3), 1), ((1, -1), 1), ((0.5, 1), 1), ((0, True), 1)),
+        *("SAME", "full", None, True, np.array([1, 1]), {1, 2}),
+    ],
 )
 def test_bad_padding_is_named(padding):
     with pytest.raises(InputError, match=r"conv: padding is .*expected an int, 2 ints, 2 pairs") as caught:
