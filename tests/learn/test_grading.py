@@ -366,6 +366,13 @@ def test_what_still_runs_is_ended_where_a_grading_is_stopped(tmp_path, monkeypat
     assert len(done) == 3 and not record.exists() and not rooms[1].stop.is_set()
 
 
+@pytest.mark.parametrize("names", [("gram", "guided_gram"), ("guided_gram", "gram")])
+def test_the_longest_name_of_an_exercise_is_none_of_the_students(tmp_path, monkeypatch, names):
+    monkeypatch.setattr(catalogue, "NAMES", names)
+    (tmp_path / "ada_guided_gram.py").touch()
+    assert submissions._student(tmp_path / "ada_guided_gram.py", {}) == ("ada", "")
+
+
 def test_without_the_simulator_no_kernel_is_judged(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba.cuda", None)
     write(tmp_path, {"ada.py": "def content_kernel(a, b, partial):\n    pass\n"})
