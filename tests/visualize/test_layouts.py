@@ -468,6 +468,9 @@ def test_the_last_convolution_before_a_layer():
     model = plain()
     assert regions._last_convolution(model, "predictions") == "conv2"
     assert regions._last_convolution(model, "conv2") == regions._last_convolution(model, "conv2.linear") == "conv1"
+    convolutions = [nn.Conv2d(3, 3, 1, seed=0, name=name) for name in ("named", None)]
+    nameless = Network(card(), convolutions, [nn.Flatten(name="flat")])
+    assert regions._last_convolution(nameless, "flat") == "named"
     with pytest.raises(InputError, match=r"^grad_cam: no convolution comes before conv1; expected a layer behind one$"):
         regions._last_convolution(model, "conv1")
 

@@ -319,6 +319,7 @@ def test_a_state_that_is_damaged_or_cannot_be_kept_is_told(tmp_path, monkeypatch
 def test_folders_are_read_with_all_in_them_and_brought_to_size(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / ".hidden").mkdir()
+    (tmp_path / "album.png").mkdir()
     for place, seed in (("b.png", 1), ("deep/er/a.jpg", 2), (".hidden/c.png", 3)):
         images.save(tmp_path / place, pictures(1, (20, 30), seed)[0])
     (tmp_path / "notes.txt").write_text("words")
