@@ -373,6 +373,16 @@ def test_the_longest_name_of_an_exercise_is_none_of_the_students(tmp_path, monke
     assert submissions._student(tmp_path / "ada_guided_gram.py", {}) == ("ada", "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few users make links")
+def test_links_and_folders_are_no_files_of_a_student(tmp_path):
+    write(tmp_path, {"answers/right.py": RIGHT, "class/ada/mine.py": WRONG, "class/ada/folder.py/notes.txt": ""})
+    folder = tmp_path / "class" / "ada"
+    (folder / "link.py").symlink_to(tmp_path / "answers" / "right.py")
+    (tmp_path / "class" / "bo").symlink_to(tmp_path / "answers", target_is_directory=True)
+    (ada,) = submissions.found_in(tmp_path / "class")
+    assert (ada.student, ada.files) == ("ada", (folder / "mine.py",))
+
+
 def test_without_the_simulator_no_kernel_is_judged(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba.cuda", None)
     write(tmp_path, {"ada.py": "def content_kernel(a, b, partial):\n    pass\n"})
