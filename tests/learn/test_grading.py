@@ -7,6 +7,8 @@ import os
 import runpy
 import struct
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -364,6 +366,31 @@ def test_what_still_runs_is_ended_where_a_grading_is_stopped(tmp_path, monkeypat
     done.clear()
     assert [(each.student, each.slip) for each in graded(rooms[1])] == [(name, f"{name}.py has none") for name in "abc"]
     assert len(done) == 3 and not record.exists() and not rooms[1].stop.is_set()
+
+
+def test_what_has_not_begun_is_not_run_where_a_grading_is_stopped(tmp_path, monkeypatch):
+    stopped, ran = threading.Event(), []
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            stopped.set()
+            super().shutdown(wait=wait)
+
+    def answers(plan, task, room):
+        ran.append(task.file.name)
+        if len(ran) == 1:
+            raise KeyboardInterrupt
+        stopped.wait()
+        return None, "it has none", ""
+
+    write(tmp_path, {f"{name}.py": TOTAL for name in "abc"})
+    found, _ = grading.tasks(submissions.found_in(tmp_path), [], None, 10)
+    monkeypatch.setattr(grading, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(grading, "_answers", answers)
+    with pytest.raises(KeyboardInterrupt):
+        grading.grade(found, examining.Room(), jobs=1, record=None, done=lambda: None)
+    assert ran in (["a.py"], ["a.py", "b.py"])  # the second may begin while the first is told of
 
 
 @pytest.mark.parametrize("names", [("gram", "guided_gram"), ("guided_gram", "gram")])
