@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import backend, diagnosis, files, machine, ops, warm_up
+from minicnn import Tensor, backend, diagnosis, files, machine, nn, ops, warm_up
 from minicnn.cli import main
 
 
@@ -196,6 +196,82 @@ def test_compile_rehearses_every_scene_and_says_how_long_it_took(monkeypatch, ca
     said = capsys.readouterr()
     assert played == ["one", "two"] and json.loads(said.out)["works"]
     assert re.search(r"\d+ kernels ready, \d+ versions compiled, \d+ s", said.err)
+
+
+SCENES = """\
+operations in float64
+operations in float32
+large sums
+style transfer, Adam
+style transfer, L-BFGS
+style transfer, gradient descent
+style transfer, preset course
+tiny_vgg sees
+tiny_facenet sees
+squeezenet sees
+nn4_small2 sees
+tiny_vgg learns
+tiny_facenet learns
+nn4_small2 learns
+pictures of units
+finding faces
+drawing faces
+"""
+
+
+def test_the_scenes_that_are_rehearsed():
+    assert [scene.title for scene in warm_up.scenes()] == SCENES.splitlines()
+
+
+def test_operations_are_rehearsed_with_filters_that_learn_and_that_are_frozen(monkeypatch):
+    seen, calls = [], []
+
+    def add(*inputs):
+        calls.append(inputs)
+        seen.extend(
+            (x.dtype.name, x.requires_grad, x.numpy().flags.writeable, backend.current_backend()) for x in inputs
+        )
+        total = inputs[0] + inputs[1]
+        return total if len(calls) % 2 else (total, "a note")
+
+    case = SimpleNamespace(draw=lambda random: [random.random(3), random.random(3)], function=add)
+    for rows in (warm_up.cases, warm_up.faces_cases, warm_up.style_cases):
+        monkeypatch.setattr(rows, "CASES", (case,))
+    warm_up._operations(np.float32)
+    learns, frozen = ("float32", True, True, "numba"), ("float32", False, False, "numba")
+    assert seen == [learns, learns, learns, frozen] * 3
+    assert [[x.grad is not None for x in inputs] for inputs in calls] == [[True, True], [True, False]] * 3
+
+
+def test_networks_are_rehearsed_frozen_and_not(monkeypatch):
+    class Model(nn.Module):
+        card = SimpleNamespace(input_size=(2, 5))
+
+        def __init__(self):
+            super().__init__()
+            self.w = Tensor(np.ones(3, np.float32), requires_grad=True)
+
+        def __call__(self, pictures):
+            result = ops.mul(pictures, self.w)
+            learning = self.w.requires_grad, self.w.numpy().flags.writeable, result.requires_grad
+            seen.append((pictures.shape, self.training, *learning))
+            return ops.mean(result, axis=(1, 2))
+
+    seen, losses = [], []
+    with backend.use_backend("numpy"):
+        warm_up._see(Model)
+    shapes = (1, 2, 5, 3), (2, 2, 5, 3)
+    assert seen == [(shape, False, learns, learns, False) for shape in shapes for learns in (False, True)]
+    seen.clear()
+
+    def loss(encodings):
+        losses.append(encodings.numpy())
+        return encodings.sum()
+
+    with backend.use_backend("numpy"):
+        warm_up._learn(Model, loss)
+    assert seen == [((4, 2, 5, 3), True, True, True, True)] * 2
+    assert not (losses[0] == losses[1]).any()  # the first optimizer has taken its step
 
 
 AFTERWARDS = """
