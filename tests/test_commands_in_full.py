@@ -285,6 +285,15 @@ def test_a_stream_that_is_closed_is_replaced_and_a_closed_output_is_refused(monk
         sys.stdout.close()
 
 
+def test_what_a_stream_cannot_encode_is_spelt_in_output_only(monkeypatch):
+    with monkeypatch.context() as patched:
+        given, told = (io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2))
+        for stream, found in {"stdin": given, "stdout": told, "stderr": io.StringIO()}.items():
+            patched.setattr(sys, stream, found)
+        outcome._open_streams()  # one of them has no encoding, as a notebook's has none
+        assert (given.errors, told.errors) == ("strict", "minicnn.spelt")
+
+
 def test_checkpoints_are_neither_lost_nor_made_up(tmp_path):
     checkpoint = tmp_path / "c.npz"
     paths.check_checkpoint("train", checkpoint, False)

@@ -341,6 +341,34 @@ def test_tracks_in_full():
     assert not told.keys() & {"face", "nearest_picture"}
 
 
+@pytest.mark.parametrize(("length", "total"), [(0, None), (7, 7)])
+@pytest.mark.parametrize(("as_json", "title", "hidden"), [(False, "following", None), (True, None, True)])
+def test_the_bar_of_a_film_goes_to_its_last_frame(monkeypatch, length, total, as_json, title, hidden):
+    class Film:
+        def __init__(self, path, *, every):
+            assert (path, every) == ("film.mp4", 2)
+
+        def __len__(self):
+            return length
+
+    class Bar:
+        def __init__(self, film, *shown, **options):
+            shown_as.append((type(film), *shown, options))
+
+        def __iter__(self):
+            return iter([("0:01", "a picture"), ("0:02", "another")])
+
+        def close(self):
+            shown_as.append("closed")
+
+    monkeypatch.setattr("minicnn.films.Film", Film)
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    seen, shown_as = [], []
+    frames = face_follow._frames(SimpleNamespace(frames="film.mp4", every=2, json=as_json), seen)
+    assert [*frames] == [("0:01", "a picture"), ("0:02", "another")] and seen == ["0:01", "0:02"]
+    assert shown_as == [(Film, title, total, {"leave": False, "unit": " frames", "disable": hidden}), "closed"]
+
+
 # Shards
 
 

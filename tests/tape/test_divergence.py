@@ -252,8 +252,10 @@ fourth = Number({last}, (third,))
 
 
 def test_the_command_compares_the_last_results_of_ones_own_engines(here, capsys):
+    others = "import pathlib\nplace = pathlib.Path('a/b')\narray = np.ones(3)\n"
     for name, last in (("one.py", 7.0), ("two.py", 8.0), ("three.py", 7.0)):
-        (here / name).write_text("import numpy as np\n" + ENGINE.format(last=last), encoding="utf-8")
+        program = "import numpy as np\n" + ENGINE.format(last=last) + others  # which are no results
+        (here / name).write_text(program, encoding="utf-8")
     assert main(["step", "--compare", "one.py", "three.py"]) == 0
     assert capsys.readouterr().out == "one.py and three.py agree: 3 operations in common, none that differs\n"
     assert main(["step", "--compare", "one.py", "two.py"]) == 1
