@@ -280,6 +280,19 @@ def test_files_in_the_folder_that_are_not_ours_stay(capsys):
     assert len(folder("--force")) == 2
 
 
+def test_a_folder_of_one_picture_and_a_sweep_of_one_value_are_series(monkeypatch):
+    monkeypatch.setattr(command, "_asked", lambda arguments: {})
+    made = []
+    monkeypatch.setattr(style_series, "run", lambda arguments, works, *parts: made.extend(works))
+    os.remove("in/b.jpg")
+    folder()
+    sweep("steps=3")
+    assert made == [
+        (Path("out/a.png"), {"content": str(Path("in/a.png"))}, ""),
+        (Path("out/steps=3.png"), {"steps": 3}, "steps=3"),
+    ]
+
+
 def test_one_picture_may_go_into_a_folder_too():
     assert main(["style", "in/a.png", "painting.png", "-o", "made", *FEW]) == 0
     assert sorted(os.listdir("made")) == ["a.json", "a.png"]
