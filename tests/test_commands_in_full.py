@@ -886,6 +886,28 @@ def test_which_face_is_meant_and_where():
     assert looker(drawn=False, box=["1,2,3,4"], any_quality=True).any_quality
 
 
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    ("given", "looks", "centres"),
+    [
+        ({}, "if there", "if not"),
+        ({"face": "largest"}, "always", "never"),
+        ({"face": "none"}, "never", "never"),
+        ({"box": ["1,2,3,4"]}, "never", "never"),
+        ({"drawn": True}, "never", "never"),
+        ({"drawn": True, "face": "2"}, "always", "never"),
+    ],
+)
+def test_when_faces_are_looked_for_and_centres_are_told_of(monkeypatch, there, given, looks, centres):
+    asked = []
+    monkeypatch.setattr("minicnn.zoo.here", lambda row: "mtcnn.h5" if there else None)
+    monkeypatch.setattr("minicnn.zoo.path", asked.append)
+    found = looker(**{"drawn": False, **given})
+    meant = {"always": True, "never": False, "if there": there, "if not": not there}
+    assert (found.looks, found.centred) == (meant[looks], meant[centres])
+    assert asked == ["mtcnn"] * found.looks  # where an error says how to get them
+
+
 def test_a_seed_of_what_is_seen_is_a_number_from_0(capsys):
     words = ["see", "maximize", "tiny_vgg", "block1_conv1", "--seed", "-1", "-o", "never.png"]
     assert main(words) == 2

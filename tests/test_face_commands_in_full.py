@@ -1,5 +1,6 @@
 """The lines that the face commands print, in full, from results that are made up."""
 
+import contextlib
 import itertools
 import json
 from pathlib import Path
@@ -27,6 +28,7 @@ from minicnn.faces import cropping, gallery_file, scoring, settings, snapshots
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.evaluation import share_interval
 from minicnn.faces.results import Identification
+from minicnn.scale.jobs import Summary
 
 NAMED = SimpleNamespace(name="toy")
 
@@ -198,6 +200,73 @@ def test_a_verdict_in_full(found, lines):
 def face_at(*box, number=1):
     quality = SimpleNamespace(_asdict=dict)
     return SimpleNamespace(box=box, number=number, score=1.0, turn=0, landmarks=np.zeros((5, 2)), quality=quality)
+
+
+@pytest.fixture
+def pair(monkeypatch):
+    """Call it with the faces of two pictures, (name, problem), and their distances: the pair that is told of."""
+
+    def verify(left, right, distances, head=None, threshold=None, encoder_threshold=1.0):
+        def seen(name, problem):
+            return SimpleNamespace(problem=problem, crop=name, face=face_at(0, 10, 20, 40, number=name))
+
+        def look(path):
+            return [seen(*face) for face in {"l.png": left, "r.png": right}[path]]
+
+        def looker(*given, **options):
+            assert (*given[1:], options) == (card, 2, {"usual": "all"})
+            return look
+
+        def apart(score, first, second):
+            assert (score, first, second) == ("scored", [name for name, _ in left], [name for name, _ in right])
+            return distances
+
+        card = SimpleNamespace(embedding=4)
+        encoder = SimpleNamespace(
+            name="toy", card=card, network="network", threshold=encoder_threshold, origin="the encoder's"
+        )
+        monkeypatch.setattr(face_verify.inputs, "encoder_for", lambda arguments: encoder)
+        monkeypatch.setattr(face_verify.inputs, "head_of", lambda path, dimensions: head if dimensions == 4 else None)
+        monkeypatch.setattr(face_verify.inputs, "score_by", lambda *given: "scored" * (given == (encoder, head)))
+        monkeypatch.setattr(face_verify, "Looker", looker)
+        monkeypatch.setattr("minicnn.faces.encoding.encode", lambda network, crops: crops)
+        monkeypatch.setattr(scoring, "all_distances", apart)
+        arguments = SimpleNamespace(what=["l.png", "r.png"], threshold=threshold, head=head, picture=None)
+        found = face_verify._two_pictures(arguments)
+        assert (found["pictures"], found["encoder"]) == (["l.png", "r.png"], "toy")
+        told = [found[key] for key in ("distance", "threshold", "origin", "same", "why")]
+        return [face["face"] for face in found["faces"]], told
+
+    return verify
+
+
+def test_two_pictures_are_compared_by_their_nearest_good_faces(pair):
+    left, right = [("a", "blurred"), ("b", ""), ("c", "")], [("x", ""), ("y", "dark")]
+    apart = [[0.1, 0.1], [0.75, 0.2], [0.5, 0.3]]
+    within = [0.5, 1.0, "the encoder's", True, "0.5 is within 1"]
+    assert pair(left, right, apart) == (["c", "x"], within)
+    apart[1][0] = 0.25
+    within[0], within[-1] = 0.25, "0.25 is within 1"
+    assert pair(left, right, apart) == (["b", "x"], within)
+    blurred = [0.1, 1.0, "the encoder's", None, "no verdict: l.png: blurred; r.png: dark"]
+    assert pair(left[:1], right[1:], [[0.1]]) == (["a", "y"], blurred)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, [1.0, "the encoder's", True, "1 is within 1"]),
+        ({"threshold": 0.5}, [0.5, "", False, "1 is farther than 0.5"]),
+        ({"threshold": 0.0}, [0.0, "", False, "1 is farther than 0"]),
+        ({"head": "a head"}, [0.5, "of 1 − probability", False, "1 is farther than 0.5"]),
+        (
+            {"encoder_threshold": None},
+            [None, "the encoder's", None, "no verdict: no threshold is known for toy; say one with --threshold"],
+        ),
+    ],
+)
+def test_the_threshold_of_two_pictures(pair, given, told):
+    assert pair([("a", "")], [("x", "")], [[1.0]], **given) == (["a", "x"], [1.0, *told])
 
 
 ADA = Identification(
@@ -397,6 +466,60 @@ def test_hits_in_full(capsys):
         "p.png, face 1",
         "  nobody within the threshold",
     ]
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_pictures_that_are_encoded_in_full(monkeypatch, capsys, drawn):
+    class Bar:
+        n = initial = 0
+
+        def __init__(self, **options):
+            bars.append(options)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            bars.append("closed")
+
+        def refresh(self):
+            bars.append((self.initial, self.n))
+
+        @staticmethod
+        def write(text, file):
+            print(text, file=file)
+
+    def encode_all(names, out, network, *, per_shard, detector, client, on_shard):
+        assert (names, out, network, per_shard) == (["a.png", "b.png"], "o\x07", "network", 3)
+        assert (detector, client) == (None if drawn else "detector", "client of cluster with 2")
+        for shards, pictures in ((0, 0), (2, 20), (3, 25)) if faces else ((0, 10), (1, 15), (0, 20)):
+            on_shard(SimpleNamespace(shards=shards, pictures=pictures))
+        return Summary(shards=3, pictures=25, faces=faces, broken=1 - bool(faces))
+
+    bars = []
+    encoder = SimpleNamespace(name="toy", network="network")
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    monkeypatch.setattr(face_scale, "_listed", {"folder": ["a.png", "b.png"]}.get)
+    monkeypatch.setattr(face_scale.inputs, "encoder_for", lambda arguments: encoder)
+    monkeypatch.setattr(
+        face_scale, "_client", lambda address, workers: contextlib.nullcontext(f"client of {address} with {workers}")
+    )
+    monkeypatch.setattr("minicnn.scale.encode_all", encode_all)
+    monkeypatch.setattr("minicnn.faces.detection.the_detector", lambda: "detector")
+    given = {"source": "folder", "out": "o\x07", "per_shard": 3, "cluster": "cluster", "workers": 2, "drawn": drawn}
+    faces = 1200
+    assert face_scale.encode(SimpleNamespace(**given, json=False)) == 0
+    assert capsys.readouterr() == ("o�: 1,200 faces in 25 pictures, 3 shards\n", "")
+    options = {"total": 2, "unit": " pictures", "leave": False}
+    assert bars == [options | {"disable": None}, (0, 0), (20, 20), (20, 25), "closed"]
+    bars.clear()
+    faces = 0
+    assert face_scale.encode(SimpleNamespace(**given, json=True)) == 3
+    said = capsys.readouterr()
+    told = {"out": "o\x07", "encoder": "toy", "shards": 3, "pictures": 25, "faces": 0, "broken": 1}
+    assert json.loads(said.out) == told
+    assert said.err == "note: 1 picture could not be read; the manifests of the shards say why\n"
+    assert bars == [options | {"disable": True}, (10, 10), (10, 15), (20, 20), "closed"]
 
 
 def test_what_is_no_list_of_pictures(tmp_path, monkeypatch):
