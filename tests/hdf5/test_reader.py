@@ -93,6 +93,18 @@ def test_data_that_lie_in_other_files_are_refused(file, tmp_path):
             next(reader.blocks(file, name))
 
 
+def test_a_link_is_refused_wherever_it_is_on_the_way(file):
+    file["a/b/c/d"] = np.zeros(3)
+    file["a/soft"] = h5py.SoftLink("/a/b")
+    file["a/b/other"] = h5py.ExternalLink("other.h5", "/c")
+    for path, link, what in (
+        ("a/soft/c/d", "a/soft", "a soft link"),
+        ("a/b/other/d", "a/b/other", "a link to another file"),
+    ):
+        with pytest.raises(reader.Refused, match=f"^'{link}' is {what}; expected groups and datasets only$"):
+            next(reader.blocks(file, path))
+
+
 # Listings
 
 
