@@ -24,7 +24,7 @@ def test_the_iterates_of_every_painting_are_kept(monkeypatch):
     def transfer(content, style, *, steps, init, on_step):
         assert (content.shape, steps, init) == ((2, 2, 3), 100, "content")
         on_the_way = np.zeros((2, 2, 3))
-        for step in range(steps + 1):
+        for step in range(1, steps + 1):
             on_the_way[:] = step
             on_step(step, on_the_way, {})
         return SimpleNamespace(image=style, manifest={"interrupted": False})
@@ -47,7 +47,8 @@ def test_the_iterates_of_every_painting_are_kept(monkeypatch):
     assert [path for path, _ in strips] == ["out/iterates-starry_night.png", "out/iterates-woodcut_wave.png"]
     for _, iterates in strips:
         assert {step: np.unique(image).tolist() for step, image in iterates.items()} == {
-            step: [step] for step in (0, 1, 5, 20, 50, 100)
+            0: [-1],  # the photograph
+            **{step: [step] for step in (1, 5, 20, 50, 100)},
         }
     assert curves == [("out/costs.png", ["starry_night", "woodcut_wave"])]
     assert said == ["starry night: 100 steps", "woodcut wave: 100 steps"]
@@ -74,6 +75,7 @@ def test_curves_of_the_costs(figures):
     results = {name: SimpleNamespace(history=history) for name in ("starry_night", "woodcut_wave")}
     styles._write_curves(Path("costs.png"), results)
     first, second = figures["costs.png"].axes
+    assert first.get_gridspec().ncols == 2 and first.get_shared_y_axes().joined(first, second)
     assert [axes.get_title() for axes in (first, second)] == ["Starry night", "Woodcut wave"]
     assert (first.get_yscale(), first.get_xlabel(), first.get_ylabel()) == ("log", "step", "cost")
     assert first.get_legend() is None and second.get_legend() is not None
