@@ -83,7 +83,8 @@ def test_a_model_inside_a_model(path):
 def test_keras_3(path, named, root):
     with h5py.File(path, "w") as file:
         write_keras_3(file, network(), named=named, root=root)
-        file[f"{root}/dropout/seed_generator/vars/0"] = np.zeros(2, np.uint32)
+        for before_and_between in ("alpha_dropout", "dropout"):
+            file[f"{root}/{before_and_between}/seed_generator/vars/0"] = np.zeros(2, np.uint32)
         file["optimizer/vars/0"] = np.int64(3)
     model = network(seed=1)
     report = hdf5.load(model, path)
