@@ -152,7 +152,7 @@ def test_the_demo_says_that_it_compiles_where_nothing_is_compiled(before, tmp_pa
         monkeypatch.setattr(part, "demonstrate", lambda folder, say: {})
     monkeypatch.setattr(whole.Template, "substitute", lambda *arguments, **options: "")
     said = []
-    whole.demonstrate(tmp_path, say=said.append)
+    whole.demonstrate(tmp_path / "new" / "folder", say=said.append)
     assert any("compiling the kernels, once" in line for line in said) != before
 
 

@@ -158,6 +158,7 @@ def test_distances_at_the_door(figures):
     assert axes.images[0].get_clim() == (0, 2.4)
     cells = {text.get_position(): (text.get_text(), text.get_color()) for text in axes.texts}
     assert len(cells) == 20 and cells[1, 0] == ("0.50", "white") and cells[0, 1] == ("0.50", "#222222")
+    assert not any(patch.get_fill() for patch in axes.patches)
     framed = [(round(patch.get_x() + 0.48), round(patch.get_y() + 0.46)) for patch in axes.patches]
     assert framed == [(1, 0), (0, 1), (9, 1)]
     assert [face.images[0].get_array().shape[0] for face in axes.child_axes] == [4, 5]

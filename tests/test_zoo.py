@@ -537,6 +537,18 @@ def test_weights_may_be_as_large_as_they_may_be(server, row, folder, content, mo
     assert zoo.fetch("net").read_bytes() == content
 
 
+def test_a_file_that_says_no_length_ends_before_the_first_byte_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "LARGEST", 10)
+    with downloads._Transfer(tmp_path / "part", "net", verifiable=True, progress=False) as transfer:
+        told = []
+        transfer.bar = SimpleNamespace(update=told.append, close=lambda: told.append("closed"))
+        transfer.write(b"123456")
+        transfer.write(b"7890")
+        with pytest.raises(LoadError, match=r"^the link gives more than 0\.0 kB; expected weights$"):
+            transfer.write(b"1")
+    assert told == [6, 4, "closed"] and (tmp_path / "part").read_bytes() == b"1234567890"
+
+
 def test_what_an_archive_holds_may_be_as_large_as_weights_may_be(server, row, folder, monkeypatch):
     packed = archive((FILE, bytes(3000)))
     row(server.give(packed, "/net.h5.zip"), md5=md5(packed))
