@@ -174,6 +174,32 @@ def test_all_figures_of_a_folder_of_people(monkeypatch, people, ranks):
     assert (told["fpir"], told["draws"]) == (0.01, identified.draws)
 
 
+@pytest.mark.parametrize("missing", [0, 1, 1200])
+def test_pairs_of_lfw_are_those_of_pictures_with_a_face(monkeypatch, capsys, missing):
+    """The second of five pictures shows none."""
+    first, second = np.array([2, 1, 0, 4, 3, 0]), np.array([0, 0, 1, 2, 4, 3])
+    pairs = SimpleNamespace(first=first, second=second, same=first > 1, fold=np.arange(6))
+    found = SimpleNamespace(paths=[*"abcde"], pairs=pairs, missing=["x"] * missing)
+    kept, shown = [0, 2, 3, 4], ["e0", "e2", "e3", "e4"]
+    monkeypatch.setattr(
+        "minicnn.datasets.lfw.evaluation", lambda *given, **options: asked.append((given, options)) or found
+    )
+    monkeypatch.setattr("minicnn.faces.protocols.pair_distances", lambda *given: given)
+    monkeypatch.setattr(face_measure, "_encoded", lambda arguments, encoder, paths: (shown, kept, 5 - len(kept)))
+    asked, arguments = [], SimpleNamespace(skip_missing=True)
+    told = face_measure._of_lfw(arguments, "root", "pairs.txt", NAMED, "apart")
+    assert asked == [(("root", "pairs.txt"), {"skip_missing": True})]
+    assert told.d[:2] == ("apart", shown)
+    assert [told.d[2].tolist(), told.d[3].tolist()] == [[1, 3, 2, 0], [0, 1, 3, 2]]
+    assert (told.same.tolist(), told.fold.tolist()) == ([True, True, True, False], [0, 3, 4, 5])
+    assert (told.pictures, told.people, told.encoder, told.extremes) == (4, None, NAMED, {})
+    count = {1: "1 picture", 1200: "1,200 pictures"}.get(missing)
+    assert capsys.readouterr().err == (f"note: {count} missing; their pairs are skipped\n" if missing else "")
+    found.paths.append("bad")
+    with pytest.raises(InputError, match=r"^evaluate: LFW's protocol needs all pictures; expected good ones, or pairs"):
+        face_measure._of_lfw(arguments, "root", "pairs.txt", NAMED, "apart")
+
+
 # Verdicts
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import Tensor, backend, nn, op, ops
+from minicnn import Tensor, backend, graph, nn, op, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.ops import pooling
@@ -27,6 +27,23 @@ def test_a_number_may_be_used_several_times(name, uses):
             result = result + total
         result.backward()
     assert_array_equal(x.grad, np.full(3, uses + 1.0))
+
+
+@each_backend
+@pytest.mark.parametrize(
+    ("first", "second", "new"), [(True, False, "first"), (False, True, "second"), (False, False, "")]
+)
+def test_gradients_that_meet_are_added_in_place_once_they_are_owned(name, first, second, new):
+    arrays = {"first": np.full(3, 1.0), "second": np.full(3, 2.0)}
+    with use_backend(name):
+        met = graph.Cotangent(arrays["first"], first)
+        met.add(arrays["second"], second)
+        total = met.array
+        assert [key for key, array in arrays.items() if np.shares_memory(array, total)] == [new] * bool(new)
+        assert_array_equal(total, np.full(3, 3.0))
+        met.add(np.full(3, 4.0), False)
+    assert np.shares_memory(met.array, total)
+    assert_array_equal(total, np.full(3, 7.0))
 
 
 @each_backend

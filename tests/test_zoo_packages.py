@@ -229,6 +229,15 @@ def test_frames_at_their_borders(blocks, most, found, flags):
 
 
 @pytest.mark.parametrize(
+    "start", [b"\x04\x22\x4d\x19\x40", b"PK\x03\x04\x60", b"\x04\x22\x4d\x18\x44", b"\x04\x22\x4d\x18\x64"]
+)
+def test_a_frame_has_both_its_signature_and_known_flags(start):
+    content = start + frame((b"abc", True))[5:]
+    with pytest.raises(ValueError, match=r"^no LZ4 frame of the kind that joblib writes$"):
+        lz4_frame.unpack(content, 99)
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"no frame",

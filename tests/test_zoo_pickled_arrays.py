@@ -305,6 +305,13 @@ def parts(tmp_path, monkeypatch):
     return tmp_path, model
 
 
+@pytest.mark.parametrize("numbers", [b"1234567", b"123456789", "1234567", io.BytesIO(b"1234567"), [1.0, 2.0], 8, None])
+def test_an_array_has_the_bytes_of_its_shape(numbers):
+    with pytest.raises(ValueError, match=r"^an array whose bytes do not fit its shape$"):
+        pickled_arrays._array("f4", (2,), False, numbers)
+    assert pickled_arrays._array("f4", (2,), False, bytes(8)).tolist() == [0, 0]
+
+
 def test_three_files_become_one_that_loads(parts):
     folder, model = parts
     path = zoo.fetch("mtcnn")

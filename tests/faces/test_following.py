@@ -347,3 +347,6 @@ def test_many_tracks_fill_a_sheet_and_no_more(here, capsys, monkeypatch):
     monkeypatch.setattr("minicnn.cli.face_follow.MOST", 1)
     assert command("g.h5", "frames", "-o", "sheet.png") == 0
     assert "sheet.png shows the first 1 tracks" in capsys.readouterr().err
+    monkeypatch.setattr("minicnn.cli.face_follow.MOST", 2)  # which is all of them
+    assert command("g.h5", "frames", "-o", "sheet.png") == 0
+    assert capsys.readouterr().err == ""

@@ -194,6 +194,11 @@ def test_an_attribute_that_is_not_utf_8_is_refused(file, value):
         reader.listing(file)
 
 
+def test_a_list_of_names_may_be_as_long_as_keras_makes_it(file):
+    file.attrs["layer_names"] = np.full(1008, b"layer", "S64")  # 64,512 bytes
+    assert reader.listing(file)["groups"][""]["layer_names"] == ["layer"] * 1008
+
+
 def test_limits_of_what_is_listed(file, monkeypatch):
     def refusal():
         with pytest.raises(reader.Refused) as said:
