@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicnn import images, visualize
+from minicnn import images, nn, visualize
 from minicnn.cli import see
 from minicnn.errors import InputError
+from minicnn.models.blocks import GlobalAverage
 from minicnn.visualize import findings
 
 USUAL = {"layers": [], "units": None, "count": 2, "steps": 5, "seed": 3, "resume": None, "size": None, "layer": None}
@@ -115,3 +116,85 @@ def test_bad_pictures_are_skipped_unless_there_is_one(tmp_path, capsys):
     with pytest.raises(InputError, match=r"^see: none of 2 pictures can be read$"):
         see._good(bad)
     assert capsys.readouterr().err.count("does not exist") == 3
+
+
+@pytest.mark.parametrize(("units", "shown"), [("1,a", "found"), (None, "3 of found")])
+def test_patches_are_of_the_units_that_are_named_or_tell_most(monkeypatch, units, shown):
+    found = SimpleNamespace(of=lambda telling: f"{telling} of found")
+    monkeypatch.setattr(see, "_pictures", lambda model, arguments: "pictures")
+    monkeypatch.setattr(visualize, "top_patches", lambda *given, **options: asked.append((given, options)) or found)
+    monkeypatch.setattr("minicnn.visualize.telling.telling_units", lambda patches, count: count)
+    monkeypatch.setattr("minicnn.visualize.plots.patch_grid", lambda patches: "found" if patches is found else patches)
+    asked = []
+    assert see._patches("model", given(layer="b", units=units, count=3, resume="r.npz")) == shown
+    assert asked == [(("model", "b", "pictures", units and [1, "a"]), {"resume": "r.npz"})]
+
+
+def test_the_style_of_a_picture_is_of_ever_more_layers(monkeypatch):
+    def transfer(content, style, **options):
+        asked.append((content, style, options))
+        return SimpleNamespace(image=f"picture {len(asked)}")
+
+    recipe = SimpleNamespace(style_layers={"a": 1.0, "b": 2.0, "c": 3.0})
+    model = network()
+    model.adapt = lambda taken: asked.append(taken)
+    monkeypatch.setattr(
+        "minicnn.style.request.choose_recipe", lambda found, preset: recipe if found is model else preset
+    )
+    monkeypatch.setattr("minicnn.style.transfer", transfer)
+    monkeypatch.setattr(images, "load", lambda path, size: (path, size))
+    monkeypatch.setattr("minicnn.visualize.plots.figure_of", lambda rows, **options: (rows, options))
+    asked = []
+    rows, told = see._style(model, given(image="a.png", size=64))
+    assert rows == [[("a.png", 64), "picture 2", "picture 3", "picture 4"]]
+    assert told["titles"] == ["picture", "a", "up to b", "up to c"]
+    assert told["title"] == "toy: style alone, from noise"
+    assert asked.pop(0) is recipe
+    how = {"model": model, "steps": 5, "seed": 3, "init": "noise", "alpha": 0.0, "learning_rate": 0.05}
+    layers = [{"a": 1.0}, {"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 2.0, "c": 3.0}]
+    assert asked == [(("a.png", 64), ("a.png", 64), {**how, "style_layers": taken}) for taken in layers]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [
+        ("conv relu pool conv conv average linear", [1, 4]),
+        ("conv pool pool conv", [0, 3]),
+        ("conv flatten linear linear", [0]),
+        ("conv l2pool conv normalize", [0]),
+        ("conv conv global", [1]),
+        ("conv relu", [1]),
+        ("pool conv pool", [1]),
+    ],
+)
+def test_the_usual_layers_end_the_blocks(kinds, found):
+    made = {
+        "conv": lambda: nn.Conv2d(1, 1, 1, seed=0),
+        "relu": nn.ReLU,
+        "pool": lambda: nn.MaxPool2d(2),
+        "average": lambda: nn.AvgPool2d(2),
+        "l2pool": lambda: nn.L2Pool2d(2),
+        "flatten": nn.Flatten,
+        "global": GlobalAverage,
+        "linear": lambda: nn.Linear(1, 1, seed=0),
+        "normalize": nn.L2Normalize,
+    }
+    layers = [made[kind]() for kind in kinds.split()]
+    for number, layer in enumerate(layers):
+        layer.name = f"layer {number}"
+    assert see._a_layer_a_block(SimpleNamespace(layers=layers)) == [f"layer {number}" for number in found]
+
+
+def test_a_figure_is_saved_and_told_of(monkeypatch, capsys):
+    model = network()
+    monkeypatch.setattr("minicnn.models.from_weights", lambda weights: model if weights == "toy.h5" else None)
+    monkeypatch.setattr("minicnn.visualize.plots.save", lambda figure, out: saved.append((figure, out)))
+    saved, draw = [], lambda found, arguments: (found, arguments.seed)
+    see.run(SimpleNamespace(weights="toy.h5", out="a.png", draw=draw, seed=0))
+    monkeypatch.setattr("minicnn.files.program", lambda name: SimpleNamespace(diagram=lambda what: f"{what} in {name}"))
+    name = next(iter(see.DIAGRAMS))
+    see._diagram(SimpleNamespace(name=name, out="b.png"))
+    assert saved == [((model, 0), "a.png"), (f"{name} in diagrams.py", "b.png")]
+    assert capsys.readouterr().out == f"a.png: toy\nb.png: {name}, {see.DIAGRAMS[name]}\n"
+    with pytest.raises(InputError, match=r"^see: seed is -1; expected an integer of at least 0$"):
+        see.run(SimpleNamespace(weights="toy.h5", out="c.png", draw=draw, seed=-1))
