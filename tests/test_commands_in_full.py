@@ -750,6 +750,29 @@ def test_what_happened_to_many_pictures_is_said_at_the_end(capsys, several, miss
     ]
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_only_pictures_with_several_faces_are_told_of_and_counted(monkeypatch, capsys, count):
+    from minicnn.faces import snapshots
+
+    def choose(found, which):
+        face = SimpleNamespace(number=2, box=np.array([0, 10, 20, 40]), among=len(found), quality="a quality")
+        face.crop_for = lambda card: f"{which} of {len(found)}"
+        return face
+
+    shown = iter([[SimpleNamespace(turn=0)], [SimpleNamespace(turn=90)] * 2])
+    monkeypatch.setattr(snapshots, "find", lambda image: next(shown))
+    monkeypatch.setattr(snapshots, "choose", choose)
+    looking = looker(count=count, drawn=False)
+    looking.looks = True
+    (one,), (other,) = (looking.look(np.zeros((9, 9, 3)), f"{name}.png", number) for number, name in enumerate("ab"))
+    assert (one.crop, one.quality, one.among, one.picture) == ("largest of 1", "a quality", 1, 0)
+    assert (other.crop, other.face.number, other.among, other.picture) == ("largest of 2", 2, 2, 1)
+    assert (looking.several, looking.missed) == (1, 0)
+    turned = "note: b.png: found a face after rotating the picture by 90°\n"
+    which = "note: b.png: 2 faces; number 2 at 10,25 was taken for --face largest; --face chooses another, or all\n"
+    assert capsys.readouterr().err == turned + which * (count == 3)
+
+
 def test_pictures_in_folders_are_found_in_order(tmp_path):
     for name in ("b.png", "a.JPG", "deep/c.webp", ".hidden/d.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -274,6 +274,50 @@ def test_networks_are_rehearsed_frozen_and_not(monkeypatch):
     assert not (losses[0] == losses[1]).any()  # the first optimizer has taken its step
 
 
+def test_what_else_is_rehearsed(monkeypatch):
+    """On two sides of every choice that has kernels of its own."""
+
+    def note(name):
+        def call(*given, **options):
+            played.append((name, *map(shown, given), options) if options else (name, *map(shown, given)))
+
+        return call
+
+    def shown(value):
+        return (value.shape, value.dtype.name) if isinstance(value, np.ndarray) else value
+
+    class Model(nn.Module):
+        card = SimpleNamespace(input_size=(2, 5))
+        judge = staticmethod(note("judge"))
+        refinement, output = (SimpleNamespace(judge=note(stage)) for stage in ("refinement", "output"))
+
+    played, model = [], Model()
+    monkeypatch.setattr(warm_up, "transfer", note("transfer"))
+    monkeypatch.setattr(warm_up.models, "mtcnn", lambda weights: model if weights is None else None)
+    monkeypatch.setattr(warm_up.models, "tiny_vgg", lambda: model)
+    for name in ("saliency", "guided_backprop", "top_patches"):
+        monkeypatch.setattr(f"minicnn.visualize.{name}", note(name))
+    monkeypatch.setattr("minicnn.faces.detection.crops", lambda image, boxes, size: (len(boxes), size))
+    drawn = "minicnn.datasets.synthetic_faces.Population"
+    monkeypatch.setattr(drawn, lambda size: SimpleNamespace(pictures=lambda *given: played.append((size, *given))))
+    warm_up._style(optimizer="gd")
+    warm_up._pictures()
+    warm_up._find()
+    warm_up._draw()
+    picture, pieces = ((48, 48, 3), "float32"), ((2, 2, 5, 3), "float32")
+    assert played == [
+        ("transfer", picture, picture, {"steps": 2, "optimizer": "gd"}),
+        ("saliency", model, "block2_conv1", pieces, {"unit": 0}),
+        ("guided_backprop", model, "block2_conv1", pieces, {"unit": 0}),
+        ("top_patches", model, "block2_conv1", pieces, {"units": [0]}),
+        ("judge", ((1, 48, 64, 3), "float32")),
+        ("refinement", (2, 24)),
+        ("output", (2, 48)),
+        (32, 6, 1),
+    ]
+    assert not model.training
+
+
 AFTERWARDS = """
 import warnings
 import numpy as np

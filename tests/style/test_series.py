@@ -272,6 +272,15 @@ def test_what_a_series_cannot_do_is_one_line_before_the_work(words, line, capsys
     assert not [*Path().glob("out/*")]
 
 
+def test_a_sweep_makes_a_hundred_pictures_at_most():
+    found = style_series._of_sweep([f"seed={','.join(map(str, range(50)))}", "steps=1,2"], Path("out"))
+    assert len(found) == 100 and found[-1] == (
+        Path("out/seed=49,steps=2.png"),
+        {"seed": 49, "steps": 2},
+        "seed=49, steps=2",
+    )
+
+
 def test_files_in_the_folder_that_are_not_ours_stay(capsys):
     Path("out").mkdir()
     Path("out/b.png").write_bytes(b"mine")
