@@ -863,6 +863,86 @@ def test_what_every_command_takes_by_its_place():
     assert found == POSITIONALS
 
 
+OPTION_NAMES = {
+    "demo": "out force",
+    "style": (
+        "o/out size depth profile no-metadata weights preset list-presets alpha beta total-variation scales "
+        "style-weights style-scale keep-colours masks map map-colours style-masks steps sweep optimizer "
+        "learning-rate schedule parametrization init levels seed preview gif frames plot device tile anyway "
+        "resume from force"
+    ),
+    "face enroll": "json weights box landmarks face drawn any-quality threshold score head",
+    "face list": "json picture force",
+    "face remove": "json",
+    "face rename": "json",
+    "face verify": "json weights box landmarks face threshold drawn any-quality head picture force",
+    "face identify": "json weights box landmarks face threshold drawn any-quality matches picture force faces",
+    "face detect": "json o/out min-size weights force",
+    "face calibrate": (
+        "json far eer accuracy into pairs skip-missing weights box landmarks face drawn head picture force"
+    ),
+    "face evaluate": "json lfw pairs skip-missing weights box landmarks face drawn head picture force",
+    "face train": (
+        "o/out data test face people pictures test-people json loss head margin init freeze softmax comparing "
+        "batch seed device checkpoint-every resume force"
+    ),
+    "face cluster": "json o/out threshold least weights face any-quality drawn",
+    "face follow": "json every min-size threshold o/out weights any-quality drawn",
+    "face why": "json o/out stranger weights box landmarks face drawn",
+    "face blur": "json o/out keep min-size weights drawn force",
+    "face encode": "json o/out per-shard workers cluster weights drawn",
+    "face search": "json matches threshold cluster weights face drawn",
+    "see story": "o/out images most units resume count steps seed",
+    "see patches": "o/out images most units resume count",
+    "see deconv": "o/out layer unit",
+    "see guided": "o/out layer unit",
+    "see saliency": "o/out layer unit",
+    "see gradcam": "o/out layer unit at",
+    "see occlusion": "o/out layer unit size stride",
+    "see invert": "o/out size steps seed",
+    "see maximize": "o/out units size steps seed",
+    "see style": "o/out size steps seed",
+    "see map": "o/out layer images most",
+    "see filters": "o/out image",
+    "see diagram": "o/out",
+    "step": "backend most compare other-backend page force",
+    "gradcheck": "backend seeds json",
+    "tutorial list": "json",
+    "tutorial paths": "json",
+    "tutorial play": "",
+    "tutorial open": "to solved",
+    "tutorial notebook": "to run",
+    "tutorial teach": "",
+    "tutorial html": "to",
+    "learn list": "",
+    "learn start": "to",
+    "learn check": "seconds json",
+    "learn hint": "tier",
+    "learn solution": "",
+    "learn use": "seconds",
+    "learn grade": "o/out json hidden exercise single seconds memory jobs isolated force",
+    "train": "data test o/out cycle batch-size seed checkpoint-every resume",
+    "weights list": "json",
+    "weights fetch": "json to",
+    "weights inspect": "json",
+    "weights convert": "json o/out layout dtype",
+    "bench": "only against device quick rounds out markdown",
+    "doctor": "json report compile",
+}
+
+
+def test_the_options_of_every_command():
+    found = {
+        words: " ".join(
+            "/".join(name.lstrip("-") for name in action.option_strings)
+            for action in command._actions
+            if action.option_strings and action.dest not in ("help", "traceback")
+        )
+        for words, command in actions(parser())
+    }
+    assert found == OPTION_NAMES
+
+
 def looker(count=2, card=None, **given):
     usual = {"box": None, "landmarks": None, "face": None, "drawn": True, "any_quality": False}
     card = card or SimpleNamespace(input_size=(8, 8))
