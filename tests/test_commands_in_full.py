@@ -307,6 +307,26 @@ def test_checkpoints_are_neither_lost_nor_made_up(tmp_path):
     assert str(said.value) == f"train: {str(checkpoint)!r} is there from an earlier run; add --resume, or delete it"
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("weights", "vgg16", [Path("here.h5")]),
+        ("init", "vgg16", [Path("here.h5")]),
+        ("weights", "vgg19", ["vgg19"]),  # which is not here
+        ("weights", "vgg16.h5", ["vgg16.h5"]),
+        ("content", "vgg16", ["vgg16"]),
+        ("images", ["vgg16", "b.png"], ["vgg16", "b.png"]),
+        ("images", [], []),
+        ("gallery", None, []),
+        ("gallery", "", [""]),
+    ],
+)
+def test_weights_to_read_are_the_file_of_their_name(monkeypatch, name, given, read):
+    monkeypatch.setattr("minicnn.zoo.here", lambda row: Path("here.h5") if row.name == "vgg16" else None)
+    assert list(paths._read(SimpleNamespace(**{name: given}), name)) == read
+    assert list(paths._read(SimpleNamespace(), name)) == []
+
+
 # doctor
 
 FOUND = {

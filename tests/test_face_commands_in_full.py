@@ -88,6 +88,7 @@ def test_a_calibration_without_false_accepts_says_how_many_there_may_be():
     enough = calibrated(calibration(different=10**7, slope=1.0, rule="accuracy"))
     assert enough[1] == "  rule          highest accuracy" and not any("*" in line for line in enough)
     assert not any("probability" in line for line in enough)
+    assert not any("probability" in line for line in calibrated(calibration(intercept=0.0)))  # one half at 0 itself
 
 
 def test_an_evaluation_in_full():
