@@ -327,6 +327,15 @@ def test_weights_to_read_are_the_file_of_their_name(monkeypatch, name, given, re
     assert list(paths._read(SimpleNamespace(), name)) == []
 
 
+@pytest.mark.parametrize(("system", "alike"), [("darwin", True), ("linux", False)])
+def test_files_that_are_not_there_yet_differ_by_case_unless_the_system_ignores_it(monkeypatch, tmp_path, system, alike):
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "platform", system)
+        patched.setattr(paths.os.path, "normcase", str)
+        found = [paths.same(tmp_path / name, tmp_path / "new.h5") for name in ("New.H5", "new.h5", "new.h6")]
+    assert found == [alike, True, False]
+
+
 # doctor
 
 FOUND = {

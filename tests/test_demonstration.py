@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from minicnn import images
+from minicnn.cli import demo
 from minicnn.demonstration import faces, styles
 from minicnn.demonstration.files import picture
 
@@ -162,3 +163,11 @@ def test_distances_at_the_door(figures):
     framed = [(round(patch.get_x() + 0.48), round(patch.get_y() + 0.46)) for patch in axes.patches]
     assert framed == [(1, 0), (0, 1), (9, 1)]
     assert [face.images[0].get_array().shape[0] for face in axes.child_axes] == [4, 5]
+
+
+def test_only_pictures_and_pages_of_its_folder_might_be_replaced(tmp_path):
+    for name in ("b.png", "a.html", "c.txt", "d.jpg"):
+        (tmp_path / name).touch()
+    found = list(demo._beside(SimpleNamespace(out=str(tmp_path))))
+    assert found == [("--out", tmp_path / "a.html"), ("--out", tmp_path / "b.png")]
+    assert list(demo._beside(SimpleNamespace(out=str(tmp_path / "none")))) == []
