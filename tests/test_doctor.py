@@ -365,6 +365,11 @@ def test_a_report_holds_neither_the_name_of_the_user_nor_their_folders(monkeypat
     assert doctor._anonymous(f"looked in {tmp_path}/ada/pictures/weights") == "looked in ./weights"
     assert doctor._anonymous("/data/ada/cuda, adam") == "/data/USER/cuda, adam"
 
+    with monkeypatch.context() as at_the_root:
+        for place in ("home", "cwd"):
+            at_the_root.setattr(doctor.Path, place, lambda: doctor.Path("/"))
+        assert doctor._anonymous("kernels in /c") == "kernels in /c"
+
     def nameless():
         raise KeyError("uid")
 

@@ -27,7 +27,7 @@ from minicnn.errors import InputError, MissingFileError
 from minicnn.faces import cropping, gallery_file, scoring, settings, snapshots
 from minicnn.faces.calibration import Calibration
 from minicnn.faces.evaluation import share_interval
-from minicnn.faces.results import Identification
+from minicnn.faces.results import Identification, Verification
 from minicnn.scale.jobs import Summary
 
 NAMED = SimpleNamespace(name="toy")
@@ -294,6 +294,41 @@ def test_two_pictures_are_compared_by_their_nearest_good_faces(pair):
 )
 def test_the_threshold_of_two_pictures(pair, given, told):
     assert pair([("a", "")], [("x", "")], [[1.0]], **given) == (["a", "x"], [1.0, *told])
+
+
+@pytest.mark.parametrize(
+    ("same", "threshold", "title", "limit"),
+    [(True, None, "Ada", 1.5), (False, None, "not Ada", 1.5), (None, None, "a.png", None), (True, 0.0, "Ada", 0.0)],
+)
+def test_a_face_against_somebody_of_a_gallery(monkeypatch, capsys, same, threshold, title, limit):
+    class Held:
+        threshold, any_quality = 1.5, False
+
+        def verify(self, name, shown):
+            asked.append((name, shown, self.threshold, self.any_quality))
+            face = face_at(number=2)
+            face.box, face.among = np.array([0, 10, 20, 40]), 3
+            return Verification("Ada", same, 0.25, self.threshold, why="too blurred", face=face)
+
+    asked, drawn = [], []
+    encoder = SimpleNamespace(name="toy", card="a card")
+    monkeypatch.setattr(face_verify, "opened", lambda path, arguments: (encoder, Held()))
+    monkeypatch.setattr(face_verify, "Looker", lambda arguments, *given, **options: lambda path: (path, given, options))
+    monkeypatch.setattr(face_verify, "_draw_one", lambda arguments, *given: drawn.append(given))
+    given = {"what": ["g.h5", "Ada", "x/a.png"], "head": None, "threshold": threshold, "any_quality": True}
+    found = face_verify._against_gallery(SimpleNamespace(**given, picture="v.png"))
+    looked = ("x/a.png", ("a card", 1), {"usual": "all"})
+    assert asked == [("Ada", looked, 1.5 if threshold is None else threshold, True)]
+    assert (found["gallery"], found["picture"], found["encoder"]) == ("g.h5", "x/a.png", "toy")
+    assert (found["name"], found["same"], found["distance"], found["face"]) == ("Ada", same, 0.25, 2)
+    assert found["why"] == ("no verdict: too blurred" if same is None else "too blurred")
+    ((_, face, *told),) = drawn
+    assert face.number == 2 and told == [title, [("Ada", 0.25)], limit]
+    assert capsys.readouterr().err == "note: x/a.png: 3 faces; number 2 at 10,25 is the nearest\n"
+    face_verify._against_gallery(SimpleNamespace(**given, picture=None))
+    assert len(drawn) == 1
+    with pytest.raises(InputError, match=r"^verify: head is set when a gallery is made; leave --head out$"):
+        face_verify._against_gallery(SimpleNamespace(**given | {"head": "h.h5"}))
 
 
 ADA = Identification(
