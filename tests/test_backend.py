@@ -86,6 +86,18 @@ def test_a_dtype_without_compiled_kernels_takes_the_definition():
     assert kernels_for(np.zeros(1, np.float16)).name == "numpy"
 
 
+class Marked(np.ndarray):
+    """An array of a class of its own, as a file that is mapped into memory is one."""
+
+
+@in_its_own_context
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_an_array_of_a_class_of_its_own_and_a_number_have_the_backend_of_the_host(name):
+    use_backend(name)
+    for host in (np.zeros(1, np.float32).view(Marked), np.float32(1)):
+        assert kernels_for(host).name == name
+
+
 def test_a_name_that_is_no_contract_is_an_attribute_error():
     with pytest.raises(AttributeError, match="backend 'numba': there is no contract 'convolve'"):
         _ = kernels_for(np.zeros(1)).convolve
