@@ -212,6 +212,21 @@ def test_layers_of_ones_own_may_take_any_argument():
     assert Mine(strides=2).settings == {"strides": 2}
 
 
+def test_private_names_and_a_name_itself_are_not_proposed():
+    class Mine(nn.Module):
+        def __init__(self):
+            self._zzyzx = 1
+
+        @property
+        def broken(self):
+            raise AttributeError("odd")
+
+    assert said(lambda: Mine().zzyzx, AttributeError) == "'Mine' object has no attribute 'zzyzx'"
+    assert said(lambda: Mine()._zzyz, AttributeError) == "'Mine' object has no attribute '_zzyz'"
+    assert said(lambda: Mine().broken, AttributeError) == "'Mine' object has no attribute 'broken'"
+    assert said(lambda: Mine().brokn, AttributeError).endswith("; did you mean 'broken'?")
+
+
 def test_names_of_layers_and_weights():
     network = models.tiny_vgg(None)
     assert said(lambda: network.features(RGB, ["block1_conv11"])).endswith("; did you mean 'block1_conv1'?")

@@ -22,7 +22,17 @@ def pair(backward):
     return plus
 
 
-@pytest.mark.parametrize("made", [lambda x: x * x, lambda x: (x * x, 2 * x), lambda x: (x, x, x)])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: x * x,
+        lambda x: (x * x, 2 * x),
+        lambda x: (x, x, x),
+        lambda x: [x, lambda dy: dy],
+        lambda x: (x, lambda dy: dy, x),
+        lambda x: None,
+    ],
+)
 def test_an_op_that_returns_no_pair_is_told_what_to_return(made):
     @op
     def square(x):
@@ -30,6 +40,16 @@ def test_an_op_that_returns_no_pair_is_told_what_to_return(made):
 
     with pytest.raises(InputError, match=r"square: returned \w+; expected a pair: the result, and a function"):
         square(X)
+
+
+def test_an_op_may_return_one_array_for_two_gradients():
+    plus = pair(lambda dy: (dy, dy))
+    x, b = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
+    left, right = x * 1.0, b * 1.0
+    before = left * 2.0
+    both = plus(left, right)
+    (before + both + right * 4.0).sum().backward()
+    assert x.grad.tolist() == [3, 3, 3] and b.grad.tolist() == [5, 5, 5]
 
 
 @pytest.mark.parametrize(
