@@ -94,6 +94,14 @@ def test_the_gradient_that_backward_is_given_stays_as_it_was():
     assert_array_equal(given, np.ones(a_shape))
 
 
+def test_a_leaf_does_not_keep_the_gradient_that_backward_is_given():
+    x, gradient = Tensor(np.ones(3), requires_grad=True), np.ones(3)
+    x.backward(gradient)
+    x.backward(gradient)
+    assert_array_equal(gradient, np.ones(3))
+    assert_array_equal(x.grad, np.full(3, 2.0))
+
+
 def test_two_leaves_never_share_a_gradient():
     x, y = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
     (x + y).backward(np.ones(3))

@@ -178,6 +178,15 @@ def test_what_is_wrong_with_a_container_is_told(opcodes, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("opcodes", "name"), [(b"}2", "DUP"), (b"}K\x010", "POP"), (b"}Q", "BINPERSID")])
+def test_an_opcode_that_arrays_need_not_is_refused(opcodes, name):
+    with pytest.raises(LoadError) as caught:
+        pickled_arrays._interpreted(io.BytesIO(opcodes + b"."), "a.npy")
+    place = len(opcodes) - 1
+    told = f"a.npy has the opcode {name} at byte {place}; {pickled_arrays.EXPECTED}, and nothing to be run"
+    assert str(caught.value) == told
+
+
 NAMED = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
 KIND = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R"
 OBJECT = b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R"
