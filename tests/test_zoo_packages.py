@@ -237,6 +237,12 @@ def test_a_frame_has_both_its_signature_and_known_flags(start):
         lz4_frame.unpack(content, 99)
 
 
+@pytest.mark.parametrize("more", [b"m", bytes(4)])
+def test_a_frame_ends_with_its_file(more):
+    with pytest.raises(ValueError, match=r"^bytes behind the end of the frame$"):
+        lz4_frame.unpack(frame((b"abc", True)) + more, 99)
+
+
 @pytest.mark.parametrize(
     "content",
     [
