@@ -185,6 +185,19 @@ def test_only_kernels_in_the_cache_count_as_compiled(tmp_path, monkeypatch):
     assert {k: diagnosis._compiled_kernels()[k] for k in ("kernels", "compiled")} == {"kernels": 2, "compiled": 1}
 
 
+@pytest.mark.parametrize(
+    ("used", "chosen", "lasting"),
+    [("", None, True), ("/c", "/c", True), ("/tmp/x", None, False), ("/tmp/x", "/c", False)],
+)
+def test_kernels_last_where_numba_or_the_user_puts_them(monkeypatch, used, chosen, lasting):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    if chosen:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", chosen)
+    monkeypatch.setattr("numba.config.CACHE_DIR", used)
+    found = diagnosis._compiled_kernels()
+    assert (found["lasting"], found["chosen"]) == (lasting, chosen)
+
+
 # Compiling before class
 
 

@@ -580,6 +580,9 @@ def test_as_image_clips_rounding_errors_only():
     with pytest.raises(InputError) as caught:
         images.as_image(-image, name="content")
     one_line(caught, "content ranges", "-1.001")
+    with pytest.raises(InputError) as caught:
+        images.as_image(np.full((2, 2, 3), 1.5), name="content")
+    assert "0..255" not in one_line(caught, "content ranges", "1.5")
 
 
 def test_as_image_reads_paths_and_names_the_argument(tmp_path):

@@ -248,3 +248,12 @@ def test_there_may_be_no_kernels(monkeypatch):
     monkeypatch.setattr(diagnosis, "compiled_kernels", lambda: iter(()))
     with pytest.raises(InputError, match=r"^there are none; NumPy computes instead$"):
         diagnosis._compiled_kernels()
+
+
+def test_of_the_libraries_with_threads_only_blas_is_told(monkeypatch):
+    blas = {"user_api": "blas", "internal_api": "openblas", "num_threads": 4, "filepath": "/b.so"}
+    more = {"version": "0.3", "architecture": "Zen"}
+    found = [blas, {**blas, "user_api": "openmp", "filepath": "/o.so"}, blas | more]
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: found)
+    told = {"name": "openblas", "version": None, "architecture": None, "threads": 4, "file": "/b.so"}
+    assert machine.blas_libraries() == [told, told | more]
