@@ -384,9 +384,13 @@ def test_trials_of_a_gallery_agree_with_their_definition(monkeypatch):
     assert np.all(np.diff(found.dir) >= 0) and found.fpir[0] == 0
     assert (found.fpir[0], found.fpir[-1]) == (0, 1)
     assert [found.dir_at(found.fpir[i])[0] for i in (0, 500, 1000)] == [found.fpir[i] for i in (0, 500, 1000)]
+    halves, measured = [], protocols.open_set_roc
+    measure = lambda found, *people: halves.append(found.shape[1]) or measured(found, *people)  # noqa: E731
+    monkeypatch.setattr(protocols, "open_set_roc", measure)
     for work, draws in ((1, 1), (3 * 4 * 8, 3)):
         monkeypatch.setattr(protocols, "WORK", work)
         assert protocols.identification(scoring.by_metric("l2"), places[:, None], labels).draws == draws
+    assert halves == [2] * 4
     with pytest.raises(InputError, match=r"^identification: 3 people have two pictures or more; expected four people"):
         protocols.identification(scoring.by_metric("squared_l2"), places[:7, None], labels[:7])
 

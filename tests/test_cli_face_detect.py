@@ -221,6 +221,17 @@ def test_the_label_is_below_the_box_or_over_its_edge_where_there_is_no_room(bott
     assert not marked(np.ones((9, 9, 3)), []).min() < 1
 
 
+@pytest.mark.parametrize(("height", "line"), [(500, 1), (1600, 3)])
+def test_lines_grow_with_the_picture_and_dots_with_the_face(height, line):
+    dots = np.array([[[99.5 + 20 * i, 99.5] for i in range(5)]])
+    found = Detection(np.array([[50, 30, 250, 230]]), np.array([0.9]), dots)
+    drawn = np.rint(255 * marked(np.ones((height, 300, 3)), [snapshots.Face(np.ones((9, 9, 3)), found)]))
+    changed = (drawn < 255).any(axis=2)
+    assert np.nonzero(changed[180, :100])[0].tolist() == [*range(50 - line, 50 + 2 * line)]
+    assert np.count_nonzero((drawn[180, :100] == COLOUR).all(axis=1)) == line
+    assert 8 <= np.count_nonzero(changed[99, 90:110]) <= 11  # 4 to each side, and its outline
+
+
 def test_the_detectors_weights_are_asked_for_by_name(here, capsys, monkeypatch):
     (here / "mtcnn.h5").unlink()
     monkeypatch.setattr(zoo.locations, "cache", lambda: here)

@@ -127,6 +127,15 @@ def test_probability_is_the_fit_that_scipy_finds():
     assert found.probability(0.7, prior=share) == pytest.approx(1 / (1 + np.exp(-log_odds)))
 
 
+def test_the_fit_to_pairs_that_mirror_each_other_goes_on_until_no_slope_is_better():
+    """The intercept is right at once there."""
+    d, s = np.array([0.0, 1.0, 2.0, 1.0, 2.0, 3.0]), np.arange(6) < 3
+    intercept, slope = fit_log_odds(d, s)
+    aim, found = np.where(s, 4 / 5, 1 / 5), 1 / (1 + np.exp(-(intercept + slope * d)))
+    assert intercept == pytest.approx(-1.5 * slope)
+    assert np.sum((aim - found) * d) == pytest.approx(0, abs=1e-9)
+
+
 def test_probability_is_that_of_the_two_normal_distributions():
     d, s = pairs(5000, 15_000)
     truth = 1 / (1 + np.exp(-(2 - 2 * np.array([0.0, 1.0, 2.0]))))  # log-odds of N(0, 1) against N(2, 1)

@@ -84,6 +84,14 @@ def test_of_groups_of_which_each_is_nearest_to_the_next_the_two_nearest_are_join
     assert groups.stale.tolist() == [True, True, True]  # the nearest of each was joined
 
 
+def test_a_group_is_joined_with_the_one_that_has_it_as_its_nearest():
+    """Of three in a row at equal distances, the last two are each other's nearest."""
+    groups = clusters._Groups(np.array([[0.0], [1.0], [2.0]]), np.ones(3))
+    groups.near, groups.far = np.array([1, 2, 1]), np.ones(3)
+    groups._join_pairs()
+    assert groups.owner.tolist() == [0, 1, 1] and groups.centres.tolist() == [[0.0], [1.5]]
+
+
 def test_precision_and_recall_are_of_pairs():
     groups, people = np.array([0, 0, 0, 1, 1, -1]), np.array([3, 3, 5, 5, 5, 5])
     assert agreement(groups, people) == (2 / 4, 2 / 7)

@@ -245,6 +245,13 @@ def test_folds_that_cannot_be_are_refused(options, message):
         evaluate_pairs(np.arange(10.0), np.arange(10) < 5, **options)
 
 
+@pytest.mark.parametrize("same", [3, 7])
+def test_there_are_as_many_folds_as_pairs_of_the_rarer_kind_at_most(same):
+    with pytest.raises(InputError, match="folds is 4; expected 2 to 3"):
+        evaluate_pairs(np.arange(10.0), np.arange(10) < same, folds=4)
+    assert len(evaluate_pairs(np.arange(10.0), np.arange(10) < same, folds=3).fold_accuracies) == 3
+
+
 @pytest.mark.parametrize(
     ("d", "probes", "message"),
     [

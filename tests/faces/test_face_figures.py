@@ -111,6 +111,7 @@ def test_pairs_show_distances_of_both_kinds_and_their_roc():
     np.testing.assert_allclose(heights.sum(axis=1), 100)
     np.testing.assert_allclose(heights[0], 25 * np.histogram(d[same], np.linspace(0, 1, 41))[0])
     assert histograms.get_xlim() == (0, 1) and histograms.get_ylim()[1] > 1.2 * heights.max()
+    assert figures.pairs(d / 4, same).axes[0].get_xlim() == (0, 0.25)
     assert texts(histograms) == ["at FAR 0.3"] and not histograms.get_title()
     expected = roc(d, same)
     line, chance, point = curve.lines
@@ -187,6 +188,11 @@ def test_a_caption_is_cut_to_the_width_of_its_face():
     assert inked.min() >= 14 and inked[inked < 60].max() < 14 + 40  # the face is at 14 and is 40 wide
     assert np.count_nonzero(inked < 60) > 25
     np.testing.assert_array_equal(long[60:], short[60:])
+
+
+def test_a_sheet_has_room_for_the_caption_of_most_lines():
+    sheet = contact_sheet(2 * [np.zeros((20, 40, 3), np.float32)], ["a", "a\nb\nc"], "t")
+    assert len(sheet) == 58 + 20 + 9 + 3 * 17 + 14
 
 
 @pytest.mark.parametrize(

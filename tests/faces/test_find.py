@@ -94,6 +94,25 @@ def test_no_face_is_an_empty_list(scene):
         faces.find("nowhere.jpg")
 
 
+@pytest.mark.parametrize(
+    ("shape", "looked_at"),
+    [
+        ((50, 60, 3), False),  # the size of the card
+        ((50, 60), False),
+        ((60, 50, 3), True),
+        ((50, 40), True),
+        ((39, 500, 3), False),
+        ((500, 39, 3), False),
+        ((60, 50, 3, 1), False),
+        ((50,), False),
+    ],
+)
+def test_faces_are_looked_for_in_pictures_of_another_size_that_have_room_for_one(shape, looked_at):
+    card = ModelCard("none", (50, 60), "none", embedding=3)
+    assert candidates._is_photograph(np.zeros(shape, np.float32), card) is looked_at
+    assert not candidates._is_photograph([[0.0] * 90] * 90, card)
+
+
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_a_picture_on_its_side_is_found_and_said(scene, turn):
     """Places are those in the picture as it was given, and the crop is upright."""
@@ -134,8 +153,9 @@ def test_verify_takes_the_nearest_of_several_faces(gallery, scene):
             assert found and found.distance < 1e-6 and found.face.number == number and found.nearest_picture == 1
     assert not gallery.verify("Red", faces.find(scene)[1:])
     assert gallery.verify("Red", faces.find(scene)[0].crop_for(CARD)).face is None
-    with pytest.raises(InputError, match="verify: image holds 2 pictures; expected one"):
-        gallery.verify("Red", [scene, scene])
+    for several in ([scene, scene], [faces.find(scene)[0], scene]):
+        with pytest.raises(InputError, match="verify: image holds 2 pictures; expected one"):
+            gallery.verify("Red", several)
 
 
 def test_identify_takes_the_largest_face_or_all(gallery, scene):
@@ -231,6 +251,26 @@ def test_noise_and_blocks_are_measured_in_grey_levels():
     assert quality.measure(single, points).grid < 1
     shrunk = quality.measure(np.kron(grey, np.ones((3, 3, 1), np.float32)), 3 * points)
     assert shrunk.eyes == pytest.approx(3 * quality.EYES)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        (90, (94.6149, 28.7275, 0.171511, 1.05547, 0.430415, 27.7524, 0.00240055, 5.06244, 5.24469, 0.740308)),
+        (300, (2112.05, 95.7582, 0.171511, 1.05547, 0.430415, 25.8216, 0.00248628, 2.81801, 3.42686, 2.68627)),
+    ],
+)
+def test_all_measures_of_a_tilted_face_in_colour(side, expected):
+    """Against numbers that were measured once; some columns and rows have steps as of blocks."""
+    random = np.random.default_rng(side)
+    picture = images.resize(random.random((side // 3, side // 3, 3)), side, side) * 0.6 + 0.35
+    steps = np.arange(side) // 8 % 2
+    picture += random.normal(0, 0.03, picture.shape) + steps[:, None, None] * 0.1 + steps[:, None] * 0.07
+    points = quality.TEMPLATE * side * 0.9 + 0.05 * side
+    points[:, 1] += 0.1 * points[:, 0]
+    points[2] += (0.04 * side, -0.03 * side)
+    found = quality.measure(np.minimum(picture, 1).astype(np.float32), points)
+    assert found == pytest.approx(expected, rel=1e-3, abs=5e-4)
 
 
 def test_below_the_limits_there_is_no_verdict(scene, monkeypatch):

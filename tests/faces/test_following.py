@@ -168,6 +168,8 @@ def test_what_continues_a_track_is_near_enough_or_where_it_was():
     assert trail.distance(sight([0, 0, 3, 10], [0.5, 0, 0]), apart, 2.0) == pytest.approx(0.25 - 2 * 0.3)
     assert trail.distance(sight([0, 0, 3, 10], [9, 0, 0], poor=True), apart, 1.0) == pytest.approx(81 - 0.3)
     assert trail.distance(sight([0, 0, 2.9, 10], [0, 0, 0], poor=True), apart, 1.0) is None
+    trail.add(sight([50, 0, 60, 10], [9, 0, 0]), 1, lambda: np.zeros((2, 2, 3)))
+    assert trail.distance(sight([20, 0, 30, 10], [1, 0, 0]), apart, 1.0) == 1.0  # from the nearest of its encodings
     blurred = following._Trail("1")
     blurred.add(sight([0, 0, 10, 10], [0, 0, 0], poor=True), 0, lambda: np.zeros((2, 2, 3)))
     assert blurred.distance(sight([0, 0, 3, 10], [9, 0, 0]), apart, 1.0) == pytest.approx(1 - 0.3)
@@ -227,6 +229,8 @@ def test_several_encodings_are_judged_by_their_mean_distance(gallery):
     assert (result.name, result.nearest, result.runner_up) == ("Red", "Red", "Green")
     assert result.distance == pytest.approx(0.16) and np.square(spread.mean(axis=0) - COLOURS["Red"]).sum() < 0.02
     assert [match.name for match in result.matches] == ["Red", "Green"]
+    gallery.enroll("Blue", np.tile(np.array(COLOURS["Blue"], np.float32), (16, 16, 1)))
+    assert [match.name for match in gallery.judge(shown, spread, matches=2).matches] == ["Red", "Green"]
     assert result.margin == pytest.approx(np.square(spread - COLOURS["Green"]).sum(axis=1).mean() - 0.16)
 
 

@@ -174,6 +174,10 @@ def test_the_name_comes_first(gallery):
         assert str(caught.value) == f"{function}: {expected}"
     with pytest.raises(InputError, match=r"verify: the arguments are \(bob.jpg, 'Bob'\); expected the name first"):
         gallery.verify("bob.jpg", "Bob")
+    gallery.enroll("Ann", picture(0, 0, 0))
+    for name in ("Ann", "Dan"):  # a path, unless it is somebody's name
+        with pytest.raises(InputError, match=r"nowhere.jpg.* does not exist"):
+            gallery.enroll(name, "nowhere.jpg")
 
 
 # Who is it?

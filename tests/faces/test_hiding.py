@@ -1,5 +1,7 @@
 """What is left of a face that was hidden, and what stays as it was."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,19 @@ def test_nothing_of_a_head_is_left_but_the_means_of_its_tiles():
     np.testing.assert_allclose(one[inside], other[inside], atol=1e-6)
     assert np.abs(one[inside] - first[inside]).max() > 0.2
     assert not np.shares_memory(one, first) and one.dtype == np.float32 and 0 <= one.min() <= one.max() <= 1
+
+
+def test_rings_and_a_soft_edge_cover_an_ellipse_of_the_head():
+    """On even grey and without noise, each pixel follows from its distance to the middle of the face."""
+    box = np.array([20.6, 25.3, 60.6, 75.3])
+    image = np.full((120, 200, 3), 0.5)
+    hiding._cover(image, box, SimpleNamespace(standard_normal=np.zeros))
+    down, across = np.ogrid[0.5:120, 0.5:200]
+    down, across = down - 50.3, across - 40.6
+    away = np.hypot(across / (40 * 1.45 / 2), down / (50 * 1.6 / 2))
+    share = np.clip((1.15 - away) / 0.15, 0, 1)
+    rings = 0.12 * np.sin(2 * np.pi * np.hypot(across, down) / (0.3 * 50))
+    np.testing.assert_allclose(image, np.repeat((0.5 + share * rings)[..., None], 3, axis=2), atol=1e-6)
 
 
 def test_a_picture_is_hidden_otherwise_every_time():

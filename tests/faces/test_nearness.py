@@ -72,6 +72,21 @@ def test_a_pixel_shows_the_mean_of_the_squares_that_cover_it(monkeypatch):
     np.testing.assert_allclose(found.occlusions[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(12, 20), (20, 12)])
+def test_pieces_are_squares_of_the_shorter_side(size, monkeypatch):
+    """An encoder of the sum sees how much was covered."""
+    monkeypatch.setattr(nearness, "PIECE", 4)
+    embedding = nn.Linear(12 * 20 * 3, 1, name="embedding")
+    embedding.w.data, embedding.b.data = np.ones((720, 1), np.float32), np.zeros(1, np.float32)
+    card = ModelCard("sum", size, "imagenet", embedding=1, metric="squared_l2")
+    network = Network(card, [nn.Flatten(name="flatten"), embedding])
+    neutral = network.preprocessing.neutral()
+    face = np.broadcast_to(neutral + np.float32(0.25), (*size, 3))
+    found = why_near(network, face, face, face)
+    covered = 3 * 3 * np.sum(0.25 / np.array(network.preprocessing.deviation))
+    np.testing.assert_allclose(found.occlusions, np.full((3, *size), covered**2), rtol=1e-3)
+
+
 def test_the_encoder_is_left_as_it_was_and_wrong_pictures_are_one_line():
     network = encoder()
     network.train()
