@@ -78,7 +78,8 @@ def test_why_has_a_face_and_two_maps_for_each():
     gradients, occlusions = random.standard_normal((2, 3, 25, 25))
     gradients[2] = 0
     found = Nearness(np.array([0.1, 0.1, 0.9]), gradients, occlusions)
-    figure = figures.why([FACE] * 3, ["Ann", "Ben", "Cy"], found, "the verdict")
+    faces = random.random((3, 9, 8, 3))
+    figure = figures.why(faces, ["Ann", "Ben", "Cy"], found, "the verdict")
     assert figure.get_suptitle() == "the verdict"
     panels = np.array(figure.axes[:9]).reshape(3, 3)
     told = ["Ann\n0.100 from the other", "Ben\n0.100 from the other", "Cy\n0.900 from the first: a stranger"]
@@ -90,7 +91,7 @@ def test_why_has_a_face_and_two_maps_for_each():
         assert below.get_clim() == (-strongest, strongest) and not panels[1, column].get_xticks().size
         limit = np.abs(above.get_array()).max() or 1.0
         assert above.get_clim() == (-limit, limit)
-        np.testing.assert_allclose(grey.get_array(), 0.5 * 0.45 + 0.5)
+        np.testing.assert_allclose(grey.get_array(), np.stack([faces[column].mean(axis=2)] * 3, axis=2) * 0.45 + 0.5)
     assert above.get_clim() == (-1, 1)
     bar = figure.axes[-1]
     labels = [label.get_text() for label in bar.get_xticklabels()]

@@ -129,6 +129,36 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, loss
         assert_same_bits(whole_head, head)
 
 
+@pytest.mark.parametrize(("people", "batch"), [(3, 9), (24, 18)])
+def test_an_epoch_shows_every_picture_once_and_then_people_are_compared(tmp_path, monkeypatch, people, batch):
+    told, shown = {}, []
+    monkeypatch.setattr(training, "take_steps", lambda _, optimizer, step, steps, run, **rest: told.update(locals()))
+    monkeypatch.setattr(training, "_prepare", lambda images, *_: shown.append(images[:, 0, 0, 0]) or images / 36)
+    numbers = np.arange(36, dtype=np.float32)
+    images = np.broadcast_to(numbers[:, None, None, None], (36, SIZE, SIZE, 3))
+    plan = replace(PLAN, people=people, comparing=(4, 0.1))
+    train_encoder(small(), images, numbers.astype(int) // 6, plan, checkpoint=tmp_path / "c", progress=False)
+    batches = 36 // min(people * 3, 36)
+    assert (told["steps"], told["run"].shown, told["run"].known) == (7 * batches, 36, 6)
+    found = [told["step"](number) for number in range(batches)]
+    assert sorted(np.concatenate(shown)) == numbers.tolist() != np.concatenate(shown).tolist()
+    assert {step.title for step in found} == {"softmax 1/3"} and told["step"](batches).title == "softmax 2/3"
+    compared = told["step"](3 * batches)
+    assert compared.title == "triplets 1/4" and {*compared.shown} == {"active", "distance"}
+    assert np.unique(shown[-1] // 6, return_counts=True)[1].tolist() == [3] * (batch // 3)
+    assert told["step"](7 * batches - 1).title == "triplets 4/4"
+    assert told["rest"] == {
+        "checkpoint": tmp_path / "c", "resume": False, "checkpoint_every": 50, "progress": False
+    }  # fmt: skip
+
+
+def test_the_mean_distance_is_that_of_all_pairs():
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    first, second = np.triu_indices(5, 1)
+    assert training._mean_distance(x) == pytest.approx(np.square(x[first] - x[second]).sum(axis=1).mean())
+    assert training._mean_distance(x[:1]) == 0
+
+
 def test_a_checkpoint_of_other_pictures_is_refused(tmp_path):
     train(small(), tmp_path, replace(PLAN, softmax=(1, 0.05), comparing=(0, 0.1)))
     images, people = faces()
