@@ -60,6 +60,12 @@ def test_a_layer_without_a_window_keeps_what_it_is_given():
     assert found[2] == (("",), size // 4, size // 4, 3, size // 4, (2, 3, 3))
 
 
+def test_the_last_layer_of_a_chain_bears_its_name_too():
+    chain = Chain(nn.ReLU(name="relu"), nn.AvgPool2d(2, name="pool"), nn.BatchNorm(3, name="norm"), name="chain")
+    found = [(work.names, shape) for work, shape in _walk([chain], (4, 6, 3), set())]
+    assert found == [(("relu",), (4, 6, 3)), (("pool",), (2, 3, 3)), (("norm", "chain"), (2, 3, 3))]
+
+
 def test_products_of_a_convolution_by_hand():
     model = models.tiny_vgg(None)
     recipe = StyleRecipe("", content_layers={"block1_conv2": 1.0}, style_layers={"block1_conv1": 1.0})
@@ -249,6 +255,23 @@ def test_the_quicker_of_two_steps_after_the_first_counts(network, monkeypatch):
     assert estimates._seconds_at(network, network.card.recipe, picture, (picture, 1.0)) == 2
 
 
+def test_a_style_is_measured_at_the_size_of_the_content(network, monkeypatch):
+    given = []
+    monkeypatch.setattr(estimates, "Run", lambda model, recipe, *pictures: given.append(pictures) or 1 / 0)
+    content, style = np.zeros((96, 128, 3), np.float32), np.zeros((300, 512, 3), np.float32)
+    with pytest.raises(ZeroDivisionError):
+        estimates._seconds_at(network, network.card.recipe, content, (style, 2.0))
+    [(first, [(small, weight)], start)] = given
+    assert first is content is start and small.shape == (75, 128, 3) and weight == 2
+
+
+@pytest.mark.parametrize("size", [(15, 300), (300, 15), (3, 3)])
+def test_the_least_size_that_has_all_layers_is_said(network, size):
+    with pytest.raises(InputError, match=f"^it is {size[1]}×{size[0]} pixels, .* tiny_vgg; expected .* at least 16$"):
+        counts.check_size("it", np.zeros((*size, 3)), network, network.card.recipe)
+    counts.check_size("it", np.zeros((16, 16, 3)), network, network.card.recipe)
+
+
 def test_a_real_estimate(network):
     content, style = np.random.default_rng(0).random((2, 48, 64, 3), np.float32)
     recipe = dataclasses.replace(network.card.recipe, steps=10)
@@ -297,6 +320,37 @@ def test_tiles_fit_where_the_whole_does_not(network, monkeypatch):
     assert not whole.fits and whole.tile is not None
     tiled = estimate(network, recipe, picture, style, whole.tile)
     assert tiled.fits and tiled.memory < whole.memory and tiled.tile is None
+
+
+@pytest.mark.parametrize(
+    ("spare", "fitting", "tile"),
+    [
+        (34840, 185, 384),
+        (34839, 184, 384),
+        (2 * 180900 - 1000, 600, None),
+        (2 * 9092 - 1000, 128, None),
+        (17183, 0, None),
+    ],
+)
+def test_the_size_and_the_tile_that_just_fit_by_hand(network, monkeypatch, spare, fitting, tile):
+    """Where a run takes a byte a pixel, or 40 a pixel of a tile's side, and may use half of the memory."""
+    asked = []
+
+    def run_bytes(model, recipe, size, styles, tile):
+        asked.append((size, styles))
+        return size[0] * size[1] if tile is None else 40 * tile
+
+    for name, value in (("run_bytes", run_bytes), ("touched_bytes", lambda *_: 100), ("SHARE", 0.5)):
+        monkeypatch.setattr(estimates, name, value)
+    monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))
+    monkeypatch.setattr(machine, "available_memory", lambda: spare)
+    monkeypatch.setattr(machine, "resident_memory", lambda: 1000)
+    content, small, large = (np.zeros((*size, 3), np.float32) for size in ((600, 300), (20, 30), (100, 60)))
+    found = estimate(network, network.card.recipe, content, [(small, 1.0), (large, 1.0)])
+    assert (found.memory, found.free, found.fitting, found.tile) == (900 + 600 * 300, spare + 1000, fitting, tile)
+    assert asked[0] == ((600, 300), [(20, 30), (100, 60)])
+    if found.fitting < 600:  # styles shrink to a short side of 48 pixels
+        assert asked[1] == ((128, 64), [(20, 30), (80, 48)])
 
 
 def test_a_size_fits_for_the_styles_too(network, monkeypatch):
