@@ -19,6 +19,7 @@ from minicnn.style import counts
 from minicnn.style import estimate as estimates
 from minicnn.style.counts import Work, _walk, products, run_bytes, step_bytes, works
 from minicnn.style.estimate import Estimate, estimate, refuse
+from minicnn.style.tiles import Tile
 
 GB = 10**9
 
@@ -170,6 +171,25 @@ def test_all_that_a_run_holds_by_hand(optimizer, pictures, budget, filters, monk
     assert run_bytes(None, recipe, (64, 48)) == expected
     assert run_bytes(None, recipe, (64, 48), [(5, 6, 3), (1, 2, 3)]) == expected + 4 * (90 + 6)
     assert counts.touched_bytes(None, recipe, (64, 48)) == step_bytes(None, recipe, (64, 48)) + 7
+
+
+@pytest.mark.parametrize(("tile", "together", "at_once"), [(None, 4, None), (64, 4, None), (48, 2, 32), (15, 0, 32)])
+def test_scales_larger_than_a_tile_take_turns_and_the_others_are_held(tile, together, at_once, monkeypatch):
+    """A step takes 1000 bytes a row and one a column, and the largest tile has half of the rows and columns."""
+    sizes = [(64, 48), (50, 30), (32, 24), (16, 12)]
+    monkeypatch.setattr(counts, "works", lambda *_: [])
+    monkeypatch.setattr(counts, "halves", lambda *_: sizes)
+    monkeypatch.setattr(counts, "step_bytes", lambda model, recipe, size: 1000 * size[0] + size[1])
+
+    def tiles_of(model, layers, size, side):
+        assert side == tile < max(size)
+        return [Tile((slice(i, size[0] // 2), slice(3 - i, size[1] // 2)), {}) for i in range(4)]
+
+    monkeypatch.setattr(counts, "tiles_of", tiles_of)
+    held = sum(1000 * height + width for height, width in sizes[len(sizes) - together :])
+    most = held + (0 if at_once is None else 1000 * at_once + 24)
+    others = run_bytes(None, OF_TWO, (64, 48)) - sum(1000 * height + width for height, width in sizes)
+    assert run_bytes(None, OF_TWO, (64, 48), tile=tile) - others == most
 
 
 def test_a_step_holds_at_least_what_is_compared(network):

@@ -85,11 +85,13 @@ def test_styles_are_shared_by_pictures_unless_they_differ_from_picture_to_pictur
     content, painting = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
     model, memory = toy(), {}
 
-    def shared(**options):
+    def shared(content=content, **options):
         return job.prepare(content, [painting], model=model, memory=memory, **options).targets
 
     assert shared() == {} and shared() is shared() and shared(style_scale=0.5) is not shared()
-    assert shared(scales=(1.0, 1.0), smallest_scale=16) is shared()
+    assert shared(scales=(1.0, 1.0), smallest_scale=16) is shared() is shared(content[:48])
+    scaled = shared(style_scale=0.5)  # to the long side of the content
+    assert shared(content[:48], style_scale=0.5) is scaled is not shared(content[:48, :48], style_scale=0.5)
     for options in ({"keep_colours": "affine"}, {"masks": [np.ones((64, 64))]}):
         assert shared(**options) is None
 
