@@ -6,6 +6,7 @@ import pytest
 from minicnn import Tensor, gradcheck, style
 from minicnn.errors import InputError
 from minicnn.learn.tensorflow_random import course_draws
+from minicnn.style import costs
 from minicnn.style.costs import CONTENT_FORMS, STYLE_FORMS, overlap
 from minicnn.style.gradient_rows import CASES
 from minicnn.style.variation import VARIATION_FORMS, variation
@@ -84,6 +85,11 @@ def test_wasserstein_stands_channels_that_never_fire_and_few_positions():
     generated = Tensor(flat[:, :, ::-1] * 0.5, requires_grad=True)
     style.layer_style_cost(flat, generated, form="wasserstein").backward()
     assert np.isfinite(generated.grad).all() and np.abs(generated.grad).max() > 0
+
+
+def test_the_root_of_a_covariance_that_rounding_made_negative_has_the_least_variance_there():
+    factor = costs._factor(np.diag([2.0, -1e-9, 1e-3]))
+    np.testing.assert_allclose(factor @ factor.T, np.diag([2, costs.EPSILON, 1e-3]), atol=1e-12)
 
 
 def test_total_variation_in_every_form():

@@ -1,5 +1,6 @@
 """What is written while a picture comes into being."""
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -159,6 +160,13 @@ def test_the_losses_have_a_line_a_layer():
     np.testing.assert_array_equal(left.lines[0].get_xydata(), [[s, 1 / (s + 1)] for s in range(4)])
     assert np.isnan(left.lines[1].get_ydata()[0])  # no content yet: nothing to draw
     assert left.get_yscale() == right.get_yscale() == "log" and left.get_ylim() == right.get_ylim()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_layers_of_a_plot_go_from_dark_to_light(count):
+    history = [{"total": 1.0, **{f"style {i}": 1.0 for i in range(count)}}]
+    inks = [line.get_color() for line in evolution.plot_losses(history).axes[1].lines]
+    assert inks == [matplotlib.colormaps["viridis"](i / max(count - 1, 1) * 0.9) for i in range(count)]
 
 
 def test_a_figure_is_saved_as_a_picture(tmp_path):

@@ -276,6 +276,8 @@ def test_roles_stand_in_for_absent_layers_with_one_note():
     recipe, notes = fit_layers(choose_recipe(model, "course-tf2"), model)
     assert notes == ["tiny_vgg has no block5_conv4: content is seen at block4_conv2"]
     assert recipe.style_layers == FIFTH
+    own = dataclasses.replace(recipe, content_layers={"block1_conv1": 3.0}, style_layers={"block2_conv1.linear": 2.0})
+    assert fit_layers(own, model) == (own, [])
     small = VGG(dataclasses.replace(network().card, content_layer="block1_conv1"), (3, 4, 5), (1, 1, 1), seed=0)
     recipe, notes = fit_layers(choose_recipe(small, "crowson"), small)
     assert notes == [
