@@ -141,6 +141,20 @@ def test_halves_end_where_there_is_little_to_see():
     assert halves(recipe, (20, 20)) == [(20, 20)]
 
 
+@pytest.mark.parametrize(("sides", "count"), [((140, 67), 2), ((67, 140), 2), ((140, 130), 3), ((40, 140), 1)])
+def test_there_are_as_many_scales_as_the_smallest_of_all_pictures_has(sides, count):
+    made = []
+    content, painting = (np.zeros((side, side, 3), np.float32) for side in sides)
+    recipe = dataclasses.replace(RECIPE, scales=(1.0, 3.0, 4.0, 5.0))
+
+    def make(content, styles, halvings):
+        made.append((len(content), len(styles[0][0]), styles[0][1], halvings))
+
+    found = Scales(recipe, make, content, [(painting, 0.5)])
+    assert made == [(sides[0] >> i, sides[1] >> i, 0.5, i) for i in range(count)]
+    assert [weight for _, weight in found.parts] == [w / sum((1, 3, 4)[:count]) for w in (1, 3, 4)[:count]]
+
+
 def test_the_cost_is_the_weighted_mean_over_halves():
     content, painting, image = np.random.default_rng(0).random((3, 67, 70, 3))
     found = costs_of(scales(Objective, (1.0, 3.0, 9.0), content, painting), image)

@@ -49,6 +49,14 @@ def test_sizes_are_halves_of_the_picture():
     assert pyramid.sizes(512, 301, 2) == [(256, 151), (512, 301)]
     assert pyramid.sizes(100, 80, 1) == [(100, 80)]
     assert pyramid.sizes(100, 80, 9) == [(25, 20), (50, 40), (100, 80)]
+    assert pyramid.sizes(31, 500, 3) == [(31, 500)] and pyramid.sizes(500, 32, 3) == [(250, 16), (500, 32)]
+
+
+def test_what_has_its_size_already_is_copied():
+    given = np.random.default_rng(0).random((1, 5, 7, 3))
+    copy = pyramid.resampled(given, (5, 7))
+    np.testing.assert_array_equal(copy, given)
+    assert not np.shares_memory(copy, given)
 
 
 def test_levels_of_zero_begin_where_the_recipe_says_or_a_little_above(model, pictures):
