@@ -9,6 +9,7 @@ import pytest
 from minicnn import Tensor, models, style
 from minicnn.errors import InputError
 from minicnn.models.fields import fields_of
+from minicnn.style import run
 from minicnn.style.objective import Objective
 from minicnn.style.regions import Regions
 from minicnn.style.tiles import TiledObjective, tiles_of
@@ -122,3 +123,16 @@ def test_a_tile_that_is_no_size_is_refused(tile, found):
     with pytest.raises(InputError) as caught:
         style.transfer(content, content, tile=tile)
     assert str(caught.value) == f"transfer: tile is {found}; expected an integer of at least 64"
+
+
+@pytest.mark.parametrize(
+    ("tile", "size", "side"),
+    [(None, (90, 90), None), (40, (40, 40), None), (40, (41, 20), 40), (40, (20, 41), 40), (40, (41, 41), 40)],
+)
+def test_pictures_longer_than_a_tile_are_cut(tile, size, side, monkeypatch):
+    monkeypatch.setattr(run, "Objective", lambda *_: None)
+    monkeypatch.setattr(run, "TiledObjective", lambda *_, side: side)
+    one = run.Run.__new__(run.Run)
+    one.model = one.recipe = one.regions = one.targets = None
+    one.tile = tile
+    assert one._objective_of(np.zeros((*size, 3)), []) == side
