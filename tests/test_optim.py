@@ -455,7 +455,8 @@ def test_a_cost_that_is_no_number_shortens_the_step():
 @pytest.mark.parametrize("gradient", [np.nan, np.inf])
 def test_where_it_starts_from_no_number_it_says_so_and_stays(gradient):
     descent = Descent(lambda x: (1.0, np.full(2, gradient)), [1.0, 2.0])
-    assert np.isnan(descent.optimizer.step(descent.evaluate))
+    for _ in range(2):  # and may be given another start
+        assert np.isnan(descent.optimizer.step(descent.evaluate)) and not descent.optimizer.finished
     assert_array_equal(descent.x.data, [1, 2])
 
 
@@ -471,6 +472,8 @@ def test_a_search_that_finds_nothing_leaves_the_parameters():
     descent = Descent(lambda x: (float(x @ x), -2 * x), [1.0, 2.0]).go(1)  # a gradient that points the wrong way
     assert descent.optimizer.finished and len(descent.tried) > 2
     assert_array_equal(descent.x.data, [1, 2])
+    tried = len(descent.tried)
+    assert descent.optimizer.step(descent.evaluate) == 5 and len(descent.tried) == tried
 
 
 def test_an_evaluation_too_few_takes_the_lowest_trial_that_decreases():
@@ -501,6 +504,16 @@ def test_trials_are_fixed_and_told_apart_even_if_equal():
     assert one != other
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.cost = 0.0
+
+
+def test_a_trial_without_a_cost_or_a_slope_counts_as_too_long():
+    for cost, slope in ((math.inf, -1.0), (-1.0, math.inf), (math.nan, -1.0), (-1.0, math.nan)):
+        bad = Trial(8.0, cost, slope, np.empty(0))
+        assert not bad.usable and _between(line(0), bad) == 4
+        tried = []
+        search = strong_wolfe(lambda t, bad=bad: tried.append(t) or (bad if t > 6 else parabola(t)), parabola(0), 8.0)
+        assert tried == [8, 4] and search.length == 4
+    assert line(1).usable
 
 
 def test_the_next_trial_is_the_minimum_of_the_cubic_within_limits():
