@@ -70,6 +70,20 @@ def test_large_sets_are_resampled_less_often(count, expected, monkeypatch):
     assert len(drawn) == expected
 
 
+@pytest.mark.parametrize("rule", ["far", "eer"])
+def test_the_interval_is_of_thresholds_of_pairs_that_were_drawn_again(rule, monkeypatch):
+    """Of those alone: a distance that is not drawn is no threshold."""
+    monkeypatch.setattr(calibration, "RESAMPLES", 20)
+    monkeypatch.setattr(calibration, "FEWEST_RESAMPLES", 20)
+    d, s = pairs(20, 20)
+    found = calibrate(d, s, rule=rule, target_far=0.1, confidence=0.8, seed=3)
+    order, random = np.argsort(d), np.random.default_rng(3)
+    drawn = [np.repeat(order, calibration._resample(s[order], random)) for _ in range(20)]
+    measure = {"far": lambda d, s: val_at_far(d, s, 0.1)[0], "eer": lambda d, s: equal_error_rate(d, s)[1]}
+    expected = np.quantile([measure[rule](d[places], s[places]) for places in drawn], [0.1, 0.9])
+    assert found.threshold_interval == pytest.approx(tuple(expected), abs=1e-12)
+
+
 # Galleries
 
 
@@ -102,6 +116,11 @@ def test_for_gallery_lets_through_as_many_pairs_as_it_may():
         assert found.resolves(people) == (allowed >= 1)
     assert thresholds == sorted(thresholds, reverse=True)
     assert thresholds[-1] < d[~s].min()
+
+
+def test_one_pair_that_may_pass_is_enough_to_estimate_a_rate():
+    found = calibrate(*pairs(10, 10), target_far=0.1)
+    assert found.resolves(1) and not found.resolves(2)
 
 
 def test_other_rules_keep_the_far_that_they_have_at_one_comparison():
@@ -155,8 +174,8 @@ def test_kinds_that_do_not_overlap_leave_the_fit_finite():
 
 
 def test_a_calibration_survives_json():
-    found = calibrate(*pairs())
-    assert Calibration.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    for found in (calibrate(*pairs()), calibrate([0.1, 0.9], [True, False])):
+        assert Calibration.from_dict(json.loads(json.dumps(found.as_dict()))) == found
 
 
 @pytest.mark.parametrize(

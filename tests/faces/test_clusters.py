@@ -103,6 +103,8 @@ def test_groups_at_the_borders_of_what_can_be_measured():
     with pytest.raises(InputError, match=r"NaN or more than 1e\+15; expected finite"):
         cluster(np.array([[1.001e15]]), threshold=1.0)
     assert cluster(np.array([[0.0, 0], [1, 0], [3, 0]]), threshold=0.1, metric="cosine").tolist() == [-1, 0, 0]
+    for metric in ("squared_l2", "l2"):  # at the threshold is within
+        assert cluster(np.array([[0.0], [1.0]]), threshold=1.0, metric=metric).tolist() == [0, 0]
     near = np.array([[0.0], [0.1]])
     for metric in ("squared_l2", "l2"):
         assert cluster(near, threshold=-1.0, metric=metric, least=1).tolist() == [0, 1]

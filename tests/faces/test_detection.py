@@ -1,5 +1,8 @@
 """Faces are found where they are and nowhere else, in pictures of every kind."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -130,6 +133,8 @@ def test_suppression_is_what_it_says():
             assert kept.tolist() == by_definition(windows, most, of_smaller)
             assert 1 < len(kept) < 60
     assert suppress(Windows(np.empty((0, 4)), np.empty(0)), 0.5).shape == (0,)
+    half = Windows(np.array([[0.0, 0, 4, 1], [0, 0, 2, 1]]), np.array([0.9, 0.8]))
+    assert suppress(half, 0.5).tolist() == [0, 1] and suppress(half, 0.49).tolist() == [0]
 
 
 def test_boxes_move_by_parts_of_their_sides():
@@ -157,6 +162,26 @@ def test_the_pyramid_begins_at_min_size_and_ends_at_the_cell(height, width, min_
         assert min(small.shape[:2]) >= CELL
         assert_allclose(small.shape[:2][::-1] / scale, (width, height))
         assert_allclose(small, 0.25, atol=1e-6)  # its edges are not darker
+
+
+def test_a_picture_just_as_large_as_the_smallest_face_is_looked_at():
+    for height, width in ((24, 31), (31, 24)):
+        [(small, _)] = pyramid(np.zeros((height, width, 3), np.float32), 24.0)
+        assert small.shape == (math.ceil(height / 2), math.ceil(width / 2), 3)
+    assert not [*pyramid(np.zeros((24, 31, 3), np.float32), 24.1)]
+
+
+def test_faces_at_a_threshold_are_none():
+    boxes = np.array([[0.0, 0, 20, 20], [30, 0, 50, 20], [60, 0, 80, 20]])
+    marks = np.arange(30.0).reshape(3, 5, 2) / 30
+    stage = SimpleNamespace(judge=lambda _: Judgement(np.array([0.7, 0.71, 0.6]), np.zeros((3, 4)), marks))
+    detector, picture = SimpleNamespace(refinement=stage, output=stage), np.zeros((40, 90, 3), np.float32)
+    refined = detection._refined(picture, detector, Windows(boxes, np.ones(3)), 0.7)
+    assert_allclose(refined.boxes, boxes[1:2])
+    found = detection._found(picture, detector, Windows(boxes, np.ones(3)), 0.7)
+    assert found.scores.tolist() == [0.71]
+    assert_allclose(found.boxes, boxes[1:2])
+    assert_allclose(found.landmarks, marks[1:2] * 20 + (30, 0))
 
 
 def test_crops_are_black_beyond_the_edge():

@@ -156,6 +156,7 @@ def test_pairs_sorted_by_kind_are_judged_like_shuffled_ones():
 
 def test_val_is_measured_on_the_fold_that_the_threshold_has_not_seen():
     d, s = normal_pairs(1000)
+    d = np.round(d, 1)  # so that many are at the threshold
     found = evaluate_pairs(d, s, folds=5, target_far=0.01)
     fold = np.concatenate([np.arange(1000) * 5 // 1000] * 2)
     accepted = np.zeros(2000, bool)
@@ -274,6 +275,11 @@ def test_folds_have_pairs_of_both_kinds_each():
         assert len(found.fold_accuracies) == folds and found.accuracy == 1.0 and found.far == 0
         told = f"over {folds} folds of deviation 0.00%, d ≤ {found.threshold:.4g}; AUC 1.0000; EER 0.00%; VAL"
         assert told in str(found)
+
+
+def test_a_pair_at_the_threshold_of_the_other_folds_is_of_one_person():
+    found = evaluate_pairs([0, 2, 1, 2], [True, False, True, False], folds=[0, 0, 1, 1])
+    assert (found.fold_thresholds, found.fold_accuracies) == ((1.5, 1.0), (1.0, 1.0))
 
 
 def test_cmc_of_strangers_only_is_refused():

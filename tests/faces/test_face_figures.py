@@ -1,10 +1,13 @@
 """What the figures of faces show: bars, colours, lines and words, not how they look."""
 
+import math
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from PIL import ImageFont
 
-from minicnn.faces import figures
+from minicnn.faces import contact_sheets, figures
 from minicnn.faces.contact_sheets import contact_sheet
 from minicnn.faces.evaluation import area_under_roc, roc
 from minicnn.faces.nearness import Nearness
@@ -135,8 +138,9 @@ def test_pairs_without_a_threshold_and_with_rates_of_galleries():
     assert found.lines[0].get_xydata().tolist() == [[1e-3, 0.2], [0.5, 0.4], [1, 0.6]]
     assert "(all 6 enrolled, no strangers: rank 1 50.0%, rank 5 100.0%)" in found.get_xlabel()
     assert found.get_title() == "a gallery of 3, one picture each, and strangers" and found.get_xscale() == "log"
-    few = figures.pairs(d, same, identified=rates._replace(cmc=rates.cmc[:4])).axes[2]
-    assert few.get_xlabel().endswith("rank 1 50.0%)")
+    for count, told in ((4, "rank 1 50.0%)"), (5, "rank 1 50.0%, rank 5 100.0%)")):
+        few = figures.pairs(d, same, identified=rates._replace(cmc=rates.cmc[:count])).axes[2]
+        assert few.get_xlabel().endswith(told)
 
 
 @pytest.mark.parametrize("people", [3, 20, 21])
@@ -189,6 +193,15 @@ def test_a_caption_is_cut_to_the_width_of_its_face():
     assert inked.min() >= 14 and inked[inked < 60].max() < 14 + 40  # the face is at 14 and is 40 wide
     assert np.count_nonzero(inked < 60) > 25
     np.testing.assert_array_equal(long[60:], short[60:])
+
+
+def test_a_caption_just_as_wide_as_its_face_is_whole(monkeypatch):
+    cut = []
+    monkeypatch.setattr(contact_sheets, "elided_inside", lambda line, width: cut.append(line) or line[:width])
+    side = ImageFont.load_default(14).getlength("a name")
+    for width in (math.ceil(side), math.ceil(side) - 1):
+        contact_sheet([np.zeros((8, width, 3), np.float32)], ["a name"], "t")
+        assert cut == ["a name"][: width < side]
 
 
 def test_a_sheet_has_room_for_the_caption_of_most_lines():

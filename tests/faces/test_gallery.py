@@ -71,6 +71,7 @@ def test_a_picture_that_is_there_already_is_passed_over(gallery):
     report = gallery.enroll("Ann", [picture(0.1, 0, 0), picture(0, 0.2, 0), picture(0, 0.2 + 1e-6, 0)])
     assert (report.added, report.duplicates, report.total) == ((1,), (0, 2), 3)
     assert "picture 1 is enrolled already" in str(report)
+    assert gallery.enroll("Ann", picture(0, 0, 0)).duplicates == (0,)
     assert next(report.notes(("a.jpg", "b.jpg", "c.jpg"))).startswith("a.jpg is")
 
 

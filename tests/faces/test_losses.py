@@ -378,6 +378,11 @@ def test_a_classifiers_gradients_are_softmax_minus_target():
     assert loss.item() == pytest.approx(-np.log(scores / scores.sum(1, keepdims=True))[range(5), labels].mean())
 
 
+def test_the_rate_of_centres_is_their_rules_or_up_to_1():
+    rates = [faces.CentreLoss(2, 3, rule=rule, rate=rate).rate for rule in ("facenet", "wen") for rate in (None, 1)]
+    assert rates == [0.05, 1, 0.5, 1]
+
+
 @pytest.mark.parametrize("rule", ["facenet", "wen"])
 def test_centre_loss_and_its_centres_follow_the_rule(rule):
     centre_loss = faces.CentreLoss(3, 4, rule=rule)
@@ -438,6 +443,7 @@ TWO = np.ones((2, 3))
         (lambda: faces.contrastive_loss(TWO, TWO, [1, 2]), "contrastive_loss: same holds other values than 0 and 1"),
         (lambda: faces.contrastive_loss(TWO, TWO, [1, 0], margin=-1), "contrastive_loss: margin is -1; expected a num"),
         (lambda: faces.distance(TWO, TWO[:, :2]), "distance: f has shape (2, 3), g (2, 2); expected encodings (…, D)"),
+        (lambda: faces.distance(TWO[:, :0], TWO[:, :0]), "distance: f has shape (2, 0), g (2, 0); expected encodings"),
         (lambda: faces.distance(TWO, 1.0), "distance: f has shape (2, 3), g (); expected encodings (…, D)"),
         (lambda: faces.distance(TWO, np.ones((3, 3))), "distance: f has shape (2, 3), g (3, 3); expected encodings"),
         (

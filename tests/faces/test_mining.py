@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from minicnn import Tensor, faces, use_backend
 from minicnn.errors import InputError
+from minicnn.faces import collapse
 from minicnn.faces.mining import STRATEGIES
 
 each_backend = pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -272,6 +273,22 @@ def test_a_loss_that_stays_at_the_margin_is_a_sign_and_one_that_passes_is_none()
         assert monitor.update(0.501, x, 1.0)
     assert monitor.warned
     assert not monitor.update(0.1, x, 0.2)  # it got over it
+
+
+@pytest.mark.parametrize(
+    ("margin", "loss", "active", "spread", "suspicious"),
+    [
+        (0.5, 0.5, collapse.NEARLY_ALL, 1, True),
+        (0.5, 0.5, np.nextafter(collapse.NEARLY_ALL, 0), 1, False),
+        (0.5, 0.1, 0.2, 0, True),  # all encodings are zeros
+        (0, 0.0, 1.0, 1, True),
+        (0, 0.1, 1.0, 1, False),
+    ],
+)
+def test_a_step_at_a_limit_is_suspicious(margin, loss, active, spread, suspicious):
+    monitor = faces.CollapseMonitor(margin)
+    assert not monitor.update(loss, spread * np.eye(3), active)
+    assert monitor.suspicious_steps == suspicious
 
 
 def test_the_mean_distance_is_that_of_all_pairs():
