@@ -515,6 +515,33 @@ def test_a_trial_without_a_cost_or_a_slope_counts_as_too_long():
     assert line(1).usable
 
 
+@pytest.mark.parametrize(
+    ("trials", "options"),
+    [
+        ([(-0.5, 0.0)], {"decrease": 0.5}),  # just low enough
+        ([(-1.0, -0.5)], {"curvature": 0.5}),  # just flat enough
+        ([(-1.0, -1.0), (-1.0, 0.0), (-2.0, 0.0)], {}),  # as low as the last is no lower
+    ],
+)
+def test_a_search_along_a_line_ends_at_the_limits_of_its_conditions(trials, options):
+    rows = iter(trials)
+    found = strong_wolfe(
+        lambda t: Trial(t, *next(rows), np.empty(0)), Trial(0.0, 0.0, -1.0, np.empty(0)), 1.0, **options
+    )
+    assert (found.cost, found.slope) == trials[-1] and not [*rows]
+
+
+def test_directions_that_leave_the_bounds_of_lbfgs_are_cut():
+    optimizer = optim.LBFGS([Tensor(np.zeros(5), requires_grad=True)], bounds=(0.0, 1.0))
+    inward = optimizer._inward(np.array([0, 1, 0, 1, 0.5]), np.array([-1.0, 1, 1, -1, 1]))
+    assert inward.tolist() == [0, 0, 1, -1, 1]
+
+
+def test_lbfgs_learns_no_curvature_from_a_straight_line():
+    straight = Descent(lambda x: (float(-x.sum()), np.full(2, -1.0)), [1.0, 2.0]).go(2)
+    assert straight.optimizer.moves == [] and straight.x.data[0] > 100
+
+
 def test_the_next_trial_is_the_minimum_of_the_cubic_within_limits():
     assert _further(parabola(0), parabola(1)) == pytest.approx(5)
     assert _further(parabola(0), parabola(0.1)) == pytest.approx(1)  # ten steps at most

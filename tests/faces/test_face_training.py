@@ -269,6 +269,7 @@ def test_tiny_facenet_is_small_enough_to_ship_and_folds():
         ({"comparing": (-1, 0.1)}, "comparing is -1 0.1; expected EPOCHS of 0 or more"),
         ({"margin": -0.1}, "margin is -0.1; expected a number of 0 or more"),
         ({"margin": np.inf}, "margin is inf; expected a number of 0 or more"),
+        ({"softmax": (3, np.inf)}, "softmax is 3 inf; expected EPOCHS of 0 or more, a positive RATE"),
         ({"hidden": 1.1}, "hidden is 1.1; expected a number from 0 to 1"),
         ({"hidden": -0.1}, "hidden is -0.1; expected a number from 0 to 1"),
         ({"loss": "pair", "head": "chi2"}, "head is 'chi2', but small ends with signed"),
@@ -279,6 +280,12 @@ def test_bad_plans(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         train(small(), tmp_path, replace(PLAN, **change))
     assert not list(tmp_path.iterdir())
+
+
+def test_plans_at_the_limits_are_taken():
+    for hidden in (0, 1):
+        plan = FacePlan(people=2, pictures=2, softmax=(0, 1e-9), comparing=(0, 1e9), margin=0, hidden=hidden)
+        assert (plan.people, plan.margin, plan.hidden) == (2, 0, hidden)
 
 
 def test_bad_pictures(tmp_path):

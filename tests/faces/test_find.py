@@ -227,6 +227,20 @@ def test_what_is_wrong_with_a_face_is_said_in_words():
     assert quality.measure(small, corners).problem == "too small to tell (eyes 8.82; expected 9 or more)"
 
 
+def test_a_face_needs_a_pixel_between_its_eyes_and_24_in_all_for_noise():
+    picture, _ = drawn()
+    points = quality.TEMPLATE - quality.TEMPLATE.mean(axis=0)
+    for eyes, measured in ((0.999, 0), (1.0, 1)):
+        small = 75 + points * eyes / (points[1, 0] - points[0, 0])
+        small[0, 1] = small[1, 1]  # level, so that the distance is exact
+        small[1, 0] = small[0, 0] + eyes
+        assert quality.measure(picture, small).eyes == measured
+    for side, noisy in ((23, False), (24, True)):
+        across = side / 2.2 / (points[1, 0] - points[0, 0])
+        noise = quality.measure(picture, (75 if noisy else 74.5) + points * across).noise
+        assert (noise > 0) is noisy
+
+
 def test_noise_and_blocks_are_measured_in_grey_levels():
     points = quality.TEMPLATE * 150
     random = np.random.default_rng(1)

@@ -67,6 +67,10 @@ def test_enrols_one_picture_or_several(gallery):
     assert repr(gallery) == "<Gallery of as it is: 3 people, 6 pictures>"
 
 
+def test_a_name_may_have_200_letters(gallery):
+    assert gallery.enroll("x" * 200, picture(0.5, 0, 0)).name == "x" * 200 in gallery
+
+
 def test_a_picture_that_is_there_already_is_passed_over(gallery):
     report = gallery.enroll("Ann", [picture(0.1, 0, 0), picture(0, 0.2, 0), picture(0, 0.2 + 1e-6, 0)])
     assert (report.added, report.duplicates, report.total) == ((1,), (0, 2), 3)
