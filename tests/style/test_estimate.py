@@ -159,6 +159,12 @@ def test_the_most_that_a_step_holds_by_hand(layer, change, most, monkeypatch):
     assert step_bytes(None, OF_TWO, (64, 48)) == most
 
 
+def test_a_step_holds_no_features_that_no_cost_compares(monkeypatch):
+    plain = Work(("plain",), source=1, result=500, channels=1)
+    monkeypatch.setattr(counts, "works", lambda model, layers, size: [plain, *TWO_LAYERS.values()])
+    assert step_bytes(None, OF_TWO, (64, 48)) == 10100 + 2010 + 1000 + 1000
+
+
 @pytest.mark.parametrize(("optimizer", "pictures"), [("gd", 11), ("adam", 12), ("lbfgs", 38)])
 @pytest.mark.parametrize(("budget", "filters"), [(500, 500), (10**6, 600)])
 def test_all_that_a_run_holds_by_hand(optimizer, pictures, budget, filters, monkeypatch):
@@ -410,6 +416,7 @@ def test_nothing_fits_where_there_is_no_memory():
     with pytest.raises(InputError, match="no size fits: close other programs"):
         refuse(Estimate(memory=GB, seconds=1.0, size=256, steps=10, free=GB // 10, fitting=0))
     refuse(Estimate(memory=GB, seconds=1.0, size=256, steps=10, free=None, fitting=256))  # a system that does not tell
+    refuse(Estimate(memory=9 * GB // 10, seconds=1.0, size=256, steps=10, free=GB, fitting=256))
 
 
 @pytest.mark.parametrize(

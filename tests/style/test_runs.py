@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from toy_network import toy
 import minicnn
 from minicnn import hdf5, images, models, style
 from minicnn.errors import InputError, MissingFileError
-from minicnn.style import manifests, pyramid
+from minicnn.style import checkpoints, manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.run import Run
 from minicnn.style.scales import halves
@@ -75,6 +76,15 @@ def test_levels_of_zero_begin_where_the_recipe_says_or_a_little_above(model, pic
 def test_a_network_of_its_own_recipe_has_wider_strokes_in_larger_pictures(network):
     recipe = network(weights=None).card.recipe
     assert [len(halves(recipe, (side, side))) for side in (128, 256, 512, 1024)] == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_is_due_ten_seconds_after_the_last(tmp_path, monkeypatch):
+    times = iter([100.0, 109.9, 110.0, 112.0, 121.9, 122.0])
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    kept = Checkpoint(tmp_path / "c.npz", {})
+    assert not kept.due() and kept.due()
+    kept.write({}, {})
+    assert not kept.due() and kept.due()
 
 
 def test_a_run_is_kept_before_and_after_its_first_step(model, pictures):
