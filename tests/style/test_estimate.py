@@ -259,7 +259,15 @@ def test_seconds_follow_the_line_through_two_small_sizes(network, monkeypatch):
 
 @pytest.mark.parametrize(
     ("long", "seconds", "tried"),
-    [(2000, 0.02, [128, 256, 512]), (2000, 0.2, [128, 256]), (500, 0.02, [128, 256]), (100, 0.02, [100, 100])],
+    [
+        (2000, 0.02, [128, 256, 512]),
+        (2000, 0.2, [128, 256]),
+        (2000, 0.1, [128, 256]),
+        (1025, 0.02, [128, 256, 512]),
+        (1024, 0.02, [128, 256]),
+        (500, 0.02, [128, 256]),
+        (100, 0.02, [100, 100]),
+    ],
 )
 def test_larger_sizes_are_tried_while_steps_are_short(network, monkeypatch, long, seconds, tried):
     sides = []
@@ -272,6 +280,15 @@ def test_larger_sizes_are_tried_while_steps_are_short(network, monkeypatch, long
     content, style = np.zeros((long, long // 2, 3), np.float32), np.zeros((64, 64, 3), np.float32)
     estimate(network, network.card.recipe, content, [(style, 1.0)])
     assert sides == tried
+
+
+def test_a_step_that_takes_no_longer_at_the_larger_size_takes_as_long_a_pixel(network, monkeypatch):
+    """As where the machine was busy at first."""
+    monkeypatch.setattr(estimates, "_seconds_at", lambda *_: 0.2)
+    content, recipe = np.zeros((512, 512, 3), np.float32), network.card.recipe
+    seconds, size = estimates._seconds_of_a_step(network, recipe, content, (content, 1.0))
+    ratio = products(network, recipe, (512, 512)) / products(network, recipe, (256, 256))
+    assert size == (256, 256) and seconds == pytest.approx(0.2 * ratio) and ratio > 3.9
 
 
 def test_the_quicker_of_two_steps_after_the_first_counts(network, monkeypatch):
@@ -353,6 +370,10 @@ def test_tiles_fit_where_the_whole_does_not(network, monkeypatch):
     [
         (34840, 185, 384),
         (34839, 184, 384),
+        (31520, 174, 384),
+        (31519, 174, 256),
+        (31520, 174, 384),
+        (31519, 174, 256),
         (2 * 180900 - 1000, 600, None),
         (2 * 9092 - 1000, 128, None),
         (17183, 0, None),
@@ -423,7 +444,12 @@ def test_nothing_fits_where_there_is_no_memory():
     ("seconds", "memory", "text"),
     [
         (4.24, 3 * 10**8, "4.2 s, 300 MB"),
-        (75, GB, "75 s, 1.0 GB"),
+        (9.9, GB - 1, "9.9 s, 1000 MB"),
+        (10, GB, "10 s, 1.0 GB"),
+        (89, GB, "89 s, 1.0 GB"),
+        (90, GB, "2 min"),
+        (5399, GB, "90 min"),
+        (5400, GB, "1.5 h"),
         (600, 12 * GB, "10 min, 12.0 GB"),
         (9000, GB, "2.5 h"),
     ],

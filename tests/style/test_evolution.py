@@ -183,6 +183,7 @@ def test_a_figure_is_saved_as_a_picture(tmp_path):
         (lambda at: evolution.Frames(at / "file" / "below"), "frames: folder .* cannot be made"),
         (lambda at: evolution.Preview(at / "a.txt"), "has suffix '.txt'"),
         (lambda at: evolution.Preview(at / "a.png", seconds=-1), "preview: seconds is -1"),
+        (lambda at: evolution.Preview(at / "a.png", seconds=np.inf), "preview: seconds is inf; expected a number of"),
         (lambda at: evolution.Preview(at / "a.png", every=1.5), "preview: every is 1.5"),
         (lambda at: evolution.Animation(at / "a.png", steps=3), "animation: path .* has suffix '.png'; expected .gif"),
         (lambda at: evolution.Animation(at / "no" / "a.gif", steps=3), "is in a folder that does not exist"),
