@@ -65,6 +65,7 @@ def test_the_picture_moves_by_what_adam_does_to_its_levels():
     start, target = random.random((2, 1, 40, 37, 3))
     sizes = [(40, 37), (20, 19), (10, 10)]
     assert sizes_of((40, 37)) == sizes
+    assert sizes_of((16, 99)) == [(16, 99)] and sizes_of((33, 17)) == [(33, 17), (17, 9)]
     levels = [Tensor(np.zeros((1, *size, 3)), requires_grad=True) for size in sizes]
     theirs = [optim.Adam([level], 0.01 / 3**0.5) for level in levels]
     picture = Tensor(start.copy(), requires_grad=True)
