@@ -113,6 +113,8 @@ def test_total_variation_in_every_form():
     }
     assert {form: variation(x, form).item() for form in VARIATION_FORMS} == pytest.approx(expected, rel=1e-12)
     assert style.total_variation(x).item() == pytest.approx(expected["absolute"], rel=1e-12)
+    small = np.abs(dx[:, :2, :1]).sum() + np.abs(dy[:, :1, :2]).sum()
+    assert style.total_variation(x[:, :2, :2]).item() == pytest.approx(small, rel=1e-12)
 
 
 def test_mean_slope_asks_as_much_of_a_large_picture_as_of_a_small():
