@@ -91,6 +91,9 @@ def test_a_strangers_chances_multiply():
     assert rate_in_gallery(0.001, 100) == pytest.approx(1 - 0.999**100)
     assert rate_per_comparison(rate_in_gallery(1e-9, 1000), 1000) == pytest.approx(1e-9)
     assert rate_in_gallery(1.0, 3) == rate_per_comparison(1.0, 3) == 1.0
+    for rate in (rate_in_gallery, rate_per_comparison):
+        with pytest.raises(InputError, match=f"^{rate.__name__}: comparisons is 0; expected"):
+            rate(0.1, 0)
 
 
 def test_the_threshold_for_one_lets_strangers_into_a_gallery_and_the_one_for_k_does_not():

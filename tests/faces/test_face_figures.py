@@ -207,6 +207,9 @@ def test_a_caption_just_as_wide_as_its_face_is_whole(monkeypatch):
 def test_a_sheet_has_room_for_the_caption_of_most_lines():
     sheet = contact_sheet(2 * [np.zeros((20, 40, 3), np.float32)], ["a", "a\nb\nc"], "t")
     assert len(sheet) == 58 + 20 + 9 + 3 * 17 + 14
+    titled = (np.abs(sheet - sheet[0, 0]) > 0.3).any(axis=2)
+    rows, columns = np.nonzero(titled[:58])
+    assert rows.min() >= 16 and columns.min() >= 14  # its title, above the faces
 
 
 @pytest.mark.parametrize(

@@ -356,6 +356,16 @@ def test_a_threshold_that_one_has_set_stays(path):
     assert two.threshold == Gallery.load(path, encoder()).threshold == 0.75
 
 
+def test_a_threshold_set_after_loading_replaces_the_one_of_a_file_that_others_changed(path):
+    one, two = (Gallery.load(path, encoder()) for _ in range(2))
+    one.enroll("Cy", picture(7))
+    one.save(path)
+    two.threshold = 0.75
+    two.save(path)
+    found = Gallery.load(path, encoder())
+    assert found.threshold == two.threshold == 0.75 and "Cy" in found
+
+
 def test_saving_again_does_nothing_twice(tmp_path):
     gallery = enrolled()
     for name in ("one", "two", "one"):
