@@ -282,6 +282,14 @@ def test_a_pair_at_the_threshold_of_the_other_folds_is_of_one_person():
     assert (found.fold_thresholds, found.fold_accuracies) == ((1.5, 1.0), (1.0, 1.0))
 
 
+@pytest.mark.parametrize("rate", [-0.1, 1])
+def test_targets_that_are_no_rates_are_refused(rate):
+    with pytest.raises(InputError, match=f"^val_at_far: target_far is {rate}; expected a rate"):
+        val_at_far([1.0, 2.0], [True, False], rate)
+    with pytest.raises(InputError, match=f"^dir_at_fpir: target_fpir is {rate}; expected a rate"):
+        dir_at_fpir(np.eye(2), ["Ann", "Ben"], ["Ann", "Eve"], rate)
+
+
 def test_cmc_of_strangers_only_is_refused():
     with pytest.raises(InputError, match="no probe is of a person"):
         cumulative_match(np.zeros((1, 2)), ["Ann", "Ben"], ["Eve"])
