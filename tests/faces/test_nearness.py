@@ -7,6 +7,7 @@ from small_encoder import encoder
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.faces import distance, encode, nearness, why_near
+from minicnn.faces.encoding import evaluating
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
 
@@ -85,6 +86,16 @@ def test_pieces_are_squares_of_the_shorter_side(size, monkeypatch):
     found = why_near(network, face, face, face)
     covered = 3 * 3 * np.sum(0.25 / np.array(network.preprocessing.deviation))
     np.testing.assert_allclose(found.occlusions, np.full((3, *size), covered**2), rtol=1e-3)
+
+
+def test_an_encoder_is_evaluated_and_every_layer_has_its_mode_again():
+    network = corners()
+    network.train()
+    network.layers[-1].training = False
+    before = [module.training for module in network.modules()]
+    with evaluating(network):
+        assert not any(module.training for module in network.modules())
+    assert [module.training for module in network.modules()] == before and len({*before}) == 2
 
 
 def test_the_encoder_is_left_as_it_was_and_wrong_pictures_are_one_line():
