@@ -395,6 +395,8 @@ X, W, B = np.ones((1, 8, 8, 4)), np.ones((3, 3, 4, 16)), np.ones(16)
             {},
             "x has 4 dimensions, w 3; expected (N, *spatial, C_in) and (*kernel, C_in / groups, C_out)",
         ),
+        ((X, np.ones(16)), {}, "x has 4 dimensions, w 1; expected (N, *spatial, C_in) and (*kernel"),
+        ((X, np.ones((3, 4, 16))), {"groups": "2"}, "x has 4 dimensions, w 3; expected (N, *spatial, C_in) and"),
         ((X, np.ones((3, 3, 3, 16))), {}, "x has 4 channels, w expects 3 (x (1, 8, 8, 4), w (3, 3, 3, 16))"),
         ((X, W), {"groups": 2}, "x has 4 channels, w expects 4 · 2 groups"),
         ((X, W), {"groups": 3}, "groups is 3; expected a divisor of both channel counts"),

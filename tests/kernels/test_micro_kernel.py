@@ -28,6 +28,7 @@ from minicnn.fast.cpu.micro_kernel import (
     square_transposition,
     weighted_sum,
 )
+from minicnn.fast.cpu.micro_products import micro_product, micro_shape
 from minicnn.fast.cpu.winograd import A_T, B_T
 
 TAPS = FEW
@@ -66,6 +67,18 @@ def view(flat, first, shape, steps):
 def table(random, count, distance, gap):
     """Return places at least so far apart, in no order, behind `gap` wrong ones."""
     return np.concatenate([np.full(gap, 7), random.permutation(count) * distance])
+
+
+@each_dtype
+@pytest.mark.parametrize("rows", [1, ROWS])
+def test_the_product_that_the_bench_times_is_one(rows, dtype):
+    _, width = shape = micro_shape(np.dtype(dtype).itemsize)
+    assert shape == (ROWS, columns(np.dtype(dtype).itemsize))
+    random, depth = np.random.default_rng(rows), 7
+    a, b = whole_numbers(random, 3 * rows * depth, dtype), whole_numbers(random, depth * width, dtype)
+    c = np.full(3 * rows * width, np.nan, dtype)
+    micro_product(rows)(a, b, c, depth)
+    assert_array_equal(c.reshape(-1, width), a.reshape(-1, depth) @ b.reshape(depth, width))
 
 
 @each_dtype

@@ -415,6 +415,8 @@ def test_without_the_simulator_no_kernel_is_judged(tmp_path, monkeypatch):
     write(tmp_path, {"ada.py": "def content_kernel(a, b, partial):\n    pass\n"})
     with pytest.raises(InputError, match=r"^learn: content_kernel runs on the GPU that Numba simulates"):
         grading.tasks(submissions.found_in(tmp_path), [], None, 10)
+    with pytest.raises(InputError, match=r"^learn: content_kernel runs on the GPU that Numba simulates"):
+        examining.examine(catalogue.find("content_kernel"), tmp_path / "ada.py", 10)
 
 
 def test_a_record_that_is_not_ours_is_kept(tmp_path, capsys):

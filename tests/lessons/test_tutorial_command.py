@@ -158,15 +158,6 @@ def test_lessons_are_found_inside_an_installed_package(tmp_path, monkeypatch):
     assert (lesson.number, lesson.topic, lesson.title, lesson.about) == (1, "dots", "Dots", "One dot, or two.")
 
 
-def test_lessons_that_speak_of_a_name_are_the_three_that_do_most(tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons.shelf, "folder", lambda: tmp_path)
-    for name, count in {"1_one": 1, "2_two": 4, "3_none": 0, "4_four": 3, "5_five": 2, "about": 9}.items():
-        (tmp_path / f"{name}.py").write_text(f"# %% [markdown]\n# # Dots\n# Few.\n# {'Dice ' * count}\n", "utf-8")
-    with pytest.raises(InputError, match="no lesson 'DICE'; 2_two and 4_four and 5_five speak of it; minicnn tutorial"):
-        lessons.find("DICE")
-    assert lessons.find("one").about == "Few. Dice"
-
-
 # open
 
 
