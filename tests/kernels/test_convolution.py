@@ -525,3 +525,17 @@ def test_a_part_of_the_taps_is_not_taken_for_all():
         dy = normal(1, *window.output, 20, seed=1)
         expected = on_numpy.conv_gradient_to_input(dy, w, spatial, window, 1)
         assert_close(on_numba.conv_gradient_to_input(dy, w, spatial, window, 1), expected)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_panel_holds_the_filters_of_its_group_and_zeros(turned):
+    """Two groups of 3 inputs and 5 outputs, in panels of 4 columns: the second one has columns to fill up."""
+    w = np.arange(1.0, 1 + 2 * 3 * 10).reshape(2, 3, 10)
+    columns, rows = (3, 2 * 5) if turned else (5, 2 * 3)
+    panels = np.full((2, 2, rows, 4), np.nan)
+    for group, number in np.ndindex(2, 2):
+        on_numba._pack(group, number, panels, on_numba.Filters(w, np.array([1, 0]), turned))
+        own = w[::-1, :, 5 * group : 5 * group + 5]
+        expected = np.zeros((rows, 8))
+        expected[:, :columns] = np.swapaxes(own, 1, 2).reshape(rows, 3) if turned else own.reshape(rows, 5)
+        np.testing.assert_array_equal(panels[group, number], expected[:, 4 * number : 4 * number + 4])

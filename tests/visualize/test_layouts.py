@@ -275,6 +275,7 @@ def test_the_plane_of_pictures():
     assert_allclose(figure.get_size_inches(), (9, 9))
     assert_allclose(inches(figure)[0], [0.18, 0.18, 8.64, 8.37])
     assert_allclose(axes.get_xlim() + axes.get_ylim(), (-0.055, 1.055) * 2)
+    assert [*axes.get_xticks(), *axes.get_yticks()] == []
     assert axes.get_title().startswith("toy, predictions: 4 of 4 pictures in the plane of ")
     for shown in axes.images:
         left, right, bottom, top = shown.get_extent()
