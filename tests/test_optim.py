@@ -265,8 +265,11 @@ def test_an_optimizer_defines_how_it_moves():
     x = Tensor(np.ones(2), requires_grad=True)
     Still([x], 0.1, None).step()  # nothing is to be moved yet
     (x * x).sum().backward()
+    still = Still([x], 0.1, None)
     with pytest.raises(TypeError, match=r"^Still defines no move$"):
-        Still([x], 0.1, None).step()
+        still.step()
+    assert still.state_dict() == {"steps": 1}  # and what it remembers besides
+    assert still.resized([x], lambda array: array).parameters == [x]
 
 
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam])

@@ -71,6 +71,17 @@ def test_one_input_may_come_alone_or_in_a_sequence_as_array_or_tensor(inputs):
     assert gradcheck(ops.exp, inputs).inputs[0].checked == 3
 
 
+def test_the_text_of_one_input_is_its_summary_above_its_details():
+    with pytest.raises(GradcheckError) as raised:
+        gradcheck(square_with(setting((0,), 5.0)), np.array([1.0, 2.0]))
+    (wrong,) = raised.value.report.inputs
+    summary, *details = str(wrong).splitlines()
+    assert summary == "x (2,): 1/2 entries wrong" and all(line.startswith("  ") for line in details)
+    assert " ".join(map(str.strip, details)) == " ".join(wrong.details())  # but for where long lines are broken
+    (right,) = gradcheck(ops.square, np.array([1.0, 2.0])).inputs
+    assert str(right) == "x (2,): 2/2 ok"
+
+
 def test_the_result_may_have_any_shape():
     assert gradcheck(ops.sum, normal(2, 3)).ok
     assert gradcheck(lambda x: x.reshape(3, 1, 2), normal(2, 3)).ok
