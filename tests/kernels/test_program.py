@@ -276,18 +276,18 @@ def test_a_border_holds_one_value_for_all_that_read_it():
     assert (room.border, room.beyond) == (3, 0.0)
 
 
-@pytest.mark.parametrize(("activation", "done"), [("relu", 2), (None, 1)])
-def test_a_block_that_halves_its_pictures_becomes_steps_where_nothing_is_negative(activation, done):
-    """The shortcut is copied, and does not pass through the ReLU."""
+@pytest.mark.parametrize(("activation", "side", "done"), [("relu", 13, 2), ("relu", 12, 2), (None, 13, 1)])
+def test_a_block_that_halves_its_pictures_becomes_steps_where_nothing_is_negative(activation, side, done):
+    """The shortcut is copied, and does not pass through the ReLU. What the convolutions leave out has steps, too."""
     change = blocks.Chain(
         nn.Conv2d(4, 6, 3, stride=2, activation="relu", name="change1"), nn.Conv2d(6, 6, 3, padding=1, name="change2")
     )
     first = nn.Conv2d(3, 4, 3, activation=activation, name="first")
-    drafting = Drafting((1, 13, 13, 3), KINDS)
+    drafting = Drafting((1, side, side, 3), KINDS)
     halving = blocks.Halving(nn.AvgPool2d(2, stride=2, name="average"), change, name="halving")
     assert drafting.through([first, halving]) == done
     kinds = [draft.kind for draft in drafting.drafts]
-    assert (MEAN in kinds) == (activation == "relu")
+    assert (MEAN in kinds) == (activation == "relu") and kinds.count(LARGEST) == (2 if side == 12 else 0)
     assert drafting.end.room.shape == ((1, 5, 5, 6) if done == 2 else (1, 11, 11, 4))
 
 
