@@ -248,13 +248,23 @@ def test_dataclasses_are_frozen_but_for_those_that_are_filled_in_step_by_step():
 ALWAYS = {
     "allow_pickle": False,  # nothing from a file is executed
     "appauthor": False,  # Windows would keep the same files in a folder below another one
+    "blas": True,  # threads that multiply matrices would each start BLAS's own threads
+    "compare": False,  # pictures are not compared by ==
+    "copy": False,  # large arrays are copied only where they must be
     "daemon": True,  # a thread that waits for another process does not keep this one
+    "ensure_ascii": False,  # names stay readable in a file
+    "eq": False,  # arrays have no truth value
     "exist_ok": True,  # two processes may make the same folder
+    "flush": True,  # what is said before long work is seen before it
+    "full_matrices": False,  # a square matrix of all pixels does not fit into memory
     "ignore_cleanup_errors": True,  # what a learner's code leaves in a folder is no error of the grading
     "leave": False,  # such a bar goes when its work is done
     "locking": False,  # files may lie on systems without locks, or be read-only
     "missing_ok": True,  # two processes may delete the same file
     "parents": True,
+    "repr": False,  # pictures and whole tapes are not printed
+    "required": True,  # an option is optional unless it says so
+    "sort_keys": True,  # a fingerprint does not depend on the order of its parts
     "start_new_session": True,  # so that the process and its children can be ended together
     "usedforsecurity": False,  # MD5 is refused otherwise where only approved hashes are
 }
