@@ -291,6 +291,48 @@ def test_a_block_that_halves_its_pictures_becomes_steps_where_nothing_is_negativ
     assert drafting.end.room.shape == ((1, 5, 5, 6) if done == 2 else (1, 11, 11, 4))
 
 
+class Own(nn.Conv2d):
+    """A layer of a user's own, which may compute anything."""
+
+
+def plain(outputs=4, kernel=1, **options):
+    return nn.Conv2d(4, outputs, kernel, seed=0, **options)
+
+
+def residual(*layers):
+    return blocks.Residual(blocks.Chain(*layers))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        pytest.param([Own(4, 4, 1)], id="own"),
+        pytest.param([nn.Conv2d(4, 4, 1, groups=2)], id="groups"),
+        pytest.param([plain(), nn.BatchNorm(4)], id="norm that learns"),
+        pytest.param([plain(activation="relu"), nn.BatchNorm(4).eval()], id="norm behind ReLU"),
+        pytest.param([nn.Dropout(0.5)], id="dropout that learns"),
+        pytest.param([nn.AvgPool2d(3, padding=1)], id="mean with padding"),
+        pytest.param([nn.Linear(4, 2)], id="linear of pictures"),
+        pytest.param([nn.Flatten()], id="several places"),
+        pytest.param([blocks.Chain(blocks.GlobalAverage(), plain())], id="pictures of vectors"),
+        pytest.param([blocks.Chain(blocks.GlobalAverage(), blocks.GlobalAverage())], id="twice"),
+        pytest.param([blocks.Branches(plain(), blocks.GlobalAverage())], id="branch of vectors"),
+        pytest.param([blocks.Branches(plain(), nn.Dropout(0.5).eval())], id="branch that does nothing"),
+        pytest.param([blocks.Branches(plain(), plain(kernel=3))], id="branches of other sizes"),
+        pytest.param([residual(plain(), nn.MaxPool2d(3, stride=1, padding=1))], id="residual that ends in a pool"),
+        pytest.param([residual(blocks.GlobalAverage(), plain())], id="residual of vectors"),
+        pytest.param([residual(plain(kernel=3))], id="residual that is smaller"),
+        pytest.param([residual(plain(outputs=5))], id="residual of more channels"),
+        pytest.param([residual(plain(activation="relu"))], id="residual behind ReLU"),
+    ],
+)
+def test_what_no_step_computes_ends_a_program(layers):
+    first = nn.Conv2d(3, 4, 3, seed=0)
+    drafting = Drafting((1, 9, 9, 3), KINDS)
+    assert drafting.through([first, *layers]) == 1
+    assert [draft.kind for draft in drafting.drafts] == [CONVOLVE] and drafting.end.room.shape == (1, 7, 7, 4)
+
+
 @pytest.mark.parametrize("norm", [None, nn.BatchNorm(3).eval()])
 def test_filters_without_a_bias_have_one_of_zeros(norm):
     layer = nn.Conv2d(2, 3, 1, bias=False, seed=0)
