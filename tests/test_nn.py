@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import nn, ops
 from minicnn.backend import use_backend
-from minicnn.errors import InputError
+from minicnn.errors import InputError, MissingFileError
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -221,6 +221,15 @@ def test_modules_are_found_by_path():
     assert many.find("layers.1") is many[1] and many.find("layers.11") is many[11]
     with pytest.raises(InputError, match=r"find: there is no module 'layers.12' in Sequential"):
         many.find("layers.12")
+
+
+def test_an_error_of_a_layer_keeps_what_else_it_says():
+    def fails(x):
+        raise MissingFileError("no good", "more")
+
+    with pytest.raises(MissingFileError) as caught:
+        nn.Sequential(nn.ReLU(), fails)(normal(1, 3))
+    assert caught.value.args == ("layer 1 (function): no good", "more")
 
 
 def test_zero_grad_discards_every_gradient():

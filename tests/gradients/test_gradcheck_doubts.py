@@ -10,7 +10,7 @@ from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients.checking import _chosen, gradcheck
-from minicnn.gradients.differences import Differences
+from minicnn.gradients.differences import Differences, unsettled
 from minicnn.operation import op
 from minicnn.survey import rows
 from minicnn.tensor import Tensor
@@ -108,6 +108,24 @@ def test_a_curve_is_no_kink():
 
     with pytest.raises(GradcheckError, match="3/3 entries wrong"):
         gradcheck(steep, np.array([0.01, 0.02, 0.03]))
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "analytic", "why"),
+    [
+        (lambda x: x * x * 1e6, 1.0, 2e6 + 50, None),  # both slopes are 100 away, half as much at half the step
+        (ops.abs, 0.0, 0.5, "a kink"),
+        (ops.abs, 0.0, 1.05, "a kink"),  # half of what is allowed beyond the slopes
+        (ops.abs, 0.0, 1.06, None),
+        (ops.abs, 0.0, -1.05, "a kink"),
+        (ops.abs, 0.0, -1.06, None),
+    ],
+)
+def test_slopes_that_come_together_with_the_step_are_those_of_a_curve(function, at, analytic, why):
+    differences = Differences(function, [np.array([at])], np.ones(1), 1e-4)
+    found = unsettled(differences, 0, (0,), analytic, differences.slopes(0, (0,)), 0.1)
+    assert (found and found.why) == why
+    assert found is None or (found.index, found.value, found.left, found.right) == ((0,), at, -1, 1)
 
 
 def test_a_failure_says_that_it_is_not_a_kink():

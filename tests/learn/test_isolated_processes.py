@@ -8,10 +8,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from minicnn.learn import examining, isolation
+from minicnn.learn import candidate, examining, isolation
+from minicnn.machine import interpreter
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has user namespaces")
 
@@ -135,6 +138,120 @@ def test_what_is_within_reach_is_found_by_trying(tmp_path, outside, other, memor
     words = ["probe", str(tmp_path / outside), str(other or os.getpid()), str(memory)]
     done = subprocess.run([sys.executable, "-P", isolation.__file__, *words], capture_output=True, check=True)
     assert json.loads(done.stdout) == {part: part in held for part in isolation.HELD}
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """What isolation.py asks of the system, which does none of it."""
+    did = []
+
+    def at(*parts):
+        return SimpleNamespace(write_text=lambda text, encoding: did.append(("write", *parts, text)))
+
+    monkeypatch.setattr(isolation, "_call", lambda *call: did.append(call) or 0)
+    monkeypatch.setattr(isolation, "Path", at)
+    monkeypatch.setattr(signal, "signal", lambda number, handle: did.append(("signal", number, handle)))
+    monkeypatch.setattr(os, "kill", lambda *call: did.append(("kill", *call)))
+    return did
+
+
+def leaves():
+    """The first steps of a process to a network, and to processes, of its own."""
+    user, group = os.getuid(), os.getgid()
+    return [
+        ("unshare", 0x78020000),
+        ("write", "/proc/self", "setgroups", "deny"),
+        ("write", "/proc/self", "uid_map", f"{user} {user} 1"),
+        ("write", "/proc/self", "gid_map", f"{group} {group} 1"),
+        ("mount", None, b"/", None, 0x44000, None),
+        ("mount", b"tmpfs", b"/run", b"tmpfs", 0, b"size=16m"),
+        ("mount", b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"size=16m"),
+    ]
+
+
+@LINUX
+def test_a_process_leaves_for_a_network_and_processes_of_its_own(monkeypatch, recorded):
+    monkeypatch.setattr(os, "fork", lambda: 0)
+    isolation._leave({})
+    assert recorded == [*leaves(), ("prctl", 1, signal.SIGKILL, 0, 0, 0)]
+
+
+@LINUX
+@pytest.mark.parametrize(("status", "ended"), [(0, 0), (7 << 8, 7), (signal.SIGKILL, 128 + signal.SIGKILL)])
+def test_the_process_that_left_waits_for_its_child_and_ends_as_it_does(monkeypatch, recorded, status, ended):
+    monkeypatch.setattr(os, "fork", lambda: 4711)
+    monkeypatch.setattr(os, "waitpid", lambda *call: recorded.append(("wait", *call)) or (4711, status))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as end:
+        isolation._leave({})
+    *left, (_, number, handle), waited = recorded
+    assert (left, number, waited, end.value.code) == (leaves(), signal.SIGTERM, ("wait", 4711, 0), ended)
+    handle(signal.SIGTERM, None)
+    assert recorded[-1] == ("kill", 4711, signal.SIGKILL)
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("status", "printed", "kept"),
+    [(0, '{"network": true, "files": false}', ["network"]), (3, "not isolated: files", [])],
+)
+def test_what_is_held_is_tried_in_a_process_that_is_as_isolated_as_a_learners(monkeypatch, status, printed, kept):
+    asked = []
+
+    def run(command, *, env, capture_output, text):
+        settings, outside = Path(command[3]), Path(command[8])
+        assert capture_output and text and outside.read_bytes() == b"" and (settings.parent / "answers").is_dir()
+        asked.append((command, json.loads(settings.read_text(encoding="utf-8")), env))
+        return SimpleNamespace(returncode=status, stdout=printed)
+
+    monkeypatch.setattr(examining.subprocess, "run", run)
+    monkeypatch.setattr(examining, "_readable", lambda: (["/usr"], ["/home"]))
+    monkeypatch.setenv("SECRET", "a key")
+    assert examining.held(1 << 30) == {part: part in kept for part in isolation.HELD}
+    ((command, settings, environment),) = asked
+    folder, program = Path(command[3]).parent, [interpreter(), "-P", isolation.__file__]
+    outside = os.path.join(os.path.dirname(folder), "outside.txt")
+    assert command[4:] == [*program, "probe", command[8], str(os.getpid()), str(3 << 30)]
+    assert command[:4] == [*program, str(folder / "settings.json")] and os.path.realpath(command[8]) == outside
+    assert settings == {
+        "memory": 1 << 30,
+        "tries": True,
+        "hold": [],
+        "read": ["/usr", str(folder / "plan.json"), str(folder / "answers")],
+        "listed": ["/home"],
+        "write": [str(folder / "answers"), "/dev/null"],
+    }
+    assert environment == examining._bare({**os.environ}, folder / "answers") and "SECRET" not in environment
+
+
+def test_a_learner_has_no_variables_of_the_teacher_and_one_thread():
+    known = {"Path": "/bin", "LANG": "de", "PYTHONIOENCODING": "utf-8", "NUMBA_ENABLE_CUDASIM": "1"}
+    others = {"SECRET": "a key", "HOME": "/home/me", "PYTHONPATH": "/mine", "MPLBACKEND": "qt", "OMP_NUM_THREADS": "8"}
+    folders = ["HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "MINICNN_LEARN"]
+    threads = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"]
+    assert examining._bare({**known, **others}, Path("answers")) == {
+        **known,
+        **dict.fromkeys(threads, "1"),
+        **dict.fromkeys(folders, "answers"),
+        "PYTHONPATH": str(Path(isolation.__file__).parents[2]),
+        "MPLBACKEND": "agg",
+    }
+
+
+def test_the_limit_of_time_ends_the_process_and_is_called_off_behind_the_block(monkeypatch, tmp_path):
+    did = []
+    monkeypatch.setattr(
+        candidate,
+        "faulthandler",
+        SimpleNamespace(
+            dump_traceback_later=lambda seconds, *, exit, file: did.append((seconds, exit, Path(file.name).name)),
+            cancel_dump_traceback_later=lambda: did.append("called off"),
+        ),
+    )
+    with pytest.raises(KeyError), candidate.limit(2.5, tmp_path / "stopped.txt"):
+        did.append("runs")
+        raise KeyError
+    assert did == [(2.5, True, "stopped.txt"), "runs", "called off"]
 
 
 @pytest.mark.parametrize("problem", [OSError, PermissionError, MemoryError])
