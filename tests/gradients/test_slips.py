@@ -12,12 +12,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from slips_planted import AFTER, BUGS, HARD, OPERATIONS, made
 
 import minicnn
+from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients import slips, slopes, sums
 from minicnn.gradients.checking import gradcheck
 from minicnn.gradients.differences import Differences
-from minicnn.gradients.evidence import Evidence
+from minicnn.gradients.evidence import Evidence, Slip, names_of_axes
 from minicnn.operation import op
 
 PAGE = Path(__file__).parents[2] / "tutorials" / "manual" / "gradient_checks.md"
@@ -220,6 +221,123 @@ def test_a_ratio_of_neighbouring_counts_has_its_reason(ratio, said):
     assert slips.meaning_of(checked(np.ones(7), np.zeros(7), (1,)), ratio) == said
 
 
+FAMILIES = ("constants", "uses", "order", "lost_terms", "sums", "rules", "other_points", "masks")
+
+
+def test_one_family_of_slips_is_asked_after_the_other_at_every_point(monkeypatch):
+    points, asked = [checked([1.0, 2], [2.0, 4]) for _ in range(3)], []
+    for family in FAMILIES:
+        look = lambda *given, family=family: asked.append((family, *given)) or iter(())  # noqa: E731
+        monkeypatch.setattr(slips, family, look)
+    (found,) = slips.causes(points, "f")
+    assert (found.kind, found.text) == (
+        "unknown",
+        "none that is known; the ratio analytic / numeric runs from 0.5 to 0.5",
+    )
+    assert asked[:8] == [(family, points, "f") for family in FAMILIES]
+    assert asked[8:] == [(family, points, None) for family in ("constants", "masks")]  # of most of the entries
+
+
+@pytest.mark.parametrize(("family", "count"), [(family, 1 + (family in ("order", "rules"))) for family in FAMILIES])
+def test_two_kinds_are_told_only_of_an_order_and_of_a_rule(monkeypatch, family, count):
+    for other in FAMILIES:
+        monkeypatch.setattr(slips, other, lambda points, f: [])
+    found = [Slip(kind, f"{kind} {i}", lambda p: p.given) for i, kind in enumerate("aabc")]
+    monkeypatch.setattr(slips, family, lambda points, f: found)
+    point = checked([1.0, 2, 3], [2.0, 4, 6])
+    assert [finding.text for finding in slips.causes([point], None)] == ["a 0", "b 2"][:count]
+
+
+def test_the_terms_that_a_sum_may_lack_and_what_is_left_of_it():
+    point = checked(np.ones(2), np.zeros(2), (3,))
+    point.rows, point.cotangent = np.array([[1.0, 2, 3], [4.0, 5, 0]]), np.array([10.0, 100, 1000])
+    lacks = "missing accumulation: "
+    one = "x reaches several elements of the result, and its gradient holds only the term of one, the "
+    terms = point.rows * point.cotangent
+    expected = [
+        *(
+            (f"{lacks}the gradient holds only the terms of the result's [{i}]; sum over axis 0", terms[:, i])
+            for i in range(3)
+        ),
+        (f"{lacks}{one}last of them: is it overwritten (=) where it must be added to (+=)?", [3000, 500]),
+        (f"{lacks}{one}first of them", [10, 40]),
+        *(
+            (f"{lacks}the terms of the result's [{i}] are not in the sum", terms.sum(axis=1) - terms[:, i])
+            for i in range(3)
+        ),
+    ]
+    found = list(slips.lost_terms([point], None))
+    assert [slip.text for slip in found] == [text for text, _ in expected] and {slip.kind for slip in found} == {
+        "fan-out"
+    }
+    for slip, (text, left) in zip(found, expected, strict=True):
+        assert_array_equal(slip.predict(point), left, err_msg=text)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "count"),
+    [
+        ((3, 2), (3, 3), 2),
+        ((2, 3), (3, 3), 2),
+        ((3, 3), (3, 3), 4),
+        ((2, 2), (3, 3), 0),
+        ((3, 2), (3, 2), 0),
+        ((3,), (3,), 0),
+    ],
+)
+def test_an_input_may_stand_twice_in_a_product_that_is_square(x, y, count):
+    found = slips.lost_terms([checked(np.ones(x), np.zeros(x), y)], None)
+    assert [slip.text for slip in found if slip.kind == "term"] == [
+        "x stands twice in a product, and the gradient holds only one of its two terms"
+    ] * count
+
+
+def test_results_of_more_elements_than_forty_eight_are_not_searched_for_a_term():
+    for y, axes in (((6, 8), {"axis 0", "axis 1", "axes 0 and 1"}), ((7, 7), {"axis 0", "axis 1"}), ((49,), set())):
+        found = slips.lost_terms([checked(np.ones(2), np.zeros(2), y)], None)
+        assert {slip.text.partition("; sum over ")[2] for slip in found} - {""} == axes
+
+
+@pytest.mark.parametrize(
+    ("shape", "turned", "reversed_along"),
+    [
+        ((2, 1, 3, 3), True, ["axis 0"]),
+        ((2, 3, 1, 4), False, ["axis 0", "axis 1", "axes 0 and 1"]),
+        ((2, 3, 3), True, ["axis 0"]),
+        ((3, 3), True, ["axis 0", "axis 1", "axes 0 and 1"]),
+        ((2, 1), False, ["axis 0"]),
+        ((1, 1), False, []),
+        ((4,), False, ["axis 0"]),
+    ],
+)
+def test_another_input_may_be_turned_or_reversed_along_what_slides(shape, turned, reversed_along):
+    point = checked([1.0, 2], [2.0, 4], others={"w": np.ones(shape)})
+    point.differences = SimpleNamespace(arrays=[point.x, point.others["w"]])
+    right = "the gradient would be right for w"
+    expected = [("transpose", f"{right} transposed: backward wants w.T where w stands, or the reverse")] * turned
+    expected += [("kernel", f"unflipped kernel: {right} reversed along {axes}") for axes in reversed_along]
+    assert [slip[:2] for slip in slips._with_another_input(point, None)] == expected
+
+
+def test_a_use_of_an_input_may_be_all_that_its_gradient_holds():
+    def f(x):
+        return ops.square(x) + ops.exp(x) + x * 3.0
+
+    point = checked([1.0, 2], [2 + np.e + 3, 4 + np.e**2 + 3])
+    point.x, point.differences, point.cotangent = point.given, SimpleNamespace(arrays=[point.given]), np.ones(2)
+    held = {slip.text.partition("holds only what ")[2]: slip.predict(point) for slip in slips.uses([point], f)}
+    parts = {"square": point.x * 2, "exp": np.exp(point.x), "mul": np.full(2, 3.0)}
+    names = ["mul and exp", "mul and square", "exp and square", "mul", "exp", "square"]
+    names = [f"{name} gave; the parts must be added up" for name in names]
+    assert {frozenset(name.split()) for name in held} == {frozenset(name.split()) for name in names} and len(held) == 6
+    for text, gradient in held.items():
+        said = text.partition(" gave")[0].split(" and ")
+        assert_allclose(gradient, sum(parts[name] for name in said), err_msg=text)
+    short = checked([1.0, 2], [2.0, 4])
+    short.differences, short.cotangent = point.differences, point.cotangent
+    assert {slip.predict(short) is None for slip in slips.uses([point], f)} == {True}  # the parts are not the whole
+
+
 def test_a_moved_cotangent_has_zeros_where_nothing_comes_from():
     dy = np.arange(1.0, 9).reshape(2, 4)
     assert_array_equal(slips._moved(dy, 1, 1), [[0, 1, 2, 3], [0, 5, 6, 7]])
@@ -376,6 +494,62 @@ def test_a_slope_is_identified_by_four_values_at_least(x, slope, found):
     columns = np.array([x, np.ones(len(x))])
     with np.errstate(divide="ignore", invalid="ignore"):
         assert slopes._identified(np.array(slope, float), columns, [slopes.Unit("{}", "x", 1)]) == found
+
+
+def test_no_product_of_powers_of_one_value_is_identified():
+    x, squared = slopes.Unit("{}", "x", 1), slopes.Unit("{}", "x", 2)
+    values = np.arange(1.0, 6)
+    columns = np.array([values, values**2, np.ones(5)])
+    assert slopes._identified(2 * values**3, columns, [x, squared]) == {}
+    assert slopes._identified(2 * values**3, columns, [x, slopes.Unit("{}", "w", 2)]) == {
+        (x, slopes.Unit("{}", "w", 2)): pytest.approx(2)
+    }
+
+
+def test_the_changes_of_a_slope_in_full():
+    x, over, y = slopes.Unit("{}", "x", 1), slopes.Unit("{}", "x", -1), slopes.Unit("(1 - {})", "y", 1)
+    found = slopes._changes([x, over, y], {(x,): 2.0})
+    assert [(round(cost, 9), *rest) for cost, *rest in found] == [
+        (1.0, (x,), True, False, None),
+        (0.3, (over,), True, False, None),  # it undoes what is there
+        (1.45, (y,), True, False, None),
+        (2.0, (), False, True, None),
+        (1, (), False, False, (x,)),
+        (2.4, (x,), False, True, None),
+        (2.5, (x,), False, False, (x,)),
+        (2.4, (over,), False, True, None),
+        (2.5, (over,), False, False, (x,)),
+        (3.85, (y,), False, True, None),
+        (2.725, (y,), False, False, (x,)),
+        (4.25, (x, y), False, True, None),
+        (3.025, (x, y), False, False, (x,)),
+        (4.25, (over, y), False, True, None),
+        (3.025, (over, y), False, False, (x,)),
+        (1.4, (over,), False, False, (x,)),
+    ]
+
+
+def test_one_value_in_place_of_another_is_cheaper_than_another_power():
+    x, z, twice, root = (slopes.Unit("{}", *rest) for rest in (("x", 1), ("z", 1), ("x", 2), ("z", 0.5)))
+    found = [change for change in slopes._changes([x, z, twice, root], {(x,): 1.0}) if change.due and change.cost < 2]
+    assert [(change.cost, change.rule) for change in found] == [(1, ()), (1.1, (z,)), (1.4, (twice,)), (1.1, (z,))]
+    (half,) = [change for change in slopes._changes([x, z, twice, root], {(x,): 1.0}) if change.rule == (root,)][:1]
+    assert half.cost == pytest.approx(1.05)
+
+
+def test_the_vectors_of_a_sum_are_those_that_lie_along_the_last_axes():
+    others = {"w": np.arange(3.0), "one": np.ones(1), "rows": np.ones((2, 1)), "same": np.ones((2, 3)), "n": np.ones(2)}
+    point = checked(np.ones((2, 3)), np.zeros((2, 3)), (2, 3), others)
+    found = sums._vectors(point)
+    assert list(found) == ["1", "y", "x", "exp(y)", "w", "(y - w)", "same", "(y - same)"]
+    assert {array.shape for array in found.values()} == {(2, 3)} and found["(y - w)"].tolist() == [[0, -1, -2]] * 2
+
+
+def test_the_axes_of_an_array_have_names_or_numbers():
+    assert names_of_axes("w", (3, 3, 2, 4)) == ["kh", "kw", "c_in", "c_out"]
+    assert names_of_axes("images", (2, 9, 3)) == ["N", "L", "C"]
+    assert names_of_axes("w", (2, 3)) == ["the index along axis 0", "the index along axis 1"]
+    assert names_of_axes("x", (3,)) == ["the index"] and names_of_axes("x", ()) == []
 
 
 if __name__ == "__main__":

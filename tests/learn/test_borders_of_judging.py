@@ -658,6 +658,22 @@ def test_parts_that_are_apart_have_a_factor_each():
     assert first.startswith("dx: at [") and "; db: at [" in first and "dw" not in first
 
 
+def test_a_slip_is_asked_again_once_a_later_one_explains_the_first_part():
+    solution = catalogue.find("conv_gradient").function
+
+    def answer(sign, mean):
+        def conv_gradient(dy, x, w):
+            dx, dw, db = solution(dy, x, w)
+            return sign * dx, dw, db * mean
+
+        return conv_gradient
+
+    slips = (Slip("mean", "no mean", answer(1, 0.3)), Slip("sign", "no sign", answer(-1, 1)))
+    found = judged(answer(-1, 0.3), "conv_gradient", slips=slips, apart=False)
+    assert found.advice == ["no sign", "no mean"]
+    assert judged(answer(1, 0.3), "conv_gradient", slips=slips[::-1], apart=False).advice == ["no mean"]
+
+
 def test_two_parts_are_told_of_and_no_third():
     found = judged(lambda dy, x, w: (x + 1, w + 1, w[0, 0, 0] + 1), "conv_gradient", slips=())
     assert found.rows[0].text.count(": ") == 2 and "db: " not in found.rows[0].text
