@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from minicnn import ops
 from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
+from minicnn.gradients import checking
 from minicnn.gradients.checking import _chosen, gradcheck
 from minicnn.gradients.differences import Differences, unsettled
+from minicnn.gradients.reports import InputReport
 from minicnn.operation import op
 from minicnn.survey import rows
 from minicnn.tensor import Tensor
@@ -336,6 +339,26 @@ def test_a_kernel_that_is_wrong_on_one_backend_is_told_from_a_wrong_formula():
     assert caught.value.report.first_bad_backend == "numba"
     with use_backend("numpy"):
         assert gradcheck(bug.make(True), inputs_of(bug, 0))
+
+
+@pytest.mark.parametrize(("count", "asked"), [(1, [0]), (7, range(7)), (17, range(0, 17, 2)), (24, range(0, 24, 3))])
+def test_some_of_the_wrong_entries_are_tried_on_a_simpler_backend(monkeypatch, count, asked):
+    x, tried = np.arange(1.0, count + 1), []
+
+    def slopes(number, index):
+        tried.append((number, *index))
+        return SimpleNamespace(central=2.0 * x[index])  # as the gradient is there
+
+    monkeypatch.setattr(checking, "Differences", lambda *given: SimpleNamespace(slopes=slopes))
+    differences = SimpleNamespace(arrays=[x], cotangent=np.ones(count), eps=1e-6)
+    report = InputReport("x", x.shape, wrong=[(i,) for i in range(count)])
+    with use_backend("numba"):
+        assert checking._first_bad_backend(ops.square, differences, 0, report, 1e-9, 1e-9) == "numba"
+        assert tried == [(0, i) for i in asked]
+        detached = lambda x: Tensor(x.data)  # noqa: E731
+        assert checking._first_bad_backend(detached, differences, 0, report, 1e-9, 1e-9) == "numpy"
+        assert checking._first_bad_backend(detached, differences, 0, report, 2.0 * count, 0) == "numba"
+        assert checking._before("numba") == ("numpy",) and checking._before("numpy") == ()
 
 
 def test_a_pattern_of_most_entries_is_told_with_their_share():

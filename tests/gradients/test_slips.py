@@ -155,6 +155,62 @@ def test_the_slopes_of_softmax_are_a_part_of_its_own_and_one_of_the_sum():
     assert sums._parts(summed(y, np.eye(6)), (1,), ("y",)) is None  # no sum at all
 
 
+def test_the_slips_of_a_sum_in_full():
+    """Softmax along the rows: its gradient is y · dy − y · Σ y · dy."""
+    y, dy = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), np.arange(1.0, 7).reshape(2, 3)
+    point = summed(y, softmax_slopes(y))
+    point.cotangent, point.numeric = dy, (y * dy - y * (y * dy).sum(axis=1, keepdims=True)).ravel()
+    point.x = x = y + 1
+    vectors = {"1": np.ones((2, 3)), "y": y, "x": x, "exp(y)": np.exp(y)}
+
+    def over(array, axis=1):
+        return array.sum(axis=axis, keepdims=True)
+
+    due, its = over(y * dy), "Σ y · dy over axis 1"
+    along, sum_over = "the sum runs over another axis", f"{its} is due, not over"
+    expected = [
+        (
+            "sum",
+            "the gradient holds only the term of the entry's own result: the sum over the others is missing",
+            y * (1 - y) * dy,
+        ),
+        ("sum", "the term of the entry's own result is missing", y * y * dy - y * due),
+        ("sum", f"the sum is missing: {its}, the projection that is to be taken out", y * dy),
+        ("sign", f"{its} has the wrong sign", y * dy + y * due),
+        ("ratio", f"{its} is counted twice", y * dy - 2 * y * due),
+        ("ratio", f"a mean stands where {its} is due", y * dy - y * due / 3),
+        ("ratio", f"the sum stands where a mean is due: {its}", y * dy - y * due * 3),
+        ("cotangent", f"dy is missing within {its}", y * dy - y * over(y)),
+        ("sum", f"{its}: the sum itself is missing", y * dy - y * y * dy),
+        ("sum", f"{its}: only its factor is there", y * dy - y),
+        ("axis", f"{along}: {sum_over} axis 0", y * dy - y * over(y * dy, 0)),
+        ("axis", f"{along}: {sum_over} axes 0 and 1", y * dy - y * over(y * dy, (0, 1))),
+        *(
+            ("instead", f"{name} stands where y is due within {its}", y * dy - y * over(array * dy))
+            for name, array in vectors.items()
+            if name != "y"
+        ),
+        *(
+            ("instead", f"{new} stands where {old} is due: it multiplies {its}", y * dy - y * due * there / array)
+            for new, there in vectors.items()
+            for old, array in vectors.items()
+            if new != old
+        ),
+    ]
+    found = list(sums.sums([point], None))
+    assert [slip[:2] for slip in found] == [(kind, text) for kind, text, _ in expected]
+    for slip, (_, text, gradient) in zip(found, expected, strict=True):
+        assert_allclose(slip.predict(point), gradient.ravel(), atol=1e-12, err_msg=text)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "begins"), [((2, 3), (3, 2), False), ((2001,), (2001,), False), ((2000,), (2000,), True)]
+)
+def test_a_sum_is_looked_for_in_results_that_are_like_the_input_and_not_large(x, y, begins):
+    found = sums.sums([checked(np.ones(x), np.zeros(x), y)], None)
+    assert (next(found, None) is not None) == begins
+
+
 def test_slopes_as_few_as_the_vectors_say_nothing():
     for y, names in ((np.array([[0.4, 0.6]]), ("y",)), (np.array([[0.5, 0.3, 0.2]]), ("y", "1"))):
         assert sums._parts(summed(y, softmax_slopes(y)), (1,), names) is None  # anything fits
@@ -494,6 +550,98 @@ def test_a_slope_is_identified_by_four_values_at_least(x, slope, found):
     columns = np.array([x, np.ones(len(x))])
     with np.errstate(divide="ignore", invalid="ignore"):
         assert slopes._identified(np.array(slope, float), columns, [slopes.Unit("{}", "x", 1)]) == found
+
+
+@pytest.mark.parametrize(
+    ("rule", "alone", "with_dy"),
+    [
+        ([], "1", "dy"),
+        ([("{}", "x", 1)], "x", "dy · x"),
+        ([("{}", "x", -1)], "1/x", "dy/x"),
+        ([("(1 - {})", "y", 1)], "1 - y", "dy · (1 - y)"),
+        ([("(1 - {})", "y", -1)], "1/(1 - y)", "dy/(1 - y)"),
+        ([("(1 - {})", "y", 2)], "(1 - y)²", "dy · (1 - y)²"),
+        ([("{}", "x", -0.5), ("exp({})", "x", 1), ("{}", "w", 3)], "exp(x) · w³/√x", "dy · exp(x) · w³/√x"),
+        ([("{}", "x", -2), ("{}", "y", 0.5), ("{}", "w", -1)], "√y/x²/w", "dy · √y/x²/w"),
+    ],
+)
+def test_a_product_in_words(rule, alone, with_dy):
+    rule = tuple(slopes.Unit(*unit) for unit in rule)
+    assert (slopes.told(rule), slopes.told(rule, "dy")) == (alone, with_dy)
+    assert [unit.inverse().power for unit in rule] == [-unit.power for unit in rule]
+
+
+@pytest.mark.parametrize(
+    ("unit", "cost"),
+    [
+        (("{}", "x", 1), 0),
+        (("{}", "x", -1), 0),
+        (("{}", "x", 2), 0.1),
+        (("{}", "x", -0.5), 0.05),
+        (("{}", "y", 1), 0.15),
+        (("{}", "(x - w)", 1), 0.2),
+        (("(1 - {})", "y", -2), 0.55),
+        (("exp({})", "x", 1), 1),
+    ],
+)
+def test_the_less_usual_a_value_the_more_it_costs(unit, cost):
+    assert slopes.Unit(*unit).cost == pytest.approx(cost)
+
+
+X, Y, ONE_LESS = (slopes.Unit(*unit) for unit in (("{}", "x", 1), ("{}", "y", 1), ("(1 - {})", "y", 1)))
+
+
+@pytest.mark.parametrize(
+    ("change", "constant", "known", "kind", "text"),
+    [
+        (slopes.Change(1, (X,), slope=True), 1, {(X,): 2.0}, "factor", "has the factor x too often; due is 2 · dy · x"),
+        (slopes.Change(1, (X.inverse(),), slope=True), 1, {(X,): 1.0}, "factor", "lacks the factor x; due is dy · x"),
+        (slopes.Change(1, (X,), slope=True), -2, {}, "factor", "has the factor x too often, and ratio -2.000"),
+        (slopes.Change(1, (X,), lost=True), 0.5, {}, "term", "lacks the term 0.5 · dy · x"),
+        (
+            slopes.Change(1, (), lost=True),
+            1,
+            {},
+            "fan-out",
+            "missing accumulation: dy itself is missing, the path by which x goes straight through",
+        ),
+        (
+            slopes.Change(1, (), lost=True),
+            -1,
+            {},
+            "fan-out",
+            "missing accumulation: dy itself is in it, and should not be, the path by which x goes straight through",
+        ),
+        (slopes.Change(1, (), lost=True), 1.001, {}, "term", "lacks the term 1.001 · dy"),
+        (slopes.Change(1, ()), 3, {(X,): 1.0}, "factor", "is 3 · dy itself: it is not multiplied by the slope"),
+        (
+            slopes.Change(1.1, (Y,), due=(X,)),
+            1,
+            {(X,): 3.0},
+            "instead",
+            "y stands where x is due: the gradient is dy · y; due is 3 · dy · x",
+        ),
+        (
+            slopes.Change(1.9, (X, ONE_LESS), due=(X, Y)),
+            1,
+            {(X, Y): 1.0},
+            "instead",
+            "1 - y stands where y is due: the gradient is dy · x · (1 - y); due is dy · x · y",
+        ),
+        (slopes.Change(2, (Y,), due=(X,)), 1, {(X,): 1.0}, "instead", "the gradient is dy · y; due is dy · x"),
+        (
+            slopes.Change(2, (X.inverse(), Y)),
+            1,
+            {},
+            "instead",
+            "the gradient is dy · y/x, one term of the product rule",
+        ),
+    ],
+)
+def test_a_changed_slope_in_words(change, constant, known, kind, text):
+    point = checked([1.0, 2], [2.0, 4])
+    slip = slopes._slip(point, np.ones((2, 2), bool), change, constant, known)
+    assert slip[:2] == (kind, text) and slip.entry == (kind in ("factor", "term")) and slip.asks and not slip.mends
 
 
 def test_no_product_of_powers_of_one_value_is_identified():
