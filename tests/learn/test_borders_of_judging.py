@@ -601,6 +601,32 @@ def test_the_time_of_a_learner_begins_with_the_learners_code(begins, stops, wait
     assert process.waited == waited
 
 
+@pytest.mark.parametrize(("resident", "system", "large"), [(None, 0, 0), (100, 0, 0), (101, 0, 1), (101, 1, 0)])
+def test_where_no_limit_of_memory_is_kept_it_is_looked_at(resident, system, large, monkeypatch, tmp_path):
+    seconds = itertools.count()
+    monkeypatch.setattr(examining, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(sys, "platform", ("darwin", "linux")[system])
+    monkeypatch.setattr(examining, "resident_memory", lambda process: resident)
+    found = examining._waited(Running(tmp_path / "begun"), examining.Room(5, memory=100), tmp_path / "begun")
+    assert found == (examining.TOO_LARGE if large else examining.NEVER_ENDED)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "shows"), [("verify", True, 0), ("engine_02", False, 0), ("engine_02", True, 1)]
+)
+def test_only_a_right_step_of_the_engine_is_shown(name, right, shows, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(examining.excerpts, "plan", lambda exercise, show=False: show)
+    monkeypatch.setattr(
+        examining, "answers", lambda plan, *_: asked.append(plan) or (["one", 3, "t\x1bwo"], "why", "printed")
+    )
+    monkeypatch.setattr(examining, "verdict_on", lambda *_, **__: Verdict(name, right, (), ["advice"]))
+    (tmp_path / "mine.py").touch()
+    found = examining.examine(catalogue.find(name), tmp_path / "mine.py", 10)
+    assert asked == [False, True][: 1 + shows]
+    assert found == Verdict(name, right, (), ["one", "t\ufffdwo"] if shows else ["advice"])
+
+
 def test_only_an_interpreter_runs_a_file(tmp_path, monkeypatch):
     (tmp_path / "total_cost.py").touch()
     monkeypatch.setattr(examining, "interpreter", lambda: None)
