@@ -71,6 +71,22 @@ def test_six_names_are_enough_and_each_is_said_once():
     assert translated(Verdict("x", False, (), []), "tf.image.decode_jpeg(x); mine.exp(x); f().exp").advice == []
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("tf.nn.ReLU(x)", ["tf.nn.ReLU is ops.relu here"]),
+        ("F.Conv2d(x)", ["F.Conv2d is ops.conv here"]),
+        ("mytf.exp(x); own.tf.exp(x); K2.exp(x)", []),
+        ("keras.predict_on_batch(x); tf.get_shape(x)", []),  # which would be said as a sentence of its own
+        ("torch.exp + torch.nothing_at_all", ["torch.exp is ops.exp here"]),
+        ("np.exp(x); numpy.log(x); math.sqrt(x)", []),
+    ],
+)
+def test_only_names_that_another_library_begins_are_translated(source, said):
+    verdict = Verdict("x", False, (), ["advice"])
+    assert translated(verdict, source).advice == ["advice", *([f"{'; '.join(said)}."] if said else [])]
+
+
 def test_every_alias_names_what_there_is():
     """A row for a name that minicnn lost would send a learner astray."""
     rows = aliases()

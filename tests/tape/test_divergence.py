@@ -1,5 +1,6 @@
 """tape.compare and minicnn step --compare: the first operation at which programs, engines or backends part."""
 
+import inspect
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -182,6 +183,100 @@ def test_arrays_are_near_in_shape_and_content():
     assert not divergence._near(np.ones(2), np.ones(1), 1e-5)
     assert not divergence._near(np.array(None), np.array(1.0), 1e-5)
     assert not divergence._near(np.array([None, 1]), np.array([None, 2]), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "tolerance", "apart"),
+    [
+        ([1024.0, 1, -1, 1.5, -1.5], [1024.0, 0, 0, 0, 0], 2**-10, [0, 0, 0, 1, 1]),
+        ([0.5, 0.5, 0.75], [0.5, 0, 0], 1, [0, 0, 1]),
+        ([-0.5, 0.5, 0.75], [-0.5, 0, 0], 1, [0, 0, 1]),
+        ([1e-30, 0.0], [0.0, 0.0], 1, [1, 0]),
+        ([np.nan, np.nan, 1.0], [np.nan, 1.0, np.nan], 1, [0, 1, 1]),
+        ([np.inf, np.inf, np.inf, 1.0], [np.inf, -np.inf, 1.0, 1.5], 1, [0, 1, 1, 0]),
+        ([2], [2], 0, [0]),
+    ],
+)
+def test_elements_are_apart_by_more_than_their_share_of_the_largest_finite_one(found, expected, tolerance, apart):
+    assert divergence._apart(np.array(found), np.array(expected), tolerance).tolist() == [bool(each) for each in apart]
+
+
+def test_what_a_comparison_is_unless_told():
+    for compare in (divergence.compare, minicnn.record().compare):
+        parameters = inspect.signature(compare).parameters
+        assert (parameters["names"].default, parameters["tolerance"].default) == (("mine", "theirs"), 1e-5)
+    agreed = divergence.Comparison(("a", "b"), 3)
+    assert agreed and agreed.tolerance == 1e-5 and not agreed.backward and agreed.what == ""
+    assert recorded().compare(recorded(), tolerance=0.5).tolerance == 0.5
+    assert recorded().compare(recorded(scale=1.1), tolerance=1e-9).tolerance == 1e-9
+    assert recorded().compare(recorded(half_relu), tolerance=1e-9).tolerance == 1e-9
+
+
+def test_the_operations_of_an_engine_are_numbered_as_they_ran():
+    def made(data, *parents, grad=None, rule=None):
+        return SimpleNamespace(data=data, parents=parents, grad=grad, rule=rule)
+
+    def doubled():
+        return lambda d: d
+
+    one, two = made(1.0), made(2.0, grad=5.0)
+    first, second = made(3.0, one, two, rule=doubled()), made(4.0, two, 7)
+    last = made(12.0, first, second, first)
+    name = "test_the_operations_of_an_engine_are_numbered_as_they_ran"
+    steps = divergence._of_engine(last)
+    assert [(step.number, step.name, step.output.name, [value.name for value in step.inputs]) for step in steps] == [
+        (1, name, f"{name}_1", ["input 1", "input 2"]),
+        (2, "operation", "operation_2", ["input 2", "constant"]),
+        (3, "operation", "operation_3", [f"{name}_1", "operation_2", f"{name}_1"]),
+    ]
+    assert steps[2].inputs[0] is steps[2].inputs[2] is steps[0].output and steps[0].inputs[1] is steps[1].inputs[0]
+    assert [step.output.array.item() for step in steps] == [3, 4, 12] and steps[1].inputs[1].array == 7
+    assert steps[0].inputs[1].gradient == 5 and steps[0].inputs[0].gradient is None
+
+
+def test_of_several_counterparts_the_one_of_the_same_name_is_taken():
+    tapes = []
+    for operations in ([ops.neg], [ops.abs, ops.neg, ops.neg]):
+        with minicnn.record() as tape:
+            for operation in operations:
+                operation(np.zeros(2))
+        tapes.append(tape)
+    one, three = (list(tape) for tape in tapes)
+    assert divergence._matched(one, three, 1e-5) == [(one[0], three[1])]
+    assert divergence._matched(three, one, 1e-5) == [(three[0], one[0])]
+    assert divergence._matched(one, three[:1], 1e-5) == [(one[0], three[0])]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "lines"),
+    [
+        (None, np.ones(2), ["none came back in the first"]),
+        (np.ones(2), None, ["none came back in the second"]),
+        (np.ones(2), np.ones((2, 1)), ["the shapes are (2,) and (2, 1)"]),
+        (np.array(1.5), np.array(1.0), ["1 of 1 element differ; the furthest:", "  scalar       1.5 and 1, apart 0.5"]),
+        (
+            np.array([[1.0, 2], [-7, 1.5], [np.nan, 1]]),
+            np.ones((3, 2)),
+            [
+                "4 of 6 elements differ; the furthest:",
+                "  [2, 0]       nan and 1, apart inf",
+                "  [1, 0]       \N{MINUS SIGN}7 and 1, apart 8",
+                "  [0, 1]       2 and 1, apart 1",
+            ],
+        ),
+        (
+            np.array([1.0, 2, 2]),
+            np.array([1.0, 1, 1]),
+            [
+                "2 of 3 elements differ; the furthest:",
+                "  [1]          2 and 1, apart 1",
+                "  [2]          2 and 1, apart 1",
+            ],
+        ),
+    ],
+)
+def test_the_furthest_elements_in_full(found, expected, lines):
+    assert list(divergence._elements(found, expected, 1e-5)) == lines
 
 
 def test_a_gradient_of_another_shape_is_none():

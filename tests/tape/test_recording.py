@@ -347,6 +347,47 @@ def test_of_many_names_the_likely_ones_are_told():
     assert len(str(told.value)) < 250
 
 
+def test_of_many_names_the_six_that_are_most_alike_come_first():
+    with minicnn.record() as tape:
+        for number in range(40):
+            Tensor(np.ones(1), name=f"layer{number}.w") + 1.0
+    with pytest.raises(InputError) as told:
+        tape.find("layer39.v")
+    alike, others = [39, 9, 3, 38, 37, 36], "layer0.w, add_1, layer1.w, add_2, layer2.w, add_3"
+    known = f"{', '.join(f'layer{number}.w' for number in alike)}, {others} and 68 more"
+    assert str(told.value) == f"find: tensor is 'layer39.v'; the tape knows {known}"
+
+
+def test_a_tensor_that_was_changed_is_found_as_it_was_when_it_last_had_a_gradient():
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        for _ in range(2):
+            ops.square(w).sum().backward()
+            w.data = w.data * 3
+        ops.exp(w)
+        x = Tensor(np.ones(1))
+        for _ in range(2):
+            ops.exp(x)
+            x.data = x.data * 2
+    assert [tape.find(name).array.tolist() for name in ("w", "w_2", "w_3")] == [[1, 2], [3, 6], [9, 18]]
+    assert tape.find(w) is tape.find("w_2") and tape.find(w).gradient.tolist() == [6, 12]
+    assert tape.find(x) is tape.find("x_2") and tape.find(x).array.tolist() == [2]  # the last, without a gradient
+
+
+def test_a_variable_that_was_changed_takes_the_name_of_another_tensor_as_it_was_at_first():
+    def elsewhere():
+        ops.relu(Tensor([2.0, 3.0], name="b"))
+
+    with minicnn.record() as tape:
+        elsewhere()
+        b = Tensor([0.5, -1.0])
+        b + 1.0
+        b.data = b.data * 2
+        b + 1.0
+    names = {name: tape.find(name).array.tolist() for name in ("b", "b_2", "b_3")}
+    assert names == {"b": [0.5, -1], "b_2": [2, 3], "b_3": [1, -2]} and tape.find(b).name == "b_3"
+
+
 @pytest.mark.parametrize(("count", "more"), [(11, ""), (12, " and 1 more")])
 def test_twelve_names_are_told(count, more):
     with minicnn.record() as tape:
