@@ -1,5 +1,7 @@
 """Encoders of faces and SqueezeNet: the tables of their papers, their cards, and files that are told apart."""
 
+import inspect
+
 import h5py
 import numpy as np
 import pytest
@@ -8,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import gradcheck, hdf5, images, models, nn, ops, record, style
 from minicnn.cli import main
 from minicnn.errors import InputError, LoadError
-from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4
-from minicnn.models.card import PREPROCESSING, ModelCard, Preprocessing, preprocessing
+from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4, recognition, tiny_face
+from minicnn.models.card import PREPROCESSING, ModelCard, Preprocessing, _rows, preprocessing
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
@@ -464,3 +466,85 @@ def test_an_encoder_knows_no_style(tmp_path, capsys):
         assert main([*command, *preset]) == 2
         assert "nn4_small2 knows faces and no style" in (error := capsys.readouterr().err)
         assert error.count("\n") == 1
+
+
+CARDS = {  # input size, preprocessing, embedding, metric, margin, drawn, threshold, landmarks, classes
+    "tiny_vgg": ((32, 32), "cifar10", None, None, None, False, None, 0, 10),
+    "vgg16": ((224, 224), "vgg", None, None, None, False, None, 0, 0),
+    "vgg19": ((224, 224), "vgg", None, None, None, False, None, 0, 0),
+    "squeezenet": ((227, 227), "squeezenet", None, None, None, False, None, 0, 0),
+    "tiny_facenet": ((64, 64), "half", 128, "squared_l2", None, True, None, 5, 0),
+    "nn4_small2": ((96, 96), "none", 128, "squared_l2", None, False, 0.99, 8, 0),
+    "inception_resnet_v1": ((160, 160), "whitened", 128, "squared_l2", 32, False, 0.64, 0, 0),
+    "inception_resnet_v1, 512-d": ((160, 160), "centred", 512, "squared_l2", 32, False, 1.0816, 0, 0),
+    "dlib_face": ((150, 150), "dlib", 128, "squared_l2", None, False, 0.36, 5, 0),
+    "deepface": ((152, 152), "none", 4096, "chi2", None, False, None, 0, 0),
+    "mtcnn": ((12, 12), "centred", None, None, None, False, None, 0, 0),
+}
+
+
+@pytest.mark.parametrize("known", recognition.KNOWN, ids=lambda known: known.load.__name__)
+def test_what_a_file_is_compared_with_is_empty_and_has_its_card(known):
+    model = known.empty()
+    card, facts = model.card, CARDS[model.card.name]
+    assert (card.input_size, card.preprocessing, card.embedding, card.metric, card.margin, card.drawn) == facts[:6]
+    assert card.threshold is facts[6] or card.threshold == pytest.approx(facts[6])
+    assert (len(card.landmarks), len(card.classes)) == facts[7:]
+    filters = [parameter.data for name, parameter in model.named_parameters() if name.endswith(".w")]
+    assert not any(array.flat[0] for array in filters if card.name != "tiny_vgg" or array.ndim == 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("deepface", {"weights": None, "include_top": False, "seed": 0}),
+        ("dlib_face", {"weights": None, "seed": 0}),
+        ("inception_resnet_v1", {"weights": None, "embedding": 128, "preprocessing": None, "seed": 0}),
+        ("mtcnn", {"weights": "mtcnn", "seed": 0}),
+        ("nn4_small2", {"weights": None, "variant": "openface", "seed": 0}),
+        ("squeezenet", {"weights": None, "pooling": "max", "seed": 0}),
+        ("tiny_facenet", {"weights": "tiny_facenet", "seed": 0}),
+        ("tiny_vgg", {"weights": "tiny_vgg", "pooling": "max", "seed": 0}),
+        ("vgg16", {"weights": None, "include_top": False, "pooling": "max", "seed": 0}),
+        ("vgg19", {"weights": None, "include_top": False, "pooling": "max", "seed": 0}),
+    ],
+)
+def test_the_settings_of_networks_unless_told(name, settings):
+    parameters = inspect.signature(getattr(models, name)).parameters
+    assert {key: parameter.default for key, parameter in parameters.items()} == settings
+
+
+def test_a_network_without_weights_is_drawn_without_its_top():
+    parameters = inspect.signature(imagenet.build).parameters
+    assert (parameters["include_top"].default, parameters["drawn"].default) == (False, True)
+
+
+def test_pools_are_padded_only_if_they_overlap_and_are_to_see_the_whole():
+    card = ModelCard(name="toy", input_size=(9, 8), preprocessing="none")
+    for size, stride, whole, padding in (
+        (3, 2, False, 0),
+        (3, 2, True, ((0, 1), (0, 1))),
+        (2, 2, True, 0),
+        (2, 3, True, 0),
+    ):
+        model = Network(card, [nn.MaxPool2d(size, stride=stride, name="pool")])
+        model.set_pooling("avg", **({"whole": True} if whole else {}))
+        (layer,) = model.body
+        assert isinstance(layer, nn.AvgPool2d) and layer.name == "pool"
+        assert (layer.kernel_size, layer.stride, layer.padding) == (size, stride, padding)
+
+
+def test_a_norm_stands_in_for_the_biases_of_convolutions():
+    names = [name for name, _ in tiny_face.build(batch_norm=True, initial="zeros").named_parameters()]
+    layers = ["block1_conv1", *(f"block{block}_conv{number}" for block in (2, 3, 4) for number in (1, 2))]
+    expected = [name for layer in layers for name in (f"{layer}.w", f"{layer}_norm.gamma", f"{layer}_norm.beta")]
+    assert names == [*expected, "embedding.w", "embedding.b"]
+
+
+def test_what_prepares_every_row_of_pixels_is_shared_and_read_only():
+    scale, mean = _rows(255.0, (1.0, 2.0, 4.0), (2.0, 4.0, 8.0), 2, np.dtype(np.float32))
+    assert scale.tolist() == [[127.5, 63.75, 31.875]] * 2 and mean.tolist() == [[0.5, 0.5, 0.5]] * 2
+    assert not scale.flags.writeable and not mean.flags.writeable and mean.dtype == np.float32
+    assert _rows(255.0, (1.0, 2.0, 4.0), (2.0, 4.0, 8.0), 2, np.dtype(np.float32))[1] is mean
+    scale, mean = _rows(255.0, (1.0, 2.0, 4.0), (2.0, 2.0, 2.0), 1, np.dtype(np.float64))
+    assert scale == 127.5 and np.ndim(scale) == 0 and mean.tolist() == [[0.5, 1, 2]]

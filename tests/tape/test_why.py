@@ -162,7 +162,10 @@ def test_the_way_on_ends_at_the_last_operation():
     assert tape.why(w, 0).next == ("exp_1", (0,)) and tape.why("exp_1", 0).next is None
 
 
-@pytest.mark.parametrize(("use", "told"), [(ops.exp, True), (lambda w: w + 1.0, False), (ours, True)])
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [(ops.exp, True), (lambda w: w + 1.0, False), (ours, True), (lambda w: 1.0 - w, False), (ops.square, True)],
+)
 def test_a_slope_is_named_unless_it_is_that_of_a_sum(use, told):
     w = Tensor(np.array([2.0]), requires_grad=True)
     with minicnn.record() as tape:
@@ -179,6 +182,24 @@ def test_many_terms_are_summed_in_blocks(monkeypatch):
     assert any(p.at is None for p in why.products)
     assert abs(why.remainder) < 1e-12
     assert "many of softmax_1.grad" in str(why)
+
+
+def test_blocks_that_are_not_divided_further_are_of_one_size(monkeypatch):
+    """Of sixteen terms eight pairs are left after seven backwards: of all, of each half and of each quarter."""
+    runs = []
+
+    @op
+    def spread(x):
+        return np.full(16, x.sum()), lambda dy: runs.append(dy) or np.full(2, dy.sum())
+
+    monkeypatch.setattr(products, "PROBES", 7)
+    x = Tensor(np.ones(2), requires_grad=True)
+    with minicnn.record() as tape:
+        spread(x).backward(np.arange(1.0, 17))
+    runs.clear()
+    found, zeros = products._probed(tape.steps[0], 0, (1,))
+    assert [(product.value, product.at) for product in found] == [(4.0 * pair + 3, None) for pair in range(8)]
+    assert zeros == 0 and [np.count_nonzero(dy) for dy in runs] == [16, 8, 8, 4, 4, 4, 4, *[2] * 8]
 
 
 def test_float32_leaves_a_remainder_of_its_precision():
