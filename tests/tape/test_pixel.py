@@ -41,7 +41,7 @@ def test_its_products_sum_to_it(name):
         assert math.isclose(pixel.total, y[index], rel_tol=1e-12, abs_tol=1e-12)
         x, w = (value.array for value in step.inputs[:2])
         assert all(tap.x == x[tap.at_x] and tap.w == w[tap.at_w] for tap in pixel.taps)
-        assert len(pixel.taps) + pixel.padding == w[..., 0].size
+        assert len(pixel.taps) + pixel.padding == w[..., 0].size == pixel.place.depth
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -72,6 +72,22 @@ def test_rules_find_what_the_op_itself_says(case):
             assert all(math.isclose(found[at], expected[at], rel_tol=1e-9, abs_tol=1e-14) for at in found)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_the_products_of_groups_of_filters_are_those_that_the_op_itself_says(rank, which):
+    random = np.random.default_rng(rank)
+    shapes = (1, *[3] * rank, 4), (*[2] * rank, 2, 6), (6,)
+    leaves = [Tensor(random.standard_normal(shape), requires_grad=True) for shape in shapes]
+    with minicnn.record() as tape:
+        y = ops.conv(*leaves, groups=2)
+        y.backward(random.standard_normal(y.shape))
+    index = tuple(n - 1 for n in shapes[which])
+    by_rule, _ = products.of_use(tape.steps[0], which, index)
+    by_asking, _ = products._probed(tape.steps[0], which, index)
+    found, expected = ({p.at: p.value for p in some} for some in (by_rule, by_asking))
+    assert found == pytest.approx(expected, rel=1e-9) and len(found) > 1
+
+
 def test_a_convolution_by_hand():
     x = Tensor(np.arange(9.0).reshape(1, 3, 3, 1))
     w = Tensor(np.ones((2, 2, 1, 1)), requires_grad=True)
