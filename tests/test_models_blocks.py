@@ -6,10 +6,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minicnn
 from minicnn import hdf5, nn, ops, optim
+from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.fast.cpu import folds as folding
-from minicnn.models.blocks import Branches, Chain, Residual
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
+from minicnn.models.fields import fields_of
 from minicnn.models.network import Network
 from minicnn.operation import no_grad
 from minicnn.style.counts import works
@@ -292,3 +294,95 @@ def test_folded_arrays_are_forgotten_when_they_thaw():
         model(picture())
         assert minicnn.cache_info().kinds["folded norms"] > 0
     assert minicnn.cache_info().nbytes <= before
+
+
+# --- receptive fields ----------------------------------------------------------------------------------------------
+
+
+def toy_network(*more):
+    """A network of every kind of layer with a field of its own, whose sums have no negative term."""
+    change = Chain(nn.Conv2d(4, 4, 3, padding=2, dilation=2, name="dilated"), name="change")
+    branches = (
+        Chain(nn.Conv2d(2, 2, (1, 3), padding="same", name="wide"), name="chain"),
+        Chain(nn.AvgPool2d(2, stride=1, name="means"), ZeroPad2d(0, 1, name="zeros")),
+    )
+    body = [
+        nn.Conv2d(3, 2, (3, 2), stride=(2, 1), padding=((1, 1), (0, 1)), activation="relu", name="first"),
+        Branches(*branches, name="branches"),
+        nn.BatchNorm(4, name="norm"),
+        Residual(change, name="residual"),
+        nn.AvgPool2d((2, 3), stride=2, padding=((0, 1), (1, 0)), name="pool"),
+        *more,
+    ]
+    model = Network(ModelCard(name="toy", input_size=(9, 7), preprocessing="none"), body).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = np.ones_like(parameter.data)
+    return model
+
+
+@pytest.mark.parametrize(
+    "layer",
+    ["first", "first.linear", "wide", "chain", "means", "zeros", "branches", "norm", "dilated", "residual", "pool"],
+)
+def test_the_field_of_an_output_is_what_it_depends_on(layer):
+    size, model = (9, 7), toy_network()
+    fields = fields_of(model, layer, size)
+    for axis, spans in ((1, fields.rows), (2, fields.columns)):
+        count = size[axis - 1]
+        x = np.zeros((count, *size, 3), np.float32)
+        np.moveaxis(x, axis, 1)[range(count), range(count)] = 1  # a row of each picture, or a column
+        with use_backend("numpy"):
+            y = model.features(x, [layer])[layer].data
+        touched = y.any(axis=(3 - axis, 3))
+        assert touched.shape == (count, len(spans)) and not fields.whole
+        for (begin, end), reached in zip(spans.tolist(), map(np.flatnonzero, touched.T), strict=True):
+            assert (begin, end) == ((reached[0], reached[-1] + 1) if reached.size else (count, 0))
+    height, width = (max(end - begin for begin, end in spans.tolist()) for spans in (fields.rows, fields.columns))
+    assert fields.size == (height, width)
+
+
+def test_the_field_of_a_position_is_a_box_that_may_be_empty():
+    fields = fields_of(toy_network(), "first", (9, 7))
+    assert [fields.box(row, column) for row, column in ((0, 0), (1, 2), (4, 6))] == [
+        (0, 2, 0, 2),
+        (1, 4, 2, 4),
+        (7, 9, 6, 7),
+    ]
+    assert fields_of(toy_network(), "zeros", (9, 7)).box(4, 0) == (9, 9, 0, 3)
+    assert fields_of(toy_network(), "first", (1, 1)).box(0, 0) == (0, 1, 0, 1)  # too small for the layers after it
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Flatten(name="end")],
+        [GlobalAverage(name="end")],
+        [nn.Flatten(), nn.Linear(48, 2, name="end")],
+        [nn.Flatten(), Residual(Chain(nn.Linear(48, 48)), name="end")],
+        [GlobalAverage(), nn.ReLU(name="end")],
+    ],
+)
+def test_what_has_no_position_sees_the_whole_picture(layers):
+    fields = fields_of(toy_network(*layers), "end", (9, 7))
+    assert (fields.whole, fields.rows.tolist(), fields.columns.tolist()) == (True, [[0, 9]], [[0, 7]])
+    assert fields.size == (9, 7) and fields.box(3, 5) == (0, 9, 0, 7)
+
+
+def test_a_field_is_not_told_of_what_is_not_known():
+    class Odd(nn.Module):
+        """A layer of one's own."""
+
+        name = "odd"
+
+        def forward(self, x):
+            return x
+
+    model = toy_network(Odd(), nn.ReLU(name="end"))
+    for layer in ("odd", "end"):
+        with pytest.raises(InputError) as told:
+            fields_of(model, layer, (9, 7))
+        assert str(told.value) == "fields_of: layer 'odd' is a Odd, whose receptive field is not known"
+    with pytest.raises(InputError, match=r"^features: layer 'none' is unknown; toy has first, wide, "):
+        fields_of(model, "none", (9, 7))
+    assert fields_of(model, "pool", (9, 7)).box(0, 0)[0] == 0
