@@ -53,6 +53,17 @@ FIRST = "; is it channels-first? x.transpose(0, 2, 3, 1) moves the channels last
         (lambda: nn.MaxPool2d(2)(RGB[0]), f"MaxPool2d: x has shape (8, 6, 3); expected (N, H, W, C){BATCH}"),
         (lambda: nn.Conv2d(1, 4, 3)(RGB[..., 0]), f"Conv2d: x has shape (2, 8, 6); expected (N, H, W, C){CHANNEL}"),
         (lambda: nn.Conv2d(3, 4, 3)(RGB[..., 0]), "Conv2d: x has shape (2, 8, 6); expected (N, H, W, C)"),
+        (lambda: nn.Conv2d(1, 4, 3)(RGB[0, ..., :1]), f"Conv2d: x has shape (8, 6, 1); expected (N, H, W, C){BATCH}"),
+        (lambda: nn.Conv2d(1, 4, 3)(RGB[0, 0]), "Conv2d: x has shape (6, 3); expected (N, H, W, C)"),
+        (
+            lambda: ops.conv(RGB, np.zeros(3)),
+            "conv: x has 4 dimensions, w 1; expected (N, *spatial, C_in) and (*kernel, C_in / groups, C_out) "
+            "(x (2, 8, 6, 3), w (3,))",
+        ),
+        (
+            lambda: ops.conv(RGB[..., :2], np.zeros((3, 3, 2, 4)), groups=2),
+            "conv: x has 2 channels, w expects 2 · 2 groups (x (2, 8, 6, 2), w (3, 3, 2, 4))",
+        ),
         (lambda: nn.Conv3d(1, 4, 3)(RGB), f"Conv3d: x has shape (2, 8, 6, 3); expected (N, D, H, W, C){CHANNEL}"),
         (
             lambda: nn.Conv2d(3, 4, 3)(RGB.transpose(0, 3, 1, 2)),

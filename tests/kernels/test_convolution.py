@@ -444,6 +444,13 @@ def test_bad_input_is_named_in_one_line(name, arguments, options, message):
     assert "\n" not in str(caught.value)
 
 
+def test_two_outputs_along_each_dimension_are_enough_for_a_pool():
+    x, w = np.arange(16.0).reshape(1, 4, 4, 1), np.ones((3, 3, 1, 1))
+    with use_backend("numpy"):
+        found = ops.conv(x, w, pool="avg").data
+    assert found.tolist() == [[[[67.5]]]]  # nine times the mean of the four middle ones, 5 and 6 and 9 and 10
+
+
 def test_lists_of_floats_are_taken_as_arrays():
     assert_array_equal(ops.conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[1.0]]]).data, [[[3], [5]]])
 
