@@ -12,7 +12,7 @@ from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients import checking
 from minicnn.gradients.checking import _chosen, gradcheck
-from minicnn.gradients.differences import Differences, unsettled
+from minicnn.gradients.differences import Differences, Slopes, unsettled
 from minicnn.gradients.reports import InputReport
 from minicnn.operation import op
 from minicnn.survey import rows
@@ -129,6 +129,43 @@ def test_slopes_that_come_together_with_the_step_are_those_of_a_curve(function, 
     found = unsettled(differences, 0, (0,), analytic, differences.slopes(0, (0,)), 0.1)
     assert (found and found.why) == why
     assert found is None or (found.index, found.value, found.left, found.right) == ((0,), at, -1, 1)
+
+
+FOUND = Slopes(-1.0, 1.0, 0.25, 0.125)  # with 0.25 allowed, a gradient of 0.625 is the last that rounding explains
+TO_A_KINK = [10, 2, 0.5, 0.3, 1000, 0.5, 0.25, 2]
+
+
+@pytest.mark.parametrize(
+    ("analytic", "at", "why", "asked"),
+    [
+        (0.625, {}, "rounding", [10, 100]),
+        (0.625, {10: (0, 0, 1, 0.125)}, "rounding", [10, 100]),
+        (0.625, {10: (0, 0, 1, 0.1)}, "a kink", TO_A_KINK),
+        (0.625, {100: (0, 0, 1, 0.1)}, "a kink", [10, 100, *TO_A_KINK[1:]]),
+        (0.75, {}, "a kink", TO_A_KINK[1:]),
+        (0.75, {1000: (0, 0.515, 0.4925, 0)}, "rounding, as in float32", [2, 0.5, 0.3, 1000]),  # 0.25 + 0.75 / 100
+        (0.75, {1000: (0, 0.516, 0.4925, 0)}, "a kink", TO_A_KINK[1:]),
+        (0.75, {1000: (0, 0.515, 0.4924, 0)}, "a kink", TO_A_KINK[1:]),
+        (1.125, {}, "a kink", TO_A_KINK[1:]),
+        (1.126, {}, None, TO_A_KINK[1:]),
+        (1.625, {0.25: (0, 1.5, 0, 0)}, "a kink", TO_A_KINK[1:]),  # one of the slopes is as large
+        (0.75, {0.5: (-0.5, 0.5, 0, 0), 0.25: (-0.25, 0.25, 0, 0)}, None, TO_A_KINK[1:]),
+        (0.75, {0.5: (-0.5, 0.5, 0, 0), 0.25: (-0.34, 0.36, 0, 0)}, None, TO_A_KINK[1:]),
+        (0.75, {0.5: (-0.5, 0.5, 0, 0), 0.25: (-0.35, 0.36, 0, 0)}, "a kink", TO_A_KINK[1:]),
+    ],
+)
+def test_larger_and_smaller_steps_tell_why_a_difference_decides_nothing(analytic, at, why, asked):
+    steps = []
+
+    def slopes(number, index, step):
+        assert (number, index) == (1, (2,))
+        steps.append(step)
+        return Slopes(*at.get(step, (-1.0, 1.0, 0.25 if step < 1000 else 9.0, 0.125)))
+
+    differences = SimpleNamespace(eps=1, arrays=[None, np.arange(3.0)], slopes=slopes)
+    found = unsettled(differences, 1, (2,), analytic, FOUND, 0.25)
+    assert (found and found.why, steps) == (why, asked)
+    assert found is None or (found.index, found.value, found.left, found.right) == ((2,), 2, -1, 1)
 
 
 def test_a_failure_says_that_it_is_not_a_kink():
