@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minicnn import hdf5, images, models, zoo
+from minicnn import Tensor, hdf5, images, models, nn, ops, zoo
+from minicnn.backend import use_backend
 from minicnn.datasets import paintings
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.faces import detect, detection
@@ -81,6 +82,20 @@ def test_rows_and_columns_are_not_confused(drawn_weights):
 def test_only_an_output_of_sixteen_numbers_holds_landmarks():
     assert Judgement.of(np.zeros((1, 16, 16, 6))).landmarks is None
     assert Judgement.of(np.zeros((2, 3, 16))).landmarks.shape == (2, 3, 5, 2)
+    judged = Judgement.of(np.array([1.0, 3, *range(2, 16)])[None])
+    assert_allclose(judged.scores, [1 / (1 + math.exp(-2))])
+    assert judged.shifts.tolist() == [[2, 3, 4, 5]]
+    assert judged.landmarks.tolist() == [[[x, x + 5] for x in range(6, 11)]]
+
+
+def test_a_stage_reads_columns_first():
+    stage = cascade.Stage(cascade._card(9), [nn.Conv2d(3, 6, (1, 2), seed=0)])
+    x = np.random.default_rng(0).random((1, 4, 5, 3), np.float32)
+    with use_backend("numpy"), no_grad():
+        expected = ops.conv(stage.preprocessing(Tensor(x)), stage.body[0].w.data.transpose(1, 0, 2, 3))
+        found = stage(x)
+    assert found.shape == (1, 3, 5, 6)
+    assert_allclose(found.data, expected.data, atol=1e-6)
 
 
 def test_many_windows_are_judged_as_one_is(drawn_weights, monkeypatch):
