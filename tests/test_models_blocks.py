@@ -9,7 +9,7 @@ from minicnn import hdf5, nn, ops, optim
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
 from minicnn.fast.cpu import folds as folding
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Halving, Residual, ZeroPad2d
 from minicnn.models.card import ModelCard
 from minicnn.models.fields import fields_of
 from minicnn.models.network import Network
@@ -323,10 +323,16 @@ def toy_network(*more):
 
 @pytest.mark.parametrize(
     "layer",
-    ["first", "first.linear", "wide", "chain", "means", "zeros", "branches", "norm", "dilated", "residual", "pool"],
+    [
+        *("first", "first.linear", "wide", "chain", "means", "zeros", "branches", "norm", "dilated", "residual"),
+        *("pool", "half", "second", "halving"),
+    ],
 )
-def test_the_field_of_an_output_is_what_it_depends_on(layer):
-    size, model = (9, 7), toy_network()
+@pytest.mark.parametrize("kernels", [(2, 3), (3, 2)])
+def test_the_field_of_an_output_is_what_it_depends_on(layer, kernels):
+    """Of the means and the second convolution, either gives a larger picture."""
+    half, second = nn.AvgPool2d(kernels[0], stride=1, name="half"), nn.Conv2d(4, 4, kernels[1], name="second")
+    size, model = (9, 7), toy_network(Halving(half, Chain(second), name="halving"))
     fields = fields_of(model, layer, size)
     for axis, spans in ((1, fields.rows), (2, fields.columns)):
         count = size[axis - 1]

@@ -10,7 +10,7 @@ import numpy as np
 from minicnn import nn
 from minicnn.errors import InputError
 from minicnn.kernels.geometry import slide
-from minicnn.models.blocks import Branches, Chain, GlobalAverage, Residual, ZeroPad2d
+from minicnn.models.blocks import Branches, Chain, GlobalAverage, Halving, Residual, ZeroPad2d
 from minicnn.models.network import Network
 from minicnn.nn.module import Sliding
 
@@ -88,10 +88,10 @@ class _Walk:
         """Return the spans after one layer. Stops inside it if it contains the wanted layer."""
         if isinstance(layer, Chain):
             return self.through(layer.layers, spans)
-        if isinstance(layer, Branches | Residual):
+        if isinstance(layer, Branches | Residual | Halving):
             branches = layer.branches if isinstance(layer, Branches) else [layer.change]
-            ends = [] if isinstance(layer, Branches) else [spans]
-            for branch in branches:
+            ends = [spans] if isinstance(layer, Residual) else []
+            for branch in [layer.average, *branches] if isinstance(layer, Halving) else branches:
                 ends.append(self.through([branch], spans))
                 if self.reached:
                     return None
@@ -137,7 +137,11 @@ def _slid(layer: Sliding, spans: Spans, size: tuple[int, int]) -> Spans:
 
 
 def _join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.stack([np.minimum(first[:, 0], second[:, 0]), np.maximum(first[:, 1], second[:, 1])], axis=1)
+    """Return spans that cover both. Where one array ends, the spans of the other are left, as Halving fills up."""
+    short, long = sorted((first, second), key=len)
+    same = long[: len(short)]
+    both = np.stack([np.minimum(short[:, 0], same[:, 0]), np.maximum(short[:, 1], same[:, 1])], axis=1)
+    return np.concatenate([both, long[len(short) :]])
 
 
 def _joined(branches: list[Spans | None]) -> Spans | None:

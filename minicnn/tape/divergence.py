@@ -238,7 +238,8 @@ def _elements(found: np.ndarray | None, expected: np.ndarray | None, tolerance: 
         yield f"the shapes are {notation.shape(found)} and {notation.shape(expected)}"
     else:
         apart = _apart(found, expected, tolerance)
-        yield f"{np.count_nonzero(apart)} of {counted(apart.size, 'element')} differ; the furthest:"
+        differ = "differs" if apart.size == 1 else "differ"
+        yield f"{np.count_nonzero(apart)} of {counted(apart.size, 'element')} {differ}; the furthest:"
         with np.errstate(invalid="ignore"):
             far = np.where(apart, np.nan_to_num(np.abs(found - expected), nan=np.inf), -1)
         for flat in np.argsort(-far, axis=None, kind="stable")[: min(SHOWN, np.count_nonzero(apart))]:

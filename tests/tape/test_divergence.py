@@ -253,7 +253,11 @@ def test_of_several_counterparts_the_one_of_the_same_name_is_taken():
         (None, np.ones(2), ["none came back in the first"]),
         (np.ones(2), None, ["none came back in the second"]),
         (np.ones(2), np.ones((2, 1)), ["the shapes are (2,) and (2, 1)"]),
-        (np.array(1.5), np.array(1.0), ["1 of 1 element differ; the furthest:", "  scalar       1.5 and 1, apart 0.5"]),
+        (
+            np.array(1.5),
+            np.array(1.0),
+            ["1 of 1 element differs; the furthest:", "  scalar       1.5 and 1, apart 0.5"],
+        ),
         (
             np.array([[1.0, 2], [-7, 1.5], [np.nan, 1]]),
             np.ones((3, 2)),
