@@ -92,6 +92,15 @@ def test_a_group_is_joined_with_the_one_that_has_it_as_its_nearest():
     assert groups.owner.tolist() == [0, 1, 1] and groups.centres.tolist() == [[0.0], [1.5]]
 
 
+def test_a_group_that_rounding_took_to_be_nearest_to_another_is_nearest_to_the_nearest_that_has_it():
+    """Products of these centres are exact in float32, in which their deviations vanish; of equals, the first counts."""
+    groups = clusters._Groups(np.array([[3001.0, 0], [3000, 0], [2999, 0], [3000, 1]]), np.ones(4))
+    groups.spreads = np.array([0.4, 0, 0.1, 0.2])
+    groups._look()
+    assert groups.near.tolist() == [1, 2, 1, 1]
+    np.testing.assert_allclose(groups.far, [1.4, 1.1, 1.1, 1.2])
+
+
 def test_precision_and_recall_are_of_pairs():
     groups, people = np.array([0, 0, 0, 1, 1, -1]), np.array([3, 3, 5, 5, 5, 5])
     assert agreement(groups, people) == (2 / 4, 2 / 7)

@@ -201,6 +201,8 @@ def test_the_cosine_classifier_against_its_formula():
     assert classifier.loss(Tensor(x), labels).item() == pytest.approx(expected, rel=1e-5)
     classifier.w.data = w
     gradcheck(lambda encodings: classifier.loss(encodings, labels), [x])
+    lengths = np.linalg.norm(CosineClassifier(400, 50, scale=1.0, angle=0.0).w.data, axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=0.15)  # so that a step turns them as far in any number of dimensions
 
 
 def test_measuring_tells_a_good_encoder_from_a_poor_one():

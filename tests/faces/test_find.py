@@ -129,6 +129,9 @@ def test_a_picture_on_its_side_is_found_and_said(scene, turn):
     margin = ModelCard("box", (16, 16), "none", embedding=3, metric="squared_l2", margin=4)
     np.testing.assert_allclose(faces.find(given)[0].crop_for(margin), upright[0].crop_for(margin), atol=1e-5)
     left, top, right, bottom = upright[0].box
+    shaded = np.abs(scene - 0.008 * np.linspace(0, 1, 120, dtype=np.float32)[:, None, None])
+    aside = faces.find(np.rot90(shaded, turn // 90))[0].crop_for(margin)
+    np.testing.assert_allclose(aside, faces.find(shaded)[0].crop_for(margin), atol=1e-5)
     by_box = cropping.crop(scene, margin, box=(left, top, right - left, bottom - top))
     np.testing.assert_allclose(upright[0].crop_for(margin), by_box, atol=1e-5)
 

@@ -240,6 +240,8 @@ def test_contrastive_loss_and_its_gradients_are_the_formulas():
         assert_allclose(x.grad, slope, rtol=1e-12)
         assert_array_equal(y.grad, -x.grad)
     assert np.count_nonzero(expected[3:]) == 1
+    assert faces.contrastive_loss([3.0, 4.0], [0.0, 0.0], 1).item() == 12.5  # a single pair
+    assert faces.contrastive_loss([3.0, 4.0], [0.0, 0.0], 0, margin=7).item() == 2
 
 
 def test_distances_are_their_formulas():

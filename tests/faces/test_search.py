@@ -59,6 +59,13 @@ def test_encodings_that_float32_cannot_tell_apart_are_sorted_by_float64():
     assert_as_sorted(query, encodings, 10)
 
 
+def test_the_error_that_is_allowed_for_by_hand():
+    queries = np.array([[3.0, 4.0], [0.0, 1.0]])
+    best = search._Best(Index(np.float32([[0, 2], [6, 8]])), queries, 1, np.full(2, np.inf))
+    unit = np.finfo(np.float32).eps / 2
+    np.testing.assert_allclose(best.offsets + np.array([25, 1]), [10 * unit * 15**2, 10 * unit * 11**2], rtol=1e-7)
+
+
 def test_far_from_the_origin_float32_is_not_trusted():
     """Lengths of 1000 and distances of 1: ‖q‖² + ‖x‖² − 2 q·x loses all but the first digit."""
     random = np.random.default_rng(1)
