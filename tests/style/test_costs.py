@@ -92,6 +92,10 @@ def test_the_root_of_a_covariance_that_rounding_made_negative_has_the_least_vari
     np.testing.assert_allclose(factor @ factor.T, np.diag([2, costs.EPSILON, 1e-3]), atol=1e-12)
 
 
+def test_means_of_channels_are_computed_for_the_forms_that_compare_them():
+    assert [form for form, rule in STYLE_FORMS.items() if rule.first] == ["wasserstein", "wasserstein-ridge"]
+
+
 def test_total_variation_in_every_form():
     x = np.random.default_rng(0).standard_normal((1, 5, 6, 3))
     dy, dx = np.diff(x, axis=1), np.diff(x, axis=2)

@@ -212,6 +212,7 @@ def test_a_cost_that_becomes_nan_on_the_way_leaves_the_best_picture_and_advice(m
     assert "learning_rate below 0.02" in note
     assert np.isfinite(result.image).all()
     assert len(result.history) == 4
+    assert result.manifest["interrupted"] is False
 
 
 def test_a_run_that_never_gets_lower_comes_with_advice(model, pictures):
@@ -371,6 +372,23 @@ def test_a_manifest_tells_the_versions_of_what_computes():
     found = manifests.versions()
     assert found["minicnn"] == minicnn.__version__ and found["numpy"] == np.__version__
     assert found["python"] == ".".join(map(str, sys.version_info[:3])) and set(found) > {"numba", "scipy", "pillow"}
+
+
+def test_a_manifest_is_written_in_full(tmp_path):
+    manifests.write(tmp_path / "m.json", {"notes": ["Zoë’s"], "size": [1]})
+    assert (tmp_path / "m.json").read_text(
+        encoding="utf-8"
+    ) == '{\n "notes": [\n  "Zoë’s"\n ],\n "size": [\n  1\n ]\n}\n'
+
+
+def test_a_run_is_complete_where_its_manifest_tells_of_no_interruption(tmp_path):
+    path = tmp_path / "m.json"
+    assert manifests.complete(path, {}) is False
+    for told, complete in (({"interrupted": False}, True), ({"interrupted": True}, False), ({}, False)):
+        manifests.write(path, {"size": 3, **told})
+        assert manifests.complete(path, {"size": 3}) is complete
+    with pytest.raises(InputError, match="is of another run, size 3 where 4 is asked for"):
+        manifests.complete(path, {"size": 4})
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ from toy_network import RECIPE, toy
 
 from minicnn import Tensor, images, models, style
 from minicnn.errors import InputError
-from minicnn.style import job
+from minicnn.style import job, objective
+from minicnn.style.job import Job
 from minicnn.style.objective import Objective
+from minicnn.style.regions import Regions
 
 
 @pytest.fixture
@@ -226,6 +228,15 @@ def test_bad_pictures_get_one_line(model, pictures, content, message):
         style.transfer(content, pictures[1], model=model)
     assert str(caught.value).startswith("transfer: content")
     assert "\n" not in str(caught.value)
+
+
+def test_layers_without_weight_are_not_looked_at_unless_all_are():
+    assert objective._heard({"a": 0.0, "b": 2.0, "c": 0.0}) == {"b": 2.0}
+    assert objective._heard({"a": 0.0, "b": 0.0}) == {"a": 0.0, "b": 0.0}
+
+
+def test_jobs_and_regions_are_told_apart_even_if_equal():
+    assert Job(*[None] * 8) != Job(*[None] * 8) and Regions([], []) != Regions([], [])
 
 
 def test_a_cost_that_is_not_finite_stops_the_run_with_advice(model, pictures):
