@@ -99,6 +99,7 @@ def test_a_group_that_rounding_took_to_be_nearest_to_another_is_nearest_to_the_n
     groups._look()
     assert groups.near.tolist() == [1, 2, 1, 1]
     np.testing.assert_allclose(groups.far, [1.4, 1.1, 1.1, 1.2])
+    assert not groups.stale.any()
 
 
 def test_precision_and_recall_are_of_pairs():

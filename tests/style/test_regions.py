@@ -241,7 +241,7 @@ def test_a_manifest_remembers_its_masks(tmp_path):
 def test_a_map_gives_a_mask_for_each_colour():
     picture = np.zeros((4, 6, 3), np.float32)
     picture[:, :3, 0], picture[:, 3, 2] = 0.95, 1.0  # red, not quite pure, and blue; black is nobody's
-    red, blue = regions.of_map(style.Map(picture, ["red", "#0000ff"]))
+    red, blue = regions.of_map(style.Map(picture, ["red", "#0000ff80"]))  # how opaque it is does not matter
     assert red[:, :3].all() and red.sum() == 12 and blue[:, 3].all() and blue.sum() == 4
     with pytest.raises(InputError, match=r"no pixel is green; its most common colours are #f20000, #000000, #0000ff"):
         regions.of_map(style.Map(picture, ["green"]))
