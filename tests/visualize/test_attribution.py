@@ -8,6 +8,7 @@ from small_networks import pictures, plain
 from minicnn import InputError, nn, visualize
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
+from minicnn.visualize import attribution
 from minicnn.visualize.regions import enlarged
 from minicnn.visualize.units import aim, outputs_of, unit_numbers
 
@@ -97,6 +98,29 @@ def test_smoothgrad_without_noise_is_the_gradient_and_with_noise_a_mean():
     assert np.abs(together - plain_gradient).max() > 0.05 * np.abs(plain_gradient).max()
 
 
+def test_smoothgrad_looks_at_noisy_copies_within_the_range_of_pictures(monkeypatch):
+    monkeypatch.setattr(attribution, "gradient", lambda model, layer, pictures, cotangent: pictures)
+    album = pictures(2) * np.float32([[[[1]]], [[[0.5]]]])  # the noise of each picture is a share of its own range
+    found = visualize.smoothgrad(plain(), "predictions", album, 1, samples=2, noise=0.6, seed=7)
+    for number, picture in enumerate(album):
+        drawn = np.random.default_rng([7, number]).standard_normal((2, 12, 12, 3), np.float32)
+        expected = np.clip(picture + np.float32(0.6) * np.ptp(picture) * drawn, 0, 1).mean(axis=0)
+        assert_allclose(found[number], expected, rtol=1e-5)
+    assert np.isfinite(visualize.smoothgrad(plain(), "predictions", album, 1, samples=1, noise=10)).all()
+
+
+def test_colours_to_begin_with_or_to_cover_with_may_be_of_8_bits():
+    picture, colour = pictures(1, (4, 4))[0], np.uint8([51, 0, 255])
+    for method, name, options in (("integrated_gradients", "baseline", {"steps": 1}), ("occlusion", "colour", {})):
+        counts, shares = (
+            getattr(visualize, method)(linear(), "logits", picture, 0, **options, **{name: value})
+            for value in (colour, [0.2, 0, 1])
+        )
+        assert_allclose(counts, shares, rtol=1e-5, atol=1e-6)
+    grey = visualize.occlusion(plain(), "predictions", pictures(1)[0], 0, colour=0.5)  # which becomes zero
+    assert_array_equal(visualize.occlusion(plain(), "predictions", pictures(1)[0], 0), grey)
+
+
 def test_grad_cam_by_its_formula():
     """The classifier averages conv2, so α_c is w_c over the number of places."""
     model, album = plain(), pictures(2)
@@ -175,6 +199,8 @@ def test_one_picture_or_many_and_the_model_is_left_as_it_was(method):
         ("integrated_gradients", {"steps": 0}, "steps is 0"),
         ("smoothgrad", {"samples": 1.5}, "samples is 1.5"),
         ("smoothgrad", {"noise": -1}, "noise is -1"),
+        ("smoothgrad", {"noise": 10.1}, "noise is 10.1; expected a share of at least 0"),
+        ("smoothgrad", {"noise": "much"}, "noise is 'much'"),
         ("occlusion", {"size": 13}, r"size is 13; expected pixels, at most \(12, 12\)"),
         ("occlusion", {"stride": 0}, "stride is 0"),
         ("occlusion", {"size": (6, 4), "stride": 5}, "stride is 5; expected an integer from 1 to 4"),  # gaps

@@ -184,6 +184,22 @@ def test_a_crop_alone_excites_its_unit_as_much():
         assert outputs_of(model, "conv2", other)[0, row, column, unit] == pytest.approx(found.values[unit, 0], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("box", "place"),
+    [
+        ((2, 7, 3, 8), (0, 5, 0, 5)),  # inside
+        ((0, 4, 0, 2), (1, 5, 3, 5)),  # at the edges above and on the left
+        ((6, 9, 7, 9), (0, 3, 0, 2)),  # at those below and on the right
+    ],
+)
+def test_where_a_field_that_was_cut_stands_in_its_crop(box, place):
+    assert patches_module._place(box, (9, 9), (5, 5)) == place
+
+
+def test_a_field_larger_than_its_picture_stands_in_the_middle_of_its_crop():
+    assert patches_module._place((0, 3, 0, 4), (3, 4), (5, 9)) == (1, 4, 2, 6)
+
+
 def test_fewer_pictures_than_patches_and_several_layers_at_once():
     found = top_patches(plain(), ["conv1", "predictions"], pictures(2), k=3)
     assert list(found) == ["conv1", "predictions"]

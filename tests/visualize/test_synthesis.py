@@ -125,6 +125,29 @@ def test_variation_makes_what_units_like_smoother_and_each_as_if_alone():
     assert_allclose(smooth, np.concatenate([liked(0, 200.0), liked(2, 200.0)]), atol=1e-4)
 
 
+def test_views_are_scaled_and_moved_at_random_and_the_last_one_is_straight(monkeypatch):
+    views = []
+    monkeypatch.setattr(synthesis, "window", lambda *given: views.append(given) or window(*given))
+    how = {"size": (12, 10), "jitter": 1.5, "scales": (0.8, 1.3), "seed": 4}
+    found = visualize.maximize(plain(), "conv1", 0, steps=1, progress=False, **how)
+    random = np.random.default_rng(4)
+    scale, down, across = random.uniform(0.8, 1.3), random.uniform(-1.5, 1.5), random.uniform(-1.5, 1.5)
+    assert views == [(18, 12, scale, down), (16, 10, scale, across), (18, 12, 1.0, 0.0), (16, 10, 1.0, 0.0)]
+    seen = sampled(Canvas(1, (18, 16), seed=4).picture().data, *(window(*view) for view in views[:2])).data
+    said = outputs_of(plain(), "conv1.linear", seen)[..., 0].mean()
+    assert found.images.shape == (1, 12, 10, 3) and found.history[0, 0] == pytest.approx(said, rel=1e-4)
+
+
+def test_the_cost_of_an_inversion_is_its_formula():
+    model, picture = plain(), pictures(1)[0]
+    found = visualize.invert(model, "conv2", picture, steps=1, variation=3.0, seed=2, progress=False)
+    x = Canvas(1, (12, 12), seed=2).picture().data
+    target, other = (outputs_of(model, "conv2", each) for each in (picture[None], x))
+    roughness = (np.square(np.diff(x, axis=1)).sum() + np.square(np.diff(x, axis=2)).sum()) / x.size
+    expected = np.square(other - target).sum() / np.square(target).sum() + 3 * roughness
+    assert found.history.shape == (1,) and found.history[0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_seed_reproduces():
     first, same, other = (visualize.maximize(plain(), "conv1", 0, seed=s, steps=4, progress=False) for s in (1, 1, 2))
     assert_array_equal(first.images, same.images)
