@@ -199,6 +199,22 @@ def test_faces_at_a_threshold_are_none():
     assert_allclose(found.landmarks, marks[1:2] * 20 + (30, 0))
 
 
+def test_in_each_stage_windows_that_overlap_a_better_one_too_much_are_dropped():
+    """Overlap counts over the union, and in the last stage over the smaller area: a box inside another is a nose."""
+    whole, above, near, inside = [0, 0, 40, 40], [0, 0, 40, 40], [3, 0, 43, 40], [10, 10, 30, 30]
+    candidates = Windows(np.array([near, whole, inside, above], float), np.zeros(4))
+    shifts, landmarks = np.zeros((4, 4)), np.full((4, 5, 2), [0.25, 0.75])
+    shifts[1] = [0.05, 0, 0, 0]  # left, by a twentieth of 40 pixels
+    judged = Judgement(np.array([0.8, 0.95, 0.9, 0.5]), shifts, landmarks)
+    stage = SimpleNamespace(judge=lambda pictures: judged)
+    detector, picture = SimpleNamespace(refinement=stage, output=stage), np.zeros((50, 50, 3), np.float32)
+    refined = detection._refined(picture, detector, candidates, 0.5)
+    assert refined.boxes.tolist() == [[2, 0, 40, 40], inside] and refined.scores.tolist() == [0.95, 0.9]
+    found = detection._found(picture, detector, candidates, 0.5)
+    assert found.boxes.tolist() == [[2, 0, 40, 40]] and found.scores.tolist() == [0.95]
+    assert found.landmarks.tolist() == [[[10, 30]] * 5]
+
+
 def test_crops_are_black_beyond_the_edge():
     crop = crops(np.ones((10, 10, 3), np.float32), np.array([[-5.0, 0.0, 5.0, 10.0]]), 24)
     assert not crop[0, :, :10].any() and np.allclose(crop[0, 2:-2, 14:-2], 1)

@@ -13,7 +13,7 @@ from PIL import Image
 from minicnn import hdf5, models, nn
 from minicnn.cli import Parser, face_train
 from minicnn.errors import InputError
-from minicnn.faces import training, training_pictures
+from minicnn.faces import measurement, training, training_pictures
 from minicnn.faces.encoding import encode
 from minicnn.faces.measurement import evaluation_pairs, measure
 from minicnn.faces.training import CosineClassifier, FacePlan, named_layers, train_encoder
@@ -147,6 +147,10 @@ def test_an_epoch_shows_every_picture_once_and_then_people_are_compared(tmp_path
     assert compared.title == "triplets 1/4" and {*compared.shown} == {"active", "distance"}
     assert np.unique(shown[-1] // 6, return_counts=True)[1].tolist() == [3] * (batch // 3)
     assert told["step"](7 * batches - 1).title == "triplets 4/4"
+    optimizer = told["optimizer"]
+    assert (optimizer.momentum, optimizer.weight_decay, optimizer.nesterov) == (0.9, 5e-4, True)
+    classifiers = [p for p in optimizer.parameters if p.shape == (6, 8)]  # a direction for each of six people
+    assert len(classifiers) == 1
     assert told["rest"] == {
         "checkpoint": tmp_path / "c", "resume": False, "checkpoint_every": 50, "progress": False
     }  # fmt: skip
@@ -203,6 +207,17 @@ def test_the_cosine_classifier_against_its_formula():
     gradcheck(lambda encodings: classifier.loss(encodings, labels), [x])
     lengths = np.linalg.norm(CosineClassifier(400, 50, scale=1.0, angle=0.0).w.data, axis=1)
     np.testing.assert_allclose(lengths, 1, atol=0.15)  # so that a step turns them as far in any number of dimensions
+
+
+def test_all_pairs_are_measured_and_a_head_tells_the_nearest_first():
+    encodings, count = np.float32([[0], [3]]), 100_002
+    first, second = np.zeros(count, np.int64), np.ones(count, np.int64)
+    assert (measurement._apart(encodings, first, second, None) == 9).all()
+
+    def head(f, g):
+        return Tensor(f[:, 0] - g[:, 0])
+
+    assert measurement._apart(encodings, first[:2], second[:2], head).tolist() == [3, 3]
 
 
 def test_measuring_tells_a_good_encoder_from_a_poor_one():

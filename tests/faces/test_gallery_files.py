@@ -98,9 +98,10 @@ def test_people_who_are_not_those_of_the_encodings_are_refused(people):
         gallery_file._people(np.frombuffer(people, np.uint8), 2)
 
 
-def test_every_encoding_of_a_file_is_finite(path, monkeypatch):
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_every_encoding_of_a_file_is_finite(path, monkeypatch, number):
     content = gallery_file.read(path)
-    content.records.encodings[-1, -1] = np.inf
+    content.records.encodings[number, -1] = np.inf
     gallery_file.write(path, content)
     monkeypatch.setattr(gallery_file, "BLOCK", 2)  # of three
     with pytest.raises(LoadError, match="its encodings hold NaN or infinity; expected finite numbers"):
