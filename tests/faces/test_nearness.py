@@ -41,6 +41,17 @@ def test_what_is_shared_is_red_and_what_is_not_is_blue():
     assert (found.gradients[2, :5, :5] < 0).all() and np.abs(found.gradients[:, 5:]).max() < 1e-6
 
 
+def test_gradients_are_those_of_what_is_shared_less_those_of_what_is_not():
+    """The encoder is linear: a pixel's gradient is what its corner's mean is multiplied with, over 75 numbers."""
+    means = np.array([[0.9, 0.8, 0.5, 0.4], [0.7, 0.2, 0.6, 0.4], [0.1, 0.5, 0.1, 0.7]])
+    found = why_near(corners(), *(face(*row) for row in means))
+    away = means - means.mean(axis=0)
+    toward = away[[1, 0, 0]]  # the stranger's is the first
+    for number in range(3):
+        expected = np.where(away[number] * toward[number] > 0, 1, -1) * np.abs(toward[number]) / 75
+        np.testing.assert_allclose(found.gradients[number], face(*expected)[..., 0], atol=1e-7)
+
+
 def test_occlusions_are_how_much_farther_a_face_is_when_covered():
     network = corners()
     faces = [face(0.9, 0.8, 0.5, 0.5), face(0.9, 0.2, 0.5, 0.5), face(0.1, 0.5, 0.5, 0.5)]

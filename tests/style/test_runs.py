@@ -171,6 +171,16 @@ def test_a_trace_tells_iterates_from_trials():
     assert trace.evaluations == 6
 
 
+def test_a_run_ends_with_the_picture_that_was_looked_at_last_even_if_it_is_not_new():
+    trace = Trace()
+    picture = np.zeros((1, 1, 3), np.float32)
+    for cost in (9.0, 5.0, 7.0, 5.0):  # a step from 9 tries 5 and 7 and goes to 5
+        trace.look(picture + cost, {"total": cost})
+    trace.took_a_step(9.0)
+    trace.arrived()
+    assert [row["total"] for row in trace.history] == [9.0, 5.0] and trace.last == {"step": 1, "total": 5.0}
+
+
 def test_a_cost_that_is_not_finite_ends_a_trace():
     trace = Trace()
     for cost in (np.nan, np.inf):
