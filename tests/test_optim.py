@@ -258,6 +258,14 @@ def test_a_learning_rate_must_be_a_positive_number(make, rate):
     assert str(caught.value) == f"optimizer: learning_rate is {rate!r}; expected a positive number"
 
 
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.LBFGS])
+def test_the_learning_rate_has_a_short_name(make):
+    optimizer = make([Tensor(np.ones(2), requires_grad=True)], 0.5, lr=0.25)
+    assert (optimizer.learning_rate, optimizer.lr) == (0.25, 0.25)
+    optimizer.lr = 0.125
+    assert optimizer.learning_rate == 0.125
+
+
 def test_an_optimizer_defines_how_it_moves():
     class Still(Optimizer):
         pass
@@ -614,6 +622,24 @@ def test_lbfgs_refuses_a_foreign_state(spoil):
         optimizer.load_state_dict(foreign)
     for name, array in optimizer.state_dict().items():
         assert_array_equal(array, before[name])
+
+
+def test_a_state_of_more_pairs_than_are_kept_is_refused():
+    problem, start = PROBLEMS["rosenbrock"]
+    state = Descent(problem, start).go(3).optimizer.state_dict()
+    assert state["curvatures"].size == 3
+    Descent(problem, start, history=3).optimizer.load_state_dict(state)
+    with pytest.raises(InputError, match="load_state_dict: the arrays are not those of this LBFGS"):
+        Descent(problem, start, history=2).optimizer.load_state_dict(state)
+
+
+def test_a_number_that_stays_at_its_bound_tells_nothing_of_the_curvature():
+    x = Tensor(np.array([0.0, 0.5]), requires_grad=True)
+    optimizer = optim.LBFGS([x], bounds=(0, 1))
+    optimizer.gradient = np.array([1.0, -1.0])
+    optimizer._remember(np.array([0.0, 0.25]), Trial(1.0, 0.0, 0.0, np.array([5.0, 1.0])))
+    assert [array.tolist() for array in (*optimizer.moves, *optimizer.changes)] == [[0, 0.25], [0, 2]]
+    assert optimizer.curvatures == [0.5]
 
 
 def test_lbfgs_remembers_single_precision_and_adds_in_double():
