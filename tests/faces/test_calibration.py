@@ -124,6 +124,8 @@ def test_for_gallery_lets_through_as_many_pairs_as_it_may():
 def test_one_pair_that_may_pass_is_enough_to_estimate_a_rate():
     found = calibrate(*pairs(10, 10), target_far=0.1)
     assert found.resolves(1) and not found.resolves(2)
+    found = calibrate(*pairs(10, 10), target_far=0.271)  # 1 − 0.9³
+    assert found.resolves(3) and not found.resolves(4)  # however the root is rounded
 
 
 def test_other_rules_keep_the_far_that_they_have_at_one_comparison():

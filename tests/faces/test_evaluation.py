@@ -93,6 +93,8 @@ def test_of_two_fair_thresholds_the_larger_and_of_several_best_ones_the_middle_i
     assert best_threshold([1, 2, 2, 3, 3, 4, 4, 9], [1, 1, 0, 1, 0, 1, 0, 0]) == (3.5, 5 / 8)
     assert best_threshold([1, 1, 2, 2], [0, 0, 1, 0]) == (np.nextafter(1.0, 0), 0.75)  # nobody passes
     assert best_threshold([1, 2], [0, 1]) == (2.0, 0.5)
+    # 3 and 5 are as good, however the shares of either kind are rounded.
+    assert best_threshold([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 1, 0]) == (5.5, pytest.approx(5 / 6))
 
 
 @given(labelled(), st.sampled_from([0.0, 0.1, 0.3, 0.9]))
