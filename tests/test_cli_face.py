@@ -384,6 +384,8 @@ def test_trials_of_a_gallery_agree_with_their_definition(monkeypatch):
     assert np.all(np.diff(found.dir) >= 0) and found.fpir[0] == 0
     assert (found.fpir[0], found.fpir[-1]) == (0, 1)
     assert [found.dir_at(found.fpir[i])[0] for i in (0, 500, 1000)] == [found.fpir[i] for i in (0, 500, 1000)]
+    rounded = found._replace(fpir=np.array([0, 0.1 + 0.2, 1]), dir=np.array([0.25, 0.5, 0.75]))
+    assert [rounded.dir_at(rate)[1] for rate in (0.29, 0.3, 1)] == [0.25, 0.5, 0.75]
     halves, measured = [], protocols.open_set_roc
     measure = lambda found, *people: halves.append(found.shape[1]) or measured(found, *people)  # noqa: E731
     monkeypatch.setattr(protocols, "open_set_roc", measure)
@@ -405,6 +407,8 @@ def test_pairs_are_all_there_are_or_drawn_without_repeats(monkeypatch):
     assert (drawn.first < drawn.second).all() and (~drawn.same).sum() == 200
     assert len(set(zip(drawn.first, drawn.second, strict=True))) == 272
     assert not (labels[drawn.first] == labels[drawn.second])[~drawn.same].any()
+    shown = np.bincount(labels[[drawn.first[~drawn.same], drawn.second[~drawn.same]]].ravel(), minlength=12)
+    assert shown.min() > 20 and shown.max() < 50  # everybody is in about as many, 33 on average
     assert protocols.every_pair(labels, balanced=True).same.mean() == 0.5
 
 
