@@ -340,6 +340,7 @@ def test_version_and_help():
     ("command", "missing"),
     [
         *(([group], "ACTION") for group in ("face", "weights", "learn", "tutorial", "see")),
+        (["--traceback"], "COMMAND"),
         (["step"], "SCRIPT.py"),
         (["learn", "use"], "FOLDER"),
         (["style"], "-o/--out"),

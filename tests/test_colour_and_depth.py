@@ -210,6 +210,8 @@ def test_a_broken_profile_is_one_line(tmp_path, icc):
 CURVES = {
     (2.0,): lambda x: x**2,
     (2.0, 2.0, -0.5): lambda x: np.where(x >= 0.25, (2 * x - 0.5) ** 2, 0),
+    (2.0, 0.5, 0.25): lambda x: (x / 2 + 0.25) ** 2,  # whose power begins below 0
+    (2.0, 0.5, 0.25, 0.125): lambda x: (x / 2 + 0.25) ** 2 + 0.125,
     (2.0, 1.0, -0.25, 0.125): lambda x: np.where(x >= 0.25, (x - 0.25) ** 2 + 0.125, 0.125),
     (2.0, 0.5, 0.25, 0.5, 0.5): lambda x: np.where(x >= 0.5, (x / 2 + 0.25) ** 2, x / 2),
     (2.0, 0.5, 0.25, 0.25, 0.5, 0.125, 0.0625): lambda x: np.where(

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from minicnn.cli import (
     outcome,
     parser,
     paths,
+    run,
     style,
     style_presets,
     tutorial,
@@ -205,6 +207,18 @@ def test_a_command_may_return_nothing_or_its_status(concluded):
     assert concluded(fail(BrokenPipeError())) == (0, "")
 
 
+@pytest.mark.parametrize("given", [{}, {"json": False}, {"json": True}, {"script": "a.py"}])
+def test_only_programs_read_undisturbed_and_only_scripts_draw_where_they_like(monkeypatch, given):
+    done = []
+    monkeypatch.setattr("minicnn.backend.quiet", lambda: done.append("quiet"))
+    monkeypatch.setattr(paths, "check", lambda chosen: done.append("checked"))
+    monkeypatch.setenv("MPLBACKEND", "a window")
+    chosen = SimpleNamespace(run=lambda found: done.append(found) or 3, **given)
+    assert run(chosen) == 3
+    assert done == [*["quiet"] * given.get("json", False), "checked", chosen]
+    assert os.environ["MPLBACKEND"] == ("a window" if "script" in given else "agg")
+
+
 @pytest.mark.parametrize(
     ("problems", "status"),
     [
@@ -276,8 +290,10 @@ def test_a_stream_that_is_closed_is_replaced_and_a_closed_output_is_refused(monk
         with monkeypatch.context() as patched:
             patched.setattr(sys, stream, closed)
             outcome._open_streams()
+            number = getattr(sys, stream).fileno()
             assert not getattr(sys, stream).closed
             getattr(sys, stream).close()
+            os.close(number)  # it was still taken
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", None)
         with pytest.raises(InputError, match=r"^standard output is closed; expected a terminal, a file or a pipe$"):
@@ -684,6 +700,17 @@ def test_pages_are_made_of_the_lessons_asked_for(monkeypatch, capsys, words, mad
     )
     assert main(["tutorial", "html", *words, "--to", "site"]) == bool(failed)
     assert capsys.readouterr().out.replace("\\", "/") == f"{line}\n" and asked == [(made, Path("site"), made)]
+
+
+@pytest.mark.parametrize(("counts", "hidden"), [([2, 3], None), ([], True)])
+def test_a_bar_counts_the_cells_of_all_lessons(monkeypatch, counts, hidden):
+    asked, advanced = [], []
+    bar = SimpleNamespace(update=lambda: advanced.append(1) or True)
+    monkeypatch.setattr("tqdm.tqdm", lambda **options: asked.append(options) or contextlib.nullcontext(bar))
+    monkeypatch.setattr("minicnn.lessons.notebooks.notebook_of", lambda count: SimpleNamespace(cells=range(count)))
+    with tutorial._progress(counts) as step:
+        assert step() is None and advanced == [1]
+    assert asked == [{"total": sum(counts), "unit": "cell", "disable": hidden, "leave": False}]
 
 
 def test_arrays_of_a_file_in_columns():

@@ -88,6 +88,9 @@ def test_curves_of_the_costs(figures):
         "total variation": [0.5],
     }
     assert [x for x, _ in drawn["total"]] == [0, 2]
+    for axes in (first, second):
+        assert {side for side, spine in axes.spines.items() if spine.get_visible()} == {"left", "bottom"}
+    assert not second.get_legend().get_frame_on()
 
 
 def test_the_pictures_on_the_page_in_full():
@@ -163,6 +166,10 @@ def test_distances_at_the_door(figures):
     framed = [(round(patch.get_x() + 0.48), round(patch.get_y() + 0.46)) for patch in axes.patches]
     assert framed == [(1, 0), (0, 1), (9, 1)]
     assert [face.images[0].get_array().shape[0] for face in axes.child_axes] == [4, 5]
+    assert not any(face.axison for face in axes.child_axes)
+    assert not any(spine.get_visible() for spine in axes.spines.values())
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(faces.NAMES) and len(axes.get_yticks()) == 0
+    assert axes.xaxis.get_ticks_position() == "top"
 
 
 def test_only_pictures_and_pages_of_its_folder_might_be_replaced(tmp_path):

@@ -294,8 +294,10 @@ def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monke
     out = tmp_path / "net.h5"
     words = ["train", "tiny_vgg", "--data", str(tmp_path / "data.tar"), "-o", str(out)]
     assert main(words) == 0
-    said = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    said = told.out.splitlines()
     assert said == ["trained for 7.5 minutes", f"{out}: 2,244,330 parameters, batch norm folded"]
+    assert "reading data.tar" in told.err
     attributes = hdf5.summary(out).attributes
     assert "test_accuracy" not in attributes and (attributes["epochs"], attributes["seed"]) == (18, 0)
     assert {row.dtype for row in hdf5.inspect(out)} == {"float16"}
@@ -313,10 +315,12 @@ def test_the_command_trains_by_its_options_and_measures_the_file(tmp_path, monke
         "--checkpoint-every",
         "9",
     ]
-    assert main([*words, *more, "--test", str(tmp_path / "data.tar")]) == 0
+    write_tar(tmp_path / "test.tar", *striped(4))
+    assert main([*words, *more, "--test", str(tmp_path / "test.tar")]) == 0
     attributes = hdf5.summary(out).attributes
-    reached = accuracy(tiny.tiny_vgg(out), *cifar10.read(tmp_path / "data.tar"))
-    assert capsys.readouterr().out.splitlines()[-1] == f"test accuracy {reached:.2%}"
+    reached = accuracy(tiny.tiny_vgg(out), *cifar10.read(tmp_path / "test.tar"))
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == f"test accuracy {reached:.2%}" and "reading test.tar" in told.err
     assert (attributes["test_accuracy"], attributes["epochs"], attributes["seed"]) == (reached, 3, 3)
     assert attributes["licence"] == "MIT" and {row.dtype for row in hdf5.inspect(out)} == {"float16"}
     assert plans == [

@@ -39,6 +39,19 @@ def test_variables_without_names_are_not_guessed_when_their_number_differs(path,
     assert not [name for name in report.loaded if name.startswith("norm")]
 
 
+@pytest.mark.parametrize(("listed", "loaded"), [("ab", ("fc.w", "fc.b")), ("a", ()), ("b", ()), ("", ())])
+def test_variables_without_names_are_in_order_only_where_all_are_listed(path, listed, loaded):
+    """A group without a list has its arrays in the order of their names."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = ["a", "b"]
+        for group, array in (("a", np.ones((2, 3), np.float32)), ("b", np.ones(3, np.float32))):
+            file[f"{group}/fc/of_{group}"] = array
+            if group in listed:
+                file[group].attrs["weight_names"] = [f"fc/of_{group}"]
+    report = hdf5.load(nn.Sequential(nn.Linear(2, 3, name="fc")), path, strict=False)
+    assert report.loaded == loaded and report.unexpected == (() if loaded else ("a/of_a", "b/of_b"))
+
+
 def test_at_most_ten_names_are_listed(path, refused):
     model = nn.Sequential(*(nn.Linear(1, 1, bias=False, name=f"layer{i}") for i in range(13)))
     hdf5.save(nn.Sequential(nn.Linear(1, 1, bias=False, name="other")), path)

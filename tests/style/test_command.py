@@ -128,6 +128,10 @@ def test_a_manifest_paints_again_after_its_files_have_moved_and_with_what_is_ask
             "--map and --map-colours belong together",
         ),
         (["photo.png", "painting.png", "-o", "out.png", "--map-colours", "red"], "expected both or neither"),
+        (
+            ["photo.png", "painting.png", "window.png", "-o", "out.png", "--style-weights", "2", "-1"],
+            "style: --style-weights are [2.0, -1.0]; expected shares of at least 0, and one above it",
+        ),
     ],
 )
 def test_what_is_missing_is_named(arguments, message, capsys):

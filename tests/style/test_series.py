@@ -6,10 +6,11 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from picture_files import P3
+from picture_files import GREY, P3
 from PIL import Image
 from toy_network import toy
 
@@ -342,6 +343,17 @@ def test_a_painted_picture_has_the_depth_and_the_metadata_that_are_asked_for():
     assert 0 < np.abs(plain - deep).max() < 0.51 / 255
     np.testing.assert_allclose(kept, deep, atol=2e-3)
     assert len(np.unique(deep)) > 256
+
+
+def test_a_profile_for_grey_is_only_left_out():
+    Image.new("L", (4, 4), 99).save("grey.png", icc_profile=GREY)
+    assert command._kept(SimpleNamespace(profile="srgb", no_metadata=False), "grey.png") == images.Metadata()
+    with pytest.raises(InputError) as refused:
+        command._kept(SimpleNamespace(profile="keep", no_metadata=False), "grey.png")
+    assert str(refused.value) == (
+        "style: --profile keep: CONTENT 'grey.png' has a colour profile that cannot be used (it is of GRAY; "
+        "expected curves and a matrix for RGB); save it again, in sRGB or without a profile"
+    )
 
 
 def test_a_broken_profile_is_one_line_before_the_work(capsys, monkeypatch):
