@@ -1,6 +1,7 @@
 """Pictures mean by their numbers what their colour profile says, have 16 bits where they have, and tell no place."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -164,6 +165,20 @@ def test_a_profile_that_changes_only_strong_colours_is_heeded(tmp_path):
     assert change[0] < 1.5 and change[1] > 1.5
 
 
+@pytest.mark.parametrize(("change", "heeded"), [(1, False), (2, True), (-1, False), (-2, True)])
+def test_a_profile_is_heeded_where_it_changes_a_colour_by_more_than_one(tmp_path, monkeypatch, change, heeded):
+    def transform(picture, _):
+        return Image.fromarray(np.clip(np.asarray(picture).astype(int) + change, 0, 255).astype(np.uint8))
+
+    build, asked = ImageCms.buildTransform, []
+    monkeypatch.setattr(ImageCms, "applyTransform", transform)
+    monkeypatch.setattr(ImageCms, "buildTransform", lambda *given: asked.append(given[2:]) or build(*given))
+    Image.new("RGB", (1, 1), (9, 99, 199)).save(tmp_path / "a.png", icc_profile=ADOBE)
+    expected = np.float32([[[9, 99, 199]]]) + change * heeded
+    assert_array_equal(np.rint(images.load(tmp_path / "a.png") * 255), expected)
+    assert asked == [("RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION)]
+
+
 def test_grey_palettes_and_transparency_have_profiles_too(tmp_path):
     grey = np.uint8([[0, 60, 128, 255]])
     expected = encoded((grey / 255) ** 1.80078125)
@@ -247,6 +262,12 @@ def test_colours_are_converted_back_to_a_profile(tmp_path, icc, depth):
     images.save(tmp_path / "b.jpg", picture, metadata=images.Metadata(profile=icc))
     with Image.open(tmp_path / "b.jpg") as opened:
         assert opened.info["icc_profile"] == icc
+
+
+def test_a_matrix_without_an_inverse_is_no_profile():
+    dark = ADOBE[:128] + re.sub(rb"(?<=XYZ \0{4}).{12}", bytes(12), ADOBE[128:], flags=re.DOTALL)
+    with pytest.raises(InputError, match=r"^a has a colour profile that cannot be used \(Singular matrix\); save it"):
+        colour_profiles.shaper(dark, "a")
 
 
 def test_only_a_profile_of_curves_for_colours_can_be_converted_back_to(tmp_path):

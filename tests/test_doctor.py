@@ -310,7 +310,7 @@ def test_what_else_is_rehearsed(monkeypatch):
     monkeypatch.setattr(warm_up.models, "tiny_vgg", lambda: model)
     for name in ("saliency", "guided_backprop", "top_patches"):
         monkeypatch.setattr(f"minicnn.visualize.{name}", note(name))
-    monkeypatch.setattr("minicnn.faces.detection.crops", lambda image, boxes, size: (len(boxes), size))
+    monkeypatch.setattr("minicnn.faces.detection.crops", lambda image, boxes, size: (boxes.tolist(), size))
     drawn = "minicnn.datasets.synthetic_faces.Population"
     monkeypatch.setattr(drawn, lambda size: SimpleNamespace(pictures=lambda *given: played.append((size, *given))))
     warm_up._style(optimizer="gd")
@@ -318,14 +318,15 @@ def test_what_else_is_rehearsed(monkeypatch):
     warm_up._find()
     warm_up._draw()
     picture, pieces = ((48, 48, 3), "float32"), ((2, 2, 5, 3), "float32")
+    boxes = [[4, 4, 30, 30], [-2, -2, 20, 20]]  # inside the picture, and beyond it
     assert played == [
         ("transfer", picture, picture, {"steps": 2, "optimizer": "gd"}),
         ("saliency", model, "block2_conv1", pieces, {"unit": 0}),
         ("guided_backprop", model, "block2_conv1", pieces, {"unit": 0}),
         ("top_patches", model, "block2_conv1", pieces, {"units": [0]}),
         ("judge", ((1, 48, 64, 3), "float32")),
-        ("refinement", (2, 24)),
-        ("output", (2, 48)),
+        ("refinement", (boxes, 24)),
+        ("output", (boxes, 48)),
         (32, 6, 1),
     ]
     assert not model.training

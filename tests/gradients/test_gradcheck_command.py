@@ -60,6 +60,20 @@ def test_a_row_has_the_error_of_its_worst_input(monkeypatch, worst):
     assert (outcome.worst, outcome.entries) == (0.5, 6)
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "worst"), [(["passed"] * 3, 2), (["inconclusive", "passed", "passed"], 0), (["passed", "FAILED"], 1)]
+)
+def test_of_several_seeds_the_worst_is_told(monkeypatch, verdicts, worst):
+    def outcome_of(row, backend, seed):
+        seeds.append(seed)
+        return survey.Outcome(row, "op", backend, verdicts[seed], seed, seed, (), "")
+
+    seeds = []
+    monkeypatch.setattr(survey, "_outcome", outcome_of)
+    found = [outcome.entries for (outcome,) in survey.survey(["a", "b"], ["numpy"], seeds=len(verdicts))]
+    assert found == [worst] * 2 and seeds == [*range(len(verdicts))] * 2
+
+
 def test_a_row_that_cannot_be_compared_says_why(monkeypatch):
     def f(x):
         return x * np.random.default_rng().random()

@@ -164,3 +164,11 @@ def test_a_report_stays_what_it_said(saved):
     report = hdf5.load(network(), saved)
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.loaded = ()
+
+
+def test_no_lock_is_asked_for(path, monkeypatch):
+    """Not every file system has locks."""
+    asked, real = [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda *given, **options: asked.append(options) or real(*given, **options))
+    hdf5.save(network(), path)
+    assert [options["locking"] for options in asked] == [False]

@@ -1,5 +1,6 @@
 """Grading a class: names of platforms, hidden cases, isolation, resuming, and what is written."""
 
+import codecs
 import csv
 import io
 import json
@@ -17,7 +18,7 @@ import pytest
 
 from minicnn import cli, learn
 from minicnn.bench import class_grading
-from minicnn.cli import main
+from minicnn.cli import learn_grade, main
 from minicnn.errors import InputError, MissingFileError
 from minicnn.files import MARK
 from minicnn.learn import (
@@ -213,7 +214,9 @@ def test_what_is_written_of_a_class(tmp_path, capsys):
     assert main(command) == 3
     said, noted = capsys.readouterr()
     assert "gram_matrix: 1 of 2 right\n    1  places with places: bo\n\ntotal_cost: 1 of 1 right\n" in said
+    assert said.endswith(f"\nwrote {out}\nwrote {data}\n")
     assert noted == "minicnn: learn grade: no exercise in 1 submission: cy; --exercise NAME says which\n"
+    assert [path.read_bytes().startswith(codecs.BOM_UTF8) for path in (out, data)] == [True, False]  # for spreadsheets
     ada, bo, cy = rows_of(out)
     assert (ada["student"], ada["points"], ada["possible"]) == ("'=ada", "8", "8")
     assert (bo["gram_matrix cases"], bo["gram_matrix slip"], bo["total_cost slip"]) == (
@@ -279,16 +282,18 @@ def test_an_exercise_can_be_forced(tmp_path):
         (["nowhere"], "learn grade: 'nowhere' does not exist"),
         (["empty"], "learn grade: 'empty' holds no .py and no .ipynb file"),
         (["class", "--seconds", "0"], "learn grade: seconds is 0.0; expected a number above 0"),
+        (["class", "--seconds", "inf"], "learn grade: seconds is inf; expected a number above 0"),
         (["class", "--memory", "nan"], "learn grade: memory is nan; expected a number above 0"),
         (["class", "--jobs", "0"], "learn grade: jobs is 0; expected at least 1"),
         (["class", "--exercise", "gram"], "learn: no exercise 'gram'; did you mean gram_matrix?"),
         (["class", "--exercise", "engine_01"], "learn grade: engine_01 is a step of the engine; expected an exercise"),
         (["class", "--hidden", "none.py"], "learn grade: --hidden 'none.py' does not exist"),
+        (["class", "--hidden", "cases.py", "-o", "cases.py"], "learn grade: --out 'cases.py' is the hidden to read;"),
         (["class", "-o", "nowhere/grades.csv"], "learn grade: --out 'nowhere/grades.csv' is in a folder that does not"),
     ],
 )
 def test_bad_input_is_one_line(words, said, tmp_path, monkeypatch, capsys):
-    write(tmp_path, {"class/ada.py": RIGHT, "empty/notes.txt": ""})
+    write(tmp_path, {"class/ada.py": RIGHT, "empty/notes.txt": "", "cases.py": ""})
     monkeypatch.chdir(tmp_path)
     assert main(["learn", "grade", *words]) == 2
     assert capsys.readouterr().err.startswith(f"minicnn: {said}")
@@ -423,6 +428,14 @@ def test_a_record_that_is_not_ours_is_kept(tmp_path, capsys):
     write(tmp_path, {"class/ada.py": RIGHT, "grades.csv.part": "mine"})
     assert main(["learn", "grade", str(tmp_path / "class"), "-o", str(tmp_path / "grades.csv")]) == 2
     assert "grades.csv.part" in capsys.readouterr().err and (tmp_path / "grades.csv.part").read_text() == "mine"
+
+
+def test_a_record_lies_beside_the_first_file_that_is_written():
+    for out, data, record in (("a.csv", "b.json", "a.csv.part"), (None, "b.json", "b.json.part")):
+        asked = SimpleNamespace(out=out, json=data)
+        assert learn_grade._record(asked) == Path(record)
+        assert [*learn_grade._beside(asked)] == [("record of a stopped grading", Path(record))]
+    assert [*learn_grade._beside(SimpleNamespace(out=None, json=None))] == []
 
 
 # Hidden cases
