@@ -135,7 +135,9 @@ def test_people_are_listed_renamed_and_removed_without_the_encoder(here, chosen,
     assert "g.h5: 4 people, 12 pictures" in out and "  Émile       3" in out and (here / "list.webp").is_file()
     assert face("rename", "g.h5", "Ada", "Ada Lovelace") == 0
     assert face("remove", "g.h5", "Chen") == 0
-    assert "Chen is removed, with 3 encodings" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "Ada is now Ada Lovelace\nChen is removed, with 3 encodings; copies of the file still hold them\n"
+    )
     after = gallery_file.read(here / "g.h5")
     assert set(after.records.people) == {"Ada Lovelace", "Bela", "Émile"}
     assert np.array_equal(after.records.of("Ada Lovelace"), before.records.of("Ada"))

@@ -624,7 +624,13 @@ def test_lessons_without_a_place_on_the_map_are_listed_below_it(monkeypatch, cap
     everything = lessons.lessons()
     others = [lesson for lesson in everything if lesson.topic not in placed]
     assert main(["tutorial", "list"]) == 0
-    said = capsys.readouterr().out.partition("Other lessons\n")[2].partition("\n\n")[0]
+    lines = capsys.readouterr().out
+    assert lines.startswith("THE COURSE, BY LECTURE\n") and "\n\nTHE ENGINE, BY PART\n" in lines
+    said, _, rest = lines.partition("Other lessons\n")[2].partition("\n\n")
+    assert rest.splitlines() == [
+        "Each figure is drawn by the lesson. Copy a lesson with: minicnn tutorial open NUMBER.",
+        "Start an exercise with: minicnn learn start NAME.",
+    ]
     assert others and said.splitlines() == [f"  {lesson.name}: {lesson.title}" for lesson in others]
     monkeypatch.setattr(lessons, "lessons", lambda: [lesson for lesson in everything if lesson.topic in placed])
     assert main(["tutorial", "list"]) == 0
@@ -700,6 +706,26 @@ def test_pages_are_made_of_the_lessons_asked_for(monkeypatch, capsys, words, mad
     )
     assert main(["tutorial", "html", *words, "--to", "site"]) == bool(failed)
     assert capsys.readouterr().out.replace("\\", "/") == f"{line}\n" and asked == [(made, Path("site"), made)]
+
+
+@pytest.mark.parametrize(("more", "needed"), [([], ["jupytext"]), (["--run"], ["jupytext", "nbclient", "ipykernel"])])
+def test_notebooks_are_made_of_the_lessons_asked_for(monkeypatch, capsys, more, needed):
+    def write(found, to, *, execute, step):
+        asked.append((found, to, execute, step))
+        return [to / f"{name}.ipynb" for name in found]
+
+    asked, packages = [], []
+    monkeypatch.setattr("minicnn.lessons.notebooks.need", lambda *given: packages.append(given))
+    monkeypatch.setattr("minicnn.lessons.shelf.chosen", lambda names: list(names) or ["one", "two"])
+    monkeypatch.setattr(tutorial, "_progress", lambda found: contextlib.nullcontext(found))
+    monkeypatch.setattr("minicnn.lessons.notebooks.write", write)
+    for names in (["two"], []):
+        assert main(["tutorial", "notebook", *names, "--to", "made", *more]) == 0
+        made = names or ["one", "two"]
+        lines = [*(str(Path("made", f"{name}.ipynb")) for name in made), "Open them with: jupyter lab made"]
+        assert capsys.readouterr().out.splitlines() == lines
+        assert asked.pop() == (made, Path("made"), bool(more), made if more else [])
+    assert packages == [("tutorial notebook", *needed)] * 2
 
 
 @pytest.mark.parametrize(("counts", "hidden"), [([2, 3], None), ([], True)])

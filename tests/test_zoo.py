@@ -479,6 +479,39 @@ def test_a_beginning_that_does_not_fit(server, row, folder, content, beginning, 
     assert server.asked[0][1] == f"bytes={len(bytes_there)}-"
 
 
+def test_what_does_not_fit_from_its_start_either_is_refused(server, row, folder, content):
+    row(server.give(altered(content)), sha256=sha256(content))
+    (folder / ".fetch-net.part").write_bytes(b"x" * 1000)
+    refused(LoadError, sha256(altered(content)), sha256(content))
+    assert [asked for _, asked in server.asked] == ["bytes=1000-", None] and left(folder) == []
+
+
+@pytest.mark.parametrize(("given", "shown"), [({}, True), ({"progress": False}, False)])
+def test_progress_is_shown_unless_it_is_refused(row, folder, content, monkeypatch, tmp_path, given, shown):
+    def download(link, part, **options):
+        asked.append((link, options.pop("say")("a line"), options))
+        part.write_bytes(content)
+
+    asked, link = [], "https://example.org/net.h5"
+    monkeypatch.setattr(downloads, "download", download)
+    row(link, sha256=sha256(content))
+    for name, get in (("fetched", zoo.fetch), ("received", delivery.receive)):
+        (tmp_path / name).mkdir()
+        get("net", to=tmp_path / name, **given)
+    assert asked == [(link, None, {"title": "net", "verifiable": True, "progress": shown})] * 2
+
+
+@pytest.mark.parametrize(("progress", "hidden"), [(True, None), (False, True)])
+def test_the_bar_of_a_download_begins_where_the_last_one_ended(tmp_path, monkeypatch, progress, hidden):
+    monkeypatch.setattr("tqdm.tqdm", lambda **options: options)
+    (tmp_path / "part").write_bytes(b"begun")
+    with downloads._Transfer(tmp_path / "part", "net", verifiable=True, progress=progress) as transfer:
+        transfer.total = 99
+        bar = transfer._new_bar()
+    amount = {"total": 99, "initial": 5, "unit": "B", "unit_scale": True}
+    assert bar == {"desc": "net", **amount, "leave": False, "disable": hidden}
+
+
 def test_another_part_than_the_one_asked_for_is_not_appended(server, row, folder, content):
     row(
         server.give(content, status=206, headers={"Content-Range": f"bytes 0-{len(content) - 1}"}),

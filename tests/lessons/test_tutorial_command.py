@@ -172,7 +172,10 @@ def test_open_copies_a_lesson_and_says_how_to_run_it(here, capsys):
     copy = here / "01_tensors_and_the_tape.py"
     text = copy.read_text(encoding="utf-8")
     assert text == hollow(lessons.find("1").source) and "softsign is yet to be written" in text
-    assert "python -m pdb 01_tensors_and_the_tape.py" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        f"wrote {copy.name}. Open it in an editor that shows cells, run it, or step through it:\n"
+        f"  python {copy.name}\n  python -m pdb {copy.name}\n"
+    )
     assert main(["tutorial", "open", "tensors", "--solved", "--to", "solved.py"]) == 0
     assert (here / "solved.py").read_text(encoding="utf-8") == lessons.find("1").source
 

@@ -291,6 +291,13 @@ def test_pictures_are_cut_into_shards_with_a_witness(album, monkeypatch):
     ]
 
 
+def test_the_order_of_facts_changes_no_key_and_no_checksum():
+    facts = {"model": "small", "embedding": 2}
+    turned = dict(reversed(facts.items()))
+    assert len({jobs.Task(("a.png",), ".", "a.png", found).key for found in (facts, turned)}) == 1
+    assert shards._digest(facts, [b"a", b"b"]) == shards._digest({"sha256": "other", **turned}, [b"ab"])
+
+
 def test_an_error_has_room_for_a_long_name(album):
     name = "n" * 150 + ".png"
     Path(name).write_bytes(b"no picture")
