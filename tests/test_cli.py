@@ -1,6 +1,7 @@
 """The commands as a user meets them: what they write, and one line where the input is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,8 +100,14 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(styles, "STEPS", 6)
     monkeypatch.setattr(faces, "SIZE", 64)
     figures, save = {}, styles.save_figure
-    others, calibration = [], faces._calibration
-    monkeypatch.setattr(faces, "_calibration", lambda net, people: others.append(people) or calibration(net, people))
+    others, found, calibration = [], [], faces._calibration
+
+    def calibrated(net, people):
+        others.append(people)
+        found.append(calibration(net, people))
+        return found[-1]
+
+    monkeypatch.setattr(faces, "_calibration", calibrated)
     for module in (styles, faces):
         monkeypatch.setattr(
             module, "save_figure", lambda figure, path: save(figures.setdefault(path.name, figure), path)
@@ -140,6 +147,11 @@ def test_demo_writes_its_pictures_and_its_page(tmp_path, monkeypatch, capsys):
     assert "(wrong)" not in page
     assert [page.count(f">{name}:") for name in ("Dana", "Harper", "Jules")] == [1, 1, 1]
     assert page.count("Not recognized") == faces.STRANGERS
+    limits = {
+        f"{found[0].threshold:.2f}": 2,
+        f"{found[0].for_gallery(10):.2f}": 5,
+    }  # of those with a claim, and without
+    assert {limit: len(re.findall(rf"[\d.]+ (?:≤|&gt;) {limit}<", page)) for limit in limits} == limits
     assert str(out / "index.html") in capsys.readouterr().out
 
 
