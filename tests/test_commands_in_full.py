@@ -24,6 +24,7 @@ from minicnn.cli import (
     parser,
     paths,
     run,
+    step,
     style,
     style_presets,
     tutorial,
@@ -786,6 +787,21 @@ def test_a_program_that_ends_by_itself_is_stepped_through(tmp_path, monkeypatch,
     assert capsys.readouterr().err == "two.py was interrupted\n"
     assert main(["step", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"minicnn: step: SCRIPT.py is {tmp_path}; is a folder\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_program_runs_as_python_would_run_it(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "script.py").write_text(
+        "import sys\nfound = sys.argv, sys.path, __name__, __file__\n", "utf-8"
+    )
+    link = tmp_path / "link.py"
+    link.symlink_to(tmp_path / "real" / "script.py")
+    before = sys.argv, sys.path
+    variables, status = step._run_recorded(link, ["--more"], contextlib.nullcontext())
+    folder = os.path.realpath(tmp_path / "real")
+    assert variables["found"] == ([str(link), "--more"], [folder, *sys.path], "__main__", str(link)) and status == 0
+    assert (sys.argv, sys.path) == before
 
 
 def test_a_face_in_words_and_for_programs():

@@ -584,6 +584,52 @@ def test_pictures_that_are_encoded_in_full(monkeypatch, capsys, drawn):
     assert bars == [options | {"disable": True}, (10, 10), (10, 15), (20, 20), "closed"]
 
 
+def test_a_search_is_by_the_encoder_of_the_collection_and_concludes(monkeypatch, capsys):
+    class Collection:
+        missing, facts = 2, "facts"
+
+        def __init__(self, folder, *, client):
+            done.append(("opened", folder, client))
+
+        def check_encoder(self, found):
+            done.append(("checked", found))
+
+        def nearest(self, encodings, count):
+            done.append(("searched", encodings, count))
+            return [], []
+
+    class Looks:
+        def __init__(self, _, card, count):
+            done.append(("looks", card, count))
+
+        def __call__(self, path):
+            return [SimpleNamespace(crop=f"face of {path}")]
+
+        def conclude(self):
+            done.append("concluded")
+
+    done = []
+    encoder = SimpleNamespace(network="network", card="card")
+    monkeypatch.setattr("minicnn.scale.Collection", Collection)
+    monkeypatch.setattr("minicnn.faces.encode", lambda network, crops: (network, crops))
+    monkeypatch.setattr("minicnn.faces.encoding.identity", lambda network: f"identity of {network}")
+    monkeypatch.setattr(face_scale, "Looker", Looks)
+    monkeypatch.setattr(face_scale.inputs, "encoder_for", lambda _, facts: done.append(facts) or encoder)
+    monkeypatch.setattr(face_scale, "_client", lambda address: contextlib.nullcontext(f"client of {address}"))
+    given = {"encodings": "shards", "images": ["a.png"], "matches": 3, "threshold": None, "cluster": "here"}
+    assert face_scale.search(SimpleNamespace(**given, json=False)) == 0
+    assert done == [
+        ("opened", "shards", "client of here"),
+        "facts",
+        ("checked", "identity of network"),
+        ("looks", "card", 1),
+        ("searched", ("network", ["face of a.png"]), 3),
+        "concluded",
+    ]
+    missing = "note: 2 shards are missing; minicnn face encode resumes a stopped run\n"
+    assert tuple(capsys.readouterr()) == ("", missing)
+
+
 def test_what_is_no_list_of_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     expected = "expected a folder of pictures, or a list of their paths, one per line"
