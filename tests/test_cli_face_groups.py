@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from minicnn import hdf5, images, nn, zoo
-from minicnn.cli import face_cluster, face_inputs, face_verify, main
+from minicnn.cli import face_cluster, face_finder, face_inputs, face_verify, main
 from minicnn.cli.face_blur import surely
 from minicnn.datasets import image_folders, synthetic_faces
 from minicnn.errors import InputError
@@ -141,6 +141,14 @@ def test_a_gallery_is_made_of_it(here, capsys):
     assert image_folders.read("groups").people == ("person_01", "person_02", "person_03")
     assert face("enroll", "g.h5", "groups") == 0
     assert "3 people, 13 pictures" in capsys.readouterr().out
+
+
+def test_what_happened_to_all_pictures_is_told_at_the_end(here, monkeypatch):
+    told = []
+    monkeypatch.setattr(face_finder.Looker, "conclude", lambda looker: told.append(looker.count))
+    for words in (("cluster", "album/one"), ("enroll", "g.h5", "album"), ("identify", "g.h5", "album/one/0.png")):
+        assert face(*words) in (0, 1)
+    assert told == [8, 14, 1]
 
 
 def test_without_a_folder_nothing_is_written_and_least_says_who_is_a_person(here, capsys):
