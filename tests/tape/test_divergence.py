@@ -393,3 +393,20 @@ def test_an_interrupted_program_is_not_compared(here, capsys, words):
     assert main(["step", "--compare", *words]) == 130
     said = capsys.readouterr()
     assert said.err == "stopped.py was interrupted\n" and "agree" not in said.out
+
+
+def test_two_programs_are_compared_by_the_names_of_their_variables(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, factor in (("a.py", 3), ("b.py", 4)):
+        text = f"import minicnn\nfirst = minicnn.Tensor([1.0])\nthird = first * {factor}\n"
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert main(["step", "--compare", "a.py", "b.py"]) == 1
+    assert capsys.readouterr().out == (
+        "a.py and b.py agree in 0 operations, and part at\n"
+        "  a.py  1 third = mul(first, 3)   a.py:3  third = first * 3\n"
+        "  b.py  1 third = mul(first, 4)   b.py:3  third = first * 4\n"
+        "its input 3 differs already: 1 of 1 element differ; the furthest:\n"
+        "  scalar       3 and 4, apart 1\n"
+        "the result: 1 of 1 element differ; the furthest:\n"
+        "  [0]          3 and 4, apart 1\n"
+    )
