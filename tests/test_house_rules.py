@@ -1,6 +1,7 @@
 """Rules of the house that no single test would notice being broken."""
 
 import ast
+import functools
 import hashlib
 import importlib
 import inspect
@@ -16,6 +17,7 @@ from minicnn.kernels import contracts
 PACKAGE = Path(minicnn.__file__).parent
 # Installed, the package also carries the lessons, which are no modules.
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "shipped" not in path.relative_to(PACKAGE).parts)
+tree_of = functools.cache(lambda path: ast.parse(path.read_text(encoding="utf-8")))
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil"}
 
 
@@ -180,7 +182,7 @@ def test_every_module_begins_with_a_docstring():
     silent = [
         str(path.relative_to(PACKAGE))
         for path in SOURCES
-        if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if path.stat().st_size and not ast.get_docstring(tree_of(path))
     ]
     assert silent == []
 
@@ -211,7 +213,7 @@ def test_no_path_that_a_user_names_can_raise():
     found = []
     for path in SOURCES:
         name = path.relative_to(PACKAGE).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             asked = ast.unparse(node.func.value)
@@ -234,7 +236,7 @@ WRITABLE = {
 def test_dataclasses_are_frozen_but_for_those_that_are_filled_in_step_by_step():
     found = {"frozen": set(), "writable": set()}
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             for decorator in getattr(node, "decorator_list", []):
                 if "dataclass" in (text := ast.unparse(decorator)):
                     kind = "frozen" if "frozen=True" in text else "writable"
@@ -273,7 +275,7 @@ ALWAYS = {
 def test_what_is_always_passed_is_passed_everywhere():
     found = {name: [] for name in ALWAYS}
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             for keyword in node.keywords if isinstance(node, ast.Call) else ():
                 if keyword.arg in ALWAYS and isinstance(keyword.value, ast.Constant):
                     found[keyword.arg].append((keyword.value.value, f"{path.relative_to(PACKAGE)}:{node.lineno}"))

@@ -226,7 +226,7 @@ def test_what_is_held_is_tried_in_a_process_that_is_as_isolated_as_a_learners(mo
 
 def test_a_learner_has_no_variables_of_the_teacher_and_one_thread():
     known = {"Path": "/bin", "LANG": "de", "PYTHONIOENCODING": "utf-8", "NUMBA_ENABLE_CUDASIM": "1"}
-    others = {"SECRET": "a key", "HOME": "/home/me", "PYTHONPATH": "/mine", "MPLBACKEND": "qt", "OMP_NUM_THREADS": "8"}
+    others = {"SECRET": "a key", "HOME": "/mine", "PYTHONPATH": "/mine", "MPLBACKEND": "qt", "OMP_NUM_THREADS": "8"}
     folders = ["HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "MINICNN_LEARN"]
     threads = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"]
     assert examining._bare({**known, **others}, Path("answers")) == {

@@ -405,8 +405,8 @@ def test_two_programs_are_compared_by_the_names_of_their_variables(tmp_path, mon
         "a.py and b.py agree in 0 operations, and part at\n"
         "  a.py  1 third = mul(first, 3)   a.py:3  third = first * 3\n"
         "  b.py  1 third = mul(first, 4)   b.py:3  third = first * 4\n"
-        "its input 3 differs already: 1 of 1 element differ; the furthest:\n"
+        "its input 3 differs already: 1 of 1 element differs; the furthest:\n"
         "  scalar       3 and 4, apart 1\n"
-        "the result: 1 of 1 element differ; the furthest:\n"
+        "the result: 1 of 1 element differs; the furthest:\n"
         "  [0]          3 and 4, apart 1\n"
     )
