@@ -467,7 +467,7 @@ def bytes_of_arrays():
     return sum(trace.size for trace in traces.traces)
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.thorough)])
 def test_programs_for_many_sizes_stay_within_the_budget(count, runs, built, monkeypatch):
     model, budget = network(), 1 << 20
     numbers = np.random.default_rng(0).normal(0, 1, (1, 40, 32, 3)).astype(np.float32)

@@ -90,7 +90,7 @@ def test_arrays_are_read_in_blocks(monkeypatch, shape, axes, stored, blocks):
     np.testing.assert_array_equal(view, np.arange(array.size).reshape(view.shape))
 
 
-@pytest.mark.parametrize("top", [False, True])
+@pytest.mark.parametrize("top", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_vgg19(tmp_path, fresh_python, top):
     """The memory of the process in sizes of the file: first for a new model, then for one with weights."""
     path = tmp_path / "vgg19.h5"
