@@ -38,6 +38,7 @@ from minicnn.machine import interpreter, resident_memory
 KEPT = 2000  # characters of its output
 NEVER_ENDED, TOO_LARGE = 1000, 1001  # not valid exit statuses
 NEVER = "Does a loop never end? --seconds N waits longer."
+LATER = 5  # seconds until a process that did not stop itself is ended
 SETTING_UP = 120  # seconds in addition to the learner's, for preparing inputs on a slow machine
 MEMORY = 2 << 30  # bytes
 LARGEST_ANSWER = 1 << 27  # bytes
@@ -265,7 +266,7 @@ def _waited(process: subprocess.Popen[bytes], room: Room, begun: Path) -> int:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(0.1)
         if not running and os.path.exists(begun):
-            running, end = True, min(end, time.monotonic()) + 2 * room.seconds + 5
+            running, end = True, min(end, time.monotonic()) + 2 * room.seconds + LATER
         if time.monotonic() > end or room.stop.is_set():
             return NEVER_ENDED
         if sys.platform == "darwin" and (resident_memory(process.pid) or 0) > room.memory:

@@ -44,10 +44,12 @@ def check(report, section, said):
     assert len(columns) <= 1  # right-aligned
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.thorough) for name in ("layers", "encoders", "training", "triplets")]
+SLOW = [
+    pytest.param(name, marks=pytest.mark.thorough) for name in ("layers", "encoders", "training", "triplets", "shapes")
+]
 
 
-@pytest.mark.parametrize("section", [*SLOW, "shapes", "pools"])
+@pytest.mark.parametrize("section", [*SLOW, "pools"])
 def test_a_section_fills_its_table(no_pytorch, section):
     said = []
     report = runner.run([section], quick=True, rounds=1, say=said.append)

@@ -60,6 +60,7 @@ def test_two_checkouts_take_turns_and_the_median_of_the_ratios_counts(other, tmp
     assert "2.00× as fast | 0.50–3.00 spread |" in tables.markdown(report)
 
 
+@pytest.mark.thorough
 def test_every_section_has_rows_and_steps_that_exist(other):
     report = runner.run(rounds=1, against=other, say=lambda line: None)
     assert {name: len(table.rows) for name, table in report.tables.items()} == {
@@ -71,6 +72,7 @@ def test_every_section_has_rows_and_steps_that_exist(other):
     assert {step for kind in checkouts.SECTIONS.values() for step in kind.steps} == set(contract_steps.STEPS)
 
 
+@pytest.mark.thorough
 def test_seven_rounds_are_usual(other):
     (row,) = runner.run(["triplets"], against=other, say=lambda line: None).tables["triplets"].rows
     assert len(row.details["minicnn_raw"]) == len(row.details["pytorch_raw"]) == 7

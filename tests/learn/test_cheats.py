@@ -167,7 +167,8 @@ def test_what_an_exercise_does_not_need_is_told(text, said, verdict_on):
     assert said in verdict_on(text).advice[0]
 
 
-def test_a_limit_that_is_called_off_ends_the_process_from_outside(tmp_path):
+def test_a_limit_that_is_called_off_ends_the_process_from_outside(tmp_path, monkeypatch):
+    monkeypatch.setattr(examining, "LATER", 0.5)
     file = tmp_path / "gram_matrix.py"
     file.write_text(
         "import faulthandler\nfaulthandler.cancel_dump_traceback_later()\nwhile True: pass\n", encoding="utf-8"

@@ -403,10 +403,10 @@ def test_the_size_and_the_tile_that_just_fit_by_hand(network, monkeypatch, spare
 def test_a_size_fits_for_the_styles_too(network, monkeypatch):
     """--size is that of all pictures: a large style does not mean that nothing fits."""
     monkeypatch.setattr(estimates, "_seconds_of_a_step", lambda *_: (1.0, (64, 64)))
-    monkeypatch.setattr(machine, "available_memory", lambda: GB // 4)
-    monkeypatch.setattr(machine, "resident_memory", lambda: 25 << 20)
-    large = np.broadcast_to(np.float32(0.5), (4000, 4000, 3))
-    assert 200 < estimate(network, network.card.recipe, large, [(large, 1.0)]).fitting < 3000
+    monkeypatch.setattr(machine, "available_memory", lambda: GB // 16)
+    monkeypatch.setattr(machine, "resident_memory", lambda: 6 << 20)
+    large = np.broadcast_to(np.float32(0.5), (2000, 2000, 3))
+    assert 100 < estimate(network, network.card.recipe, large, [(large, 1.0)]).fitting < 1500
     monkeypatch.setattr(machine, "available_memory", lambda: 1 << 20)
     assert estimate(network, network.card.recipe, large, [(large, 1.0)]).fitting == 0
 
