@@ -82,6 +82,15 @@ def test_pieces_run_at_the_same_time(count, thread_count):
     assert not together.broken
 
 
+@pytest.mark.parametrize(("count", "pieces", "helpers"), [(2, 7, 1), (5, 3, 2)])
+def test_no_more_helpers_are_asked_than_there_are_pieces_and_threads(count, pieces, helpers, thread_count, monkeypatch):
+    thread_count(count)
+    asked, submit = [], threads._threads.submit
+    monkeypatch.setattr(threads._threads, "submit", lambda calls: asked.append(len(calls)) or submit(calls))
+    threads.parallel(lambda piece: None, [(i,) for i in range(pieces)])
+    assert asked == [helpers]
+
+
 def test_the_caller_does_not_wait_for_threads_that_are_busy(thread_count):
     thread_count(2)
     free, done = threading.Event(), []

@@ -53,3 +53,9 @@ def test_a_loop_that_is_unrolled_is_noticed():
     assert "llvm.loop.unroll.disable" in intermediate
     lines = kernel(intermediate.replace("llvm.loop.unroll.disable", "llvm.loop.unroll.enable"), "znver5")
     assert max(len(products(loop)) for loop in innermost_loops(lines)) > wanted
+
+
+def test_what_an_innermost_loop_is():
+    first, second, third = ["first:", "a", "jne first"], ["second:", "b.ne second"], ["third:", "cbnz x1, third"]
+    lines = ["start:", *first, "c", *second, "jmp start", "jmp third", *third, "jmp elsewhere"]
+    assert innermost_loops(lines) == [first, second, third]

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -12,8 +12,8 @@ import minicnn
 from minicnn import nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError
+from minicnn.fast.cpu import buffers, places
 from minicnn.fast.cpu import conv as on_numba
-from minicnn.fast.cpu import places
 from minicnn.kernels import conv as on_numpy
 from minicnn.kernels.geometry import slide
 from minicnn.kernels.naive_conv import naive_conv, naive_conv_gradient_to_filters, naive_conv_gradient_to_input
@@ -473,12 +473,21 @@ def test_bad_input_of_the_linear_layer_is_named_in_one_line(arguments, message):
 # Large pictures, of which only the border is copied
 
 
-@given(case=windows(), groups=st.integers(1, 2), seed=st.integers(0, 2**32 - 1))
+@given(case=windows(), channels=st.sampled_from([3, 17]), groups=st.integers(1, 2), seed=st.integers(0, 2**32 - 1))
+@example(case=((15, 15), slide("conv", (15, 15), (3, 3), stride=2)), channels=17, groups=1, seed=0)
 @settings(max_examples=60)
-def test_windows_that_read_the_picture_itself_and_those_at_its_border(case, groups, seed):
+def test_windows_that_read_the_picture_itself_and_those_at_its_border(case, channels, groups, seed):
     spatial, window = case
-    x, w = normal(2, *spatial, 17 * groups, seed=seed), normal(*window.size, 17, 20 * groups, seed=seed + 1)
-    large, places.LARGE = places.LARGE, 1
+    x = normal(2, *spatial, channels * groups, seed=seed)
+    w = normal(*window.size, channels, 20 * groups, seed=seed + 1)
+    large, places.LARGE, empty = places.LARGE, 1, buffers.empty
+
+    def empty_of_sense(shape, dtype):
+        memory = empty(shape, dtype)
+        memory[...] = np.nan if memory.dtype.kind == "f" else 0
+        return memory
+
+    buffers.empty = empty_of_sense
     for tables in (places.of_outputs, places.of_inputs):
         tables.cache_clear()
     try:
@@ -486,8 +495,10 @@ def test_windows_that_read_the_picture_itself_and_those_at_its_border(case, grou
         assert_close(y, on_numpy.conv(x, w, None, window, groups))
         dx = on_numba.conv_gradient_to_input(y, w, spatial, window, groups)
         assert_close(dx, on_numpy.conv_gradient_to_input(y, w, spatial, window, groups))
+        dw = on_numba.conv_gradient_to_filters(y, x, window, groups)
+        assert_close(dw, on_numpy.conv_gradient_to_filters(y, x, window, groups))
     finally:
-        places.LARGE = large
+        places.LARGE, buffers.empty = large, empty
         for tables in (places.of_outputs, places.of_inputs):
             tables.cache_clear()
 

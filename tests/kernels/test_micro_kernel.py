@@ -5,6 +5,7 @@ fused with it. What an emitter writes to is compared as a whole: it must leave a
 """
 
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from numba import njit
 from numpy.lib.stride_tricks import as_strided
 from numpy.testing import assert_array_equal
 
+from minicnn.fast.cpu import micro_kernel
 from minicnn.fast.cpu.micro_kernel import (
     FEW,
     LINE,
@@ -219,3 +221,22 @@ def test_square_transposition(dtype, gap, random):
     view(expected, gap[3], (side, side), (step, 1))[...] = view(source, gap[2], (side, side), (row, 1)).T
     compiled(square_transposition)(source, gap[2], row, target, gap[3], step)
     assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "terms"),
+    [("B_T", [3, 2, 2, 2, 2, 3]), ("A_T", [5, 4, 4, 5]), ("A", [1, 2, 2, 2, 2, 1]), ("copy", [1])],
+)
+def test_rows_for_t_and_minus_t_share_their_sums(name, terms):
+    """Such rows need a sum of the even terms and one of the odd. Others need one of all their terms."""
+    matrix, calls = MATRICES[name].tolist(), []
+
+    def combine(row, lines):
+        calls.append(sum(map(bool, row)))
+        return float(np.dot(row, lines))
+
+    builder = SimpleNamespace(fadd=float.__add__, fsub=float.__sub__)
+    lines = np.arange(1.0, len(matrix[0]) + 1)
+    found = micro_kernel._times(SimpleNamespace(combine=combine, builder=builder), matrix, lines)
+    assert_array_equal(found, np.dot(matrix, lines))
+    assert calls == terms
