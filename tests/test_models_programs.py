@@ -142,7 +142,7 @@ def test_tiles_in_a_program(together, count, runs, always_tiles, monkeypatch):
 
 def halved(random, channels, filters, padding, *, first=None):
     """A block that halves; its convolution reaches less far than the mean if nothing pads it."""
-    change = Chain(*conv(random, channels, filters, 3, stride=2, padding=padding, norm=False, activation="relu"))
+    change = Chain(*conv(random, channels, filters, 3, stride=2, padding=padding))
     change.layers += conv(random, filters, filters, 3, padding=1, norm=False)
     return [*(first or []), Halving(nn.AvgPool2d(2, stride=2), change, name="halving")]
 
@@ -323,6 +323,7 @@ def test_large_convolutions_go_layer_by_layer(runs, monkeypatch):
         (2, 13, [(4, 1), (4, 1), (2, 1), (2, 1), (1, 2)]),
         (3, 8, [(2, 1), (2, 1), (2, 1), (2, 3)]),
         (4, 3, [(2, 4), (1, 4)]),
+        (8, 8, [(1, 1)] * 8),
         (9, 10, [(8, 9), (2, 9)]),
     ],
 )

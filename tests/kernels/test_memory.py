@@ -153,6 +153,15 @@ def test_a_result_larger_than_the_budget_is_not_kept_and_evicts_nothing(cache, c
     assert compute.calls == 1
 
 
+def test_a_result_may_fill_the_budget_and_grow_to_fill_it(cache, compute):
+    for nbytes in (3 * SIZE, SIZE):
+        a = read_only()
+        growing = cache.remember(a, lambda _, nbytes=nbytes: Growing(nbytes))
+        growing.nbytes = 3 * SIZE
+        cache.grew(a)
+        assert cache.info().nbytes == 3 * SIZE and cache.remember(a, compute) is growing
+
+
 def test_a_smaller_budget_holds_from_the_next_result_on(cache, compute):
     arrays = [read_only() for _ in range(4)]
     for array in arrays[:3]:
@@ -213,8 +222,10 @@ def test_what_nobody_uses_any_more_makes_room(cache, compute):
     cache.remember(old, lambda _: Growing(2 * SIZE))
     cache.remember(new, compute)
     assert not cache.keeps(other, SIZE)
-    for _ in range(2 * PATIENCE + 1):
+    for _ in range(2 * PATIENCE - 1):
         cache.remember(new, compute)
+    assert not cache.keeps(other, SIZE)
+    cache.remember(new, compute)
     assert cache.keeps(other, SIZE) and cache.keeps(other, 2 * SIZE) and not cache.keeps(other, 3 * SIZE)
     cache.remember(other, compute)
     cache.remember(new, compute)

@@ -223,6 +223,29 @@ def test_square_transposition(dtype, gap, random):
     assert_array_equal(target, expected)
 
 
+def test_a_sum_takes_no_product_by_one():
+    """It begins with a factor of one, and the others are added, subtracted, or multiplied and added at once."""
+    calls = []
+
+    def emitting(name, result):
+        return lambda *numbers: calls.append(name) or result(*numbers)
+
+    builder = SimpleNamespace(
+        fmul=emitting("fmul", float.__mul__), fadd=emitting("fadd", float.__add__), fsub=emitting("fsub", float.__sub__)
+    )
+    product = emitting("product", lambda a, b, c: a * b + c)
+    emitter = SimpleNamespace(builder=builder, constant=float, multiply_add=product)
+    lines = [3.0, 5.0, 7.0, 11.0, 13.0]
+    for row, names in (
+        ([2, -1, 0, 1, 1], ["fadd", "product", "fsub"]),
+        ([-1, 0, -4, 0, 0], ["fmul", "product"]),
+        ([0, 0, 1, 0, 0], []),
+    ):
+        calls.clear()
+        assert micro_kernel._Emitter.combine(emitter, row, lines) == np.dot(row, lines)
+        assert calls == names
+
+
 @pytest.mark.parametrize(
     ("name", "terms"),
     [("B_T", [3, 2, 2, 2, 2, 3]), ("A_T", [5, 4, 4, 5]), ("A", [1, 2, 2, 2, 2, 1]), ("copy", [1])],

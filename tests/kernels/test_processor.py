@@ -1,5 +1,7 @@
 """The sizes of caches are asked of the system, and decide about time alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -42,6 +44,27 @@ def test_a_thread_may_count_on_its_part_of_the_second_cache(asked):
 )
 def test_what_the_system_does_not_tell_is_guessed(asked, odd):
     assert asked(2, odd) == processor.DEFAULTS[2]
+
+
+MAC = {"hw.perflevel0.l2cachesize": "no number\n", "hw.l2cachesize": "4194304\n", "hw.l3cachesize": "8388608\n"}
+
+
+@pytest.mark.parametrize(
+    ("system", "level", "status", "size"),
+    [
+        ("darwin", 2, 0, 4 << 20),
+        ("darwin", 3, 0, 8 << 20),
+        ("darwin", 3, 1, processor.DEFAULTS[3]),
+        ("win32", 3, 0, processor.DEFAULTS[3]),
+    ],
+)
+def test_a_mac_is_asked_in_its_own_way(monkeypatch, tmp_path, system, level, status, size):
+    monkeypatch.setattr(processor, "LINUX", tmp_path / "none")
+    monkeypatch.setattr(processor.sys, "platform", system)
+    monkeypatch.setattr(
+        processor.subprocess, "run", lambda words, **_: SimpleNamespace(returncode=status, stdout=MAC[words[-1]])
+    )
+    assert processor.cache_bytes.__wrapped__(level) == size
 
 
 def test_no_cache_is_taken_for_smaller_than_any_is(asked):

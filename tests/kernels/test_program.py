@@ -116,7 +116,7 @@ def test_images_may_have_panels_of_their_own(module, rows, parts, tiles):
 
 
 @pytest.mark.parametrize("gap", [0, 8])
-@pytest.mark.parametrize(("relu", "added"), [(0, -1), (1, -1), (1, 7000), (0, 7000)])
+@pytest.mark.parametrize(("relu", "added"), [(0, -1), (1, -1), (1, 7000), (0, 7000), (0, 0)])
 def test_tiles_are_formed_as_the_definition_says(gap, relu, added):
     expected, found = run_both(lambda bias: tiled(bias, gap=gap, relu=relu, added=added), np.float32)
     np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(np.float32).eps)
@@ -125,7 +125,7 @@ def test_tiles_are_formed_as_the_definition_says(gap, relu, added):
 
 
 @pytest.mark.parametrize("count", [FEW, 2 * FEW, ROWS, FEW + 1, 2 * ROWS + 1])
-@pytest.mark.parametrize("added", [-1, 5000])
+@pytest.mark.parametrize("added", [-1, 0, 5000])
 def test_tiles_of_fewer_rows_hang_over_by_less(count, added):
     """Whatever the number of outputs is, all of them are formed, and nothing else is written."""
 
