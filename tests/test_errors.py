@@ -75,6 +75,16 @@ FIRST = "; is it channels-first? x.transpose(0, 2, 3, 1) moves the channels last
             f"{BATCH} (x (8, 6, 3), w (3, 3, 3, 4))",
         ),
         (
+            lambda: ops.conv(RGB, np.zeros((1, 1, 2, 3, 4))),
+            "conv: x has 4 dimensions, w 5; expected (N, *spatial, C_in) and (*kernel, C_in / groups, C_out)"
+            f"{BATCH} (x (2, 8, 6, 3), w (1, 1, 2, 3, 4))",
+        ),
+        (
+            lambda: ops.conv(np.zeros((2, 3, 8)), np.zeros((5, 3, 4))),
+            "conv: x has 8 channels, w expects 3; is it channels-first? x.transpose(0, 2, 1) moves the channels last "
+            "(x (2, 3, 8), w (5, 3, 4))",
+        ),
+        (
             lambda: nn.Linear(144, 5)(RGB),
             "linear: x has shape (2, 8, 6, 3), w (144, 5); expected (…, C_in) and (C_in, C_out); "
             "was x to be flattened first?",
