@@ -98,3 +98,11 @@ def test_a_number_as_exponent_keeps_single_precision():
     x = Tensor(np.array([0.0, 2.0], np.float32), requires_grad=True)
     y = x**3
     assert y._node.backward(np.ones(2, np.float32))[0].dtype == np.float32
+
+
+def test_which_corners_pytorch_does_not_share():
+    assert [str(corner) for corner in CORNERS if not corner.peer] == [
+        "batch_norm-one-row",
+        "binary_cross_entropy-certain-and-right",
+        "binary_cross_entropy-sure-of-nothing",
+    ]

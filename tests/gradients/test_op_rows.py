@@ -154,6 +154,21 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize(
+    ("word", "option", "value"),
+    [
+        ("kept", "keepdims", True),
+        ("counted", "count_include_pad", True),
+        ("training", "training", True),
+        ("squared", "squared", True),
+        ("plain", "squared", False),
+    ],
+)
+def test_a_row_has_the_option_that_it_is_named_by(word, option, value):
+    named = [case.options[option] for case in CASES if word in case.name.split("-") and option in case.options]
+    assert named and all(found is value for found in named)
+
+
 def with_wrong_gradient(case, index, alter):
     """The row's function, with `alter` applied to what its backward returns for the input number `index`."""
 
