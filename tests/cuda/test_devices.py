@@ -12,6 +12,7 @@ import pytest
 from minicnn import InputError, Tensor, devices, nn, use_backend
 from minicnn.cli import main
 from minicnn.fast.cuda import gpu
+from minicnn.fast.cuda.simulation.arrays import SimulatedArray
 
 try:
     devices.check_device("cuda")
@@ -225,3 +226,29 @@ def test_without_a_driver_the_line_says_so():
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8")
     assert "InputError: cuda: there is no" in done.stderr
+
+
+def test_a_simulated_array_does_what_one_on_a_gpu_does():
+    host = np.array([[3.0, 1], [2, 4]])
+    there = SimulatedArray(host)
+    for refused, told in (
+        (lambda: np.asarray(there), "a hidden copy from the GPU"),
+        (lambda: there + host, r"an array of the host meets one of the GPU: shape \(2, 2\)"),
+        (lambda: np.linalg.inv(there), "np.inv is not known to work on CuPy's arrays"),
+        (lambda: there.__cuda_array_interface__, "a simulated array has no address on a GPU"),
+    ):
+        with pytest.raises(TypeError, match=told):
+            refused()
+    assert (there.shape, there.ndim, there.size, there.nbytes, there.itemsize) == ((2, 2), 2, 4, 32, 8)
+    assert (there.strides, there.T.strides, there.dtype, len(there)) == ((16, 8), (8, 16), host.dtype, 2)
+    assert there.flags.c_contiguous and not there.flags.f_contiguous and there.T.flags.f_contiguous
+    assert there.flags.owndata and not there.T.flags.owndata and not hasattr(there.flags, "writeable")
+    assert [row.sum().item() for row in there] == [4, 6] and there.sum().ndim == 0
+    assert repr(there[1]) == "SimulatedArray(array([2., 4.]))"
+    assert (f"{there.max():.1f}", float(there.min()), int(there[0, 0]), bool(there[0, 1])) == ("4.0", 1.0, 3, True)
+    assert [5, 6, 7][np.argmin(there[1])] == 5
+    assert isinstance(np.split(there, 2)[1], SimulatedArray)
+    there[0] = 2 * there[1]
+    assert host.tolist() == [[4, 8], [2, 4]]
+    empty = np.empty_like(there), np.empty_like(np.argsort(there))
+    assert np.isnan(empty[0]._memory).all() and (empty[1]._memory == np.iinfo(np.int64).max).all()
