@@ -140,6 +140,20 @@ def test_tiles_in_a_program(together, count, runs, always_tiles, monkeypatch):
     assert len(tiled) == 5
 
 
+@pytest.mark.parametrize("norms", [(True,), (False,), (True, True), (False, True), (False, False, True), (True, False)])
+def test_a_block_whose_convolutions_have_a_norm_or_none_fits(norms, runs):
+    random, layers = np.random.default_rng(0), []
+    for norm in norms:
+        layers += conv(random, 4, 4, 1, norm=norm)
+        if norm:
+            layers[-1].activation = None  # which stands behind the sum
+    model = Network(CARD, [*conv(random, 3, 4, 3), Residual(Chain(*layers))]).eval()
+    with nn.frozen(model), no_grad():
+        np.testing.assert_allclose(model(pictures(2)).data, layer_by_layer(model, pictures(2)), atol=1e-5)
+    kinds = blocks.Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, None)
+    assert drafts.Drafting((2, 13, 11, 3), kinds).through(model.layers) == len(model.layers) == 3
+
+
 def halved(random, channels, filters, padding, *, first=None):
     """A block that halves; its convolution reaches less far than the mean if nothing pads it."""
     change = Chain(*conv(random, channels, filters, 3, stride=2, padding=padding))
@@ -604,6 +618,17 @@ def test_single_pictures_in_a_frozen_loop_share_what_was_prepared(built):
         first, second = (minicnn.faces.encode(model, picture) for _ in range(2))
     assert len(built) == 1
     assert (first == second).all()
+
+
+def test_layers_are_looked_at_again_only_when_they_changed(monkeypatch):
+    looks, right, model = [], programs.Look, network()
+    monkeypatch.setattr(programs, "Look", lambda *given: looks.append(1) or right(*given))
+    with nn.frozen(model), no_grad():
+        for stride in (2, 1):
+            model.body[1].stride = stride
+            for _ in range(2):
+                model(pictures(1))
+    assert looks == [1, 1]
 
 
 def test_what_is_known_goes_with_the_first_array_that_dies():

@@ -56,6 +56,6 @@ def test_a_loop_that_is_unrolled_is_noticed():
 
 
 def test_what_an_innermost_loop_is():
-    first, second, third = ["first:", "a", "jne first"], ["second:", "b.ne second"], ["third:", "cbnz x1, third"]
-    lines = ["start:", *first, "c", *second, "jmp start", "jmp third", *third, "jmp elsewhere"]
+    first, second, third = ["first:", "a", "jne first"], ["second:", "b.ne second"], ["third:", "b third"]
+    lines = ["start:", *first, "c", *second, "jmp start", "jmp third", *third, "cbnz x1, third", "jmp elsewhere"]
     assert innermost_loops(lines) == [first, second, third]
