@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -395,6 +396,110 @@ def test_several_faces_of_a_picture_in_full():
     (first, *_) = face_verify._lines("p" * 90, [ADA, NOBODY], None)
     assert len(first) == 80 and first.endswith("pp: 2 faces, 1 recognized")
     assert [face_verify._status(result) for result in (ADA, NOBODY, UNCLEAR)] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_pictures_are_identified_by_a_gallery_for_this_call(monkeypatch, capsys, as_json):
+    class Held:
+        threshold, identification_threshold, any_quality = 1.5, 1.25, False
+        calibration = None
+
+        def identify(self, shown, *, matches):
+            done.append((shown, matches, self.threshold, self.any_quality))
+            return {"a.png": [ADA], "b.png": [NOBODY, UNCLEAR]}[shown]
+
+    class Looks:
+        def __init__(self, _, *given):
+            done.append(given)
+
+        def __call__(self, path):
+            if path == "bad.png":
+                raise InputError("it is bad")
+            return path
+
+        def conclude(self):
+            done.append("concluded")
+
+    @contextlib.contextmanager
+    def frozen(network):
+        done.append(network)
+        yield
+        done.append("thawed")
+
+    done, drawn = [], []
+    encoder = SimpleNamespace(name="toy", card="a card", network="a network")
+    monkeypatch.setattr("minicnn.frozen", frozen)
+    monkeypatch.setattr(face_verify, "opened", lambda path, arguments: (encoder, Held()))
+    monkeypatch.setattr(face_verify, "Looker", Looks)
+    monkeypatch.setattr(face_verify, "_draw", lambda arguments, *given: drawn.append(given))
+    monkeypatch.setattr(face_verify.inputs, "read_folder", lambda path: f"people of {path}")
+    pictures = ["a.png", "bad.png", "b.png"]
+    given = {"gallery": "g.h5", "images": pictures, "threshold": 0.0, "any_quality": True, "matches": 2}
+    given |= {"json": as_json, "picture": "i.png", "faces": "album"}
+    assert face_verify.identify(SimpleNamespace(**given)) == 3  # the most serious of all faces
+    out, err = capsys.readouterr()
+    assert err == "minicnn: it is bad\n"
+    asked = [(path, 2, 0.0, True) for path in ("a.png", "b.png")]
+    assert done == [("a card", 3), "a network", *asked, "thawed", "concluded"]
+    assert drawn == [(encoder, [("a.png", [ADA]), ("b.png", [NOBODY, UNCLEAR])], "people of album")]
+    if not as_json:
+        assert out.splitlines() == [
+            *face_verify._lines("a.png", [ADA], Held()),
+            *face_verify._lines("b.png", [NOBODY, UNCLEAR], None),
+        ]
+        return
+    ada, *others = [
+        {key: value for key, value in vars(one).items() if key != "face"} | face_finder.described(one.face)
+        for one in (ADA, NOBODY, UNCLEAR)
+    ]
+    for row in (ada, *others):
+        row["matches"] = [{"name": name, "distance": distance} for name, distance in row["matches"]]
+    assert json.loads(out) == {
+        "gallery": "g.h5",
+        "encoder": "toy",
+        "threshold": 1.25,
+        "identified": [
+            {"picture": "a.png", **ada},
+            {"picture": "bad.png", "error": "it is bad", "status": 2},
+            *({"picture": "b.png", **row} for row in others),
+        ],
+    }
+
+
+def test_what_the_picture_of_an_identification_shows(monkeypatch):
+    def photographed(result, path):
+        face = SimpleNamespace(crop_for=lambda card, *, size: (path, card, size), image=f"picture of {path}")
+        return replace(result, face=face)
+
+    drawn = []
+    monkeypatch.setattr("minicnn.faces.figures.matches", lambda *given, faces: (given, faces))
+    monkeypatch.setattr("minicnn.faces.figures.scenes", lambda *given: given)
+    monkeypatch.setattr("minicnn.faces.figures.save", lambda figure, out: drawn.append((figure, out)))
+    monkeypatch.setattr("minicnn.faces.drawing.named", lambda image, found: (image, [name for _, name in found]))
+    monkeypatch.setattr(images, "save", lambda out, image: drawn.append((image, out)))
+    monkeypatch.setattr(face_verify, "_face_of", lambda people, encoder, name: f"{name} of {people}")
+    encoder = SimpleNamespace(card="a card")
+
+    def draw(*shown, people=None):
+        face_verify._draw(SimpleNamespace(picture="i.png"), encoder, shown, people)
+        ((what, out),) = drawn
+        drawn.clear()
+        assert out == "i.png"
+        return what
+
+    crop = ("a.png", "a card", face_verify.inputs.LOOKED_AT)
+    ada, nobody, unclear = (photographed(result, "a.png") for result in (ADA, NOBODY, UNCLEAR))
+    faces = ["Ada of album", "B\x07 of album", "Chen of album"]
+    assert draw(("x/a.png", [ada]), people="album") == ((crop, "Ada", ADA.matches, 1.0), faces)
+    assert draw(("x/a.png", [nobody])) == ((crop, "not recognized", NOBODY.matches, 1.0), [])
+    assert draw(("x/a.png", [unclear])) == ((crop, "too small", UNCLEAR.matches, None), [])
+    both = ("picture of a.png", ["Ada", None])
+    assert draw(("x/a.png", [ada, nobody])) == both
+    placed = replace(ADA, face=face_finder.Place("picture of b.png", {}))
+    assert draw(("x/a.png", [ada, nobody]), ("y/b.png", [placed])) == (
+        [both, ("picture of b.png", [])],
+        ["a.png", "b.png"],
+    )
 
 
 @pytest.mark.parametrize(
