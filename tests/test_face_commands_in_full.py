@@ -23,6 +23,7 @@ from minicnn.cli import (
     face_train,
     face_verify,
     main,
+    outcome,
 )
 from minicnn.errors import InputError, MissingFileError
 from minicnn.faces import cropping, gallery_file, scoring, settings, snapshots
@@ -236,10 +237,12 @@ def pair(monkeypatch):
 
     def verify(left, right, distances, head=None, threshold=None, encoder_threshold=1.0):
         def seen(name, problem):
-            return SimpleNamespace(problem=problem, crop=name, face=face_at(0, 10, 20, 40, number=name))
+            face = face_at(0, 10, 20, 40, number=name)
+            face.crop_for = lambda card, *, size: (name, card, size)
+            return SimpleNamespace(problem=problem, crop=name, face=face)
 
         def look(path):
-            return [seen(*face) for face in {"l.png": left, "r.png": right}[path]]
+            return [seen(*face) for face in {"x/l.png": left, "r.png": right}[path]]
 
         def looker(*given, **options):
             assert (*given[1:], options) == (card, 2, {"usual": "all"})
@@ -259,11 +262,17 @@ def pair(monkeypatch):
         monkeypatch.setattr(face_verify, "Looker", looker)
         monkeypatch.setattr("minicnn.faces.encoding.encode", lambda network, crops: crops)
         monkeypatch.setattr(scoring, "all_distances", apart)
-        arguments = SimpleNamespace(what=["l.png", "r.png"], threshold=threshold, head=head, picture=None)
+        monkeypatch.setattr("minicnn.faces.figures.two_faces", lambda *given: given)
+        monkeypatch.setattr("minicnn.faces.figures.save", lambda figure, out: drawn.append((figure, out)))
+        drawn = []
+        arguments = SimpleNamespace(what=["x/l.png", "r.png"], threshold=threshold, head=head, picture="v.png")
         found = face_verify._two_pictures(arguments)
-        assert (found["pictures"], found["encoder"]) == (["l.png", "r.png"], "toy")
+        assert (found["pictures"], found["encoder"]) == (["x/l.png", "r.png"], "toy")
         told = [found[key] for key in ("distance", "threshold", "origin", "same", "why")]
-        return [face["face"] for face in found["faces"]], told
+        names = [face["face"] for face in found["faces"]]
+        shown = ((name, card, face_verify.inputs.LOOKED_AT) for name in names)
+        assert drawn == [((*shown, ("l.png", "r.png"), face_verify._headline(found), found["same"]), "v.png")]
+        return names, told
 
     return verify
 
@@ -276,7 +285,7 @@ def test_two_pictures_are_compared_by_their_nearest_good_faces(pair):
     apart[1][0] = 0.25
     within[0], within[-1] = 0.25, "0.25 is within 1"
     assert pair(left, right, apart) == (["b", "x"], within)
-    blurred = [0.1, 1.0, "the encoder's", None, "no verdict: l.png: blurred; r.png: dark"]
+    blurred = [0.1, 1.0, "the encoder's", None, "no verdict: x/l.png: blurred; r.png: dark"]
     assert pair(left[:1], right[1:], [[0.1]]) == (["a", "y"], blurred)
 
 
@@ -330,6 +339,38 @@ def test_a_face_against_somebody_of_a_gallery(monkeypatch, capsys, same, thresho
     assert len(drawn) == 1
     with pytest.raises(InputError, match=r"^verify: head is set when a gallery is made; leave --head out$"):
         face_verify._against_gallery(SimpleNamespace(**given | {"head": "h.h5"}))
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("words", [("l.png", "r.png"), ("g.h5", "Ada", "a.png")])
+def test_a_verdict_is_told_once_and_is_the_status(monkeypatch, capsys, words, as_json):
+    def found(arguments):
+        if same == "no face":
+            raise outcome.NoVerdict("l.png: no face")
+        return {"same": same, "pictures": [], "distance": 0.5, "threshold": 1.0, "why": "it is dark"}
+
+    def verify():
+        """The status, or what is raised, and what is printed."""
+        try:
+            status = face_verify.verify(SimpleNamespace(what=words, threshold=None, json=as_json))
+        except outcome.NoVerdict as problem:
+            status = str(problem)
+        out = capsys.readouterr().out
+        return status, json.loads(out) if as_json and out else out
+
+    of_two, of_three = (found, None) if len(words) == 2 else (None, found)
+    monkeypatch.setattr(face_verify, "_two_pictures", of_two)
+    monkeypatch.setattr(face_verify, "_against_gallery", of_three)
+    told = {"pictures": [], "distance": 0.5, "threshold": 1.0, "why": "it is dark"}
+    for same, status, line in (
+        (True, 0, "the same person: distance 0.5 ≤ 1\n"),
+        (False, 1, "not the same person: distance 0.5 > 1\n"),
+        (None, "it is dark", "distance 0.5\n"),
+    ):
+        assert verify() == (status, {"same": same, **told} if as_json else line)
+    same = "no face"
+    reason = {"what": [*words], "same": None, "why": "l.png: no face"}
+    assert verify() == ("l.png: no face", reason if as_json else "")
 
 
 ADA = Identification(
