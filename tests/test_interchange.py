@@ -64,7 +64,7 @@ def test_what_lives_on_a_gpu_is_no_array_and_meets_none_of_the_host():
     refused("np.asarray: the Tensor is on a GPU; use .numpy() to copy its values", np.asarray, far)
     message = "lives on 'cuda', {} lives on 'cpu'; move one by .to(device), or a whole model by model.to(device)"
     refused(f"add: x {message.format('y')}", ops.add, far, plain(1, 2, 3))
-    refused("[0] lives on 'cuda', ", ops.concat, [far, plain(1, 2, 3)])
+    refused(f"concat: parts[0] {message.format('parts[1]')}", ops.concat, [far, plain(1, 2, 3)])
 
 
 def test_without_minicnn_fast_there_is_no_gpu(monkeypatch):
@@ -106,6 +106,7 @@ def test_functions_of_numpy_give_values(function):
         (np.negative, "np.negative", "use minicnn.ops.neg"),
         (lambda t: np.concatenate([t, t]), "np.concatenate", "use minicnn.ops.concat"),
         (lambda t: np.maximum(t, 0), "np.maximum", "use minicnn.ops.maximum"),
+        (lambda t: np.minimum(plain(0), t), "np.minimum", "use minicnn.ops.minimum"),
         (lambda t: np.moveaxis(t, 0, 0), "np.moveaxis", "use minicnn.ops.transpose"),
         (lambda t: np.add(t, 1, dtype=float), "np.add", "use minicnn.ops.add"),
         (np.std, "np.std", "use minicnn.ops.std"),
