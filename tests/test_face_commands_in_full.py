@@ -28,8 +28,9 @@ from minicnn.cli import (
 from minicnn.errors import InputError, MissingFileError
 from minicnn.faces import cropping, gallery_file, scoring, settings, snapshots
 from minicnn.faces.calibration import Calibration
+from minicnn.faces.candidates import Candidate
 from minicnn.faces.evaluation import share_interval
-from minicnn.faces.results import Identification, Verification
+from minicnn.faces.results import Enrolment, Identification, Verification
 from minicnn.scale.jobs import Summary
 
 NAMED = SimpleNamespace(name="toy")
@@ -1122,6 +1123,125 @@ def test_a_list_of_people_in_full(monkeypatch, capsys, changes, metric, per_pers
     records.counts = {}
     assert main(["face", "list", "g\x07.h5"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"  per person    {per_person}"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_enrolment_takes_saves_and_says(tmp_path, monkeypatch, capsys, first, as_json):
+    class Held(dict):
+        threshold = 0.123456
+
+        @property
+        def people(self):
+            return self
+
+        def enroll(self, name, shown):
+            done.append((name, *shown))
+            self[name] = len(shown)
+            refused = ((0, "it is dark"),) if name == "Bo" else ()
+            return Enrolment(name, tuple(range(len(shown) - len(refused))), (), (), (), len(shown), refused)
+
+        def save(self, path):
+            done.append(path)
+
+    class Looks:
+        def __init__(self, _, *given, **options):
+            done.append((*given, options))
+
+        def __call__(self, path):
+            if path.name == "bad.png":
+                raise InputError("it is bad")
+            return [Candidate(f"crop of {path.name}", "quality", "a whole picture", 3, 0)]
+
+        def conclude(self):
+            done.append("concluded")
+
+    @contextlib.contextmanager
+    def frozen(network):
+        done.append(network)
+        yield
+        done.append("thawed")
+
+    monkeypatch.chdir(tmp_path)
+    if not first:
+        Path("g.h5").touch()
+    done, held = [], Held()
+    encoder = SimpleNamespace(name="toy", drawn=True, card="a card", network="a network", origin="its own")
+    people = {
+        "Ada": [Path("x/a.png"), Path("x/bad.png"), Path("x/b.png")],
+        "Bo": [Path("c.png")],
+        "Cy": [Path("bad.png")],
+    }
+    monkeypatch.setattr("minicnn.frozen", frozen)
+    monkeypatch.setattr(face_gallery, "_people", lambda who: people)
+    monkeypatch.setattr(face_gallery, "_made", lambda arguments, path: (encoder, held) if first else None)
+    monkeypatch.setattr(face_gallery, "_opened", lambda arguments, path: (encoder, held))
+    monkeypatch.setattr(face_gallery, "Looker", Looks)
+    monkeypatch.setattr("minicnn.faces.safety.SAFETY", "Take care.\nReally.\n\nDo.")
+    arguments = SimpleNamespace(gallery="g.h5", who=["people"], threshold=None, json=as_json)
+    assert face_gallery.enroll(arguments) == 3
+    a, b, c = (Candidate(f"crop of {name}.png", "quality", None, 1, 0) for name in "abc")
+    enrolled = [("Ada", a, b), ("Bo", c)]
+    assert done == [("a card", 5, {"one": True}), "concluded", "a network", *enrolled, "thawed", Path("g.h5")]
+    out, err = capsys.readouterr()
+    safety = "\nTake care. Really.\n\nDo.\n"
+    note = "note: the threshold is 0.1235: its own. It was not calibrated on your pictures; "
+    note += "minicnn face calibrate does that\n"
+    bad = "minicnn: it is bad\n" * 2
+    if not as_json:
+        assert out == (
+            "Ada: 2 added, 2 pictures in all\nBo: 0 added, 1 picture in all\n  c.png was passed over: it is dark\n"
+            "g.h5: 2 people, 3 pictures, encoded by toy\n" + safety * first
+        )
+        assert err == bad + note * first
+        return
+    assert err == bad + (safety + note) * first
+    usual = {"duplicates": [], "outliers": [], "lookalikes": [], "several": []}
+    names = {name: [str(path) for path in paths] for name, paths in people.items()}
+    failed = {"error": "it is bad", "status": 2}
+    assert json.loads(out) == {
+        "gallery": "g.h5",
+        "encoder": "toy",
+        "drawn": True,
+        "threshold": 0.123456,
+        "people": 2,
+        "enrolled": [
+            {
+                "name": "Ada",
+                "added": [0, 1],
+                "total": 2,
+                "refused": [],
+                **usual,
+                "pictures": [names["Ada"][0], names["Ada"][2]],
+            },
+            {"name": "Bo", "added": [], "total": 1, "refused": [[0, "it is dark"]], **usual, "pictures": names["Bo"]},
+        ],
+        "failed": [
+            {"name": "Ada", "picture": names["Ada"][1], **failed},
+            {"name": "Cy", "picture": names["Cy"][0], **failed},
+        ],
+    }
+
+
+def test_an_enrolment_of_nobody_says_and_saves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(face_gallery, "_people", lambda who: {})
+    monkeypatch.setattr(face_gallery, "Looker", lambda *_, **__: SimpleNamespace(conclude=lambda: None))
+    encoder = SimpleNamespace(card="a card", network=NAMED)
+    monkeypatch.setattr(face_gallery, "_made", lambda arguments, path: (encoder, {}))
+    monkeypatch.setattr("minicnn.frozen", contextlib.nullcontext)
+    assert face_gallery.enroll(SimpleNamespace(gallery="g.h5", who=["people"], threshold=None, json=False)) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_people_are_named_with_their_pictures(monkeypatch):
+    folder = SimpleNamespace(people=["Ada", "Bo"], of=lambda name: (Path(f"{name}.png"),))
+    monkeypatch.setattr(face_gallery.inputs, "read_folder", {".": folder}.get)
+    monkeypatch.setattr(
+        face_gallery, "pictures_in", lambda words, function: [f"{word} to {function}" for word in words]
+    )
+    assert face_gallery._people(["."]) == {"Ada": [Path("Ada.png")], "Bo": [Path("Bo.png")]}
+    assert face_gallery._people(["Ada", "a", "b"]) == {"Ada": [Path("a to enroll"), Path("b to enroll")]}
 
 
 def test_a_receipt_in_full():
