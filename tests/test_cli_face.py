@@ -161,6 +161,16 @@ def test_a_gallery_can_be_told_its_threshold_its_score_and_its_head(here, chosen
     assert "pair head l2" in out and "mean distance to all pictures" in out and "threshold     0.4" in out
     assert face("enroll", "g.h5", "people", "--score", "min") == 2
     assert "score is set when a gallery is made" in capsys.readouterr().err
+    before = gallery_file.read(here / "g.h5")
+    assert face("rename", "g.h5", "Ada", "Zoë", "--json") == 0
+    assert said_json(capsys) == {"gallery": "g.h5", "renamed": "Ada", "to": "Zoë"}
+    assert face("remove", "g.h5", "Zoë", "--json") == 0
+    assert said_json(capsys) == {"gallery": "g.h5", "removed": "Zoë", "pictures": 3}
+    after = gallery_file.read(here / "g.h5")
+    assert before.arrays and {name: array.tobytes() for name, array in after.arrays.items()} == {
+        name: array.tobytes() for name, array in before.arrays.items()
+    }  # the head's
+    assert {**after.facts, "sha256": ""} == {**before.facts, "sha256": ""}
 
 
 def test_pictures_that_cannot_be_read_make_no_gallery(here, chosen, capsys):
