@@ -14,7 +14,7 @@ from minicnn.cli import face_cluster, face_finder, face_inputs, face_verify, mai
 from minicnn.cli.face_blur import surely
 from minicnn.datasets import image_folders, synthetic_faces
 from minicnn.errors import InputError
-from minicnn.faces import Detection, Identification, PairHead, contact_sheets, encoders, hiding
+from minicnn.faces import Detection, Identification, PairHead, contact_sheets, encoders, figures, hiding
 from minicnn.faces.encoders import FaceEncoder
 from minicnn.models.card import ModelCard
 from minicnn.models.network import Network
@@ -322,9 +322,23 @@ def test_inputs_are_never_written_over(two_faces, capsys):
 
 def test_why_draws_two_faces_and_a_stranger(here, monkeypatch, capsys):
     words = ["album/one/red.png", "album/two/red.png"]
+    plotted, plot = [], figures.why
+    monkeypatch.setattr(
+        figures, "why", lambda faces, *given: plotted.append((len(faces), *given)) or plot(faces, *given)
+    )
     assert face("why", *words, "-o", "why.png", "--stranger", "album/one/blue.png", "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["distance"] < 0.01 < 1 < told["stranger_distance"]
+    near, far = told.pop("distance"), told.pop("stranger_distance")
+    assert near < 0.01 < 1 < far
+    assert told == {
+        "pictures": words,
+        "encoder": "colours",
+        "stranger": "album/one/blue.png",
+        "picture": "why.png",
+    }
+    ((count, names, _, title),) = plotted
+    assert (count, names) == (3, ["red.png", "red.png", "blue.png"])
+    assert title == f"distance {near:.3f}, of a stranger {far:.3f}"
     picture = images.load("why.png")
     assert picture.shape[0] > 800 and (picture.reshape(-1, 3).std(axis=0) > 0.05).all()
     drawn = []
@@ -334,7 +348,10 @@ def test_why_draws_two_faces_and_a_stranger(here, monkeypatch, capsys):
     )
     assert face("why", *words, "-o", "why.webp") == 0
     assert drawn == [(256, 7, 0)]
-    assert "of a stranger" in capsys.readouterr().out and (here / "why.webp").is_file()
+    assert plotted[1][1] == ["red.png", "red.png", "a drawn face"]
+    out = capsys.readouterr().out
+    assert out.startswith(f"distance {near:.4f}, of a stranger ") and out.endswith("; drawn: why.webp\n")
+    assert (here / "why.webp").is_file()
     assert face("why", *words, "-o", words[0]) == 2
 
 

@@ -227,9 +227,9 @@ def test_a_verdict_in_full(found, lines):
     assert face_verify._headline(found) == sign[found["same"]]
 
 
-def face_at(*box, number=1):
+def face_at(*box, number=1, turn=0):
     quality = SimpleNamespace(_asdict=dict)
-    return SimpleNamespace(box=box, number=number, score=1.0, turn=0, landmarks=np.zeros((5, 2)), quality=quality)
+    return SimpleNamespace(box=box, number=number, score=1.0, turn=turn, landmarks=np.zeros((5, 2)), quality=quality)
 
 
 @pytest.fixture
@@ -594,6 +594,36 @@ def test_detected_faces_in_full():
         "  drawn: out�.png",
     ]
     assert list(face_detect._lines("p.png", [], None)) == ["p.png: no face was found"]
+
+
+def test_what_detect_looks_for_and_draws(tmp_path, monkeypatch, capsys):
+    def find(image, **options):
+        asked.append(options)
+        return [face_at(0, 10, 20, 40, turn=turn) for turn in turns[image[0, 0, 0]]]
+
+    turns, asked, saved = {0: (90, 180), 1: (0,), 2: ()}, [], []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(images, "load", lambda path: np.full((3, 5, 3), int(path[0])))
+    monkeypatch.setattr(images, "save", lambda path, marked: saved.append((path.as_posix(), marked)))
+    monkeypatch.setattr(faces, "find", find)
+    monkeypatch.setattr("minicnn.faces.drawing.marked", lambda image, found: (image[0, 0, 0], len(found)))
+    monkeypatch.setattr("minicnn.models.mtcnn", lambda weights: f"detector of {weights}")
+    for name in ("0.png", "1.png", "2.png"):
+        Path(name).touch()
+    assert main(["face", "detect", "0.png", "1.png", "2.png", "-o", "out/", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert err == "note: 0.png: found a face after rotating the picture by 90°\n"
+    told = json.loads(out)
+    assert [(row["picture"], row["size"], len(row["faces"])) for row in told] == [
+        ("0.png", [5, 3], 2), ("1.png", [5, 3], 1), ("2.png", [5, 3], 0),
+    ]  # fmt: skip
+    assert saved == [("out/0.faces.png", (0, 2)), ("out/1.faces.png", (1, 1)), ("out/2.faces.png", (2, 0))]
+    assert (
+        main(["face", "detect", "1.png", "-o", "one.png", "--min-size", "12.5", "--weights", "own.h5", "--json"]) == 0
+    )
+    assert saved[3:] == [("one.png", (1, 1))]
+    usual = {"min_size": 40, "detector": "detector of mtcnn"}
+    assert asked == [usual] * 3 + [{"min_size": 12.5, "detector": "detector of own.h5"}]
 
 
 def test_tracks_in_full():
@@ -1023,7 +1053,7 @@ def test_what_is_hidden_and_kept_in_full(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("out").mkdir()
     shown = {"a.png": ["Ada", "Ada", "", "B\x07"], "b.jpg": ["Ada"], "c.gif": [], "d.png": [""]}
-    saved = []
+    saved, sizes = [], []
 
     def load(path):
         if path == "bad.png":
@@ -1035,7 +1065,7 @@ def test_what_is_hidden_and_kept_in_full(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(images, "load", load)
     monkeypatch.setattr(images, "save", lambda path, hidden, marked: saved.append((path.as_posix(), hidden, marked)))
-    monkeypatch.setattr(faces, "everybody", lambda picture, min_size, detector=None: shown[picture])
+    monkeypatch.setattr(faces, "everybody", lambda picture, *, min_size: sizes.append(min_size) or shown[picture])
     monkeypatch.setattr(faces, "hide", lambda picture, hidden: (picture, hidden))
     monkeypatch.setattr(face_blur, "opened", lambda path, arguments: (None, SimpleNamespace(identify=identify)))
 
@@ -1054,7 +1084,9 @@ def test_what_is_hidden_and_kept_in_full(tmp_path, monkeypatch, capsys):
         ("out/d.png", ("d.png", [""]), False),
     ]
     assert blur("a.png", "c.gif") == (1, "a.png: 4 faces hidden: out/a.png\nc.gif: 0 faces hidden: out/c.gif.png\n")
-    status, told = blur("bad.png", "b.jpg", "--json")
+    assert sizes == [20] * 5
+    status, told = blur("bad.png", "b.jpg", "--json", "--min-size", "12.5")
+    assert sizes[5:] == [12.5]
     assert (status, json.loads(told)) == (
         2,
         [
