@@ -94,6 +94,105 @@ def test_a_calibration_without_false_accepts_says_how_many_there_may_be():
     assert not any("probability" in line for line in calibrated(calibration(intercept=0.0)))  # one half at 0 itself
 
 
+@pytest.mark.parametrize(
+    ("flags", "rule"), [({}, "far"), ({"eer": True}, "eer"), ({"accuracy": True, "into": "h.h5"}, "accuracy")]
+)
+def test_what_calibrate_asks_stores_draws_and_says(monkeypatch, capsys, flags, rule):
+    def run(**changes):
+        given = {"source": "people", "far": 0.25, "eer": False, "accuracy": False, "into": None, "picture": None}
+        face_measure.calibrate(SimpleNamespace(**given | {"json": False} | flags | changes))
+        return capsys.readouterr().out
+
+    def calibrate(d, same, **options):
+        assert d is found.d and same is found.same
+        asked.append(options)
+        return result
+
+    result = calibration()
+    found = distances({"nearest_two": ("a", "b", 0.5)})
+    gallery = SimpleNamespace(threshold=None, save=lambda path: stored.append((path, gallery.threshold)))
+    asked, stored, drawn = [], [], []
+    monkeypatch.setattr(face_measure, "_for_calibration", lambda arguments: (found, gallery))
+    monkeypatch.setattr("minicnn.faces.calibration.calibrate", calibrate)
+    monkeypatch.setattr(
+        "minicnn.faces.figures.pairs", lambda d, same, **options: (d is found.d, same is found.same, options)
+    )
+    monkeypatch.setattr("minicnn.faces.figures.save", lambda *given: drawn.append(given))
+    assert run().splitlines() == [
+        *face_measure._calibrated(SimpleNamespace(source="people", into=flags.get("into")), found, result)
+    ]
+    assert asked == [{"target_far": 0.25, "rule": rule}]
+    assert stored == ([("h.h5", result)] if "into" in flags else []) and not drawn
+    sizes = [(1, 1.0, True), (10, pytest.approx(0.6), True), (100, pytest.approx(0.5), False)]
+    sizes.append((1000, pytest.approx(0.5), False))
+    assert json.loads(run(json=True, picture="c.png")) == {
+        "encoder": "toy",
+        "into": flags.get("into"),
+        **json.loads(json.dumps(result.as_dict())),
+        "nearest_two": ["a", "b", 0.5],
+        "galleries": [{"comparisons": k, "threshold": t, "resolved": enough} for k, t, enough in sizes],
+    }
+    assert drawn == [((True, True, {"threshold": 1.0}), "c.png")]
+
+
+@pytest.mark.parametrize(
+    ("extremes", "which"),
+    [({"nearest_two": ("a", "b", 0.123456)}, "a and b, at 0.1235, are"), ({}, "two of them are")],
+)
+def test_a_threshold_that_nobody_passes_is_never_stored(monkeypatch, extremes, which):
+    monkeypatch.setattr(face_measure, "_for_calibration", lambda arguments: (distances(extremes), "a gallery"))
+    monkeypatch.setattr("minicnn.faces.calibration.calibrate", lambda *_, **__: calibration(val=0.0))
+    with pytest.raises(InputError) as said:
+        face_measure.calibrate(SimpleNamespace(eer=False, accuracy=False, far=0.1, into="g.h5"))
+    assert str(said.value) == (
+        f"calibrate: at the threshold 1 nobody passes: {which} of two people and nearer than those of one; expected "
+        "pictures under their right names, or --eer"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "measured"),
+    [
+        ({"source": "fol\x07der"}, ("folder",)),
+        ({"source": "fol\x07der", "pairs": "p.txt"}, ("lfw", "fol\x07der", "p.txt")),
+        ({"lfw": "fol\x07der"}, ("lfw", "fol\x07der", "pairs of fol\x07der")),
+        ({"lfw": "fol\x07der", "pairs": "p.txt"}, ("lfw", "fol\x07der", "p.txt")),
+    ],
+)
+def test_what_evaluate_measures_draws_and_says(monkeypatch, capsys, given, measured):
+    def of_folder(arguments, *others):
+        done.append(("folder", *others))
+        return found, {"auc": 0.5}, "identified"
+
+    def run(**changes):
+        usual = {"source": None, "lfw": None, "pairs": None, "head": "h.h5", "picture": None, "json": False}
+        face_measure.evaluate(SimpleNamespace(**usual | given | changes))
+        return capsys.readouterr().out
+
+    found, done, drawn = distances({"farthest_one": ("c", "d", 0.875)}), [], []
+    encoder = SimpleNamespace(name="toy", card=SimpleNamespace(embedding=4))
+    monkeypatch.setattr(face_measure.inputs, "encoder_for", lambda arguments: encoder)
+    monkeypatch.setattr(face_measure.inputs, "head_of", lambda path, dimensions: (path, dimensions))
+    monkeypatch.setattr(face_measure.inputs, "score_by", lambda encoder, head: f"by {head}")
+    monkeypatch.setattr(face_measure, "_pairs_of", lambda root: f"pairs of {root}")
+    monkeypatch.setattr(face_measure, "_of_lfw", lambda arguments, *others: done.append(("lfw", *others)) or found)
+    monkeypatch.setattr(face_measure, "_of_folder", of_folder)
+    monkeypatch.setattr(face_measure, "_measured", lambda found: {"auc": 0.5})
+    monkeypatch.setattr(face_measure, "_figures", lambda found, told, identified: {"AUC": f"{told} {identified}"})
+    monkeypatch.setattr(
+        "minicnn.faces.figures.pairs", lambda d, same, **options: (d is found.d, same is found.same, options)
+    )
+    monkeypatch.setattr("minicnn.faces.figures.save", lambda *given: drawn.append(given))
+    identified = None if measured[0] == "lfw" else "identified"
+    assert run() == (
+        f"fol�der: 2 people, 5 pictures, 1 + 2 pairs, encoded by toy\n  AUC           {{'auc': 0.5}} {identified}\n"
+    )
+    assert done == [(*measured, encoder, "by ('h.h5', 4)")] and not drawn
+    told = {"encoder": "toy", "pictures": 5, "auc": 0.5, "farthest_one": ["c", "d", 0.875]}
+    assert json.loads(run(json=True, picture="e.png")) == told
+    assert drawn == [((True, True, {"identified": identified}), "e.png")]
+
+
 def test_an_evaluation_in_full():
     told = {"fold_accuracies": [1.0, 0.5], "fold_thresholds": [1.0, 2.0], "accuracy": 0.75, "standard_error": 0.25}
     told |= {"auc": 0.875, "eer": 0.125, "eer_threshold": 1.25, "val": 0.5, "far": 0.001, "val_interval": (0.25, 0.625)}
