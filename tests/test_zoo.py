@@ -252,6 +252,9 @@ def test_a_file_arrives_and_is_not_fetched_twice(server, row, folder, content, k
     assert left(folder) == [FILE, f"{FILE}.sha256"]
     assert checksums.recorded(path) == sha256(content)
     assert zoo.fetch("net") == path
+    again = delivery.receive("net")
+    checked = {"sha256": "SHA-256 as published", "md5": "MD5 as published", None: "SHA-256 as recorded"}[known]
+    assert (again.path, again.how, again.sha256, again.checked) == (path, "here already", sha256(content), checked)
     assert len(server.asked) == 1
 
 
@@ -445,6 +448,13 @@ def test_without_a_checksum_the_server_may_vouch_that_the_file_is_the_same(serve
     row(server.give(content, breaks=[70_000], headers={"ETag": '"one"'}))
     assert zoo.fetch("net").read_bytes() == content
     assert server.asked[-1][1] == "bytes=70000-"
+
+
+def test_a_server_that_vouches_weakly_is_asked_for_the_whole_file_again(server, row, folder, content):
+    """Files with one weak tag may differ in their bytes."""
+    row(server.give(content, breaks=[70_000], headers={"ETag": 'W/"one"'}))
+    assert zoo.fetch("net").read_bytes() == content
+    assert [asked for _, asked in server.asked] == [None, None]
 
 
 def test_a_file_that_changes_between_two_attempts(server, row, folder, content):
@@ -1076,6 +1086,24 @@ def test_what_is_not_taken_for_weights_of_the_catalogue(row, tmp_path, content):
 def test_an_unknown_name():
     with pytest.raises(InputError, match=r"'vgg11' is not in the catalogue; expected one of .*vgg19_top"):
         zoo.fetch("vgg11")
+    with pytest.raises(
+        MissingFileError, match=r"^weights 'tiny_facenett' is neither .*; did you mean 'tiny_facenet'\?$"
+    ):
+        zoo.locate("tiny_facenett")
+
+
+def test_the_folder_of_weights_may_be_given_from_home(monkeypatch, tmp_path):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("MINICNN_WEIGHTS", os.path.join("~", "nets"))
+    assert zoo.locations.home() == zoo.folders()[0] == tmp_path / "nets"
+
+
+def test_how_long_a_server_was_waited_for_is_said():
+    for kind, seconds in (("ConnectTimeout", 10), ("ReadTimeout", 30)):
+        problem = type(kind, (OSError,), {})()
+        problem.__cause__ = TimeoutError()
+        assert downloads._reason(problem) == f"no answer within {seconds} s"
 
 
 def test_looking_loads_nothing_that_is_slow(fresh_python):
