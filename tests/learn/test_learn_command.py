@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -189,10 +190,23 @@ def test_submissions_run_only_in_isolation_if_that_is_asked_for(tmp_path, monkey
 
 
 def test_a_class_is_graded_in_a_room_of_its_own(tmp_path, monkeypatch, capsys):
-    rooms = []
-    monkeypatch.setattr(grading, "grade", lambda waiting, room, **_: rooms.append(room) or [])
+    def graded(waiting, room, *, jobs, record, done):
+        asked.append((room.isolated, room.seconds, room.memory, room.hold, jobs, record))
+        return []
+
+    asked = []
+    monkeypatch.setattr(grading, "grade", graded)
+    monkeypatch.setattr("minicnn.machine.available_cores", lambda: 3)
+    monkeypatch.setattr(examining, "held", lambda memory: {"files": True, "network": False, "memory": True})
+    monkeypatch.setattr(gradebook, "isolation_table", lambda held: "a table")
     (tmp_path / "ada_gram_matrix.py").write_text("def gram_matrix(A):\n    return A @ A.T\n", encoding="utf-8")
-    words = ["--seconds", "7", "--memory", "0.5", "-o", str(tmp_path / "grades.csv")]
+    out, data = tmp_path / "grades.csv", tmp_path / "grades.json"
+    words = ["--seconds", "7", "--memory", "0.5", "--jobs", "1", "-o", str(out), "--json", str(data)]
     assert main(["learn", "grade", str(tmp_path), *words]) == 0
-    assert [(room.isolated, room.seconds, room.memory) for room in rooms] == [(True, 7, 1 << 29)]
-    assert "no exercise was found" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"a table\n\nno exercise was found\nwrote {out}\nwrote {data}\n"
+    assert out.read_bytes().startswith(b"\xef\xbb\xbf") and not data.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert main(["learn", "grade", str(tmp_path), "--json", str(data), "--force"]) == 0
+    assert main(["learn", "grade", str(tmp_path)]) == 0
+    part, hold = Path(f"{out}.part"), ("files", "memory")
+    usual = True, 10, 2 << 30, hold, 3
+    assert asked == [(True, 7, 1 << 29, hold, 1, part), (*usual, Path(f"{data}.part")), (*usual, None)]
