@@ -32,6 +32,7 @@ from minicnn.cli import (
 from minicnn.cli import weights as weights_command
 from minicnn.errors import InputError, MissingFileError
 from minicnn.style import estimate
+from minicnn.text import WIDTH
 
 
 def actions(found, words=()):
@@ -122,6 +123,11 @@ def test_how_many_values_options_take():
         ("train", "cycle"),
     }
     assert all(found[key] == 2 for key in pairs)
+    about = {action.dest: action.help for words, action in OPTIONS if words == "face train"}
+    told = {"softmax": "classification", "comparing": "triplets or pairs"}
+    assert {name: about[name] for name in told} == {
+        name: f"epochs and peak learning rate of {what}" for name, what in told.items()
+    }
     required = {(words, a.dest) for words, a in OPTIONS if a.required and a.option_strings}
     out = {(words, "out") for words, _ in actions(parser()) if words.startswith("see ")}
     out |= {(words, "out") for words in ("style", "weights convert", "face blur", "face encode", "face why")}
@@ -649,6 +655,19 @@ def test_what_a_benchmark_is_asked_for(monkeypatch, tmp_path):
     words = ["--quick", "--rounds", "3", "--device", "cuda", "--against", "other", "--out", "b.json"]
     assert main(["bench", "--only", "pools", "style", *words]) == 0
     assert asked == [([], usual), (["pools", "style"], given)]
+
+
+@pytest.mark.parametrize(("columns", "width"), [(60, 60), (200, WIDTH)])
+def test_a_lesson_is_played_as_wide_as_the_terminal_but_no_wider_than_text(monkeypatch, columns, width):
+    def player(lesson, *, width):
+        return SimpleNamespace(play=lambda: played.append((lesson, width)))
+
+    played = []
+    monkeypatch.setattr("minicnn.lessons.player.Player", player)
+    monkeypatch.setattr(lessons, "find", lambda name: f"lesson {name}")
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: SimpleNamespace(columns=columns))
+    assert main(["tutorial", "play", "6"]) == 0
+    assert played == [("lesson 6", width)]
 
 
 def test_ways_through_the_lessons_in_full(monkeypatch, capsys):

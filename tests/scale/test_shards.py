@@ -259,6 +259,14 @@ def test_a_header_that_describes_no_arrays_is_refused(tmp_path, spoil, said):
     assert str(caught.value) == f"shard {str(path)!r} is damaged, or none ({said}); {shards.AGAIN}"
 
 
+def test_a_folder_called_like_a_shard_is_none(tmp_path):
+    path = tmp_path / "000000.h5"
+    path.mkdir()
+    with pytest.raises(LoadError) as caught:
+        scale.Collection(tmp_path)
+    assert str(caught.value) == f"shard {str(path)!r} is damaged, or none (it is a folder); {shards.AGAIN}"
+
+
 def test_facts_have_the_room_of_a_header():
     def packed(letters):
         nobody = np.zeros((0, 2), np.float32), np.zeros((0, len(shards.COLUMNS)), np.float32)
@@ -394,8 +402,9 @@ def test_other_metrics_are_exact_too(tmp_path, metric):
     np.testing.assert_allclose(result.distances, np.sort(distances, axis=1), rtol=1e-6)
 
 
-def test_wrong_queries_are_refused(tmp_path):
-    found = collection_of(tmp_path, [np.ones((3, 2), np.float32)])
+@pytest.mark.parametrize("metric", ["squared_l2", "cosine"])
+def test_wrong_queries_are_refused(tmp_path, metric):
+    found = collection_of(tmp_path, [np.ones((3, 2), np.float32)], metric=metric)
     with pytest.raises(
         InputError, match=r"queries have shape \(1, 3\) and dtype float64; expected floats \(queries, 2\)"
     ):
