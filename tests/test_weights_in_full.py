@@ -9,9 +9,11 @@ import pytest
 from minicnn import hdf5
 from minicnn.cli import main
 from minicnn.cli import weights as weights_command
-from minicnn.errors import LoadError
+from minicnn.errors import InputError, LoadError
 from minicnn.hdf5.loader import Row
+from minicnn.text import WIDTH
 from minicnn.zoo import Weights
+from minicnn.zoo.delivery import Fetched
 
 
 @pytest.fixture
@@ -117,6 +119,64 @@ face
                 pip brings them; its three parts only as tests write them
 """,
     ]
+
+
+def test_a_fetch_in_full(catalogue, capsys, monkeypatch):
+    def receive(name, *, to, say):
+        asked.append((name, to))
+        if name == "large":
+            raise InputError("it cannot be reached")
+        say(f"{name} is slow")
+        return Fetched(name, catalogue[name], "copied", "ab", "SHA-256 as published")
+
+    asked = []
+    monkeypatch.chdir(catalogue["face"].parent)
+    catalogue["small"], catalogue["face"] = Path("small.h5"), Path("f.npz")
+    catalogue["face"].write_bytes(b"one of its files")
+    monkeypatch.setattr("minicnn.zoo.delivery.receive", receive)
+    words = ["weights", "fetch", "face", "large", "small", "face", "--to", "stick"]
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    slow = "minicnn: face is slow\nminicnn: it cannot be reached\nminicnn: small is slow\n"
+    assert asked == [(name, "stick") for name in ("face", "large", "small")] and err == slow
+    assert (
+        out
+        == """\
+face: copied, 9.0 kB
+  file          f.npz
+  SHA-256       ab
+  verified      SHA-256 as published
+  licence       CC0
+  load it       no network of minicnn
+small: copied, 5.0 kB
+  file          small.h5
+  SHA-256       ab
+  verified      SHA-256 as published
+  licence       MIT
+  load it       tiny_vgg("small")
+On the other machine, set MINICNN_WEIGHTS to the folder of these files.
+"""
+    )
+    assert main([*words, "--json"]) == 2
+    out, err = capsys.readouterr()
+    told = {"how": "copied", "sha256": "ab", "checked": "SHA-256 as published"}
+    face, small = {"name": "face", "path": "f.npz", "size": 9000}, {"name": "small", "path": "small.h5", "size": 5000}
+    assert json.loads(out) == [{**face, **told}, {**small, **told}] and err == slow
+    assert main(["weights", "fetch", "small"]) == 0
+    assert "On the other machine" not in capsys.readouterr().out
+    assert main(["weights", "fetch", "large", "--to", "stick"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_long_attributes_are_cut(monkeypatch, capsys):
+    summary = hdf5.Summary("a.h5", "its own", (), 0, 5000, "ab", {"note": "x" * 999}, ())
+    monkeypatch.setattr("minicnn.zoo.locate", Path)
+    monkeypatch.setattr("minicnn.zoo.identify", lambda path, sha256: None)
+    monkeypatch.setattr("minicnn.hdf5.summary", lambda path: summary)
+    monkeypatch.setattr(weights_command, "_network_of", lambda *_: (len, {}))
+    assert main(["weights", "inspect", "a.h5"]) == 0
+    told = "".join(line.strip() for line in capsys.readouterr().out.splitlines() if "xx" in line)
+    assert told.count("…") == 1 and len("note " + told) == 8 * WIDTH
 
 
 @pytest.mark.parametrize(
