@@ -74,6 +74,10 @@ def test_an_array_is_whole_or_refused(file, monkeypatch):
     assert next(reader.blocks(file, "nothing")).shape == (0, 3)
     file["number"] = np.float32(3)
     assert next(reader.blocks(file, "number")) == 3
+    short = SimpleNamespace(get_storage_size=lambda: 11)  # bytes, of a file that lies about its array
+    cut = SimpleNamespace(is_virtual=False, external=None, chunks=None, dtype=np.dtype("f4"), size=3, id=short)
+    with pytest.raises(reader.Refused, match=r"^'cut' claims 3 elements, and the file holds 2 of them$"):
+        reader._check_storage(cut, "cut")
     monkeypatch.setattr(reader, "LARGEST_CHUNK", 8)
     assert next(reader.blocks(file, "thirds")).size == 5
     monkeypatch.setattr(reader, "LARGEST_CHUNK", 7)
