@@ -122,6 +122,32 @@ print(told.getvalue().splitlines())
     assert out.splitlines() == ["[2. 2.] [0. 2.]", str([line])]
 
 
+def test_a_function_is_looked_for_once_and_none_where_a_library_is_missing(monkeypatch, capsys):
+    def find(name):
+        asked.append(name)
+        if name == "gram":
+            raise ImportError("abacus is not installed")
+        return len
+
+    asked = []
+    monkeypatch.setattr(backend, "_told", False)
+    mine = backend.Backend("mine", find)
+    assert mine.missing == "" and [mine.conv, mine.conv] == [len, len] and asked == ["conv"]
+    assert mine.gram is mine.gram is gram and asked == ["conv", "gram"]
+    assert mine.missing == "abacus is not installed" and mine.conv is len
+    assert mine.conv_gradient_to_input is not len and asked == ["conv", "gram"]
+    assert capsys.readouterr().err == "minicnn: abacus is not installed; NumPy computes instead, which is slower\n"
+
+
+def test_who_stands_in_is_the_default_and_says_why_at_first_use(monkeypatch, capsys):
+    monkeypatch.setattr(backend, "_told", False)
+    monkeypatch.setattr(backend, "_default", "numpy")
+    backend.stand_in("abacus", ImportError("abacus is not installed"))
+    assert current_backend() == "abacus" and capsys.readouterr().err == ""
+    assert kernels_for(np.zeros(1)).conv is contracts["conv"].definition
+    assert capsys.readouterr().err == "minicnn: abacus is not installed; NumPy computes instead, which is slower\n"
+
+
 def test_a_service_whose_library_is_missing_is_asked_once_and_never_again(monkeypatch, capsys):
     asked = []
 
