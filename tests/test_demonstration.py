@@ -149,6 +149,70 @@ def test_an_answer_at_the_door_in_full(visitor, passed, name, said, shade, told)
     assert asked == [(visitor.claim, "a face") if visitor.claim else ("a face",)]
 
 
+def test_who_is_enrolled_and_who_comes_to_the_door(monkeypatch):
+    class Drawn:
+        def __init__(self, *, size):
+            assert size == faces.SIZE
+
+        def held_out(self, count):
+            return list(range(100, 100 + count))
+
+        def portrait(self, person, circumstances):
+            return SimpleNamespace(image=f"portrait {person} of scene {circumstances.scene}")
+
+        def picture(self, person, number):
+            return SimpleNamespace(image=f"picture {number} of {person}")
+
+    class Held:
+        def __init__(self, encoder, *, threshold):
+            assert (encoder, threshold) == ("encoder", calibration)
+
+        def enroll(self, name, face):
+            done.append((name, face))
+
+        def encodings(self, name):
+            return np.full((1, 2), faces.NAMES.index(name))
+
+    def encode(encoder, shown):
+        done.append(shown)
+        return np.arange(len(shown))[:, None] + [0, 0]
+
+    done, calibration = [], SimpleNamespace(threshold=0.126, for_gallery={10: 0.0555}.get)
+    monkeypatch.setattr(faces.models, "tiny_facenet", lambda: "encoder")
+    monkeypatch.setattr(faces, "Population", Drawn)
+    monkeypatch.setattr(faces, "Gallery", Held)
+    monkeypatch.setattr(faces, "_calibration", lambda encoder, people: done.append(people) or calibration)
+    monkeypatch.setattr(faces, "_for", lambda encoder, image: f"small {image}")
+    monkeypatch.setattr(faces, "_answer", lambda gallery, visitor, face, source: f"[{visitor.who}: {face}, {source}]")
+    monkeypatch.setattr(faces, "encode", encode)
+    monkeypatch.setattr(faces, "distance", lambda one, other: (one - other)[..., 0])
+    monkeypatch.setattr(faces, "_write_distances", lambda *given: done.append(given))
+    monkeypatch.setattr(images, "save", lambda path, image: done.append((path.name, image)))
+    told = []
+    parts = faces.demonstrate(Path("out"), told.append)
+    assert told == ["faces: 10 people enrolled from one picture each, 7 at the door"]
+    people, *enrolled, encoded, (path, apart, shown, limit) = done
+    assert people == list(range(112, 136))
+    portraits = [f"portrait {100 + i} of scene {100 + i}" for i in range(10)]
+    at_the_door = [f"picture {visitor.number} of {100 + visitor.who}" for visitor in faces.VISITORS]
+    expected = []
+    for i, (name, portrait) in enumerate(zip(faces.NAMES, portraits, strict=True), start=1):
+        expected += [(f"face-enrolled-{i}.png", portrait), (name, f"small {portrait}")]
+    expected += [(f"face-visitor-{i}.png", image) for i, image in enumerate(at_the_door, start=1)]
+    assert enrolled == expected and encoded == [f"small {image}" for image in at_the_door]
+    assert (path, shown, limit) == (Path("out/face-distances.png"), at_the_door, calibration)
+    np.testing.assert_array_equal(apart, np.arange(7)[:, None] - np.arange(10))
+    assert parts == {
+        "enrolled": "".join(picture(f"face-enrolled-{i}.png", name) for i, name in enumerate(faces.NAMES, start=1)),
+        "visitors": "".join(
+            f"[{visitor.who}: small {image}, face-visitor-{i}.png]"
+            for i, (visitor, image) in enumerate(zip(faces.VISITORS, at_the_door, strict=True), start=1)
+        ),
+        "threshold": "0.13",
+        "threshold_of_ten": f"{0.0555:.2f}",
+    }
+
+
 def test_distances_at_the_door(figures):
     calibration = SimpleNamespace(for_gallery=lambda size: {10: 1.0}[size])
     apart = np.full((2, 10), 2.0)

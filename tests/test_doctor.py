@@ -205,10 +205,15 @@ def test_compile_rehearses_every_scene_and_says_how_long_it_took(monkeypatch, ca
     played = []
     scenes = [warm_up.Scene(name, lambda name=name: played.append(name)) for name in ("one", "two")]
     monkeypatch.setattr(warm_up, "scenes", lambda: scenes)
+    kernels = [
+        SimpleNamespace(signatures=signatures, stats=SimpleNamespace(cache_misses=misses))
+        for signatures, misses in ((["f4"], {"f4": 1, "f8": 1}), ([], {}), (["f4", "f8"], {"f8": 1}))
+    ]
+    monkeypatch.setattr(warm_up, "compiled_kernels", lambda: iter(kernels))
     assert main(["doctor", "--compile", "--json"]) == 0
     said = capsys.readouterr()
     assert played == ["one", "two"] and json.loads(said.out)["works"]
-    assert re.search(r"\d+ kernels ready, \d+ versions compiled, \d+ s", said.err)
+    assert re.search(r"^minicnn: 2 kernels ready, 3 versions compiled, \d+ s$", said.err, re.MULTILINE)
 
 
 SCENES = """\
