@@ -168,6 +168,7 @@ def test_broken_pictures_are_told_and_left_out(here, capsys):
     assert face("cluster", "album", "-o", "groups") == 2
     out, err = capsys.readouterr()
     assert "broken.jpg" in err and "14 faces, 3 people" in out
+    assert not any("broken" in name for name in everything(here / "groups"))  # nor said to show no face
 
 
 def test_everybody_in_a_picture_is_sorted(here, capsys, monkeypatch):
