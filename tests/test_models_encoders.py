@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn import gradcheck, hdf5, images, models, nn, ops, record, style
 from minicnn.cli import main
+from minicnn.datasets.alignment import TEMPLATES
 from minicnn.errors import InputError, LoadError
 from minicnn.models import deep_face, dlib_net, imagenet, inception_resnet, nn4, recognition, tiny_face
 from minicnn.models.card import PREPROCESSING, ModelCard, Preprocessing, _rows, preprocessing
@@ -153,6 +154,14 @@ def test_the_variants_of_nn4_small2_differ_where_they_are_said_to(small2):
     assert_allclose(y, x / (1 + 1e-4 * sums) ** 0.75, rtol=1e-5)  # tf.nn.lrn's formula, radius 5
     assert "lrn_1" not in small2["course"].layer_names
     assert len({model.card.name for model in small2.values()}) == 4
+    windows = {"openface": (5, 1e-4), "keras": (11, 11e-4), "krasserm": (11, 11e-4)}
+    for variant, model in small2.items():
+        layers = list(model.modules())
+        found = [(layer.size, layer.alpha) for layer in layers if isinstance(layer, nn.LocalResponseNorm)]
+        assert found == [pytest.approx(windows.get(variant))] * (2 * (variant in windows))
+        epsilons = {layer.eps for layer in layers if isinstance(layer, nn.BatchNorm) and layer.name != "bn1"}
+        first = next(layer for layer in layers if layer.name == "bn1")
+        assert epsilons == {1e-5} and first.eps == (1e-3 if variant == "course" else 1e-5)
 
 
 @no_grad()
@@ -209,6 +218,44 @@ def test_every_card_says_how_its_pictures_are_prepared():
         assert (card.embedding is None) == (card.recipe is not None)
     assert str(Preprocessing(mean=(0.0, 0.0, 2.0), scale=255.0)) == "RGB×255 − (0, 0, 2)"
     assert str(PREPROCESSING["whitened"]) == "RGB, each picture's own mean and deviation"
+
+
+PUBLISHED = {  # mean, scale, deviation and order of the channels; pictures are RGB in [0, 1]
+    "vgg": ((103.939, 116.779, 123.68), 255, (1, 1, 1), "BGR"),
+    "vgg-rgb": ((123.68, 116.779, 103.939), 255, (1, 1, 1), "RGB"),
+    "vgg-256": ((103.939, 116.779, 123.68), 256, (1, 1, 1), "BGR"),
+    "imagenet": ((0.485, 0.456, 0.406), 1, (0.229, 0.224, 0.225), "RGB"),
+    "imagenet-255": ((123.675, 116.28, 103.53), 255, (1, 1, 1), "RGB"),
+    "squeezenet": ((104.006, 116.669, 122.679), 255, (1, 1, 1), "BGR"),
+    "cifar10": ((0.4914, 0.4822, 0.4465), 1, (0.2470, 0.2435, 0.2616), "RGB"),
+    "whitened": ((0, 0, 0), 255, (1, 1, 1), "RGB"),
+    "centred": ((127.5, 127.5, 127.5), 255, (128, 128, 128), "RGB"),
+    "dlib": ((122.782, 117.001, 104.298), 255, (256, 256, 256), "RGB"),
+    "half": ((0.5, 0.5, 0.5), 1, (0.25, 0.25, 0.25), "RGB"),
+    "none": ((0, 0, 0), 1, (1, 1, 1), "RGB"),
+}
+
+
+def test_pictures_are_prepared_by_the_numbers_that_are_published():
+    for name, prepared in PREPROCESSING.items():
+        found = prepared.mean, prepared.scale, prepared.deviation, prepared.order
+        assert found == PUBLISHED[name] and prepared.whitened == (name == "whitened")
+    assert PREPROCESSING.keys() == PUBLISHED.keys()
+
+
+def test_landmarks_are_where_faces_were_aligned_in_training():
+    eyes = "left eye", "right eye"
+    five = (*eyes, "tip of the nose", "left corner of the mouth", "right corner of the mouth")
+    dlib = ((0.3203, 0.3140), (0.6732, 0.3140), (0.4968, 0.5137), (0.3394, 0.6902), (0.6541, 0.6902))
+    assert dlib_net.CARD.landmarks == dict(zip(five, dlib, strict=True))
+    drawn = ((0.385, 0.47), (0.615, 0.47), (0.5, 0.61), (0.41, 0.735), (0.59, 0.735))
+    assert tiny_face.CARD.landmarks == dict(zip(five, drawn, strict=True))
+    assert_array_equal(TEMPLATES["portrait"], drawn)
+    outer = ((0.1942, 0.1693), (0.7889, 0.1582), (0.4950, 0.5144))  # by which OpenFace aligns
+    openface = ((0.2774, 0.1673), (0.7061, 0.1590), (0.4921, 0.4221), (0.3071, 0.6418), (0.6954, 0.6341))
+    corners = (*(f"outer corner of the {eye}" for eye in eyes), "base of the nose")
+    assert list(nn4.LANDMARKS.items()) == list(zip((*corners, *five), (*outer, *openface), strict=True))
+    assert_array_equal(TEMPLATES["openface"], openface)
 
 
 @pytest.mark.parametrize(
@@ -483,13 +530,22 @@ CARDS = {  # input size, preprocessing, embedding, metric, margin, drawn, thresh
 }
 
 
+ACCURACIES = {
+    "nn4_small2": "92.9 ± 1.3 % on LFW (OpenFace, nn4.small2.v1)",
+    "inception_resnet_v1": "99.2 ± 0.3 % on LFW (facenet, 20170512-110547, trained on MS-Celeb-1M)",
+    "inception_resnet_v1, 512-d": "99.65 ± 0.25 % on LFW (facenet, 20180402-114759, trained on VGGFace2)",
+    "dlib_face": "99.38 ± 0.27 % on LFW (dlib)",
+    "deepface": "90.34 % of VGGFace2's held-out pictures named (S. Ghosh's weights)",
+}
+
+
 @pytest.mark.parametrize("known", recognition.KNOWN, ids=lambda known: known.load.__name__)
 def test_what_a_file_is_compared_with_is_empty_and_has_its_card(known):
     model = known.empty()
     card, facts = model.card, CARDS[model.card.name]
     assert (card.input_size, card.preprocessing, card.embedding, card.metric, card.margin, card.drawn) == facts[:6]
     assert card.threshold is facts[6] or card.threshold == pytest.approx(facts[6])
-    assert (len(card.landmarks), len(card.classes)) == facts[7:]
+    assert (len(card.landmarks), len(card.classes)) == facts[7:] and card.accuracy == ACCURACIES.get(card.name)
     filters = [parameter.data for name, parameter in model.named_parameters() if name.endswith(".w")]
     assert not any(array.flat[0] for array in filters if card.name != "tiny_vgg" or array.ndim == 4)
 

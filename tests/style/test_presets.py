@@ -9,6 +9,7 @@ from minicnn import Tensor, images, models, style, use_backend
 from minicnn.cli import main, style_presets
 from minicnn.errors import InputError
 from minicnn.models.card import PREPROCESSING, ModelCard, preprocessing
+from minicnn.models.imagenet import build as build_vgg
 from minicnn.models.vgg import VGG
 from minicnn.style.objective import Objective
 from minicnn.style.request import choose_recipe, differences, fit_layers, start_from, style_pictures
@@ -196,8 +197,42 @@ def test_how_every_preset_is_run(name):
     start, optimizer, rate, scale, steps, clamp = RUNS[name]
     assert (recipe.start, recipe.optimizer, recipe.steps, recipe.clamp) == (start, optimizer, steps, clamp)
     assert preprocessing(recipe.preprocessing).scale == scale
-    if rate is not None:
-        assert recipe.learning_rate == pytest.approx(rate / scale)
+    # L-BFGS finds its own steps, except for the first trial.
+    assert recipe.learning_rate == pytest.approx(0.1 if rate is None else rate / scale)
+
+
+DEFAULTS = {
+    "content_form": "course", "style_form": "gatys", "alpha": 10, "beta": 40, "total_variation": 0,
+    "variation_form": "mean-absolute", "pooling": None, "stride": None, "preprocessing": None, "start": "content",
+    "optimizer": "adam", "learning_rate": 0.02, "steps": 200, "clamp": "step", "levels": 1, "coarsest": 128,
+    "schedule": "constant", "scales": (1,), "smallest_scale": 32, "parametrization": "pixels",
+}  # fmt: skip
+BY_EYE = {
+    "content_form": "mean", "style_form": "wasserstein-ridge", "alpha": 0.05, "beta": 1, "total_variation": 0.3,
+    "variation_form": "mean-squared", "pooling": "avg", "learning_rate": 0.03, "schedule": "cosine",
+    "scales": (1,) * 6, "smallest_scale": 96, "parametrization": "pyramid",
+}  # fmt: skip
+FIRE = dict.fromkeys(("conv1", "fire2", "fire4", "fire6", "fire8"), 0.2)
+CARDS = {
+    "tiny_vgg": (
+        {"block3_conv2": 0.5, "block4_conv2": 0.5},
+        dict(zip(CONV1, (1, 0.4, 0.3, 0.3, 0.2), strict=True)),
+        {**BY_EYE, "steps": 100},
+    ),
+    "squeezenet": ({"fire4": 0.5, "fire6": 0.5}, FIRE, {**BY_EYE, "steps": 80, "stride": 1}),
+    "vgg19": ({"block4_conv2": 1}, FIFTH, {"pooling": "avg"}),
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_what_the_recipe_on_a_card_settles(name):
+    model = build_vgg(name, drawn=False) if name == "vgg19" else getattr(models, name)(weights=None)
+    content, layers, changes = CARDS[name]
+    recipe = dataclasses.asdict(model.card.recipe)
+    assert name in recipe.pop("summary") or name == "vgg19"
+    assert recipe == {"content_layers": content, "style_layers": layers, **DEFAULTS, **changes}
+    assert model.card.style_layers == tuple(layers)
+    assert model.card.content_layer == {"squeezenet": "fire4"}.get(name, "block4_conv2")
 
 
 def test_starts_are_what_their_systems_begin_with():
