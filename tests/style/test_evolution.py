@@ -1,5 +1,7 @@
 """What is written while a picture comes into being."""
 
+import itertools
+
 import matplotlib
 import numpy as np
 import pytest
@@ -76,9 +78,10 @@ def test_a_preview_is_replaced_whole_and_not_too_often(tmp_path, monkeypatch):
     assert written[0] == 1 and 1 < len(written) < 12 and min(np.diff(written)) >= 2
 
     written.clear()
-    monkeypatch.setattr(evolution.time, "monotonic", lambda: 0.0)
-    run(evolution.Preview(path))
-    assert written == [1]
+    looks = itertools.chain([0, 0.5, 2.25, 2.5, 3.0], itertools.repeat(4.75))
+    monkeypatch.setattr(evolution.time, "monotonic", lambda: next(looks))
+    run(evolution.Preview(path))  # at most every two seconds, from the end of writing
+    assert written == [1, 3]
 
 
 def gif(path):
@@ -98,7 +101,7 @@ def test_an_animation_shows_the_run_and_holds_its_end(tmp_path):
     run(animation)
     assert animation.write(last=picture(0.5)) == tmp_path / "run.gif"
     pictures, times = gif(tmp_path / "run.gif")
-    assert times == [80] * (len(pictures) - 1) + [evolution.HOLD]
+    assert times == [80] * (len(pictures) - 1) + [2000]
     reds = [image[..., 0].mean() * 20 for image in pictures]
     np.testing.assert_allclose(reds, [0, *sorted(animation.steps), 10], atol=0.3)
     assert max(animation.steps) == 20 and len(animation.steps) == 8 - 1  # the first two fall together
@@ -143,10 +146,13 @@ def test_the_losses_have_a_line_a_layer():
             "style": 0.5,
             "style block1_conv1": 0.2,
             "style b": 0.1,
+            "total_variation": 0.3,
+            "another_part": 0.4,
         }
         for step in range(4)
     ]
-    figure = evolution.plot_losses(history, title="A run")
+    figure = evolution.plot_losses(history, title="A $run")
+    assert figure.get_suptitle() == r"A \$run" and evolution.plot_losses(history).get_suptitle() == ""
     for axes in figure.axes:
         assert {side: spine.get_visible() for side, spine in axes.spines.items()} == {
             "left": True,
@@ -155,10 +161,17 @@ def test_the_losses_have_a_line_a_layer():
             "top": False,
         }
     left, right = figure.axes
-    assert [line.get_label() for line in left.lines] == ["total", "content", "style"]
-    assert [line.get_label() for line in right.lines] == ["block1_conv1", "b"]
+    parts, layers = ["total", "content", "style", "total variation", "another part"], ["block1_conv1", "b"]
+    for axes, labels, heading in ((left, parts, "cost"), (right, layers, "style, layer by layer")):
+        assert [line.get_label() for line in axes.lines] == labels
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == labels
+        assert (axes.get_title(), axes.get_xlabel()) == (heading, "step")
+        assert all(line.get_visible() for line in axes.get_xgridlines() + axes.get_ygridlines())
+    assert len({line.get_color() for line in left.lines}) == len(parts)
     np.testing.assert_array_equal(left.lines[0].get_xydata(), [[s, 1 / (s + 1)] for s in range(4)])
     assert np.isnan(left.lines[1].get_ydata()[0])  # no content yet: nothing to draw
+    (unnumbered,) = evolution.plot_losses([{"total": 2.0}, {"total": 0.0}]).axes[0].lines
+    np.testing.assert_array_equal(unnumbered.get_xydata(), [[0, 2], [1, np.nan]])  # no cost of 0 on this scale
     assert left.get_yscale() == right.get_yscale() == "log" and left.get_ylim() == right.get_ylim()
 
 
