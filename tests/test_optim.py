@@ -113,6 +113,7 @@ def test_a_gradient_of_another_shape_moves_nothing():
 def test_the_defaults_are_the_published_ones():
     assert_allclose(moved(optim.Adam, (2, 3)), path_of_adam(0.001, 0.9, 0.999, 1e-8, 0.0), rtol=1e-12)
     assert_allclose(moved(optim.SGD, (2, 3)), path_of_sgd(0.01, 0.0, 0.0, False), rtol=1e-13)
+    assert optim.SGD([Tensor(np.ones(2), requires_grad=True)], momentum=0.9).nesterov is False
     of_lbfgs, of_search = (inspect.signature(f).parameters for f in (optim.LBFGS.__init__, strong_wolfe))
     assert [of_lbfgs[name].default for name in ("learning_rate", "history", "trials")] == [1, 10, 20]
     assert [of_search[name].default for name in ("decrease", "curvature")] == [1e-4, 0.9]  # Nocedal & Wright, page 62

@@ -333,6 +333,11 @@ def test_every_size_fits_where_the_system_does_not_tell_its_memory(network, monk
     picture = np.broadcast_to(np.float32(0.5), (6000, 6000, 3))
     found = estimate(network, network.card.recipe, picture, [(picture, 1.0)])
     assert (found.free, found.fitting, found.tile) == (None, 6000, None) and found.fits
+    told = []
+    for held in (None, 350 << 20):  # that of a process of a usual size, where the system does not tell that either
+        monkeypatch.setattr(machine, "resident_memory", lambda held=held: held)
+        told.append(estimate(network, network.card.recipe, picture, [(picture, 1.0)]).memory)
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("free", [2 * GB, 20 * GB])

@@ -16,9 +16,9 @@ import pytest
 from toy_network import toy
 
 import minicnn
-from minicnn import hdf5, images, models, style
+from minicnn import Tensor, hdf5, images, models, nn, style
 from minicnn.errors import InputError, MissingFileError
-from minicnn.style import checkpoints, manifests, pyramid
+from minicnn.style import checkpoints, job, manifests, pyramid
 from minicnn.style.checkpoints import Checkpoint
 from minicnn.style.run import Run
 from minicnn.style.scales import halves
@@ -234,6 +234,9 @@ def test_a_run_that_never_gets_lower_comes_with_advice(model, pictures):
     assert "learning_rate below 1e+09" in note
     assert not notes(1, 1e9)  # a single step says nothing
     assert not notes(3, 0.5)
+    for began, count in ((2.0, 1), (2.1, 0), (0.0, 0)):  # nothing is below a cost of 0
+        trace = SimpleNamespace(steps_here=2, lowest=min(began, 2.0), history=[{"total": t} for t in (9, began, 3, 4)])
+        assert len(job._standstill(SimpleNamespace(trace=trace, recipe=model.card.recipe))) == count
 
 
 def test_a_grey_picture_comes_with_advice(model, pictures):
@@ -241,6 +244,12 @@ def test_a_grey_picture_comes_with_advice(model, pictures):
     result = style.transfer(*pictures, model=model, init="noise", steps=40, **how)
     assert "grey" in result.manifest["notes"][-1]
     assert not any("grey" in note for note in style.transfer(*pictures, model=model, steps=2).manifest["notes"])
+    paler, pale = np.array([0, 0.038]), np.array([0, 0.04])  # they deviate by 0.019 and 0.02
+    assert job._greyness(paler, pale) == [
+        "the picture is nearly one grey (its values deviate by 0.019 from their mean); "
+        "try init='content', a smaller total_variation or another learning_rate"
+    ]
+    assert not job._greyness(pale, pale) and not job._greyness(paler, paler)
 
 
 # --- nothing lost ----------------------------------------------------------------------------------------------
@@ -431,11 +440,38 @@ def test_a_manifest_of_before_a_setting_was_there_has_its_default_and_not_the_ca
     assert {name: found[name] for name in wanted} == wanted | {"scales": (1.0,)}
 
 
-def test_a_manifest_finds_its_pictures_beside_it(made, tmp_path, monkeypatch):
+def test_a_manifest_finds_its_pictures_beside_it_and_tells_all_that_was_asked_for(made, tmp_path, monkeypatch):
+    manifest = json.loads(json.dumps(made.manifest)) | {"tile": 64}
+    manifest["model"] |= {"pooling": "avg", "stride": 2}  # as the model was given
+    manifests.write(Path("made.json"), manifest)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert style.from_manifest("../made.json")["content"] == Path("../content.png")
+    found = style.from_manifest("../made.json")
+    model, recipe = found.pop("model"), manifest["recipe"]
+    assert (model.pooling, model.stride) == ("avg", 2)
+    del recipe["summary"]
+    styles = [(Path("../painting.png"), 2.0), (Path("../content.png"), 1.0)]
+    settings = {"preset": "johnson", "init": "noise", "seed": 5, "size": 32, "style_scale": 0.7, "keep_colours": None}
+    assert found == {"content": Path("../content.png"), "style": styles, "tile": 64, **settings, **recipe}
+
+
+@pytest.mark.parametrize("place", ["sub/a.png", "../sub/a.png", "../a.png"])
+def test_a_picture_is_found_where_it_was_and_beside_the_manifest(tmp_path, monkeypatch, place):
+    """In the first of these places whose file is the picture, even if there is another file in one before it."""
+    places = "sub/a.png", "../sub/a.png", "../a.png"
+    for name in ("sub", "here/sub"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    Path(place).write_bytes(b"the picture")
+    source = manifests.of_picture(place, None) | {"path": "sub/a.png"}
+    assert manifests._found(source, Path("../made.json")) == Path(place)
+    for each in places:
+        Path(each).write_bytes(b"the picture" if each == place else b"another")
+    assert manifests._found(source, Path("../made.json")) == Path(place)
+    Path(place).write_bytes(b"another")
+    with pytest.raises(InputError, match=r"a\.png' is not the picture that it was then"):
+        manifests._found(source, Path("../made.json"))
 
 
 def test_a_manifest_tells_what_has_changed(made, pictures):
@@ -485,6 +521,21 @@ def test_a_picture_of_no_file_cannot_be_read_again(model, pictures, tmp_path, in
     manifests.write(tmp_path / "m.json", style.transfer(*pictures, model=model, steps=1, init=init).manifest)
     with pytest.raises(InputError, match=rf"^manifest '.*m\.json': {message}"):
         style.from_manifest(tmp_path / "m.json")
+
+
+class Named(nn.Module):
+    """Arrays under these names, in this order."""
+
+    def __init__(self, **arrays):
+        for name, array in arrays.items():
+            setattr(self, name, Tensor(array, requires_grad=True))
+
+
+def test_weights_are_known_by_their_names_and_shapes_and_not_by_their_order():
+    a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2, np.float32)
+    known = manifests.of_weights(Named(a=a, b=b))
+    assert manifests.of_weights(Named(b=b, a=a)) == known
+    assert manifests.of_weights(Named(a=a.reshape(3, 2), b=b)) != known != manifests.of_weights(Named(a=a, c=b))
 
 
 def test_weights_are_known_by_what_they_are_and_not_by_their_file(tmp_path):

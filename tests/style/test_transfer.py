@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from toy_network import RECIPE, toy
 
 from minicnn import Tensor, images, models, style
 from minicnn.errors import InputError
-from minicnn.style import job, objective
+from minicnn.style import job, manifests, objective
 from minicnn.style.job import Job
 from minicnn.style.objective import Objective
 
@@ -50,6 +51,33 @@ def test_a_seed_reproduces_the_picture_bit_for_bit(model, pictures):
     )
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_a_manifest_tells_how_the_run_went(model, pictures, monkeypatch):
+    times = iter([5.0, 7.26])
+    monkeypatch.setattr(job, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    result = style.transfer(*pictures, model=model, steps=2, seed=3, alpha=2)
+    content, painting = (manifests.of_picture(None, picture) for picture in pictures)
+    assert result.manifest == {
+        "versions": manifests.versions(),
+        "content": content,
+        "styles": [painting | {"weight": 1.0}],
+        "model": manifests.of_model(model),
+        "preset": None,
+        "recipe": dataclasses.asdict(dataclasses.replace(RECIPE, steps=2, alpha=2)),
+        "init": "content",
+        "seed": 3,
+        "size": None,
+        "style_scale": None,
+        "keep_colours": None,
+        "tile": None,
+        "sizes": [[18, 20]],
+        "seconds": 2.3,
+        "evaluations": 3,
+        "notes": [],
+        "interrupted": False,
+        "history": result.history,
+    }
 
 
 def test_on_step_sees_every_step_in_a_read_only_view(model, pictures):

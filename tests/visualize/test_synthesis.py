@@ -36,7 +36,7 @@ def test_sampling_is_its_definition():
     assert gradcheck(lambda x: sampled(x, rows, columns), [x]).ok
     with pytest.raises(InputError, match=r"columns \(2, 3\); not those of x \(1, 4, 4, 1\)"):
         sampled(np.ones((1, 4, 4, 1)), rows, columns)
-    for wrong in (np.ones((2, 5, 3, 2)), np.ones((4, 3, 2))):  # in its rows alone, in its axes alone
+    for wrong in (np.ones((2, 5, 3, 2)), np.ones((2, 4, 3))):  # in its rows alone, in its axes alone
         with pytest.raises(InputError, match=r"^sampled: rows have shape \(5, 4\)"):
             sampled(wrong, rows, columns)
 
