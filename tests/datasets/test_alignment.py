@@ -177,6 +177,7 @@ PICTURE = np.zeros((9, 9, 3), np.float32)
         (lambda: similarity(np.eye(3), np.eye(3)), r"^similarity: source has shape \(3, 3\); expected \(n, 2\)"),
         (lambda: transform(PICTURE, np.eye(3), 4), r"^transform: matrix is .* expected \(2, 3\)"),
         (lambda: transform(PICTURE, np.full((2, 3), np.inf), 4), r"^transform: matrix is .* finite"),
+        (lambda: transform(PICTURE, [[1, 0, np.nan], [0, 1, 0]], 4), r"^transform: matrix is .* finite"),
         (lambda: transform(PICTURE[..., :2], np.eye(2, 3), 4), r"^image: got \(9, 9, 2\); expected an array"),
         (lambda: transform(PICTURE[:0], np.eye(2, 3), 4), r"^image: got \(0, 9, 3\); expected an array"),
         (lambda: transform("face.png", np.eye(2, 3), 4), r"^image: got str; expected an array"),

@@ -300,6 +300,13 @@ def test_below_the_limits_there_is_no_verdict(scene, monkeypatch):
     assert str(found).startswith("no verdict: too dark or too pale to tell") and found.distance < 1e-6
     verified = gallery.verify("Red", scene)
     assert verified.same is None and not verified and str(verified).startswith("no verdict on Red: too dark")
+    crops = [np.broadcast_to(np.float32(colour), (16, 16, 3)) for colour in ((1, 0, 0), (0, 1, 0))]
+    near, far = (candidates.Candidate(crop, None, None, 1, 0) for crop in crops)
+    poor = near._replace(quality=faces.find(scene)[0].quality)
+    for shown in ([poor, far], [far, poor]):  # what can be judged comes first, however far it is
+        verified = gallery.verify("Red", shown)
+        assert verified.same is False and verified.distance > 0.1
+    assert gallery.verify("Red", [far, near])
     report = gallery.enroll("Ann", scene)
     assert report.added == () and report.refused[0][0] == 0 and "Ann" not in gallery
     assert "picture 1 was passed over: too dark or too pale to tell" in str(report)

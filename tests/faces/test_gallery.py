@@ -337,6 +337,7 @@ def calibrated():
 def test_the_more_are_compared_the_stricter_the_threshold():
     calibration = calibrated()
     gallery = Gallery(encoder(), threshold=calibration)
+    assert gallery.comparisons == 1  # as if one were there
     gallery.enroll("Ann", picture(0, 0, 0))
     assert gallery.comparisons == 1 and gallery.identification_threshold == gallery.threshold == calibration.threshold
     for i in range(9):
@@ -512,7 +513,14 @@ def test_a_gallery_cannot_be_made_so(options, message):
         Gallery(encoder(), **{"threshold": 1.0, **options})
 
 
-@pytest.mark.parametrize("network", [None, nn.Flatten(), Network(ModelCard("vgg", (4, 4), "none"), [])])
+@pytest.mark.parametrize(
+    "network",
+    [
+        None,
+        nn.Flatten(),
+        *(Network(ModelCard("vgg", (4, 4), "none", **facts), []) for facts in ({}, {"embedding": 3}, {"metric": "l2"})),
+    ],
+)
 def test_only_networks_for_faces_can_have_one(network):
     with pytest.raises(InputError, match=r"^encoder is .*; expected a network"):
         Gallery(network, threshold=1.0)

@@ -14,6 +14,8 @@ from small_encoder import encoder, picture
 from minicnn.errors import InputError, LoadError, MissingFileError
 from minicnn.faces import Gallery, PairHead, calibrate, gallery_file
 from minicnn.faces.encoding import identity
+from minicnn.faces.records import Records
+from minicnn.faces.settings import Settings
 
 
 def enrolled(**options):
@@ -331,6 +333,14 @@ def test_a_folder_that_cannot_be_locked_or_written_to_is_told_of(tmp_path, monke
         enrolled().save(path)
     lock.rmdir()
 
+    def unlockable(*_, **__):
+        raise NotImplementedError("no locks here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filelock.FileLock, "acquire", unlockable)
+        with pytest.raises(InputError, match=r"^gallery '.*people\.h5' cannot be written \(no locks here\)$"):
+            enrolled().save(path)
+
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -494,6 +504,18 @@ def test_a_rewritten_file_is_otherwise_sound(path):
 def test_files_that_lie_are_refused(path, change, match):
     rewritten(path, change)
     refuses_to_load_or_to_write(path, match)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"), [("w", np.zeros(9)), ("w", np.full(8, np.nan)), ("b", np.zeros(1)), ("b", np.inf)]
+)
+def test_a_head_of_other_numbers_or_of_none_is_refused(name, array):
+    settings = Settings(0.25, head=PairHead("l1", 8))
+    content = gallery_file.Content(settings.facts(), Records.empty(8), settings.arrays())
+    assert Settings.of(content).head.kind == "l1"
+    content.arrays[f"head/{name}"] = np.asarray(array, np.float32)
+    with pytest.raises(LoadError, match=f"its head has no valid '{name}' of shape "):
+        Settings.of(content)
 
 
 @pytest.mark.parametrize("held", [None, h5py.Empty("f4"), "words"])
