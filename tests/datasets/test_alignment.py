@@ -210,6 +210,8 @@ PICTURE = np.zeros((9, 9, 3), np.float32)
             lambda: crop_by_landmarks(PICTURE, np.eye(2), 4, template="dlib"),
             r"^crop_by_landmarks: template is 'dlib'; exp",
         ),
+        (lambda: crop_by_landmarks(PICTURE, np.eye(2), "4"), r"^size is '4'; expected an integer from 1 to 4096$"),
+        (lambda: crop_by_box("face.png", (1, 1, 8, 8), 4), r"^image: got str; expected an array"),
         (lambda: crop_by_landmarks(PICTURE, np.zeros((7, 2)), 4), r"^similarity: source has 7 points, target 5"),
     ],
 )

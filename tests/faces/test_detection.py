@@ -199,6 +199,46 @@ def test_faces_at_a_threshold_are_none():
     assert_allclose(found.landmarks, marks[1:2] * 20 + (30, 0))
 
 
+def a_hundred_wide(*lefts):
+    return np.array([[left, 0, left + 100, 100] for left in lefts], float)
+
+
+def test_windows_overlap_by_a_half_at_one_size_and_by_seven_tenths_at_all(monkeypatch):
+    """Squares of 100 pixels that are 33 apart overlap by 67/133, those 17 apart by 83/117."""
+    sizes = [((0, 33, 34, 200), (0.9, 0.8, 0.75, 0.6)), ((17, 218, 400), (0.7, 0.5, 0.4))]
+    found = iter([(Windows(a_hundred_wide(*lefts), np.array(s)), np.zeros((len(s), 4))) for lefts, s in sizes])
+    monkeypatch.setattr(detection, "pyramid", lambda *_: [(np.zeros((1, 1, 3)), 1)] * 2)
+    monkeypatch.setattr(detection, "windows_of_map", lambda *_: next(found))
+    monkeypatch.setattr(detection, "MOST", 4)
+    kept = detection._proposed(np.zeros((100, 500, 3)), SimpleNamespace(judge=lambda _: None), 20.0, 0.6)
+    assert kept.boxes.tolist() == a_hundred_wide(0, 34, 200, 218).tolist()
+    assert kept.scores.tolist() == [0.9, 0.75, 0.6, 0.5]
+
+
+def test_windows_overlap_by_seven_tenths_at_most_in_the_later_stages():
+    """In the last stage over the smaller area: squares 29 apart overlap by 71/100."""
+    for lefts, refined, found in (((0, 17, 300), (0, 300), (0, 300)), ((0, 18, 29, 30), (0, 18), (0, 30))):
+        scores = np.linspace(0.9, 0.8, len(lefts))
+        shifts, landmarks = np.zeros((len(lefts), 4)), np.zeros((len(lefts), 5, 2))
+        judged = Judgement(scores, shifts, landmarks)
+        stage = SimpleNamespace(judge=lambda _, judged=judged: judged)
+        detector, picture = SimpleNamespace(refinement=stage, output=stage), np.zeros((100, 400, 3), np.float32)
+        candidates = Windows(a_hundred_wide(*lefts), scores)
+        kept = (
+            detection._refined(picture, detector, candidates, 0.5),
+            detection._found(picture, detector, candidates, 0.5),
+        )
+        assert [each.boxes.tolist() for each in kept] == [a_hundred_wide(*each).tolist() for each in (refined, found)]
+
+
+def test_floats_may_exceed_their_range_by_a_thousandth():
+    for value in (-0.0009, 1.0009):
+        assert detection.as_picture(np.full((2, 2), value)).shape == (2, 2, 3)
+    for value in (-0.0011, 1.0011):
+        with pytest.raises(InputError, match=r"^detect: image"):
+            detection.as_picture(np.full((2, 2), value))
+
+
 def test_in_each_stage_windows_that_overlap_a_better_one_too_much_are_dropped():
     """Overlap counts over the union, and in the last stage over the smaller area: a box inside another is a nose."""
     whole, above, near, inside = [0, 0, 40, 40], [0, 0, 40, 40], [3, 0, 43, 40], [10, 10, 30, 30]

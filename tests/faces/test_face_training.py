@@ -143,6 +143,7 @@ def test_an_epoch_shows_every_picture_once_and_then_people_are_compared(tmp_path
     found = [told["step"](number) for number in range(batches)]
     assert sorted(np.concatenate(shown)) == numbers.tolist() != np.concatenate(shown).tolist()
     assert {step.title for step in found} == {"softmax 1/3"} and told["step"](batches).title == "softmax 2/3"
+    assert shown[-1].tolist() != shown[0].tolist()  # each epoch in an order of its own
     compared = told["step"](3 * batches)
     assert compared.title == "triplets 1/4" and {*compared.shown} == {"active", "distance"}
     assert np.unique(shown[-1] // 6, return_counts=True)[1].tolist() == [3] * (batch // 3)
@@ -160,6 +161,7 @@ def test_the_mean_distance_is_that_of_all_pairs():
     x = np.random.default_rng(0).normal(size=(5, 3))
     first, second = np.triu_indices(5, 1)
     assert training._mean_distance(x) == pytest.approx(np.square(x[first] - x[second]).sum(axis=1).mean())
+    assert training._mean_distance(x[:2]) == pytest.approx(np.square(x[0] - x[1]).sum())
     assert training._mean_distance(x[:1]) == 0
 
 

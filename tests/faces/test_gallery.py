@@ -533,3 +533,15 @@ def test_another_encoder_is_known_by_weights_preprocessing_and_metric():
     other.layers[0].w.data = other.layers[0].w.data * np.float32(1.0000001)
     assert identity(other)["weights_sha256"] != one["weights_sha256"]
     assert identity(encoder("l2")) != one
+    other.layers[0].w.data = np.eye(3, dtype=np.float32).reshape(9, 1)
+    assert identity(other)["weights_sha256"] != one["weights_sha256"]
+    card = ModelCard("wide", (4, 6), "half", embedding=3, metric="l2")
+    assert identity(Network(card, [Corner()])) == {
+        "model": "wide",
+        "weights_sha256": one["weights_sha256"],
+        "preprocessing": "half",
+        "metric": "l2",
+        "embedding": 3,
+        "input_height": 4,
+        "input_width": 6,
+    }
