@@ -13,6 +13,7 @@ import pytest
 
 from minicnn import hdf5, images, models, nn, zoo
 from minicnn.cli import face_measure, main
+from minicnn.datasets.alignment import TEMPLATES
 from minicnn.datasets.image_folders import read
 from minicnn.errors import InputError
 from minicnn.faces import (
@@ -29,6 +30,7 @@ from minicnn.faces import (
 )
 from minicnn.faces.cropping import crop
 from minicnn.faces.encoders import FaceEncoder
+from minicnn.faces.evaluation import OpenSet
 from minicnn.faces.records import Records
 from minicnn.models import tiny_face
 from minicnn.models.card import ModelCard
@@ -283,7 +285,10 @@ def test_without_a_threshold_there_is_no_verdict_and_no_gallery(here, chosen, mo
 def test_faces_are_cropped_by_box_by_landmarks_or_from_the_middle():
     image = np.random.default_rng(1).random((40, 60, 3)).astype(np.float32)
     card = ModelCard("plain", (16, 16), "none", embedding=3, metric="squared_l2")
-    np.testing.assert_allclose(crop(image, card, box=(8, 4, 16, 16)), image[4:20, 8:24], atol=1e-6)
+    for box in ((8, 4, 16, 16), (11, 4, 10, 16), (8, 7, 16, 10)):  # the longer side decides
+        np.testing.assert_allclose(crop(image, card, box=box), image[4:20, 8:24], atol=1e-6)
+    arcface = 16 * TEMPLATES["arcface"][:3] + (8, 4)  # for an encoder that does not say where its landmarks are
+    np.testing.assert_allclose(crop(image, card, landmarks=arcface), image[4:20, 8:24], atol=1e-5)
     np.testing.assert_allclose(crop(image, card, size=40), image[:, 10:50], atol=1e-6)
     with_margin = ModelCard("margin", (16, 16), "none", embedding=3, metric="squared_l2", margin=4)
     np.testing.assert_allclose(crop(image, with_margin, box=(10, 6, 12, 12)), image[4:20, 8:24], atol=1e-6)
@@ -405,6 +410,11 @@ def test_trials_of_a_gallery_agree_with_their_definition(monkeypatch):
         monkeypatch.setattr(protocols, "WORK", work)
         assert protocols.identification(scoring.by_metric("l2"), places[:, None], labels).draws == draws
     assert halves == [2] * 4
+    monkeypatch.setattr(protocols, "WORK", 1)
+    curve = OpenSet(np.array([-np.inf, 1]), np.array([0, 0.1 + 0.2]), np.array([0.25, 0.5]))
+    monkeypatch.setattr(protocols, "open_set_roc", lambda *_: curve)
+    found = protocols.identification(scoring.by_metric("l2"), places[:, None], labels)
+    assert found.dir[[0, 299, 300, 1000]].tolist() == [0.25, 0.25, 0.5, 0.5]
     with pytest.raises(InputError, match=r"^identification: 3 people have two pictures or more; expected four people"):
         protocols.identification(scoring.by_metric("squared_l2"), places[:7, None], labels[:7])
 

@@ -12,7 +12,19 @@ import pytest
 from minicnn import datasets, faces, scale, style
 from minicnn.datasets.minibatches import batches
 from minicnn.datasets.pairs import draw_pairs
-from minicnn.faces import collapse, detection, evaluation, following, gallery_file, hiding, quality, records, search
+from minicnn.faces import (
+    calibration,
+    collapse,
+    detection,
+    evaluation,
+    following,
+    gallery_file,
+    hiding,
+    protocols,
+    quality,
+    records,
+    search,
+)
 from minicnn.faces.results import Enrolment, Identification, Match, Verification
 from minicnn.faces.scoring import people_distances
 from minicnn.faces.snapshots import Face
@@ -89,6 +101,8 @@ def test_numbers_that_others_have_published():
     assert (hiding.DOUBTFUL, hiding.LYING) == ((0.5, 0.6, 0.6), (0.6, 0.7, 0.95))
     assert (following.BEST, following.GAP, following.OVERLAP, following.SIDE) == (5, 5, 0.3, 128)
     assert records.LONGEST_NAME == 200
+    assert (protocols.MOST_PAIRS, protocols.DRAWS) == (2_000_000, 20)
+    assert (calibration.RESAMPLES, calibration.FEWEST_RESAMPLES, calibration.KEPT) == (500, 100, 100)
     assert (gallery_file.COPIED, gallery_file.PATIENCE) == (64 << 20, 60)  # bytes, seconds
 
 

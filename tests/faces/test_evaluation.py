@@ -215,6 +215,7 @@ def test_cmc_and_open_set_follow_their_definitions(seed):
     [
         ([[1.0]], [True], r"shape \(1, 1\)"),
         (["a", "b"], [True, False], "expected numbers"),
+        ([True, False], [True, False], "dtype bool; expected numbers"),
         ([1.0, 2.0], [True], "expected 2 times"),
         ([1.0, 2.0], [0, 2], "true or false"),
         ([1.0, np.nan], [True, False], "NaN"),
@@ -259,6 +260,7 @@ def test_there_are_as_many_folds_as_pairs_of_the_rarer_kind_at_most(same):
     ("d", "probes", "message"),
     [
         (np.zeros((2, 3)), ["Ann", "Eve"], r"expected \(probes, entries\)"),
+        (np.zeros((0, 2)), [], r"shape \(0, 2\); expected \(probes, entries\), \(0, 2\) here"),
         (np.full((2, 2), np.nan), ["Ann", "Eve"], "NaN"),
         (np.array([[0.0, 1.0], [np.nan, 1.0]]), ["Ann", "Eve"], "NaN"),
         (np.zeros((1, 2)), ["Ann"], "no probe is of a stranger"),

@@ -333,16 +333,18 @@ def test_a_state_that_is_damaged_or_cannot_be_kept_is_told(tmp_path, monkeypatch
 
 
 def test_folders_are_read_with_all_in_them_and_brought_to_size(tmp_path):
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / ".hidden").mkdir()
-    (tmp_path / "album.png").mkdir()
+    folder = tmp_path / ".album"  # what it lies in may be hidden
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    (folder / "album.png").mkdir()
     for place, seed in (("b.png", 1), ("deep/er/a.jpg", 2), (".hidden/c.png", 3)):
-        images.save(tmp_path / place, pictures(1, (20, 30), seed)[0])
-    (tmp_path / "notes.txt").write_text("words")
-    found = as_pictures(tmp_path, (10, 10))
-    assert [found.name(i) for i in range(len(found))] == ["b.png", "a.jpg"]
+        images.save(folder / place, pictures(1, (20, 30), seed)[0])
+    (folder / "deep/er/a.jpg").rename(folder / "deep/er/a.JPG")
+    (folder / "notes.txt").write_text("words")
+    found = as_pictures(folder, (10, 10))
+    assert [found.name(i) for i in range(len(found))] == ["b.png", "a.JPG"]
     assert found[0].shape == (10, 10, 3)
-    found = top_patches(plain(), "conv1", tmp_path, k=2, batch_size=1)
+    found = top_patches(plain(), "conv1", folder, k=2, batch_size=1)
     assert found.pictures[0].shape == (12, 12, 3)  # the size on the card
 
 
