@@ -151,17 +151,6 @@ def test_an_unknown_layer(small, name):
     assert repr(name) in str(caught.value)
 
 
-def test_forty_layers_are_listed_to_choose_from():
-    network = Network(tiny.CARD, [nn.ReLU(name=f"layer{number}") for number in range(42)])
-    with pytest.raises(InputError) as caught:
-        network.check_layer("layer42")
-    known = ", ".join(f"layer{number}" for number in range(40))
-    assert str(caught.value).startswith(
-        f"features: layer 'layer42' is unknown; tiny_vgg has {known} and 2 more, "
-        "and NAME.linear for a convolution before its ReLU"
-    )
-
-
 @no_grad()
 def test_pooling_can_be_swapped(small):
     layers = ["block1_conv2", "block1_pool"]

@@ -344,7 +344,7 @@ def test_an_encoder_refuses_what_is_not_prepared_for_it(x, message):
 
 
 @no_grad()
-@pytest.mark.parametrize(("low", "high", "fits"), [(-0.099, 1.099, True), (-0.101, 1, False), (0, 1.101, False)])
+@pytest.mark.parametrize(("low", "high", "fits"), [(-0.1, 1.1, True), (-0.101, 1, False), (0, 1.101, False)])
 def test_an_encoder_takes_what_exceeds_the_range_a_little(low, high, fits):
     card = ModelCard(name="small", input_size=(2, 1), preprocessing="none", embedding=6, metric="squared_l2")
     model = Network(card, [nn.ReLU()])
@@ -352,6 +352,7 @@ def test_an_encoder_takes_what_exceeds_the_range_a_little(low, high, fits):
     if fits:
         assert_array_equal(model(x).data, np.maximum(x, 0))
         assert model(x[:0]).shape == (0, 2, 1, 3)
+        assert (model(np.full_like(x, high)).data == np.float32(high)).all()
     else:
         with pytest.raises(InputError) as said:
             model(x)

@@ -296,7 +296,7 @@ def test_tiny_facenet_is_small_enough_to_ship_and_folds():
     ],
 )
 def test_bad_plans(tmp_path, change, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=f"^face train: {message}"):
         train(small(), tmp_path, replace(PLAN, **change))
     assert not list(tmp_path.iterdir())
 

@@ -461,6 +461,9 @@ def test_encodings_that_are_not_finite_are_refused(gallery):
     layer.w.data = np.diag(np.float32([np.nan, 1, 1]))  # one number is enough
     with pytest.raises(InputError, match="the encoding of picture 1 holds NaN or infinity; are the weights sound"):
         gallery.enroll("Dan", picture(0, 0, 0))
+    layer.forward = lambda x: minicnn.Tensor([[0, 0, 0], [np.nan, 0, 0], [0, 0, 0]])
+    with pytest.raises(InputError, match="the encoding of picture 2 holds NaN or infinity; are the weights sound"):
+        gallery.enroll("Dan", [picture(0, 0, 0)] * 3)
     assert "Dan" not in gallery
 
 

@@ -142,6 +142,7 @@ def test_other_encodings_are_refused(encodings, message):
         (np.zeros(2), 1, r"shape \(2,\)"),
         (np.zeros((1, 2), int), 1, "dtype int64"),
         (np.full((1, 2), np.nan), 1, "queries hold NaN"),
+        (np.full((1, 2), 8e14), 1, r"more than 1e\+15; expected finite numbers"),
         (np.zeros((1, 2)), 0, "k is 0; expected 1 to 3"),
         (np.zeros((1, 2)), 4, "k is 4; expected 1 to 3"),
     ],

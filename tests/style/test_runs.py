@@ -167,6 +167,7 @@ def test_a_trace_tells_iterates_from_trials():
     trace.look(picture + 4, {"total": 4.0})
     trace.arrived()
     assert [row["total"] for row in trace.history] == [9.0, 5.0, 4.0]
+    assert [row["total"] for row in trace.state()["seen"]] == [4.0]  # nothing from before the last iterate
     assert trace.best[0, 0, 0] == 4
     assert trace.evaluations == 6
 

@@ -199,6 +199,10 @@ def test_plain_gradient_descent_lowers_the_cost_at_every_step():
             r"style_layers is \['block1_conv1'\]; expected {layer: weight of at least 0}",
         ),
         ({"style_layers": {"block1_conv1": -1.0}}, "style_layers is .* expected {layer: weight of at least 0}"),
+        (
+            {"content_layers": {"block1_conv1": 1.0, "block2_conv1": "1"}},
+            "content_layers is .* expected {layer: weight",
+        ),
         ({"scales": 1.0}, "scales is 1.0; expected weights above 0, of the picture, its half"),
         ({"scales": ()}, r"scales is \(\); expected weights above 0"),
         ({"scales": (1.0, 0.0)}, "scales is .* expected weights above 0"),
