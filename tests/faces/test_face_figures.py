@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from PIL import ImageFont
 
@@ -45,6 +46,9 @@ def test_matches_are_bars_and_those_within_the_threshold_stand_out():
     below, above = right.get_ylim()
     assert low == 0 and high == pytest.approx(0.5 * 1.18) and below > 2 and above < 0  # the nearest is on top
     assert len(right.child_axes) == 2 and all(map(bare, right.child_axes)) and framed(right) == ["left", "bottom"]
+    first, third = (inset.get_axes_locator()(inset, None) for inset in right.child_axes)
+    assert first.y0 > third.y1 and first.x0 == third.x0 > right.get_position().x1  # beside their bars
+    assert right.texts[-1].get_ha() == "center"
 
 
 def test_matches_without_a_threshold_or_a_distance():
@@ -55,6 +59,8 @@ def test_matches_without_a_threshold_or_a_distance():
     assert below - above == pytest.approx(3.3)  # as high as three bars, so that one is not thick
     _, right = figures.matches(FACE, "who?", [("Ann", 0.2)], 0.4).axes
     assert right.get_xlim()[1] == pytest.approx(0.4 * 1.18)  # the threshold is seen, too
+    _, right = figures.matches(FACE, "who?", [("Ann", 0.5)], 0.1).axes
+    assert right.texts[-1].get_text() == "threshold 0.1" and right.texts[-1].get_ha() == "left"  # not beyond the edge
 
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (3, 1, 3), (4, 2, 3), (5, 2, 4), (8, 2, 4)])
@@ -69,7 +75,7 @@ def test_scenes_stand_in_rows_each_under_its_title(count, rows, columns):
 
 @pytest.mark.parametrize(("same", "colour"), [(True, figures.SAME), (False, figures.DIFFERENT), (None, figures.INK)])
 def test_two_faces_stand_under_their_verdict(same, colour):
-    figure = figures.two_faces(np.zeros((300, 8, 3)), FACE, ("Ann", "B" * 40), "the verdict", same)
+    figure = figures.two_faces(np.zeros((200, 8, 3)), FACE, ("Ann", "B" * 40), "the verdict", same)
     assert figure.get_suptitle() == "the verdict" and figure._suptitle.get_color() == colour
     one, other = figure.axes
     assert one.get_title() == "Ann" and other.get_title() == "B" * 29 + "…" and bare(one) and bare(other)
@@ -114,6 +120,8 @@ def test_pairs_show_distances_of_both_kinds_and_their_roc():
     heights = np.array([bar.get_height() for bar in histograms.patches]).reshape(2, 40)
     np.testing.assert_allclose(heights.sum(axis=1), 100)
     np.testing.assert_allclose(heights[0], 25 * np.histogram(d[same], np.linspace(0, 1, 41))[0])
+    assert [to_hex(histograms.patches[i].get_facecolor()) for i in (0, 40)] == [figures.SAME, figures.DIFFERENT]
+    assert (histograms.get_xlabel(), histograms.get_ylabel()) == ("distance", "% of pairs of this kind")
     assert histograms.get_xlim() == (0, 1) and histograms.get_ylim()[1] > 1.2 * heights.max()
     assert figures.pairs(d / 4, same).axes[0].get_xlim() == (0, 0.25)
     assert texts(histograms) == ["at FAR 0.3"] and not histograms.get_title()
@@ -126,7 +134,10 @@ def test_pairs_show_distances_of_both_kinds_and_their_roc():
     assert point.get_xydata().tolist() == [[pytest.approx(1 / 6), 0.75]]
     title = f"ROC, area under it {area_under_roc(d, same):.3f}; VAL 75.0% at FAR 0.17"
     assert curve.get_title() == title and curve.get_xscale() == "log" and framed(curve) == ["left", "bottom"]
-    assert curve.get_xlabel().startswith("FAR") and curve.get_ylabel().startswith("VAL")
+    labels = "FAR: two people accepted as one", "VAL: one person accepted"
+    assert (curve.get_xlabel(), curve.get_ylabel(), curve.get_ylim()) == (*labels, (0, 1.02))
+    assert texts(curve) == ["by chance"]
+    assert [line.get_color() for line in curve.lines] == [figures.SAME, figures.PALE, figures.DIFFERENT]
 
 
 def test_pairs_without_a_threshold_and_with_rates_of_galleries():
@@ -136,20 +147,25 @@ def test_pairs_without_a_threshold_and_with_rates_of_galleries():
     assert histograms.get_title() == "distances of 10 pairs" and not histograms.texts and len(curve.lines) == 2
     assert curve.get_title() == f"ROC, area under it {area_under_roc(d, same):.3f}"
     assert found.lines[0].get_xydata().tolist() == [[1e-3, 0.2], [0.5, 0.4], [1, 0.6]]
-    assert "(all 6 enrolled, no strangers: rank 1 50.0%, rank 5 100.0%)" in found.get_xlabel()
+    assert found.get_xlabel() == (
+        "FPIR: strangers taken for somebody\n(all 6 enrolled, no strangers: rank 1 50.0%, rank 5 100.0%)"
+    )
+    assert (found.get_ylabel(), found.get_xlim(), found.get_ylim()) == ("people recognized (DIR)", (1e-3, 1), (0, 1.02))
+    assert found.lines[0].get_color() == figures.DIFFERENT and framed(found) == ["left", "bottom"]
     assert found.get_title() == "a gallery of 3, one picture each, and strangers" and found.get_xscale() == "log"
     for count, told in ((4, "rank 1 50.0%)"), (5, "rank 1 50.0%, rank 5 100.0%)")):
         few = figures.pairs(d, same, identified=rates._replace(cmc=rates.cmc[:count])).axes[2]
         assert few.get_xlabel().endswith(told)
 
 
-@pytest.mark.parametrize("people", [3, 20, 21])
+@pytest.mark.parametrize("people", [3, 10, 20, 21])
 def test_people_are_blocks_of_a_matrix_and_colours_of_a_plane(people):
     labels = np.repeat(np.arange(people), 2)
     encodings = np.random.default_rng(0).standard_normal((2 * people, 4)).astype(np.float32)
     distances = np.square(encodings[:, None] - encodings).sum(axis=-1)
     names = [f"P{i}" for i in range(people)]
-    matrix, plane = figures.people(encodings, labels, names, distances).axes[:2]
+    matrix, plane, bar = figures.people(encodings, labels, names, distances).axes
+    assert bar.get_ylabel() == "distance" and plane.get_aspect() == 1
     np.testing.assert_array_equal(matrix.images[0].get_array(), distances)
     assert matrix.images[0].get_clim()[0] == 0 and matrix.get_title() == f"distances of {2 * people} pictures"
     borders = [i - 0.5 for i in range(2, 2 * people, 2)]  # between people, across and down
@@ -163,7 +179,9 @@ def test_people_are_blocks_of_a_matrix_and_colours_of_a_plane(people):
     np.testing.assert_allclose(np.concatenate(dots), places)
     legend = plane.get_legend()
     assert ([text.get_text() for text in legend.get_texts()] if legend else []) == shown
-    assert len({tuple(group.get_facecolor()[0]) for group in plane.collections}) == (people if shown else 1)
+    inks = {to_hex(group.get_facecolor()[0]) for group in plane.collections}
+    palette = colormaps["tab10" if people <= 10 else "tab20"].colors
+    assert inks == ({to_hex(palette[i]) for i in range(people)} if shown else {figures.SAME})
     assert plane.get_title() == f"encodings in the plane ({share:.0%} of their variance)"
     assert (plane.get_xlabel(), plane.get_ylabel()) == ("first principal component", "second")
 

@@ -329,9 +329,27 @@ def test_names_are_written_under_faces(scene):
     yellow, pale = np.array(drawing.COLOUR) / 255, np.array(drawing.UNKNOWN) / 255
     assert np.allclose(picture[50, 10], yellow, atol=0.01) and np.allclose(picture[50, 90], pale, atol=0.01)
     assert changed.mean() < 0.4 and picture.shape == scene.shape
+    assert not changed[24:78, 16:64].any()  # no landmarks are drawn
+    for known, unknown in ((0, 1), (1, 0)):
+        rows = [(found[0], ["Red", None][i]) for i in (known, unknown)]
+        assert np.allclose(drawing.named(scene, rows)[50, 10], yellow, atol=0.01)  # a name lies over a question mark
+    low = drawing.named(scene[:84], [(found[0], "Red")])  # without room below a face, its name covers its lower edge
+    assert np.isclose(low[72], yellow, atol=0.01).all(axis=1).sum() > 10
     for name in ("Zoë", "\u9c8d\u5a01\u5c14 $1", "\U0001f469 Ada"):  # whatever fonts are here
         assert np.abs(drawing.named(scene, [(found[0], name)]) - scene)[82:100, 20:60].max() > 0.4
     np.testing.assert_array_equal(drawing.named(scene, []), np.float32(np.rint(scene * 255) / 255))
+
+
+def test_letters_are_as_large_as_a_sixth_of_the_median_face():
+    boxes = np.array([[20, 10, 260, 100], [300, 10, 301, 11], [20, 10, 260, 100]], float)
+    found = Detection(boxes, np.ones(3), np.zeros((3, 5, 2)))
+    shown = [faces.Face(np.full((200, 400, 3), 0.5, np.float32), found, number) for number in (1, 2, 3)]
+    changed = drawing.named(shown[0].image, [(face, "Ann") for face in shown])[:, 140] != np.float32(
+        np.rint(127.5) / 255
+    )
+    assert (
+        np.flatnonzero(changed.any(axis=1)).max() == 101 + 54
+    )  # letters of 40 pixels on a strip of 1.35 times as much
 
 
 def test_a_threshold_that_nobody_passes_is_refused():
