@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minicnn import nn, ops
 from minicnn.backend import use_backend
 from minicnn.errors import InputError, MissingFileError
+from minicnn.nn.summary import observer
 from minicnn.operation import no_grad
 from minicnn.tensor import Tensor
 
@@ -372,6 +373,7 @@ def test_the_summary_leaves_no_trace():
     assert model[1].mean is before[1] and model[1].variance is before[2]
     with pytest.raises(InputError):
         model.summary((1, 16, 16, 4))
+    assert observer.get() is None
     assert [module.training for module in model.modules()] == before[0]
     assert model(normal(1, 16, 16, 3)).requires_grad
 

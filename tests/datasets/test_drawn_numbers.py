@@ -102,6 +102,15 @@ def test_batches_hold_every_row_once():
         batches(x, batch_size=0)
 
 
+def test_a_seed_decides_who_is_in_which_fold():
+    labels = np.repeat(np.arange(8), 3)
+    for seed in (0, 1):
+        pairs = draw_pairs(labels, folds=2, pairs=24, seed=seed)
+        halves = np.split(np.random.default_rng(seed).permutation(8), 2)
+        for fold, people in enumerate(halves):
+            assert {*labels[pairs.first[pairs.fold == fold]]} == {*people}
+
+
 def test_drawn_pairs_begin_with_one_person_and_use_all_that_there_are():
     labels = np.repeat([7, 8], 2)  # one pair of each, and four of both
     pairs = draw_pairs(labels, folds=1, pairs=2)

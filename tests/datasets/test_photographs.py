@@ -31,12 +31,14 @@ def folder(tmp_path):
 
 
 def test_people_and_pictures_are_sorted_and_counted(folder):
+    for other in ("_raw", "adam/album.png"):  # no person, and no picture
+        (folder / other).mkdir()
     data = image_folders.read(folder)
     assert data.people == ("Bo Li", "Zoë", "adam")
     assert [path.name for path in data.paths] == ["1.png", "2.png", "3.png", "1.png", "2.png", "third.JPG", "1.png"]
     assert data.labels.tolist() == [0, 0, 0, 1, 1, 1, 2]
     assert len(data) == 7
-    assert data.passed_over == "1 .txt"
+    assert data.passed_over == "1 .txt, 1 folder"
     assert image_folders.counted([folder / "adam", folder / "a.TXT", folder / "b.txt", folder / "readme"]) == (
         "2 .txt, 1 folder, 1 without a suffix"
     )
@@ -140,17 +142,20 @@ def test_pairs_are_read_with_their_folds(pairs):
 
 def test_one_number_at_the_head_is_one_fold(tmp_path):
     path = tmp_path / "pairsDevTest.txt"
-    path.write_text("1\nAnn 1 2\nAnn 1 Bea 2\n", encoding="utf-8")
+    path.write_text("1\n\nAnn 1 2\n \nAnn 1 Bea 2\n\n", encoding="utf-8")  # whatever lines are blank
     assert [(pair.same, pair.fold) for pair in lfw.read_pairs(path)] == [(True, 0), (False, 0)]
 
 
 def test_every_picture_is_named_once(faces, pairs):
+    write_picture(faces / "Ann" / "Ann_0001.png")  # there is a .jpg, too
+    (faces / "Dan" / "Dan_0002.jpg").rename(faces / "Dan" / "Dan_0002.png")
     data = lfw.evaluation(faces, pairs)
     assert len(data.paths) == len(set(data.paths)) == 10
     assert data.missing == ()
     for named, first, second in zip(lfw.read_pairs(pairs), data.pairs.first, data.pairs.second, strict=True):
         for picture, number in ((named.first, first), (named.second, second)):
-            assert data.paths[number].name == f"{picture.name}_{picture.number:04d}.jpg"
+            suffix = ".png" if picture == ("Dan", 2) else ".jpg"
+            assert data.paths[number].name == f"{picture.name}_{picture.number:04d}{suffix}"
     assert data.pairs.same.dtype == bool and data.pairs.first.dtype == np.int64
 
 
