@@ -20,6 +20,7 @@ from minicnn.faces import (
     following,
     gallery_file,
     hiding,
+    nearness,
     protocols,
     quality,
     records,
@@ -101,6 +102,7 @@ def test_numbers_that_others_have_published():
     assert (hiding.DOUBTFUL, hiding.LYING) == ((0.5, 0.6, 0.6), (0.6, 0.7, 0.95))
     assert (following.BEST, following.GAP, following.OVERLAP, following.SIDE) == (5, 5, 0.3, 128)
     assert records.LONGEST_NAME == 200
+    assert (nearness.PIECE, nearness.STEP) == (5, 3)
     assert (protocols.MOST_PAIRS, protocols.DRAWS) == (2_000_000, 20)
     assert (calibration.RESAMPLES, calibration.FEWEST_RESAMPLES, calibration.KEPT) == (500, 100, 100)
     assert (gallery_file.COPIED, gallery_file.PATIENCE) == (64 << 20, 60)  # bytes, seconds

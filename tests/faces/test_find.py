@@ -1,5 +1,7 @@
 """From a photograph to names in Python: faces.find, and a gallery that is shown paths, photographs, crops and faces."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -88,8 +90,14 @@ def test_the_best_encoder_here_is_loaded_once_and_only_where_it_is_needed(scene,
     assert face.crop.shape == (16, 16, 3) and face.encoding.shape == (3,) and len(loaded) == 1
 
 
-def test_no_face_is_an_empty_list(scene):
+def test_no_face_is_an_empty_list(scene, monkeypatch):
     assert faces.find(np.zeros((90, 90, 3), np.float32)) == []
+    image, looked_at, detect = np.zeros((50, 60, 3), np.float32), [], snapshots.detect
+    image[0, 0] = 1
+    monkeypatch.setattr(snapshots, "detect", lambda turned, **options: looked_at.append(turned) or detect(turned))
+    assert faces.find(image) == [] and len(looked_at) == 4
+    for turned, quarters in zip(looked_at, (0, 1, 3, 2), strict=True):  # on its head last
+        np.testing.assert_array_equal(turned, np.rot90(image, -quarters))
     with pytest.raises(InputError, match="does not exist"):
         faces.find("nowhere.jpg")
 
@@ -134,6 +142,12 @@ def test_a_picture_on_its_side_is_found_and_said(scene, turn):
     np.testing.assert_allclose(aside, faces.find(shaded)[0].crop_for(margin), atol=1e-5)
     by_box = cropping.crop(scene, margin, box=(left, top, right - left, bottom - top))
     np.testing.assert_allclose(upright[0].crop_for(margin), by_box, atol=1e-5)
+    assert [upright[0].crop_for(card, size=24).shape for card in (margin, points)] == [(24, 24, 3)] * 2
+
+
+def test_the_largest_face_is_that_of_the_largest_area():
+    square, flat = (SimpleNamespace(box=box) for box in ((0, 0, 10, 10), (0, 0, 30, 3)))
+    assert snapshots.choose([flat, square]) is square
 
 
 # A gallery
@@ -344,12 +358,9 @@ def test_letters_are_as_large_as_a_sixth_of_the_median_face():
     boxes = np.array([[20, 10, 260, 100], [300, 10, 301, 11], [20, 10, 260, 100]], float)
     found = Detection(boxes, np.ones(3), np.zeros((3, 5, 2)))
     shown = [faces.Face(np.full((200, 400, 3), 0.5, np.float32), found, number) for number in (1, 2, 3)]
-    changed = drawing.named(shown[0].image, [(face, "Ann") for face in shown])[:, 140] != np.float32(
-        np.rint(127.5) / 255
-    )
-    assert (
-        np.flatnonzero(changed.any(axis=1)).max() == 101 + 54
-    )  # letters of 40 pixels on a strip of 1.35 times as much
+    row = drawing.named(shown[0].image, [(face, "Ann") for face in shown])[:, 140]
+    changed = np.abs(row - 0.5).max(axis=1) > 0.01
+    assert np.flatnonzero(changed).max() == 101 + 54  # letters of 40 pixels, on a strip 1.35 times as high
 
 
 def test_a_threshold_that_nobody_passes_is_refused():
@@ -374,9 +385,10 @@ def test_a_crop_has_a_quality_where_all_points_are_known():
     picture = np.random.default_rng(0).random((20, 20, 3), np.float32)
 
     def found(image=picture, **changes):
-        card = ModelCard("points", (20, 20), "none", **{"landmarks": places, **changes})
+        card = ModelCard("points", preprocessing="none", **{"input_size": (20, 20), "landmarks": places, **changes})
         return candidates._quality_of_crop(image, card)
 
     assert found().pitch == found(landmarks={**places, "chin": (0.5, 1.0)}).pitch == pytest.approx(0.5)
+    assert found(np.tile(picture, (1, 2, 1)), input_size=(20, 40)).eyes == pytest.approx(0.4 * 40)
     assert found(drawn=True) is None and found(picture[:19]) is None and found(picture[..., 0]) is None
     assert found(landmarks={name: places[name] for name in POINTS[:4]}) is None

@@ -64,6 +64,9 @@ def test_enrols_one_picture_or_several(gallery):
     np.testing.assert_array_equal(gallery.encodings("Ann"), np.float32([[0, 0, 0], [0.1, 0, 0]]))
     report = gallery.enroll("Bob", (picture(1, i, 0) for i in (0.1, 0.2)))
     assert (report.added, report.total, gallery.people["Bob"]) == ((0, 1), 3, 3)
+    assert str(gallery.enroll("Dan", picture(0, 0, 1))) == "Dan: 1 added, 1 picture in all"
+    assert str(gallery.enroll("Dan", picture(0, 0, 0.9))) == "Dan: 1 added, 2 pictures in all"
+    gallery.remove("Dan")
     assert repr(gallery) == "<Gallery of as it is: 3 people, 6 pictures>"
 
 

@@ -73,7 +73,10 @@ def test_faces_at_the_edge_and_tiny_ones_are_hidden(box):
 def test_faces_are_found_however_they_lie(monkeypatch):
     """A stand-in finds a bright square, where a face stands upright only if green is above it."""
 
+    asked = []
+
     def detect(image, thresholds, **options):
+        asked.append((thresholds, options))
         rows, columns = np.nonzero(image[..., 0] > 0.9)
         box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], float)
         upright = image[: int(box[0, 1]), :, 1].mean() > 0.9
@@ -87,6 +90,18 @@ def test_faces_are_found_however_they_lie(monkeypatch):
         image[20:50, 10:30, 0] = 1
         green = {0: (slice(0, 20), slice(None)), 2: (slice(50, 70), slice(None))}
         image[green.get(turn, (slice(None), slice(30, 45) if turn == 3 else slice(0, 10)))] = (0, 1, 0)
-        (face,) = everybody(image)
+        asked.clear()
+        (face,) = everybody(image, min_size=25, detector="a detector")
+        options = {"min_size": 25, "detector": "a detector"}
+        assert asked == [(thresholds, options) for thresholds in (hiding.DOUBTFUL, *[hiding.LYING] * 3)]
         np.testing.assert_array_equal(face.box, [10, 20, 30, 50])
         np.testing.assert_array_equal(face.landmarks[0], corner)
+
+
+def test_a_face_that_a_likelier_one_covers_by_more_than_half_is_hidden_with_it(monkeypatch):
+    boxes = np.array([[left, 0, left + 100, 100] for left in (0, 49, 151, 250)], float)
+    found = Detection(boxes, np.array([0.9, 0.8, 0.7, 0.6]), np.zeros((4, 5, 2)))
+    turns = iter([found, *[Detection(*(part[:0] for part in found))] * 3])
+    monkeypatch.setattr(hiding, "detect", lambda *_, **__: next(turns))
+    shown = everybody(np.zeros((100, 400, 3), np.float32))
+    assert [(face.number, face.box[0], face.score) for face in shown] == [(1, 0, 0.9), (2, 151, 0.7), (3, 250, 0.6)]
