@@ -222,6 +222,12 @@ def test_a_caption_just_as_wide_as_its_face_is_whole(monkeypatch):
         assert cut == ["a name"][: width < side]
 
 
+def test_a_sheet_is_wide_enough_for_its_title():
+    title = "a title that is longer than a row"
+    sheet = contact_sheet([np.zeros((20, 40, 3), np.float32)], ["a"], title)
+    assert sheet.shape[1] == math.ceil(ImageFont.load_default(24).getlength(title)) + 2 * 14
+
+
 def test_a_sheet_has_room_for_the_caption_of_most_lines():
     sheet = contact_sheet(2 * [np.zeros((20, 40, 3), np.float32)], ["a", "a\nb\nc"], "t")
     assert len(sheet) == 58 + 20 + 9 + 3 * 17 + 14

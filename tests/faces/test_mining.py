@@ -146,7 +146,7 @@ def test_when_all_encodings_are_one_no_triplet_is_semi_hard_and_a_margin_of_zero
         (np.ones((3, 3), int), [0, 0, 1], {}, "embeddings have shape (3, 3) and dtype int64; expected floats (N, D)"),
         (np.ones((0, 3)), [], {}, "embeddings have shape (0, 3) and dtype float64; expected floats (N, D)"),
         (
-            np.array([[1.0], [np.nan], [np.inf]]),
+            np.array([[1.0, 1.0], [np.nan, 1.0], [1.0, np.inf]]),
             [0, 0, 1],
             {},
             "embeddings are not finite in 2 of 3 rows, first in row 1; expected finite numbers",

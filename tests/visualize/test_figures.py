@@ -139,6 +139,8 @@ def test_pictures_in_the_plane():
     assert share == pytest.approx(1) and places.min() == 0 and places.max() == 1
     apart = np.abs(places[[0, 1]][:, 0] - places[[2, 3]][:, 0])
     assert (apart > 0.8).all()
+    ends = np.concatenate([np.diag([4.0, 3, 2]), -np.diag([4.0, 3, 2])])
+    assert principal_places(ends)[1] == pytest.approx((16 + 9) / (16 + 9 + 4))  # of the first two alone
     figure = visualize.embedding_map(plain(), pictures(4))
     assert isinstance(figure, Figure) and 1 <= len(figure.axes[0].images) <= 4
     with pytest.raises(InputError, match="holds 2 pictures"):

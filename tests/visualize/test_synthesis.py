@@ -87,6 +87,9 @@ def test_the_favourite_piece_of_a_linear_unit_is_its_filter():
     w = np.moveaxis(model.body[0].w.data[..., [1, 3]], -1, 0)
     expected = 0.5 + 0.05 * w * np.sqrt(27 / np.square(w).sum(axis=(1, 2, 3), keepdims=True))
     assert_allclose(found, expected, rtol=1e-4)
+    assert_allclose(favourite_pieces(model, "conv1", [1, 3], contrast=0.05, steps=1), expected, rtol=1e-4)
+    noise = favourite_pieces(model, "conv1", [1, 3], contrast=0.05, steps=0)
+    assert np.abs(noise - expected).max() > 0.05
 
 
 def test_a_favourite_piece_is_liked_better_than_others_of_its_contrast():
