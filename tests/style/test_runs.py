@@ -111,6 +111,17 @@ def test_a_run_is_kept_before_and_after_its_first_step(model, pictures):
     assert np.array_equal(third.result, painting)
 
 
+def test_contents_and_styles_of_smaller_sizes_are_pictures(model, monkeypatch):
+    """Sharp edges overshoot where a picture is made smaller."""
+    seen = []
+    monkeypatch.setattr(Run, "_objective_of", lambda self, content, styles: seen.extend((content, styles[0][0])))
+    edges = np.kron(np.random.default_rng(0).random((2, 11, 13)) > 0.5, np.ones((1, 4, 4)))
+    content, painting = np.repeat(edges[..., None], 3, axis=3).astype(np.float32)
+    Run(model, replace(model.card.recipe, levels=2), content, [(painting, 1.0)], content).objective()
+    for picture in seen:
+        assert picture.shape == (22, 26, 3) and (picture.min(), picture.max()) == (0, 1)
+
+
 def test_every_size_has_its_share_of_the_steps():
     assert pyramid.shares(150, 3) == [50, 50, 50]
     assert pyramid.shares(11, 3) == [5, 3, 3]

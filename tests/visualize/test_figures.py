@@ -13,7 +13,7 @@ from minicnn import InputError, hdf5, images, models, nn, visualize
 from minicnn.cli import main, see
 from minicnn.models.blocks import GlobalAverage
 from minicnn.models.network import Network
-from minicnn.visualize import plots
+from minicnn.visualize import plots, telling
 from minicnn.visualize.findings import COLUMNS, strongest
 from minicnn.visualize.plane import principal_places
 from minicnn.visualize.telling import RULES, _choose, _look, _wishes, chapters, telling_units
@@ -232,6 +232,22 @@ def test_units_that_are_silent_in_some_pictures_are_told_of_last():
         each=lambda: [(0, 0, crops[0]), (0, 1, crops[0]), (1, 0, crops[0]), (1, 1, crops[1])],
     )
     assert telling_units(patches, 1).tolist() == [1]  # the other one's patches are more alike
+
+
+@pytest.mark.parametrize(
+    ("whole", "size", "sought"),
+    [
+        (False, (16, 16), "pieces"),
+        (False, (16, 17), "pictures"),
+        (False, (17, 3), "pictures"),
+        (True, (9, 9), "pictures"),
+    ],
+)
+def test_a_field_of_sixteen_pixels_is_a_piece(monkeypatch, whole, size, sought):
+    patches = SimpleNamespace(layer="conv", units=[0], fields=SimpleNamespace(whole=whole, size=size))
+    monkeypatch.setattr(telling, "favourite_pieces", lambda *_: "pieces")
+    monkeypatch.setattr(telling, "maximize", lambda *_, **__: SimpleNamespace(images="pictures"))
+    assert _wishes(None, patches, 1, 0, False) == sought
 
 
 @pytest.mark.parametrize(
