@@ -720,6 +720,13 @@ def test_a_slip_is_told_by_the_error_that_it_ends_in():
     assert found.advice[0].startswith("line ") and found.advice[0].splitlines()[0].endswith("ValueError: two apples")
 
 
+@pytest.mark.parametrize(("apart", "advice"), [(2.9e-5, ["a half"]), (3.1e-5, [])])
+def test_a_slip_is_recognized_within_three_tolerances(apart, advice):
+    halved, tolerance = loss_of(lambda J: J / 2 + 1), catalogue.find("total_cost").cases[0].tolerance
+    found = judged(loss_of(lambda J: (J / 2 + 1) * (1 + apart)), slips=(Slip("half", "a half", halved),))
+    assert not found and found.advice == advice and tolerance == 1e-5
+
+
 def test_a_slip_that_warns_is_recognized_without_its_warning():
     def warns(c, s, a=10, b=40):
         warnings.warn("a slip divides by zero", stacklevel=1)

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_submissions_are_found_by_the_names_that_platforms_give_them(tmp_path):
             "Bo_7_assignsubmission_file_gram_matrix.py": RIGHT,
             "Bo_7_assignsubmission_file_total_cost.py": TOTAL,
             "curiemarie_LATE_55_901_gram_matrix-1.py": RIGHT,
-            "doejane_56_902_notebook.ipynb": notebook(RIGHT),
+            "Doejane_56_902_notebook.ipynb": notebook(RIGHT),
             "submission_42/answer.py": RIGHT,
             "submission_43/answer.py": RIGHT,
             "submission_metadata.yml": (
@@ -131,7 +132,7 @@ def test_submissions_are_found_by_the_names_that_platforms_give_them(tmp_path):
         ("Ada Lovelace", "123", [f"{folder}/gram_matrix.py", f"{folder}/more/part 9.py", f"{folder}/more/part 10.py"]),
         ("Bo", "7", ["Bo_7_assignsubmission_file_gram_matrix.py", "Bo_7_assignsubmission_file_total_cost.py"]),
         ("curiemarie", "55", ["curiemarie_LATE_55_901_gram_matrix-1.py"]),
-        ("doejane", "56", ["doejane_56_902_notebook.ipynb"]),
+        ("Doejane", "56", ["Doejane_56_902_notebook.ipynb"]),
         ("eve", "", ["eve/gram_matrix.py"]),
         ("fay", "", ["fay_gram_matrix.py"]),
         ("gus", "", ["gus.py"]),
@@ -852,6 +853,39 @@ def test_no_exercise_is_looked_for_in_a_file_that_is_too_large(tmp_path, monkeyp
         assert submissions.exercises_in(path) == found
     path.unlink()
     assert submissions.exercises_in(path) == []
+
+
+def test_a_grading_does_not_resume_where_anything_that_counts_has_changed(tmp_path, monkeypatch):
+    def key():
+        ((task,), _) = grading.tasks(submissions.found_in(tmp_path / "class"), [], tmp_path / "cases.py", 10)
+        return task.key
+
+    write(tmp_path, {"class/ada/gram_matrix.py": RIGHT, "class/ada/helper.py": "x = 1\n", "cases.py": HIDDEN})
+    keys = [key()]
+    write(tmp_path, {"class/ada/helper.py": "x = 2\n"})
+    keys.append(key())
+    write(tmp_path, {"cases.py": HIDDEN.replace("np.ones", "np.zeros").replace("2.0", "0.0")})
+    keys.append(key())
+    monkeypatch.setattr(grading.minicnn, "__version__", "another")
+    assert key() not in keys and len({*keys}) == 3 and monkeypatch.undo() is None and key() == keys[-1]
+
+
+def test_a_grading_does_not_resume_where_the_solution_has_changed(tmp_path):
+    exercise = catalogue.find("total_cost")
+    prints = [grading._print_of(exercise, 10)]
+    for name, more in (("same.py", ""), ("other.py", "# which no plan holds\n")):
+        source = Path(exercise.function.__code__.co_filename).read_text(encoding="utf-8") + more
+        (tmp_path / name).write_text(source, encoding="utf-8")
+        moved = exercise.function.__code__.replace(co_filename=str(tmp_path / name))
+        function = FunctionType(moved, exercise.function.__globals__)
+        prints.append(grading._print_of(dataclasses.replace(exercise, function=function), 10))
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_of_files_that_answer_nothing_the_last_one_is_judged(tmp_path):
+    write(tmp_path, {"ada/1.py": "", "ada/2.py": ""})
+    ((task,), _) = grading.tasks(submissions.found_in(tmp_path), ["total_cost"], None, 10)
+    assert task.file == tmp_path / "ada" / "2.py"
 
 
 def test_equal_answers_to_equal_questions_have_one_key(tmp_path):
