@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minicnn.backend import kernels_for, use_backend
+from minicnn.kernels import contracts
 from minicnn.kernels.conv import conv, conv_gradient_to_filters, conv_gradient_to_input
 from minicnn.kernels.geometry import slide
 
@@ -64,6 +65,17 @@ def test_it_is_the_convolution_and_what_follows(name, shapes, relu, mean):
         assert_array_equal(active, expected > 0)
     else:
         assert marks is None
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("marked", [False, True])
+def test_marks_are_asked_for_only_where_a_relu_needs_them(relu, mean, marked):
+    """A backend may return anything in their place otherwise."""
+    x, w, b, window, groups = problem(SHAPES["by places"])
+    asked = contracts["fused_conv"].result(x.astype(np.float32), w, b, window, groups, relu, mean, marked)
+    shape = (2, 3, 4, 10) if mean else (2, 7, 9, 10)
+    assert asked == [(shape, np.float32), ((2, 7, 9, 2), np.uint8) if relu and marked else None]
 
 
 @each_backend
