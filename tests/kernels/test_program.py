@@ -312,6 +312,8 @@ def residual(*layers):
         pytest.param([plain(activation="relu"), nn.BatchNorm(4).eval()], id="norm behind ReLU"),
         pytest.param([nn.Dropout(0.5)], id="dropout that learns"),
         pytest.param([nn.AvgPool2d(3, padding=1)], id="mean with padding"),
+        pytest.param([nn.AvgPool2d(3, padding=(1, 0))], id="mean with padding along one dimension"),
+        pytest.param([nn.AvgPool2d(2, padding="same")], id="mean with padding at one end"),
         pytest.param([nn.Linear(4, 2)], id="linear of pictures"),
         pytest.param([nn.Flatten()], id="several places"),
         pytest.param([blocks.Chain(blocks.GlobalAverage(), plain())], id="pictures of vectors"),
