@@ -191,6 +191,25 @@ def test_an_array_of_the_program_has_a_name_and_no_gradient():
         tape.why("mask", 0)
 
 
+def test_the_line_of_the_program_is_found_above_many_layers():
+    layer = nn.ReLU()
+    for _ in range(8):
+        layer = nn.Sequential(layer)
+    with minicnn.record() as tape:
+        layer(np.ones((1, 2)))
+    assert [line.file for line in tape.steps[0].lines] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("place", "own"),
+    [("style/costs.py", False), ("shipped/tutorials/lesson.py", True), ("../mine/net.py", True), ("../net.py", True)],
+)
+def test_the_lessons_that_come_with_the_package_are_programs_of_the_user(monkeypatch, place, own):
+    monkeypatch.setattr(frames, "PACKAGE", Path("/site/minicnn"))
+    file = os.path.normpath(frames.PACKAGE / place)
+    assert frames.is_own(SimpleNamespace(f_code=SimpleNamespace(co_filename=file))) == own
+
+
 def test_of_the_frames_above_an_operation_some_are_searched(monkeypatch):
     monkeypatch.setattr(frames, "DEEP", 3)
     assert len(frames.callers()) == 3
@@ -452,6 +471,22 @@ def test_recording_costs_nothing_when_off():
 def test_the_room_loads_when_it_is_used(fresh_python):
     program = "import sys, minicnn; minicnn.Tensor(1.0) + 1; print('minicnn.tape' in sys.modules)"
     assert fresh_python(program + "\nminicnn.record(); print('numba' in sys.modules)").split() == ["False", "False"]
+
+
+def test_a_row_of_the_table_in_full():
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        y = w * 3.0
+        y.sum().backward()
+        ops.exp(w)
+    for step, near in zip(tape, ("near.py", "net.py", None), strict=True):
+        lines = [frames.Line(f"/a/{name}", 7, "f", "text") for name in (near, "far.py")]
+        step.lines = lines if near else []
+    assert [overview._row(step) for step in tape] == [
+        ("1", "y = mul(w, 3)", "(2,)", "3 … 6", "1 … 1", "near.py:7  text"),
+        ("2", "sum_1 = sum(y)", "scalar", "9", "1", "net.py:7  text"),
+        ("3", "exp_1 = exp(w)", "(2,)", "2.72 … 7.39", "·", ""),
+    ]
 
 
 def test_a_table_is_as_wide_as_what_stands_in_it():

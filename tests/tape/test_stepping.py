@@ -1,6 +1,7 @@
 """`minicnn step` over a pipe, and the stepper that it opens."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -179,6 +180,38 @@ def test_a_missing_script_is_all_that_is_missing(capsys):
     with pytest.raises(SystemExit):
         cli.main(["step"])
     assert "the following arguments are required: SCRIPT.py\n" in capsys.readouterr().err
+
+
+def test_a_program_is_stepped_through_on_numpy_up_to_five_thousand_operations():
+    asked = cli.parser().parse_args(["step", "net.py"])
+    assert (asked.backend, asked.most, asked.page, asked.compare, asked.arguments) == ("numpy", 5000, None, None, [])
+
+
+@pytest.mark.parametrize("status", ["", "0", "3", "'enough'"])
+def test_a_program_that_exits_says_its_status_unless_all_is_well(tmp_path, monkeypatch, capsys, status):
+    path = tmp_path / "net.py"
+    path.write_text(f"import sys\nimport minicnn\nminicnn.Tensor([1.0]) + 1\nsys.exit({status})\n", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    assert cli.main(["step", str(path)]) == 0
+    said = capsys.readouterr()
+    told = {"3": "net.py ended with status 3\n", "'enough'": "net.py ended with status enough\n"}
+    assert said.err == told.get(status, "") and "1 forward  add_1 = add(" in said.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few users make links")
+def test_a_program_imports_what_lies_beside_it_though_a_link_leads_to_it(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "real"
+    folder.mkdir()
+    (folder / "beside_it.py").write_text("from minicnn import Tensor\n", encoding="utf-8")
+    text = "import sys\nimport beside_it\nbeside_it.Tensor([1.0]) + 1\nprint(sys.path[0], len(sys.path))\n"
+    (folder / "net.py").write_text(text, encoding="utf-8")
+    (tmp_path / "link.py").symlink_to(folder / "net.py")
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    try:
+        assert cli.main(["step", str(tmp_path / "link.py")]) == 0
+    finally:
+        sys.modules.pop("beside_it", None)
+    assert capsys.readouterr().out.startswith(f"{os.path.realpath(folder)} {len(sys.path) + 1}\n")
 
 
 def test_a_program_that_records_for_itself_is_seen_whole(tmp_path, monkeypatch, capsys):

@@ -451,6 +451,8 @@ def test_the_data_of_a_page(tape):
     assert data["values"][1]["why"].startswith("w.grad[2] = 3\n")  # the largest
     assert data["moments"] == [[0, 0], [1, 0], [2, 0], [3, 0], [3, 1], [2, 1], [1, 1], [0, 1]]
     assert len(data["sources"]) == 4 and data["steps"][0]["source"] == 0
+    # Six values, the gradients of four results, and both parts of that of w: no gradient is stored twice.
+    assert len(data["pictures"]) == 12
     assert data["steps"][0]["gradients"][0] is None
     shown = data["pictures"][relu["cotangent"]]
     assert (shown["low"], shown["high"], shown["shape"]) == (1, 1, [4])
@@ -527,10 +529,18 @@ def test_an_output_of_a_convolution_is_asked_for_by_its_place():
     assert said[3] == "  pixel: x is not made on this tape; expected the output of a convolution\n"
 
 
+def test_a_page_shows_nothing_of_a_bias_that_is_not_there():
+    with minicnn.record() as tape:
+        ops.conv(Tensor(np.ones((1, 2, 2, 1))), Tensor(np.ones((2, 2, 1, 1))))
+    data = page._data(tape)
+    shown = {value["name"]: data["pictures"][value["picture"]] for value in data["values"]}
+    assert (shown["none"]["shape"], shown["none"]["type"], shown["none"]["whole"]) == ([0], "float64", "")
+
+
 def test_a_page_holds_what_numbers_cannot_say():
     shown = page._shown(np.zeros((2, 3))), page._shown("x" * 70), page._shown(0.5)
     assert shown == ("array (2, 3)", "'" + "x" * 58 + "…", "0.5")
-    assert isinstance(minicnn.record(), Tape) and minicnn.record(most=7).most == 7
+    assert isinstance(minicnn.record(), Tape) and minicnn.record(most=7).most == 7 and minicnn.record().most == 10_000
 
 
 def test_a_heat_map_in_full():

@@ -134,6 +134,22 @@ def test_twelve_products_are_shown_and_the_rest_is_summed():
     assert float(lines[15].split()[0]) == 210
 
 
+def test_the_sum_of_the_rest_may_be_the_longest_number():
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        (w * np.array([-6.0] * 12 + [5.0] * 20)).sum().backward()
+    *_, row, rest, total, following = str(tape.why(w, 0)).splitlines()
+    assert row.startswith("    −6.000000000 = ") and rest == "  +100.000000000   20 more, none larger"
+    assert total == "   +28.000000000   their sum; remainder 0" and following.startswith("  next: ")
+
+
+def test_parts_of_a_gradient_are_added_in_the_order_of_the_backward_pass():
+    w = Tensor(np.array([1.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        ((w * 0.5 + w) * 0.1 + w).sum().backward()
+    assert tape.find(w).gradient.tolist() == w.grad.tolist() == [1 + 0.1 + 0.05] != [0.05 + 0.1 + 1]
+
+
 def test_every_use_of_a_tensor_counts():
     w = Tensor(np.array([2.0, 3.0]), requires_grad=True)
     with minicnn.record() as tape:
@@ -158,6 +174,16 @@ def test_uses_outside_of_the_tape_are_a_remainder():
     assert "used outside the recording" in str(why)
 
 
+def test_a_use_to_which_no_gradient_came_back_is_no_beginning():
+    w = Tensor(np.array([2.0]), requires_grad=True)
+    with minicnn.record() as tape:
+        y = w * 3.0
+        z = y * 2.0
+    (z * 0.0 + y * 4.0).sum().backward()
+    why = tape.why(y, 0)
+    assert (why.gradient, why.began, why.products, why.zeros, why.remainder) == (4, 0, [], 1, 4)
+
+
 def test_what_the_tensor_holds_by_now_is_told():
     w = Tensor(np.array([2.0]), requires_grad=True)
     (w * 7.0).sum().backward()
@@ -165,8 +191,10 @@ def test_what_the_tensor_holds_by_now_is_told():
         (w * 3.0).sum().backward()
     assert tape.why(w, 0).gradient == 3
     assert "w.grad now holds 10" in str(tape.why(w, 0))
-    w.grad = np.array([3.0 + 1e-9])
+    w.grad = np.array([3.0 + 2e-6])
     assert tape.why(w, 0).now is None and "now holds" not in str(tape.why(w, 0))
+    w.grad = np.array([3.0 + 4e-6])
+    assert tape.why(w, 0).now == w.grad[0]
     w.grad = np.array([3.0, 3.0])
     assert tape.why(w, 0).now is None
 
