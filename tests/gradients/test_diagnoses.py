@@ -123,6 +123,36 @@ def test_the_sign_of_wrong_entries(x, said):
     assert place([False, True, True, False, False], x=x) == said
 
 
+SIX = [True, False, True, True, False, False, False, True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "low", "high", "said"),
+    [
+        (SIX, 1, 7, "t ≥ 7 (right up to 6)"),
+        (SIX, 7, 1, "t ≤ 6 (right from 7)"),
+        (SIX, 1, -12, "|t| ≥ 7 (right up to 6)"),
+        ([*SIX[:10], False, False], 1, 7, ""),  # five
+        ([*SIX[:11], True], 1, 7, ""),  # five are right
+    ],
+)
+def test_a_bound_is_that_of_six_entries_on_either_side(wrong, low, high, said):
+    x = np.where(wrong, high, low) + np.where(wrong, np.cumsum(wrong), np.cumsum(np.logical_not(wrong))) - 1
+    x[:3] *= 1 if high > 0 else -1
+    assert place(wrong, x=x * 1.0) == said
+
+
+def test_what_all_checked_entries_have_in_common_says_nothing():
+    def said(places, *wrong, shape=(5, 5)):
+        x = np.ones(shape)
+        chosen, is_wrong = np.array(places), np.isin(places, wrong)
+        return where(Evidence("t", x, x, chosen, x.ravel()[chosen], x.ravel()[chosen], is_wrong, x, x, {}))
+
+    assert said([10, 11, 12, 13, 14], 11, 13) == "the index along axis 1 odd"  # of a row
+    assert said([3, 5, 6, 7], 3, 5) == "a place at the border" and place([True, False, True]) == ""
+    assert said([3, 6, 7], 3) == said([3, 5], 3, 5) == ""
+
+
 # What is wrong with them
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minicnn import ops, survey
-from minicnn.cli import main
+from minicnn.cli import gradcheck, main
 from minicnn.gradients.cases import OpCase, normal
 from minicnn.gradients.reports import GradcheckReport, InputReport
 from minicnn.operation import op
@@ -84,6 +84,9 @@ def test_a_row_that_cannot_be_compared_says_why(monkeypatch):
     assert (found.row, found.op, found.backend, found.verdict) == ("square-odd", "square", "numpy", "FAILED")
     assert (found.entries, found.worst, found.patterns) == (0, np.inf, ())
     assert found.report == "gradcheck: f gave two results for the same inputs; fix its random numbers with a seed"
+    facts = gradcheck._facts(found)
+    assert (facts["worst"], facts["report"], gradcheck._cell(found)) == (None, found.report, "FAILED")
+    assert gradcheck._sum([found], 1) == "1 row on 1 backend: 1 FAILED"
 
 
 def test_json_says_the_same(bad_row, capsys):

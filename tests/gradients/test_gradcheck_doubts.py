@@ -12,8 +12,8 @@ from minicnn.backend import use_backend
 from minicnn.errors import GradcheckError
 from minicnn.gradients import checking
 from minicnn.gradients.checking import _chosen, gradcheck
-from minicnn.gradients.differences import Differences, Slopes, unsettled
-from minicnn.gradients.reports import InputReport
+from minicnn.gradients.differences import Differences, Slopes, Unsettled, unsettled
+from minicnn.gradients.reports import Finding, GradcheckReport, InputReport
 from minicnn.operation import op
 from minicnn.survey import rows
 from minicnn.tensor import Tensor
@@ -353,6 +353,90 @@ def test_a_gradient_that_grows_by_itself_is_told():
 
 
 # The report
+
+
+def test_a_report_in_full():
+    doubts = [Unsettled((i,), 0.5 * i, -1.0, 1.0, "a kink") for i in range(5)]
+    wrong = InputReport("x", (2, 2), 4, [(0, 1), (1, 1)], worst=((0, 1), -0.5, 2.0), direction=(1.0, 1.0))
+    wrong.findings, wrong.notes = [Finding("sign", "the opposite sign")], ["not a kink"]
+    sample = InputReport("w", (60, 50), 200, direction=(1.25, 2.0), direction_ok=False)
+    doubtful = InputReport("b", (6,), 6, inconclusive=doubts)
+    right = [InputReport(letter * 24, (3,), 3) for letter in "cde"]
+    report = GradcheckReport([right[0], wrong, doubtful, sample, *right[1:]], 1e-6, "float64", "f(x)", "numpy")
+    report.notes = ["next: look"]
+    assert str(report).splitlines() == [
+        "gradcheck FAILED f(x)   backend numpy  float64  eps 1e-06",
+        "  x (2, 2): 2/4 entries wrong",
+        "    worst x[0, 1]   analytic -0.5   numeric 2  abs 2.5e+00  rel 1.2e+00",
+        "    pattern: the opposite sign",
+        "    not a kink",
+        "  b (6,): 1/6 ok, 5 inconclusive",
+        *(
+            f"    inconclusive at b[{i}] = {0.5 * i:.3g}: a kink, slope -1 on its left and 1 on its right"
+            for i in range(3)
+        ),
+        "    and at 2 more",
+        "  w (60, 50): 0/200 sampled entries wrong",
+        "    along a random direction   analytic 1.25   numeric 2",
+        f"  {'c' * 24} (3,): 3/3 ok    {'d' * 24} (3,): 3/3 ok",
+        f"  {'e' * 24} (3,): 3/3 ok",
+        "  next: look",
+    ]
+    assert [found.kind for found in report.findings] == ["sign"] and report.verdict == "FAILED"
+    assert (wrong.ok, doubtful.ok, doubtful.failed, sample.failed, right[0].ok) == (False, False, False, True, True)
+    assert not GradcheckReport([doubtful], 1e-6, "float64") and GradcheckReport(right, 1e-6, "float64")
+
+
+def test_a_worst_entry_that_is_zero_has_a_relative_error_too():
+    report = InputReport("x", (), 1, [()], worst=((), 0.0, 0.0))
+    assert report.details() == ["worst x   analytic 0   numeric 0  abs 0.0e+00  rel 0.0e+00"]
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (1.0, "not a kink: the numeric value is the same for h = 1e-04 … 1e-07"),
+        (1.01, "the numeric value is 2, 3.01, 2, 2 for h = 1e-04, 1e-05, 1e-06, 1e-07: it depends on the step"),
+    ],
+)
+def test_a_value_is_the_same_within_the_tolerance(apart, said):
+    def slopes(number, index, step):
+        assert (number, index) == (3, (1,))
+        return SimpleNamespace(central=2 + apart * (round(1e6 * step) == 10))
+
+    report = InputReport("x", (2,), worst=((1,), 7.0, 2.0))
+    differences = SimpleNamespace(eps=1e-6, slopes=slopes)
+    assert checking._not_a_kink(differences, 3, report, 0.5, 0.25) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "left", "right", "wrong"),
+    [
+        ([4.0, 5.0], 1.0, 1.0, True),
+        ([2.0, 2.0], 3.0, 3.0, False),  # 1 too many is 0.25 of 4
+        ([2.0, 2.1], 3.0, 3.0, True),
+        ([4.0, 5.0], 1.0, 2.125, True),  # the sides are 0.125 of 9 apart
+        ([4.0, 5.0], 1.0, 2.2, False),
+        ([4.0, np.nan], 1.0, 1.0, False),
+        ([1.0], 4.0, 4.0, False),  # one entry is no tie
+    ],
+)
+def test_entries_at_kinks_that_are_smooth_together_add_up(given, left, right, wrong):
+    """A quarter of the largest number is allowed, and between both sides half as much."""
+    moved = []
+
+    def together(moves, sign):
+        moved.append((moves[0].tolist(), sign))
+        return left if sign < 0 else right
+
+    doubts = [Unsettled((i,), 0.0, 0.0, 0.0, "a kink") for i in range(len(given))]
+    report = InputReport("x", (3,), 3, inconclusive=[*doubts, Unsettled((2,), 0.0, 0.0, 0.0, "rounding")])
+    slopes = lambda number, index: SimpleNamespace(central=9.0)  # noqa: E731
+    differences = SimpleNamespace(arrays=[np.zeros(3)], eps=0.5, together=together, slopes=slopes)
+    checking._compare_ties([report], differences, [np.array([*given, 0.0, 0.0])[:3]], 0.025)
+    assert report.failed == wrong and len(report.inconclusive) == 1 + len(given) * (not wrong)
+    assert report.worst == (((0,), given[0], 9.0) if wrong else None)
+    assert moved == ([([0.5, 0.5, 0.0], -1), ([0.5, 0.5, 0.0], 1)] if len(given) > 1 else [])
 
 
 def test_the_report_tells_backend_precision_options_and_what_to_do_next():

@@ -18,7 +18,7 @@ from minicnn.errors import GradcheckError, InputError
 from minicnn.gradients import slips, slopes, sums
 from minicnn.gradients.checking import gradcheck
 from minicnn.gradients.differences import Differences
-from minicnn.gradients.evidence import Evidence, Slip, names_of_axes
+from minicnn.gradients.evidence import Evidence, Slip, names_of_axes, near
 from minicnn.operation import op
 
 PAGE = Path(__file__).parents[2] / "tutorials" / "manual" / "gradient_checks.md"
@@ -278,6 +278,30 @@ def test_a_ratio_of_neighbouring_counts_has_its_reason(ratio, said):
 
 
 FAMILIES = ("constants", "uses", "order", "lost_terms", "sums", "rules", "other_points", "masks")
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"), [(kind, 1) for kind in ("zeros", "not finite", "sign", "ratio", "cotangent")] + [("flip", 3)]
+)
+def test_a_slip_of_an_order_is_seen_in_three_entries_at_least(kind, least):
+    for count in (1, 2, 3):
+        given = np.full(count, np.nan) if kind == "not finite" else np.full(count, 2.0)
+        slip = Slip(kind, "", lambda p: p.given)
+        assert slips._fit(slip, [checked(given, np.ones(count))]) == ("everywhere" if count >= least else "")
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_a_changed_slope_is_seen_in_four_entries_at_least(count):
+    x = np.arange(2.0, count + 2)
+    point = checked(2 * x * x, 2 * x)
+    point.x, point.y, point.cotangent, point.rows = x, x * x, np.ones(count), np.diag(2 * x)
+    with np.errstate(all="ignore"):
+        found = [slip.text for slip in slopes.rules([point], None)]
+    assert found == ["has the factor x too often; due is 2 · dy · x"] * (count == 4)
+
+
+def test_a_ratio_is_that_of_a_count_within_a_thousandth():
+    assert near(1.0009, 1) and not near(1.0011, 1) and near(-3.002, -3) and not near(-3, 3)
 
 
 def test_one_family_of_slips_is_asked_after_the_other_at_every_point(monkeypatch):

@@ -71,8 +71,20 @@ def test_an_array_without_a_name_of_its_own_is_named_by_the_tape():
     with minicnn.record():
         loss = (x * masks[0]).sum()
         masks[0][:] = 1
-        with pytest.raises(InPlaceError, match=r"^backward: \w+, which mul .*\[1\] was 0, is 1"):
+        with pytest.raises(InPlaceError, match=r"^backward: constant, which mul .*\[1\] was 0, is 1"):
             loss.backward()
+
+
+@pytest.mark.parametrize(("named", "name"), [(False, "tensor"), (True, "scales")])
+def test_a_tensor_without_a_name_of_its_own_has_the_one_that_it_has_by_then(named, name):
+    x, held = leaf(1, 2), [leaf(1, 0)]
+    with minicnn.record():
+        loss = (x * held[0]).sum()
+        held[0].data[1] = 1
+        scales = held[0] if named else None
+        with pytest.raises(InPlaceError, match=rf"^backward: {name}, which mul .*\[1\] was 0, is 1"):
+            loss.backward()
+    assert (scales is None) != named
 
 
 def test_an_array_that_cannot_be_put_back_is_not_trusted():
@@ -175,6 +187,16 @@ def test_new_arrays_and_changes_after_backward_are_allowed():
         loss = ops.square(w).sum()
         w.data = w.data * 2
         loss.backward()
+
+
+def test_a_result_with_another_array_was_not_changed_in_place():
+    x = leaf(1, 2)
+    with minicnn.record():
+        y = x * 2.0
+        y.data = y.data * 3
+        loss = y.sum()
+        loss.backward()
+    assert x.grad.tolist() == [2, 2]
 
 
 def test_nothing_is_compared_without_a_tape():
