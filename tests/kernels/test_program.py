@@ -95,6 +95,13 @@ def test_compiled_steps_do_what_the_definition_says(dtype):
     np.testing.assert_allclose(found, expected, rtol=0, atol=abs(expected).max() * 30 * np.finfo(dtype).eps)
 
 
+def test_what_is_added_may_lie_at_the_beginning():
+    expected, found = run_both(lambda bias: step(CONVOLVE, bias=bias, added=0), np.float32)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    without, _ = run_both(lambda bias: step(CONVOLVE, bias=bias), np.float32)
+    np.testing.assert_allclose((expected - without)[1000 : 1000 + OUTPUTS], without[:OUTPUTS], rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("module", [on_numpy, on_numba])
 @pytest.mark.parametrize(("rows", "parts"), [(1, 1), (2, 1), (1, 3), (2, 2)])
 @pytest.mark.parametrize("tiles", [1, ROWS, 50])
@@ -225,6 +232,13 @@ def test_nobody_returns_before_the_last_pieces_are_done():
     assert on_numba._run_from(0, 0, *fixed) == len(steps)
     done[-1] += 1
     assert on_numba._run_from(len(steps), 0, *fixed) == len(steps) + 1
+
+
+def test_a_thread_goes_on_where_it_was_until_others_are_done_with_the_last_step(monkeypatch):
+    reached, asked = iter([2, 6, 6, 7]), []
+    monkeypatch.setattr(on_numba, "_run_from", lambda *given: asked.append(given[:2]) or next(reached))
+    on_numba._join(3, chained(0), None, None, None, None)
+    assert asked == [(0, 3), (2, 3), (6, 3), (6, 3)]
 
 
 def test_what_another_thread_raises_ends_the_wait():
