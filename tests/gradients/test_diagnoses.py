@@ -115,6 +115,7 @@ def test_the_border_is_that_of_places_and_of_no_batch_or_channels(shape):
         ([-5, 1, 2, -3, -4], "t > 0"),
         ([5, -1, -2, -3, 4], ""),  # the fourth is negative as well, and right
         ([-5, 1, 2, 3, -4], ""),
+        ([-5, 1, -2, -3, -4], ""),
         ([5, -1, 2, 3, 4], ""),
         ([0, 0, 0, 0, 0], ""),
     ],
@@ -140,6 +141,18 @@ def test_a_bound_is_that_of_six_entries_on_either_side(wrong, low, high, said):
     x = np.where(wrong, high, low) + np.where(wrong, np.cumsum(wrong), np.cumsum(np.logical_not(wrong))) - 1
     x[:3] *= 1 if high > 0 else -1
     assert place(wrong, x=x * 1.0) == said
+
+
+def test_a_place_that_other_points_contradict_is_none():
+    def point(*wrong):
+        x = np.where(np.isin(np.arange(5), wrong), -1.0, 1.0)
+        return Evidence("t", x, x, np.arange(5), x, x, x < 0, x, x, {})
+
+    here = point(0, 1)
+    assert where(here) == where(here, here) == where(here, here, point()) == "the index ≤ 1"
+    assert where(here, here, point(1, 2)) == "t < 0"  # where values say what places do not
+    everywhere = point(*range(5))
+    assert where(here, everywhere) == where(here, everywhere, point(1, 2)) == ""
 
 
 def test_what_all_checked_entries_have_in_common_says_nothing():

@@ -384,7 +384,11 @@ def test_a_report_in_full():
     ]
     assert [found.kind for found in report.findings] == ["sign"] and report.verdict == "FAILED"
     assert (wrong.ok, doubtful.ok, doubtful.failed, sample.failed, right[0].ok) == (False, False, False, True, True)
-    assert not GradcheckReport([doubtful], 1e-6, "float64") and GradcheckReport(right, 1e-6, "float64")
+    verdicts = [
+        (GradcheckReport(found, 1e-6, "float64").verdict, bool(GradcheckReport(found, 1e-6, "float64")))
+        for found in (right, [right[0], doubtful], [doubtful, wrong])
+    ]
+    assert verdicts == [("passed", True), ("inconclusive", False), ("FAILED", False)]
 
 
 def test_a_worst_entry_that_is_zero_has_a_relative_error_too():

@@ -155,6 +155,16 @@ def test_the_slopes_of_softmax_are_a_part_of_its_own_and_one_of_the_sum():
     assert sums._parts(summed(y, np.eye(6)), (1,), ("y",)) is None  # no sum at all
 
 
+def test_one_slope_of_another_form_is_enough_and_one_vector_of_two_suffices():
+    y = np.array([0.0, 1, 2, 3, 5])
+    rows = np.outer([1.0, 2, 3, 4, 5], y)
+    delta, betas = sums._parts(summed(y, rows), (0,), ("1", "y"))  # of which the first takes no part
+    assert_allclose(delta, np.zeros(5), atol=1e-9)
+    assert_allclose(betas, [[0, 0, 0, 0, 0], [1, 2, 3, 4, 5]], atol=1e-9)
+    rows[4, 1] = 6  # what is zero still fits
+    assert sums._parts(summed(y, rows), (0,), ("y",)) is None
+
+
 def test_the_slips_of_a_sum_in_full():
     """Softmax along the rows: its gradient is y · dy − y · Σ y · dy."""
     y, dy = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), np.arange(1.0, 7).reshape(2, 3)
@@ -698,6 +708,38 @@ def test_the_changes_of_a_slope_in_full():
         (4.25, (over, y), False, True, None),
         (3.025, (over, y), False, False, (x,)),
         (1.4, (over,), False, False, (x,)),
+    ]
+
+
+def test_two_factors_that_stand_alone_are_simple_ones():
+    units = [
+        slopes.Unit(*unit) for unit in (("{}", "x", 1), ("{}", "x", 2), ("{}", "(x - w)", 1), ("(1 + {})", "y", 1))
+    ]
+    units.append(slopes.Unit("exp({})", "z", -1))
+    pairs = [change.rule for change in slopes._changes(units, {}) if len(change.rule) == 2]
+    assert pairs == [(units[0], units[-1])] * 2  # as a term that is lost, and in place of the slope
+
+
+def test_of_three_factors_two_are_values_as_they_are():
+    random = np.random.default_rng(0)
+    x, z, w = random.uniform(0.5, 2, (3, 9))
+    plain = [slopes.Unit("{}", "x", 1), slopes.Unit("{}", "z", 1), slopes.Unit("cos({})", "w", 1)]
+    found = slopes._identified(3 * x * z * np.cos(w), np.array([x, z, np.cos(w), np.ones(9)]), plain)
+    assert found == {tuple(plain): pytest.approx(3)}
+    odd = [slopes.Unit("exp({})", "x", 1), *plain[1:]]
+    assert slopes._identified(3 * np.exp(x) * z * np.cos(w), np.array([np.exp(x), z, np.cos(w), np.ones(9)]), odd) == {}
+
+
+@pytest.mark.parametrize(("constant", "cost"), [(1, 1), (2, 2), (0.5, 2), (-0.25, 2), (1 / 3, 2), (0.37, 3)])
+def test_an_odd_constant_costs_more_than_a_simple_one(constant, cost):
+    x = np.arange(2.0, 6)
+    point = checked(constant * 2 * x * x, 2 * x)
+    point.x, point.y, point.cotangent, point.rows = x, x * x, np.ones(4), np.diag(2 * x)
+    part = slopes.Slopes(point, np.eye(4, dtype=bool), np.arange(4))
+    units = [slopes.Unit("{}", "x", 1)]
+    found = list(slopes._fitting([part], [part.columns(units)], units, {}))
+    assert [(found_cost, found_constant) for found_cost, change, found_constant in found if change.slope] == [
+        (cost, pytest.approx(constant))
     ]
 
 
