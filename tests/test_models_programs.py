@@ -180,6 +180,24 @@ def test_blocks_that_halve(side, filters, tiles, runs, request):
     assert runs == [3] * 4 and expected.shape == (3, side // 2, side // 2, 5)
 
 
+@pytest.mark.parametrize("block", ["a residual that ends in a norm", "a change of three"])
+def test_the_last_layer_of_a_block_adds_what_went_past(block, runs):
+    random = np.random.default_rng(0)
+    if block == "a change of three":
+        (last,) = halved(random, 8, 6, 0)
+        last.change.layers[1:] = [*conv(random, 6, 5, 1, norm=False), *conv(random, 5, 9, 3, padding=1, norm=False)]
+    else:
+        last = Residual(Chain(*conv(random, 8, 7, 1), *conv(random, 7, 8, 3, padding=1)), name="residual")
+        last.change.layers[-1].activation = None
+    first = conv(random, 3, 8, 3, norm=False, activation="relu")
+    model, x = Network(CARD, [*first, last]).eval(), pictures(2)
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, x)
+        np.testing.assert_allclose(model(x).data, expected, atol=abs(expected).max() * 1e-5)
+    kinds = blocks.Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, None)
+    assert runs == [2] and drafts.Drafting((2, 13, 11, 3), kinds).through(model.layers) == len(model.layers)
+
+
 def test_a_block_that_halves_is_what_it_says(runs):
     """Zeros below, on the right and in the last channels; here by hand."""
     random = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minicnn import nn
-from minicnn.fast.cpu import program, threads
+from minicnn.fast.cpu import program, threads, winograd
 from minicnn.fast.cpu.micro_kernel import FEW, ROWS
 from minicnn.fast.cpu.program import CONVOLVE, INTO_TILES, LARGEST, LENGTH, MEAN, OUT_OF_TILES, drafts, layout
 from minicnn.fast.cpu.program import compiled as on_numba
@@ -347,6 +347,15 @@ def test_what_no_step_computes_ends_a_program(layers):
     drafting = Drafting((1, 9, 9, 3), KINDS)
     assert drafting.through([first, *layers]) == 1
     assert [draft.kind for draft in drafting.drafts] == [CONVOLVE] and drafting.end.room.shape == (1, 7, 7, 4)
+
+
+@pytest.mark.parametrize(("side", "border"), [(8, 1), (9, 4), (10, 3), (11, 2)])
+def test_a_border_is_as_wide_as_tiles_hang_over(monkeypatch, side, border):
+    monkeypatch.setattr(winograd, "TRANSFORM", 0)
+    monkeypatch.setattr(winograd, "FETCH", 0)
+    drafting = drafted((1, 8, side, 16), nn.Conv2d(16, 16, 3, padding=1, seed=0))
+    assert [draft.kind for draft in drafting.drafts] == [INTO_TILES, CONVOLVE, OUT_OF_TILES]
+    assert (drafting.start.room.border, drafting.start.room.beyond) == (border, 0.0)
 
 
 @pytest.mark.parametrize("norm", [None, nn.BatchNorm(3).eval()])

@@ -81,13 +81,13 @@ def test_a_block_is_the_one_that_the_kernel_forms(monkeypatch):
     """A kernel that is watched: outputs of one block are those between two fetches of a panel."""
     from minicnn.fast.cpu import conv
 
-    monkeypatch.setattr(conv, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(conv, "BLOCK_BYTES", 1 << 12)
     x, w = Tensor(np.ones((1, 20, 20, 3))), Tensor(np.ones((3, 3, 3, 2)))
     with minicnn.record() as tape:
         y = ops.conv(x, w)
     place = tape.pixel(y, (0, 10, 0, 1)).place
     block = place.block
-    assert block == conv.outputs_a_block(x.data.nbytes, 18 * 18) < 18 * 18
+    assert 4 * conv.ROWS < block == conv.outputs_a_block(x.data.nbytes, 18 * 18) < 18 * 18
     assert f"block {180 // block} of {-(-324 // block)}" in str(tape.pixel(y, (0, 10, 0, 1)))
 
 
