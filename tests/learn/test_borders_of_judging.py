@@ -286,6 +286,13 @@ def test_a_verdict_as_text():
     assert str(Verdict("verify", False)) == "verify: not yet"
 
 
+def test_a_long_line_of_source_goes_on_below_its_beginning():
+    verdict = Verdict("verify", False, [Row("one", False, f"it raises\n    return {'a + ' * 20}a")])
+    first, second = str(verdict).splitlines()[-2:]
+    assert first == "               return a + a + a + a + a + a + a + a + a + a + a + a + a + a + a"
+    assert second == "               + a + a + a + a + a + a"
+
+
 def test_the_table_of_exercises_as_text():
     rows = [("triplet_loss", "1", "Triplet loss", "a.py", "solved"), ("im2col", "2", "Convolutions", "b.py", "")]
     assert str(Table(Entry(*row) for row in rows)).splitlines() == [
@@ -725,6 +732,19 @@ def test_a_slip_is_recognized_within_three_tolerances(apart, advice):
     halved, tolerance = loss_of(lambda J: J / 2 + 1), catalogue.find("total_cost").cases[0].tolerance
     found = judged(loss_of(lambda J: (J / 2 + 1) * (1 + apart)), slips=(Slip("half", "a half", halved),))
     assert not found and found.advice == advice and tolerance == 1e-5
+
+
+def test_a_slip_that_fails_in_the_same_cases_is_recognized_by_the_others():
+    def failing(problem):
+        def total_cost(c, s, a=10, b=40):
+            if a == 10:
+                raise problem("not with 10")
+            return a * c + b * s
+
+        return total_cost
+
+    slips = (Slip("ten", "no ten", failing(KeyError)), Slip("sign", "no sign", loss_of(lambda J: -J)))
+    assert judged(failing(ValueError), slips=slips).advice == ["no ten"]
 
 
 def test_a_slip_that_warns_is_recognized_without_its_warning():

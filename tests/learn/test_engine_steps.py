@@ -192,6 +192,12 @@ def test_the_last_step_has_what_it_paints_with_and_needs_no_minicnn(tmp_path):
     assert 'np.load("engine.npz")' in path.read_text(encoding="utf-8")
 
 
+def test_what_the_last_step_paints_with_may_be_the_learners_own(tmp_path):
+    (tmp_path / "engine.npz").write_bytes(b"mine")
+    learn.start("engine_12", tmp_path)
+    assert (tmp_path / "engine.npz").read_bytes() == b"mine"
+
+
 def test_a_picture_is_saved_as_others_read_it(tmp_path):
     from minicnn import images
 

@@ -157,6 +157,7 @@ def test_submissions_are_found_by_the_names_that_platforms_give_them(tmp_path):
             "try:\n    from x import gram_matrix\nexcept ImportError:\n    im2col = 3\n",
             ["gram_matrix", "im2col"],
         ),
+        ("a.py", "gram_matrix: object = len\nwith open('x'):\n    im2col = 3\n", ["gram_matrix", "im2col"]),
         ("my_im2col_2.py", "", ["im2col"]),
         ("my_im2col_2.py", RIGHT, ["gram_matrix"]),
         ("a.py", "def other(): gram_matrix(1)\n", []),
@@ -172,7 +173,7 @@ def test_exercises_are_found_by_the_functions_that_a_file_defines(name, text, fo
 
 
 def test_of_several_files_the_one_that_bears_the_name_counts(tmp_path):
-    write(tmp_path, {"1.py": RIGHT, "2.py": RIGHT, "gram_matrix.py": RIGHT, "total_cost.py": ""})
+    write(tmp_path, {"1.py": RIGHT, "2.py": RIGHT, "gram_matrix.py": RIGHT, "total_cost.py": "", "z.py": RIGHT})
     files = sorted(tmp_path.iterdir())
     assert submissions.chosen(files, "gram_matrix").name == "gram_matrix.py"
     assert submissions.chosen(files[:2], "gram_matrix").name == "2.py"
@@ -780,6 +781,9 @@ def test_what_is_remembered_of_a_stopped_grading(tmp_path):
     assert {key: str(learn.Verdict.from_data(data)) for key, data in found.items()} == {
         key: str(verdict) for key, verdict in verdicts.items()
     }
+    head, *lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+    record.write_text("".join([head.replace(MARK, "another"), *lines]), encoding="utf-8")
+    assert grading._remembered(record) == {}  # it is not minicnn's
 
 
 def test_what_happened_in_every_case_is_told_of_each_in_its_first_words(tmp_path):
