@@ -2,6 +2,7 @@
 
 import contextvars
 import gc
+import itertools
 import operator
 import threading
 import traceback
@@ -544,6 +545,21 @@ def test_backward_frees_what_the_closures_kept_although_the_result_lives():
     assert kept() is not None
     loss.backward()
     assert kept() is None and loss.item() > 0
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_layer_keeps_only_what_the_wanted_gradients_need():
+    filters = {ops.conv: (1, 1, 2, 2), ops.locally_connected: (3, 3, 1, 1, 2, 2)}
+    for (layer, shape), wanted in itertools.product(filters.items(), "xw"):
+        whole = {"x": Tensor(np.ones((1, 3, 3, 2)), requires_grad=wanted == "x")}
+        whole["w"] = Tensor(np.ones(shape), requires_grad=wanted == "w")
+        x, w = whole["x"] * 1.0, whole["w"] * 1.0
+        kept = {"x": weakref.ref(x.data), "w": weakref.ref(w.data)}
+        y = layer(x, w)
+        del x, w
+        assert {name: array() is not None for name, array in kept.items()} == {"x": wanted == "w", "w": wanted == "x"}
+        y.sum().backward()
+        assert (whole[wanted].grad != 0).all()
 
 
 @pytest.mark.usefixtures("without_collector")

@@ -448,6 +448,11 @@ def test_the_report_tells_backend_precision_options_and_what_to_do_next():
         gradcheck(scaled(np.abs, 2.0), [Tensor(np.array([1.0, -2.0]), name="height")])
     message = str(caught.value)
     assert "FAILED wrong(height)   backend numpy  float64  eps 1e-06" in message
+    assert caught.value.report.notes == [
+        "first bad backend: numpy, the definition: the backward is wrong, not a kernel",
+        "next: run it again, inside `with minicnn.record() as tape:`, and then",
+        '      print(tape.why("height", (0,)))',
+    ]
     assert "first bad backend: numpy" in message and 'print(tape.why("height", (0,)))' in message
     assert all(len(line) <= 80 for line in message.splitlines())
 
