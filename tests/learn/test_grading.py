@@ -870,8 +870,10 @@ def test_a_grading_does_not_resume_where_anything_that_counts_has_changed(tmp_pa
     keys.append(key())
     write(tmp_path, {"cases.py": HIDDEN.replace("np.ones", "np.zeros").replace("2.0", "0.0")})
     keys.append(key())
-    monkeypatch.setattr(grading.minicnn, "__version__", "another")
-    assert key() not in keys and len({*keys}) == 3 and monkeypatch.undo() is None and key() == keys[-1]
+    with monkeypatch.context() as changed:
+        changed.setattr(grading.minicnn, "__version__", "another")
+        keys.append(key())
+    assert len({*keys}) == 4 and key() == keys[2]
 
 
 def test_a_grading_does_not_resume_where_the_solution_has_changed(tmp_path):
