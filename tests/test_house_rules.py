@@ -74,24 +74,6 @@ def test_compiled_functions_use_nothing_of_other_files():
     assert total >= 15  # the walk did see the kernels
 
 
-def test_compiled_functions_release_the_lock_and_are_cached():
-    """So that threads run them side by side, and the next process need not compile them."""
-    compiled = [
-        (path.relative_to(PACKAGE), function, {option.arg: ast.unparse(option.value) for option in decorator.keywords})
-        for path in SOURCES
-        for function in ast.walk(tree_of(path))
-        if isinstance(function, ast.FunctionDef)
-        for decorator in function.decorator_list
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "njit"
-    ]
-    assert len(compiled) >= 80
-    for path, function, options in compiled:
-        assert options.pop("nogil") == "True", (path, function.name)
-        inner = function.col_offset > 0  # a closure, which has no place in the cache
-        assert inner or options.pop("cache") == "True", (path, function.name)
-        assert set(options.items()) <= {("error_model", "'numpy'")}, (path, function.name)
-
-
 @pytest.mark.parametrize(
     "source",
     [
