@@ -198,6 +198,18 @@ def test_the_last_layer_of_a_block_adds_what_went_past(block, runs):
     assert runs == [2] and drafts.Drafting((2, 13, 11, 3), kinds).through(model.layers) == len(model.layers)
 
 
+def test_a_block_that_halves_may_end_with_a_norm(runs):
+    random = np.random.default_rng(0)
+    change = Chain(*conv(random, 4, 6, 2, stride=2))
+    change.layers[-1].activation = None  # which stands behind the sum
+    begin = conv(random, 3, 4, 1, norm=False, activation="relu")
+    model = Network(CARD, [*begin, Halving(nn.AvgPool2d(2, stride=2), change)]).eval()
+    with nn.frozen(model), no_grad():
+        expected = layer_by_layer(model, pictures(2))
+        np.testing.assert_allclose(model(pictures(2)).data, expected, atol=1e-5)
+    assert runs == [2]
+
+
 def test_a_block_that_halves_is_what_it_says(runs):
     """Zeros below, on the right and in the last channels; here by hand."""
     random = np.random.default_rng(0)
@@ -424,6 +436,8 @@ def test_what_does_not_fit_runs_as_it_did(runs):
         [Branches(Chain(*conv(random, 4, 3, 1)), Chain())],
         [Residual(Chain(*conv(random, 4, 4, 1)))],
         [Residual(Chain(Chain(*conv(random, 4, 4, 1))))],  # which does not end with a convolution
+        [Residual(Chain())],  # which does nothing
+        [Halving(nn.AvgPool2d(2, stride=2), Chain(nn.Conv2d(4, 4, 2, stride=2, seed=random), nn.ReLU()))],
         halved(random, 4, 5, 2),  # the convolution reaches further than the mean
         halved(random, 4, 4, 0, first=[nn.Conv2d(4, 4, 1, seed=random)]),  # a mean that may be negative
         [nn.LocalResponseNorm(3, alpha=1e-3), *conv(random, 4, 5, 1)],

@@ -287,12 +287,8 @@ class Drafting:
 
     def _residual(self, layer: Any, x: View, past: View, *, filled: bool = False) -> View:
         """Draft a block whose last convolution adds `past`. filled: True if its output may be smaller."""
-        layers = layer.change.layers
-        last = 2 if _normalized(layers[-2:]) else 1
-        convolution, norm = layers[-last], layers[-1] if last == 2 else None
-        if type(convolution) is not nn.Conv2d:
-            raise Unfit
-        x = self._chain(layers[:-last], x)
+        before, convolution, norm = _ending(layer.change.layers)
+        x = self._chain(before, x)
         if x.flat:
             raise Unfit
         y = self._convolution(convolution, norm, x, (past, layer))
@@ -311,7 +307,7 @@ class Drafting:
         mean = self._pool(layer.average, x)
         if not mean.positive:  # copied elements do not pass through ReLU
             raise Unfit
-        channels = layer.change.layers[-1].w.shape[-1]
+        channels = _ending(layer.change.layers)[1].w.shape[-1]
         mean.room = Room((*mean.room.shape[:3], channels), partial=True)
         return self._residual(layer, x, dataclasses.replace(mean, channels=channels), filled=True)
 
@@ -329,6 +325,15 @@ def _filters(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm | None, scale: flo
     elif b is None:
         b = np.zeros(w.shape[-1], w.dtype)
     return (w, b) if scale == 1 else (w * w.dtype.type(scale), b * w.dtype.type(scale))
+
+
+def _ending(layers: Sequence[nn.Module]) -> tuple[Sequence[nn.Module], nn.Conv2d, nn.Module | None]:
+    """Return what comes before the last convolution, that convolution, and its batch norm, if it has one."""
+    last = 2 if _normalized(layers[-2:]) else 1
+    convolution = layers[-last] if layers else None
+    if type(convolution) is not nn.Conv2d:
+        raise Unfit
+    return layers[:-last], convolution, layers[-1] if last == 2 else None
 
 
 def _normalized(layers: Sequence[nn.Module]) -> bool:
