@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def callers() -> list[FrameType]:
 def is_own(frame: FrameType) -> bool:
     """Return True for the user's code, False for minicnn's. The lessons that minicnn carries count as the user's."""
     file = frame.f_code.co_filename
-    return not file.startswith(str(PACKAGE)) or file.startswith(str(PACKAGE / "shipped"))
+    return not file.startswith(os.path.join(PACKAGE, "")) or file.startswith(os.path.join(PACKAGE, "shipped", ""))
 
 
 def lines(stack: list[FrameType]) -> list[Line]:

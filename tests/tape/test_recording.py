@@ -202,7 +202,14 @@ def test_the_line_of_the_program_is_found_above_many_layers():
 
 @pytest.mark.parametrize(
     ("place", "own"),
-    [("style/costs.py", False), ("shipped/tutorials/lesson.py", True), ("../mine/net.py", True), ("../net.py", True)],
+    [
+        ("style/costs.py", False),
+        ("shipped_too.py", False),
+        ("shipped/tutorials/lesson.py", True),
+        ("../mine/net.py", True),
+        ("../net.py", True),
+        ("../minicnn_of_mine/net.py", True),
+    ],
 )
 def test_the_lessons_that_come_with_the_package_are_programs_of_the_user(monkeypatch, place, own):
     monkeypatch.setattr(frames, "PACKAGE", Path("/site/minicnn"))
