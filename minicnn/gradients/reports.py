@@ -138,10 +138,10 @@ def _within_width(lines: list[str]) -> list[str]:
 
 
 def _joined(pieces: list[str]) -> list[str]:
-    """Wrap items to the line width."""
+    """Wrap items to the line width, less an indentation by two."""
     lines: list[str] = []
     for piece in pieces:
-        if lines and len(lines[-1]) + len(piece) + 4 <= WIDTH:
+        if lines and len(lines[-1]) + len(piece) + 4 <= WIDTH - 2:
             lines[-1] += f"    {piece}"
         else:
             lines.append(piece)

@@ -321,3 +321,15 @@ def test_a_function_that_writes_into_its_input_does_not_reach_the_callers_array(
     with pytest.raises(GradcheckError, match="f writes into its input x"):
         gradcheck(careless, array)
     assert_array_equal(array, before)
+
+
+@pytest.mark.parametrize("length", range(45, 54))
+def test_right_inputs_stand_side_by_side_as_far_as_lines_reach(length):
+    """Two of them, whose names are so long that one line holds both with up to 80 columns."""
+    long = "n" * length
+    function = eval(f"lambda {long}, m: {long} + m")
+    first, second = f"  {long} (2,): 2/2 ok", "m (2,): 2/2 ok"
+    together = [f"{first}    {second}"]
+    told = str(gradcheck(function, [np.ones(2), np.ones(2)])).splitlines()
+    lines = told[[line.startswith("  n") for line in told].index(True) :]
+    assert lines == (together if len(together[0]) <= 80 else [first, f"  {second}"])
