@@ -1,11 +1,14 @@
 """What exactly is said, and from where on: of numbers, errors, progress, and the process of a learner's file."""
 
 import dataclasses
+import functools
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -571,6 +574,83 @@ def test_what_a_process_prints_is_kept(program, status, printed):
     room = examining.Room(100)
     found = examining._run([sys.executable, "-c", program], dict(os.environ), room, Path("never begun"))
     assert found == (status, printed)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_process_has_ended_when_its_last_lines_are_read(interrupted, monkeypatch, tmp_path):
+    """Nothing is run here: what would be is looked at."""
+    did, room, begun = [], examining.Room(), tmp_path / "begun"
+    (tmp_path / "printed").write_bytes(b"one\r\ntwo\xff\x1b\n\n")
+
+    @contextmanager
+    def started(command, **options):
+        did.append((command, options))
+        with (tmp_path / "printed").open("rb") as printed:
+            yield SimpleNamespace(stdout=printed)
+
+    def waited(process, *given):
+        did.append(given)
+        if interrupted:
+            raise KeyboardInterrupt
+        return 7
+
+    class Reader:
+        def __init__(self, *, target, daemon):
+            self.target, self.start = target, lambda: did.append(("starts", daemon))
+
+        def join(self, seconds):
+            did.append(seconds)
+            self.target()
+
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    monkeypatch.setattr(subprocess, "Popen", started)
+    monkeypatch.setattr(examining, "threading", SimpleNamespace(Thread=Reader))
+    monkeypatch.setattr(examining, "_waited", waited)
+    monkeypatch.setattr(examining, "_end", lambda process: did.append("ended"))
+    run = functools.partial(examining._run, ["python"], {"A": "b"}, room, begun, tmp_path)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    else:
+        assert run() == (7, "one\ntwo\ufffd\ufffd")
+    options = {"env": {"A": "b"}, "cwd": tmp_path, "start_new_session": True, **pipes}
+    assert did == [(["python"], options), ("starts", True), (room, begun), "ended", 5]
+
+
+@pytest.mark.parametrize("problem", [ProcessLookupError, PermissionError])
+@pytest.mark.parametrize("groups", [True, False])
+def test_a_process_that_does_not_end_when_it_is_asked_to_is_ended(groups, problem, monkeypatch):
+    did = []
+
+    def wait(seconds):
+        did.append(seconds)
+        raise subprocess.TimeoutExpired("python", seconds)
+
+    def end_group(*call):
+        did.append(call)
+        raise problem
+
+    if groups:
+        monkeypatch.setattr(os, "killpg", end_group, raising=False)
+        monkeypatch.setattr(signal, "SIGKILL", 9, raising=False)
+    else:
+        monkeypatch.delattr(os, "killpg", raising=False)
+    ends = {name: lambda name=name: did.append(name) for name in ("terminate", "kill")}
+    examining._end(SimpleNamespace(pid=4711, wait=wait, **ends))
+    assert did == ["terminate", 1, "kill", (4711, 9)][: 3 + groups]
+
+
+def test_a_learner_may_read_the_system_python_and_minicnn_without_what_is_sealed(monkeypatch):
+    monkeypatch.setattr(fairness, "sealed", lambda: ["a solution"])
+    monkeypatch.setattr(isolation, "readable", lambda sealed, *roots: (sealed, [*roots]))
+    sealed, roots = examining._readable.__wrapped__()
+    system = "/usr /lib /lib64 /bin /etc/ld.so.cache /etc/localtime /dev/urandom /dev/random /dev/zero /proc/cpuinfo"
+    system += " /proc/meminfo /sys/devices/system/cpu /System /Library"
+    tutorials = files.material("tutorials")
+    own = [files.PACKAGE, files.PACKAGE.parent, files.material("weights")]
+    own += [tutorials / "datasets", tutorials / "exercises"]
+    python = [sys.base_prefix, sys.prefix, Path(os.__file__).parent]
+    assert sealed == ["a solution"] and {*map(Path, roots)} == {*map(Path, [*system.split(), *own, *python])}
 
 
 class Running:

@@ -9,6 +9,7 @@ import pytest
 from minicnn import InputError, Tensor, learn, ops
 from minicnn.cli import main
 from minicnn.errors import aliases
+from minicnn.learn import examining
 from minicnn.learn.aliases import translated
 from minicnn.learn.verdict import Row, Verdict
 
@@ -136,7 +137,8 @@ def test_a_notebook_is_judged_by_its_code(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[]", '{"cells": 3}', '{"cells": [{"source": 3}]}', '{"cells": [1]}'])
-def test_what_is_no_notebook_is_told_so(text, tmp_path):
+def test_what_is_no_notebook_is_told_so_before_it_is_run(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(examining, "answers", None)
     path = tmp_path / "mine.ipynb"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"mine\.ipynb' is not a notebook \(.*\); expected one of Jupyter"):

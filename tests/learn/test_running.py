@@ -135,6 +135,8 @@ def test_bad_arguments_get_one_line(tmp_path):
         learn.check_file("total_cost", tmp_path / "nothing.py")
     with pytest.raises(InputError, match="seconds is nan; expected a number above 0"):
         examining.examine(catalogue.find("total_cost"), tmp_path, float("nan"))
+    with pytest.raises(InputError, match="function is a int; expected your content_kernel, a function"):
+        learn.check("content_kernel", 34)
     with pytest.raises(InputError, match="the source of content_kernel is not to be found"):
         learn.check("content_kernel", eval("lambda a, b, partial: None"))
 
