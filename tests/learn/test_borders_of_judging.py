@@ -519,6 +519,60 @@ def test_a_process_that_grows_too_large_says_how_large_it_may_be(tmp_path, monke
     )
 
 
+LONG = " " * 99_967  # what follows is read as far as line 2
+
+
+@pytest.mark.parametrize(
+    ("traceback", "place"),
+    [
+        ("", None),
+        ('File "/a/mine.py", line 2 in f', None),  # no time limit was reached
+        ("Timeout", ""),
+        ('Timeout\nFile "/a/other.py", line 2 in f', ""),
+        ('Timeout\nFile "/a/minespy", line 2 in f', ""),
+        (
+            'Timeout\nFile "/a/numpy.py", line 7 in g\nFile "/a/mine.py", line 2 in f',
+            ", in line 2 of mine.py\n    {}",
+        ),
+        (
+            'Timeout\nFile "/a/mine.py", line 1 in f\nFile "/a/mine.py", line 2 in f',
+            ", in line 1 of mine.py\n    def f():",
+        ),
+        ('Timeout\nFile "/a/mine.py", line 99 in f', ", in line 99 of mine.py"),
+        ('Timeout\nFile "cell 12 of mine.py", line 2 in f', ", in line 2 of cell 12 of mine.py"),
+        ('Timeout\nFile "/a/\udcff/mine.py", line 2 in f', ", in line 2 of mine.py\n    {}"),
+        (LONG + 'Timeout\nFile "/a/mine.py", line 2 in f', ", in line 2 of mine.py\n    {}"),
+        (LONG + ' Timeout\nFile "/a/mine.py", line 2 in f', ""),
+    ],
+    ids=itertools.count(),
+)
+def test_the_place_where_a_file_was_stopped_is_its_innermost_line(traceback, place, tmp_path):
+    line = f"return '{'x' * 80}'"
+    (tmp_path / "mine.py").write_text(f"def f():\n    {line}\n", encoding="utf-8")
+    (tmp_path / "stopped.txt").write_text(traceback, encoding="utf-8", errors="surrogateescape")
+    found = examining._line_of(tmp_path / "stopped.txt", tmp_path / "mine.py")
+    assert found == (place and place.format(line[:64]))
+
+
+@pytest.mark.parametrize(
+    ("written", "data"),
+    [
+        (b"[1, 2]", [1, 2]),
+        (b'"' + b"x" * 18 + b'"', "x" * 18),  # as large as an answer may be here
+        (b'"' + b"x" * 19 + b'"', None),
+        (b"[1, 2", None),
+        (b'"\xff"', None),
+        (b"[" * 20, None),
+        (None, None),
+    ],
+)
+def test_what_a_learner_may_have_written_is_read_with_care(written, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(examining, "LARGEST_ANSWER", 20)
+    if written is not None:
+        (tmp_path / "answers.json").write_bytes(written)
+    assert examining._read(tmp_path / "answers.json") == data
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a file that opens and cannot be read is Linux's")
 def test_a_place_that_cannot_be_read_is_no_place(tmp_path):
     assert examining._line_of(Path("/proc/self/mem"), tmp_path / "mine.py") is None
