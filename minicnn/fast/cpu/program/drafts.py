@@ -328,7 +328,7 @@ def _filters(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm | None, scale: flo
 
 
 def _ending(layers: Sequence[nn.Module]) -> tuple[Sequence[nn.Module], nn.Conv2d, nn.Module | None]:
-    """Return what comes before the last convolution, that convolution, and its batch norm, if it has one."""
+    """Return the layers before the last convolution, it, and its batch norm, or None if it has none."""
     last = 2 if _normalized(layers[-2:]) else 1
     convolution = layers[-last] if layers else None
     if type(convolution) is not nn.Conv2d:
