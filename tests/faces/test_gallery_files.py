@@ -299,7 +299,9 @@ def test_each_adds_to_what_the_other_has_saved(path):
     two.remove("Bob")
     one.rename("Ann", "Anna")
     one.save(path)
+    assert two.identify(picture(1)).name == "Ann" and two.identify(picture(4)).nearest != "Cleo"
     two.save(path)
+    assert two.identify(picture(1)).name == "Anna" and two.identify(picture(4)).nearest == "Cleo"  # whom it has read
     assert two.people == Gallery.load(path, encoder()).people == {"Anna": 2, "Cleo": 1, "Dan": 1}
     one.save(path)  # has nothing new to add, and takes what there is
     assert_equal(one, two)
