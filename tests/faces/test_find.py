@@ -194,6 +194,19 @@ def test_identify_takes_the_largest_face_or_all(gallery, scene):
         gallery.identify(scene, faces=4)
 
 
+def test_faces_of_pictures_of_all_kinds_are_numbered_by_their_pictures(scene):
+    found = faces.find(scene)
+    crop = found[0].crop_for(CARD)
+    [known] = candidates.candidates(found[2], CARD, "all", "encode")
+    every = list(candidates.candidates([known, found[1], crop, scene, crop, known], CARD, "all", "encode"))
+    assert [(one.picture, one.among) for one in every] == [(i, 3 if i == 3 else 1) for i in (0, 1, 2, 3, 3, 3, 4, 5)]
+    numbers = [one.face and one.face.number for one in every]
+    assert numbers == [3, 2, None, 1, 2, 3, None, 3]
+    assert [one.quality is not None for one in every] == [True] * 8
+    crops = [faces.find(scene)[(number or 1) - 1].crop_for(CARD) for number in numbers]
+    np.testing.assert_array_equal([one.crop for one in every], crops)
+
+
 def test_the_nearest_enrolled_picture_is_said(gallery, scene):
     crops = [np.full((16, 16, 3), level, np.float32) for level in (0.2, 0.5, 0.8)]
     gallery.enroll("Grey", crops)
