@@ -79,6 +79,26 @@ def test_encodings_that_come_ever_nearer_are_found_as_well(monkeypatch):
     assert_as_sorted(np.zeros((1, 1)), encodings, 7)
 
 
+def test_once_the_nearest_are_known_those_farther_away_are_not_computed_again(monkeypatch):
+    looked_at, take = [], search._Best._take
+
+    def taken(best, query, places):
+        looked_at.append((query, sorted(places.tolist())))
+        take(best, query, places)
+
+    monkeypatch.setattr(search._Best, "_take", taken)
+    monkeypatch.setattr(search, "BLOCK", 50)
+    index = Index(np.arange(100, dtype=np.float32)[::-1, None].copy())
+    limits = np.full(2, np.inf)
+    search._Best(index, np.array([[0.0], [99.0]]), 2, limits).search(0, 100)
+    near = list(range(8))  # four times as many as are wanted
+    assert looked_at == [(0, [42 + i for i in near]), (1, near), (0, [92 + i for i in near])]
+    assert limits.tolist() == [1, 1]
+    other = search._Best(index, np.array([[0.0], [99.0]]), 2, limits)
+    other.search(25, 75)  # where nobody is as near as those of the first
+    assert len(looked_at) == 3 and not np.isfinite(other.distances).any()
+
+
 def test_results_do_not_depend_on_threads(monkeypatch):
     monkeypatch.setattr(search, "BLOCK", 64)
     encodings, queries = unit_vectors(3000, 32), unit_vectors(5, 32, seed=1)
