@@ -30,6 +30,12 @@ def framed(axes):
     return [side for side in ("left", "right", "top", "bottom") if axes.spines[side].get_visible()]
 
 
+def gridded(axes):
+    """Along which axes there are lines, which stand behind everything else."""
+    found = [name for name in ("x", "y") if getattr(axes, f"{name}axis").get_gridlines()[0].get_visible()]
+    return found if axes.get_axisbelow() is True else [*found, "in front"]
+
+
 def test_matches_are_bars_and_those_within_the_threshold_stand_out():
     people = [("Ann", 0.1), ("Bob", 0.3), ("Cy", 0.5)]
     left, right = figures.matches(FACE, "who?", people, 0.3, faces=[FACE, None, FACE]).axes[:2]
@@ -48,7 +54,7 @@ def test_matches_are_bars_and_those_within_the_threshold_stand_out():
     assert len(right.child_axes) == 2 and all(map(bare, right.child_axes)) and framed(right) == ["left", "bottom"]
     first, third = (inset.get_axes_locator()(inset, None) for inset in right.child_axes)
     assert first.y0 > third.y1 and first.x0 == third.x0 > right.get_position().x1  # beside their bars
-    assert right.texts[-1].get_ha() == "center"
+    assert right.texts[-1].get_ha() == "center" and gridded(right) == ["x"]
 
 
 def test_matches_without_a_threshold_or_a_distance():
@@ -122,6 +128,7 @@ def test_pairs_show_distances_of_both_kinds_and_their_roc():
     np.testing.assert_allclose(heights[0], 25 * np.histogram(d[same], np.linspace(0, 1, 41))[0])
     assert [to_hex(histograms.patches[i].get_facecolor()) for i in (0, 40)] == [figures.SAME, figures.DIFFERENT]
     assert (histograms.get_xlabel(), histograms.get_ylabel()) == ("distance", "% of pairs of this kind")
+    assert framed(histograms) == ["left", "bottom"] and gridded(histograms) == ["y"] and gridded(curve) == ["x", "y"]
     assert histograms.get_xlim() == (0, 1) and histograms.get_ylim()[1] > 1.2 * heights.max()
     assert figures.pairs(d / 4, same).axes[0].get_xlim() == (0, 0.25)
     assert texts(histograms) == ["at FAR 0.3"] and not histograms.get_title()
@@ -152,6 +159,7 @@ def test_pairs_without_a_threshold_and_with_rates_of_galleries():
     )
     assert (found.get_ylabel(), found.get_xlim(), found.get_ylim()) == ("people recognized (DIR)", (1e-3, 1), (0, 1.02))
     assert found.lines[0].get_color() == figures.DIFFERENT and framed(found) == ["left", "bottom"]
+    assert gridded(found) == ["x", "y"]
     assert found.get_title() == "a gallery of 3, one picture each, and strangers" and found.get_xscale() == "log"
     for count, told in ((4, "rank 1 50.0%)"), (5, "rank 1 50.0%, rank 5 100.0%)")):
         few = figures.pairs(d, same, identified=rates._replace(cmc=rates.cmc[:count])).axes[2]
@@ -165,7 +173,7 @@ def test_people_are_blocks_of_a_matrix_and_colours_of_a_plane(people):
     distances = np.square(encodings[:, None] - encodings).sum(axis=-1)
     names = [f"P{i}" for i in range(people)]
     matrix, plane, bar = figures.people(encodings, labels, names, distances).axes
-    assert bar.get_ylabel() == "distance" and plane.get_aspect() == 1
+    assert bar.get_ylabel() == "distance" and plane.get_aspect() == 1 and framed(plane) == ["left", "bottom"]
     np.testing.assert_array_equal(matrix.images[0].get_array(), distances)
     assert matrix.images[0].get_clim()[0] == 0 and matrix.get_title() == f"distances of {2 * people} pictures"
     borders = [i - 0.5 for i in range(2, 2 * people, 2)]  # between people, across and down
