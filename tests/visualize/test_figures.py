@@ -1,5 +1,6 @@
 """Figures: what is in them, that none is shown, and the command that writes them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -77,6 +78,9 @@ def test_projections_of_the_story_are_those_of_the_methods_cut_to_the_patch():
                 top, bottom, left, right = chapter.patches.boxes[i, j]
                 whole[top:bottom, left:right] = 0
                 assert not whole.any()  # nothing outside the field
+    first = replace(chapter.patches, positions=np.zeros((2, 3, 2), np.int64))
+    whole = visualize.saliency(model, "conv2", album[first.numbers[1, 2]], 4, position=(0, 0))
+    assert_array_equal(telling.project(model, first)["gradient"][1, 2], first.cut(1, 2, whole))
 
 
 def test_units_that_tell_are_alike_inside_and_different_from_each_other():
@@ -141,6 +145,10 @@ def test_pictures_in_the_plane():
     assert (apart > 0.8).all()
     ends = np.concatenate([np.diag([4.0, 3, 2]), -np.diag([4.0, 3, 2])])
     assert principal_places(ends)[1] == pytest.approx((16 + 9) / (16 + 9 + 4))  # of the first two alone
+    for same in (np.ones((3, 4)), np.zeros((3, 4))):
+        places, share = principal_places(same)
+        assert_array_equal(places, np.zeros((3, 2)))
+        assert share == 0
     figure = visualize.embedding_map(plain(), pictures(4))
     assert isinstance(figure, Figure) and 1 <= len(figure.axes[0].images) <= 4
     with pytest.raises(InputError, match="holds 2 pictures"):

@@ -12,7 +12,7 @@ from small_networks import card, pictures, plain
 from minicnn import InputError, Tensor, images, nn, visualize
 from minicnn.errors import MissingFileError
 from minicnn.models.network import Network
-from minicnn.visualize import findings, plots, telling
+from minicnn.visualize import findings, plane, plots, telling
 from minicnn.visualize.canvas import Canvas
 from minicnn.visualize.pictures import DrawnFaces, Pictures, as_pictures, middle
 
@@ -181,7 +181,7 @@ def test_at_most_sixteen_deeper_filters_and_sixty_four_first_ones_are_shown():
     assert sheets(figure)[0].shape == (16 * 46 - 6, 16 * 46 - 6, 3)
 
 
-def test_what_channels_say_of_a_picture():
+def test_what_channels_say_of_a_picture(monkeypatch):
     model, picture = plain(), pictures(1)[0]
     figure = visualize.feature_grid(model, "conv2", picture)
     assert texts(figure)[0][0] == "conv2: the 5 strongest of 5 channels, 6×6 each"
@@ -195,6 +195,9 @@ def test_what_channels_say_of_a_picture():
         assert_allclose(sheet[::16, place * 98 : place * 98 + 96 : 16], expected, atol=1e-5)
     (only,) = sheets(visualize.feature_grid(model, "conv2", picture, columns=1, most=2))
     assert only.shape == (2 * 98 - 2, 96, 3)
+    for height, shapes in ((29, [(29, 29, 3), (29, 80, 3)]), (30, [(30, 80, 3)])):  # the picture stands beside low ones
+        monkeypatch.setattr(plots, "mosaic", lambda *_, rows=height, **__: np.zeros((rows, 80, 3)))
+        assert [shown.shape for shown in sheets(visualize.feature_grid(model, "conv2", picture))] == shapes
 
 
 def test_a_unit_is_named_by_its_class_in_the_last_layer_only():
@@ -268,7 +271,7 @@ def test_the_maps_beside_a_picture_are_in_colours():
     assert_array_equal(both(picture, map[..., 0]), plots.over(picture, np.maximum(map[..., 0], 0)))
 
 
-def test_the_plane_of_pictures():
+def test_the_plane_of_pictures(monkeypatch):
     figure = visualize.embedding_map(plain(), pictures(4))
     (axes,) = figure.axes
     assert not any(spine.get_visible() for spine in axes.spines.values())
@@ -287,6 +290,19 @@ def test_the_plane_of_pictures():
     assert axes.get_title().startswith(f"toy, average: {len(axes.images)} of 6 pictures")
     (axes,) = visualize.embedding_map(plain(), pictures(3)).axes
     assert "3 of 3 pictures" in axes.get_title()
+    with monkeypatch.context() as patch:
+        places = np.array([[0, 0], [0.25, 0.25], [0.25, 0], [0.75, 0.5], [1, 0.75]])
+        patch.setattr(plane, "principal_places", lambda encodings: (places, 0.5))
+        (axes,) = visualize.embedding_map(plain(), pictures(5), side=0.25).axes
+        assert [tuple(shown.get_extent()) for shown in axes.images] == [
+            (-0.125, 0.125, -0.125, 0.125),
+            (0.625, 0.875, 0.375, 0.625),
+        ]
+        for shown, number in zip(axes.images, (0, 3), strict=True):
+            assert_array_equal(shown.get_array(), pictures(5)[number])
+        assert [line.get_xydata().tolist() for line in axes.lines] == places[[1, 2, 4], None].tolist()
+        assert axes.get_title() == "toy, predictions: 2 of 5 pictures in the plane of 50% of the variance"
+        assert axes.get_xlim() == axes.get_ylim() == (-0.25, 1.25)
     with pytest.raises(InputError, match=r"^embedding_map: images holds 2 pictures; expected three or more$"):
         visualize.embedding_map(plain(), pictures(2))
 
