@@ -35,7 +35,12 @@ def kernel(intermediate, processor):
     return lines[first : next(after)]
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
+USUAL = ("haswell", "znver5", "apple-m1")  # registers of each width
+
+
+@pytest.mark.parametrize(
+    "processor", [pytest.param(name, marks=[pytest.mark.thorough] * (name not in USUAL)) for name in PROCESSORS]
+)
 def test_sums_stay_in_registers(processor):
     width = PROCESSORS[processor].width
     for name, (intermediate, wanted) in emitted(width == LINE).items():
