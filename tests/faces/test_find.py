@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import faces, images, models, nn, text, zoo
-from minicnn.errors import InputError
+from minicnn.errors import InputError, MissingFileError
 from minicnn.faces import Detection, Gallery, candidates, cropping, drawing, quality, snapshots
 from minicnn.faces.cropping import POINTS
 from minicnn.models import tiny_face
@@ -215,7 +215,7 @@ def test_the_nearest_enrolled_picture_is_said(gallery, scene):
     assert "picture 3 of Grey is nearest, at 0.03" in gallery.verify("Grey", crops[2] - 0.1).why
 
 
-def test_a_picture_without_a_face_is_named(gallery):
+def test_a_picture_without_a_face_is_named(gallery, monkeypatch):
     nobody = np.zeros((90, 90, 3), np.float32)
     before = gallery.people
     for action in (lambda: gallery.enroll("Ann", [nobody]), lambda: gallery.identify(nobody)):
@@ -224,6 +224,13 @@ def test_a_picture_without_a_face_is_named(gallery):
     with pytest.raises(InputError, match="verify: no face was found in image"):
         gallery.verify("Red", nobody)
     assert gallery.identify_all(nobody) == [] and gallery.people == before
+
+    def without_weights(image):
+        raise MissingFileError("no weights are here")
+
+    monkeypatch.setattr(candidates, "find", without_weights)
+    with pytest.raises(MissingFileError, match=r"^enroll: picture 2: no weights are here$"):
+        gallery.enroll("Ann", [np.zeros((16, 16, 3), np.float32), nobody])
 
 
 # How well a face is seen
@@ -374,6 +381,32 @@ def test_letters_are_as_large_as_a_sixth_of_the_median_face():
     row = drawing.named(shown[0].image, [(face, "Ann") for face in shown])[:, 140]
     changed = np.abs(row - 0.5).max(axis=1) > 0.01
     assert np.flatnonzero(changed).max() == 101 + 54  # letters of 40 pixels, on a strip 1.35 times as high
+
+
+def test_lines_and_dots_are_as_wide_as_a_picture_and_its_faces_ask(monkeypatch):
+    boxes = np.array([[100, 10, 500, 410], [620, 80, 680, 140]], float)
+    points = np.array([[[300, 200]], [[640, 100]]], float)
+    found = Detection(boxes, np.array([0.99, 0.9]), points)
+    wide, small = (faces.Face(np.full((420, 1000, 3), 0.5, np.float32), found, number) for number in (1, 2))
+    marked = drawing.marked(wide.image, [wide, small])
+
+    def inks(pixels):
+        return "".join("y" if np.allclose(p, yellow, atol=0.01) else "." if p.any() else "k" for p in pixels)
+
+    yellow, line = np.array(drawing.COLOUR) / 255, "....kkyykk..."  # two pixels, and a black line at each side
+    assert inks(marked[60, 94:107]) == inks(marked[60, 494:507])[::-1] == inks(marked[4:17, 200]) == line
+    assert inks(marked[200, 290:311]) == "..k" + 15 * "y" + "k.."  # a fiftieth of the face to each side
+    assert inks(marked[100, 634:647]) == "...k" + 5 * "y" + "k..."  # or one and a half lines
+    narrow = np.full((80, 60, 3), 0.5, np.float32)
+    face = faces.Face(narrow, Detection(np.array([[10.0, 10, 50, 40]]), np.ones(1), np.zeros((1, 5, 2))))
+    assert not drawing.named(narrow, [(face, "B" * 24)])[42:55, 0].any()  # the border of its long name
+    told = []
+    monkeypatch.setattr(drawing, "_label", lambda draw, box, *label: told.append(label))
+    drawing.marked(wide.image, [wide])
+    drawing.named(wide.image, [(wide, "B" * 24), (wide, "B" * 25), (wide, None)])
+    pale = ("?", drawing.UNKNOWN)
+    names = [("1  0.99", drawing.COLOUR), pale, *((name, drawing.COLOUR) for name in ("B" * 24, "B" * 23 + "…"))]
+    assert told == [(*name, 2, 67) for name in names]
 
 
 def test_a_threshold_that_nobody_passes_is_refused():
