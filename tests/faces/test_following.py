@@ -126,6 +126,9 @@ def test_a_track_without_a_good_frame_gets_no_verdict(gallery):
 def test_the_best_frames_count(gallery):
     levels = [0.4, 0.1, 0.3, 0.0, 0.2, 0.45, 0.35]
     (track,) = follow([scene(("Red", 60 + i, 10), poor=level) for i, level in enumerate(levels)], gallery)
+    shown = SimpleNamespace(frames=1, best=[sight([1.234, 2, 3.996, 4], [1, 0, 0])], first="1", picture=None)
+    shown.last = shown.best[0]
+    assert following._judged(shown, gallery).box == (1.23, 2, 4, 4)
     assert track.best == "4" and track.box == (63, 10, 103, 50) and (track.frames, track.judged) == (7, 5)
 
 
@@ -170,6 +173,10 @@ def test_what_continues_a_track_is_near_enough_or_where_it_was():
     assert trail.distance(sight([0, 0, 2.9, 10], [0, 0, 0], poor=True), apart, 1.0) is None
     trail.add(sight([50, 0, 60, 10], [9, 0, 0]), 1, lambda: np.zeros((2, 2, 3)))
     assert trail.distance(sight([20, 0, 30, 10], [1, 0, 0]), apart, 1.0) == 1.0  # from the nearest of its encodings
+    for _ in range(5):
+        trail.add(sight([50, 0, 60, 10], [9, 0, 0]), 2, lambda: np.zeros((2, 2, 3)))
+    trail.add(sight([50, 0, 60, 10], [5, 0, 0]), 3, lambda: np.zeros((2, 2, 3)))
+    assert trail.distance(sight([20, 0, 30, 10], [4, 0, 0]), apart, 1.0) == 1.0  # from the last, not one of the best
     blurred = following._Trail("1")
     blurred.add(sight([0, 0, 10, 10], [0, 0, 0], poor=True), 0, lambda: np.zeros((2, 2, 3)))
     assert blurred.distance(sight([0, 0, 3, 10], [9, 0, 0]), apart, 1.0) == pytest.approx(1 - 0.3)
