@@ -67,6 +67,10 @@ def test_matches_without_a_threshold_or_a_distance():
     assert right.get_xlim()[1] == pytest.approx(0.4 * 1.18)  # the threshold is seen, too
     _, right = figures.matches(FACE, "who?", [("Ann", 0.5)], 0.1).axes
     assert right.texts[-1].get_text() == "threshold 0.1" and right.texts[-1].get_ha() == "left"  # not beyond the edge
+    right.set_xlim(10, 20)
+    for place, alignment in ((11.9, "left"), (12, "center")):
+        figures._line(right, place, "threshold")
+        assert right.texts[-1].get_ha() == alignment
 
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (3, 1, 3), (4, 2, 3), (5, 2, 4), (8, 2, 4)])
@@ -131,6 +135,7 @@ def test_pairs_show_distances_of_both_kinds_and_their_roc():
     assert framed(histograms) == ["left", "bottom"] and gridded(histograms) == ["y"] and gridded(curve) == ["x", "y"]
     assert histograms.get_xlim() == (0, 1) and histograms.get_ylim()[1] > 1.2 * heights.max()
     assert figures.pairs(d / 4, same).axes[0].get_xlim() == (0, 0.25)
+    assert figures.pairs(d * 0, same).axes[0].get_xlim() == (0, 1)
     assert texts(histograms) == ["at FAR 0.3"] and not histograms.get_title()
     expected = roc(d, same)
     line, chance, point = curve.lines
