@@ -341,6 +341,8 @@ def test_below_the_limits_there_is_no_verdict(scene, monkeypatch):
         verified = gallery.verify("Red", shown)
         assert verified.same is False and verified.distance > 0.1
     assert gallery.verify("Red", [far, near])
+    gallery.threshold = faces.calibrate(np.array([0.01, 0.02, 1, 2]), np.array([True, True, False, False]))
+    assert gallery.verify("Red", [near]).probability > 0.5 and gallery.verify("Red", scene).probability is None
     report = gallery.enroll("Ann", scene)
     assert report.added == () and report.refused[0][0] == 0 and "Ann" not in gallery
     assert "picture 1 was passed over: too dark or too pale to tell" in str(report)
