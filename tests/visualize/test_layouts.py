@@ -121,6 +121,9 @@ def test_a_map_over_grey():
     found = plots.over(np.full((1, 3, 3), 0.5), np.array([[0.0, 0.02, 1.0]]))
     expected = [[0.5] * 3, [0.47767, 0.47118, 0.490133], [0.48368, 0.112664, 0.10844]]
     assert_allclose(found[0], expected, atol=2e-5)
+    share = 0.55 * np.sqrt(0.03) + 0.25
+    (bit,) = plots.over(np.full((1, 2, 3), 0.5), np.array([[0.06, 2.0]]))  # a little is seen already
+    assert_allclose(bit[0], (1 - share) * 0.5 + share * plots.heat(np.array(0.03), "turbo"), rtol=1e-5)
     more = plots.over(np.full((1, 1, 3), 0.5), np.array([[1.0]]), opacity=0.0)
     assert_allclose(more[0, 0], 0.75 * 0.5 + 0.25 * plots.heat(np.ones((1, 1)), "turbo")[0, 0], atol=1e-6)
     assert plots.over(np.ones((1, 1, 3)), np.zeros((1, 1))).tolist() == [[[1, 1, 1]]]
