@@ -173,7 +173,10 @@ class Workshop:
                 while self.cost(tests) > most:
                     tests.pop()
                 if tests:
-                    status, output = self.pytest(tests, 60 + 3 * self.cost(tests), **more)
+                    limit = 60 + 3 * self.cost(tests)
+                    status, output = self.pytest(tests, limit, **more)
+                    if status == 4:  # the change took one of them away, so those that are left judge it
+                        status, output = self.pytest([*dict.fromkeys(t.split("::")[0] for t in tests)], limit, **more)
                     if status != 0:
                         found = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
                         return found[1] if found else "too long" if status is None else f"exit {status}"
