@@ -388,6 +388,28 @@ def test_each_thread_runs_some_pictures_by_itself(threads, count, cut, thread_co
     assert sorted(found) == sorted(cut)
 
 
+@pytest.mark.parametrize(
+    ("count", "threads", "expected"),
+    [
+        (13, 3, [([2] * 6, 1), ([1], 3)]),  # two pictures a thread, twice, and what is left by all together
+        (20, 1, [([8], 1), ([8], 1), ([4], 1)]),
+        (70, 2, [([4] * 16, 1), ([2] * 2, 1), ([1] * 2, 1)]),
+    ],
+)
+def test_threads_wait_for_each_other_as_seldom_as_they_can(monkeypatch, count, threads, expected):
+    shared, model = [], network()
+
+    def parallel(run, pieces, numbers, together):
+        shared.append(([len(x) for x, _ in pieces], together))
+
+    monkeypatch.setattr(programs.threads, "threads", lambda: threads)
+    monkeypatch.setattr(programs.threads, "parallel", parallel)
+    kinds = blocks.Kinds(Chain, Branches, Residual, Halving, ZeroPad2d, GlobalAverage, None)
+    drafted = programs.Program(model.body, (13, 11, 3), kinds)
+    drafted(model.body, pictures(count), drafted.numbers(model.body, np.dtype(np.float32)))
+    assert shared == expected
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_a_norm_in_training_is_not_folded(training, runs):
     model = network()

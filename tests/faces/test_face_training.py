@@ -251,6 +251,10 @@ def test_pairs_of_an_evaluation_are_two_in_each_fold_or_more():
     found = evaluation_pairs(np.repeat(np.arange(20), 25))
     assert len(found.same) == 6000 and found.fold.max() == 9  # as in LFW
     assert evaluation_pairs(np.repeat(np.arange(19), 2)).fold.max() == 8
+    found = evaluation_pairs(
+        np.repeat(np.arange(4), [1, 9, 9, 9])
+    )  # nine pairs of the one picture with another person's
+    assert len(found.fold) == 2 * 18
 
 
 def test_the_logit_of_a_head_is_near_where_a_distance_is_far():

@@ -306,6 +306,15 @@ def test_a_table_has_a_head_where_a_column_has_one():
     assert list(style_presets._table(things, {"": str})) == ["  short          5", "  a longer name  50"]
 
 
+@pytest.mark.parametrize(("own", "asked", "found"), [(5, None, 5), (5, 3, 3), (None, 3, 3)])
+def test_a_preset_without_a_stride_takes_that_of_the_card(monkeypatch, own, asked, found):
+    preset = dataclasses.replace(choose_recipe(network(), "course"), stride=asked)
+    monkeypatch.setattr("minicnn.style.request.preset_named", lambda name: preset)
+    model = network()
+    model.card = dataclasses.replace(model.card, recipe=dataclasses.replace(preset, summary="own", stride=own))
+    assert choose_recipe(model, "any") == dataclasses.replace(preset, stride=found)
+
+
 def test_roles_stand_in_for_absent_layers_with_one_note():
     model = models.tiny_vgg(weights=None)
     recipe, notes = fit_layers(choose_recipe(model, "course-tf2"), model)
