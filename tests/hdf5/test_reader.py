@@ -46,6 +46,8 @@ def file():
     ],
 )
 def test_arrays_come_in_pieces_of_at_most_a_block(file, monkeypatch, block, chunks, shapes):
+    allowed = []
+    monkeypatch.setattr(reader, "_allow", allowed.append)
     monkeypatch.setattr(reader, "BLOCK", block)
     file.create_dataset("a/b", data=NUMBERS, chunks=chunks)
     pieces = reader.blocks(file, "a/b")
@@ -55,6 +57,7 @@ def test_arrays_come_in_pieces_of_at_most_a_block(file, monkeypatch, block, chun
         assert np.shares_memory(piece, memory)  # so that no more than one of them is held
         found.append(piece.copy())
     assert [piece.shape for piece in found] == shapes
+    assert allowed == [reader.SECONDS] * len(shapes)  # each has time of its own
     assert_array_equal(np.concatenate([piece.ravel() for piece in found]), NUMBERS.ravel())
 
 

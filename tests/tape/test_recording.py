@@ -593,3 +593,11 @@ def test_a_step_knows_the_parameters_that_its_inputs_are_given_to(random):
     parts = ["parts[0]", "parts[1]", "parts[2]"]
     given = [step.parameters for step in tape.steps]
     assert given == [["x", "w", "b"], ["x", "w", "b"], parts[:1], parts[:2], parts]
+
+
+def test_a_constant_keeps_the_name_that_it_had_when_it_was_used():
+    mask = np.array([1.0, 2])
+    with minicnn.record() as tape:
+        y = ops.mul(Tensor([3.0, 4], requires_grad=True), mask)
+    assert [(value.name, value.named) for value in tape.steps[0].inputs][1] == ("mask", True)
+    assert y.data.tolist() == [3, 8]
