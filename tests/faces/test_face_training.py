@@ -422,3 +422,13 @@ def test_bad_options_give_one_line(options, message, tmp_path, monkeypatch):
         command(*options)
     assert "\n" not in str(problem.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_patches_are_hidden_in_pictures_of_any_sides():
+    """They are rectangles of one colour, of at most so much of each side, in about half of the pictures."""
+    images = np.zeros((200, 10, 40, 3), np.float32)
+    hidden = training._hide(images, 0.5, np.random.default_rng(0)).any(axis=3)
+    sides = [(part.any(axis=1).sum(), part.any(axis=0).sum(), part.sum()) for part in hidden if part.any()]
+    assert 60 < len(sides) < 110
+    assert all(height * width == pixels for height, width, pixels in sides)
+    assert 4 <= max(height for height, _, _ in sides) <= 5 and 15 <= max(width for _, width, _ in sides) <= 20
