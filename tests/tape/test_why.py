@@ -275,3 +275,8 @@ def test_what_is_multiplied_stands_in_columns():
     first, second, total = str(tape.why(w, 0)).splitlines()[2:5]
     assert first.index("×") == second.index("×") and "much_longer" in second
     assert (first[:17], second[:17], total[:17]) == ("   +6.000000000 =", "   +5.000000000 =", "  +11.000000000  ")
+
+
+def test_a_number_without_dimensions_has_one_place():
+    assert products._copies((), (), ()).shape == (1, 0)
+    assert products._copies((), (), (2, 3)).tolist() == [[i, j] for i in range(2) for j in range(3)]
