@@ -186,6 +186,14 @@ def test_a_picture_just_as_large_as_the_smallest_face_is_looked_at():
     assert not [*pyramid(np.zeros((24, 31, 3), np.float32), 24.1)]
 
 
+@pytest.mark.parametrize(("height", "width"), [(96, 512), (512, 96)])
+def test_each_level_shows_the_picture_itself(height, width):
+    """Long ones, too, from halves of halves only where they are large enough."""
+    picture = np.random.default_rng(0).random((height, width, 3)).astype(np.float32)
+    for small, _ in pyramid(picture, 12.0):
+        np.testing.assert_allclose(small, detection._shrunk(picture, *small.shape[:2]), atol=0.1)
+
+
 def test_faces_at_a_threshold_are_none():
     boxes = np.array([[0.0, 0, 20, 20], [30, 0, 50, 20], [60, 0, 80, 20]])
     marks = np.arange(30.0).reshape(3, 5, 2) / 30
