@@ -539,24 +539,17 @@ def test_several_faces_of_a_picture_in_full():
     assert [face_verify._status(result) for result in (ADA, NOBODY, UNCLEAR)] == [0, 1, 3]
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-def test_pictures_are_identified_by_a_gallery_for_this_call(monkeypatch, capsys, as_json):
-    class Held:
-        threshold, identification_threshold, any_quality = 1.5, 1.25, False
-        calibration = None
-
-        def identify(self, shown, *, matches):
-            done.append((shown, matches, self.threshold, self.any_quality))
-            return {"a.png": [ADA], "b.png": [NOBODY, UNCLEAR]}[shown]
+def watch(monkeypatch, command, done, seen):
+    """Tell `done` when a command looks at pictures and freezes a network. seen(path): what is found in a picture."""
 
     class Looks:
-        def __init__(self, _, *given):
-            done.append(given)
+        def __init__(self, _, *given, **options):
+            done.append((*given, options))
 
         def __call__(self, path):
-            if path == "bad.png":
+            if Path(path).name == "bad.png":
                 raise InputError("it is bad")
-            return path
+            return seen(path)
 
         def conclude(self):
             done.append("concluded")
@@ -567,11 +560,24 @@ def test_pictures_are_identified_by_a_gallery_for_this_call(monkeypatch, capsys,
         yield
         done.append("thawed")
 
+    monkeypatch.setattr(command, "Looker", Looks)
+    monkeypatch.setattr("minicnn.frozen", frozen)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_pictures_are_identified_by_a_gallery_for_this_call(monkeypatch, capsys, as_json):
+    class Held:
+        threshold, identification_threshold, any_quality = 1.5, 1.25, False
+        calibration = None
+
+        def identify(self, shown, *, matches):
+            done.append((shown, matches, self.threshold, self.any_quality))
+            return {"a.png": [ADA], "b.png": [NOBODY, UNCLEAR]}[shown]
+
     done, drawn = [], []
     encoder = SimpleNamespace(name="toy", card="a card", network="a network")
-    monkeypatch.setattr("minicnn.frozen", frozen)
+    watch(monkeypatch, face_verify, done, lambda path: path)
     monkeypatch.setattr(face_verify, "opened", lambda path, arguments: (encoder, Held()))
-    monkeypatch.setattr(face_verify, "Looker", Looks)
     monkeypatch.setattr(face_verify, "_draw", lambda arguments, *given: drawn.append(given))
     monkeypatch.setattr(face_verify.inputs, "read_folder", lambda path: f"people of {path}")
     pictures = ["a.png", "bad.png", "b.png"]
@@ -581,7 +587,7 @@ def test_pictures_are_identified_by_a_gallery_for_this_call(monkeypatch, capsys,
     out, err = capsys.readouterr()
     assert err == "minicnn: it is bad\n"
     asked = [(path, 2, 0.0, True) for path in ("a.png", "b.png")]
-    assert done == [("a card", 3), "a network", *asked, "thawed", "concluded"]
+    assert done == [("a card", 3, {}), "a network", *asked, "thawed", "concluded"]
     assert drawn == [(encoder, [("a.png", [ADA]), ("b.png", [NOBODY, UNCLEAR])], "people of album")]
     if not as_json:
         assert out.splitlines() == [
@@ -1275,23 +1281,8 @@ def test_what_enrolment_takes_saves_and_says(tmp_path, monkeypatch, capsys, firs
         def save(self, path):
             done.append(path)
 
-    class Looks:
-        def __init__(self, _, *given, **options):
-            done.append((*given, options))
-
-        def __call__(self, path):
-            if path.name == "bad.png":
-                raise InputError("it is bad")
-            return [Candidate(f"crop of {path.name}", "quality", "a whole picture", 3, 0)]
-
-        def conclude(self):
-            done.append("concluded")
-
-    @contextlib.contextmanager
-    def frozen(network):
-        done.append(network)
-        yield
-        done.append("thawed")
+    def seen(path):
+        return [Candidate(f"crop of {path.name}", "quality", "a whole picture", 3, 0)]
 
     monkeypatch.chdir(tmp_path)
     if not first:
@@ -1303,11 +1294,10 @@ def test_what_enrolment_takes_saves_and_says(tmp_path, monkeypatch, capsys, firs
         "Bo": [Path("c.png")],
         "Cy": [Path("bad.png")],
     }
-    monkeypatch.setattr("minicnn.frozen", frozen)
+    watch(monkeypatch, face_gallery, done, seen)
     monkeypatch.setattr(face_gallery, "_people", lambda who: people)
     monkeypatch.setattr(face_gallery, "_made", lambda arguments, path: (encoder, held) if first else None)
     monkeypatch.setattr(face_gallery, "_opened", lambda arguments, path: (encoder, held))
-    monkeypatch.setattr(face_gallery, "Looker", Looks)
     monkeypatch.setattr("minicnn.faces.safety.SAFETY", "Take care.\nReally.\n\nDo.")
     arguments = SimpleNamespace(gallery="g.h5", who=["people"], threshold=None, json=as_json)
     assert face_gallery.enroll(arguments) == 3
