@@ -548,7 +548,7 @@ def bytes_of_arrays():
     return sum(trace.size for trace in traces.traces)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [30, pytest.param(500, marks=pytest.mark.thorough)])
 def test_programs_for_many_sizes_stay_within_the_budget(count, runs, built, monkeypatch):
     model, budget = network(), 1 << 20
     numbers = np.random.default_rng(0).normal(0, 1, (1, 40, 32, 3)).astype(np.float32)
@@ -575,7 +575,7 @@ def test_programs_for_many_sizes_stay_within_the_budget(count, runs, built, monk
         finally:
             tracemalloc.stop()
         assert len(sizes) == len(runs) - 1 == count and len(built) == 1
-        assert info.nbytes > budget / 2 and 4 < info.entries < 60
+        assert info.nbytes > budget / 2 and 4 < info.entries < min(count, 60)
         misses = info.misses
         for (height, width), found in results.items():  # most were evicted
             x = numbers[:, :height, :width]

@@ -190,6 +190,7 @@ def with_wrong_gradient(case, index, alter):
     return function
 
 
+@pytest.mark.thorough
 @each_case
 def test_the_wrapping_itself_changes_nothing(case):
     arrays = drawn(case)
